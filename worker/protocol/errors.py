@@ -1,0 +1,54 @@
+"""The one error type of the product, and the exit codes that follow from it."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """Exit codes of `farense-tui` and of the worker."""
+
+    DONE = 0
+    FAILED = 1
+    USAGE = 2
+    REFUSED = 3  # before the start: bad data, a profile that is wrong, a run that is taken
+    STOPPED = 130  # by the user
+
+
+class FarenseError(Exception):
+    """Something that the user has to know of, in three parts.
+
+    title: what is wrong, one line. detail: where (file, line, key) and what was found.
+    hint: what would be right. kind: a short machine-readable name.
+    """
+
+    def __init__(
+        self,
+        title: str,
+        detail: str = "",
+        hint: str = "",
+        *,
+        kind: str = "error",
+        exit_code: ExitCode = ExitCode.FAILED,
+    ) -> None:
+        """Keep the parts; `str()` gives them as lines."""
+        super().__init__(title)
+        self.title = title
+        self.detail = detail
+        self.hint = hint
+        self.kind = kind
+        self.exit_code = exit_code
+
+    def __str__(self) -> str:
+        """Title, detail and hint, one a line."""
+        return "\n".join(part for part in (self.title, self.detail, self.hint) if part)
+
+
+def refused(title: str, detail: str = "", hint: str = "", *, kind: str = "refused") -> FarenseError:
+    """Make the error for something that is found wrong before the start (exit code 3)."""
+    return FarenseError(title, detail, hint, kind=kind, exit_code=ExitCode.REFUSED)
+
+
+def usage(title: str, detail: str = "", hint: str = "") -> FarenseError:
+    """Make the error for a command line that cannot be understood (exit code 2)."""
+    return FarenseError(title, detail, hint, kind="usage", exit_code=ExitCode.USAGE)

@@ -1,0 +1,209 @@
+"""The events: what the worker prints on stdout, one JSON object a line.
+
+docs/protocol.md is made from these classes. A reader skips types and fields that it does not
+know; floats keep every digit; a number that is not finite (NaN, Inf) is written as null, and
+null is read back as NaN.
+"""
+
+from __future__ import annotations
+
+from math import isfinite, nan
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+PROTOCOL = 1
+
+PhaseName = Literal[
+    "starting",
+    "downloading",
+    "loading_model",
+    "tokenizing",
+    "training",
+    "validating",
+    "saving",
+    "sampling",
+    "paused",
+    "stopping",
+]
+Level = Literal["info", "warning", "error"]
+Reason = Literal["completed", "stopped", "early_stopping"]
+
+# Finite, or null on the wire: JSON has no NaN.
+Number = float | None
+
+
+class Event(Struct, frozen=True, kw_only=True, tag_field="type"):
+    """What every event carries."""
+
+    time: Annotated[float, Meta(description="Unix seconds")] = 0.0
+    seq: Annotated[
+        int, Meta(description="counts up from 1 without a gap over a run, resumes included")
+    ] = 0
+
+
+class RunStarted(Event, tag="run_started", frozen=True, kw_only=True):
+    """The model is loaded, the data is read; the next thing is a step or a validation."""
+
+    protocol: Annotated[int, Meta(description="version of this protocol")]
+    run: Annotated[str, Meta(description="name of the run")]
+    pid: Annotated[int, Meta(description="process id of the worker")]
+    device: Annotated[str, Meta(description="what MLX computes on, `gpu (Apple M1)` or `cpu`")]
+    versions: Annotated[
+        dict[str, str], Meta(description="of python, mlx, mlx_lm and farense_tui")
+    ]
+    trainable_parameters: int
+    total_parameters: int
+    total_steps: Annotated[int, Meta(description="of the whole run, resumes included")]
+    resumed_from_step: Annotated[
+        int, Meta(description="steps after this one are superseded; 0 for a new run")
+    ] = 0
+    train_examples: int = 0
+    valid_examples: int = 0
+    truncated_examples: Annotated[
+        int, Meta(description="of both, longer than max_seq_length")
+    ] = 0
+    weights_bytes: Annotated[int, Meta(description="of the model with the adapter")] = 0
+
+
+class Phase(Event, tag="phase", frozen=True, kw_only=True):
+    """The worker has gone over to something else."""
+
+    name: PhaseName
+
+
+class Progress(Event, tag="progress", frozen=True, kw_only=True):
+    """How far the phase is."""
+
+    done: int
+    total: int
+    unit: Annotated[str, Meta(description="bytes or examples")]
+
+
+class Heartbeat(Event, tag="heartbeat", frozen=True, kw_only=True):
+    """The process lives, every two seconds; that training moves is told by the steps alone."""
+
+    phase: PhaseName
+    step: int
+    rss: Annotated[
+        int,
+        Meta(description="memory of the process, bytes: phys_footprint on macOS, RSS elsewhere"),
+    ]
+    active_memory: Annotated[int, Meta(description="MLX arrays that live, bytes")]
+    cache_memory: Annotated[int, Meta(description="buffers that MLX keeps for reuse, bytes")]
+
+
+class Step(Event, tag="step", frozen=True, kw_only=True):
+    """One optimizer update over one effective batch."""
+
+    step: Annotated[int, Meta(description="counts from 1")]
+    epoch: Annotated[float, Meta(description="passes over the data so far; 1.0 ends the first")]
+    loss: Annotated[Number, Meta(description="mean over label tokens, natural log")]
+    learning_rate: float
+    grad_norm: Annotated[Number, Meta(description="L2 norm over all trainable parameters")]
+    tokens: Annotated[int, Meta(description="tokens of the step's examples, labels or not")]
+    padded_tokens: Annotated[int, Meta(description="tokens computed, padding included")]
+    micro_batches: int
+    seconds: float
+    tokens_per_second: Annotated[float, Meta(description="tokens / seconds: no padding counted")]
+    active_memory: Annotated[int, Meta(description="bytes")]
+    cache_memory: Annotated[int, Meta(description="bytes")]
+    peak_memory: Annotated[int, Meta(description="of active memory since the start, bytes")]
+
+
+class Validation(Event, tag="validation", frozen=True, kw_only=True):
+    """The loss over the whole validation set."""
+
+    step: int
+    epoch: float
+    loss: Number
+    perplexity: Annotated[Number, Meta(description="exp(loss)")]
+    tokens: Annotated[int, Meta(description="label tokens")]
+    seconds: float
+    best: Annotated[bool, Meta(description="the lowest loss of a trained adapter so far")]
+
+
+class Sample(Event, tag="sample", frozen=True, kw_only=True):
+    """An answer of the model as it is now."""
+
+    step: int
+    prompt: str
+    text: str
+
+
+class Checkpoint(Event, tag="checkpoint", frozen=True, kw_only=True):
+    """A checkpoint is on the disk, whole."""
+
+    step: int
+    path: Annotated[str, Meta(description="relative to the run folder")]
+    bytes: int
+    seconds: float
+    best: bool
+
+
+class Notice(Event, tag="notice", frozen=True, kw_only=True):
+    """Something to tell the user while the run goes on."""
+
+    level: Level
+    code: Annotated[str, Meta(description="short machine-readable name")]
+    message: str
+    hint: str = ""
+
+
+class RunStopped(Event, tag="run_stopped", frozen=True, kw_only=True):
+    """The run has ended as it should."""
+
+    reason: Reason
+    step: int
+
+
+class RunFailed(Event, tag="run_failed", frozen=True, kw_only=True):
+    """The run has ended because something went wrong."""
+
+    kind: str
+    title: str
+    detail: str
+    hint: str
+    step: int
+
+
+AnyEvent = (
+    RunStarted
+    | Phase
+    | Progress
+    | Heartbeat
+    | Step
+    | Validation
+    | Sample
+    | Checkpoint
+    | Notice
+    | RunStopped
+    | RunFailed
+)
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(AnyEvent)
+
+
+def encode(event: Event) -> bytes:
+    """One line, with its line end."""
+    return _encoder.encode(event) + b"\n"
+
+
+def decode(line: bytes) -> AnyEvent | None:
+    """Read one line; None for one that is torn, is not an event, or is of an unknown type."""
+    try:
+        return _decoder.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+def number(value: Number) -> float:
+    """Read a number from the wire: null is NaN."""
+    return nan if value is None else value
+
+
+def wire(value: float) -> Number:
+    """Write a number to the wire: what is not finite is null."""
+    return value if isfinite(value) else None
