@@ -50,9 +50,7 @@ class RunStarted(Event, tag="run_started", frozen=True, kw_only=True):
     run: Annotated[str, Meta(description="name of the run")]
     pid: Annotated[int, Meta(description="process id of the worker")]
     device: Annotated[str, Meta(description="what MLX computes on, `gpu (Apple M1)` or `cpu`")]
-    versions: Annotated[
-        dict[str, str], Meta(description="of python, mlx, mlx_lm and farense_tui")
-    ]
+    versions: Annotated[dict[str, str], Meta(description="of python, mlx, mlx_lm and farense_tui")]
     trainable_parameters: int
     total_parameters: int
     total_steps: Annotated[int, Meta(description="of the whole run, resumes included")]
@@ -61,10 +59,11 @@ class RunStarted(Event, tag="run_started", frozen=True, kw_only=True):
     ] = 0
     train_examples: int = 0
     valid_examples: int = 0
-    truncated_examples: Annotated[
-        int, Meta(description="of both, longer than max_seq_length")
-    ] = 0
+    truncated_examples: Annotated[int, Meta(description="of both, longer than max_seq_length")] = 0
     weights_bytes: Annotated[int, Meta(description="of the model with the adapter")] = 0
+    memory_limit: Annotated[
+        int, Meta(description="the machine's recommended working set for MLX, bytes; 0 unknown")
+    ] = 0
 
 
 class Phase(Event, tag="phase", frozen=True, kw_only=True):

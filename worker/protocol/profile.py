@@ -204,7 +204,9 @@ class Setting(Struct, frozen=True):
             return " or ".join(f'"{choice}"' for choice in self.choices)
         origin = get_origin_type(self.type)
         noun = _NOUNS[origin]
-        meta = next((m for m in getattr(self.type, "__metadata__", ()) if isinstance(m, Meta)), Meta())
+        meta = next(
+            (m for m in getattr(self.type, "__metadata__", ()) if isinstance(m, Meta)), Meta()
+        )
         low = f"from {meta.ge:g}" if meta.ge is not None else ""
         low = f"above {meta.gt:g}" if meta.gt is not None else low
         high = f"to {meta.le:g}" if meta.le is not None else ""
@@ -212,7 +214,9 @@ class Setting(Struct, frozen=True):
         if meta.min_length and origin in (str, tuple):
             return f"{noun} that is not empty"
         joiner = " and " if "above" in low or "below" in high else " "
-        return " ".join(part for part in (noun, joiner.join(filter(None, (low, high))).strip()) if part)
+        return " ".join(
+            part for part in (noun, joiner.join(filter(None, (low, high))).strip()) if part
+        )
 
 
 _NOUNS = {
@@ -314,7 +318,7 @@ def _parse(
     except tomllib.TOMLDecodeError as error:
         raise refused(f"{source} is not TOML", str(error), kind="profile") from error
     faults: list[str] = []
-    sections: dict[str, Struct] = {}
+    sections: dict[str, Any] = {}
     types = get_type_hints(root)
     for section, table in tables.items():
         where = f"line {_line_of(text, section)}: "

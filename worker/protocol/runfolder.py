@@ -129,6 +129,7 @@ class RunFolder:
         while True:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                os.ftruncate(descriptor, 0)
                 return descriptor
             except BlockingIOError:
                 if time.monotonic() > deadline:
@@ -157,7 +158,9 @@ class RunFolder:
         return False
 
     def pid(self) -> int | None:
-        """Process id in the lock file; of use only while the run is alive."""
+        """Process id of the worker; None until it has written it, which it does once it is
+        ready for signals. Of use only while the run is alive.
+        """
         try:
             return int(self.lock_file.read_text())
         except (OSError, ValueError):

@@ -1,0 +1,87 @@
+"""Where a model is: here, to be downloaded, or nowhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from farense_tui.engine.assets import embedded_model
+from worker.protocol.errors import FarenseError, refused
+
+EMBEDDED = "embedded"
+
+
+@dataclass(frozen=True)
+class ModelState:
+    """What is known of a model before the start. `bytes` are on the disk, 0 if unknown."""
+
+    repo: str
+    state: Literal["here", "download", "missing"]
+    path: Path | None = None
+    bytes: int = 0
+    why: str = ""
+
+
+def locate(repo: str, revision: str = "") -> ModelState:
+    """Look for a model without touching the network."""
+    if repo == EMBEDDED:
+        return _folder(repo, embedded_model())
+    folder = Path(repo).expanduser()
+    if folder.exists() or repo.startswith(("/", ".", "~")):
+        return _folder(repo, folder)
+    if repo.count("/") != 1 or repo.endswith("/"):
+        return ModelState(repo, "missing", why="neither a folder nor a repository (owner/name)")
+    cached = _cached(repo, revision)
+    if cached is None:
+        return ModelState(repo, "download")
+    return _folder(repo, cached)
+
+
+def resolve(repo: str, revision: str = "") -> str:
+    """Give what goes into config.toml: an absolute folder, or the repository to download.
+
+    Raises FarenseError (refused) for a model that is nowhere.
+    """
+    found = locate(repo, revision)
+    if found.state == "missing":
+        raise missing(found)
+    return str(found.path.resolve()) if found.path else repo
+
+
+def missing(found: ModelState) -> FarenseError:
+    """Say that a model is nowhere, and what would be."""
+    return refused(
+        f"there is no model {found.repo}",
+        found.why,
+        "Give a folder with config.json and *.safetensors, a Hugging Face repository "
+        f"(owner/name), or {EMBEDDED!r}.",
+        kind="model",
+    )
+
+
+def _folder(repo: str, folder: Path) -> ModelState:
+    if not folder.is_dir():
+        return ModelState(repo, "missing", why=f"{folder} is not a folder")
+    weights = list(folder.glob("model*.safetensors"))
+    for what, found in (
+        ("config.json", (folder / "config.json").is_file()),
+        ("model*.safetensors", bool(weights)),
+    ):
+        if not found:
+            return ModelState(repo, "missing", why=f"{folder} has no {what}")
+    return ModelState(repo, "here", folder, sum(path.stat().st_size for path in weights))
+
+
+def _cached(repo: str, revision: str) -> Path | None:
+    """Snapshot in the Hugging Face cache with all its weights, or None.
+
+    huggingface_hub is imported here and not above: the screen must not wait for it.
+    """
+    from huggingface_hub import try_to_load_from_cache
+
+    config = try_to_load_from_cache(repo, "config.json", revision=revision or None)
+    if not isinstance(config, str):
+        return None
+    snapshot = Path(config).parent
+    return snapshot if any(snapshot.glob("model*.safetensors")) else None

@@ -1,0 +1,158 @@
+"""The runs on the disk: preparing a new one, finding and listing them, and how each is."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import psutil
+
+from farense_tui import __version__
+from farense_tui.engine import models
+from farense_tui.engine.assets import embedded_data
+from farense_tui.engine.state import RunState, fold
+from farense_tui.engine.tail import Tail
+from worker.protocol import dataset
+from worker.protocol.errors import FarenseError, refused
+from worker.protocol.profile import Config, Profile, Run, dumps
+from worker.protocol.runfolder import RunFolder, check_name, disk_error, write_atomically
+
+# What a run writes at the least; the worker asks for more once it knows the adapter's size.
+_LEAST_SPACE = 64 << 20
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """One line of the list of runs."""
+
+    folder: RunFolder
+    state: RunState
+    status: str
+    config: Config | None
+    resume_step: int | None
+
+    @property
+    def resumable(self) -> bool:
+        """Whether `resume` has something to go on with."""
+        return self.status in ("stopped", "failed", "killed", "lost", "new")
+
+
+def runs_dir(given: str | None = None) -> Path:
+    """Where the runs are: --runs-dir, FARENSE_RUNS, ./checkpoints."""
+    return Path(given or os.environ.get("FARENSE_RUNS") or "checkpoints").expanduser()
+
+
+def find(run: str, folder: Path) -> RunFolder:
+    """Give a run by its name in `folder` or by its path; FarenseError if it is not there."""
+    for path in (folder / run, Path(run).expanduser()):
+        if (path / "config.toml").is_file():
+            return RunFolder(path.resolve())
+    names = ", ".join(summary.name for summary in folders(folder)) or "none yet"
+    raise refused(f"there is no run {run}", f"in {folder}", f"Runs: {names}.", kind="no_run")
+
+
+def folders(folder: Path) -> list[RunFolder]:
+    """List the runs, the one written to last first."""
+    found = [RunFolder(path.parent.resolve()) for path in folder.glob("*/config.toml")]
+    return sorted(found, key=_touched, reverse=True)
+
+
+def summarise(folder: RunFolder) -> RunSummary:
+    """Read a run's record from beginning to end."""
+    state = fold(Tail(folder.events).read_all())
+    try:
+        config: Config | None = folder.read_config()
+    except FarenseError:  # listed all the same, so that it can be looked at and deleted
+        config = None
+    return RunSummary(folder, state, status(state, folder.is_alive()), config, folder.resume_step())
+
+
+def status(state: RunState, alive: bool) -> str:
+    """One word for how a run is.
+
+    A worker that is gone without a last event was killed, or lost with the machine if that was
+    started after the worker's last sign of life.
+    """
+    if alive:
+        return state.phase if state.phase in ("paused", "stopping") else "running"
+    if state.ended:
+        return state.status
+    if not state.last_time:
+        return "new"
+    return "lost" if psutil.boot_time() > state.last_time else "killed"
+
+
+def new_name(profile_name: str, folder: Path) -> str:
+    """Find a name that is free: demo-1, demo-2, ..."""
+    number = 1
+    while (folder / f"{profile_name}-{number}").exists():
+        number += 1
+    return f"{profile_name}-{number}"
+
+
+def prepare(profile: Profile, *, name: str, profile_name: str, folder: Path) -> RunFolder:
+    """Check all that can be checked without MLX, then make the run folder with its config.toml.
+
+    Raises FarenseError (refused) and leaves nothing behind if something is wrong.
+    """
+    check_name(name)
+    path = folder / name
+    if path.exists():
+        raise refused(
+            f"there is a run {name} already",
+            str(path),
+            f"farense-tui resume {name} continues it; --name gives the new one another name.",
+            kind="run_exists",
+        )
+    data = embedded_data() if profile.data.path == models.EMBEDDED else Path(profile.data.path)
+    data = data.expanduser().resolve()
+    dataset.check(data)
+    repo = models.resolve(profile.model.repo, profile.model.revision)
+    check_space(folder)
+    config = Config(
+        **{
+            **msgspec.structs.asdict(profile),
+            "model": msgspec.structs.replace(profile.model, repo=repo),
+            "data": msgspec.structs.replace(profile.data, path=str(data)),
+        },
+        run=Run(name=name, profile_name=profile_name, created=time.time(), app_version=__version__),
+    )
+    try:
+        path.mkdir(parents=True)
+        write_atomically(path / "config.toml", dumps(config))
+    except OSError as error:
+        raise disk_error(error, path) from error
+    return RunFolder(path.resolve())
+
+
+def check_space(folder: Path) -> None:
+    """Refuse where there is not even space for a small run."""
+    there = folder.absolute()
+    while not there.exists():
+        there = there.parent
+    free = shutil.disk_usage(there).free
+    if free < _LEAST_SPACE:
+        raise refused(
+            "no space on the disk",
+            f"{there}: {free >> 20} MiB free, a run needs at least {_LEAST_SPACE >> 20} MiB",
+            "Delete old runs or choose another --runs-dir.",
+            kind="disk_full",
+        )
+
+
+def delete(folder: RunFolder) -> None:
+    """Remove a run with all that it wrote; FarenseError (refused) while a worker is at it."""
+    os.close(folder.acquire())
+    shutil.rmtree(folder.path)
+
+
+def _touched(folder: RunFolder) -> float:
+    path = folder.events if folder.events.exists() else folder.config
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0

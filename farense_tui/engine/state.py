@@ -1,0 +1,190 @@
+"""The state of a run as a fold over its events.
+
+`reduce(state, event)` is pure: the screen, the list of runs and every export read the state that
+it gives, live or from a file years old.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from math import inf
+from typing import Literal, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from farense_tui.engine.series import Series
+from worker.protocol import events
+from worker.protocol.events import number
+
+Status = Literal["waiting", "running", "completed", "stopped", "early_stopping", "failed"]
+
+T = TypeVar("T")
+_KEPT = 500  # newest notices, samples and checkpoints that the state holds
+
+
+class RunState(Struct, frozen=True, kw_only=True):
+    """All that is known of a run from its events. Memory in bytes, times in Unix seconds."""
+
+    run: str = ""
+    status: Status = "waiting"
+    phase: str = ""
+    phase_since: float = 0.0
+    progress: events.Progress | None = None
+    started: events.RunStarted | None = None
+    segments: tuple[events.RunStarted, ...] = ()
+    first_time: float = 0.0
+    last_time: float = 0.0
+    last_seq: int = 0
+    step: int = 0
+    epoch: float = 0.0
+    last_step: events.Step | None = None
+    loss: Series = Series()
+    learning_rate: Series = Series()
+    grad_norm: Series = Series()
+    tokens_per_second: Series = Series()
+    step_seconds: Series = Series()
+    memory: Series = Series()
+    tokens: int = 0
+    padded_tokens: int = 0
+    active_seconds: float = 0.0
+    validation_loss: Series = Series()
+    validation_seconds: float = 0.0
+    validations: tuple[events.Validation, ...] = ()
+    best: events.Validation | None = None
+    peak_memory: int = 0
+    heartbeat: events.Heartbeat | None = None
+    checkpoints: tuple[events.Checkpoint, ...] = ()
+    samples: tuple[events.Sample, ...] = ()
+    notices: tuple[events.Notice, ...] = ()
+    stopped: events.RunStopped | None = None
+    failure: events.RunFailed | None = None
+
+    @property
+    def total_steps(self) -> int:
+        """Steps of the whole run, 0 while it is not known."""
+        return self.started.total_steps if self.started else 0
+
+    @property
+    def ended(self) -> bool:
+        """Whether the newest worker said that it ended."""
+        return self.status in ("completed", "stopped", "early_stopping", "failed")
+
+
+def reduce(state: RunState, event: events.Event) -> RunState:
+    """Give the state after one more event."""
+    state = replace(
+        state,
+        last_time=event.time,
+        last_seq=event.seq,
+        first_time=state.first_time or event.time,
+    )
+    match event:
+        case events.Step():
+            return _step(state, event)
+        case events.Heartbeat():
+            return replace(
+                state, heartbeat=event, memory=state.memory.appended(event.time, event.rss)
+            )
+        case events.Phase():
+            return _phase(state, event)
+        case events.Progress():
+            return replace(state, progress=event)
+        case events.Validation():
+            return _validation(state, event)
+        case events.Checkpoint():
+            return replace(state, checkpoints=_added(state.checkpoints, event))
+        case events.Sample():
+            return replace(state, samples=_added(state.samples, event))
+        case events.Notice():
+            return replace(state, notices=_added(state.notices, event))
+        case events.RunStarted():
+            return _run_started(state, event)
+        case events.RunStopped():
+            return replace(state, status=event.reason, stopped=event, phase="", progress=None)
+        case events.RunFailed():
+            return replace(state, status="failed", failure=event, phase="", progress=None)
+    return state
+
+
+def fold(stream: Iterable[events.Event], state: RunState | None = None) -> RunState:
+    """Reduce a whole stream."""
+    state = state or RunState()
+    for event in stream:
+        state = reduce(state, event)
+    return state
+
+
+def _step(state: RunState, event: events.Step) -> RunState:
+    at = event.step
+    return replace(
+        state,
+        step=at,
+        epoch=event.epoch,
+        last_step=event,
+        loss=state.loss.appended(at, number(event.loss)),
+        learning_rate=state.learning_rate.appended(at, event.learning_rate),
+        grad_norm=state.grad_norm.appended(at, number(event.grad_norm)),
+        tokens_per_second=state.tokens_per_second.appended(at, event.tokens_per_second),
+        step_seconds=state.step_seconds.appended(at, event.seconds),
+        tokens=state.tokens + event.tokens,
+        padded_tokens=state.padded_tokens + event.padded_tokens,
+        active_seconds=state.active_seconds + event.seconds,
+        peak_memory=max(state.peak_memory, event.peak_memory),
+    )
+
+
+def _phase(state: RunState, event: events.Phase) -> RunState:
+    if event.name == "starting":  # a new worker: what the one before it said last is over
+        state = replace(
+            state, stopped=None, failure=None, heartbeat=None, peak_memory=0, status="running"
+        )
+    return replace(state, phase=event.name, phase_since=event.time, progress=None, status="running")
+
+
+def _run_started(state: RunState, event: events.RunStarted) -> RunState:
+    """Take over a new worker's word on where it continues: later steps are superseded."""
+    upto = event.resumed_from_step
+    validations = tuple(v for v in state.validations if v.step <= upto)
+    loss = state.loss.until(upto)
+    return replace(
+        state,
+        run=event.run,
+        started=event,
+        segments=(*state.segments, event),
+        status="running",
+        step=upto,
+        epoch=state.epoch if upto == state.step else 0.0,
+        last_step=state.last_step if upto == state.step else None,
+        loss=loss,
+        learning_rate=state.learning_rate.until(upto),
+        grad_norm=state.grad_norm.until(upto),
+        tokens_per_second=state.tokens_per_second.until(upto),
+        step_seconds=state.step_seconds.until(upto),
+        validation_loss=state.validation_loss.until(upto),
+        validations=validations,
+        best=_best(validations),
+        checkpoints=tuple(c for c in state.checkpoints if c.step <= upto),
+        samples=tuple(s for s in state.samples if s.step <= upto),
+    )
+
+
+def _validation(state: RunState, event: events.Validation) -> RunState:
+    validations = (*(v for v in state.validations if v.step < event.step), event)
+    return replace(
+        state,
+        validations=validations,
+        validation_loss=state.validation_loss.appended(event.step, number(event.loss)),
+        validation_seconds=event.seconds,
+        best=_best(validations),
+    )
+
+
+def _best(validations: tuple[events.Validation, ...]) -> events.Validation | None:
+    """Find the lowest loss of a trained adapter: step 0 is the model as it came."""
+    trained = [v for v in validations if v.step > 0 and v.loss is not None]
+    return min(trained, key=lambda v: inf if v.loss is None else v.loss, default=None)
+
+
+def _added(kept: tuple[T, ...], new: T) -> tuple[T, ...]:
+    return (*kept[-_KEPT + 1 :], new)

@@ -1,0 +1,164 @@
+"""Start a worker and steer it.
+
+The worker leads a session of its own, writes its record to files and holds the run's lock, so it
+does not depend on whoever started it: any process can steer any run through its folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from worker.protocol.errors import ExitCode, FarenseError, refused
+from worker.protocol.runfolder import RunFolder, disk_error
+
+STOP_PATIENCE = 20.0
+
+
+class Control(Enum):
+    """What can be asked of a worker."""
+
+    STOP = signal.SIGTERM
+    PAUSE = signal.SIGTSTP
+    CONTINUE = signal.SIGCONT
+    CHECKPOINT = signal.SIGUSR1
+    STACKS = signal.SIGUSR2
+
+
+@dataclass(frozen=True)
+class Worker:
+    """A worker that this process has started."""
+
+    folder: RunFolder
+    process: subprocess.Popen[bytes]
+
+    def wait(self) -> int:
+        """Wait for its end; the exit code, negative for the signal that killed it."""
+        return self.process.wait()
+
+    def poll(self) -> int | None:
+        """Give the exit code, None while it lives."""
+        return self.process.poll()
+
+
+def launch(folder: RunFolder) -> Worker:
+    """Start the worker on a run folder, new or to be resumed.
+
+    It inherits the run's lock, so two launchers cannot both start one. Raises FarenseError
+    (refused) if the run is being trained or its files cannot be written.
+    """
+    lock = folder.acquire()
+    try:
+        with folder.events.open("ab") as record, folder.log.open("ab") as log:
+            process = subprocess.Popen(
+                # -P: a folder named `worker` where the user stands must not be taken for ours
+                [sys.executable, "-P", "-m", "worker", str(folder.path)],
+                stdin=subprocess.DEVNULL,
+                stdout=record,
+                stderr=log,
+                start_new_session=True,
+                pass_fds=(lock,),
+                env={**os.environ, "FARENSE_LOCK": str(lock), "TOKENIZERS_PARALLELISM": "false"},
+            )
+    except OSError as error:
+        raise disk_error(error, folder.path) from error
+    finally:
+        os.close(lock)
+    return Worker(folder, process)
+
+
+def send(folder: RunFolder, control: Control, patience: float = 5.0) -> bool:
+    """Ask the worker of a run for something; False if there is no worker.
+
+    A worker that has just been started takes signals only once its process id is in the lock
+    file, so this waits for that at most `patience` seconds.
+    """
+    pid = _pid(folder, patience)
+    if pid is None:
+        return False
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, control.value)
+        return True
+    return False
+
+
+def kill(folder: RunFolder) -> bool:
+    """Kill the worker with whatever it has started; False if there is no worker."""
+    pid = _pid(folder, 5.0)
+    if pid is None:
+        return False
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
+        return True
+    return False
+
+
+def wait_until_gone(folder: RunFolder, seconds: float) -> bool:
+    """Wait until no worker holds the run's lock; whether it came to that."""
+    deadline = time.monotonic() + seconds
+    while folder.is_alive():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def last_words(log: Path, lines: int = 12) -> str:
+    """Give the end of worker.log, for a worker that died without a last event."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - 8192))
+            text = file.read().decode("utf-8", "replace")
+    except OSError:
+        return ""
+    return "\n".join(text.splitlines()[-lines:])
+
+
+def explain_exit(code: int, folder: RunFolder) -> FarenseError:
+    """Say what became of a worker that ended without a last event."""
+    if code < 0:
+        name = signal.Signals(-code).name
+        title = f"the worker was killed by {name}"
+        detail = {
+            signal.SIGKILL: "Somebody killed it, or the system did because memory ran out.",
+            signal.SIGABRT: "A native library gave up; the log may say why.",
+            signal.SIGSEGV: "A native library crashed.",
+        }.get(signal.Signals(-code), "")
+    else:
+        title, detail = f"the worker ended with exit code {code}", ""
+    words = last_words(folder.log)
+    return FarenseError(
+        title,
+        "\n".join(part for part in (detail, words) if part),
+        f"farense-tui resume {folder.name} continues from the last checkpoint.",
+        kind="killed" if code < 0 else "worker",
+        exit_code=ExitCode.FAILED,
+    )
+
+
+def not_running(folder: RunFolder) -> FarenseError:
+    """Make the error for a control that needs a living worker."""
+    return refused(
+        f"run {folder.name} is not being trained",
+        hint=f"farense-tui resume {folder.name} continues it.",
+        kind="not_running",
+    )
+
+
+def _pid(folder: RunFolder, patience: float) -> int | None:
+    deadline = time.monotonic() + patience
+    while folder.is_alive():
+        pid = folder.pid()
+        if pid is not None:
+            return pid
+        if time.monotonic() > deadline:
+            return None
+        time.sleep(0.02)
+    return None

@@ -1,0 +1,61 @@
+"""One run under observation: its record, its lock and the machine's memory, as one snapshot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from farense_tui.engine import hardware
+from farense_tui.engine.hardware import MemorySample
+from farense_tui.engine.runs import status
+from farense_tui.engine.state import RunState, reduce
+from farense_tui.engine.tail import Tail
+from worker.protocol.errors import FarenseError
+from worker.protocol.profile import Config
+from worker.protocol.runfolder import RunFolder
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """All that a screen shows of a run at one moment. `now` is in Unix seconds."""
+
+    folder: RunFolder
+    config: Config | None
+    state: RunState
+    alive: bool
+    status: str
+    memory: MemorySample
+    now: float
+
+
+class Watch:
+    """Follows a run. Not for two threads at once."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        """Begin at the start of the record; nothing is read yet."""
+        self.folder = folder
+        self._tail = Tail(folder.events)
+        self._state = RunState(run=folder.name)
+        try:
+            self._config: Config | None = folder.read_config()
+        except FarenseError:
+            self._config = None
+
+    def look(self, now: float) -> Snapshot:
+        """Read what has come since the last look and give the whole picture.
+
+        The lock is asked before the record is read to its end: a worker that ends between the
+        two has then written its last event where this look or the next one finds it.
+        """
+        alive = self.folder.is_alive()
+        while events := self._tail.read():
+            for event in events:
+                self._state = reduce(self._state, event)
+        return Snapshot(
+            folder=self.folder,
+            config=self._config,
+            state=self._state,
+            alive=alive,
+            status=status(self._state, alive),
+            memory=hardware.memory(),
+            now=now,
+        )
