@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from math import inf, isfinite
 from typing import NamedTuple
 
 
 class Column(NamedTuple):
-    """What one column of a chart has to show: the extremes and the last value in it."""
+    """What one column of a chart has to show: the extremes, the last value and the mean in it."""
 
     step: float
     low: float
     high: float
     last: float
+    mean: float
+    points: int
 
 
 class Series:
@@ -105,8 +107,28 @@ class Series:
         for number in range(count):
             edge = start + (number + 1) * width
             upto = stop if number == count - 1 else bisect_left(self._steps, edge, at, stop)
-            values = [value for value in self._values[at:upto] if isfinite(value)]
-            if values:
-                columns.append(Column(self._steps[upto - 1], min(values), max(values), values[-1]))
+            if column := _column(self._steps[upto - 1], self._values[at:upto]):
+                columns.append(column)
             at = upto
         return columns
+
+    def not_finite(self, start: float = -inf, end: float = inf) -> list[float]:
+        """Give the steps from `start` to `end` whose value is not finite."""
+        first = bisect_left(self._steps, start, 0, self._length)
+        stop = bisect_right(self._steps, end, 0, self._length)
+        if isfinite(sum(self._values[first:stop])):
+            return []
+        return [self._steps[at] for at in range(first, stop) if not isfinite(self._values[at])]
+
+
+def _column(step: float, values: Sequence[float]) -> Column | None:
+    if not values:
+        return None
+    total = sum(values)
+    if not isfinite(total):  # rare, so the usual way makes no list
+        values = [value for value in values if isfinite(value)]
+        if not values:
+            return None
+        total = sum(values)
+    points = len(values)
+    return Column(step, min(values), max(values), values[-1], total / points, points)

@@ -35,6 +35,7 @@ class RunState(Struct, frozen=True, kw_only=True):
     segments: tuple[events.RunStarted, ...] = ()
     first_time: float = 0.0
     last_time: float = 0.0
+    elapsed: float = 0.0  # seconds in which a worker was at it; between two workers it stands
     last_seq: int = 0
     step: int = 0
     epoch: float = 0.0
@@ -75,6 +76,7 @@ def reduce(state: RunState, event: events.Event) -> RunState:
     """Give the state after one more event."""
     state = replace(
         state,
+        elapsed=state.elapsed + _since_last(state, event),
         last_time=event.time,
         last_seq=event.seq,
         first_time=state.first_time or event.time,
@@ -113,6 +115,12 @@ def fold(stream: Iterable[events.Event], state: RunState | None = None) -> RunSt
     for event in stream:
         state = reduce(state, event)
     return state
+
+
+def _since_last(state: RunState, event: events.Event) -> float:
+    """Seconds since the event before, 0 for a new worker's first and where the clock went back."""
+    new_worker = isinstance(event, events.Phase) and event.name == "starting"
+    return 0.0 if new_worker or not state.last_time else max(0.0, event.time - state.last_time)
 
 
 def _step(state: RunState, event: events.Step) -> RunState:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from farense_tui.engine import hardware
 from farense_tui.engine.hardware import MemorySample
+from farense_tui.engine.journal import Entry, Journal
 from farense_tui.engine.runs import status
 from farense_tui.engine.state import RunState, reduce
 from farense_tui.engine.tail import Tail
@@ -25,6 +26,7 @@ class Snapshot:
     status: str
     memory: MemorySample
     now: float
+    journal: tuple[Entry, ...] = ()
 
 
 class Watch:
@@ -39,6 +41,7 @@ class Watch:
             self._config: Config | None = folder.read_config()
         except FarenseError:
             self._config = None
+        self._journal = Journal(self._config.report.log_every if self._config else 10)
 
     def look(self, now: float) -> Snapshot:
         """Read what has come since the last look and give the whole picture.
@@ -50,6 +53,7 @@ class Watch:
         while events := self._tail.read():
             for event in events:
                 self._state = reduce(self._state, event)
+                self._journal.add(event)
         return Snapshot(
             folder=self.folder,
             config=self._config,
@@ -58,4 +62,5 @@ class Watch:
             status=status(self._state, alive),
             memory=hardware.memory(),
             now=now,
+            journal=self._journal.publish(),
         )
