@@ -1,0 +1,220 @@
+"""Checkpoints: all that it takes to go on exactly, whole or not there at all.
+
+A checkpoint is written beside its place, brought to the disk, and renamed: it exists only when
+its manifest does. What is read back is compared with the manifest's SHA-256.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import mlx.core as mx
+import msgspec
+from mlx.utils import tree_flatten, tree_unflatten
+
+from worker.protocol.errors import refused
+from worker.protocol.runfolder import CheckpointFolder, RunFolder, sync, write_atomically
+
+_ADAPTERS = "adapters.safetensors"
+_ADAPTER_CONFIG = "adapter_config.json"
+_OPTIMIZER = "optimizer.safetensors"
+_STATE = "state.json"
+_MANIFEST = "manifest.json"
+_FORMAT = 1
+
+
+class TrainingState(msgspec.Struct, kw_only=True):
+    """The counters of a run, as they stand after a step.
+
+    random: MLX's random key, two 32-bit numbers. validated_step: the last step whose validation
+    is done, -1 before the first. data: digest of the tokenised training set.
+    """
+
+    step: int = 0
+    epoch: int = 0
+    position: int = 0
+    random: tuple[int, int] = (0, 0)
+    best_loss: float | None = None
+    best_step: int = 0
+    validated_step: int = -1
+    data: str = ""
+    format: int = _FORMAT
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A sound checkpoint, in memory. Arrays are evaluated: nothing points into the files."""
+
+    path: Path
+    state: TrainingState
+    adapters: dict[str, mx.array]
+    optimizer: dict[str, mx.array]
+
+
+def random_key() -> tuple[int, int]:
+    """Read the state of MLX's random numbers (of this thread)."""
+    key = mx.random.state[0].tolist()
+    return int(key[0]), int(key[1])
+
+
+def set_random_key(key: tuple[int, int]) -> None:
+    """Set the state of MLX's random numbers: seed(n) makes the key (n >> 32, n & 0xFFFFFFFF)."""
+    mx.random.seed((key[0] << 32) | key[1])
+
+
+def save(
+    folder: RunFolder,
+    state: TrainingState,
+    adapters: dict[str, mx.array],
+    optimizer: dict[str, Any],
+    adapter_config: dict[str, Any],
+) -> tuple[Path, int]:
+    """Write a checkpoint; its path and its bytes. OSError leaves nothing half-done behind."""
+    place = folder.path / f"checkpoint_epoch{state.epoch}_step{state.step}"
+    beside = folder.path / f".{place.name}.tmp"
+    shutil.rmtree(beside, ignore_errors=True)
+    try:
+        beside.mkdir()
+        _save_arrays(beside / _ADAPTERS, adapters)
+        _save_arrays(beside / _OPTIMIZER, dict(tree_flatten(optimizer)))
+        (beside / _ADAPTER_CONFIG).write_text(json.dumps(adapter_config, indent=4))
+        (beside / _STATE).write_bytes(msgspec.json.encode(state))
+        files: dict[str, dict[str, Any]] = {
+            path.name: {"bytes": path.stat().st_size, "sha256": _sha256(path)}
+            for path in sorted(beside.iterdir())
+        }
+        (beside / _MANIFEST).write_text(json.dumps({"format": _FORMAT, "files": files}, indent=1))
+        for path in beside.iterdir():
+            sync(path)
+        sync(beside)
+        if place.exists():  # the same step again, after a resume from before it
+            shutil.rmtree(place)
+        beside.rename(place)
+        sync(folder.path)
+    except OSError:
+        shutil.rmtree(beside, ignore_errors=True)
+        raise
+    write_atomically(
+        folder.training_state, json.dumps({"checkpoint": place.name, "step": state.step})
+    )
+    return place, sum(entry["bytes"] for entry in files.values())
+
+
+def publish(folder: RunFolder, checkpoint: Path) -> None:
+    """Make a checkpoint's adapter the run's adapter, in `adapters/`, as mlx_lm reads it."""
+    folder.adapters.mkdir(exist_ok=True)
+    for name in (_ADAPTER_CONFIG, _ADAPTERS):
+        beside = folder.adapters / f".{name}.tmp"
+        shutil.copyfile(checkpoint / name, beside)
+        sync(beside)
+        beside.replace(folder.adapters / name)
+    sync(folder.adapters)
+
+
+def prune(folder: RunFolder, keep: int, best_step: int) -> None:
+    """Delete all checkpoints but the newest `keep` and the best."""
+    for checkpoint in folder.checkpoints()[:-keep]:
+        if checkpoint.step != best_step:
+            # Without its manifest it is no checkpoint any more, should this be cut off.
+            (checkpoint.path / _MANIFEST).unlink()
+            shutil.rmtree(checkpoint.path)
+
+
+def newest(folder: RunFolder) -> tuple[Loaded | None, list[str]]:
+    """Load the newest checkpoint that is sound; what was wrong with those passed over."""
+    damaged: list[str] = []
+    for checkpoint in reversed(folder.checkpoints()):
+        try:
+            return _load(checkpoint), damaged
+        except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+            damaged.append(f"{checkpoint.path.name}: {error}")
+    return None, damaged
+
+
+def check_space(folder: RunFolder, trainable: int, keep: int) -> None:
+    """Refuse a run whose checkpoints do not fit on the disk.
+
+    One holds the adapter and Adam's two moments in float32; there are `keep`, the best one, the
+    one being written, and the published adapter.
+    """
+    needed = trainable * 4 * (3 * (keep + 2) + 1)
+    free = shutil.disk_usage(folder.path).free
+    if free < needed:
+        raise refused(
+            "no space on the disk",
+            f"{folder.path}: {free >> 20} MiB free, {keep} checkpoints need {needed >> 20} MiB",
+            "Delete old runs, lower checkpoint.keep, or choose another --runs-dir.",
+            kind="disk_full",
+        )
+
+
+def clean_up(folder: RunFolder) -> None:
+    """Remove what a killed worker left half-written.
+
+    What lacks nothing but its rename is renamed: it may have been about to replace a checkpoint
+    of the same step. Whether it is sound, its manifest tells when it is loaded.
+    """
+    for left in folder.path.glob(".checkpoint_*.tmp"):
+        place = left.with_name(left.name.removeprefix(".").removesuffix(".tmp"))
+        if (left / _MANIFEST).is_file() and not place.exists():
+            left.rename(place)
+        else:
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def restore(model: Any, optimizer: Any, loaded: Loaded) -> None:
+    """Put a checkpoint back: weights, optimizer and random numbers.
+
+    Raises FarenseError (refused) if the model has other trainable weights now.
+    """
+    now = {name: value.shape for name, value in tree_flatten(model.trainable_parameters())}
+    then = {name: value.shape for name, value in loaded.adapters.items()}
+    if now != then:
+        different = sorted(
+            name for name in now.keys() | then.keys() if now.get(name) != then.get(name)
+        )
+        raise refused(
+            "the checkpoint is of another model or adapter",
+            f"{len(different)} weights differ, the first is {different[0]}",
+            "Resume with the [model] and [lora] that the run was started with.",
+            kind="checkpoint",
+        )
+    model.load_weights(list(loaded.adapters.items()), strict=False)
+    optimizer.state = tree_unflatten(list(loaded.optimizer.items()))
+    set_random_key(loaded.state.random)
+
+
+def _load(checkpoint: CheckpointFolder) -> Loaded:
+    path = checkpoint.path
+    manifest = json.loads((path / _MANIFEST).read_text())
+    for name, expected in manifest["files"].items():
+        if (path / name).stat().st_size != expected["bytes"]:
+            raise ValueError(f"{name} has another size than its manifest says")
+        if _sha256(path / name) != expected["sha256"]:
+            raise ValueError(f"{name} has another SHA-256 than its manifest says")
+    state = msgspec.json.decode((path / _STATE).read_bytes(), type=TrainingState)
+    return Loaded(path, state, _load_arrays(path / _ADAPTERS), _load_arrays(path / _OPTIMIZER))
+
+
+def _load_arrays(path: Path) -> dict[str, mx.array]:
+    arrays = mx.load(str(path))
+    assert isinstance(arrays, dict)
+    mx.eval(arrays)
+    return arrays
+
+
+def _save_arrays(path: Path, arrays: dict[str, mx.array]) -> None:
+    try:
+        mx.save_safetensors(str(path), arrays)
+    except RuntimeError as error:  # what MLX makes of a failed write
+        raise OSError(28, f"cannot write it: {error}", str(path)) from error
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

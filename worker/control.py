@@ -1,0 +1,77 @@
+"""Control by signals: what was asked of the worker, to be answered between two steps.
+
+Python runs a signal's handler only between two bytecodes, and `mx.eval` is one; so the handlers
+set flags. Stacks are the exception: faulthandler writes them from inside a hung native call.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from types import FrameType
+
+
+class StopRequested(Exception):
+    """The user wants the run to end now, in an orderly way."""
+
+
+class Control:
+    """The flags. All signals arrive in the main thread, which is the one that trains."""
+
+    def __init__(self) -> None:
+        """Nothing is asked yet; `install` listens."""
+        self.stop = False
+        self.pause = False
+        self.save = False
+        self._interruptible = False
+
+    def install(self) -> None:
+        """Listen for SIGTERM, SIGINT, SIGTSTP, SIGCONT, SIGUSR1 and SIGUSR2."""
+        faulthandler.enable(sys.stderr)
+        faulthandler.register(signal.SIGUSR2, file=sys.stderr, all_threads=True)
+        signal.signal(signal.SIGTERM, self._on_stop)
+        signal.signal(signal.SIGINT, self._on_stop)
+        signal.signal(signal.SIGTSTP, self._on_pause)
+        signal.signal(signal.SIGCONT, self._on_continue)
+        signal.signal(signal.SIGUSR1, self._on_save)
+        # A closed terminal does not end the run.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    @contextlib.contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """Let a stop break off what is done inside, by StopRequested: nothing is lost there."""
+        if self.stop:
+            raise StopRequested
+        self._interruptible = True
+        try:
+            yield
+        finally:
+            self._interruptible = False
+
+    def _on_stop(self, _signal: int, _frame: FrameType | None) -> None:
+        self.stop = True
+        if self._interruptible:
+            self._interruptible = False
+            raise StopRequested
+
+    def _on_pause(self, _signal: int, _frame: FrameType | None) -> None:
+        self.pause = True
+
+    def _on_continue(self, _signal: int, _frame: FrameType | None) -> None:
+        self.pause = False
+
+    def _on_save(self, _signal: int, _frame: FrameType | None) -> None:
+        self.save = True
+
+
+def inherited_lock() -> int | None:
+    """Take over the lock that the launcher has passed on; None if it has passed none."""
+    passed = os.environ.pop("FARENSE_LOCK", "")
+    if not passed.isdigit():
+        return None
+    os.set_inheritable(int(passed), False)
+    return int(passed)

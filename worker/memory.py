@@ -1,0 +1,149 @@
+"""Memory: what this process uses, what MLX is allowed, and the heartbeat that tells of it."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+import threading
+from typing import Any
+
+import psutil
+
+from worker.output import Output
+from worker.protocol.errors import FarenseError
+from worker.protocol.events import Heartbeat, Notice
+from worker.protocol.profile import Memory
+
+GIB = 1 << 30
+_BEAT = 2.0
+
+
+def footprint() -> int:
+    """Memory of this process in bytes, as the system counts it against the machine.
+
+    On macOS that is phys_footprint, which Activity Monitor shows: RSS leaves out what is
+    compressed and what the GPU holds. Elsewhere RSS.
+    """
+    if sys.platform == "darwin":
+        return _phys_footprint()
+    return int(psutil.Process().memory_info().rss)
+
+
+class _RusageInfoV0(ctypes.Structure):
+    """struct rusage_info_v0 of <sys/resource.h> on macOS."""
+
+    _fields_ = (
+        ("ri_uuid", ctypes.c_uint8 * 16),
+        ("ri_user_time", ctypes.c_uint64),
+        ("ri_system_time", ctypes.c_uint64),
+        ("ri_pkg_idle_wkups", ctypes.c_uint64),
+        ("ri_interrupt_wkups", ctypes.c_uint64),
+        ("ri_pageins", ctypes.c_uint64),
+        ("ri_wired_size", ctypes.c_uint64),
+        ("ri_resident_size", ctypes.c_uint64),
+        ("ri_phys_footprint", ctypes.c_uint64),
+        ("ri_proc_start_abstime", ctypes.c_uint64),
+        ("ri_proc_exit_abstime", ctypes.c_uint64),
+    )
+
+
+def _phys_footprint() -> int:  # not run on a Mac yet
+    info = _RusageInfoV0()
+    libproc = ctypes.CDLL("/usr/lib/libproc.dylib", use_errno=True)
+    failed = libproc.proc_pid_rusage(psutil.Process().pid, 0, ctypes.byref(info))
+    return int(psutil.Process().memory_info().rss if failed else info.ri_phys_footprint)
+
+
+def memory_limit(mx: Any) -> int:
+    """Bytes that the machine lets MLX use well: Metal's recommended working set.
+
+    The CPU build has no such figure; there MLX's own limit stands in for it.
+    """
+    info = mx.device_info()
+    return int(info.get("max_recommended_working_set_size") or mx.get_memory_limit())
+
+
+def apply_limits(mx: Any, settings: Memory) -> None:
+    """Set MLX's limits as the profile says.
+
+    The wired limit stays at MLX's default unless asked for: raising it to the maximum, as mlx_lm
+    does, is what the kernel panics of mlx#3186 have in common.
+    """
+    mx.set_cache_limit(int(settings.cache_limit_gb * GIB))
+    if settings.wired_limit_gb:
+        mx.set_wired_limit(int(settings.wired_limit_gb * GIB))
+
+
+class Guard:
+    """Compares the process's memory with the machine's limit."""
+
+    def __init__(self, settings: Memory, limit: int) -> None:
+        """Take the profile's thresholds and the limit in bytes."""
+        self._settings = settings
+        self._limit = limit
+        self._warned = False
+
+    def look(self, used: int) -> Notice | None:
+        """Give a notice when the warning threshold is crossed, once until it is well below."""
+        share = used / self._limit
+        if share < self._settings.warning * 0.95:
+            self._warned = False
+        if share < self._settings.warning or self._warned:
+            return None
+        self._warned = True
+        return Notice(
+            level="warning",
+            code="memory",
+            message=f"memory is at {share:.0%} of the limit "
+            f"({used / GIB:.1f} of {self._limit / GIB:.1f} GiB)",
+            hint="Close other programs, or take a smaller train.batch_size.",
+        )
+
+    def critical(self, used: int) -> bool:
+        """Whether the critical threshold is crossed."""
+        return used >= self._settings.critical * self._limit
+
+    def stopped(self, used: int) -> FarenseError:
+        """Make the error for a run that is ended before the machine suffers."""
+        return FarenseError(
+            "stopped before memory ran out",
+            f"{used / GIB:.1f} GiB are in use, the limit is {self._limit / GIB:.1f} GiB and "
+            f"memory.critical {self._settings.critical:g}",
+            "A checkpoint was saved. Resume with a smaller train.batch_size (and more "
+            "train.grad_accumulation), or with train.grad_checkpoint on.",
+            kind="memory",
+        )
+
+
+class HeartbeatThread(threading.Thread):
+    """Says every two seconds that the process lives, also while MLX computes."""
+
+    def __init__(self, output: Output) -> None:
+        """Prepare; `start` begins, `finish` ends."""
+        super().__init__(name="heartbeat", daemon=True)
+        self._output = output
+        self._finished = threading.Event()
+
+    def run(self) -> None:
+        """Beat until told to finish."""
+        while not self._finished.wait(_BEAT):
+            self._output.emit(self._beat())
+
+    def finish(self) -> None:
+        """End the thread, so that no heartbeat follows the last event."""
+        self._finished.set()
+        if self.is_alive():
+            self.join()
+
+    def _beat(self) -> Heartbeat:
+        # MLX may not be imported yet: a heartbeat must not be what imports it.
+        mx = sys.modules.get("mlx.core")
+        active = getattr(mx, "get_active_memory", int)
+        cache = getattr(mx, "get_cache_memory", int)
+        return Heartbeat(
+            phase=self._output.phase,
+            step=self._output.step,
+            rss=footprint(),
+            active_memory=active(),
+            cache_memory=cache(),
+        )

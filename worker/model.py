@@ -1,0 +1,243 @@
+"""The model: where its files are, loading it, and the adapter on it."""
+
+from __future__ import annotations
+
+import platform
+import time
+from pathlib import Path
+from typing import Any
+
+import mlx.core as mx
+import mlx.nn as nn
+from mlx.utils import tree_flatten
+from mlx_lm.tuner.utils import linear_to_lora_layers
+from mlx_lm.utils import get_total_parameters, load_model, load_tokenizer
+
+from worker.output import Output
+from worker.protocol.errors import refused
+from worker.protocol.events import Notice, Progress
+from worker.protocol.profile import Config, Lora
+from worker.protocol.profile import Model as ModelSettings
+
+# What mlx_lm needs of a repository (mlx_lm.utils.DEFAULT_ALLOW_PATTERNS).
+_PATTERNS = [
+    "*.json",
+    "model*.safetensors",
+    "*.py",
+    "tokenizer.model",
+    "*.tiktoken",
+    "tiktoken.model",
+    "*.txt",
+    "*.jsonl",
+    "*.jinja",
+]
+
+
+def find(settings: ModelSettings, output: Output) -> Path:
+    """Give the model's folder; a repository that is not in the cache is downloaded first."""
+    folder = Path(settings.repo)
+    if folder.is_dir():
+        return folder
+    if folder.is_absolute():
+        raise refused(f"there is no model {folder}", "The folder is gone.", kind="model")
+    return _download(settings, output)
+
+
+def load(folder: Path, settings: ModelSettings) -> tuple[nn.Module, dict[str, Any]]:
+    """Load any model that mlx_lm knows, quantised or not; all its weights are frozen."""
+    try:
+        model, config = load_model(folder, lazy=True, trust_remote_code=settings.trust_remote_code)
+        mx.eval(model.parameters())
+    except (ValueError, FileNotFoundError, KeyError, RuntimeError) as error:
+        raise refused(
+            f"the model {settings.repo} cannot be loaded", str(error), kind="model"
+        ) from error
+    model.freeze()
+    return model, config
+
+
+def tokenizer(folder: Path, settings: ModelSettings) -> Any:
+    """Load the model's tokenizer, wrapped by mlx_lm."""
+    extra = {"trust_remote_code": True} if settings.trust_remote_code else {}
+    try:
+        return load_tokenizer(folder, extra)
+    except (ValueError, OSError, KeyError) as error:
+        raise refused(
+            f"the tokenizer of {settings.repo} cannot be loaded", str(error), kind="model"
+        ) from error
+
+
+def add_lora(model: nn.Module, settings: Lora, output: Output) -> dict[str, Any]:
+    """Put LoRA layers on the top layers; afterwards only they are trainable.
+
+    Gives the content of adapter_config.json, as mlx_lm reads it. Raises FarenseError (refused)
+    if the model has none of the keys.
+    """
+    layers = len(model.layers)
+    num_layers = layers if settings.num_layers < 0 else min(settings.num_layers, layers)
+    if num_layers == 0:
+        raise refused(
+            "no layer is trained", "lora.num_layers is 0", "Use -1 for all.", kind="profile"
+        )
+    linear = _linear_names(model.layers[-num_layers:])
+    keys = {name: [full for full in linear if _named(full, name)] for name in settings.keys}
+    absent = [name for name, found in keys.items() if not found]
+    if len(absent) == len(keys):
+        raise refused(
+            "the model has none of the layers that lora.keys names",
+            f"lora.keys: {', '.join(settings.keys)}",
+            f"It has: {', '.join(sorted(linear))}.",
+            kind="profile",
+        )
+    if absent:
+        output.emit(
+            Notice(
+                level="warning",
+                code="lora_keys",
+                message=f"the model has no {', '.join(absent)}",
+                hint=f"It has: {', '.join(sorted(linear))}.",
+            )
+        )
+    parameters = {
+        "rank": settings.rank,
+        "scale": settings.scale,
+        "dropout": settings.dropout,
+        "keys": sorted({full for found in keys.values() for full in found}),
+    }
+    linear_to_lora_layers(model, num_layers, parameters)
+    mx.eval(model.trainable_parameters())
+    return {
+        "fine_tune_type": "lora",
+        "num_layers": num_layers,
+        "lora_parameters": parameters,
+    }
+
+
+def checkpoint_layers(model: nn.Module) -> None:
+    """Compute each layer's activations again in the backward pass instead of keeping them.
+
+    As mlx_lm's grad_checkpoint, but only in training mode: the cache that generation hands to a
+    layer is nothing that mx.checkpoint takes.
+    """
+    for layer_type in {type(layer) for layer in model.layers}:
+        call = layer_type.__call__
+
+        def checkpointed(layer: Any, *args: Any, call: Any = call, **kwargs: Any) -> Any:
+            if not layer.training:
+                return call(layer, *args, **kwargs)
+
+            def inner(parameters: Any, *args: Any, **kwargs: Any) -> Any:
+                layer.update(parameters)
+                return call(layer, *args, **kwargs)
+
+            return mx.checkpoint(inner)(layer.trainable_parameters(), *args, **kwargs)
+
+        layer_type.__call__ = checkpointed
+
+
+def device() -> str:
+    """What MLX computes on: `gpu (Apple M1)`."""
+    name = mx.device_info().get("device_name", platform.machine())
+    return f"{mx.default_device().type.name} ({name})"
+
+
+def on_gpu() -> bool:
+    """Whether MLX computes on a GPU."""
+    return bool(mx.default_device() == mx.Device(mx.gpu))
+
+
+def count(model: nn.Module) -> tuple[int, int, int]:
+    """Count trainable parameters, all parameters, and the bytes of all weights."""
+    trainable = sum(value.size for _, value in tree_flatten(model.trainable_parameters()))
+    weights = sum(value.nbytes for _, value in tree_flatten(model.parameters()))
+    return trainable, get_total_parameters(model), weights
+
+
+def _linear_names(layers: list[nn.Module]) -> set[str]:
+    """Names, within a layer, of all that can get an adapter."""
+    return {
+        name
+        for layer in layers
+        for name, module in layer.named_modules()
+        if isinstance(module, nn.Linear | nn.QuantizedLinear) or hasattr(module, "to_lora")
+    }
+
+
+def _named(full: str, key: str) -> bool:
+    """Whether `key` means the module: its whole name, or the end of it (`q_proj`)."""
+    return full == key or full.endswith(f".{key}")
+
+
+def _download(settings: ModelSettings, output: Output) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HfHubHTTPError,
+        LocalEntryNotFoundError,
+        OfflineModeIsEnabled,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+    from tqdm import tqdm
+
+    class Reported(tqdm):
+        """Tells the bytes of all files as progress events instead of drawing a bar."""
+
+        last = 0.0
+
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            kwargs |= {"disable": False, "file": _Nowhere()}
+            super().__init__(*args, **{k: v for k, v in kwargs.items() if k != "name"})
+
+        def update(self, n: float | None = 1) -> bool | None:
+            shown = super().update(n)
+            if self.unit == "B" and time.monotonic() - Reported.last > 0.5:
+                Reported.last = time.monotonic()
+                output.emit(Progress(done=int(self.n), total=int(self.total or 0), unit="bytes"))
+            return shown
+
+    output.enter("downloading")
+    try:
+        return Path(
+            snapshot_download(
+                settings.repo,
+                revision=settings.revision or None,
+                allow_patterns=_PATTERNS,
+                tqdm_class=Reported,
+            )
+        )
+    except GatedRepoError as error:
+        raise _not_downloaded(
+            settings, "The repository is gated: its owner must let you in.", error
+        ) from error
+    except (RepositoryNotFoundError, RevisionNotFoundError) as error:
+        raise _not_downloaded(
+            settings, "There is no such repository or revision.", error
+        ) from error
+    except (LocalEntryNotFoundError, OfflineModeIsEnabled, HfHubHTTPError, OSError) as error:
+        raise _not_downloaded(settings, "The hub cannot be reached.", error) from error
+
+
+class _Nowhere:
+    """A file that swallows what a progress bar draws."""
+
+    def write(self, _text: str) -> int:
+        return 0
+
+    def flush(self) -> None:
+        pass
+
+
+def _not_downloaded(settings: ModelSettings, why: str, error: Exception) -> Exception:
+    smaller = f" The profile's smaller one is {settings.fallback}." if settings.fallback else ""
+    return refused(
+        f"the model {settings.repo} cannot be downloaded",
+        f"{why}\n{str(error).splitlines()[0] if str(error) else type(error).__name__}",
+        f"Check the name, or give a local folder with --model.{smaller}",
+        kind="download",
+    )
+
+
+def adapter_config(parameters: dict[str, Any], config: Config) -> dict[str, Any]:
+    """Complete adapter_config.json: which model it is for."""
+    return {"model": config.model.repo, **parameters}
