@@ -58,7 +58,8 @@ class Loaded:
 
 def random_key() -> tuple[int, int]:
     """Read the state of MLX's random numbers (of this thread)."""
-    key = mx.random.state[0].tolist()
+    state: Any = mx.random.state
+    key = state[0].tolist()
     return int(key[0]), int(key[1])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -24,10 +25,19 @@ class ModelState:
 
 
 def locate(repo: str, revision: str = "") -> ModelState:
-    """Look for a model without touching the network."""
+    """Look for a model without touching the network. Any text will do: it is asked while typing."""
+    try:
+        return _locate(repo, revision)
+    except OSError as error:  # a name too long for a path, a folder that may not be read
+        return ModelState(repo, "missing", why=error.strerror or str(error))
+    except ValueError as error:  # a name that no repository can have
+        return ModelState(repo, "missing", why=str(error).splitlines()[0])
+
+
+def _locate(repo: str, revision: str) -> ModelState:
     if repo == EMBEDDED:
         return _folder(repo, embedded_model())
-    folder = Path(repo).expanduser()
+    folder = Path(os.path.expanduser(repo))
     if folder.exists() or repo.startswith(("/", ".", "~")):
         return _folder(repo, folder)
     if repo.count("/") != 1 or repo.endswith("/"):

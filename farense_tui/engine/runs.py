@@ -86,12 +86,33 @@ def status(state: RunState, alive: bool) -> str:
     return "lost" if psutil.boot_time() > state.last_time else "killed"
 
 
+def check_resumable(folder: RunFolder) -> None:
+    """Refuse to go on with a run that is being trained or has come to its end."""
+    if folder.is_alive():
+        os.close(folder.acquire(patience=0.2))
+    summary = summarise(folder)
+    if summary.status == "completed":
+        raise refused(
+            f"run {folder.name} is complete",
+            f"all {summary.state.total_steps} steps are done",
+            f"Its adapter is in {folder.adapters}.",
+            kind="run_complete",
+        )
+
+
 def new_name(profile_name: str, folder: Path) -> str:
     """Find a name that is free: demo-1, demo-2, ..."""
     number = 1
     while (folder / f"{profile_name}-{number}").exists():
         number += 1
     return f"{profile_name}-{number}"
+
+
+def data_folder(profile: Profile) -> Path:
+    """Where the data set is that a profile names, as an absolute path."""
+    if profile.data.path == models.EMBEDDED:
+        return embedded_data().resolve()
+    return Path(os.path.expanduser(profile.data.path)).resolve()
 
 
 def prepare(profile: Profile, *, name: str, profile_name: str, folder: Path) -> RunFolder:
@@ -108,8 +129,7 @@ def prepare(profile: Profile, *, name: str, profile_name: str, folder: Path) -> 
             f"farense-tui resume {name} continues it; --name gives the new one another name.",
             kind="run_exists",
         )
-    data = embedded_data() if profile.data.path == models.EMBEDDED else Path(profile.data.path)
-    data = data.expanduser().resolve()
+    data = data_folder(profile)
     dataset.check(data)
     repo = models.resolve(profile.model.repo, profile.model.revision)
     check_space(folder)

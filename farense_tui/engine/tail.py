@@ -19,6 +19,11 @@ class Tail:
         self.unreadable = 0
         self._rest = b""
 
+    @property
+    def pending(self) -> int:
+        """Bytes read of a line that has no end yet."""
+        return len(self._rest)
+
     def read(self, most: int = _CHUNK) -> list[AnyEvent]:
         """Give the events of the lines that were completed since, at most about `most` bytes.
 

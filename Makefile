@@ -1,0 +1,64 @@
+# `make help` lists the targets. What is set up lies in .venv; `make clean` takes it away.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+READY_DEV := $(VENV)/.ready-dev
+SOURCES := farense_tui worker scripts benchmarks tests
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 12
+
+.PHONY: run
+run: $(READY) ## open the app; without a terminal train the demo and ask its adapter
+	@if [ -t 0 ] && [ -t 1 ]; then $(BIN)/farense-tui; else sh scripts/demo.sh $(BIN)/farense-tui; fi
+
+.PHONY: test
+test: $(READY_DEV) ## run the tests
+	$(BIN)/python -m pytest
+
+.PHONY: check
+check: $(READY_DEV) ## lint, types and import walls
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.PHONY: format
+format: $(READY_DEV) ## format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: snapshots
+snapshots: $(READY_DEV) ## take the tests' SVG pictures anew, after looking at the difference
+	$(BIN)/python -m pytest tests/ui --snapshot-update
+
+.PHONY: clean
+clean: ## remove what was set up and built; runs are kept
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+
+# uv is used if it is there: it is faster, and it brings a Python of its own if need be.
+$(VENV)/bin/python:
+	@if command -v uv >/dev/null 2>&1; then uv venv --quiet --python '>=3.11' $(VENV); \
+	else $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	    || { echo 'farense-tui needs Python 3.11 or newer: make PYTHON=python3.12 ...'; exit 1; }; \
+	  $(PYTHON) -m venv $(VENV); fi
+
+
+$(READY): pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo 'Setting up in $(VENV) ...'
+	@$(call install,-c constraints.txt -e .)
+	@touch $@
+
+$(READY_DEV): $(READY)
+	@$(call install,-c constraints.txt -e . -r requirements-dev.txt)
+	@touch $@
+
+define install
+if command -v uv >/dev/null 2>&1; then VIRTUAL_ENV=$(VENV) uv pip install --quiet $(1); \
+else $(BIN)/python -m pip install --quiet --disable-pip-version-check $(1); fi
+endef

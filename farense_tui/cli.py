@@ -1,0 +1,288 @@
+"""The command line. Each command is a function; what they share is in the engine."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from farense_tui import __version__, headless
+from farense_tui.engine import ask as asking
+from farense_tui.engine import format as f
+from farense_tui.engine import hardware, models, profiles, runs, supervisor
+from farense_tui.engine.supervisor import Control
+from worker.protocol.errors import ExitCode, FarenseError, refused, usage
+from worker.protocol.profile import Profile, replace_setting, setting
+from worker.protocol.runfolder import RunFolder
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; the exit code."""
+    args = _parser().parse_args(argv)
+    try:
+        return int(args.command(args))
+    except FarenseError as error:
+        return headless.report(error)
+    except BrokenPipeError:  # `farense-tui runs | head`
+        sys.stderr.close()
+        return ExitCode.FAILED
+
+
+# ---- commands ---------------------------------------------------------------------------------
+
+
+def app(args: argparse.Namespace) -> int:
+    """Open the app."""
+    return _screen(args, None)
+
+
+def attach(args: argparse.Namespace) -> int:
+    """Show one run: on the screen, or as lines where there is no terminal."""
+    folder = runs.find(args.run, runs.runs_dir(args.runs_dir))
+    if not _terminal():
+        return headless.watch(folder)
+    return _screen(args, folder)
+
+
+def train(args: argparse.Namespace) -> int:
+    """Start a run and follow it."""
+    folder = runs.runs_dir(args.runs_dir)
+    profile_name = args.profile or profiles.fitting(hardware.machine(), profiles.find())
+    profile = _changed(profiles.get(profile_name), args)
+    stem = Path(profile_name).stem
+    name = args.name or runs.new_name(stem, folder)
+    run = runs.prepare(profile, name=name, profile_name=stem, folder=folder)
+    try:
+        code = _start(run, args)
+    except FarenseError as error:
+        # Nothing was trained and nothing can be resumed: leave no folder behind.
+        if error.exit_code == ExitCode.REFUSED and not run.is_alive():
+            runs.delete(run)
+        raise
+    if not args.json and not args.detach and code == ExitCode.DONE:
+        print(f"adapter: {headless.relative(run.adapters)}")
+    return code
+
+
+def resume(args: argparse.Namespace) -> int:
+    """Go on with a run."""
+    run = runs.find(args.run, runs.runs_dir(args.runs_dir))
+    runs.check_resumable(run)
+    return _start(run, args)
+
+
+def stop(args: argparse.Namespace) -> int:
+    """Stop a run from any terminal."""
+    run = runs.find(args.run, runs.runs_dir(args.runs_dir))
+    told = supervisor.kill(run) if args.now else supervisor.send(run, Control.STOP)
+    if not told:
+        raise supervisor.not_running(run)
+    print(f"{run.name}: {'killed' if args.now else 'finishing the step and saving'}", flush=True)
+    try:
+        while not supervisor.wait_until_gone(run, 1.0):
+            pass
+    except KeyboardInterrupt:
+        return ExitCode.STOPPED
+    summary = runs.summarise(run)
+    print(f"{run.name}: {summary.status} after step {summary.state.step}")
+    return ExitCode.DONE
+
+
+def list_runs(args: argparse.Namespace) -> int:
+    """List the runs."""
+    folder = runs.runs_dir(args.runs_dir)
+    summaries = [runs.summarise(run) for run in runs.folders(folder)]
+    if args.json:
+        print(json.dumps([_run_values(summary) for summary in summaries], indent=2))
+    elif not summaries:
+        print(f"no runs in {folder}")
+    for summary in [] if args.json else summaries:
+        state = summary.state
+        best = f.loss(state.best.loss if state.best else None)
+        print(
+            f"{summary.folder.name:24} {summary.status:10} step {state.step}/{state.total_steps}"
+            f"  loss {f.loss(state.loss.last)}  best validation {best}"
+        )
+    return ExitCode.DONE
+
+
+def list_profiles(args: argparse.Namespace) -> int:
+    """List the profiles."""
+    found = profiles.find()
+    chosen = profiles.fitting(hardware.machine(), found)
+    if args.json:
+        print(json.dumps([_profile_values(each, chosen) for each in found], indent=2))
+        return ExitCode.DONE
+    for each in found:
+        mark = "*" if each.name == chosen else " "
+        if each.profile is None:
+            print(f"{mark} {each.name:12} has faults: {each.fault}")
+            continue
+        profile = each.profile
+        print(
+            f"{mark} {each.name:12} {profile.profile.title:12} {profile.model.repo}, "
+            f"{profile.train.batch_size} x {profile.train.grad_accumulation} examples a step, "
+            f"{profile.train.max_seq_length} tokens, rank {profile.lora.rank}"
+        )
+    print("* fits this machine; --profile NAME takes another one")
+    return ExitCode.DONE
+
+
+def ask(args: argparse.Namespace) -> int:
+    """Answer a question with the base model and with adapters."""
+    folder = runs.runs_dir(args.runs_dir)
+    *names, question = args.words
+    by_model: dict[str, list[tuple[str, str]]] = {}
+    for name in names:
+        run = runs.find(name, folder)
+        if not (run.adapters / "adapters.safetensors").is_file():
+            raise refused(f"run {run.name} has no adapter yet", str(run.adapters), kind="adapter")
+        by_model.setdefault(run.read_config().model.repo, []).append((run.name, str(run.adapters)))
+    if not by_model:
+        profile = profiles.get(args.profile or profiles.DEMO)
+        by_model[models.resolve(args.model or profile.model.repo)] = []
+    for model, adapters in by_model.items():
+        heading = None
+        for piece in asking.ask(model, adapters, question, args.max_tokens):
+            if heading != piece.adapter:
+                heading = piece.adapter
+                print(f"[{piece.adapter or 'base model'}] ", end="")
+            print(headless.clean(piece.text), end="\n" if piece.done else "", flush=True)
+    return ExitCode.DONE
+
+
+# ---- what they share --------------------------------------------------------------------------
+
+
+def _start(run: RunFolder, args: argparse.Namespace) -> int:
+    start = run.events.stat().st_size if run.events.exists() else 0
+    worker = supervisor.launch(run)
+    if not args.detach:
+        return headless.follow(worker, as_json=args.json, start=start)
+    # The data and the model are found to be right before the model is loaded.
+    code = headless.follow(worker, as_json=False, start=start, until=headless.accepted)
+    print(f"{run.name} goes on in the background: farense-tui attach {run.name}")
+    return code
+
+
+def _screen(args: argparse.Namespace, run: RunFolder | None) -> int:
+    if not _terminal():
+        raise usage(
+            "there is no terminal to open the app in",
+            hint="farense-tui train starts a run without a screen; --help lists the commands.",
+        )
+    from farense_tui.app import run_app
+
+    return run_app(runs.runs_dir(args.runs_dir), run)
+
+
+def _terminal() -> bool:
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def _changed(profile: Profile, args: argparse.Namespace) -> Profile:
+    """Apply --model, --data and --set."""
+    given = [("model.repo", args.model), ("data.path", args.data)]
+    for assignment in args.set:
+        name, sign, text = assignment.partition("=")
+        if not sign:
+            raise usage(f"--set {assignment}", hint="It is --set section.key=VALUE.")
+        given.append((name.strip(), text.strip()))
+    for name, text in given:
+        if text is None:
+            continue
+        declared = setting(name)
+        try:
+            profile = replace_setting(profile, name, declared.parse_text(text))
+        except ValueError as error:
+            raise refused(f"{name} {error}", hint=declared.description, kind="profile") from error
+    return profile
+
+
+def _run_values(summary: runs.RunSummary) -> dict[str, object]:
+    state = summary.state
+    return {
+        "run": summary.folder.name,
+        "path": str(summary.folder.path),
+        "status": summary.status,
+        "step": state.step,
+        "total_steps": state.total_steps,
+        "loss": state.last_step.loss if state.last_step else None,
+        "best_validation_loss": state.best.loss if state.best else None,
+        "best_step": state.best.step if state.best else None,
+        "last_time": state.last_time or None,
+    }
+
+
+def _profile_values(found: profiles.Found, chosen: str) -> dict[str, object]:
+    import msgspec
+
+    return {
+        "name": found.name,
+        "path": str(found.path),
+        "fits": found.name == chosen,
+        "profile": msgspec.to_builtins(found.profile),
+        "fault": str(found.fault) if found.fault else None,
+    }
+
+
+# ---- the parser -------------------------------------------------------------------------------
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="farense-tui",
+        description="Start, watch and steer LoRA fine-tuning with Apple's MLX. "
+        "Without a command it opens the app.",
+        epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused before the start, "
+        "130 stopped by the user.",
+    )
+    parser.add_argument("--version", action="version", version=f"farense-tui {__version__}")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
+        "--runs-dir", metavar="DIR", help="where runs are kept (FARENSE_RUNS, else ./checkpoints)"
+    )
+    parser.add_argument("--runs-dir", metavar="DIR", help=argparse.SUPPRESS)
+    parser.set_defaults(command=app)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+
+    def command(name: str, function: object, help_: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=help_, description=help_, parents=[common])
+        sub.set_defaults(command=function)
+        return sub
+
+    starting = command("train", train, "start a run")
+    starting.add_argument("--profile", metavar="P", help="name or file; default: what fits")
+    starting.add_argument("--model", metavar="M", help="folder, repository, or 'embedded'")
+    starting.add_argument("--data", metavar="DIR", help="folder with train.jsonl, or 'embedded'")
+    starting.add_argument("--name", metavar="RUN", help="name of the run; default: P-1, P-2, ...")
+    starting.add_argument(
+        "--set", metavar="SECTION.KEY=VALUE", action="append", default=[], help="any setting"
+    )
+    resuming = command("resume", resume, "continue a run from its last good checkpoint")
+    resuming.add_argument("run", metavar="RUN")
+    for sub in (starting, resuming):
+        how = sub.add_mutually_exclusive_group()
+        how.add_argument("--json", action="store_true", help="print the worker's events")
+        how.add_argument("--detach", action="store_true", help="leave it in the background")
+    command("attach", attach, "show a run, live or finished").add_argument("run", metavar="RUN")
+    stopping = command("stop", stop, "finish the step, save and end a run")
+    stopping.add_argument("run", metavar="RUN")
+    stopping.add_argument("--now", action="store_true", help="kill it")
+    for name, function, help_ in (
+        ("runs", list_runs, "list the runs"),
+        ("profiles", list_profiles, "list the profiles"),
+    ):
+        command(name, function, help_).add_argument("--json", action="store_true", help="as JSON")
+    questions = command("ask", ask, "answer with each adapter, and with the base model")
+    questions.add_argument("words", nargs="+", metavar="[RUN ...] QUESTION")
+    questions.add_argument("--profile", metavar="P", help="whose model answers without a RUN")
+    questions.add_argument("--model", metavar="M", help="the model that answers without a RUN")
+    questions.add_argument("--max-tokens", type=int, default=100, metavar="N", help="default 100")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

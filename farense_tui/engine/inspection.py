@@ -1,0 +1,41 @@
+"""What a profile needs, and whether it is here: the model and the data set, before a start."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from farense_tui.engine import models, runs
+from farense_tui.engine.models import ModelState
+from worker.protocol import dataset
+from worker.protocol.dataset import Summary
+from worker.protocol.profile import Profile
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """The model, the smaller one offered beside it, and the data."""
+
+    model: ModelState
+    fallback: ModelState | None
+    data: Summary
+
+
+def key(profile: Profile) -> tuple[str, ...]:
+    """What an inspection depends on: with the same key it need not be made again."""
+    model = profile.model
+    return (model.repo, model.revision, model.fallback, profile.data.path)
+
+
+def inspect(profile: Profile) -> Inspection:
+    """Look at the disk, never at the network. Reads the whole data set, so not in the UI's loop."""
+    model = profile.model
+    return Inspection(
+        model=models.locate(model.repo, model.revision),
+        fallback=models.locate(model.fallback) if model.fallback else None,
+        data=dataset.summarise(runs.data_folder(profile)),
+    )
+
+
+def steps_per_epoch(profile: Profile, rows: int) -> int:
+    """Optimizer steps in one pass: the last, smaller batch counts as well."""
+    return -(-rows // profile.effective_batch)

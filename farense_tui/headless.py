@@ -1,0 +1,232 @@
+"""Without a screen: follow a run as plain lines or as the worker's own events."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from farense_tui.engine import format as f
+from farense_tui.engine import supervisor
+from farense_tui.engine.eta import remaining_seconds
+from farense_tui.engine.state import RunState, reduce
+from farense_tui.engine.supervisor import Control, Worker
+from farense_tui.engine.tail import Tail
+from worker.protocol import events
+from worker.protocol.errors import ExitCode, FarenseError
+from worker.protocol.profile import Config
+from worker.protocol.runfolder import RunFolder
+
+_POLL = 0.1
+
+
+@dataclass
+class Interrupts:
+    """Counts Ctrl-C and SIGTERM: the first stops the run, the second kills it."""
+
+    count: int = 0
+
+    def listen(self) -> None:
+        """Take over both signals."""
+        signal.signal(signal.SIGINT, self._on_signal)
+        signal.signal(signal.SIGTERM, self._on_signal)
+
+    def _on_signal(self, _signal: int, _frame: FrameType | None) -> None:
+        self.count += 1
+
+
+def follow(
+    worker: Worker,
+    *,
+    as_json: bool,
+    start: int = 0,
+    until: Callable[[RunState], bool] | None = None,
+) -> int:
+    """Follow a worker that was just started to its end; the exit code.
+
+    start: offset in the record from which on events are shown. until: leaves earlier, with the
+    worker going on, once this holds for the state.
+    """
+    interrupts = Interrupts()
+    interrupts.listen()
+    show = _raw if as_json else Lines(worker.folder.read_config())
+    tail, state, asked = Tail(worker.folder.events), RunState(), 0
+    while True:
+        code = worker.poll()
+        for offset, line, event in _new(tail):
+            if event is not None:
+                state = reduce(state, event)
+            if offset >= start:
+                show(line, event, state)
+        if code is not None:
+            return _ended(code, state, worker.folder)
+        if until is not None and until(state):
+            return ExitCode.DONE
+        if interrupts.count > asked:
+            asked = interrupts.count
+            _interrupt(worker.folder, asked)
+        time.sleep(_POLL)
+
+
+def watch(folder: RunFolder) -> int:
+    """Follow a run that somebody else started, as plain lines; Ctrl-C leaves it running."""
+    lines, tail, state = Lines(folder.read_config()), Tail(folder.events), RunState()
+    try:
+        while True:
+            alive = folder.is_alive()
+            for _, line, event in _new(tail):
+                if event is not None:
+                    state = reduce(state, event)
+                lines(line, event, state)
+            if not alive:
+                return ExitCode.DONE if state.status == "completed" else ExitCode.FAILED
+            time.sleep(_POLL)
+    except KeyboardInterrupt:
+        return ExitCode.DONE
+
+
+def _new(tail: Tail) -> list[tuple[int, bytes, events.AnyEvent | None]]:
+    """Read what is new, each line with the offset at which it begins."""
+    found = []
+    while lines := tail.read_lines():
+        at = tail.offset - tail.pending - sum(len(line) + 1 for line, _ in lines)
+        for line, event in lines:
+            found.append((at, line, event))
+            at += len(line) + 1
+    return found
+
+
+def _interrupt(folder: RunFolder, times: int) -> None:
+    if times == 1:
+        _say("stopping: the step is finished and saved; once more kills")
+        supervisor.send(folder, Control.STOP)
+    else:
+        _say("killed")
+        supervisor.kill(folder)
+
+
+def _ended(code: int, state: RunState, folder: RunFolder) -> int:
+    if state.failure is not None:
+        failure = state.failure
+        raise FarenseError(
+            failure.title,
+            failure.detail,
+            failure.hint,
+            kind=failure.kind,
+            exit_code=ExitCode.REFUSED if code == ExitCode.REFUSED else ExitCode.FAILED,
+        )
+    if not state.ended:
+        raise supervisor.explain_exit(code, folder)
+    return code
+
+
+def _raw(line: bytes, _event: events.AnyEvent | None, _state: RunState) -> None:
+    sys.stdout.buffer.write(line + b"\n")
+    sys.stdout.buffer.flush()
+
+
+class Lines:
+    """Tells a run in plain lines, one thing a line."""
+
+    def __init__(self, config: Config) -> None:
+        """Take the cadence from the run's configuration."""
+        self._config = config
+
+    def __call__(self, _line: bytes, event: events.AnyEvent | None, state: RunState) -> None:
+        """Print what this event is worth."""
+        text = self._text(event, state)
+        if text:
+            _say(text)
+
+    def _text(self, event: events.AnyEvent | None, state: RunState) -> str:
+        match event:
+            case events.Phase(name=name) if name in _PHASES:
+                return f"{_PHASES[name]} ..."
+            case events.RunStarted():
+                return self._started(event)
+            case events.Step() if self._due(event, state):
+                return self._step(event, state)
+            case events.Validation():
+                best = "  best so far" if event.best else ""
+                return (
+                    f"validation at step {event.step}: loss {f.loss(event.loss)}, "
+                    f"perplexity {f.rate(event.perplexity)}{best}"
+                )
+            case events.Sample():
+                return f"  {event.prompt}\n  > {event.text}"
+            case events.Checkpoint():
+                return f"checkpoint {event.path} ({f.size(event.bytes)})"
+            case events.Notice():
+                return "\n  ".join(
+                    part for part in (f"{event.level}: {event.message}", event.hint) if part
+                )
+            case events.RunStopped():
+                return f"{event.reason} after step {event.step}"
+        return ""
+
+    def _started(self, event: events.RunStarted) -> str:
+        resumed = f", resumed after step {event.resumed_from_step}" * bool(event.resumed_from_step)
+        return (
+            f"run {event.run} on {event.device}: {event.train_examples} examples, "
+            f"{event.valid_examples} for validation, {event.total_steps} steps, "
+            f"{f.count(event.trainable_parameters)} of {f.count(event.total_parameters)} "
+            f"parameters trained{resumed}"
+        )
+
+    def _due(self, event: events.Step, state: RunState) -> bool:
+        every = self._config.report.log_every
+        return event.step % every == 0 or event.step in (1, state.total_steps)
+
+    def _step(self, event: events.Step, state: RunState) -> str:
+        left = remaining_seconds(state, self._config.report.eval_every)
+        width = len(str(state.total_steps))
+        return (
+            f"step {event.step:{width}}/{state.total_steps}  epoch {event.epoch:.2f}  "
+            f"loss {f.loss(event.loss)}  lr {f.rate(event.learning_rate)}  "
+            f"{f.count(event.tokens_per_second)} tokens/s  {f.duration(left)} left"
+        )
+
+
+_PHASES = {
+    "downloading": "downloading the model",
+    "loading_model": "loading the model",
+    "tokenizing": "reading the data",
+    "validating": "validating",
+    "paused": "paused",
+    "stopping": "stopping",
+}
+
+
+def clean(text: str) -> str:
+    """Take out what a terminal would act on: models and data may hold escape codes."""
+    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def accepted(state: RunState) -> bool:
+    """Whether the worker has found the data to be right and gone on to the model."""
+    return state.phase in ("loading_model", "downloading") or state.started is not None
+
+
+def _say(text: str) -> None:
+    print(clean(text), flush=True)
+
+
+def report(error: FarenseError) -> int:
+    """Tell an error on stderr; its exit code."""
+    print(f"farense-tui: {error.title}", file=sys.stderr)
+    for part in (error.detail, error.hint):
+        for line in part.splitlines():
+            print(f"  {line}", file=sys.stderr)
+    return error.exit_code
+
+
+def relative(path: Path) -> str:
+    """Give a path as it reads best from here."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
