@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from math import isfinite
 
 UNKNOWN = "—"
@@ -19,6 +20,16 @@ def size(count: float | None) -> str:
     return f"{amount:.1f} GiB"
 
 
+def short_size(count: float | None) -> str:
+    """Bytes in at most five characters: `400M`, `1.5G`, `64G`."""
+    if count is None:
+        return UNKNOWN
+    if count < 1000 * (1 << 20):
+        return f"{count / (1 << 20):.0f}M"
+    gib = count / (1 << 30)
+    return f"{gib:.0f}G" if gib >= 99.95 else f"{gib:.1f}G"
+
+
 def duration(seconds: float | None) -> str:
     """`4 s`, `3:07` or `2:03:07`."""
     if seconds is None or not isfinite(seconds):
@@ -29,6 +40,17 @@ def duration(seconds: float | None) -> str:
     if hours:
         return f"{hours}:{minutes:02}:{secs:02}"
     return f"{minutes}:{secs:02}" if minutes else f"{secs} s"
+
+
+def ago(then: float, now: float) -> str:
+    """How long ago, roughly: `now`, `3 min ago`, `2 h ago`, `5 days ago`; a date after a month."""
+    seconds = max(0.0, now - then)
+    for unit, length, upto in (("min", 60, 60), ("h", 3600, 48), ("days", 86400, 31)):
+        if seconds < 60:
+            return "now"
+        if seconds < length * upto:
+            return f"{int(seconds / length)} {unit} ago"
+    return time.strftime("%Y-%m-%d", time.localtime(then))
 
 
 def loss(value: float | None) -> str:

@@ -1,0 +1,73 @@
+"""One reader: looks at a run again and again and says what is new. Runs in a thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Event
+
+from textual.message import Message
+
+from farense_tui.engine import clock
+from farense_tui.engine.supervisor import Worker
+from farense_tui.engine.watch import Snapshot, Watch
+from farense_tui.widgets.outcome import Outcome, outcome
+from worker.protocol.runfolder import RunFolder
+
+_LIVE, _REST = 0.1, 0.5  # seconds between two looks
+_TICK = 1.0  # seconds after which a look is told though nothing came: the clocks go on
+
+
+class Changed(Message):
+    """The run as it is now. Each carries all there is, so that a newer one can stand for it."""
+
+    def __init__(self, snapshot: Snapshot, end: Outcome | None) -> None:
+        """Carry a snapshot, and how the run ended if it has."""
+        super().__init__()
+        self.snapshot = snapshot
+        self.end = end
+
+    def can_replace(self, message: Message) -> bool:
+        """Whoever is late needs only the newest."""
+        return isinstance(message, Changed)
+
+
+class Follower:
+    """Follows a run until `stop`."""
+
+    def __init__(self, folder: RunFolder, worker: Worker | None) -> None:
+        """Follow the run in `folder`; `worker` if this process has started it."""
+        self.folder = folder
+        self.worker = worker
+        self._wake = Event()
+        self._stopped = False
+
+    def stop(self) -> None:
+        """End `run` soon."""
+        self._stopped = True
+        self._wake.set()
+
+    def look_now(self) -> None:
+        """Look at once: something has been asked of the worker."""
+        self._wake.set()
+
+    def run(self, tell: Callable[[Message], object]) -> None:
+        """Look, tell what is new, wait, and again."""
+        watch = Watch(self.folder)
+        told: Snapshot | None = None
+        while not self._stopped:
+            # asked before the look: a worker whose end is known has written its last event
+            exit_code = self.worker.process.poll() if self.worker else None
+            snapshot = watch.look(clock.now())
+            if told is None or _is_new(snapshot, told):
+                tell(Changed(snapshot, outcome(snapshot, exit_code)))
+                told = snapshot
+            self._wake.wait(_LIVE if snapshot.alive else _REST)
+            self._wake.clear()
+
+
+def _is_new(snapshot: Snapshot, told: Snapshot) -> bool:
+    return (
+        snapshot.state is not told.state
+        or snapshot.status != told.status
+        or abs(snapshot.now - told.now) >= _TICK
+    )

@@ -1,0 +1,289 @@
+"""The monitor: one run, live or finished, and the keys that steer it."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Protocol, cast
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container
+from textual.reactive import reactive
+from textual.screen import Screen
+from textual.widgets import Footer
+
+from farense_tui.engine import clock, supervisor
+from farense_tui.engine.supervisor import Worker
+from farense_tui.engine.watch import Snapshot
+from farense_tui.screens.follow import Changed, Follower
+from farense_tui.screens.steering import CONTROLS, Asked, Wish, newest
+from farense_tui.widgets.gauge_bar import measure
+from farense_tui.widgets.loss_chart import LossChart, LossData
+from farense_tui.widgets.memory_gauge import MemoryGauge
+from farense_tui.widgets.outcome import Outcome, OutcomePanel
+from farense_tui.widgets.run_facts import RunFacts, facts
+from farense_tui.widgets.run_header import RunHeader
+from farense_tui.widgets.run_log import RunLog
+from farense_tui.widgets.run_view import view
+from farense_tui.widgets.trends import Trends
+from worker.protocol.errors import FarenseError
+from worker.protocol.runfolder import RunFolder
+
+
+class Host(Protocol):
+    """What the monitor needs of the app."""
+
+    def open_launch(self) -> None:
+        """Show the launch screen."""
+
+    def open_runs(self) -> None:
+        """Show the list of runs."""
+
+    def show_error(self, error: FarenseError) -> None:
+        """Show an error."""
+
+    def request_quit(self) -> None:
+        """Leave, after asking what becomes of a run."""
+
+
+class MonitorScreen(Screen[None]):
+    """Shows a run as it is and hands the user's wishes to its worker."""
+
+    AUTO_FOCUS = ""
+    # not ClassVar, because Textual's own annotation of these two is not
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-normal"), (150, "-wide")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-tiny"), (20, "-short"), (30, "-middle"), (40, "-tall")]  # noqa: RUF012
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("space", "pause", "Pause", tooltip="Pause, or go on, between two steps"),
+        Binding("c", "checkpoint", "Checkpoint", tooltip="Write a checkpoint after this step"),
+        Binding("k", "stop", "Stop", tooltip="Finish the step, save, end; again: kill"),
+        Binding("r", "resume", "Resume", tooltip="Go on from the newest checkpoint"),
+        Binding("l", "runs", "Runs", tooltip="List the runs"),
+        Binding("g", "log_scale", "Logarithmic scale", show=False),
+        Binding("plus,equals_sign", "zoom(0.6)", "Zoom in", show=False),
+        Binding("minus", "zoom(1.6)", "Zoom out", show=False),
+        Binding("0", "zoom_all", "Show all steps", show=False),
+        Binding("left", "pan(-0.25)", "Earlier steps", show=False),
+        Binding("right", "pan(0.25)", "Later steps", show=False),
+        Binding("up", "scroll_log('up')", "Scroll the log", show=False),
+        Binding("down", "scroll_log('down')", "Scroll the log", show=False),
+        Binding("pageup", "scroll_log('page_up')", "Scroll the log", show=False),
+        Binding("pagedown", "scroll_log('page_down')", "Scroll the log", show=False),
+        Binding("home", "scroll_log('home')", "Start of the log", show=False),
+        Binding("end", "scroll_log('end')", "End of the log", show=False),
+        Binding("q", "leave", "Leave", tooltip="Leave; the run may go on without the screen"),
+        Binding("escape", "launch", "Back", show=False),
+    ]
+
+    DEFAULT_CSS = """
+    MonitorScreen {
+        padding: 0 1;
+        #body { height: 1fr; }
+        #side { height: auto; }
+        RunHeader { margin-bottom: 1; }
+        LossChart { margin-bottom: 1; }
+        RunLog { margin-top: 1; }
+        RunFacts { display: none; }
+
+        &.-tiny {
+            RunHeader, LossChart, #side { margin: 0; }
+            MemoryGauge { height: 1; }
+            RunLog { height: 2; margin: 0; }
+            OutcomePanel { max-height: 4; }
+        }
+        &.-short {
+            OutcomePanel { max-height: 7; }
+            RunLog { height: 4; }
+        }
+        &.-middle RunLog { height: 8; }
+        &.-tall RunLog { height: 12; }
+        &.-middle Trends, &.-tall Trends { height: 3; margin-bottom: 1; }
+        &.-middle Trend, &.-tall Trend { height: 3; margin-right: 3; }
+
+        &.-wide.-tall {
+            padding: 1 2;
+            #body { layout: grid; grid-size: 2 2; grid-columns: 1fr 52; grid-rows: 1fr 14;
+                    grid-gutter: 0 4; }
+            #side { row-span: 2; height: 100%; }
+            RunLog { height: 100%; margin: 0; }
+            Trends { layout: vertical; height: auto; }
+            Trend { height: 5; margin: 0 0 1 0; }
+            MemoryGauge { height: 11; margin: 1 0; }
+            RunFacts { display: block; }
+        }
+    }
+    """
+
+    snapshot: reactive[Snapshot | None] = reactive(None, always_update=True)
+    asked: reactive[Asked | None] = reactive(None)
+    end: reactive[Outcome | None] = reactive(None)
+
+    def __init__(self, folder: RunFolder, worker: Worker | None = None) -> None:
+        """Watch the run in `folder`; `worker` if this process has started it."""
+        super().__init__()
+        self.folder = folder
+        self._follower = Follower(folder, worker)
+
+    def compose(self) -> ComposeResult:
+        """From the most pressing to the least."""
+        yield RunHeader()
+        yield OutcomePanel()
+        with Container(id="body"):
+            yield LossChart()
+            with Container(id="side"):
+                yield Trends()
+                yield MemoryGauge()
+                yield RunFacts()
+            yield RunLog()
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        """Begin to read."""
+        self.title = self.folder.name
+        self._follow()
+
+    def on_unmount(self) -> None:
+        """Let the reader end."""
+        self._follower.stop()
+
+    @work(thread=True, group="follow")
+    def _follow(self) -> None:
+        self._follower.run(self.post_message)
+
+    @on(Changed)
+    def _take(self, message: Changed) -> None:
+        self.end = message.end
+        self.snapshot = message.snapshot
+
+    def watch_snapshot(self, old: Snapshot | None, snapshot: Snapshot | None) -> None:
+        """Hand each widget what it shows; those compare and draw only what changed."""
+        if snapshot is None:
+            return
+        if self.asked and self.asked.settled(snapshot):
+            self.asked = None
+        self._show_head(snapshot)
+        self.query_one(MemoryGauge).memory = measure(snapshot)
+        self.query_one(RunLog).show(snapshot.journal)
+        if old is None or old.state is not snapshot.state:
+            self.query_one(LossChart).show(LossData.of(snapshot.state))
+            self.query_one(Trends).show(snapshot.state)
+            self.query_one(RunFacts).facts = facts(snapshot)
+
+    def watch_asked(self) -> None:
+        """Say at once what was asked."""
+        if self.snapshot:
+            self._show_head(self.snapshot)
+
+    def watch_end(self, end: Outcome | None) -> None:
+        """Say how it ended."""
+        self.query_one(OutcomePanel).end = end
+
+    def _show_head(self, snapshot: Snapshot) -> None:
+        says = self.asked.says(snapshot.now) if self.asked else ""
+        self.query_one(RunHeader).run = view(snapshot, says)
+
+    @property
+    def alive(self) -> bool:
+        """Whether a worker is at it, as far as is known."""
+        return self.snapshot is not None and self.snapshot.alive
+
+    @property
+    def _host(self) -> Host:
+        return cast(Host, self.app)
+
+    def action_pause(self) -> None:
+        """Pause, or go on."""
+        paused = self.snapshot is not None and self.snapshot.status == "paused"
+        self._ask("continue" if paused else "pause")
+
+    def action_checkpoint(self) -> None:
+        """Save now."""
+        self._ask("checkpoint")
+
+    def action_stop(self) -> None:
+        """Stop; the second time, kill."""
+        stopping = self.asked is not None and self.asked.wish in ("stop", "kill")
+        self._ask("kill" if stopping else "stop")
+
+    def action_resume(self) -> None:
+        """Start a worker on this run again."""
+        if self.alive:
+            self.notify("It is being trained already.", severity="warning", markup=False)
+            return
+        self.asked = Asked("resume", clock.now())
+        self._launch()
+
+    def action_runs(self) -> None:
+        """List the runs."""
+        self._host.open_runs()
+
+    def action_launch(self) -> None:
+        """Go back to the launch screen; the run goes on."""
+        self._host.open_launch()
+
+    def action_leave(self) -> None:
+        """Leave the app."""
+        self._host.request_quit()
+
+    def action_log_scale(self) -> None:
+        """Change between linear and logarithmic."""
+        chart = self.query_one(LossChart)
+        chart.log_scale = not chart.log_scale
+
+    def action_zoom(self, factor: float) -> None:
+        """See fewer steps or more."""
+        self.query_one(LossChart).zoom(factor)
+
+    def action_zoom_all(self) -> None:
+        """See all steps."""
+        self.query_one(LossChart).seen = None
+
+    def action_pan(self, by: float) -> None:
+        """See earlier or later steps."""
+        self.query_one(LossChart).pan(by)
+
+    def action_scroll_log(self, where: str) -> None:
+        """Scroll the log; at its end it follows again."""
+        log = self.query_one(RunLog)
+        scroll = {
+            "up": log.scroll_up,
+            "down": log.scroll_down,
+            "page_up": log.scroll_page_up,
+            "page_down": log.scroll_page_down,
+            "home": log.scroll_home,
+            "end": log.scroll_end,
+        }[where]
+        scroll(animate=False)
+
+    def _ask(self, wish: Wish) -> None:
+        if not self.alive:
+            self.notify("It is not being trained; r resumes it.", severity="warning", markup=False)
+            return
+        before = newest(self.snapshot) if self.snapshot else 0
+        self.asked = Asked(wish, clock.now(), before)
+        self._send(wish)
+
+    @work(thread=True, group="steer")
+    def _send(self, wish: Wish) -> None:
+        """Sending waits for a worker that has only just been started, so it has a thread."""
+        sent = (
+            supervisor.kill(self.folder)
+            if wish == "kill"
+            else supervisor.send(self.folder, CONTROLS[wish])
+        )
+        if not sent:
+            self.app.call_from_thread(self._refused, supervisor.not_running(self.folder))
+        self._follower.look_now()
+
+    @work(thread=True, group="steer")
+    def _launch(self) -> None:
+        try:
+            self._follower.worker = supervisor.launch(self.folder)
+        except FarenseError as error:
+            self.app.call_from_thread(self._refused, error)
+        self._follower.look_now()
+
+    def _refused(self, error: FarenseError) -> None:
+        self.asked = None
+        self._host.show_error(error)

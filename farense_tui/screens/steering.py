@@ -1,0 +1,63 @@
+"""What the user has asked of a worker, until the record shows that it has come to pass."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from farense_tui.engine.supervisor import STOP_PATIENCE, Control
+from farense_tui.engine.watch import Snapshot
+
+Wish = Literal["pause", "continue", "checkpoint", "stop", "kill", "resume"]
+
+CONTROLS: dict[Wish, Control] = {
+    "pause": Control.PAUSE,
+    "continue": Control.CONTINUE,
+    "checkpoint": Control.CHECKPOINT,
+    "stop": Control.STOP,
+}
+_SAYS: dict[Wish, str] = {
+    "pause": "pausing after this step",
+    "continue": "going on",
+    "checkpoint": "a checkpoint after this step",
+    "stop": "stopping: finishing the step and saving; k again kills it",
+    "kill": "killing it",
+    "resume": "starting the worker",
+}
+_PATIENCE = 15.0  # seconds after which a wish that nobody answered is no longer shown
+
+
+class Asked(NamedTuple):
+    """A wish, when it was made, and how many checkpoints there had been by then."""
+
+    wish: Wish
+    time: float
+    checkpoints: int = 0
+
+    def says(self, now: float) -> str:
+        """What the head shows for it."""
+        if self.wish == "stop" and now - self.time > STOP_PATIENCE:
+            return f"it has not stopped for {now - self.time:.0f} s; k kills it"
+        return _SAYS[self.wish]
+
+    def settled(self, snapshot: Snapshot) -> bool:
+        """Whether it has come to pass, or has been waited for long enough."""
+        phase = snapshot.state.phase
+        if self.wish == "resume":
+            done = snapshot.alive and bool(phase) and snapshot.state.last_time > self.time
+        elif not snapshot.alive:
+            done = True
+        elif self.wish in ("stop", "kill"):
+            return False
+        else:
+            done = {
+                "pause": phase == "paused",
+                "continue": phase != "paused",
+                "checkpoint": phase == "saving" or newest(snapshot) > self.checkpoints,
+            }[self.wish]
+        return done or snapshot.now - self.time > _PATIENCE
+
+
+def newest(snapshot: Snapshot) -> int:
+    """Step of the newest checkpoint."""
+    checkpoints = snapshot.state.checkpoints
+    return checkpoints[-1].step if checkpoints else 0

@@ -1,0 +1,114 @@
+"""What became of a run that has ended, and what to do next."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from textual.app import RenderResult
+from textual.content import Content
+from textual.reactive import reactive
+from textual.widget import Widget
+
+from farense_tui.engine import supervisor
+from farense_tui.engine.text import clean, clean_lines
+from farense_tui.engine.watch import Snapshot
+from farense_tui.widgets.status import look
+
+_LOG_LINES = 6
+
+
+class Outcome(NamedTuple):
+    """The end of a run: what, where and why, what to do, and the worker's last words."""
+
+    status: str
+    title: str
+    lines: tuple[str, ...] = ()
+    hint: str = ""
+    log: tuple[str, ...] = ()
+
+
+def outcome(snapshot: Snapshot, exit_code: int | None) -> Outcome | None:
+    """Find out how a run ended; None for one that lives or has not begun. Reads files."""
+    folder, state, status = snapshot.folder, snapshot.state, snapshot.status
+    if snapshot.alive or (status == "new" and exit_code is None):
+        return None
+    step = folder.resume_step()
+    again = f"r resumes from step {step}" if step is not None else "r starts it again"
+    if state.failure is not None and status == "failed":
+        why = state.failure
+        log = clean_lines(supervisor.last_words(folder.log, _LOG_LINES))
+        lines = (*clean_lines(why.detail), *clean_lines(why.hint))
+        return Outcome(status, clean(why.title), lines, again, tuple(log))
+    if state.ended and state.stopped is not None:
+        return _ended(snapshot, again)
+    return _died(snapshot, exit_code, again)
+
+
+def _ended(snapshot: Snapshot, again: str) -> Outcome:
+    folder, status = snapshot.folder, snapshot.status
+    lines = []
+    if folder.adapters.is_dir():
+        lines = [
+            f"adapter  {folder.adapters}",
+            f'ask it   farense-tui ask {folder.name} "..."',
+        ]
+    title = {
+        "completed": "the run is complete",
+        "early_stopping": "stopped early, the validation loss no longer falls",
+    }.get(status, f"stopped at step {snapshot.state.step}")
+    return Outcome(status, title, tuple(lines), "" if status == "completed" else again)
+
+
+def _died(snapshot: Snapshot, exit_code: int | None, again: str) -> Outcome:
+    folder, status = snapshot.folder, snapshot.status
+    log = tuple(clean_lines(supervisor.last_words(folder.log, _LOG_LINES)))
+    if exit_code is not None:
+        why = supervisor.explain_exit(exit_code, folder)
+        detail = clean_lines(why.detail)[:1] if exit_code < 0 else []
+        return Outcome(
+            "killed" if exit_code < 0 else "failed", why.title, tuple(detail), again, log
+        )
+    title = (
+        "the machine went down while it trained"
+        if status == "lost"
+        else "the worker was killed: it ended without a last word"
+    )
+    return Outcome(status, title, (), again, log)
+
+
+class OutcomePanel(Widget):
+    """Says how the run ended; not there while it lives."""
+
+    DEFAULT_CSS = """
+    OutcomePanel {
+        height: auto;
+        max-height: 12;
+        display: none;
+        border-left: outer $secondary;
+        padding: 0 1;
+    }
+    OutcomePanel.-good { border-left: outer $success; }
+    OutcomePanel.-bad { border-left: outer $error; }
+    """
+
+    end: reactive[Outcome | None] = reactive(None, layout=True)
+
+    def watch_end(self, end: Outcome | None) -> None:
+        """Come and go with the end of the run."""
+        self.display = end is not None
+        status = end.status if end else ""
+        self.set_class(status in ("completed", "early_stopping"), "-good")
+        self.set_class(status in ("failed", "killed", "lost"), "-bad")
+
+    def render(self) -> RenderResult:
+        """Title, then the rest."""
+        if self.end is None:
+            return ""
+        end = self.end
+        sign, _, style = look(end.status)
+        rows = [Content.styled(f"{sign} {end.title}", f"bold {style}")]
+        rows += [Content.styled(line, "$foreground") for line in end.lines]
+        if end.hint:
+            rows.append(Content.styled(end.hint, "bold $accent"))
+        rows += [Content.styled(line, "$text-muted") for line in end.log]
+        return Content("\n").join(rows)

@@ -1,0 +1,81 @@
+"""The head of the monitor: whether the run trains, how far it is, and what it waits for."""
+
+from __future__ import annotations
+
+from textual.app import RenderResult
+from textual.content import Content
+from textual.reactive import reactive
+from textual.widget import Widget
+
+from farense_tui.engine.format import UNKNOWN
+from farense_tui.engine.format import loss as show_loss
+from farense_tui.widgets.run_view import RunView
+from farense_tui.widgets.slim_bar import slim_bar
+
+_DIM, _BRIGHT = "$text-muted", "bold $foreground"
+
+
+class RunHeader(Widget):
+    """Three lines: state and clocks; the way through the steps; losses."""
+
+    DEFAULT_CSS = """
+    RunHeader {
+        height: 3;
+    }
+    """
+
+    run: reactive[RunView | None] = reactive(None)
+
+    def render(self) -> RenderResult:
+        """Say it in three lines."""
+        if self.run is None:
+            return Content.styled("reading the record …", _DIM)
+        width = self.size.width
+        lines = (_state(self.run, width), _way(self.run, width), _figures(self.run, width))
+        return Content("\n").join(lines)
+
+
+def _state(run: RunView, width: int) -> Content:
+    word = f"{run.sign} {run.word}"
+    left = Content.assemble((word, f"bold {run.style}"))
+    if run.total:
+        bar = slim_bar(run.done / run.total, 12)
+        left = Content.assemble(left, "  ", bar, f"  {run.progress}")
+    if run.why:
+        left = Content.assemble(left, "  ", (run.why, run.why_style))
+    return _apart(left, Content.styled(run.name, _BRIGHT), width)
+
+
+def _way(run: RunView, width: int) -> Content:
+    total = run.total_steps
+    digits = len(str(total))
+    step = f"{run.step:>{digits}} of {total}" if total else UNKNOWN
+    share = run.step / total if total else 0.0
+    left = Content.assemble(("step ", _DIM), (step, _BRIGHT), "  ")
+    epochs = f"{run.epoch:.2f} of {run.epochs}" if total else f"{UNKNOWN} of {run.epochs}"
+    right = Content.assemble((f"  {share:>4.0%}", _BRIGHT), ("   epoch ", _DIM), (epochs, _BRIGHT))
+    bar = slim_bar(share, max(4, width - left.cell_length - right.cell_length))
+    return Content.assemble(left, bar, right)
+
+
+def _figures(run: RunView, width: int) -> Content:
+    left = Content.assemble(("loss ", _DIM), (show_loss(run.loss), _BRIGHT))
+    if run.best_step is not None:
+        left = Content.assemble(
+            left,
+            ("   best validation ", _DIM),
+            (show_loss(run.best_loss), _BRIGHT),
+            (f" at step {run.best_step}", _DIM),
+        )
+    clocks = [("elapsed ", run.elapsed), ("left ", run.left)]
+    right = Content("   ").join(
+        Content.assemble((label, _DIM), (value, _BRIGHT)) for label, value in clocks if value
+    )
+    return _apart(left, right, width)
+
+
+def _apart(left: Content, right: Content, width: int) -> Content:
+    """One at each edge; where both do not fit, the left one is cut."""
+    room = max(0, width - right.cell_length - 2)
+    left = left.truncate(room, ellipsis=True)
+    return Content.assemble(left, " " * max(2, width - left.cell_length - right.cell_length), right)

@@ -1,0 +1,128 @@
+"""What the head of the monitor says, made from a snapshot: pure, so that every case is tested."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from farense_tui.engine.eta import remaining_seconds
+from farense_tui.engine.format import duration, size
+from farense_tui.engine.state import RunState
+from farense_tui.engine.watch import Snapshot
+from farense_tui.widgets.status import look
+
+SILENCE = 10.0  # seconds; a heartbeat comes every two
+_PHASES = {
+    "starting": "starting",
+    "downloading": "downloading the model",
+    "loading_model": "loading the model",
+    "tokenizing": "turning the texts into tokens",
+    "training": "training",
+    "validating": "validating",
+    "saving": "saving a checkpoint",
+    "sampling": "asking the sample prompts",
+    "paused": "paused",
+    "stopping": "stopping",
+}
+
+
+class RunView(NamedTuple):
+    """The words and figures of the head. `why` is the sentence on what goes on just now."""
+
+    name: str
+    sign: str
+    word: str
+    style: str
+    why: str
+    why_style: str
+    done: int
+    total: int
+    progress: str
+    step: int
+    total_steps: int
+    epoch: float
+    epochs: int
+    elapsed: str
+    left: str
+    loss: float | None
+    best_loss: float | None
+    best_step: int | None
+
+
+def view(snapshot: Snapshot, asked: str = "") -> RunView:
+    """Describe a run. `asked` is what the user has just asked for and is not there yet."""
+    state, config = snapshot.state, snapshot.config
+    sign, word, style = look(snapshot.status)
+    if snapshot.status == "running" and state.phase:
+        word = _PHASES.get(state.phase, state.phase)
+    why, why_style = _why(snapshot, asked)
+    progress = state.progress if snapshot.alive else None
+    running = snapshot.alive and state.phase != "paused"
+    left = remaining_seconds(state, config.report.eval_every if config else 200)
+    best = state.best
+    return RunView(
+        name=snapshot.folder.name,
+        sign=sign,
+        word="starting" if snapshot.alive and not state.phase else word,
+        style=style,
+        why=why,
+        why_style=why_style,
+        done=progress.done if progress else 0,
+        total=progress.total if progress else 0,
+        progress=_progress(state) if progress else "",
+        step=state.step,
+        total_steps=state.total_steps,
+        epoch=state.epoch,
+        epochs=config.train.epochs if config else 0,
+        elapsed=duration(_elapsed(snapshot)) if state.first_time else "",
+        left=duration(left) if running and left is not None else "",
+        loss=state.loss.last,
+        best_loss=best.loss if best else None,
+        best_step=best.step if best else None,
+    )
+
+
+def _elapsed(snapshot: Snapshot) -> float:
+    since = snapshot.now - snapshot.state.last_time if snapshot.alive else 0.0
+    return snapshot.state.elapsed + max(0.0, since)
+
+
+def _progress(state: RunState) -> str:
+    progress = state.progress
+    if progress is None:
+        return ""
+    if progress.unit == "bytes":
+        return f"{size(progress.done)} of {size(progress.total)}"
+    return f"{progress.done} of {progress.total} {progress.unit}"
+
+
+def _why(snapshot: Snapshot, asked: str) -> tuple[str, str]:
+    """One sentence on what goes on, and its style; the most pressing thing first."""
+    state = snapshot.state
+    if asked:
+        return asked, "bold $warning"
+    if not snapshot.alive:
+        return _rest(snapshot), "$text-muted"
+    silent = snapshot.now - state.last_time if state.last_time else 0.0
+    if silent > SILENCE:
+        return f"no sign of life from the worker for {duration(silent)}", "bold $error"
+    if state.phase == "paused":
+        return f"paused for {_age(snapshot)}; space continues", "$warning"
+    if state.phase == "stopping":
+        return "finishing the step and saving; k kills it", "$warning"
+    if not state.phase:
+        return "the worker is starting", "$text-muted"
+    if state.phase == "training" and state.last_step is None:
+        return f"the first step is under way, for {_age(snapshot)}", "$text-muted"
+    if state.phase == "validating" and not state.step:
+        return f"before the first step, for {_age(snapshot)}", "$text-muted"
+    return f"for {_age(snapshot)}", "$text-muted"
+
+
+def _rest(snapshot: Snapshot) -> str:
+    if snapshot.status == "new":
+        return "r starts it"
+    return "" if snapshot.status == "completed" else "r resumes it"
+
+
+def _age(snapshot: Snapshot) -> str:
+    return duration(max(0.0, snapshot.now - snapshot.state.phase_since))

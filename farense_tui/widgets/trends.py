@@ -1,0 +1,118 @@
+"""Small pictures of what else a step tells: learning rate, tokens a second, gradient norm."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar
+
+from textual.app import ComposeResult, RenderResult
+from textual.containers import Container
+from textual.content import Content
+from textual.widget import Widget
+
+from farense_tui.engine import format as show
+from farense_tui.engine.series import Series
+from farense_tui.engine.state import RunState
+from farense_tui.widgets.spark import column_values, extremes, spark_rows
+from farense_tui.widgets.throttle import Throttle
+
+Format = Callable[[float | None], str]
+_VALUE_WIDTH = 7
+
+
+def norm(value: float | None) -> str:
+    """A gradient norm: `0.123`, `12.3`."""
+    return show.UNKNOWN if value is None else f"{value:.3g}"
+
+
+class Trend(Widget):
+    """One series: name, value now, range and a sparkline. One row high, it is all on one line."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"trend--line"}
+
+    DEFAULT_CSS = """
+    Trend {
+        height: 1;
+        width: 1fr;
+    }
+    Trend > .trend--line {
+        color: $secondary;
+    }
+    """
+
+    def __init__(self, label: str, short: str, shown: Format, *, id: str) -> None:
+        """Show values as `shown` writes them."""
+        super().__init__(id=id)
+        self._label = label
+        self._short = short
+        self._shown = shown
+        self._series = Series()
+        self._throttle = Throttle(self, self._draw)
+
+    def show(self, series: Series) -> None:
+        """Show what the series is now."""
+        if series is not self._series:
+            self._series = series
+            self._throttle.request()
+
+    def _draw(self) -> None:
+        self.refresh()
+
+    def render(self) -> RenderResult:
+        """One line, or a line of figures over a sparkline of the rows that are left."""
+        width, height = self.size
+        if height <= 1:
+            return self._line(width)
+        rows = spark_rows(column_values(self._series, width), height - 1)
+        style = self._line_style
+        return Content("\n").join([self._head(width), *(Content.styled(r, style) for r in rows)])
+
+    @property
+    def _line_style(self) -> str:
+        return self.get_component_styles("trend--line").color.hex
+
+    def _line(self, width: int) -> Content:
+        label = f"{self._short} "
+        value = f"{self._shown(self._series.last)} ".rjust(_VALUE_WIDTH)
+        room = max(0, width - len(label) - len(value) - 1)
+        row = spark_rows(column_values(self._series, room))[0]
+        return Content.assemble(
+            (label, "$text-muted"), (value, "bold $foreground"), (row, self._line_style)
+        )
+
+    def _head(self, width: int) -> Content:
+        value = self._shown(self._series.last)
+        between = extremes(self._series)
+        span = f"{self._shown(between[0])} to {self._shown(between[1])}" if between else ""
+        label = f"{self._label if width >= 34 else self._short}  "
+        room = max(1, width - len(label) - len(value) - len(span))
+        span = span if len(label) + len(value) + len(span) < width else ""
+        return Content.assemble(
+            (label, "$text-muted"),
+            (value, "bold $foreground"),
+            " " * room,
+            (span, "$text-muted"),
+        )
+
+
+class Trends(Container):
+    """The three of them: beside each other, or one below the other in a side column."""
+
+    DEFAULT_CSS = """
+    Trends {
+        layout: horizontal;
+        height: 1;
+    }
+    """
+
+    def compose(self) -> ComposeResult:
+        """Learning rate, speed, gradient norm."""
+        yield Trend("learning rate", "lr", show.rate, id="trend-rate")
+        yield Trend("tokens a second", "tok/s", show.count, id="trend-speed")
+        yield Trend("gradient norm", "grad", norm, id="trend-norm")
+
+    def show(self, state: RunState) -> None:
+        """Show the series of a run."""
+        self.query_one("#trend-rate", Trend).show(state.learning_rate)
+        self.query_one("#trend-speed", Trend).show(state.tokens_per_second)
+        self.query_one("#trend-norm", Trend).show(state.grad_norm)
