@@ -1,0 +1,166 @@
+"""The app: which screens there are, how one leads to another, and the one road for errors."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import work
+from textual.app import App
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from farense_tui.engine import runs, supervisor
+from farense_tui.engine.supervisor import Worker
+from farense_tui.screens.dialogs import ErrorDialog
+from farense_tui.terminal import TerminalGuard
+from farense_tui.theme import DARK, LIGHT, THEMES
+from worker.protocol.errors import FarenseError
+from worker.protocol.profile import Profile
+from worker.protocol.runfolder import RunFolder
+
+if TYPE_CHECKING:
+    from textual.command import Provider
+
+
+def _commands() -> type[Provider]:
+    """Import the palette's commands when the palette is opened, not before the first paint."""
+    from farense_tui.commands import FarenseCommands
+
+    return FarenseCommands
+
+
+class FarenseApp(App[None]):
+    """Composition root. Below the dialogs and the list of runs stands one main screen."""
+
+    TITLE = "farense-tui"
+    HELP_TITLE = "Everywhere"
+    CSS_PATH = "farense.tcss"
+    COMMANDS: ClassVar = {_commands}
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("question_mark", "help", "Help", key_display="?"),
+        Binding("q", "request_quit", "Quit"),
+        Binding("t", "toggle_theme", "Dark or light", show=False),
+        Binding("ctrl+q", "request_quit", "Quit", show=False, priority=True),
+    ]
+
+    def __init__(self, runs_dir: Path, open_run: RunFolder | None = None) -> None:
+        """Begin at the launch screen, or at the monitor of `open_run`."""
+        super().__init__()
+        self.runs_dir = runs_dir
+        self._first_run = open_run
+        self._started: dict[Path, Worker] = {}
+        self._event_loop: asyncio.AbstractEventLoop | None = None
+        for theme in THEMES:
+            self.register_theme(theme)
+        self.theme = DARK.name
+
+    def on_mount(self) -> None:
+        """Open the first screen."""
+        self._event_loop = asyncio.get_running_loop()
+        if self._first_run:
+            self.open_run(self._first_run)
+        else:
+            self.open_launch()
+
+    # The screens
+
+    def open_launch(self) -> None:
+        """Go to the launch screen; it is kept, so what was typed there is still there."""
+        from farense_tui.screens.launch import LaunchScreen
+
+        if not self.is_screen_installed("launch"):
+            self.install_screen(LaunchScreen(self.runs_dir), "launch")
+        self._show_main("launch")
+
+    def open_run(self, folder: RunFolder, worker: Worker | None = None) -> None:
+        """Go to the monitor of a run; `worker` is its worker if this process started it."""
+        from farense_tui.screens.monitor import MonitorScreen
+
+        if worker:
+            self._started[folder.path] = worker
+        self._show_main(MonitorScreen(folder, worker or self._started.get(folder.path)))
+
+    def open_runs(self) -> None:
+        """Lay the list of runs over the main screen."""
+        from farense_tui.screens.runs import RunsScreen
+
+        self.push_screen(RunsScreen(self.runs_dir))
+
+    def _show_main(self, screen: Screen[None] | str) -> None:
+        """Put a main screen in the place of the one there is, with all that lies over it."""
+        while len(self.screen_stack) > 2:
+            self.pop_screen()
+        if len(self.screen_stack) == 2:
+            self.switch_screen(screen)
+        else:
+            self.push_screen(screen)
+
+    # What can be done from more than one screen
+
+    @work(thread=True, exclusive=True, group="start")
+    def start_run(self, profile: Profile, *, name: str, profile_name: str) -> None:
+        """Prepare and start a run, then show it. In a thread: the data is checked first."""
+        try:
+            folder = runs.prepare(
+                profile, name=name, profile_name=profile_name, folder=self.runs_dir
+            )
+            worker = supervisor.launch(folder)
+        except FarenseError as error:
+            self.call_from_thread(self.show_error, error)
+            return
+        self.call_from_thread(self.open_run, folder, worker)
+
+    @work(thread=True, exclusive=True, group="start")
+    def resume_run(self, folder: RunFolder) -> None:
+        """Go on with a run, then show it."""
+        try:
+            runs.check_resumable(folder)
+            worker = supervisor.launch(folder)
+        except FarenseError as error:
+            self.call_from_thread(self.show_error, error)
+            return
+        self.call_from_thread(self.open_run, folder, worker)
+
+    def show_error(self, error: FarenseError) -> None:
+        """Say what went wrong; the screen behind stays as it is."""
+        self.push_screen(ErrorDialog(error))
+
+    def request_quit(self) -> None:
+        """Leave, or ask first what is to become of the runs that were started here."""
+        alive = [worker for worker in self._started.values() if worker.poll() is None]
+        if not alive:
+            self.exit()
+            return
+        from farense_tui.screens.leave import LeaveDialog
+
+        self.push_screen(LeaveDialog(alive))
+
+    def action_request_quit(self) -> None:
+        """As `request_quit`."""
+        self.request_quit()
+
+    def exit_from_signal(self) -> None:
+        """Leave without a question. For a signal handler, which may run between any two lines."""
+        if self._event_loop:
+            self._event_loop.call_soon_threadsafe(self.exit)
+
+    def action_help(self) -> None:
+        """Show the keys of the screen that is open."""
+        from farense_tui.screens.help import HelpScreen
+
+        if not self.screen.is_modal:
+            self.push_screen(HelpScreen(self.screen))
+
+    def action_toggle_theme(self) -> None:
+        """Go from dark to light or back."""
+        self.theme = LIGHT.name if self.theme == DARK.name else DARK.name
+
+
+def run_app(runs_dir: Path, open_run: RunFolder | None = None) -> int:
+    """Run the app in this terminal and leave the terminal as it was; gives the exit code."""
+    app = FarenseApp(runs_dir, open_run)
+    with TerminalGuard(on_signal=app.exit_from_signal):
+        app.run()
+    return app.return_code or 0

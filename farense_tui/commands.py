@@ -1,0 +1,55 @@
+"""The command palette: what the keys of the open screen do, and a choice of profiles by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import NamedTuple
+
+from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.types import IgnoreReturnCallbackType
+
+from farense_tui.screens.launch import LaunchScreen
+
+
+class Command(NamedTuple):
+    """One entry."""
+
+    name: str
+    help: str
+    run: IgnoreReturnCallbackType
+
+
+class FarenseCommands(Provider):
+    """Offers the bindings that are active, so the palette and the footer cannot disagree."""
+
+    async def discover(self) -> Hits:
+        """Offer everything while nothing is typed."""
+        for command in self._commands():
+            yield DiscoveryHit(command.name, command.run, help=command.help)
+
+    async def search(self, query: str) -> Hits:
+        """Offer what matches."""
+        matcher = self.matcher(query)
+        for command in self._commands():
+            score = matcher.match(command.name)
+            if score > 0:
+                yield Hit(score, matcher.highlight(command.name), command.run, help=command.help)
+
+    def _commands(self) -> Iterator[Command]:
+        seen = set()
+        for active in self.screen.active_bindings.values():
+            binding = active.binding
+            name = binding.description
+            ours = type(active.node).__module__.startswith("farense_tui")
+            if ours and name and active.enabled and not binding.system and name not in seen:
+                seen.add(name)
+                key = self.app.get_key_display(binding)
+                yield Command(name, f"key {key}", self._action(binding.action, active.node))
+        if isinstance(self.screen, LaunchScreen):
+            for profile in self.screen.profile_names:
+                run = partial(self.screen.choose, profile)
+                yield Command(f"Choose profile {profile}", "as its number does", run)
+
+    def _action(self, action: str, node: object) -> Callable[[], object]:
+        return partial(self.app.run_action, action, node)  # type: ignore[arg-type]

@@ -1,0 +1,78 @@
+"""The keys, taken from the bindings of the screen below: what stands here is what they do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalGroup, VerticalScroll
+from textual.content import Content
+from textual.dom import DOMNode
+from textual.screen import ModalScreen, Screen
+from textual.widgets import Static
+
+from farense_tui.screens.dialogs import keys
+
+_KEY_WIDTH = 12
+
+
+class HelpScreen(ModalScreen[None]):
+    """Lists every binding of the screen, of our widgets on it, and of the app."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,question_mark,q,enter", "dismiss", "Close"),
+    ]
+
+    def __init__(self, below: Screen[object]) -> None:
+        """Explain the screen `below`."""
+        super().__init__(classes="dialog")
+        self._below = below
+
+    def compose(self) -> ComposeResult:
+        """A section for each owner of bindings."""
+        with VerticalGroup(classes="box"):
+            with VerticalScroll(classes="help"):
+                for node in _owners(self._below):
+                    yield Static(_title(node), classes="section", markup=False)
+                    yield Static(_listed(node))
+            yield Static(keys("esc", "close"), classes="keys")
+
+
+def _owners(screen: Screen[object]) -> Iterable[DOMNode]:
+    """The screen, our own widgets on it (one of each class), and the app."""
+    yield screen
+    seen = set()
+    for widget in screen.query("*"):
+        kind = type(widget)
+        ours = kind.__module__.startswith("farense_tui")
+        if ours and kind not in seen and "BINDINGS" in vars(kind) and hasattr(kind, "HELP_TITLE"):
+            seen.add(kind)
+            yield widget
+    yield screen.app
+
+
+def _title(node: DOMNode) -> str:
+    title = getattr(node, "HELP_TITLE", "")
+    return str(title) or type(node).__name__
+
+
+def _listed(node: DOMNode) -> Content:
+    """One line for each action, with all its keys."""
+    by_action: dict[str, list[Binding]] = {}
+    for _, binding in node._bindings:
+        if binding.description and not binding.system:
+            by_action.setdefault(binding.description, []).append(binding)
+    lines = [
+        Content.assemble(
+            (" ".join(_shown(node, b) for b in bindings).ljust(_KEY_WIDTH), "bold $accent"),
+            f" {description}",
+        )
+        for description, bindings in by_action.items()
+    ]
+    return Content("\n").join(lines)
+
+
+def _shown(node: DOMNode, binding: Binding) -> str:
+    return node.app.get_key_display(Binding(binding.key, binding.action))

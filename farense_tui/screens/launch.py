@@ -1,0 +1,269 @@
+"""The launch screen: the machine, the profiles, every setting, and what a start would do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container
+from textual.screen import Screen
+from textual.timer import Timer
+from textual.widgets import Footer
+
+from farense_tui.engine import hardware, inspection, profiles, runs
+from farense_tui.engine.draft import Draft
+from farense_tui.engine.inspection import Inspection
+from farense_tui.engine.listing import going_on_or_resumable
+from farense_tui.engine.runs import RunSummary
+from farense_tui.screens.save_profile import save_as
+from farense_tui.widgets.help_line import HelpLine
+from farense_tui.widgets.machine_line import MachineLine
+from farense_tui.widgets.plan_panel import PlanPanel
+from farense_tui.widgets.profile_cards import ProfileCards
+from farense_tui.widgets.setting_row import SettingRow
+from farense_tui.widgets.settings_form import SettingsForm
+from worker.protocol.errors import refused
+from worker.protocol.profile import Profile
+
+if TYPE_CHECKING:
+    from farense_tui.app import FarenseApp
+
+_DEBOUNCE = 0.3
+
+
+class LaunchScreen(Screen[None]):
+    """Owns the drafts: one for each profile that was changed, so that no change is ever lost."""
+
+    HELP_TITLE = "Launch"
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (104, "-wide")]  # noqa: RUF012 - Screen's own type
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]  # noqa: RUF012
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter,s", "start", "Start", key_display="s"),
+        Binding("e", "edit", "Settings"),
+        Binding("w", "save", "Save as"),
+        Binding("f", "smaller", "Smaller model"),
+        Binding("r", "resume", "Resume"),
+        Binding("l", "runs", "Runs"),
+        Binding("escape", "leave_form", "Back to the profiles"),
+        *(Binding(str(n), f"choose({n})", f"Profile {n}", show=False) for n in range(1, 10)),
+    ]
+    AUTO_FOCUS = "ProfileCards"
+    app: FarenseApp
+
+    def __init__(self, runs_dir: Path) -> None:
+        """Find the machine and the profiles, which takes milliseconds; the rest comes later."""
+        super().__init__()
+        self._runs_dir = runs_dir
+        self._machine = hardware.machine()
+        self._found = {found.name: found for found in profiles.find()}
+        self._fits = profiles.fitting(self._machine, list(self._found.values()))
+        self._chosen = self._fits
+        self._drafts: dict[str, Draft] = {}
+        self._inspections: dict[tuple[str, ...], Inspection] = {}
+        self._debounce: Timer | None = None
+        self._run: RunSummary | None = None
+
+    @property
+    def draft(self) -> Draft | None:
+        """The chosen profile with its changes; None if its file has faults."""
+        base = self._found[self._chosen].profile
+        return self._drafts.get(self._chosen) or (Draft(base, self._runs_dir) if base else None)
+
+    @property
+    def profile_names(self) -> list[str]:
+        """The profiles there are, in the order of their cards."""
+        return list(self._found)
+
+    def compose(self) -> ComposeResult:
+        """From top to bottom: machine, profiles, plan and settings, help, keys."""
+        yield MachineLine(self._machine)
+        yield ProfileCards(self._machine, list(self._found.values()), self._fits)
+        with Container(id="body"):
+            yield PlanPanel()
+            yield SettingsForm(self.draft or Draft(Profile(), self._runs_dir), self._next_name())
+        yield HelpLine()
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        """Show the profile that fits; look at models, data and runs once the screen is there."""
+        self.query_one(ProfileCards).chosen = self._chosen
+        self._show()
+
+    def on_screen_resume(self) -> None:
+        """Come back from a run: the next name may be another, and runs may have changed."""
+        self.call_after_refresh(self._look_at_runs)
+        self.query_one(SettingsForm).next_name = self._next_name()
+
+    def _next_name(self) -> str:
+        return runs.new_name(self._chosen, self._runs_dir)
+
+    # What is shown
+
+    def _show(self) -> None:
+        """Bring everything on the screen into line with the chosen draft."""
+        form, draft = self.query_one(SettingsForm), self.draft
+        form.display = draft is not None
+        form.next_name = self._next_name()
+        if draft:
+            form.show(draft)
+        self._show_plan()
+        self.refresh_bindings()
+
+    def _show_plan(self) -> None:
+        panel, draft = self.query_one(PlanPanel), self.draft
+        if draft is None:
+            fault = self._found[self._chosen].fault
+            panel.show_fault(fault or refused("this profile cannot be read"))
+            return
+        if card := self.query_one(ProfileCards).card(self._chosen):
+            card.changes = len(draft.typed)
+        found = self._inspections.get(inspection.key(draft.profile))
+        panel.show(draft, found)
+        if found is None:
+            self._inspect_soon()
+
+    def _inspect_soon(self) -> None:
+        if self._debounce:
+            self._debounce.stop()
+        self._debounce = self.set_timer(_DEBOUNCE, self._inspect)
+
+    @work(thread=True, exclusive=True, group="inspect")
+    def _inspect(self) -> None:
+        draft = self.draft
+        if draft:
+            found = inspection.inspect(draft.profile)
+            self.app.call_from_thread(self._inspected, inspection.key(draft.profile), found)
+
+    def _inspected(self, key: tuple[str, ...], found: Inspection) -> None:
+        self._inspections[key] = found
+        self._show_plan()
+
+    @work(thread=True, exclusive=True, group="runs")
+    def _look_at_runs(self) -> None:
+        run = going_on_or_resumable(self._runs_dir)
+        self.app.call_from_thread(self._show_run, run)
+
+    def _show_run(self, run: RunSummary | None) -> None:
+        self._run = run
+        self.query_one(PlanPanel).show_run(run)
+        self.refresh_bindings()
+
+    # What is typed and chosen
+
+    def on_profile_cards_chosen(self, message: ProfileCards.Chosen) -> None:
+        """Show another profile, with the changes that were made to it before."""
+        self._chosen = message.name
+        self._show()
+
+    def on_setting_row_edited(self, message: SettingRow.Edited) -> None:
+        """Take over what was typed and show what it makes of the plan."""
+        if self.draft:
+            self._change(message.name, self.draft.with_text(message.name, message.text))
+
+    def on_settings_form_undo(self, message: SettingsForm.Undo) -> None:
+        """Take one change back."""
+        if self.draft:
+            self._change(message.name, self.draft.without(message.name))
+
+    def _change(self, name: str, draft: Draft) -> None:
+        self._drafts[self._chosen] = draft
+        row = self.query_one(SettingsForm).row(name)
+        row.show(draft)
+        self.query_one(HelpLine).show(row.setting, draft)
+        self._show_plan()
+
+    def on_setting_row_focused(self, message: SettingRow.Focused) -> None:
+        """Explain the setting that the user is at."""
+        if self.draft:
+            self.query_one(HelpLine).show(message.setting, self.draft)
+        self.refresh_bindings()
+
+    # Actions
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer only what can be done now."""
+        in_form = self._in_form()
+        if action == "leave_form":
+            return in_form
+        if action in ("edit", "save"):
+            return self.draft is not None and not in_form
+        if action == "smaller":
+            return bool(self.draft and self.draft.base.model.fallback) and not in_form
+        if action == "resume":
+            return bool(self._run and self._run.resumable) and not in_form
+        return True
+
+    def _in_form(self) -> bool:
+        form = self.query(SettingsForm)
+        return bool(form) and self.focused is not None and form.first() in self.focused.ancestors
+
+    def action_choose(self, number: int) -> None:
+        """Choose the card with this number."""
+        self.query_one(ProfileCards).choose_number(number)
+
+    def choose(self, name: str) -> None:
+        """Choose a profile by its name."""
+        self.query_one(ProfileCards).choose(name)
+
+    def action_edit(self) -> None:
+        """Go into the settings."""
+        self.query_one(SettingsForm).enter()
+
+    def action_leave_form(self) -> None:
+        """Go back to the cards; what was typed stays."""
+        self.query_one(HelpLine).clear()
+        self.query_one(ProfileCards).focus()
+
+    def action_smaller(self) -> None:
+        """Take the smaller model, or go back to the larger one."""
+        if draft := self.draft:
+            name, fallback = "model.repo", draft.base.model.fallback
+            smaller = draft.profile.model.repo != fallback
+            self._change(name, draft.with_text(name, fallback) if smaller else draft.without(name))
+
+    @work
+    async def action_save(self) -> None:
+        """Keep the draft as a profile of the user's own, and go on with that one."""
+        draft = self.draft
+        if draft is None or draft.faults:
+            self._refuse()
+            return
+        name = await save_as(self.app, draft, f"my-{self._chosen}", self.profile_names)
+        if name:
+            self._drafts.pop(self._chosen, None)
+            self._drafts.pop(name, None)
+            self._found = {found.name: found for found in profiles.find()}
+            self._chosen = name
+            await self.query_one(ProfileCards).replace(list(self._found.values()), name)
+            self._show()
+            self.notify(f"profiles/{name}.toml", title="Saved")
+
+    def action_runs(self) -> None:
+        """Show the list of runs."""
+        self.app.open_runs()
+
+    def action_resume(self) -> None:
+        """Resume the run that the panel names."""
+        if self._run:
+            self.app.resume_run(self._run.folder)
+
+    def action_start(self) -> None:
+        """Start, unless something that was typed is wrong."""
+        draft = self.draft
+        if draft is None or draft.faults:
+            self._refuse()
+            return
+        name = draft.run_name or self._next_name()
+        self.app.start_run(draft.profile, name=name, profile_name=self._chosen)
+
+    def _refuse(self) -> None:
+        draft = self.draft
+        if draft is None:
+            fault = self._found[self._chosen].fault
+            self.app.show_error(fault or refused("this profile cannot be read"))
+        else:
+            faults = "\n".join(f"{name}: {what}" for name, what in draft.faults.items())
+            self.app.show_error(refused("not every setting is right", faults, "e goes to them."))

@@ -1,0 +1,100 @@
+"""Leaving while runs go on that were started here."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalGroup
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from farense_tui.engine import supervisor
+from farense_tui.engine.supervisor import STOP_PATIENCE, Control, Worker
+from farense_tui.screens.dialogs import keys
+
+if TYPE_CHECKING:
+    from farense_tui.app import FarenseApp
+
+_STOPPING = "Finishing the step and saving a checkpoint. Then the app ends."
+_LATE = "Not stopped yet. It goes on trying; b leaves it to that, k kills it."
+
+
+class LeaveDialog(ModalScreen[None]):
+    """Leave the runs in the background, stop them, or stay."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("b", "background", "Leave in the background"),
+        Binding("s", "stop", "Stop and leave"),
+        Binding("k", "kill", "Kill and leave"),
+        Binding("escape,q", "dismiss", "Stay"),
+    ]
+    app: FarenseApp
+
+    def __init__(self, workers: list[Worker]) -> None:
+        """Ask about these, all of them alive."""
+        super().__init__(classes="dialog")
+        self._alive = workers
+        self._stopping = False
+        self._late = 0.0
+
+    def compose(self) -> ComposeResult:
+        """The question and the ways to answer it."""
+        names = ", ".join(worker.folder.name for worker in self._alive)
+        one = len(self._alive) == 1
+        answers = [
+            keys("b", f"leave, {'it goes' if one else 'they go'} on in the background"),
+            keys("s", f"stop {'it' if one else 'them'} with a checkpoint, then leave"),
+            keys("esc", "stay"),
+        ]
+        with VerticalGroup(classes="box"):
+            yield Static(
+                f"{names} {'is' if one else 'are'} being trained", classes="title", markup=False
+            )
+            yield Static(Content("\n").join(answers), classes="text")
+            yield Static(classes="keys", markup=False)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Kill only what was asked to stop before."""
+        return self._stopping if action == "kill" else True
+
+    def action_background(self) -> None:
+        """Leave; the workers are in sessions of their own."""
+        self.app.exit()
+
+    def action_stop(self) -> None:
+        """Ask the workers to stop, and leave when they have."""
+        if not self._stopping:
+            self._stopping = True
+            self._say(_STOPPING)
+            self.refresh_bindings()
+            self._stop()
+
+    def action_kill(self) -> None:
+        """Do not wait for the checkpoint."""
+        for worker in self._alive:
+            supervisor.kill(worker.folder)
+
+    @work(thread=True)
+    def _stop(self) -> None:
+        for worker in self._alive:
+            supervisor.send(worker.folder, Control.STOP)
+        self.app.call_from_thread(self._wait)
+
+    def _wait(self) -> None:
+        """Look again and again; a thread that waited would hold the end of the app up."""
+        self._late = time.monotonic() + STOP_PATIENCE
+        self.set_interval(0.2, self._leave_if_gone)
+
+    def _leave_if_gone(self) -> None:
+        if not any(worker.folder.is_alive() for worker in self._alive):
+            self.app.exit()
+        elif time.monotonic() > self._late:
+            self._say(_LATE)
+
+    def _say(self, text: str) -> None:
+        self.query_one(".keys", Static).update(text)

@@ -1,0 +1,168 @@
+"""The list of runs: how each is, and what can be done with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import Footer, Static
+
+from farense_tui.engine import runs, supervisor
+from farense_tui.engine.listing import Listing
+from farense_tui.engine.runs import RunSummary
+from farense_tui.engine.supervisor import Control
+from farense_tui.screens.dialogs import Answer, AskDialog
+from farense_tui.widgets.run_table import RunTable
+from worker.protocol.errors import FarenseError
+from worker.protocol.runfolder import RunFolder
+
+if TYPE_CHECKING:
+    from farense_tui.app import FarenseApp
+
+_REFRESH = 2.0
+
+
+class RunsScreen(Screen[None]):
+    """Follows the runs folder; what a key does, it does to the run under the cursor."""
+
+    HELP_TITLE = "Runs"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("r", "resume", "Resume"),
+        Binding("k", "stop", "Stop"),
+        Binding("d", "delete", "Delete"),
+        Binding("escape,l", "back", "Back"),
+    ]
+    app: FarenseApp
+
+    def __init__(self, runs_dir: Path) -> None:
+        """List the runs in `runs_dir`."""
+        super().__init__()
+        self._runs_dir = runs_dir
+        self._listing = Listing(runs_dir)
+        self._summaries: dict[str, RunSummary] = {}
+        self._looking = False
+
+    def compose(self) -> ComposeResult:
+        """Where the runs are, the table, a word on the one under the cursor, keys."""
+        yield Static(f"runs in {self._runs_dir}", id="runs-dir", markup=False)
+        yield RunTable()
+        yield Static("reading the runs …", id="run-detail", markup=False)
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        """Look now, and every other second."""
+        self._look()
+        self.set_interval(_REFRESH, self._look)
+
+    def _look(self) -> None:
+        if not self._looking:  # a look at many long records may take longer than the interval
+            self._looking = True
+            self._read()
+
+    @work(thread=True, group="look")
+    def _read(self) -> None:
+        summaries = list(self._listing.summaries())
+        self.app.call_from_thread(self._show, summaries)
+
+    def _show(self, summaries: list[RunSummary]) -> None:
+        self._looking = False
+        self._summaries = {str(summary.folder.path): summary for summary in summaries}
+        self.query_one(RunTable).show(summaries)
+        self._show_detail()
+
+    @property
+    def current(self) -> RunSummary | None:
+        """The run under the cursor."""
+        return self._summaries.get(self.query_one(RunTable).current or "")
+
+    def on_data_table_row_highlighted(self) -> None:
+        """Say more of another run."""
+        self._show_detail()
+
+    def _show_detail(self) -> None:
+        summary = self.current
+        empty = Content("No runs yet. Escape goes back, s starts one.")
+        self.query_one("#run-detail", Static).update(_detail(summary) if summary else empty)
+        self.refresh_bindings()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Grey out what cannot be done with the run under the cursor."""
+        if action not in ("resume", "stop", "delete") or not self.is_mounted:
+            return True
+        summary = self.current
+        if summary is None:
+            return False
+        alive = summary.status in ("running", "paused", "stopping")
+        possible = {"resume": summary.resumable, "stop": alive, "delete": not alive}
+        return True if possible[action] else None
+
+    def on_data_table_row_selected(self) -> None:
+        """Open the monitor."""
+        if self.current:
+            self.app.open_run(self.current.folder)
+
+    def action_back(self) -> None:
+        """Go back to the screen below."""
+        self.dismiss()
+
+    def action_resume(self) -> None:
+        """Go on with the run; the monitor opens."""
+        if self.current:
+            self.app.resume_run(self.current.folder)
+
+    def action_stop(self) -> None:
+        """Finish the step, checkpoint, end."""
+        if self.current:
+            self._stop(self.current.folder)
+
+    @work(thread=True, group="control")
+    def _stop(self, folder: RunFolder) -> None:
+        if supervisor.send(folder, Control.STOP):
+            self.app.call_from_thread(
+                self.notify, "finishing the step and saving", title=folder.name, markup=False
+            )
+        else:
+            self.app.call_from_thread(self.app.show_error, supervisor.not_running(folder))
+
+    @work
+    async def action_delete(self) -> None:
+        """Remove the run with all that it wrote, if that is really meant."""
+        summary = self.current
+        if summary is None:
+            return
+        name = summary.folder.name
+        text = f"{summary.folder.path}\nCheckpoints and adapter go with it, for good."
+        dialog = AskDialog(f"Delete {name}?", text, [Answer("y", f"delete {name}")])
+        if await self.app.push_screen_wait(dialog) == "y":
+            self._delete(summary.folder)
+
+    @work(thread=True, group="control")
+    def _delete(self, folder: RunFolder) -> None:
+        try:
+            runs.delete(folder)
+        except FarenseError as error:
+            self.app.call_from_thread(self.app.show_error, error)
+        self.app.call_from_thread(self._look)
+
+
+def _detail(summary: RunSummary) -> Content:
+    """What the table has no room for: why it ended, where it would go on, what it trains."""
+    state, config = summary.state, summary.config
+    first = ""
+    if state.failure and summary.status == "failed":
+        first = f"{state.failure.title}. {state.failure.hint}"
+    elif summary.resumable:
+        at = f"from step {summary.resume_step}" if summary.resume_step else "from the beginning"
+        first = f"r goes on {at}"
+    elif summary.status in ("completed", "early_stopping"):
+        first = f"adapter: {summary.folder.adapters}"
+    second = "its config.toml cannot be read"
+    if config:
+        profile = config.run.profile_name
+        second = " · ".join(filter(None, (profile, config.model.repo, config.data.path)))
+    return Content.assemble(first, "\n", (second, "$text-muted"))

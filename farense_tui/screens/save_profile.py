@@ -1,0 +1,62 @@
+"""Keeping a draft as one of the user's own profiles."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from farense_tui.engine import profiles
+from farense_tui.engine.draft import Draft
+from farense_tui.screens.dialogs import Answer, AskDialog, NameDialog
+from worker.protocol.errors import FarenseError
+from worker.protocol.profile import Profile
+from worker.protocol.runfolder import check_name
+
+if TYPE_CHECKING:
+    from farense_tui.app import FarenseApp
+
+
+async def save_as(app: FarenseApp, draft: Draft, name: str, known: list[str]) -> str:
+    """Ask for a name and save; gives the name, or "" if it came to nothing."""
+    where = f"As a file in {profiles.own_folder()}, where you can edit it as well."
+    given = await app.push_screen_wait(NameDialog("Save this profile as", where, name, _wrong_with))
+    if not given:
+        return ""
+    if given in known and not await _may_replace(app, given):
+        return ""
+    try:
+        profiles.save(given, _titled(draft, given))
+    except FarenseError as error:
+        app.show_error(error)
+        return ""
+    return given
+
+
+async def _may_replace(app: FarenseApp, name: str) -> bool:
+    own = (profiles.own_folder() / f"{name}.toml").exists()
+    text = (
+        "You have a profile of that name: its file would be written anew."
+        if own
+        else "A built-in profile has that name: yours would stand in its place here."
+    )
+    answers = [Answer("y", "replace it" if own else "save it all the same")]
+    return await app.push_screen_wait(AskDialog(f"Save as {name}?", text, answers)) == "y"
+
+
+def _titled(draft: Draft, name: str) -> Profile:
+    """Give the new profile a title of its own, so that its card is not taken for the old one's."""
+    profile = draft.profile
+    if profile.profile.title != draft.base.profile.title:
+        return profile
+    return msgspec.structs.replace(
+        profile, profile=msgspec.structs.replace(profile.profile, title=name)
+    )
+
+
+def _wrong_with(name: str) -> str:
+    try:
+        check_name(name)
+    except FarenseError as error:
+        return error.hint
+    return ""

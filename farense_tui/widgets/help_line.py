@@ -1,0 +1,31 @@
+"""Two lines at the bottom that explain the setting at the focus."""
+
+from __future__ import annotations
+
+from textual.content import Content
+from textual.widgets import Static
+
+from farense_tui.engine.draft import Draft
+from worker.protocol.profile import Setting
+
+
+class HelpLine(Static):
+    """What a setting is, what a right value is, what the profile says."""
+
+    def show(self, setting: Setting, draft: Draft) -> None:
+        """Explain `setting`, and what is wrong with what was typed for it, if something is."""
+        fault = draft.faults.get(setting.name, "")
+        base = draft.base_text(setting.name)
+        changed = f" · the profile says {base or 'nothing'}" if setting.name in draft.typed else ""
+        second = Content.styled(f"{setting.rule()}{changed}", "$text-muted")
+        if fault:
+            second = Content.styled(f"✗ {fault}", "$error")
+        self.update(
+            Content.assemble(
+                (setting.name, "bold"), (f"  {setting.description}", "$foreground"), "\n", second
+            )
+        )
+
+    def clear(self) -> None:
+        """Explain nothing."""
+        self.update("")

@@ -1,0 +1,173 @@
+"""What a start would do: the model and the data with their state, batch and steps."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, VerticalGroup
+from textual.content import Content
+from textual.events import Resize
+from textual.widgets import Static
+
+from farense_tui.engine.draft import Draft
+from farense_tui.engine.format import size
+from farense_tui.engine.inspection import Inspection, steps_per_epoch
+from farense_tui.engine.models import ModelState
+from farense_tui.engine.runs import RunSummary
+from farense_tui.widgets.status import shown as shown_status
+from worker.protocol.dataset import SPLITS, Summary
+from worker.protocol.errors import FarenseError
+from worker.protocol.profile import Profile
+
+_WIDE = 60
+_FAULTS = 3
+_LOOKING = Content.styled("…", "$text-muted")
+
+
+class Fact(Horizontal):
+    """A dim label and what there is to say."""
+
+    def __init__(self, key: str) -> None:
+        """Make an empty one; `key` is its label and its id."""
+        super().__init__(id=f"fact-{key}")
+        self.key = key
+
+    def compose(self) -> ComposeResult:
+        """Label and value."""
+        yield Static(self.key, classes="label", markup=False)
+        yield Static(classes="value", markup=False)
+
+    def show(self, content: Content | None) -> None:
+        """Show `content`, or nothing at all."""
+        self.display = content is not None
+        if content is not None:
+            self.query_one(".value", Static).update(content)
+
+
+class PlanPanel(VerticalGroup):
+    """The facts that follow from a draft and from what was found on the disk."""
+
+    KEYS = ("model", "smaller", "data", "batch", "steps", "runs", "fault")
+
+    def __init__(self) -> None:
+        """Begin without a plan."""
+        super().__init__()
+        self._draft: Draft | None = None
+        self._found: Inspection | None = None
+        self._fault: FarenseError | None = None
+        self._run: RunSummary | None = None
+
+    def compose(self) -> ComposeResult:
+        """One line, or a few, for each fact."""
+        for key in self.KEYS:
+            yield Fact(key)
+
+    def show(self, draft: Draft, found: Inspection | None) -> None:
+        """Show a draft; `found` is None while it is being looked up."""
+        self._draft, self._found, self._fault = draft, found, None
+        self._redraw()
+
+    def show_fault(self, fault: FarenseError) -> None:
+        """Show why there is no plan: the profile's file has faults."""
+        self._draft, self._found, self._fault = None, None, fault
+        self._redraw()
+
+    def show_run(self, run: RunSummary | None) -> None:
+        """Show the run that goes on, or that `r` would resume."""
+        self._run = run
+        self._redraw()
+
+    def on_resize(self, event: Resize) -> None:
+        """Break the lines as the new width wants it."""
+        self._redraw()
+
+    def _redraw(self) -> None:
+        between = "  " if self.size.width >= _WIDE else "\n"
+        facts: dict[str, Content | None] = dict.fromkeys(self.KEYS)
+        if self._draft:
+            facts |= _facts(self._draft.profile, self._found, between)
+        if self._fault:
+            facts["fault"] = _error(self._fault)
+        if self._run:
+            facts["runs"] = _run(self._run, between)
+        for fact in self.query(Fact):
+            fact.show(facts[fact.key])
+
+
+def _facts(profile: Profile, found: Inspection | None, between: str) -> dict[str, Content | None]:
+    data = found.data if found else None
+    return {
+        "model": Content.assemble(
+            profile.model.repo, between, _model(found.model) if found else _LOOKING
+        ),
+        "smaller": _smaller(profile, found.fallback if found else None, between),
+        "data": Content.assemble(profile.data.path, between, _data(data) if data else _LOOKING),
+        "batch": _batch(profile),
+        "steps": _steps(profile, data),
+    }
+
+
+def _model(found: ModelState) -> Content:
+    if found.state == "here":
+        return Content.styled(f"✓ here, {size(found.bytes)}", "$success")
+    if found.state == "download":
+        return Content.styled("↓ must be downloaded", "$warning")
+    return Content.styled(f"✗ missing: {found.why}", "$error")
+
+
+def _smaller(profile: Profile, found: ModelState | None, between: str) -> Content | None:
+    if not profile.model.fallback or profile.model.fallback == profile.model.repo:
+        return None
+    state = _model(found) if found else _LOOKING
+    return Content.assemble(profile.model.fallback, between, state, "  ", ("f takes it", "$accent"))
+
+
+def _data(found: Summary) -> Content:
+    if found.faults:
+        shown = [str(fault) for fault in found.faults[:_FAULTS]]
+        more = len(found.faults) - len(shown)
+        lines = [f"✗ {shown[0]}", *shown[1:], *([f"and {more} more"] if more else [])]
+        return Content.styled("\n".join(lines), "$error")
+    rows = " · ".join(f"{found.rows[split]} {split}" for split in SPLITS if split in found.rows)
+    if not found.rows.get("valid"):
+        return Content.assemble((f"✓ {rows}  ", "$success"), ("! no validation rows", "$warning"))
+    return Content.styled(f"✓ {rows}", "$success")
+
+
+def _batch(profile: Profile) -> Content:
+    train = profile.train
+    return Content.assemble(
+        (f"{profile.effective_batch}", "bold"),
+        " examples a step",
+        (f"  {train.batch_size} × {train.grad_accumulation}", "$text-muted"),
+    )
+
+
+def _steps(profile: Profile, data: Summary | None) -> Content:
+    rows = data.rows.get("train", 0) if data else 0
+    epochs = profile.train.epochs
+    if not rows:
+        return Content.assemble("—", (f"  {epochs} epochs", "$text-muted"))
+    each = steps_per_epoch(profile, rows)
+    return Content.assemble(
+        (f"{each * epochs}", "bold"), (f"  {each} an epoch × {epochs} epochs", "$text-muted")
+    )
+
+
+def _run(run: RunSummary, between: str) -> Content:
+    state = run.state
+    at = f"step {state.step} of {state.total_steps}" if state.total_steps else "before its start"
+    key = "r resumes it" if run.resumable else "l shows the runs"
+    return Content.assemble(
+        run.folder.name,
+        "  ",
+        shown_status(run.status),
+        between,
+        (f"{at}  ", "$text-muted"),
+        (key, "$accent"),
+    )
+
+
+def _error(fault: FarenseError) -> Content:
+    return Content.assemble(
+        (fault.title, "bold $error"), "\n", fault.detail, "\n", (fault.hint, "$text-muted")
+    )

@@ -1,0 +1,86 @@
+"""Every setting of a profile, editable, in sections as in the file."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.message import Message
+from textual.widgets import Input, Static
+
+from farense_tui.engine.draft import RUN_NAME, Draft, all_settings
+from farense_tui.widgets.setting_row import SettingRow
+from worker.protocol.profile import Setting
+
+
+class SettingsForm(VerticalScroll, can_focus=False):
+    """Shows a draft; posts `SettingRow.Edited`, `SettingRow.Focused` and `Undo`."""
+
+    HELP_TITLE = "Settings"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "app.focus_previous", "Setting above", show=False),
+        Binding("down", "app.focus_next", "Setting below", show=False),
+        Binding("ctrl+z", "undo", "Undo this change"),
+    ]
+
+    class Undo(Message):
+        """One change is to be taken back."""
+
+        def __init__(self, name: str) -> None:
+            """Say of which setting."""
+            super().__init__()
+            self.name = name
+
+    def __init__(self, draft: Draft, next_name: str) -> None:
+        """Begin with `draft`; `next_name` is what the run is called if nothing else is typed."""
+        super().__init__()
+        self._draft = draft
+        self._next_name = next_name
+        self._at: Setting = RUN_NAME
+
+    def compose(self) -> ComposeResult:
+        """Sections with their rows."""
+        for section, settings in groupby(all_settings(), key=lambda s: s.section):
+            yield Static(section, classes="section", markup=False)
+            for setting in settings:
+                placeholder = self._next_name if setting is RUN_NAME else ""
+                yield SettingRow(setting, self._draft, placeholder)
+
+    def show(self, draft: Draft) -> None:
+        """Show another draft."""
+        for row in self.query(SettingRow):
+            row.show(draft)
+
+    @property
+    def next_name(self) -> str:
+        """What the run is called if nothing else is typed."""
+        return self._next_name
+
+    @next_name.setter
+    def next_name(self, name: str) -> None:
+        self._next_name = name
+        self.row(RUN_NAME.name).query_one(Input).placeholder = name
+
+    def row(self, name: str) -> SettingRow:
+        """Give the row of a setting."""
+        return next(row for row in self.query(SettingRow) if row.setting.name == name)
+
+    def enter(self) -> None:
+        """Put the focus where it was before, at first on the first field."""
+        self.row(self._at.name).query_one(".field").focus()
+
+    def on_setting_row_focused(self, message: SettingRow.Focused) -> None:
+        """Remember where the user is."""
+        self._at = message.setting
+
+    def on_input_submitted(self, message: Input.Submitted) -> None:
+        """Go on to the next setting; a training is started from outside the form only."""
+        message.stop()
+        self.screen.focus_next()
+
+    def action_undo(self) -> None:
+        """Ask to take the change at the focus back."""
+        self.post_message(self.Undo(self._at.name))
