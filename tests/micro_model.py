@@ -12,8 +12,13 @@ _TEMPLATE = (
 _SPECIAL = ["<|end|>", "<|user|>", "<|assistant|>", "<|system|>"]
 
 
-def make(folder: Path, *, layers: int = 2, hidden: int = 32, bits: int = 0) -> Path:
-    """Write the model into `folder`; `bits` quantises it in groups of 32."""
+def make(
+    folder: Path, *, layers: int = 2, hidden: int = 32, bits: int = 0, gain: float = 1.0
+) -> Path:
+    """Write the model into `folder`.
+
+    bits: quantised in groups of 32. gain: of the last norm; 1e38 makes every loss infinite.
+    """
     import mlx.core as mx
     import mlx.nn as nn
     from mlx.utils import tree_flatten
@@ -50,12 +55,11 @@ def make(folder: Path, *, layers: int = 2, hidden: int = 32, bits: int = 0) -> P
     }
     mx.random.seed(7)
     model = Model(ModelArgs.from_dict(config))
+    model.model.norm.weight = gain * model.model.norm.weight
     if bits:
         nn.quantize(model, group_size=32, bits=bits)
         config["quantization"] = {"group_size": 32, "bits": bits}
     mx.eval(model.parameters())
-    mx.save_safetensors(
-        str(folder / "model.safetensors"), dict(tree_flatten(model.parameters()))
-    )
+    mx.save_safetensors(str(folder / "model.safetensors"), dict(tree_flatten(model.parameters())))
     (folder / "config.json").write_text(json.dumps(config))
     return folder

@@ -13,6 +13,7 @@ from mlx.utils import tree_flatten
 from mlx_lm.tuner.utils import linear_to_lora_layers
 from mlx_lm.utils import get_total_parameters, load_model, load_tokenizer
 
+from worker import dropout
 from worker.output import Output
 from worker.protocol.errors import refused
 from worker.protocol.events import Notice, Progress
@@ -105,34 +106,13 @@ def add_lora(model: nn.Module, settings: Lora, output: Output) -> dict[str, Any]
         "keys": sorted({full for found in keys.values() for full in found}),
     }
     linear_to_lora_layers(model, num_layers, parameters)
+    dropout.replace(model, settings.dropout)
     mx.eval(model.trainable_parameters())
     return {
         "fine_tune_type": "lora",
         "num_layers": num_layers,
         "lora_parameters": parameters,
     }
-
-
-def checkpoint_layers(model: nn.Module) -> None:
-    """Compute each layer's activations again in the backward pass instead of keeping them.
-
-    As mlx_lm's grad_checkpoint, but only in training mode: the cache that generation hands to a
-    layer is nothing that mx.checkpoint takes.
-    """
-    for layer_type in {type(layer) for layer in model.layers}:
-        call = layer_type.__call__
-
-        def checkpointed(layer: Any, *args: Any, call: Any = call, **kwargs: Any) -> Any:
-            if not layer.training:
-                return call(layer, *args, **kwargs)
-
-            def inner(parameters: Any, *args: Any, **kwargs: Any) -> Any:
-                layer.update(parameters)
-                return call(layer, *args, **kwargs)
-
-            return mx.checkpoint(inner)(layer.trainable_parameters(), *args, **kwargs)
-
-        layer_type.__call__ = checkpointed
 
 
 def device() -> str:

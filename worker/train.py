@@ -20,7 +20,18 @@ import mlx.optimizers as optim
 import msgspec
 from mlx.utils import tree_flatten
 
-from worker import batching, checkpoint, data, loss, memory, model, optimizer, sampling, versions
+from worker import (
+    batching,
+    checkpoint,
+    data,
+    dropout,
+    loss,
+    memory,
+    model,
+    optimizer,
+    sampling,
+    versions,
+)
 from worker.batching import MicroBatch
 from worker.checkpoint import TrainingState
 from worker.control import Control
@@ -119,8 +130,8 @@ def set_up(folder: RunFolder, config: Config, output: Output, control: Control) 
     network, _ = model.load(path, config.model)
     mx.random.seed(config.train.seed)  # LoRA's first weights, then dropout
     adapter = model.adapter_config(model.add_lora(network, config.lora, output), config)
-    if config.train.grad_checkpoint:
-        model.checkpoint_layers(network)
+    if config.train.grad_checkpoint or config.lora.dropout > 0:
+        dropout.wrap_layers(network, checkpointing=config.train.grad_checkpoint)
     compiled = config.train.compile == "on" or (config.train.compile == "auto" and model.on_gpu())
     adam = optimizer.make(config.train)
     adam.init(network.trainable_parameters())
@@ -217,6 +228,7 @@ def take_step(run: Run) -> None:
     seconds = time.perf_counter() - began
     tokens = sum(batch.tokens for batch in micro_batches)
     run.state = msgspec.structs.replace(run.state, step=step, epoch=at.epoch, position=at.index + 1)
+    run.unsaved = True
     run.output.step = step
     run.output.emit(
         events.Step(

@@ -1,0 +1,48 @@
+"""Fixtures that all tests share: a micro model, a small data set, real runs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests import micro_model
+from tests.real_runs import RunMaker
+
+
+@pytest.fixture(scope="session")
+def micro(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A float32 model of two layers."""
+    return micro_model.make(tmp_path_factory.mktemp("model") / "micro")
+
+
+@pytest.fixture(scope="session")
+def micro_4bit(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same in 4 bits."""
+    return micro_model.make(tmp_path_factory.mktemp("model") / "micro-4bit", bits=4)
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data set of 21 + 5 chat rows of very different lengths."""
+    folder = tmp_path_factory.mktemp("data")
+    for split, count in (("train", 21), ("valid", 5)):
+        rows = [
+            {
+                "messages": [
+                    {"role": "user", "content": f"Quem é o número {i}?"},
+                    {"role": "assistant", "content": "É ele. " * (1 + i % 5) + str(i)},
+                ]
+            }
+            for i in range(count)
+        ]
+        text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        (folder / f"{split}.jsonl").write_text(text, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def make_run(tmp_path: Path, micro: Path, data: Path) -> RunMaker:
+    """Make runs of the micro model on the small data set: 3 steps an epoch, 4 epochs."""
+    return RunMaker(tmp_path / "runs", micro, data)

@@ -1,0 +1,254 @@
+"""Real worker processes on a micro model: what a run does, and that resuming changes nothing."""
+
+from __future__ import annotations
+
+import itertools
+import signal
+import time
+from pathlib import Path
+
+import mlx.core as mx
+import pytest
+
+from farense_tui.engine import runs, supervisor
+from farense_tui.engine.supervisor import Control
+from farense_tui.engine.tail import Tail
+from tests import micro_model
+from tests.real_runs import RunMaker, finish, results, sha256, state_of, until
+from worker.protocol.events import Step
+from worker.protocol.runfolder import RunFolder
+
+STEPS = 12  # 21 examples, 8 a step: 3 steps an epoch, 4 epochs
+
+# Steps 1 to 6 of the run that `make_run` makes. They change only when the mathematics does.
+GOLDEN = [
+    5.836924314498901,
+    4.821823954582214,
+    3.870945930480957,
+    3.3536583185195923,
+    2.8588086366653442,
+    2.5856253504753113,
+]
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory, micro: Path, data: Path) -> RunFolder:
+    """The run that was not interrupted."""
+    folder = RunMaker(tmp_path_factory.mktemp("reference"), micro, data)("reference")
+    finish(folder)
+    return folder
+
+
+def test_a_run_from_beginning_to_end(reference: RunFolder) -> None:
+    state = state_of(reference)
+    assert state.status == "completed"
+    assert state.started is not None
+    assert state.total_steps == STEPS
+    assert state.started.train_examples == 21
+    assert [step for step, _ in state.loss] == list(range(1, STEPS + 1))
+    # at the start, every 5 steps, and at the end
+    assert [v.step for v in state.validations] == [0, 5, 10, 12]
+    assert state.validations[-1].loss < state.validations[0].loss
+    assert state.best is not None
+    steps = [c.step for c in state.checkpoints]
+    assert {4, 8, 12} <= set(steps)
+    # the newest two and the best are kept
+    kept = {c.step for c in reference.checkpoints()}
+    assert kept == {*steps[-2:], state.best.step}
+
+
+def test_the_losses_are_what_they_were(reference: RunFolder) -> None:
+    losses = [value for _, value in state_of(reference).loss]
+    assert losses[:6] == pytest.approx(GOLDEN, rel=2e-4)
+
+
+def test_the_record_counts_without_a_gap(reference: RunFolder) -> None:
+    events = Tail(reference.events).read_all()
+    assert [event.seq for event in events] == list(range(1, len(events) + 1))
+    assert all(a.time <= b.time for a, b in itertools.pairwise(events))
+
+
+def test_every_example_is_trained_on_in_every_epoch(reference: RunFolder) -> None:
+    events = [event for event in Tail(reference.events).read_all() if isinstance(event, Step)]
+    epochs = [sum(e.tokens for e in events[i : i + 3]) for i in range(0, STEPS, 3)]
+    assert len(set(epochs)) == 1  # each epoch has the tokens of the whole data set
+
+
+def test_the_rate_warms_up_and_stays(reference: RunFolder) -> None:
+    rates = [rate for _, rate in state_of(reference).learning_rate]
+    assert rates == pytest.approx([1e-2 / 3, 2e-2 / 3] + [1e-2] * 10)
+
+
+def test_the_best_adapter_is_what_mlx_lm_loads(reference: RunFolder, micro: Path) -> None:
+    from mlx_lm import load
+
+    state = state_of(reference)
+    assert state.best is not None
+    (best,) = [c for c in reference.checkpoints() if c.step == state.best.step]
+    published = reference.adapters / "adapters.safetensors"
+    assert sha256(published) == sha256(best.path / "adapters.safetensors")
+    model, _ = load(str(micro), adapter_path=str(reference.adapters))
+    plain, _ = load(str(micro))
+    tokens = mx.array([[1, 2, 3]])
+    assert not mx.allclose(model(tokens), plain(tokens))
+
+
+@pytest.mark.parametrize("step", [1, 4, 6, 11])
+def test_killed_and_resumed_equals_uninterrupted(
+    make_run: RunMaker, reference: RunFolder, step: int
+) -> None:
+    folder = make_run()
+    worker = supervisor.launch(folder)
+    until(worker, lambda state: state.step >= step)
+    worker.process.send_signal(signal.SIGKILL)
+    worker.wait()
+    summary = runs.summarise(folder)
+    if summary.status != "completed":  # the last steps may have been faster than the kill
+        assert summary.status == "killed"
+        assert finish(folder).status == "completed"
+    assert results(folder) == results(reference)
+    events = Tail(folder.events).read_all()
+    assert [event.seq for event in events] == list(range(1, len(events) + 1))
+
+
+def test_stopped_and_resumed_equals_uninterrupted(make_run: RunMaker, reference: RunFolder) -> None:
+    folder = make_run()
+    worker = supervisor.launch(folder)
+    until(worker, lambda state: state.step >= 2)
+    assert supervisor.send(folder, Control.STOP)
+    assert worker.wait() == 130
+    state = state_of(folder)
+    assert state.status == "stopped"
+    assert folder.resume_step() == state.step
+    assert (folder.adapters / "adapters.safetensors").is_file()
+    assert finish(folder).status == "completed"
+    assert results(folder) == results(reference)
+
+
+def test_stopped_before_the_first_step(make_run: RunMaker, reference: RunFolder) -> None:
+    folder = make_run()
+    worker = supervisor.launch(folder)
+    assert supervisor.send(folder, Control.STOP)
+    assert worker.wait() == 130
+    assert state_of(folder).status == "stopped"
+    finish(folder)
+    assert results(folder) == results(reference)
+
+
+def test_pause_checkpoint_continue_and_stacks(make_run: RunMaker) -> None:
+    folder = make_run(train__epochs=400)
+    worker = supervisor.launch(folder)
+    until(worker, lambda state: state.step >= 1)
+    supervisor.send(folder, Control.PAUSE)
+    paused = until(worker, lambda state: state.phase == "paused")
+    supervisor.send(folder, Control.CHECKPOINT)
+    saved = until(worker, lambda state: len(state.checkpoints) > len(paused.checkpoints))
+    assert saved.checkpoints[-1].step == paused.step
+    until(worker, lambda state: state.phase == "paused")
+    supervisor.send(folder, Control.STACKS)
+    time.sleep(0.2)
+    assert "most recent call first" in folder.log.read_text()
+    assert state_of(folder).step == paused.step
+    supervisor.send(folder, Control.CONTINUE)
+    until(worker, lambda state: state.step > paused.step)
+    supervisor.kill(folder)
+    assert worker.wait() == -9
+    assert not folder.is_alive()
+
+
+def test_a_run_has_one_worker(make_run: RunMaker) -> None:
+    folder = make_run(train__epochs=400)
+    worker = supervisor.launch(folder)
+    with pytest.raises(runs.FarenseError, match="already being trained"):
+        supervisor.launch(folder)
+    supervisor.kill(folder)
+    worker.wait()
+
+
+def test_a_damaged_checkpoint_is_passed_over(make_run: RunMaker, reference: RunFolder) -> None:
+    folder = make_run()
+    worker = supervisor.launch(folder)
+    until(worker, lambda state: state.step >= 9)
+    worker.process.kill()
+    worker.wait()
+    newest = folder.checkpoints()[-1].path / "adapters.safetensors"
+    newest.write_bytes(newest.read_bytes()[:-1] + b"\0")
+    before = folder.checkpoints()[-2].step
+    state = finish(folder)
+    assert "checkpoint_damaged" in [notice.code for notice in state.notices]
+    assert state.segments[-1].resumed_from_step == before
+    assert results(folder) == results(reference)
+
+
+def test_a_torn_line_is_closed_and_passed_over(make_run: RunMaker, reference: RunFolder) -> None:
+    folder = make_run()
+    worker = supervisor.launch(folder)
+    until(worker, lambda state: state.step >= 5)
+    worker.process.kill()
+    worker.wait()
+    with folder.events.open("ab") as file:
+        file.write(b'{"type":"step","time":1')
+    finish(folder)
+    tail = Tail(folder.events)
+    events = tail.read_all()
+    assert tail.unreadable == 1
+    assert [event.seq for event in events] == list(range(1, len(events) + 1))
+    assert results(folder) == results(reference)
+
+
+@pytest.mark.parametrize(("size", "accumulation"), [(8, 1), (1, 8)])
+def test_how_a_step_is_cut_changes_nothing(
+    make_run: RunMaker, size: int, accumulation: int
+) -> None:
+    settings = {"lora__dropout": 0.0, "train__epochs": 2}
+    cut = finish(
+        make_run("cut", train__batch_size=size, train__grad_accumulation=accumulation, **settings)
+    )
+    two = finish(make_run("two", train__batch_size=2, train__grad_accumulation=4, **settings))
+    assert [v for _, v in cut.loss] == pytest.approx([v for _, v in two.loss], rel=1e-5)
+    assert [v for _, v in cut.grad_norm] == pytest.approx([v for _, v in two.grad_norm], rel=1e-4)
+
+
+def test_a_4bit_model_trains(make_run: RunMaker, micro_4bit: Path) -> None:
+    folder = make_run(model__repo=str(micro_4bit), train__epochs=2, train__grad_checkpoint=True)
+    state = finish(folder)
+    assert state.validations[-1].loss < state.validations[0].loss
+
+
+def test_gradient_checkpointing_changes_nothing(make_run: RunMaker) -> None:
+    settings = {"train__epochs": 1, "report__prompts": ("Quem?",), "report__sample_tokens": 3}
+    with_it = finish(make_run("with", train__grad_checkpoint=True, **settings))
+    without = finish(make_run("without", **settings))
+    assert list(with_it.loss) == list(without.loss)
+    assert [s.text for s in with_it.samples] == [s.text for s in without.samples]
+
+
+def test_a_loss_that_is_not_finite_never_reaches_the_weights(
+    make_run: RunMaker, tmp_path: Path
+) -> None:
+    infinite = micro_model.make(tmp_path / "infinite", gain=1e38)
+    folder = make_run(model__repo=str(infinite))
+    assert supervisor.launch(folder).wait() == 1
+    state = state_of(folder)
+    assert state.failure is not None
+    assert state.failure.kind == "not_finite"
+    assert state.validations[0].loss is None
+    assert state.step == 0
+    assert folder.checkpoints() == []
+
+
+def test_other_data_is_refused_on_resume(make_run: RunMaker, data: Path, tmp_path: Path) -> None:
+    own = tmp_path / "data"
+    own.mkdir()
+    for name in ("train.jsonl", "valid.jsonl"):
+        (own / name).write_bytes((data / name).read_bytes())
+    folder = make_run(data__path=str(own))
+    worker = supervisor.launch(folder)
+    until(worker, lambda state: len(state.checkpoints) > 0)
+    worker.process.kill()
+    worker.wait()
+    (own / "train.jsonl").write_text((own / "train.jsonl").read_text().replace("ele", "ela"))
+    assert supervisor.launch(folder).wait() == 3
+    failure = state_of(folder).failure
+    assert failure is not None
+    assert failure.kind == "data_changed"
