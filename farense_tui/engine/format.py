@@ -65,6 +65,13 @@ def rate(value: float | None) -> str:
     return UNKNOWN if value is None else f"{value:.3g}"
 
 
+def speed(value: float | None) -> str:
+    """Tokens a second: `0.4`, `958`, `12043`."""
+    if value is None or not isfinite(value):
+        return UNKNOWN
+    return f"{value:.0f}" if value >= 10 else f"{value:.1f}"
+
+
 def count(value: float | None) -> str:
     """A count with a unit where it is large: `12`, `3.4 k`, `120 k`, `1.2 M`, `7.2 B`."""
     if value is None or not isfinite(value):

@@ -95,7 +95,7 @@ class Journal:
 def _step(event: events.Step) -> str:
     return (
         f"step {event.step:>6}  loss {show.loss(number(event.loss))}  "
-        f"lr {show.rate(event.learning_rate)}  {show.count(event.tokens_per_second)} tok/s"
+        f"lr {show.rate(event.learning_rate)}  {show.speed(event.tokens_per_second)} tok/s"
     )
 
 

@@ -91,11 +91,13 @@ class MonitorScreen(Screen[None]):
             MemoryGauge { height: 1; }
             RunLog { height: 2; margin: 0; }
             OutcomePanel { max-height: 4; }
+            &.-ended RunHeader { height: 2; }
         }
         &.-short {
             OutcomePanel { max-height: 7; }
             RunLog { height: 4; }
         }
+        &.-tiny.-ended #side, &.-short.-ended #side { display: none; }
         &.-middle RunLog { height: 8; }
         &.-tall RunLog { height: 12; }
         &.-middle Trends, &.-tall Trends { height: 3; margin-bottom: 1; }
@@ -178,6 +180,7 @@ class MonitorScreen(Screen[None]):
     def watch_end(self, end: Outcome | None) -> None:
         """Say how it ended."""
         self.query_one(OutcomePanel).end = end
+        self.set_class(end is not None, "-ended")
 
     def _show_head(self, snapshot: Snapshot) -> None:
         says = self.asked.says(snapshot.now) if self.asked else ""

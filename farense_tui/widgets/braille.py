@@ -9,8 +9,7 @@ from math import isfinite
 import numpy as np
 from textual_hires_canvas import Canvas, HiResMode
 
-_BLANK = 0x2800
-_DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
+from farense_tui.widgets.dots import BLANK, DOTS
 
 
 class BrailleCanvas(Canvas):
@@ -27,11 +26,11 @@ class BrailleCanvas(Canvas):
         for x, y in coordinates:
             column, row = int(x * 2), int(y * 4)
             cell = (column >> 1, row >> 2)
-            dots[cell] = dots.get(cell, 0) | _DOTS[row & 3][column & 1]
+            dots[cell] = dots.get(cell, 0) | DOTS[row & 3][column & 1]
         width, height = self._canvas_size
         for (x, y), bits in dots.items():
             if 0 <= x < width and 0 <= y < height:
-                self._buffer[y][x] = chr(_BLANK | bits)
+                self._buffer[y][x] = chr(BLANK | bits)
                 self._styles[y][x] = style
         self.refresh()
 

@@ -83,7 +83,8 @@ class Axis(NamedTuple):
                 return ticks
             if len(ticks) > most:
                 return ticks[:: ceil(len(ticks) / most)]
-        return _ticks(self.low, self.high, most)
+        ticks = _ticks(self.low, self.high, most)
+        return ticks if len(ticks) > 1 else _ticks(self.low, self.high, most * 2)
 
 
 def value_axis(low: float, high: float, log: bool) -> Axis:

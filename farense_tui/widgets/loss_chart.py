@@ -21,6 +21,7 @@ from worker.protocol.events import number
 
 _LEFT = 7  # cells for the labels of the values
 _WHEEL = 0.8
+_NOTHING = "the loss comes with the first step"
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +85,7 @@ class LossChart(BrailleCanvas):
         height: 1fr;
         min-height: 4;
     }
-    LossChart > .chart--raw { color: $secondary 60%; }
+    LossChart > .chart--raw { color: $secondary; }
     LossChart > .chart--mean { color: $accent; text-style: bold; }
     LossChart > .chart--validation { color: $success; text-style: bold; }
     LossChart > .chart--best { color: $success; text-style: bold; }
@@ -102,12 +103,11 @@ class LossChart(BrailleCanvas):
         """Start without data."""
         super().__init__(id=id)
         self._data: LossData | None = None
-        self._waiting = ""
         self._throttle = Throttle(self, self._draw)
 
-    def show(self, data: LossData, waiting: str = "") -> None:
-        """Show `data` soon; `waiting` says why there is no loss yet."""
-        self._data, self._waiting = data, waiting
+    def show(self, data: LossData) -> None:
+        """Show `data` soon."""
+        self._data = data
         self._throttle.request()
 
     def watch_log_scale(self) -> None:
@@ -185,18 +185,17 @@ class LossChart(BrailleCanvas):
         window = window_for(sum(column.points for column in columns))
         self._draw_legend(window if columns else 0, marks, data)
         if not columns and not marks:
-            self.text(
-                max(0, (width + _LEFT - len(self._waiting)) // 2),
-                1 + height // 2,
-                self._waiting,
-                self._ink("label"),
-            )
+            self._draw_nothing()
             return
         axis = _value_axis(columns, marks, self.log_scale)
         plot = Plot(width, height, Axis(start, end), axis)
         self._draw_grid(plot, data)
         self._draw_lines(plot, columns, window)
         self._draw_marks(plot, marks, data, start, end)
+
+    def _draw_nothing(self) -> None:
+        width, height = self._canvas_size
+        self.text(max(0, (width - len(_NOTHING)) // 2), height // 2, _NOTHING, self._ink("label"))
 
     def _ink(self, name: str) -> str:
         return str(self.get_component_rich_style(f"chart--{name}"))

@@ -107,8 +107,8 @@ class OutcomePanel(Widget):
         end = self.end
         sign, _, style = look(end.status)
         rows = [Content.styled(f"{sign} {end.title}", f"bold {style}")]
-        rows += [Content.styled(line, "$foreground") for line in end.lines]
-        if end.hint:
+        if end.hint:  # second, so that it is seen where there is room for little
             rows.append(Content.styled(end.hint, "bold $accent"))
+        rows += [Content.styled(line, "$foreground") for line in end.lines]
         rows += [Content.styled(line, "$text-muted") for line in end.log]
         return Content("\n").join(rows)

@@ -12,6 +12,7 @@ from farense_tui.engine.format import loss as show_loss
 from farense_tui.widgets.run_view import RunView
 from farense_tui.widgets.slim_bar import slim_bar
 
+_ROOMY = 76  # cells for a whole sentence
 _DIM, _BRIGHT = "$text-muted", "bold $foreground"
 
 
@@ -53,7 +54,11 @@ def _way(run: RunView, width: int) -> Content:
     share = run.step / total if total else 0.0
     left = Content.assemble(("step ", _DIM), (step, _BRIGHT), "  ")
     epochs = f"{run.epoch:.2f} of {run.epochs}" if total else f"{UNKNOWN} of {run.epochs}"
-    right = Content.assemble((f"  {share:>4.0%}", _BRIGHT), ("   epoch ", _DIM), (epochs, _BRIGHT))
+    right = Content.assemble(
+        (f"  {share:>4.0%}" if total else f"  {UNKNOWN:>4}", _BRIGHT),
+        ("   epoch ", _DIM),
+        (epochs, _BRIGHT),
+    )
     bar = slim_bar(share, max(4, width - left.cell_length - right.cell_length))
     return Content.assemble(left, bar, right)
 
@@ -63,9 +68,9 @@ def _figures(run: RunView, width: int) -> Content:
     if run.best_step is not None:
         left = Content.assemble(
             left,
-            ("   best validation ", _DIM),
+            ("   best validation " if width >= _ROOMY else "   best ", _DIM),
             (show_loss(run.best_loss), _BRIGHT),
-            (f" at step {run.best_step}", _DIM),
+            (f" at step {run.best_step}" if width >= _ROOMY else "", _DIM),
         )
     clocks = [("elapsed ", run.elapsed), ("left ", run.left)]
     right = Content("   ").join(

@@ -86,8 +86,8 @@ class RunLog(ScrollView):
         """Wrap anew where the width has changed."""
         if self._width != self._wrapped_to:
             self._lay_out()
-        elif self._follows:
-            self._to_the_end()
+        if self._follows:  # the height is known to the scroll bar only after this
+            self.call_after_refresh(self._to_the_end)
 
     def watch_scroll_y(self, old: float, new: float) -> None:
         """Follow again once the reader is back at the end."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from statistics import median
 from typing import NamedTuple
 
 from farense_tui.engine.eta import remaining_seconds
@@ -10,6 +11,7 @@ from farense_tui.engine.state import RunState
 from farense_tui.engine.watch import Snapshot
 from farense_tui.widgets.status import look
 
+_LATE, _LATE_AT_LEAST = 4.0, 6.0  # times the usual step, and seconds: then it is worth a word
 SILENCE = 10.0  # seconds; a heartbeat comes every two
 _PHASES = {
     "starting": "starting",
@@ -101,27 +103,40 @@ def _why(snapshot: Snapshot, asked: str) -> tuple[str, str]:
     if asked:
         return asked, "bold $warning"
     if not snapshot.alive:
-        return _rest(snapshot), "$text-muted"
+        return "r starts it" if snapshot.status == "new" else "", "$text-muted"
     silent = snapshot.now - state.last_time if state.last_time else 0.0
     if silent > SILENCE:
         return f"no sign of life from the worker for {duration(silent)}", "bold $error"
     if state.phase == "paused":
-        return f"paused for {_age(snapshot)}; space continues", "$warning"
+        return f"for {_age(snapshot)}; space continues", "$warning"
     if state.phase == "stopping":
         return "finishing the step and saving; k kills it", "$warning"
     if not state.phase:
         return "the worker is starting", "$text-muted"
-    if state.phase == "training" and state.last_step is None:
-        return f"the first step is under way, for {_age(snapshot)}", "$text-muted"
+    if state.phase == "training":
+        return _pace(snapshot)
     if state.phase == "validating" and not state.step:
         return f"before the first step, for {_age(snapshot)}", "$text-muted"
     return f"for {_age(snapshot)}", "$text-muted"
 
 
-def _rest(snapshot: Snapshot) -> str:
-    if snapshot.status == "new":
-        return "r starts it"
-    return "" if snapshot.status == "completed" else "r resumes it"
+def _pace(snapshot: Snapshot) -> tuple[str, str]:
+    """How long this step takes already, and how long they usually take."""
+    state = snapshot.state
+    if state.last_step is None:
+        return f"the first step is under way, for {_age(snapshot)}", "$text-muted"
+    usual = median(state.step_seconds.tail(100))
+    since = snapshot.now - max(state.last_step.time, state.phase_since)
+    if since > max(_LATE_AT_LEAST, _LATE * usual):
+        late = f"step {state.step + 1} takes {duration(since)} already, usually {_short(usual)}"
+        return late, "bold $warning"
+    if usual < 1:
+        return f"{1 / usual if usual else 0:.1f} steps a second", "$text-muted"
+    return f"{_short(usual)} a step, this one for {duration(max(0.0, since))}", "$text-muted"
+
+
+def _short(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 10 else duration(seconds)
 
 
 def _age(snapshot: Snapshot) -> str:

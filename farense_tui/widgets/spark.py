@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from farense_tui.engine.series import Series
+from farense_tui.engine.series import Column, Series
+from farense_tui.widgets.dots import BLANK, DOTS
 
 _EIGHTHS = " ▁▂▃▄▅▆▇█"
 
@@ -26,6 +27,30 @@ def spark_rows(values: Sequence[float], height: int = 1) -> list[str]:
         "".join(_EIGHTHS[min(8, max(0, level - row * 8))] for level in levels)
         for row in reversed(range(height))
     ]
+
+
+def line_rows(columns: Sequence[Column], width: int, height: int) -> list[str]:
+    """Draw a thin line in braille, two columns a character, that reaches every extreme.
+
+    Each column spans its least to its greatest value, and on to the column before it.
+    """
+    if not columns or width < 1 or height < 1:
+        return [""] * max(0, height)
+    low, high = min(c.low for c in columns), max(c.high for c in columns)
+    top = height * 4 - 1
+    scale = top / (high - low) if high > low else 0.0
+    dots = [[0] * width for _ in range(height)]
+    before: tuple[int, int] | None = None
+    for at, column in enumerate(columns[: width * 2]):
+        upper, lower = (
+            top - round((value - low) * scale) if scale else top // 2
+            for value in (column.high, column.low)
+        )
+        first, last = (min(upper, before[1]), max(lower, before[0])) if before else (upper, lower)
+        for y in range(first, last + 1):
+            dots[y >> 2][at >> 1] |= DOTS[y & 3][at & 1]
+        before = upper, lower
+    return ["".join(chr(BLANK | bits) if bits else " " for bits in row) for row in dots]
 
 
 def column_values(series: Series, count: int) -> list[float]:

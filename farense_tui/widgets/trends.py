@@ -13,7 +13,7 @@ from textual.widget import Widget
 from farense_tui.engine import format as show
 from farense_tui.engine.series import Series
 from farense_tui.engine.state import RunState
-from farense_tui.widgets.spark import column_values, extremes, spark_rows
+from farense_tui.widgets.spark import column_values, extremes, line_rows, spark_rows
 from farense_tui.widgets.throttle import Throttle
 
 Format = Callable[[float | None], str]
@@ -63,7 +63,7 @@ class Trend(Widget):
         width, height = self.size
         if height <= 1:
             return self._line(width)
-        rows = spark_rows(column_values(self._series, width), height - 1)
+        rows = line_rows(self._series.columns(width * 2), width, height - 1)
         style = self._line_style
         return Content("\n").join([self._head(width), *(Content.styled(r, style) for r in rows)])
 
@@ -108,7 +108,7 @@ class Trends(Container):
     def compose(self) -> ComposeResult:
         """Learning rate, speed, gradient norm."""
         yield Trend("learning rate", "lr", show.rate, id="trend-rate")
-        yield Trend("tokens a second", "tok/s", show.count, id="trend-speed")
+        yield Trend("tokens a second", "tok/s", show.speed, id="trend-speed")
         yield Trend("gradient norm", "grad", norm, id="trend-norm")
 
     def show(self, state: RunState) -> None:
