@@ -55,7 +55,7 @@ $(READY): pyproject.toml constraints.txt | $(VENV)/bin/python
 	@touch $@
 
 $(READY_DEV): $(READY)
-	@$(call install,-c constraints.txt -e . -r requirements-dev.txt)
+	@$(call install,-c constraints.txt -e '.[dev]')
 	@touch $@
 
 define install

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from farense_tui.engine import runs
+from farense_tui.engine import clock, runs
 from farense_tui.engine.runs import RunSummary
 from farense_tui.engine.watch import Watch
 from worker.protocol.runfolder import RunFolder
@@ -30,7 +29,7 @@ class Listing:
     def look(self, folder: RunFolder) -> RunSummary:
         """Read what has come to one run since the last look."""
         watch = self._watches.setdefault(folder.path, Watch(folder))
-        snapshot = watch.look(time.time())
+        snapshot = watch.look(clock.now())
         return RunSummary(
             folder, snapshot.state, snapshot.status, snapshot.config, folder.resume_step()
         )

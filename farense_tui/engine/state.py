@@ -46,9 +46,9 @@ class RunState(Struct, frozen=True, kw_only=True):
     tokens_per_second: Series = Series()
     step_seconds: Series = Series()
     memory: Series = Series()
-    tokens: int = 0
-    padded_tokens: int = 0
-    active_seconds: float = 0.0
+    tokens_so_far: Series = Series()
+    padded_tokens_so_far: Series = Series()
+    seconds_so_far: Series = Series()
     validation_loss: Series = Series()
     validation_seconds: float = 0.0
     validations: tuple[events.Validation, ...] = ()
@@ -65,6 +65,21 @@ class RunState(Struct, frozen=True, kw_only=True):
     def total_steps(self) -> int:
         """Steps of the whole run, 0 while it is not known."""
         return self.started.total_steps if self.started else 0
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of all steps, none of them counted twice."""
+        return int(self.tokens_so_far.last or 0)
+
+    @property
+    def padded_tokens(self) -> int:
+        """Tokens computed in all steps, padding included."""
+        return int(self.padded_tokens_so_far.last or 0)
+
+    @property
+    def active_seconds(self) -> float:
+        """Time that all steps took."""
+        return self.seconds_so_far.last or 0.0
 
     @property
     def ended(self) -> bool:
@@ -135,9 +150,9 @@ def _step(state: RunState, event: events.Step) -> RunState:
         grad_norm=state.grad_norm.appended(at, number(event.grad_norm)),
         tokens_per_second=state.tokens_per_second.appended(at, event.tokens_per_second),
         step_seconds=state.step_seconds.appended(at, event.seconds),
-        tokens=state.tokens + event.tokens,
-        padded_tokens=state.padded_tokens + event.padded_tokens,
-        active_seconds=state.active_seconds + event.seconds,
+        tokens_so_far=_summed(state.tokens_so_far, at, event.tokens),
+        padded_tokens_so_far=_summed(state.padded_tokens_so_far, at, event.padded_tokens),
+        seconds_so_far=_summed(state.seconds_so_far, at, event.seconds),
         peak_memory=max(state.peak_memory, event.peak_memory),
     )
 
@@ -154,7 +169,6 @@ def _run_started(state: RunState, event: events.RunStarted) -> RunState:
     """Take over a new worker's word on where it continues: later steps are superseded."""
     upto = event.resumed_from_step
     validations = tuple(v for v in state.validations if v.step <= upto)
-    loss = state.loss.until(upto)
     return replace(
         state,
         run=event.run,
@@ -164,11 +178,14 @@ def _run_started(state: RunState, event: events.RunStarted) -> RunState:
         step=upto,
         epoch=state.epoch if upto == state.step else 0.0,
         last_step=state.last_step if upto == state.step else None,
-        loss=loss,
+        loss=state.loss.until(upto),
         learning_rate=state.learning_rate.until(upto),
         grad_norm=state.grad_norm.until(upto),
         tokens_per_second=state.tokens_per_second.until(upto),
         step_seconds=state.step_seconds.until(upto),
+        tokens_so_far=state.tokens_so_far.until(upto),
+        padded_tokens_so_far=state.padded_tokens_so_far.until(upto),
+        seconds_so_far=state.seconds_so_far.until(upto),
         validation_loss=state.validation_loss.until(upto),
         validations=validations,
         best=_best(validations),
@@ -192,6 +209,11 @@ def _best(validations: tuple[events.Validation, ...]) -> events.Validation | Non
     """Find the lowest loss of a trained adapter: step 0 is the model as it came."""
     trained = [v for v in validations if v.step > 0 and v.loss is not None]
     return min(trained, key=lambda v: inf if v.loss is None else v.loss, default=None)
+
+
+def _summed(series: Series, step: int, more: float) -> Series:
+    before = series.until(step - 1)
+    return before.appended(step, (before.last or 0.0) + more)
 
 
 def _added(kept: tuple[T, ...], new: T) -> tuple[T, ...]:
