@@ -59,7 +59,7 @@ def train(args: argparse.Namespace) -> int:
     except FarenseError as error:
         # Nothing was trained and nothing can be resumed: leave no folder behind.
         if error.exit_code == ExitCode.REFUSED and not run.is_alive():
-            runs.delete(run)
+            runs.discard(run)
         raise
     if not args.json and not args.detach and code == ExitCode.DONE:
         print(f"adapter: {headless.relative(run.adapters)}")

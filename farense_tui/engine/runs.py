@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import time
@@ -168,6 +169,13 @@ def delete(folder: RunFolder) -> None:
     """Remove a run with all that it wrote; FarenseError (refused) while a worker is at it."""
     os.close(folder.acquire())
     shutil.rmtree(folder.path)
+
+
+def discard(folder: RunFolder) -> None:
+    """Take back `prepare`: a run that was refused before its start leaves nothing behind."""
+    delete(folder)
+    with contextlib.suppress(OSError):  # other runs are in it
+        folder.path.parent.rmdir()
 
 
 def _touched(folder: RunFolder) -> float:
