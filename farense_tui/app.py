@@ -128,8 +128,12 @@ class FarenseApp(App[None]):
         self.push_screen(ErrorDialog(error))
 
     def request_quit(self) -> None:
-        """Leave, or ask first what is to become of the runs that were started here."""
-        alive = [worker for worker in self._started.values() if worker.poll() is None]
+        """Leave, or ask first what is to become of the runs that go on."""
+        known = {path: worker.folder for path, worker in self._started.items()}
+        watched = getattr(self.screen_stack[1], "folder", None)  # a monitor's
+        if watched:
+            known[watched.path] = watched
+        alive = [run for run in known.values() if run.is_alive()]
         if not alive:
             self.exit()
             return

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.types import IgnoreReturnCallbackType
 
+from farense_tui.keys import own_actions
 from farense_tui.screens.launch import LaunchScreen
 
 
@@ -41,8 +42,10 @@ class FarenseCommands(Provider):
         for active in self.screen.active_bindings.values():
             binding = active.binding
             name = binding.description
-            ours = type(active.node).__module__.startswith("farense_tui")
-            if ours and name and active.enabled and not binding.system and name not in seen:
+            if binding.action.startswith("choose("):  # these go by name, below
+                continue
+            ours = binding.action in own_actions(type(active.node))
+            if ours and name and active.enabled and name not in seen:
                 seen.add(name)
                 key = self.app.get_key_display(binding)
                 yield Command(name, f"key {key}", self._action(binding.action, active.node))

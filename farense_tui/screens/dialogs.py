@@ -54,7 +54,7 @@ class AskDialog(ModalScreen[str]):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss('')", "Stay")]
 
     def __init__(self, title: str, text: str, answers: list[Answer]) -> None:
-        """Ask; the first answer is the one that enter gives."""
+        """Ask. Enter alone stays: an answer is given by its key, or by going to it."""
         super().__init__(classes="dialog")
         self._title = title
         self._text = text
@@ -65,10 +65,12 @@ class AskDialog(ModalScreen[str]):
         with VerticalGroup(classes="box"):
             yield Static(self._title, classes="title", markup=False)
             yield Static(self._text, classes="text", markup=False)
-            yield OptionList(
-                *(Option(keys(a.key, a.label), id=a.key) for a in self._answers), compact=True
-            )
-            yield Static(keys("esc", "stay"), classes="keys")
+            options = [Option(keys(a.key.ljust(3), a.label), id=a.key) for a in self._answers]
+            yield OptionList(*options, Option(keys("esc", "stay")), compact=True)
+
+    def on_mount(self) -> None:
+        """Begin at the answer that does nothing."""
+        self.query_one(OptionList).highlighted = len(self._answers)
 
     def on_key(self, event: Key) -> None:
         """Take the answer's own key."""
@@ -79,7 +81,7 @@ class AskDialog(ModalScreen[str]):
     def on_option_list_option_selected(self, message: OptionList.OptionSelected) -> None:
         """Take what was chosen with enter or the mouse."""
         message.stop()
-        self.dismiss(message.option.id)
+        self.dismiss(message.option.id or "")
 
 
 class NameDialog(ModalScreen[str]):
@@ -118,4 +120,4 @@ class NameDialog(ModalScreen[str]):
 
 def keys(key: str, label: str) -> Content:
     """A key and what it does, as the footer shows it."""
-    return Content.assemble((key, "bold $accent"), f" {label}")
+    return Content.assemble((key, "bold $accent"), f"  {label}")

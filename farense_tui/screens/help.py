@@ -13,6 +13,7 @@ from textual.dom import DOMNode
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Static
 
+from farense_tui.keys import own_actions
 from farense_tui.screens.dialogs import keys
 
 _KEY_WIDTH = 12
@@ -62,16 +63,20 @@ def _listed(node: DOMNode) -> Content:
     """One line for each action, with all its keys."""
     by_action: dict[str, list[Binding]] = {}
     for _, binding in node._bindings:
-        if binding.description and not binding.system:
+        if binding.action in own_actions(type(node)):
             by_action.setdefault(binding.description, []).append(binding)
     lines = [
         Content.assemble(
-            (" ".join(_shown(node, b) for b in bindings).ljust(_KEY_WIDTH), "bold $accent"),
+            (_joined([_shown(node, b) for b in bindings]).ljust(_KEY_WIDTH), "bold $accent"),
             f" {description}",
         )
         for description, bindings in by_action.items()
     ]
     return Content("\n").join(lines)
+
+
+def _joined(keys: list[str]) -> str:
+    return f"{keys[0]} … {keys[-1]}" if len(keys) > 4 else " ".join(keys)
 
 
 def _shown(node: DOMNode, binding: Binding) -> str:

@@ -14,7 +14,7 @@ from textual.timer import Timer
 from textual.widgets import Footer
 
 from farense_tui.engine import hardware, inspection, profiles, runs
-from farense_tui.engine.draft import Draft
+from farense_tui.engine.draft import Draft, find
 from farense_tui.engine.inspection import Inspection
 from farense_tui.engine.listing import going_on_or_resumable
 from farense_tui.engine.runs import RunSummary
@@ -48,7 +48,7 @@ class LaunchScreen(Screen[None]):
         Binding("r", "resume", "Resume"),
         Binding("l", "runs", "Runs"),
         Binding("escape", "leave_form", "Back to the profiles"),
-        *(Binding(str(n), f"choose({n})", f"Profile {n}", show=False) for n in range(1, 10)),
+        *(Binding(str(n), f"choose({n})", "Choose a profile", show=False) for n in range(1, 10)),
     ]
     AUTO_FOCUS = "ProfileCards"
     app: FarenseApp
@@ -82,7 +82,7 @@ class LaunchScreen(Screen[None]):
         yield MachineLine(self._machine)
         yield ProfileCards(self._machine, list(self._found.values()), self._fits)
         with Container(id="body"):
-            yield PlanPanel()
+            yield PlanPanel(self._machine)
             yield SettingsForm(self.draft or Draft(Profile(), self._runs_dir), self._next_name())
         yield HelpLine()
         yield Footer(show_command_palette=False)
@@ -95,7 +95,8 @@ class LaunchScreen(Screen[None]):
     def on_screen_resume(self) -> None:
         """Come back from a run: the next name may be another, and runs may have changed."""
         self.call_after_refresh(self._look_at_runs)
-        self.query_one(SettingsForm).next_name = self._next_name()
+        if self.draft:
+            self.query_one(SettingsForm).show(self.draft, self._next_name())
 
     def _next_name(self) -> str:
         return runs.new_name(self._chosen, self._runs_dir)
@@ -104,11 +105,11 @@ class LaunchScreen(Screen[None]):
 
     def _show(self) -> None:
         """Bring everything on the screen into line with the chosen draft."""
+        self.query_one(HelpLine).hint(len(self._found))
         form, draft = self.query_one(SettingsForm), self.draft
         form.display = draft is not None
-        form.next_name = self._next_name()
         if draft:
-            form.show(draft)
+            form.show(draft, self._next_name())
         self._show_plan()
         self.refresh_bindings()
 
@@ -170,9 +171,9 @@ class LaunchScreen(Screen[None]):
 
     def _change(self, name: str, draft: Draft) -> None:
         self._drafts[self._chosen] = draft
-        row = self.query_one(SettingsForm).row(name)
-        row.show(draft)
-        self.query_one(HelpLine).show(row.setting, draft)
+        self.query_one(SettingsForm).show(draft, self._next_name())
+        if self._in_form():
+            self.query_one(HelpLine).show(find(name), draft)
         self._show_plan()
 
     def on_setting_row_focused(self, message: SettingRow.Focused) -> None:
@@ -197,8 +198,8 @@ class LaunchScreen(Screen[None]):
         return True
 
     def _in_form(self) -> bool:
-        form = self.query(SettingsForm)
-        return bool(form) and self.focused is not None and form.first() in self.focused.ancestors
+        focused = self.focused
+        return focused is not None and any(isinstance(n, SettingsForm) for n in focused.ancestors)
 
     def action_choose(self, number: int) -> None:
         """Choose the card with this number."""
@@ -214,7 +215,7 @@ class LaunchScreen(Screen[None]):
 
     def action_leave_form(self) -> None:
         """Go back to the cards; what was typed stays."""
-        self.query_one(HelpLine).clear()
+        self.query_one(HelpLine).hint(len(self._found))
         self.query_one(ProfileCards).focus()
 
     def action_smaller(self) -> None:

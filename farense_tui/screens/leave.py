@@ -1,4 +1,4 @@
-"""Leaving while runs go on that were started here."""
+"""Leaving while runs go on that were started here, or one that is on the screen."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from farense_tui.engine import supervisor
-from farense_tui.engine.supervisor import STOP_PATIENCE, Control, Worker
+from farense_tui.engine.supervisor import STOP_PATIENCE, Control
 from farense_tui.screens.dialogs import keys
+from worker.protocol.runfolder import RunFolder
 
 if TYPE_CHECKING:
     from farense_tui.app import FarenseApp
@@ -35,16 +36,16 @@ class LeaveDialog(ModalScreen[None]):
     ]
     app: FarenseApp
 
-    def __init__(self, workers: list[Worker]) -> None:
+    def __init__(self, runs: list[RunFolder]) -> None:
         """Ask about these, all of them alive."""
         super().__init__(classes="dialog")
-        self._alive = workers
+        self._alive = runs
         self._stopping = False
         self._late = 0.0
 
     def compose(self) -> ComposeResult:
         """The question and the ways to answer it."""
-        names = ", ".join(worker.folder.name for worker in self._alive)
+        names = ", ".join(run.name for run in self._alive)
         one = len(self._alive) == 1
         answers = [
             keys("b", f"leave, {'it goes' if one else 'they go'} on in the background"),
@@ -76,13 +77,13 @@ class LeaveDialog(ModalScreen[None]):
 
     def action_kill(self) -> None:
         """Do not wait for the checkpoint."""
-        for worker in self._alive:
-            supervisor.kill(worker.folder)
+        for run in self._alive:
+            supervisor.kill(run)
 
     @work(thread=True)
     def _stop(self) -> None:
-        for worker in self._alive:
-            supervisor.send(worker.folder, Control.STOP)
+        for run in self._alive:
+            supervisor.send(run, Control.STOP)
         self.app.call_from_thread(self._wait)
 
     def _wait(self) -> None:
@@ -91,7 +92,7 @@ class LeaveDialog(ModalScreen[None]):
         self.set_interval(0.2, self._leave_if_gone)
 
     def _leave_if_gone(self) -> None:
-        if not any(worker.folder.is_alive() for worker in self._alive):
+        if not any(run.is_alive() for run in self._alive):
             self.app.exit()
         elif time.monotonic() > self._late:
             self._say(_LATE)

@@ -26,6 +26,16 @@ class HelpLine(Static):
             )
         )
 
-    def clear(self) -> None:
-        """Explain nothing."""
-        self.update("")
+    def hint(self, profiles: int) -> None:
+        """Say how to choose a profile, while no setting has the focus."""
+        keys = " ".join(str(n) for n in range(1, min(profiles, 9) + 1))
+        self.update(
+            Content.assemble(
+                (keys, "$accent"),
+                (" or ", "$text-muted"),
+                ("← →", "$accent"),
+                (" choose a profile, ", "$text-muted"),
+                ("enter", "$accent"),
+                (" starts it", "$text-muted"),
+            )
+        )

@@ -10,6 +10,7 @@ from textual.widgets import Static
 
 from farense_tui.engine.draft import Draft
 from farense_tui.engine.format import size
+from farense_tui.engine.hardware import GIB, Machine
 from farense_tui.engine.inspection import Inspection, steps_per_epoch
 from farense_tui.engine.models import ModelState
 from farense_tui.engine.runs import RunSummary
@@ -19,6 +20,7 @@ from worker.protocol.errors import FarenseError
 from worker.protocol.profile import Profile
 
 _WIDE = 60
+_LONG = 34
 _FAULTS = 3
 _LOOKING = Content.styled("…", "$text-muted")
 
@@ -28,7 +30,7 @@ class Fact(Horizontal):
 
     def __init__(self, key: str) -> None:
         """Make an empty one; `key` is its label and its id."""
-        super().__init__(id=f"fact-{key}")
+        super().__init__(classes=f"-{key.replace(' ', '-')}")
         self.key = key
 
     def compose(self) -> ComposeResult:
@@ -46,11 +48,12 @@ class Fact(Horizontal):
 class PlanPanel(VerticalGroup):
     """The facts that follow from a draft and from what was found on the disk."""
 
-    KEYS = ("model", "smaller", "data", "batch", "steps", "runs", "fault")
+    KEYS = ("model", "smaller", "data", "batch", "steps", "note", "fault", "last run")
 
-    def __init__(self) -> None:
-        """Begin without a plan."""
+    def __init__(self, machine: Machine) -> None:
+        """Begin without a plan; `machine` is what it would have to run on."""
         super().__init__()
+        self._machine = machine
         self._draft: Draft | None = None
         self._found: Inspection | None = None
         self._fault: FarenseError | None = None
@@ -85,10 +88,11 @@ class PlanPanel(VerticalGroup):
         facts: dict[str, Content | None] = dict.fromkeys(self.KEYS)
         if self._draft:
             facts |= _facts(self._draft.profile, self._found, between)
+            facts["note"] = _note(self._draft.profile, self._machine)
         if self._fault:
             facts["fault"] = _error(self._fault)
         if self._run:
-            facts["runs"] = _run(self._run, between)
+            facts["last run"] = _run(self._run, between)
         for fact in self.query(Fact):
             fact.show(facts[fact.key])
 
@@ -97,13 +101,21 @@ def _facts(profile: Profile, found: Inspection | None, between: str) -> dict[str
     data = found.data if found else None
     return {
         "model": Content.assemble(
-            profile.model.repo, between, _model(found.model) if found else _LOOKING
+            _broken(profile.model.repo, between),
+            between,
+            _model(found.model) if found else _LOOKING,
         ),
         "smaller": _smaller(profile, found.fallback if found else None, between),
         "data": Content.assemble(profile.data.path, between, _data(data) if data else _LOOKING),
         "batch": _batch(profile),
         "steps": _steps(profile, data),
     }
+
+
+def _broken(repo: str, between: str) -> str:
+    """Break a repository's name after its owner where there is no room for both on a line."""
+    owner, _, name = repo.partition("/")
+    return f"{owner}/\n{name}" if between == "\n" and owner and len(repo) > _LONG else repo
 
 
 def _model(found: ModelState) -> Content:
@@ -118,7 +130,8 @@ def _smaller(profile: Profile, found: ModelState | None, between: str) -> Conten
     if not profile.model.fallback or profile.model.fallback == profile.model.repo:
         return None
     state = _model(found) if found else _LOOKING
-    return Content.assemble(profile.model.fallback, between, state, "  ", ("f takes it", "$accent"))
+    hint = ("  f takes it", "$accent") if between == "\n" else ""
+    return Content.assemble(_broken(profile.model.fallback, between), between, state, hint)
 
 
 def _data(found: Summary) -> Content:
@@ -151,6 +164,18 @@ def _steps(profile: Profile, data: Summary | None) -> Content:
     return Content.assemble(
         (f"{each * epochs}", "bold"), (f"  {each} an epoch × {epochs} epochs", "$text-muted")
     )
+
+
+def _note(profile: Profile, machine: Machine) -> Content | None:
+    """What speaks against this profile on this machine, as far as it can be told by now."""
+    needs = profile.profile.memory_gb
+    if needs > round(machine.memory / GIB):
+        text = f"! made for {needs} GB of memory, here are {machine.memory / GIB:.0f}"
+    elif needs and not machine.apple_silicon:
+        text = f"! made for Apple silicon; {machine.backend} here"
+    else:
+        return None
+    return Content.styled(text, "$warning")
 
 
 def _run(run: RunSummary, between: str) -> Content:

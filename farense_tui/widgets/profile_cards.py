@@ -8,7 +8,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import HorizontalScroll
 from textual.content import Content
-from textual.events import Click
+from textual.events import Click, Resize
 from textual.message import Message
 from textual.reactive import reactive
 from textual.widgets import Static
@@ -107,10 +107,19 @@ class ProfileCards(HorizontalScroll, can_focus=True):
         """Mark the card that was chosen before there were cards."""
         self.watch_chosen(self.chosen)
 
+    def on_resize(self, event: Resize) -> None:
+        """Share the width out; min-width in the stylesheet makes many cards scroll."""
+        self._share(event.size.width)
+
+    def _share(self, width: int) -> None:
+        for card in self.query(ProfileCard):  # not 1fr: it gives each the whole where they scroll
+            card.styles.width = width // max(1, len(self.found)) - card.styles.margin.width
+
     async def replace(self, found: list[Found], chosen: str) -> None:
         """Show other profiles."""
         self.found = found
         await self.recompose()
+        self._share(self.size.width)
         self.chosen = chosen
         self.watch_chosen(chosen)
 

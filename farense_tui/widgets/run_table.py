@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import time
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.content import Content
+from textual.events import Resize
 from textual.widgets import DataTable
+from textual.widgets.data_table import ColumnKey
 
+from farense_tui.engine import clock
 from farense_tui.engine import format as f
 from farense_tui.engine.runs import RunSummary
 from farense_tui.widgets.status import shown as shown_status
 
-_COLUMNS = ("run", "state", "step", "loss", "best val.", "written")
-_LONGEST_NAME = 24
+# Widths of their own, because a table cannot measure Content; the name takes what is left.
+_COLUMNS = {"run": 0, "state": 12, "step": 9, "loss": 7, "best val.": 9, "written": 10}
+_NAME_WIDTHS = (12, 48)
 
 
 class RunTable(DataTable[Content]):
@@ -29,13 +32,24 @@ class RunTable(DataTable[Content]):
 
     def __init__(self) -> None:
         """Make an empty table."""
-        super().__init__(cursor_type="row", zebra_stripes=False)
+        super().__init__(cursor_type="row", cursor_foreground_priority="renderable")
         self._shown: dict[str, tuple[Content, ...]] = {}
+        self._summaries: list[RunSummary] = []
+        self._name_width = _NAME_WIDTHS[0]
 
     def on_mount(self) -> None:
         """Make the columns."""
-        for column in _COLUMNS:
-            self.add_column(column, key=column)
+        for column, width in _COLUMNS.items():
+            self.add_column(column, key=column, width=width or _NAME_WIDTHS[0])
+
+    def on_resize(self, event: Resize) -> None:
+        """Give the names the width that the other columns leave."""
+        taken = sum(_COLUMNS.values()) + 2 * self.cell_padding * len(_COLUMNS) + 1
+        low, high = _NAME_WIDTHS
+        self._name_width = min(high, max(low, event.size.width - taken))
+        self.columns[ColumnKey("run")].width = self._name_width
+        self.show(self._summaries)
+        self.refresh(layout=True)
 
     @property
     def current(self) -> str | None:
@@ -46,14 +60,15 @@ class RunTable(DataTable[Content]):
 
     def show(self, summaries: list[RunSummary]) -> None:
         """Bring the table into line with the runs there are."""
-        now = time.time()
-        cells = {str(s.folder.path): _cells(s, now) for s in sorted(summaries, key=_newest_first)}
+        self._summaries = sorted(summaries, key=_newest_first)
+        now = clock.now()
+        cells = {str(s.folder.path): _cells(s, now, self._name_width) for s in self._summaries}
         if list(cells) != list(self._shown):
             self._fill(cells)
         for key, row in cells.items():
             for column, new, old in zip(_COLUMNS, row, self._shown[key], strict=True):
                 if new != old:
-                    self.update_cell(key, column, new, update_width=True)
+                    self.update_cell(key, column, new)
         self._shown = cells
 
     def _fill(self, cells: dict[str, tuple[Content, ...]]) -> None:
@@ -72,16 +87,13 @@ def _newest_first(summary: RunSummary) -> tuple[float, str]:
     return (-created, summary.folder.name)
 
 
-def _cells(summary: RunSummary, now: float) -> tuple[Content, ...]:
+def _cells(summary: RunSummary, now: float, width: int) -> tuple[Content, ...]:
     state = summary.state
-    name = summary.folder.name
-    if len(name) > _LONGEST_NAME:
-        name = f"{name[: _LONGEST_NAME - 1]}…"
     step = f"{state.step}/{state.total_steps}" if state.total_steps else f.UNKNOWN
     best = f.loss(state.best.loss if state.best else None)
     when = f.ago(state.last_time, now) if state.last_time else f.UNKNOWN
     return (
-        Content.styled(name, "bold"),
+        Content.styled(summary.folder.name, "bold").truncate(width, ellipsis=True),
         shown_status(summary.status),
         Content(step),
         Content(f.loss(state.loss.last)),

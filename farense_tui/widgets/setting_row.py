@@ -74,12 +74,12 @@ class SettingRow(Horizontal):
             super().__init__()
             self.setting = setting
 
-    def __init__(self, setting: Setting, draft: Draft, placeholder: str = "") -> None:
+    def __init__(self, setting: Setting, draft: Draft) -> None:
         """Begin with what `draft` says."""
         super().__init__()
         self.setting = setting
-        self.placeholder = placeholder
         self._text = draft.text(setting.name)
+        self._marked = (" ", "")
         self.set_class(is_long(setting), "-long")
 
     def compose(self) -> ComposeResult:
@@ -96,36 +96,48 @@ class SettingRow(Horizontal):
             return Choice(
                 options, value=self._text, allow_blank=False, compact=True, classes="field"
             )
-        return Input(self._text, placeholder=self.placeholder, compact=True, classes="field")
+        return Input(self._text, compact=True, classes="field")
 
-    def show(self, draft: Draft) -> None:
-        """Show what `draft` says of this setting."""
+    def show(self, draft: Draft, placeholder: str = "") -> None:
+        """Show what `draft` says of this setting, and `placeholder` where it says nothing."""
         name = self.setting.name
-        self._text = draft.text(name)
-        self._set_field(self._text)
-        fault = draft.faults.get(name, "")
-        self.set_class(name in draft.typed, "-changed")
-        self.set_class(bool(fault), "-fault")
+        text, fault = draft.text(name), draft.faults.get(name, "")
         mark = "✗" if fault else "*" if name in draft.typed else " "
+        self._text = text
+        self._set_field(text, placeholder)
+        if (mark, fault) == self._marked:
+            return  # of forty rows most stay as they are, and each update costs a layout
+        self._marked = (mark, fault)
+        self.set_class(mark == "*", "-changed")
+        self.set_class(mark == "✗", "-fault")
         label, note = self.query_one(".name", Static), self.query_one(".note", Static)
         label.update(f"{mark} {self.setting.key}")
         note.update(fault or self.setting.description)
 
-    def _set_field(self, text: str) -> None:
+    def _set_field(self, text: str, placeholder: str) -> None:
         field = self.query_one(".field")
         if isinstance(field, Toggle):
             field.value = text == "true"
-        elif isinstance(field, Choice) or (isinstance(field, Input) and field.value != text):
+        elif isinstance(field, Choice):
             field.value = text
+        elif isinstance(field, Input):
+            field.placeholder = placeholder
+            field.value = text
+
+    def _field_text(self) -> str:
+        field = self.query_one(".field")
+        if isinstance(field, Toggle):
+            return "true" if field.value else "false"
+        assert isinstance(field, Input | Choice)
+        return str(field.value)
 
     @on(Input.Changed)
     @on(Switch.Changed)
     @on(Select.Changed)
     def _changed(self, message: Input.Changed | Switch.Changed | Select.Changed) -> None:
         message.stop()
-        value = message.value
-        text = ("true" if value else "false") if isinstance(value, bool) else str(value)
-        if text != self._text:  # else it was `show` that changed the field
+        text = self._field_text()  # as it is now: the message may be older than the last `show`
+        if text != self._text:
             self._text = text
             self.post_message(self.Edited(self.setting.name, text))
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from itertools import groupby
 from typing import ClassVar
 
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.message import Message
+from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from farense_tui.engine.draft import RUN_NAME, Draft, all_settings
@@ -40,37 +40,35 @@ class SettingsForm(VerticalScroll, can_focus=False):
         self._draft = draft
         self._next_name = next_name
         self._at: Setting = RUN_NAME
+        self._rows: dict[str, SettingRow] = {}
 
-    def compose(self) -> ComposeResult:
-        """Sections with their rows."""
+    def on_mount(self) -> None:
+        """Make the rows once the first frame is out: they are half of all there is to mount."""
+        self.call_after_refresh(self._fill)
+
+    async def _fill(self) -> None:
+        widgets: list[Widget] = []
         for section, settings in groupby(all_settings(), key=lambda s: s.section):
-            yield Static(section, classes="section", markup=False)
-            for setting in settings:
-                placeholder = self._next_name if setting is RUN_NAME else ""
-                yield SettingRow(setting, self._draft, placeholder)
+            rows = {setting.name: SettingRow(setting, self._draft) for setting in settings}
+            self._rows |= rows
+            widgets += [Static(section, classes="section", markup=False), *rows.values()]
+        await self.mount_all(widgets)
+        self.show(self._draft, self._next_name)
 
-    def show(self, draft: Draft) -> None:
+    def show(self, draft: Draft, next_name: str) -> None:
         """Show another draft."""
-        for row in self.query(SettingRow):
-            row.show(draft)
-
-    @property
-    def next_name(self) -> str:
-        """What the run is called if nothing else is typed."""
-        return self._next_name
-
-    @next_name.setter
-    def next_name(self, name: str) -> None:
-        self._next_name = name
-        self.row(RUN_NAME.name).query_one(Input).placeholder = name
+        self._draft, self._next_name = draft, next_name
+        for row in self._rows.values():
+            row.show(draft, next_name if row.setting is RUN_NAME else "")
 
     def row(self, name: str) -> SettingRow:
         """Give the row of a setting."""
-        return next(row for row in self.query(SettingRow) if row.setting.name == name)
+        return self._rows[name]
 
     def enter(self) -> None:
         """Put the focus where it was before, at first on the first field."""
-        self.row(self._at.name).query_one(".field").focus()
+        if self._rows:
+            self.row(self._at.name).query_one(".field").focus()
 
     def on_setting_row_focused(self, message: SettingRow.Focused) -> None:
         """Remember where the user is."""

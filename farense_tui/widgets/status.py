@@ -20,12 +20,12 @@ LOOKS = {
     "paused": Look("‖", "paused", "$warning"),
     "stopping": Look("◌", "stopping", "$warning"),
     "completed": Look("✓", "completed", "$success"),
-    "early_stopping": Look("✓", "stopped early", "$success"),
+    "early_stopping": Look("✓", "early stop", "$success"),
     "stopped": Look("■", "stopped", "$foreground"),
     "failed": Look("✗", "failed", "$error"),
     "killed": Look("✗", "killed", "$error"),
     "lost": Look("?", "lost", "$error"),
-    "new": Look("○", "not started", "$text-muted"),
+    "new": Look("○", "new", "$text-muted"),
 }
 
 
