@@ -95,7 +95,8 @@ def load(
 def encode(tokenizer: Any, row: Row, mask_prompt: bool) -> tuple[list[int], int]:
     """Tokenise one row: its tokens, and the index of the first that is a label (at least 1).
 
-    The first token is never a label: nothing predicts it.
+    The first token is never a label: nothing predicts it. With mask_prompt the last message is
+    what is trained on, and it must be an answer; mlx_lm would also train on a question.
     """
     if row.kind == "text":
         tokens = list(tokenizer.encode(row.values["text"]))
@@ -113,10 +114,12 @@ def encode(tokenizer: Any, row: Row, mask_prompt: bool) -> tuple[list[int], int]
     tokens = list(tokenizer.apply_chat_template(messages, tools=tools, return_dict=False))
     if not mask_prompt:
         return tokens, 1
+    if messages[-1]["role"] != "assistant":  # no answer in it: nothing is a label
+        return tokens, len(tokens)
     prompt = tokenizer.apply_chat_template(
         messages[:-1],
         tools=tools,
-        add_generation_prompt=messages[-1]["role"] == "assistant",
+        add_generation_prompt=True,
         return_dict=False,
     )
     return tokens, max(1, len(prompt))
