@@ -1,0 +1,135 @@
+"""What every test of the screens needs: a folder of its own, a machine that never changes, a
+clock that stands, a cursor that does not blink.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+
+import huggingface_hub.constants
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Input
+
+from farense_tui.engine import clock, hardware, models, runs
+from farense_tui.engine.hardware import GIB, Machine, MemorySample
+from worker.protocol.runfolder import RunFolder
+
+NOW = 1_780_003_600.0
+M1 = Machine(chip="Apple M1", memory=16 * GIB, cores=8, backend="Metal", system="macOS 14.5")
+MEMORY = MemorySample(total=16 * GIB, available=int(9.6 * GIB), swap_used=0)
+
+_STAND_IN = """
+import os, signal, sys, time
+from pathlib import Path
+from worker.protocol.events import Phase, RunStopped, encode
+from worker.protocol.runfolder import RunFolder, write_pid
+folder = RunFolder(Path(sys.argv[1]))
+lock = folder.acquire()
+def stop(*_):
+    with folder.events.open("ab") as file:
+        file.write(encode(RunStopped(time=time.time(), seq=9, reason="stopped", step=1)))
+    os._exit(130)
+signal.signal(signal.SIGTERM, stop if "--deaf" not in sys.argv else signal.SIG_IGN)
+with folder.events.open("ab") as file:
+    file.write(encode(Phase(time=time.time(), seq=1, name="training")))
+write_pid(lock, os.getpid())
+time.sleep(60)
+"""
+
+StandIn = Callable[..., "subprocess.Popen[bytes]"]
+
+
+@pytest.fixture(autouse=True)
+def _isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of the developer's own: profiles, runs, models, time zone."""
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    for name in ("NO_COLOR", "FARENSE_RUNS"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in (("HOME", str(tmp_path / "home")), ("TZ", "UTC")):
+        monkeypatch.setenv(name, value)
+    time.tzset()
+    hub = str(tmp_path / "hub")
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", hub)
+
+
+@pytest.fixture(autouse=True)
+def _still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same picture on every machine at every time."""
+    monkeypatch.setattr(clock, "now", lambda: NOW)
+    monkeypatch.setattr(hardware, "machine", lambda: M1)
+    monkeypatch.setattr(hardware, "memory", lambda: MEMORY)
+    monkeypatch.setattr(Input, "cursor_blink", False)
+
+
+@pytest.fixture(autouse=True)
+def _embedded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model and data that look like the embedded ones and never change."""
+    model = tmp_path / "embedded-model"
+    model.mkdir()
+    (model / "config.json").write_text("{}")
+    (model / "model.safetensors").write_bytes(bytes(3 << 20))
+    monkeypatch.setattr(models, "embedded_model", lambda: model)
+    data = write_data(tmp_path / "embedded-data", train=640, valid=80, test=80)
+    monkeypatch.setattr(runs, "embedded_data", lambda: data)
+
+
+@pytest.fixture
+def runs_dir(tmp_path: Path) -> Path:
+    """Where the runs are."""
+    folder = tmp_path / "runs"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def stand_in() -> Iterator[StandIn]:
+    """Start processes that hold a run's lock and end at SIGTERM, as workers do, in no time."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(folder: RunFolder, *options: str) -> subprocess.Popen[bytes]:
+        root = Path(__file__).resolve().parents[2]
+        process = subprocess.Popen(
+            [sys.executable, "-c", _STAND_IN, str(folder.path), *options],
+            env={**os.environ, "PYTHONPATH": str(root)},
+            start_new_session=True,
+        )
+        started.append(process)
+        deadline = time.monotonic() + 10
+        while folder.pid() != process.pid and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def write_data(folder: Path, **rows: int) -> Path:
+    """Make a data set with so many rows in each split."""
+    folder.mkdir(parents=True)
+    for split, count in rows.items():
+        lines = [json.dumps({"prompt": f"{n}?", "completion": f"{n}"}) for n in range(count)]
+        (folder / f"{split}.jsonl").write_text("".join(f"{line}\n" for line in lines))
+    return folder
+
+
+async def until(pilot: Pilot[None], condition: Callable[[], object], seconds: float = 10.0) -> None:
+    """Wait for what threads and timers do; fails if it does not come about."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {seconds} s in vain"
+        await pilot.pause(0.02)
+    await pilot.pause()
+
+
+Steps = Callable[[Pilot[None]], Awaitable[None]]
