@@ -14,6 +14,7 @@ from farense_tui.widgets.outcome import Outcome, outcome
 from worker.protocol.runfolder import RunFolder
 
 _LIVE, _REST = 0.1, 0.5  # seconds between two looks
+_READABLE = 0.2  # seconds between two figures: nobody reads faster, and drawing is what costs
 _TICK = 1.0  # seconds after which a look is told though nothing came: the clocks go on
 
 
@@ -66,8 +67,7 @@ class Follower:
 
 
 def _is_new(snapshot: Snapshot, told: Snapshot) -> bool:
-    return (
-        snapshot.state is not told.state
-        or snapshot.status != told.status
-        or abs(snapshot.now - told.now) >= _TICK
-    )
+    since = abs(snapshot.now - told.now)
+    if snapshot.status != told.status or snapshot.state.phase != told.state.phase:
+        return True
+    return since >= _TICK or (snapshot.state is not told.state and since >= _READABLE)

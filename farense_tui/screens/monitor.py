@@ -98,6 +98,7 @@ class MonitorScreen(Screen[None]):
             RunLog { height: 4; }
         }
         &.-tiny.-ended #side, &.-short.-ended #side { display: none; }
+        &.-middle OutcomePanel, &.-tall OutcomePanel { margin-bottom: 1; }
         &.-middle RunLog { height: 8; }
         &.-tall RunLog { height: 12; }
         &.-middle Trends, &.-tall Trends { height: 3; margin-bottom: 1; }
@@ -206,8 +207,9 @@ class MonitorScreen(Screen[None]):
 
     def action_stop(self) -> None:
         """Stop; the second time, kill."""
-        stopping = self.asked is not None and self.asked.wish in ("stop", "kill")
-        self._ask("kill" if stopping else "stop")
+        asked = self.asked is not None and self.asked.wish in ("stop", "kill")
+        stopping = self.snapshot is not None and self.snapshot.status == "stopping"
+        self._ask("kill" if asked or stopping else "stop")
 
     def action_resume(self) -> None:
         """Start a worker on this run again."""

@@ -1,4 +1,4 @@
-"""The loss over the steps: every step faint, their mean as a line, and the validations."""
+"""The loss over the steps: every step faint, a median as a line, and the validations."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class LossChart(BrailleCanvas):
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "chart--raw",
-        "chart--mean",
+        "chart--line",
         "chart--validation",
         "chart--best",
         "chart--label",
@@ -86,7 +86,7 @@ class LossChart(BrailleCanvas):
         min-height: 4;
     }
     LossChart > .chart--raw { color: $secondary; }
-    LossChart > .chart--mean { color: $accent; text-style: bold; }
+    LossChart > .chart--line { color: $accent; text-style: bold; }
     LossChart > .chart--validation { color: $success; text-style: bold; }
     LossChart > .chart--best { color: $success; text-style: bold; }
     LossChart > .chart--label { color: $text-muted; }
@@ -201,9 +201,9 @@ class LossChart(BrailleCanvas):
         return str(self.get_component_rich_style(f"chart--{name}"))
 
     def _draw_legend(self, window: int, marks: Sequence[object], data: LossData) -> None:
-        entries = [("", "loss, log scale" if self.log_scale else "loss", "mean")]
+        entries = [("", "loss, log scale" if self.log_scale else "loss", "line")]
         if window > 1:
-            entries += [("⠶", "each step", "raw"), ("━", f"mean of {window}", "mean")]
+            entries += [("⠶", "each step", "raw"), ("━", f"median of {window}", "line")]
         if marks:
             entries.append(("◇", "validation", "validation"))
         if data.best:
@@ -255,7 +255,7 @@ class LossChart(BrailleCanvas):
         self.line_through(raw, self._ink("raw"))
         if window > 1:
             mean = [(plot.x(step), plot.y(value)) for step, value in smoothed(columns, window)]
-            self.line_through(mean, self._ink("mean"))
+            self.line_through(mean, self._ink("line"))
 
     def _draw_marks(
         self,
