@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from threading import Event
+from time import monotonic
 
 from textual.message import Message
 
@@ -55,19 +56,19 @@ class Follower:
         """Look, tell what is new, wait, and again."""
         watch = Watch(self.folder)
         told: Snapshot | None = None
+        told_at = 0.0
         while not self._stopped:
             # asked before the look: a worker whose end is known has written its last event
             exit_code = self.worker.process.poll() if self.worker else None
             snapshot = watch.look(clock.now())
-            if told is None or _is_new(snapshot, told):
+            if told is None or _is_new(snapshot, told, monotonic() - told_at):
                 tell(Changed(snapshot, outcome(snapshot, exit_code)))
-                told = snapshot
+                told, told_at = snapshot, monotonic()
             self._wake.wait(_LIVE if snapshot.alive else _REST)
             self._wake.clear()
 
 
-def _is_new(snapshot: Snapshot, told: Snapshot) -> bool:
-    since = abs(snapshot.now - told.now)
+def _is_new(snapshot: Snapshot, told: Snapshot, since: float) -> bool:
     if snapshot.status != told.status or snapshot.state.phase != told.state.phase:
         return True
     return since >= _TICK or (snapshot.state is not told.state and since >= _READABLE)

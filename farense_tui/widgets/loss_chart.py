@@ -201,7 +201,9 @@ class LossChart(BrailleCanvas):
         return str(self.get_component_rich_style(f"chart--{name}"))
 
     def _draw_legend(self, window: int, marks: Sequence[object], data: LossData) -> None:
-        entries = [("", "loss, log scale" if self.log_scale else "loss", "line")]
+        title = "loss, log scale" if self.log_scale else "loss"
+        title += "" if self.seen is None else ", zoomed (0 shows all)"
+        entries = [("", title, "label")]
         if window > 1:
             entries += [("⠶", "each step", "raw"), ("━", f"median of {window}", "line")]
         if marks:
@@ -210,8 +212,6 @@ class LossChart(BrailleCanvas):
             entries.append(("◆", "best", "best"))
         if data.boundaries:
             entries.append(("┊", "resumed", "label"))
-        if self.seen is not None:
-            entries.append(("", "zoomed, 0 shows all", "label"))
         at = 1
         for sign, label, ink in entries:
             if at + len(sign) + 1 + len(label) > self._canvas_size.width:

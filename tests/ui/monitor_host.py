@@ -1,0 +1,89 @@
+"""A small app around the monitor, and how to wait for it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+
+from textual.app import App
+from textual.pilot import Pilot
+
+from farense_tui.engine.supervisor import Worker
+from farense_tui.screens.monitor import MonitorScreen
+from farense_tui.theme import THEMES
+from worker.protocol.errors import FarenseError
+from worker.protocol.runfolder import RunFolder
+
+
+class Host(App[None]):
+    """Has what the monitor asks of the app, and writes down what was asked."""
+
+    def __init__(
+        self, folder: RunFolder, worker: Worker | None = None, theme: str = "farense-dark"
+    ) -> None:
+        super().__init__()
+        for known in THEMES:
+            self.register_theme(known)
+        self.theme = theme
+        self.monitor = MonitorScreen(folder, worker)
+        self.calls: list[str] = []
+        self.errors: list[FarenseError] = []
+
+    def on_mount(self) -> None:
+        self.push_screen(self.monitor)
+
+    def open_launch(self) -> None:
+        self.calls.append("launch")
+
+    def open_runs(self) -> None:
+        self.calls.append("runs")
+
+    def show_error(self, error: FarenseError) -> None:
+        self.errors.append(error)
+
+    def request_quit(self) -> None:
+        self.calls.append("quit")
+
+
+async def until(pilot: Pilot[None], condition: Callable[[], bool], seconds: float = 10.0) -> None:
+    """Wait for something to be so; fail if it does not come to that."""
+    deadline = asyncio.get_running_loop().time() + seconds
+    while not condition():
+        assert asyncio.get_running_loop().time() < deadline, "it did not come to that"
+        await pilot.pause(0.02)
+
+
+async def settled(pilot: Pilot[None]) -> MonitorScreen:
+    """Wait until the monitor has read the record and drawn it."""
+    monitor = pilot.app.monitor  # type: ignore[attr-defined]
+    await until(pilot, lambda: monitor.snapshot is not None)
+    await pilot.pause()
+    await pilot.pause()
+    return monitor
+
+
+@contextlib.asynccontextmanager
+async def opened(
+    folder: RunFolder, worker: Worker | None = None, size: tuple[int, int] = (80, 24)
+) -> AsyncIterator[tuple[Pilot[None], MonitorScreen]]:
+    """The monitor on a run, read and drawn."""
+    async with Host(folder, worker).run_test(size=size) as pilot:
+        yield pilot, await settled(pilot)
+
+
+@contextlib.contextmanager
+def held(folder: RunFolder) -> Iterator[None]:
+    """Hold the lock, as a living worker does."""
+    lock = folder.acquire()
+    try:
+        yield
+    finally:
+        os.close(lock)
+
+
+def text_of(monitor: MonitorScreen) -> str:
+    """All that is on the screen, as plain text."""
+    lines = monitor._compositor.render_strips(monitor.app.size)
+    return "\n".join("".join(segment.text for segment in line) for line in lines)

@@ -1,0 +1,98 @@
+"""The memory gauge: its bar fills the width, and nothing in it is guessed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from farense_tui.engine import hardware
+from farense_tui.engine.hardware import GIB, MemorySample
+from farense_tui.engine.watch import Snapshot, Watch
+from farense_tui.widgets.gauge_bar import Memory, Part, cells, measure, position
+from farense_tui.widgets.memory_gauge import bar
+from tests.ui import recorded
+from tests.ui.monitor_host import held
+
+SIZES = st.lists(st.one_of(st.none(), st.integers(-(2**40), 2**44)), min_size=1, max_size=6)
+
+
+@given(SIZES, st.integers(0, 2**44), st.integers(0, 200))
+def test_the_bar_is_filled_exactly(sizes: list[int | None], total: int, width: int) -> None:
+    given_cells = cells(sizes, total, width)
+    assert len(given_cells) == len(sizes)
+    assert sum(given_cells) == width
+    assert min(given_cells) >= 0
+
+
+@given(st.lists(st.integers(1, 2**44), min_size=1, max_size=6), st.integers(6, 200))
+def test_what_is_there_is_seen_where_there_is_room(sizes: list[int], width: int) -> None:
+    assert min(cells(sizes, sum(sizes), width)) >= 1
+
+
+@given(st.integers(0, 2**44), st.integers(0, 2**44), st.integers(1, 200))
+def test_a_mark_stands_in_the_bar(size: int, total: int, width: int) -> None:
+    assert 0 <= position(size, total, width) < width
+
+
+@given(SIZES, st.integers(1, 2**40), st.integers(1, 120), st.integers(1, 2**41))
+def test_the_drawn_bar_is_as_wide_as_asked(
+    sizes: list[int | None], total: int, width: int, mark: int
+) -> None:
+    keys = ("active", "cache", "rest", "others", "free", "free")
+    parts = tuple(Part(key, key, size) for key, size in zip(keys, sizes, strict=False))
+    assert bar(Memory(total, parts, mark, mark), width).cell_length == width
+
+
+@pytest.fixture
+def snapshot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Snapshot:
+    monkeypatch.setattr(hardware, "memory", lambda: MemorySample(16 * GIB, 9 * GIB, 0))
+    run = recorded.live(tmp_path, upto=20)
+    with held(run.folder):
+        return Watch(run.folder).look(run.time)
+
+
+def sizes(memory: Memory) -> dict[str, int | None]:
+    return {part.key: part.bytes for part in memory.parts}
+
+
+def test_the_parts_make_up_the_machine(snapshot: Snapshot) -> None:
+    found = sizes(measure(snapshot))
+    beat = snapshot.state.heartbeat
+    assert beat is not None
+    assert found["active"] == beat.active_memory
+    assert found["rest"] == beat.rss - beat.active_memory - beat.cache_memory
+    assert found["free"] == 9 * GIB
+    assert sum(size or 0 for size in found.values()) == 16 * GIB
+
+
+def test_figures_of_different_moments_never_give_less_than_nothing(snapshot: Snapshot) -> None:
+    idle = replace(snapshot, memory=MemorySample(16 * GIB, 16 * GIB, 0))
+    found = sizes(measure(idle))
+    assert found["others"] == 0
+    assert min(size or 0 for size in found.values()) >= 0
+
+
+def test_a_worker_without_a_heartbeat_is_unknown(snapshot: Snapshot) -> None:
+    from msgspec.structs import replace as changed
+
+    silent = replace(snapshot, state=changed(snapshot.state, heartbeat=None))
+    found = sizes(measure(silent))
+    assert (found["active"], found["cache"], found["rest"]) == (None, None, None)
+    assert found["others"] == 7 * GIB
+
+
+def test_a_worker_that_is_gone_has_no_memory(snapshot: Snapshot) -> None:
+    assert set(sizes(measure(replace(snapshot, alive=False)))) == {"others", "free"}
+
+
+def test_a_limit_that_is_not_known_has_no_mark(snapshot: Snapshot) -> None:
+    from msgspec.structs import replace as changed
+
+    assert measure(snapshot).limit == int(10.67 * GIB)
+    started = changed(snapshot.state.started, memory_limit=0)
+    unknown = replace(snapshot, state=changed(snapshot.state, started=started))
+    assert measure(unknown).limit is None
