@@ -97,6 +97,11 @@ class FarenseApp(App[None]):
         else:
             self.push_screen(screen)
 
+    @property
+    def started(self) -> list[Worker]:
+        """The workers that this session has started."""
+        return list(self._started.values())
+
     # What can be done from more than one screen
 
     @work(thread=True, exclusive=True, group="start")

@@ -39,10 +39,12 @@ class FarenseCommands(Provider):
 
     def _commands(self) -> Iterator[Command]:
         seen = set()
-        for active in self.screen.active_bindings.values():
+        bindings = self.screen.active_bindings.values()
+        for active in sorted(bindings, key=lambda each: not each.binding.show):
             binding = active.binding
             name = binding.description
-            if binding.action.startswith("choose("):  # these go by name, below
+            hidden = not binding.show and active.node not in (self.screen, self.app)
+            if hidden or binding.action.startswith("choose("):  # moving about; by name, below
                 continue
             ours = binding.action in own_actions(type(active.node))
             if ours and name and active.enabled and name not in seen:
@@ -50,9 +52,9 @@ class FarenseCommands(Provider):
                 key = self.app.get_key_display(binding)
                 yield Command(name, f"key {key}", self._action(binding.action, active.node))
         if isinstance(self.screen, LaunchScreen):
-            for profile in self.screen.profile_names:
-                run = partial(self.screen.choose, profile)
-                yield Command(f"Choose profile {profile}", "as its number does", run)
+            for name, title in self.screen.profile_titles.items():
+                run = partial(self.screen.choose, name)
+                yield Command(f"Choose profile {name}", title, run)
 
     def _action(self, action: str, node: object) -> Callable[[], object]:
         return partial(self.app.run_action, action, node)  # type: ignore[arg-type]

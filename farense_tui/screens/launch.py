@@ -73,9 +73,12 @@ class LaunchScreen(Screen[None]):
         return self._drafts.get(self._chosen) or (Draft(base, self._runs_dir) if base else None)
 
     @property
-    def profile_names(self) -> list[str]:
-        """The profiles there are, in the order of their cards."""
-        return list(self._found)
+    def profile_titles(self) -> dict[str, str]:
+        """The profiles there are, in the order of their cards, with what stands on them."""
+        return {
+            name: found.profile.profile.title if found.profile else "has faults"
+            for name, found in self._found.items()
+        }
 
     def compose(self) -> ComposeResult:
         """From top to bottom: machine, profiles, plan and settings, help, keys."""
@@ -171,7 +174,7 @@ class LaunchScreen(Screen[None]):
 
     def _change(self, name: str, draft: Draft) -> None:
         self._drafts[self._chosen] = draft
-        self.query_one(SettingsForm).show(draft, self._next_name())
+        self.query_one(SettingsForm).show_change(name, draft)
         if self._in_form():
             self.query_one(HelpLine).show(find(name), draft)
         self._show_plan()
@@ -232,7 +235,7 @@ class LaunchScreen(Screen[None]):
         if draft is None or draft.faults:
             self._refuse()
             return
-        name = await save_as(self.app, draft, f"my-{self._chosen}", self.profile_names)
+        name = await save_as(self.app, draft, f"my-{self._chosen}", list(self._found))
         if name:
             self._drafts.pop(self._chosen, None)
             self._drafts.pop(name, None)

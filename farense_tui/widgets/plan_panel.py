@@ -32,6 +32,7 @@ class Fact(Horizontal):
         """Make an empty one; `key` is its label and its id."""
         super().__init__(classes=f"-{key.replace(' ', '-')}")
         self.key = key
+        self._shown: Content | None = None
 
     def compose(self) -> ComposeResult:
         """Label and value."""
@@ -41,7 +42,8 @@ class Fact(Horizontal):
     def show(self, content: Content | None) -> None:
         """Show `content`, or nothing at all."""
         self.display = content is not None
-        if content is not None:
+        if content is not None and content != self._shown:  # each update costs a layout
+            self._shown = content
             self.query_one(".value", Static).update(content)
 
 

@@ -18,6 +18,7 @@ from farense_tui.engine.profiles import Found
 from worker.protocol.profile import Profile
 
 _ROOM_FOR_WORDS = 24
+_GAP = 1  # as in the stylesheet
 
 
 class ProfileCard(Static):
@@ -49,6 +50,7 @@ class ProfileCard(Static):
         title = profile.profile.title if profile else self.found.name
         sign, word, style = self._badge()
         badge = f" {sign} {word}" if self.size.width >= _ROOM_FOR_WORDS else f" {sign}"
+        badge = badge if sign else ""
         lines = [Content.assemble((f"{self.number} ", "$accent"), (title, "bold"), (badge, style))]
         if profile:
             lines.append(Content(figures(profile)))
@@ -109,11 +111,12 @@ class ProfileCards(HorizontalScroll, can_focus=True):
 
     def on_resize(self, event: Resize) -> None:
         """Share the width out; min-width in the stylesheet makes many cards scroll."""
-        self._share(event.size.width)
+        self._share(self.size.width)  # without the padding, which the event counts in
 
     def _share(self, width: int) -> None:
         for card in self.query(ProfileCard):  # not 1fr: it gives each the whole where they scroll
-            card.styles.width = width // max(1, len(self.found)) - card.styles.margin.width
+            card.styles.width = width // max(1, len(self.found)) - _GAP
+        self.call_after_refresh(self.watch_chosen, self.chosen)  # it may be out of sight now
 
     async def replace(self, found: list[Found], chosen: str) -> None:
         """Show other profiles."""

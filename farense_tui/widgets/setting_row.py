@@ -12,9 +12,9 @@ from textual.content import Content
 from textual.events import DescendantFocus
 from textual.message import Message
 from textual.widget import Widget
-from textual.widgets import Input, Select, Static, Switch
+from textual.widgets import Input, Select, Switch
 
-from farense_tui.engine.draft import Draft, is_long, is_switch
+from farense_tui.engine.draft import Draft, all_settings, is_long, is_switch
 from worker.protocol.profile import Setting
 
 
@@ -54,6 +54,10 @@ class Choice(Select[str], inherit_bindings=False):
         return character is not None and character.isprintable()
 
 
+_FIELD_AT = max(len(setting.key) for setting in all_settings()) + 4  # with its mark before it
+_NOTE_AT = _FIELD_AT + 16
+
+
 class SettingRow(Horizontal):
     """Shows one setting of a draft and posts what is typed."""
 
@@ -79,14 +83,40 @@ class SettingRow(Horizontal):
         super().__init__()
         self.setting = setting
         self._text = draft.text(setting.name)
-        self._marked = (" ", "")
+        self._changed = False
+        self._fault = ""
         self.set_class(is_long(setting), "-long")
 
     def compose(self) -> ComposeResult:
-        """Mark and name, field, note."""
-        yield Static(f"  {self.setting.key}", classes="name", markup=False)
-        yield self._make_field()
-        yield Static(self.setting.description, classes="note", markup=False)
+        """The field alone; what stands beside it is drawn, as widgets it would be slow."""
+        field = self._make_field()
+        field.styles.margin = (0, 0, 0, _FIELD_AT)
+        yield field
+
+    def render(self) -> Content:
+        """Mark and name before the field, a note after it where it is short."""
+        style = "$foreground bold" if self.has_focus_within else "$text-muted"
+        mark = " "
+        if self._fault:
+            mark, style = "✗", "$error"
+        elif self._changed:
+            mark, style = "*", "$accent"
+        name = (f"{mark} {self.setting.key}".ljust(_NOTE_AT), style)
+        return Content.assemble(name, self.note)
+
+    @property
+    def note(self) -> Content:
+        """What is wrong, or else what the setting is."""
+        if is_long(self.setting):
+            return Content("")  # no room; the help line says it
+        if self._fault:
+            return Content.styled(self._fault, "$error")
+        return Content.styled(self.setting.description, "$text-disabled")
+
+    @property
+    def fault(self) -> str:
+        """What is wrong with what was typed, "" if nothing is."""
+        return self._fault
 
     def _make_field(self) -> Widget:
         if is_switch(self.setting):
@@ -101,18 +131,11 @@ class SettingRow(Horizontal):
     def show(self, draft: Draft, placeholder: str = "") -> None:
         """Show what `draft` says of this setting, and `placeholder` where it says nothing."""
         name = self.setting.name
-        text, fault = draft.text(name), draft.faults.get(name, "")
-        mark = "✗" if fault else "*" if name in draft.typed else " "
-        self._text = text
-        self._set_field(text, placeholder)
-        if (mark, fault) == self._marked:
-            return  # of forty rows most stay as they are, and each update costs a layout
-        self._marked = (mark, fault)
-        self.set_class(mark == "*", "-changed")
-        self.set_class(mark == "✗", "-fault")
-        label, note = self.query_one(".name", Static), self.query_one(".note", Static)
-        label.update(f"{mark} {self.setting.key}")
-        note.update(fault or self.setting.description)
+        self._text = draft.text(name)
+        self._changed = name in draft.typed
+        self._fault = draft.faults.get(name, "")
+        self._set_field(self._text, placeholder)
+        self.refresh()
 
     def _set_field(self, text: str, placeholder: str) -> None:
         field = self.query_one(".field")
@@ -134,7 +157,7 @@ class SettingRow(Horizontal):
     @on(Input.Changed)
     @on(Switch.Changed)
     @on(Select.Changed)
-    def _changed(self, message: Input.Changed | Switch.Changed | Select.Changed) -> None:
+    def _field_changed(self, message: Input.Changed | Switch.Changed | Select.Changed) -> None:
         message.stop()
         text = self._field_text()  # as it is now: the message may be older than the last `show`
         if text != self._text:
@@ -143,4 +166,9 @@ class SettingRow(Horizontal):
 
     def on_descendant_focus(self, event: DescendantFocus) -> None:
         """Tell which setting it is that the user is at."""
+        self.refresh()
         self.post_message(self.Focused(self.setting))
+
+    def on_descendant_blur(self) -> None:
+        """Show the name as the others."""
+        self.refresh()

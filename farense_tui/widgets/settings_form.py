@@ -15,6 +15,8 @@ from farense_tui.engine.draft import RUN_NAME, Draft, all_settings
 from farense_tui.widgets.setting_row import SettingRow
 from worker.protocol.profile import Setting
 
+_EMPTY = "—"
+
 
 class SettingsForm(VerticalScroll, can_focus=False):
     """Shows a draft; posts `SettingRow.Edited`, `SettingRow.Focused` and `Undo`."""
@@ -58,8 +60,14 @@ class SettingsForm(VerticalScroll, can_focus=False):
     def show(self, draft: Draft, next_name: str) -> None:
         """Show another draft."""
         self._draft, self._next_name = draft, next_name
-        for row in self._rows.values():
-            row.show(draft, next_name if row.setting is RUN_NAME else "")
+        for name in self._rows:
+            self.show_change(name, draft)
+
+    def show_change(self, name: str, draft: Draft) -> None:
+        """Show another draft that differs in one setting only."""
+        self._draft = draft
+        if row := self._rows.get(name):
+            row.show(draft, self._next_name if name == RUN_NAME.name else _EMPTY)
 
     def row(self, name: str) -> SettingRow:
         """Give the row of a setting."""
