@@ -48,9 +48,10 @@ def work(folder: RunFolder, output: Output, control: Control) -> int:
     heartbeat.start()
     try:
         # Imported only now: importing mlx_lm takes seconds, and the start is to be seen at once.
+        from worker import ranks
         from worker.train import train
 
-        train(folder, output, control)
+        train(folder, output, control, ranks.join())
     except StopRequested:
         heartbeat.finish()
         output.emit(RunStopped(reason="stopped", step=output.step))
@@ -60,7 +61,7 @@ def work(folder: RunFolder, output: Output, control: Control) -> int:
         return fail(error, output)
     finally:
         heartbeat.finish()
-    return ExitCode.STOPPED if control.stop else ExitCode.DONE
+    return ExitCode.STOPPED if control.asked.stop else ExitCode.DONE
 
 
 def fail(error: Exception, output: Output) -> int:

@@ -57,7 +57,7 @@ def answer(repo: str, name: str, adapter: str, question: str, max_tokens: int) -
     settings = Model(repo=repo)
     with tempfile.TemporaryDirectory() as nowhere:
         path = model.find(settings, Output(os.open(os.devnull, os.O_WRONLY), Path(nowhere) / "-"))
-    network, _ = model.load(path, settings)
+    network = model.load(path, settings)
     if adapter:
         try:
             load_adapters(network, adapter)

@@ -7,6 +7,7 @@ mathematics, because the loss is normalised by the tokens of the whole step.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -55,8 +56,13 @@ def position(step: int, per_epoch: int) -> Position:
 
 def draw(at: Position, examples: int, effective_batch: int, seed: int) -> list[int]:
     """Give the examples of a step: a slice of the epoch's own permutation."""
-    order = np.random.default_rng([seed, at.epoch]).permutation(examples)
+    order = _order(at.epoch, examples, seed)
     return [int(i) for i in order[at.index * effective_batch : (at.index + 1) * effective_batch]]
+
+
+@functools.lru_cache(maxsize=1)
+def _order(epoch: int, examples: int, seed: int) -> NDArray[np.int64]:
+    return np.random.default_rng([seed, epoch]).permutation(examples)
 
 
 def cut(lengths: Sequence[int], batch_size: int) -> list[list[int]]:

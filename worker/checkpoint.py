@@ -32,7 +32,9 @@ class TrainingState(msgspec.Struct, kw_only=True):
     """The counters of a run, as they stand after a step.
 
     random: MLX's random key, two 32-bit numbers. validated_step: the last step whose validation
-    is done, -1 before the first. data: digest of the tokenised training set.
+    is done, -1 before the first. since_best: validations since the best one. rate_factor: what
+    the learning rate is multiplied with after rollbacks. data, model: digests of the tokenised
+    training set and of the model. recipe: settings, see worker/recipe.py.
     """
 
     step: int = 0
@@ -42,7 +44,12 @@ class TrainingState(msgspec.Struct, kw_only=True):
     best_loss: float | None = None
     best_step: int = 0
     validated_step: int = -1
+    since_best: int = 0
+    rollbacks: int = 0
+    rate_factor: float = 1.0
     data: str = ""
+    model: str = ""
+    recipe: dict[str, Any] = {}
     format: int = _FORMAT
 
 

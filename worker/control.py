@@ -11,7 +11,8 @@ import faulthandler
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from types import FrameType
 
 
@@ -19,15 +20,43 @@ class StopRequested(Exception):
     """The user wants the run to end now, in an orderly way."""
 
 
+@dataclass
+class Asked:
+    """What signals have asked for."""
+
+    stop: bool = False
+    pause: bool = False
+    save: bool = False
+
+
 class Control:
-    """The flags. All signals arrive in the main thread, which is the one that trains."""
+    """What was asked, and what is agreed on to be done.
+
+    `asked` changes at any moment. The training acts on `stop`, `pause` and `save`, which change
+    only in `agree`: so all ranks act on the same at the same step.
+    """
 
     def __init__(self) -> None:
         """Nothing is asked yet; `install` listens."""
+        self.asked = Asked()
         self.stop = False
         self.pause = False
         self.save = False
         self._interruptible = False
+
+    def agree(self, add: Callable[..., list[float]] = lambda *flags: list(flags)) -> None:
+        """Act from now on on what was asked of any rank; `add` sums numbers over all ranks."""
+        asked = self.asked
+        agreed = add(float(asked.stop), float(asked.pause), float(asked.save))
+        self.stop, self.pause, self.save = (number > 0 for number in agreed)
+
+    def resume(self) -> None:
+        """Note that the pause is over."""
+        self.asked.pause = self.pause = False
+
+    def saved(self) -> None:
+        """Note that the checkpoint that was asked for is being written."""
+        self.asked.save = self.save = False
 
     def install(self) -> None:
         """Listen for SIGTERM, SIGINT, SIGTSTP, SIGCONT, SIGUSR1 and SIGUSR2."""
@@ -44,7 +73,7 @@ class Control:
     @contextlib.contextmanager
     def interruptible(self) -> Iterator[None]:
         """Let a stop break off what is done inside, by StopRequested: nothing is lost there."""
-        if self.stop:
+        if self.asked.stop:
             raise StopRequested
         self._interruptible = True
         try:
@@ -53,19 +82,19 @@ class Control:
             self._interruptible = False
 
     def _on_stop(self, _signal: int, _frame: FrameType | None) -> None:
-        self.stop = True
+        self.asked.stop = True
         if self._interruptible:
             self._interruptible = False
             raise StopRequested
 
     def _on_pause(self, _signal: int, _frame: FrameType | None) -> None:
-        self.pause = True
+        self.asked.pause = True
 
     def _on_continue(self, _signal: int, _frame: FrameType | None) -> None:
-        self.pause = False
+        self.asked.pause = False
 
     def _on_save(self, _signal: int, _frame: FrameType | None) -> None:
-        self.save = True
+        self.asked.save = True
 
 
 def inherited_lock() -> int | None:

@@ -6,6 +6,7 @@ tokens. What follows a prompt is a label where prompts are masked; padding never
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import time
 from collections.abc import Callable
@@ -48,13 +49,13 @@ class Examples:
         tokens: Ints = self.tokens[self.bounds[index] : self.bounds[index + 1]]
         return tokens
 
-    @property
+    @functools.cached_property
     def lengths(self) -> NDArray[np.int64]:
         """Tokens of each example, (n,)."""
         lengths: NDArray[np.int64] = np.diff(self.bounds)
         return lengths
 
-    @property
+    @functools.cached_property
     def labels(self) -> NDArray[np.int64]:
         """Label tokens of each example, (n,)."""
         labels: NDArray[np.int64] = self.lengths - self.first_label

@@ -10,6 +10,7 @@ import mlx.nn as nn
 from mlx.utils import tree_flatten, tree_map
 
 Gradients = dict[str, Any]
+LossAndGradient = Callable[[mx.array, mx.array, mx.array, mx.array], tuple[mx.array, Gradients]]
 
 
 def label_loss(model: nn.Module, inputs: mx.array, targets: mx.array, mask: mx.array) -> mx.array:
@@ -21,9 +22,7 @@ def label_loss(model: nn.Module, inputs: mx.array, targets: mx.array, mask: mx.a
     return (nn.losses.cross_entropy(logits, targets) * mask).sum()
 
 
-def loss_and_gradient(
-    model: nn.Module, compiled: bool
-) -> Callable[[mx.array, mx.array, mx.array, mx.array], tuple[mx.array, Gradients]]:
+def loss_and_gradient(model: nn.Module, compiled: bool) -> LossAndGradient:
     """Make the function that gives a micro-batch's share of a step's loss and gradient.
 
     Its last argument is 1 / label tokens of the whole step, so shares are simply added: the sum
@@ -46,10 +45,25 @@ def add(total: Gradients | None, more: Gradients) -> Gradients:
     return more if total is None else tree_map(mx.add, total, more)
 
 
+def zeros(model: nn.Module) -> Gradients:
+    """Make a gradient of zeros."""
+    return tree_map(mx.zeros_like, model.trainable_parameters())
+
+
 def norm(gradients: Gradients) -> mx.array:
     """L2 norm over all of a gradient, in float32; a scalar."""
     squares = [g.astype(mx.float32).square().sum() for _, g in tree_flatten(gradients)]
     return mx.sqrt(sum(squares[1:], squares[0]))
+
+
+def clip(gradients: Gradients, length: float, most: float) -> Gradients:
+    """Scale a gradient of this length down to at most `most`; 0 leaves it as it is.
+
+    Pascanu, Mikolov and Bengio (2013), algorithm 1.
+    """
+    if not most or length <= most:
+        return gradients
+    return tree_map(lambda g: g * (most / length), gradients)
 
 
 def scalar(value: mx.array) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import platform
 import time
 from pathlib import Path
@@ -44,17 +46,17 @@ def find(settings: ModelSettings, output: Output) -> Path:
     return _download(settings, output)
 
 
-def load(folder: Path, settings: ModelSettings) -> tuple[nn.Module, dict[str, Any]]:
+def load(folder: Path, settings: ModelSettings) -> nn.Module:
     """Load any model that mlx_lm knows, quantised or not; all its weights are frozen."""
     try:
-        model, config = load_model(folder, lazy=True, trust_remote_code=settings.trust_remote_code)
+        model, _ = load_model(folder, lazy=True, trust_remote_code=settings.trust_remote_code)
         mx.eval(model.parameters())
     except (ValueError, FileNotFoundError, KeyError, RuntimeError) as error:
         raise refused(
             f"the model {settings.repo} cannot be loaded", str(error), kind="model"
         ) from error
     model.freeze()
-    return model, config
+    return model
 
 
 def tokenizer(folder: Path, settings: ModelSettings) -> Any:
@@ -68,19 +70,50 @@ def tokenizer(folder: Path, settings: ModelSettings) -> Any:
         ) from error
 
 
-def add_lora(model: nn.Module, settings: Lora, output: Output) -> dict[str, Any]:
-    """Put LoRA layers on the top layers; afterwards only they are trainable.
+def make_trainable(model: nn.Module, config: Config, output: Output) -> dict[str, Any]:
+    """Make the top layers trainable: by an adapter on them, or their own weights.
 
     Gives the content of adapter_config.json, as mlx_lm reads it. Raises FarenseError (refused)
-    if the model has none of the keys.
+    if that cannot be done with this model.
     """
     layers = len(model.layers)
-    num_layers = layers if settings.num_layers < 0 else min(settings.num_layers, layers)
+    num_layers = layers if config.lora.num_layers < 0 else min(config.lora.num_layers, layers)
     if num_layers == 0:
         raise refused(
             "no layer is trained", "lora.num_layers is 0", "Use -1 for all.", kind="profile"
         )
-    linear = _linear_names(model.layers[-num_layers:])
+    top = model.layers[-num_layers:]
+    kind = config.train.fine_tune_type
+    made: dict[str, Any] = {
+        "model": config.model.repo,
+        "fine_tune_type": kind,
+        "num_layers": num_layers,
+    }
+    if kind == "full":
+        _unfreeze(top)
+    else:
+        made["lora_parameters"] = _add_lora(model, top, config.lora, kind == "dora", output)
+    mx.eval(model.trainable_parameters())
+    return made
+
+
+def _unfreeze(layers: list[nn.Module]) -> None:
+    for layer in layers:
+        if any(isinstance(module, nn.QuantizedLinear) for module in layer.modules()):
+            raise refused(
+                "a quantised model cannot be trained whole",
+                "train.fine_tune_type is full, and 4-bit weights have no gradient",
+                "Use lora or dora, or a model that is not quantised.",
+                kind="profile",
+            )
+        layer.unfreeze()
+
+
+def _add_lora(
+    model: nn.Module, layers: list[nn.Module], settings: Lora, dora: bool, output: Output
+) -> dict[str, Any]:
+    """Put LoRA or DoRA layers where the profile says; its lora_parameters."""
+    linear = _linear_names(layers)
     keys = {name: [full for full in linear if _named(full, name)] for name in settings.keys}
     absent = [name for name, found in keys.items() if not found]
     if len(absent) == len(keys):
@@ -105,14 +138,60 @@ def add_lora(model: nn.Module, settings: Lora, output: Output) -> dict[str, Any]
         "dropout": settings.dropout,
         "keys": sorted({full for found in keys.values() for full in found}),
     }
-    linear_to_lora_layers(model, num_layers, parameters)
+    try:
+        linear_to_lora_layers(model, len(layers), parameters, use_dora=dora)
+    except ValueError as error:  # kinds of layers that mlx_lm has no adapter for
+        raise refused("the model cannot be adapted so", str(error), kind="profile") from error
     dropout.replace(model, settings.dropout)
+    return parameters
+
+
+def start_from(model: nn.Module, adapter: Path) -> None:
+    """Take the first weights from an adapter, ours or mlx_lm's, of the same shape.
+
+    Raises FarenseError (refused) that says which settings the adapter was made with.
+    """
+    try:
+        weights: Any = mx.load(str(adapter / "adapters.safetensors"))
+        made = json.loads((adapter / "adapter_config.json").read_text())
+    except (OSError, RuntimeError, ValueError) as error:
+        raise refused(
+            f"there is no adapter in {adapter}",
+            str(error),
+            "It is a folder with adapters.safetensors and adapter_config.json.",
+            kind="adapter",
+        ) from error
+    here = {name: value.shape for name, value in tree_flatten(model.trainable_parameters())}
+    there = {name: value.shape for name, value in weights.items()}
+    if here != there:
+        lora = made.get("lora_parameters", {})
+        raise refused(
+            f"the adapter in {adapter} has other weights than this run would train",
+            f"{len(set(here.items()) ^ set(there.items()))} weights differ",
+            f"It was made with fine_tune_type {made.get('fine_tune_type', 'lora')}, num_layers "
+            f"{made.get('num_layers')}, rank {lora.get('rank')}, keys {lora.get('keys')}.",
+            kind="adapter",
+        )
+    model.load_weights(list(weights.items()), strict=False)
     mx.eval(model.trainable_parameters())
-    return {
-        "fine_tune_type": "lora",
-        "num_layers": num_layers,
-        "lora_parameters": parameters,
-    }
+
+
+def fingerprint(folder: Path) -> str:
+    """SHA-256 that tells models apart without reading gigabytes.
+
+    Over config.json and, of each weights file, its size, its header (names, types, shapes) and
+    its last mebibyte.
+    """
+    sha = hashlib.sha256((folder / "config.json").read_bytes())
+    for path in sorted(folder.glob("model*.safetensors")):
+        with path.open("rb") as file:
+            size = path.stat().st_size
+            sha.update(f"{path.name} {size}".encode())
+            header = int.from_bytes(file.read(8), "little")
+            sha.update(file.read(min(header, size)))
+            file.seek(max(0, size - (1 << 20)))
+            sha.update(file.read())
+    return sha.hexdigest()
 
 
 def device() -> str:
@@ -216,8 +295,3 @@ def _not_downloaded(settings: ModelSettings, why: str, error: Exception) -> Exce
         f"Check the name, or give a local folder with --model.{smaller}",
         kind="download",
     )
-
-
-def adapter_config(parameters: dict[str, Any], config: Config) -> dict[str, Any]:
-    """Complete adapter_config.json: which model it is for."""
-    return {"model": config.model.repo, **parameters}

@@ -64,6 +64,7 @@ class RunStarted(Event, tag="run_started", frozen=True, kw_only=True):
     memory_limit: Annotated[
         int, Meta(description="the machine's recommended working set for MLX, bytes; 0 unknown")
     ] = 0
+    ranks: Annotated[int, Meta(description="processes that train together")] = 1
 
 
 class Phase(Event, tag="phase", frozen=True, kw_only=True):

@@ -41,6 +41,9 @@ class Model(Struct, frozen=True, forbid_unknown_fields=True):
     trust_remote_code: Annotated[
         bool, Meta(description="run Python code that comes with the model")
     ] = False
+    adapter: Annotated[
+        str, Meta(description="folder of an adapter to start from, ours or mlx_lm's")
+    ] = ""
 
 
 class Data(Struct, frozen=True, forbid_unknown_fields=True):
@@ -64,16 +67,40 @@ class Train(Struct, frozen=True, forbid_unknown_fields=True):
     max_seq_length: Annotated[
         int, Meta(ge=8, le=131072, description="tokens; longer examples are cut off")
     ] = 512
+    fine_tune_type: Annotated[
+        Literal["lora", "dora", "full"],
+        Meta(description="low-rank adapter, the same with magnitudes, or all weights"),
+    ] = "lora"
+    optimizer: Annotated[
+        Literal["adam", "adamw", "sgd", "adafactor", "muon"], Meta(description="of MLX")
+    ] = "adam"
+    weight_decay: Annotated[float, Meta(ge=0, le=10, description="of the optimizer")] = 0.0
     learning_rate: Annotated[float, Meta(gt=0, le=1, description="after the warm-up")] = 2e-4
     warmup_steps: Annotated[
-        int, Meta(ge=0, le=1_000_000, description="linear from 0, then constant")
+        int, Meta(ge=0, le=1_000_000, description="in which the rate grows from 0")
     ] = 100
+    schedule: Annotated[
+        Literal["constant", "linear", "cosine"], Meta(description="of the rate after the warm-up")
+    ] = "constant"
+    final_learning_rate: Annotated[
+        float, Meta(ge=0, le=1, description="where linear and cosine end")
+    ] = 0.0
+    max_grad_norm: Annotated[
+        float, Meta(ge=0, le=1e6, description="longer gradients are scaled to it; 0 for never")
+    ] = 0.0
     epochs: Annotated[int, Meta(ge=1, le=10_000, description="passes over all examples")] = 3
     seed: Annotated[int, Meta(ge=0, le=2**32 - 1, description="of order, dropout and weights")] = 0
     mask_prompt: Annotated[bool, Meta(description="train on the answers only")] = True
     grad_checkpoint: Annotated[
         bool, Meta(description="compute activations again: less memory, more time")
     ] = False
+    early_stopping: Annotated[
+        int, Meta(ge=0, le=10_000, description="validations without a better one; 0 for never")
+    ] = 0
+    rollbacks: Annotated[
+        int,
+        Meta(ge=0, le=100, description="times to go back with half the rate after NaN or Inf"),
+    ] = 2
     compile: Annotated[
         Literal["auto", "on", "off"],
         Meta(description="mx.compile: auto is on for a GPU, off for a CPU"),
@@ -301,6 +328,27 @@ def load(path: Path) -> Profile:
 def dumps(profile: Profile) -> str:
     """Write a profile or a config as TOML, every setting in it."""
     return tomli_w.dumps(msgspec.to_builtins(profile))
+
+
+def contradictions(profile: Profile) -> list[str]:
+    """Say what in a profile does not go together, each as `section.key ...`."""
+    train, found = profile.train, []
+    if train.weight_decay and train.optimizer == "adam":
+        found.append("train.weight_decay has no effect with adam; adamw is Adam with weight decay")
+    if train.schedule != "constant" and train.final_learning_rate > train.learning_rate:
+        found.append("train.final_learning_rate is above train.learning_rate")
+    if train.schedule == "constant" and train.final_learning_rate:
+        found.append("train.final_learning_rate has no effect with a constant schedule")
+    if profile.memory.warning > profile.memory.critical:
+        found.append("memory.warning is above memory.critical")
+    return found
+
+
+def check(profile: Profile) -> None:
+    """Refuse a profile whose settings do not go together."""
+    found = contradictions(profile)
+    if found:
+        raise refused("settings contradict each other", "\n".join(found), kind="profile")
 
 
 def replace_setting(profile: Profile, name: str, value: Any) -> Profile:
