@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
+from time import monotonic
 
 from farense_tui.engine import hardware
 from farense_tui.engine.hardware import MemorySample
@@ -17,7 +19,10 @@ from worker.protocol.runfolder import RunFolder
 
 @dataclass(frozen=True)
 class Snapshot:
-    """All that a screen shows of a run at one moment. `now` is in Unix seconds."""
+    """All that a screen shows of a run at one moment. `now` is in Unix seconds.
+
+    `read` is how much of the record it stands for, 1 for all of it.
+    """
 
     folder: RunFolder
     config: Config | None
@@ -27,6 +32,7 @@ class Snapshot:
     memory: MemorySample
     now: float
     journal: tuple[Entry, ...] = ()
+    read: float = 1.0
 
 
 class Watch:
@@ -43,17 +49,15 @@ class Watch:
             self._config = None
         self._journal = Journal(self._config.report.log_every if self._config else 10)
 
-    def look(self, now: float) -> Snapshot:
+    def look(self, now: float, patience: float = inf) -> Snapshot:
         """Read what has come since the last look and give the whole picture.
 
+        A long record is read for about `patience` seconds, the rest of it by the next look.
         The lock is asked before the record is read to its end: a worker that ends between the
         two has then written its last event where this look or the next one finds it.
         """
         alive = self.folder.is_alive()
-        while events := self._tail.read():
-            for event in events:
-                self._state = reduce(self._state, event)
-                self._journal.add(event)
+        read = self._read(monotonic() + patience)
         return Snapshot(
             folder=self.folder,
             config=self._config,
@@ -63,4 +67,15 @@ class Watch:
             memory=hardware.memory(),
             now=now,
             journal=self._journal.publish(),
+            read=read,
         )
+
+    def _read(self, deadline: float) -> float:
+        """Read until there is no more or it is time; how much of the record is read."""
+        while events := self._tail.read():
+            for event in events:
+                self._state = reduce(self._state, event)
+                self._journal.add(event)
+            if monotonic() > deadline:
+                return min(1.0, self._tail.offset / max(1, self.folder.events.stat().st_size))
+        return 1.0

@@ -15,6 +15,7 @@ from farense_tui.widgets.outcome import Outcome, outcome
 from worker.protocol.runfolder import RunFolder
 
 _LIVE, _REST = 0.1, 0.5  # seconds between two looks
+_LONGEST = 0.3  # seconds of one look at a long record, so that its beginning is seen meanwhile
 _READABLE = 0.2  # seconds between two figures: nobody reads faster, and drawing is what costs
 _TICK = 1.0  # seconds after which a look is told though nothing came: the clocks go on
 
@@ -60,15 +61,18 @@ class Follower:
         while not self._stopped:
             # asked before the look: a worker whose end is known has written its last event
             exit_code = self.worker.process.poll() if self.worker else None
-            snapshot = watch.look(clock.now())
+            snapshot = watch.look(clock.now(), _LONGEST)
             if told is None or _is_new(snapshot, told, monotonic() - told_at):
                 tell(Changed(snapshot, outcome(snapshot, exit_code)))
                 told, told_at = snapshot, monotonic()
-            self._wake.wait(_LIVE if snapshot.alive else _REST)
-            self._wake.clear()
+            if snapshot.read == 1:
+                self._wake.wait(_LIVE if snapshot.alive else _REST)
+                self._wake.clear()
 
 
 def _is_new(snapshot: Snapshot, told: Snapshot, since: float) -> bool:
-    if snapshot.status != told.status or snapshot.state.phase != told.state.phase:
+    if snapshot.read != told.read or snapshot.status != told.status:
+        return True
+    if snapshot.state.phase != told.state.phase:
         return True
     return since >= _TICK or (snapshot.state is not told.state and since >= _READABLE)

@@ -49,6 +49,7 @@ class Host(Protocol):
 class MonitorScreen(Screen[None]):
     """Shows a run as it is and hands the user's wishes to its worker."""
 
+    HELP_TITLE = "Monitor"
     AUTO_FOCUS = ""
     # not ClassVar, because Textual's own annotation of these two is not
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-normal"), (150, "-wide")]  # noqa: RUF012

@@ -87,6 +87,18 @@ def position(size: int, total: int, width: int) -> int:
     return min(width - 1, max(0, int(size * width / total))) if total > 0 else 0
 
 
+def free_cell(at: int, counts: Sequence[int]) -> int:
+    """Move a mark right until it does not cover the only cell of a part."""
+    edge = 0
+    for count in counts:
+        edge += count
+        if at < edge:
+            if count > 1:
+                return at
+            at += 1
+    return max(0, edge - 1)
+
+
 def _show_the_small(shares: list[int], given: list[int]) -> None:
     for at, share in enumerate(shares):
         largest = max(range(len(given)), key=given.__getitem__)

@@ -8,7 +8,7 @@ from textual.reactive import reactive
 from textual.widget import Widget
 
 from farense_tui.engine.format import short_size, size
-from farense_tui.widgets.gauge_bar import Memory, cells, position
+from farense_tui.widgets.gauge_bar import Memory, cells, free_cell, position
 
 # Told apart by character as well as by colour.
 _LOOKS = {
@@ -59,11 +59,9 @@ def bar(memory: Memory, width: int) -> Content:
         for part, count in zip(memory.parts, counts, strict=True)
         for _ in range(count)
     ]
-    if row:
-        if memory.peak:
-            row[position(memory.peak, memory.total, width)] = _PEAK
-        if memory.limit:
-            row[position(memory.limit, memory.total, width)] = _LIMIT
+    for mark, look in ((memory.peak, _PEAK), (memory.limit, _LIMIT)):
+        if mark and row:
+            row[free_cell(position(mark, memory.total, width), counts)] = look
     return Content.assemble(*row)
 
 

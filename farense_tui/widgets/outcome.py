@@ -30,7 +30,7 @@ class Outcome(NamedTuple):
 def outcome(snapshot: Snapshot, exit_code: int | None) -> Outcome | None:
     """Find out how a run ended; None for one that lives or has not begun. Reads files."""
     folder, state, status = snapshot.folder, snapshot.state, snapshot.status
-    if snapshot.alive or (status == "new" and exit_code is None):
+    if snapshot.alive or snapshot.read < 1 or (status == "new" and exit_code is None):
         return None
     step = folder.resume_step()
     again = f"r resumes from step {step}" if step is not None else "r starts it again"

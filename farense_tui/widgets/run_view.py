@@ -9,7 +9,7 @@ from farense_tui.engine.eta import remaining_seconds
 from farense_tui.engine.format import duration, size
 from farense_tui.engine.state import RunState
 from farense_tui.engine.watch import Snapshot
-from farense_tui.widgets.status import look
+from farense_tui.widgets.status import Look, look
 
 _LATE, _LATE_AT_LEAST = 4.0, 6.0  # times the usual step, and seconds: then it is worth a word
 SILENCE = 10.0  # seconds; a heartbeat comes every two
@@ -53,9 +53,7 @@ class RunView(NamedTuple):
 def view(snapshot: Snapshot, asked: str = "") -> RunView:
     """Describe a run. `asked` is what the user has just asked for and is not there yet."""
     state, config = snapshot.state, snapshot.config
-    sign, word, style = look(snapshot.status)
-    if snapshot.status == "running" and state.phase:
-        word = _PHASES.get(state.phase, state.phase)
+    sign, word, style = _state(snapshot)
     why, why_style = _why(snapshot, asked)
     progress = state.progress if snapshot.alive else None
     running = snapshot.alive and state.phase != "paused"
@@ -64,7 +62,7 @@ def view(snapshot: Snapshot, asked: str = "") -> RunView:
     return RunView(
         name=snapshot.folder.name,
         sign=sign,
-        word="starting" if snapshot.alive and not state.phase else word,
+        word=word,
         style=style,
         why=why,
         why_style=why_style,
@@ -81,6 +79,16 @@ def view(snapshot: Snapshot, asked: str = "") -> RunView:
         best_loss=best.loss if best else None,
         best_step=best.step if best else None,
     )
+
+
+def _state(snapshot: Snapshot) -> Look:
+    """Sign, word and style; a run that is being trained is named by its phase."""
+    if snapshot.read < 1:
+        return Look("○", "reading the record", "$text-muted")
+    found = look(snapshot.status)
+    if snapshot.status != "running":
+        return found
+    return found._replace(word=_PHASES.get(snapshot.state.phase or "starting", found.word))
 
 
 def _elapsed(snapshot: Snapshot) -> float:
@@ -102,6 +110,8 @@ def _why(snapshot: Snapshot, asked: str) -> tuple[str, str]:
     state = snapshot.state
     if asked:
         return asked, "bold $warning"
+    if snapshot.read < 1:
+        return f"{snapshot.read:.0%}", "$text-muted"
     if not snapshot.alive:
         return "r starts it" if snapshot.status == "new" else "", "$text-muted"
     silent = snapshot.now - state.last_time if state.last_time else 0.0

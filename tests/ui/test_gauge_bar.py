@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from farense_tui.engine import hardware
 from farense_tui.engine.hardware import GIB, MemorySample
 from farense_tui.engine.watch import Snapshot, Watch
-from farense_tui.widgets.gauge_bar import Memory, Part, cells, measure, position
+from farense_tui.widgets.gauge_bar import Memory, Part, cells, free_cell, measure, position
 from farense_tui.widgets.memory_gauge import bar
 from tests.ui import recorded
 from tests.ui.monitor_host import held
@@ -96,3 +96,15 @@ def test_a_limit_that_is_not_known_has_no_mark(snapshot: Snapshot) -> None:
     started = changed(snapshot.state.started, memory_limit=0)
     unknown = replace(snapshot, state=changed(snapshot.state, started=started))
     assert measure(unknown).limit is None
+
+
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=6), st.integers(0, 60))
+def test_a_mark_covers_no_part_of_one_cell_if_it_can(counts: list[int], at: int) -> None:
+    width = sum(counts)
+    if not width:
+        return
+    cell = free_cell(min(at, width - 1), counts)
+    assert 0 <= cell < width
+    edges = [sum(counts[:end]) for end in range(1, len(counts) + 1)]
+    covered = next(n for n, edge in zip(counts, edges, strict=True) if cell < edge)
+    assert covered > 1 or cell == width - 1

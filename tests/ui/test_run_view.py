@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from farense_tui.engine.watch import Snapshot, Watch
+from farense_tui.widgets.outcome import outcome
 from farense_tui.widgets.run_view import RunView, view
 from tests.ui import recorded
 from tests.ui.monitor_host import held
@@ -84,3 +85,13 @@ def test_the_end(
 
 def test_a_wish_is_said_before_all_else(tmp_path: Path) -> None:
     assert view(seen(recorded.live(tmp_path), after=60), "pausing").why == "pausing"
+
+
+def test_a_long_record_is_read_bit_by_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("farense_tui.engine.tail.Tail.read.__defaults__", (4096,))
+    watch = Watch(recorded.completed(tmp_path).folder)
+    first = watch.look(recorded.START, patience=0)
+    assert 0 < first.read < 1
+    assert view(first).word == "reading the record"
+    assert outcome(first, None) is None
+    assert watch.look(recorded.START).read == 1
