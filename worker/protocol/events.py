@@ -195,7 +195,7 @@ def decode(line: bytes) -> AnyEvent | None:
     """Read one line; None for one that is torn, is not an event, or is of an unknown type."""
     try:
         return _decoder.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 
