@@ -18,7 +18,8 @@ from farense_tui.engine.watch import Snapshot
 from farense_tui.screens.follow import Changed, Follower
 from farense_tui.screens.steering import CONTROLS, Asked, Wish, newest
 from farense_tui.widgets.gauge_bar import measure
-from farense_tui.widgets.loss_chart import LossChart, LossData
+from farense_tui.widgets.loss_chart import LossChart
+from farense_tui.widgets.loss_picture import LossData
 from farense_tui.widgets.memory_gauge import MemoryGauge
 from farense_tui.widgets.outcome import Outcome, OutcomePanel
 from farense_tui.widgets.run_facts import RunFacts, facts
