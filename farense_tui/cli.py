@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from farense_tui import __version__, headless
 from farense_tui.engine import ask as asking
@@ -69,7 +70,7 @@ def train(args: argparse.Namespace) -> int:
 def resume(args: argparse.Namespace) -> int:
     """Go on with a run."""
     run = runs.find(args.run, runs.runs_dir(args.runs_dir))
-    runs.check_resumable(run)
+    runs.prepare_resume(run, dict(_settings(args.set)))
     return _start(run, args)
 
 
@@ -184,21 +185,24 @@ def _terminal() -> bool:
 
 def _changed(profile: Profile, args: argparse.Namespace) -> Profile:
     """Apply --model, --data and --set."""
-    given = [("model.repo", args.model), ("data.path", args.data)]
-    for assignment in args.set:
+    given = [f"{n}={v}" for n, v in (("model.repo", args.model), ("data.path", args.data)) if v]
+    for name, value in _settings([*given, *args.set]):
+        profile = replace_setting(profile, name, value)
+    return profile
+
+
+def _settings(assignments: Sequence[str]) -> Iterator[tuple[str, Any]]:
+    """Parse `section.key=VALUE`, each."""
+    for assignment in assignments:
         name, sign, text = assignment.partition("=")
         if not sign:
             raise usage(f"--set {assignment}", hint="It is --set section.key=VALUE.")
-        given.append((name.strip(), text.strip()))
-    for name, text in given:
-        if text is None:
-            continue
-        declared = setting(name)
+        declared = setting(name.strip())
         try:
-            profile = replace_setting(profile, name, declared.parse_text(text))
+            yield declared.name, declared.parse_text(text.strip())
         except ValueError as error:
-            raise refused(f"{name} {error}", hint=declared.description, kind="profile") from error
-    return profile
+            hint = declared.description
+            raise refused(f"{declared.name} {error}", hint=hint, kind="profile") from error
 
 
 def _run_values(summary: runs.RunSummary) -> dict[str, object]:
@@ -258,12 +262,12 @@ def _parser() -> argparse.ArgumentParser:
     starting.add_argument("--model", metavar="M", help="folder, repository, or 'embedded'")
     starting.add_argument("--data", metavar="DIR", help="folder with train.jsonl, or 'embedded'")
     starting.add_argument("--name", metavar="RUN", help="name of the run; default: P-1, P-2, ...")
-    starting.add_argument(
-        "--set", metavar="SECTION.KEY=VALUE", action="append", default=[], help="any setting"
-    )
     resuming = command("resume", resume, "continue a run from its last good checkpoint")
     resuming.add_argument("run", metavar="RUN")
-    for sub in (starting, resuming):
+    for sub, which in ((starting, "any setting"), (resuming, "epochs, rates, cadences")):
+        sub.add_argument(
+            "--set", metavar="SECTION.KEY=VALUE", action="append", default=[], help=which
+        )
         how = sub.add_mutually_exclusive_group()
         how.add_argument("--json", action="store_true", help="print the worker's events")
         how.add_argument("--detach", action="store_true", help="leave it in the background")

@@ -28,6 +28,7 @@ from worker.data import Examples
 from worker.output import Output
 from worker.protocol import events
 from worker.protocol.profile import Config, check
+from worker.protocol.recipe import of
 from worker.protocol.runfolder import RunFolder
 from worker.ranks import Ranks
 
@@ -104,7 +105,7 @@ def set_up(
         state=TrainingState(
             data=train_set.digest(),
             model=model.fingerprint(path),
-            recipe=recipe.of(config),
+            recipe=of(config),
             random=checkpoint.random_key(),
         ),
         guard=memory.Guard(config.memory, memory.memory_limit(mx)),

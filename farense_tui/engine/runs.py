@@ -8,6 +8,7 @@ import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import psutil
@@ -17,9 +18,9 @@ from farense_tui.engine import models
 from farense_tui.engine.assets import embedded_data
 from farense_tui.engine.state import RunState, fold
 from farense_tui.engine.tail import Tail
-from worker.protocol import dataset
+from worker.protocol import dataset, recipe
 from worker.protocol.errors import FarenseError, refused
-from worker.protocol.profile import Config, Profile, Run, check, dumps
+from worker.protocol.profile import Config, Profile, Run, check, dumps, replace_setting
 from worker.protocol.runfolder import RunFolder, check_name, disk_error, write_atomically
 
 # What a run writes at the least; the worker asks for more once it knows the adapter's size.
@@ -89,16 +90,51 @@ def status(state: RunState, alive: bool) -> str:
 
 def check_resumable(folder: RunFolder) -> None:
     """Refuse to go on with a run that is being trained or has come to its end."""
+    prepare_resume(folder, {})
+
+
+def prepare_resume(folder: RunFolder, changes: dict[str, Any]) -> None:
+    """Change settings of a run that is about to be resumed, and check that it can be.
+
+    changes: parsed values by `section.key`. Raises FarenseError (refused), with nothing changed,
+    for a run that is being trained, for one that is complete and gets no more epochs, and for
+    settings that would silently make it another run.
+    """
     if folder.is_alive():
         os.close(folder.acquire(patience=0.2))
-    summary = summarise(folder)
-    if summary.status == "completed":
+    config = folder.read_config()
+    revised = config
+    for name, value in changes.items():
+        revised = replace_setting(revised, name, value)
+    check(revised)
+    different = recipe.broken(recipe.of(config), recipe.of(revised))
+    different += [
+        f"{name} cannot be changed"
+        for name in changes
+        if name.startswith(("model.", "data.", "profile."))
+    ]
+    if different:
+        raise refused(
+            "resuming would make it another run",
+            "\n".join(different),
+            "A new run can start from these weights: "
+            f"farense-tui train --set model.adapter={folder.adapters}",
+            kind="run_changed",
+        )
+    state = fold(Tail(folder.events).read_all())
+    more = revised.train.epochs > config.train.epochs
+    if state.status in ("completed", "early_stopping") and not more:
         raise refused(
             f"run {folder.name} is complete",
-            f"all {summary.state.total_steps} steps are done",
-            f"Its adapter is in {folder.adapters}.",
+            f"all {state.total_steps} steps are done"
+            if state.status == "completed"
+            else f"it stopped early after step {state.step}",
+            f"Its adapter is in {folder.adapters}. "
+            f"--set train.epochs={config.train.epochs + 1} (or more) goes on with it.",
             kind="run_complete",
         )
+    if changes:
+        write_atomically(folder.config, dumps(revised))
 
 
 def new_name(profile_name: str, folder: Path) -> str:

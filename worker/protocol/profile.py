@@ -11,7 +11,7 @@ import difflib
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 import tomli_w
@@ -351,7 +351,10 @@ def check(profile: Profile) -> None:
         raise refused("settings contradict each other", "\n".join(found), kind="profile")
 
 
-def replace_setting(profile: Profile, name: str, value: Any) -> Profile:
+P = TypeVar("P", bound=Profile)
+
+
+def replace_setting(profile: P, name: str, value: Any) -> P:
     """Give a profile with one setting changed. The value must have been parsed before."""
     section, _, key = name.partition(".")
     changed = msgspec.structs.replace(getattr(profile, section), **{key: value})

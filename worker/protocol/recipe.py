@@ -1,0 +1,60 @@
+"""What makes a run this run: settings that a resume must keep, and those it may change."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from worker.protocol.profile import Config
+
+# Another value of these would make the rest of the curve another run's.
+FIXED = (
+    "train.fine_tune_type",
+    "train.optimizer",
+    "train.seed",
+    "train.mask_prompt",
+    "train.max_seq_length",
+    "lora.rank",
+    "lora.scale",
+    "lora.dropout",
+    "lora.num_layers",
+    "lora.keys",
+)
+EFFECTIVE_BATCH = "effective batch (train.batch_size x train.grad_accumulation)"
+# These change the curve from here on, which is what they are for.
+TOLD = (
+    "train.learning_rate",
+    "train.warmup_steps",
+    "train.schedule",
+    "train.final_learning_rate",
+    "train.weight_decay",
+    "train.max_grad_norm",
+    "train.epochs",
+)
+
+
+def of(config: Config) -> dict[str, Any]:
+    """Take down the settings that are compared on a resume, as they come back from JSON."""
+    found: dict[str, Any] = {EFFECTIVE_BATCH: config.effective_batch}
+    for name in (*FIXED, *TOLD):
+        section, _, key = name.partition(".")
+        found[name] = getattr(getattr(config, section), key)
+    recorded: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(found))
+    return recorded
+
+
+def broken(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """Name the settings whose change would silently make it another run."""
+    return [
+        f"{name} was {then[name]} and is {now[name]}"
+        for name in (*FIXED, EFFECTIVE_BATCH)
+        if name in then and then[name] != now[name]
+    ]
+
+
+def changed(then: dict[str, Any], now: dict[str, Any]) -> list[tuple[str, Any, Any]]:
+    """Give what was changed on purpose: name, value then, value now."""
+    return [
+        (name, then[name], now[name]) for name in TOLD if name in then and then[name] != now[name]
+    ]
