@@ -1,0 +1,104 @@
+"""Kill a run at random moments, resume it, and count how often it ends byte-equal.
+
+    python benchmarks/kill_and_resume.py [--kills 100] [--seed 0]
+
+One run trains to its end undisturbed. Then the same run is killed by SIGKILL, each time at another
+moment: after a random event of its record and a random delay of up to 50 ms, so that steps,
+accumulation, validation, samples and saves are all hit; now and then the resumed worker is killed
+too. What is compared: every loss and gradient norm to the last digit, learning rates, validations,
+the published adapter, the newest checkpoint's weights and every tensor of its optimizer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import shutil
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from farense_tui.engine import supervisor
+from tests import micro_model
+from tests.real_runs import RunMaker, finish, results, state_of
+from worker.protocol.runfolder import RunFolder
+
+SETTINGS = {"report__prompts": ("Quem?",), "report__sample_tokens": 4, "train__epochs": 4}
+
+
+def main() -> None:
+    """Run the benchmark and print its figures."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    dice = random.Random(args.seed)
+    with tempfile.TemporaryDirectory() as name:
+        place = Path(name)
+        make = RunMaker(
+            place / "runs", micro_model.make(place / "model"), write_data(place / "data")
+        )
+        reference = make("reference", **SETTINGS)
+        finish(reference)
+        expected = results(reference)
+        lines = reference.events.read_bytes().count(b"\n")
+        equal, hit = 0, Counter()
+        for number in range(args.kills):
+            folder = make(f"run-{number}", **SETTINGS)
+            for _ in range(1 + (dice.random() < 0.3)):
+                phase = kill(folder, dice.randrange(1, lines), dice.random() * 0.05)
+                hit[phase] += 1
+            finish(folder)
+            same = results(folder) == expected
+            equal += same
+            print(f"{number + 1:3} killed in {phase:13} {'equal' if same else 'DIFFERENT'}")
+            if same:
+                shutil.rmtree(folder.path)
+        print(f"\n{equal} of {args.kills} ended byte-equal; {sum(hit.values())} kills:")
+        print(", ".join(f"{count} in {phase}" for phase, count in hit.most_common()))
+        print(f"MLX {state_of(reference).started.versions['mlx']}, {reference_machine()}")
+        sys.exit(equal != args.kills)
+
+
+def kill(folder: RunFolder, events: int, delay: float) -> str:
+    """Start the worker and kill it after so many lines of its record; the phase it was in."""
+    before = folder.events.read_bytes().count(b"\n") if folder.events.exists() else 0
+    worker = supervisor.launch(folder)
+    while worker.poll() is None and folder.events.read_bytes().count(b"\n") < before + events:
+        time.sleep(0.001)
+    time.sleep(delay)
+    worker.process.kill()
+    worker.wait()
+    state = state_of(folder)
+    return state.phase or f"({state.status})"
+
+
+def write_data(folder: Path) -> Path:
+    """Write 21 + 5 rows of different lengths."""
+    folder.mkdir()
+    for split, count in (("train", 21), ("valid", 5)):
+        with (folder / f"{split}.jsonl").open("w") as file:
+            for i in range(count):
+                messages = [
+                    {"role": "user", "content": f"Quem é o número {i}?"},
+                    {"role": "assistant", "content": "É ele. " * (1 + i % 5) + str(i)},
+                ]
+                file.write(json.dumps({"messages": messages}) + "\n")
+    return folder
+
+
+def reference_machine() -> str:
+    """Name the machine."""
+    from farense_tui.engine.hardware import machine
+
+    found = machine()
+    return f"{found.chip}, {found.cores} cores, {found.backend}, {found.system}"
+
+
+if __name__ == "__main__":
+    main()
