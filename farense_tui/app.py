@@ -36,7 +36,7 @@ class FarenseApp(App[None]):
 
     TITLE = "farense-tui"
     HELP_TITLE = "Everywhere"
-    CSS_PATH = "farense.tcss"
+    CSS_PATH = Path(__file__).with_name("farense.tcss")
     COMMANDS: ClassVar = {_commands}
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("question_mark", "help", "Help", key_display="?"),

@@ -12,7 +12,7 @@ DARK = Theme(
     name="farense-dark",
     dark=True,
     primary="#d8d3c8",
-    secondary="#8f8a80",
+    secondary="#99948a",
     accent="#f4a340",
     foreground="#ece9e2",
     background="#101014",
@@ -23,7 +23,7 @@ DARK = Theme(
     error="#ff7a6b",
     variables={
         "text-muted": "#a19c92",
-        "text-disabled": "#7f7b73",
+        "text-disabled": "#8c877d",
         "border": "#f4a340",
         "border-blurred": "#3d3d43",
         "block-cursor-background": "#f4a340",

@@ -81,6 +81,11 @@ class PlanPanel(VerticalGroup):
         self._run = run
         self._redraw()
 
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is being looked up any more."""
+        return self._fault is not None or self._found is not None
+
     def on_resize(self, event: Resize) -> None:
         """Break the lines as the new width wants it."""
         self._redraw()

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import huggingface_hub.constants
+import psutil
 import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
@@ -68,6 +69,7 @@ def _still(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hardware, "machine", lambda: M1)
     monkeypatch.setattr(hardware, "memory", lambda: MEMORY)
     monkeypatch.setattr(Input, "cursor_blink", False)
+    monkeypatch.setattr(psutil, "boot_time", lambda: 0.0)
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,206 @@
+"""The terminal is left as it was found, whatever ends the app. In real pseudo-terminals."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from farense_tui.engine import supervisor
+from worker.protocol.runfolder import RunFolder
+
+ROOT = Path(__file__).resolve().parents[2]
+# What must be off or on again at the end: alternate screen, cursor, mouse, paste, focus, keys.
+SET_BACK = [
+    b"\x1b[?1049l",
+    b"\x1b[?25h",
+    b"\x1b[?1000l",
+    b"\x1b[?1003l",
+    b"\x1b[?2004l",
+    b"\x1b[<u",
+]
+
+APP = """
+import sys, time
+from pathlib import Path
+from farense_tui import app
+class Faulty(app.FarenseApp):
+    BINDINGS = [("X", "raise_", ""), ("Z", "hang", "")]
+    def action_raise_(self): raise RuntimeError("on purpose")
+    def action_hang(self): Path("hangs").touch(); time.sleep(60)
+app.FarenseApp = Faulty
+sys.exit(app.run_app(Path(sys.argv[1])))
+"""
+
+
+class Terminal:
+    """The app in a pseudo-terminal of its own."""
+
+    def __init__(self, runs_dir: Path, home: Path) -> None:
+        self.screen, self._app_side = pty.openpty()
+        self.before = termios.tcgetattr(self._app_side)
+        self.output = b""
+        self.hangs = home / "hangs"
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", APP, str(runs_dir)],
+            stdin=self._app_side,
+            stdout=self._app_side,
+            stderr=self._app_side,
+            start_new_session=True,
+            cwd=home,
+            env={
+                **os.environ,
+                "PYTHONPATH": str(ROOT),
+                "TERM": "xterm-256color",
+                "COLUMNS": "120",
+                "LINES": "36",
+                "HOME": str(home),
+            },
+        )
+
+    def read(self, seconds: float = 0.1) -> bool:
+        """Read what has come; False at the end."""
+        if not select.select([self.screen], [], [], seconds)[0]:
+            return True
+        try:
+            new = os.read(self.screen, 65536)
+        except OSError:
+            return False
+        self.output += new
+        return bool(new)
+
+    def wait_for(self, text: bytes, seconds: float = 20.0) -> None:
+        deadline = time.monotonic() + seconds
+        while text not in self.output:
+            assert time.monotonic() < deadline, self.output[-2000:]
+            self.read()
+
+    def press(self, key: bytes) -> None:
+        os.write(self.screen, key)
+
+    def hang(self) -> None:
+        """Make the app's loop hang."""
+        self.press(b"Z")
+        deadline = time.monotonic() + 20
+        while not self.hangs.exists():
+            assert time.monotonic() < deadline
+            self.read()
+
+    def end(self, seconds: float = 20.0) -> int:
+        """Wait for the end of the app while reading on; the exit code."""
+        deadline = time.monotonic() + seconds
+        while self.process.poll() is None:
+            assert time.monotonic() < deadline, self.output[-2000:]
+            self.read()
+        while select.select([self.screen], [], [], 0.1)[0] and self.read():
+            pass
+        return self.process.returncode
+
+    def settings(self) -> list[Any]:
+        return termios.tcgetattr(self._app_side)
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        os.close(self.screen)
+        os.close(self._app_side)
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Iterator[Terminal]:
+    """A terminal with the app in it, at the launch screen."""
+    opened = Terminal(tmp_path / "runs", tmp_path)
+    opened.wait_for(b"\x1b[?1049h")
+    opened.wait_for(b"batch_size")
+    assert opened.settings() != opened.before
+    yield opened
+    opened.close()
+
+
+def assert_as_before(terminal: Terminal) -> None:
+    assert terminal.settings() == terminal.before
+    for mode in SET_BACK:
+        assert terminal.output.rfind(mode) > terminal.output.rfind(b"\x1b[?1049h"), mode
+    assert terminal.output.rfind(b"\x1b[?25h") > terminal.output.rfind(b"\x1b[?25l")
+
+
+def test_q_leaves_the_terminal_as_it_was(terminal: Terminal) -> None:
+    terminal.press(b"q")
+    assert terminal.end() == 0
+    assert_as_before(terminal)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT])
+def test_a_signal_does(terminal: Terminal, number: signal.Signals) -> None:
+    terminal.process.send_signal(number)
+    assert terminal.end() == -number
+    assert_as_before(terminal)
+
+
+def test_an_exception_does(terminal: Terminal) -> None:
+    terminal.press(b"X")
+    assert terminal.end() == 1
+    assert_as_before(terminal)
+    assert b"on purpose" in terminal.output[terminal.output.rfind(b"\x1b[?1049l") :]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_does_when_the_app_hangs(terminal: Terminal, number: signal.Signals) -> None:
+    terminal.hang()
+    started = time.monotonic()
+    terminal.process.send_signal(number)
+    assert terminal.end() == -number
+    assert 1.5 < time.monotonic() - started < 10
+    assert_as_before(terminal)
+
+
+def test_a_second_signal_does_not_wait(terminal: Terminal) -> None:
+    terminal.hang()
+    started = time.monotonic()
+    terminal.process.send_signal(signal.SIGTERM)
+    time.sleep(0.1)
+    terminal.process.send_signal(signal.SIGTERM)
+    assert terminal.end() == -signal.SIGTERM
+    assert time.monotonic() - started < 1.5
+    assert_as_before(terminal)
+
+
+def test_a_terminal_that_takes_nothing_more_does_not_hold_the_end_up(terminal: Terminal) -> None:
+    termios.tcflow(terminal._app_side, termios.TCOOFF)  # as ctrl+s, or a stalled connection
+    terminal.press(b"t" * 40)
+    time.sleep(0.5)
+    terminal.process.send_signal(signal.SIGTERM)
+    deadline = time.monotonic() + 10
+    while terminal.process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert terminal.process.returncode == -signal.SIGTERM
+    assert terminal.settings() == terminal.before
+
+
+def test_a_run_goes_on_when_the_terminal_goes(terminal: Terminal, tmp_path: Path) -> None:
+    terminal.press(b"4s")
+    folder = RunFolder(tmp_path / "runs" / "demo-1")
+    deadline = time.monotonic() + 20
+    while not folder.is_alive():
+        assert time.monotonic() < deadline, terminal.output[-2000:]
+        terminal.read()
+    terminal.wait_for(b"Pause")
+    os.killpg(terminal.process.pid, signal.SIGHUP)
+    try:
+        assert terminal.end() == -signal.SIGHUP
+        assert_as_before(terminal)
+        time.sleep(0.3)
+        assert folder.is_alive()
+    finally:
+        supervisor.kill(folder)
+    assert supervisor.wait_until_gone(folder, 5)

@@ -1,0 +1,168 @@
+"""Leaving, help, palette, themes: what is the same on every screen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from textual.color import Color
+from textual.command import CommandPalette
+from textual.widgets import Static
+
+from farense_tui.app import FarenseApp
+from farense_tui.commands import FarenseCommands
+from farense_tui.screens.help import HelpScreen
+from farense_tui.screens.launch import LaunchScreen
+from farense_tui.screens.leave import LeaveDialog
+from farense_tui.screens.monitor import MonitorScreen
+from farense_tui.theme import THEMES
+from farense_tui.widgets.profile_cards import ProfileCards
+from farense_tui.widgets.status import LOOKS
+from tests.ui import recorded
+from tests.ui.conftest import StandIn, until
+from worker.protocol.errors import FarenseError
+
+
+async def test_q_leaves_at_once_when_nothing_runs(runs_dir: Path) -> None:
+    app = FarenseApp(runs_dir)
+    async with app.run_test() as pilot:
+        await until(pilot, lambda: isinstance(app.screen, LaunchScreen))
+        await pilot.press("q")
+        assert app._exit
+
+
+@pytest.mark.parametrize("key", ["b", "escape"])
+async def test_a_run_goes_on_when_the_screen_is_left(
+    tmp_path: Path, stand_in: StandIn, key: str
+) -> None:
+    folder = recorded.live(tmp_path).folder
+    process = stand_in(folder)
+    app = FarenseApp(tmp_path, folder)
+    async with app.run_test() as pilot:
+        await until(pilot, lambda: isinstance(app.screen, MonitorScreen))
+        app.request_quit()
+        await until(pilot, lambda: isinstance(app.screen, LeaveDialog))
+        await pilot.press(key)
+        assert app._exit == (key == "b")
+    assert process.poll() is None
+
+
+async def test_a_run_is_stopped_before_leaving(tmp_path: Path, stand_in: StandIn) -> None:
+    folder = recorded.live(tmp_path).folder
+    process = stand_in(folder)
+    app = FarenseApp(tmp_path, folder)
+    async with app.run_test() as pilot:
+        await until(pilot, lambda: isinstance(app.screen, MonitorScreen))
+        app.request_quit()
+        await until(pilot, lambda: isinstance(app.screen, LeaveDialog))
+        await pilot.press("s")
+        await until(pilot, lambda: app._exit)
+        assert process.wait(5) == 130
+
+
+async def test_a_run_that_does_not_stop_is_killed_on_a_second_key(
+    tmp_path: Path, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("farense_tui.screens.leave.STOP_PATIENCE", 0.1)
+    folder = recorded.live(tmp_path).folder
+    process = stand_in(folder, "--deaf")
+    app = FarenseApp(tmp_path, folder)
+    async with app.run_test() as pilot:
+        await until(pilot, lambda: isinstance(app.screen, MonitorScreen))
+        app.request_quit()
+        await until(pilot, lambda: isinstance(app.screen, LeaveDialog))
+        await pilot.press("k")
+        assert process.poll() is None
+        await pilot.press("s")
+        note = app.screen.query_one(".keys", Static)
+        await until(pilot, lambda: "Not stopped yet" in str(note.render()))
+        await pilot.press("k")
+        await until(pilot, lambda: app._exit)
+        assert process.wait(5) == -9
+
+
+async def test_the_help_lists_the_bindings_there_are(runs_dir: Path) -> None:
+    app = FarenseApp(runs_dir)
+    async with app.run_test(size=(100, 60)) as pilot:
+        await until(pilot, lambda: isinstance(app.screen, LaunchScreen))
+        screen = app.screen
+        await pilot.press("question_mark")
+        await until(pilot, lambda: isinstance(app.screen, HelpScreen))
+        text = "\n".join(str(static.render()) for static in app.screen.query(Static))
+        for _, binding in screen._bindings:
+            if binding.action in ("start", "edit", "save", "smaller", "resume", "runs"):
+                assert binding.description in text
+        assert "Undo this change" in text
+        assert "Dark or light" in text
+        assert "Focus Next" not in text
+        await pilot.press("escape")
+        assert app.screen is screen
+
+
+async def test_the_palette_does_what_the_keys_do(runs_dir: Path) -> None:
+    app = FarenseApp(runs_dir)
+    async with app.run_test(size=(100, 40)) as pilot:
+        await until(pilot, lambda: isinstance(app.screen, LaunchScreen))
+        screen = app.screen
+        commands = {command.name for command in FarenseCommands(screen)._commands()}
+        assert {"Start", "Runs", "Save as", "Quit", "Dark or light"} <= commands
+        await pilot.press("ctrl+p")
+        await until(pilot, lambda: isinstance(app.screen, CommandPalette))
+        await pilot.press(*"profile demo")
+        await pilot.pause(0.3)
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: screen.query_one(ProfileCards).chosen == "demo")
+
+
+async def test_t_goes_from_dark_to_light_and_back(runs_dir: Path) -> None:
+    app = FarenseApp(runs_dir)
+    async with app.run_test() as pilot:
+        await until(pilot, lambda: isinstance(app.screen, LaunchScreen))
+        await pilot.press("t")
+        assert app.theme == "farense-light"
+        await pilot.press("t")
+        assert app.theme == "farense-dark"
+
+
+async def test_an_error_is_shown_as_it_is(runs_dir: Path) -> None:
+    app = FarenseApp(runs_dir)
+    async with app.run_test() as pilot:
+        await until(pilot, lambda: isinstance(app.screen, LaunchScreen))
+        app.show_error(FarenseError("[b]title[/", "[/] detail", "[link=x] hint"))
+        await pilot.pause()
+        texts = [str(static.render()) for static in app.screen.query(Static)]
+        assert texts[:3] == ["✗ [b]title[/", "[/] detail", "[link=x] hint"]
+
+
+@pytest.mark.parametrize("theme", THEMES, ids=lambda theme: theme.name)
+def test_text_has_the_contrast_that_wcag_aa_asks_for(theme: object) -> None:
+    from textual.theme import Theme
+
+    assert isinstance(theme, Theme)
+    colours = theme.to_color_system().generate()
+    grounds = [Color.parse(colours[name]) for name in ("background", "surface")]
+    names = ("foreground", "primary", "secondary", "accent", "success", "warning", "error")
+    for name in (*names, "text-muted", "text-disabled"):
+        for ground in grounds:
+            assert contrast(Color.parse(colours[name]), ground) >= 4.5, name
+    panel = Color.parse(colours["panel"])
+    for name in (*names, "text-muted"):
+        assert contrast(Color.parse(colours[name]), panel) >= 4.5, name
+
+
+def contrast(one: Color, other: Color) -> float:
+    """Contrast ratio of WCAG 2."""
+
+    def luminance(colour: Color) -> float:
+        parts = [
+            value / 12.92 if value <= 0.03928 else ((value + 0.055) / 1.055) ** 2.4
+            for value in colour.normalized
+        ]
+        return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_no_state_is_told_by_colour_alone() -> None:
+    assert len({(look.sign, look.word) for look in LOOKS.values()}) == len(LOOKS)

@@ -1,0 +1,165 @@
+"""The list of runs, on recorded ones and on processes that stand in for workers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Static
+
+from farense_tui.app import FarenseApp
+from farense_tui.screens.dialogs import AskDialog, ErrorDialog
+from farense_tui.screens.launch import LaunchScreen
+from farense_tui.screens.monitor import MonitorScreen
+from farense_tui.screens.runs import RunsScreen
+from farense_tui.widgets.run_table import RunTable
+from tests.ui import recorded
+from tests.ui.conftest import StandIn, until
+from worker.protocol.events import Step
+from worker.protocol.runfolder import RunFolder
+
+
+@pytest.fixture
+def three(tmp_path: Path, runs_dir: Path) -> Path:
+    """A completed run, a failed one and one that was killed."""
+    for name, make in (
+        ("done", recorded.completed),
+        ("broken", recorded.failed),
+        ("gone", recorded.live),
+    ):
+        make(tmp_path / name).folder.path.rename(runs_dir / name)
+    return runs_dir
+
+
+@asynccontextmanager
+async def listed(runs_dir: Path) -> AsyncIterator[tuple[Pilot[None], RunsScreen]]:
+    app = FarenseApp(runs_dir)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await until(pilot, lambda: isinstance(app.screen, LaunchScreen))
+        await pilot.press("l")
+        await until(pilot, lambda: isinstance(app.screen, RunsScreen))
+        screen = app.screen
+        assert isinstance(screen, RunsScreen)
+        count = len(list(runs_dir.iterdir()))
+        await until(pilot, lambda: screen.query_one(RunTable).row_count == count)
+        yield pilot, screen
+
+
+def rows(screen: RunsScreen) -> dict[str, list[str]]:
+    table = screen.query_one(RunTable)
+    cells = [[str(cell) for cell in table.get_row_at(n)] for n in range(table.row_count)]
+    return {row[0]: row[1:] for row in cells}
+
+
+async def put_cursor(pilot: Pilot[None], screen: RunsScreen, name: str) -> None:
+    screen.query_one(RunTable).move_cursor(row=list(rows(screen)).index(name))
+    await pilot.pause()
+
+
+async def test_every_run_is_told_with_its_state(three: Path) -> None:
+    async with listed(three) as (_, screen):
+        found = rows(screen)
+        assert found["done"][:2] == ["✓ completed", "600/600"]
+        assert found["broken"][:2] == ["✗ failed", "230/600"]
+        assert found["gone"][0] in ("✗ killed", "? lost")
+        assert found["done"][4] == "44 min ago"
+
+
+async def test_a_living_run_is_followed(three: Path, stand_in: StandIn) -> None:
+    folder = RunFolder(three / "gone")
+    process = stand_in(folder)
+    async with listed(three) as (pilot, screen):
+        assert rows(screen)["gone"][0] == "● running"
+        await put_cursor(pilot, screen, "gone")
+        await pilot.press("k")
+        process.wait(10)
+        await until(pilot, lambda: rows(screen)["gone"][0] == "■ stopped")
+        assert screen.query_one(RunTable).current == str(folder.path)
+
+
+async def test_only_new_lines_are_read_again(three: Path) -> None:
+    async with listed(three) as (pilot, screen):
+        events = three / "gone" / "events.jsonl"
+        text = events.read_bytes()
+        step = Step(
+            step=231, epoch=2.0, loss=0.125, learning_rate=1e-4, grad_norm=1.0, tokens=1,
+            padded_tokens=1, micro_batches=1, seconds=1.0, tokens_per_second=1.0,
+            active_memory=1, cache_memory=1, peak_memory=1, time=recorded.START, seq=9999,
+        )  # fmt: skip
+        # what was read before is spoilt: it must not be needed a second time
+        events.write_bytes(b"x" * len(text))
+        from worker.protocol.events import encode
+
+        with events.open("ab") as file:
+            file.write(encode(step))
+        await until(pilot, lambda: rows(screen)["gone"][1] == "231/600")
+        assert rows(screen)["gone"][2] == "0.1250"
+
+
+async def test_enter_opens_the_monitor_and_escape_leads_back(three: Path) -> None:
+    async with listed(three) as (pilot, screen):
+        await put_cursor(pilot, screen, "broken")
+        detail = str(screen.query_one("#run-detail", Static).render())
+        assert "memory ran out" in detail
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, MonitorScreen))
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(pilot.app.screen, LaunchScreen))
+        assert len(pilot.app.screen_stack) == 2
+
+
+async def test_a_completed_or_living_run_is_not_resumed(three: Path, stand_in: StandIn) -> None:
+    stand_in(RunFolder(three / "gone"))
+    async with listed(three) as (pilot, screen):
+        app = pilot.app
+        assert isinstance(app, FarenseApp)
+        for name, title in (("done", "run done is complete"), ("gone", "already being trained")):
+            await put_cursor(pilot, screen, name)
+            assert screen.check_action("resume", ()) is None
+            app.resume_run(RunFolder(three / name))
+            await until(pilot, lambda: isinstance(app.screen, ErrorDialog))
+            dialog = app.screen
+            assert isinstance(dialog, ErrorDialog)
+            assert title in dialog.error.title
+            await pilot.press("escape")
+        assert not app.started
+
+
+@pytest.mark.parametrize(("answer", "left"), [("enter", 3), ("escape", 3), ("y", 2)])
+async def test_a_run_is_deleted_only_if_that_is_meant(three: Path, answer: str, left: int) -> None:
+    async with listed(three) as (pilot, screen):
+        await put_cursor(pilot, screen, "broken")
+        await pilot.press("d")
+        await until(pilot, lambda: isinstance(pilot.app.screen, AskDialog))
+        await pilot.press(answer)
+        await until(pilot, lambda: pilot.app.screen is screen)
+        await until(pilot, lambda: screen.query_one(RunTable).row_count == left)
+        assert (three / "broken").exists() == (left == 3)
+
+
+async def test_a_living_run_cannot_be_deleted(three: Path, stand_in: StandIn) -> None:
+    stand_in(RunFolder(three / "gone"))
+    async with listed(three) as (pilot, screen):
+        await put_cursor(pilot, screen, "gone")
+        assert screen.check_action("delete", ()) is None
+        await pilot.press("d")
+        assert pilot.app.screen is screen
+
+
+async def test_a_run_whose_config_is_broken_is_listed(three: Path) -> None:
+    (three / "broken" / "config.toml").write_text("nonsense")
+    async with listed(three) as (pilot, screen):
+        assert "broken" in rows(screen)
+        await put_cursor(pilot, screen, "broken")
+        assert "cannot be read" in str(screen.query_one("#run-detail", Static).render())
+
+
+async def test_an_empty_folder_says_what_to_do(runs_dir: Path) -> None:
+    async with listed(runs_dir) as (pilot, screen):
+        detail = screen.query_one("#run-detail", Static)
+        await until(pilot, lambda: "No runs yet" in str(detail.render()))
+        await pilot.press("enter", "r", "k", "d")
+        assert pilot.app.screen is screen
