@@ -216,7 +216,13 @@ class MonitorScreen(Screen[None]):
     def action_resume(self) -> None:
         """Start a worker on this run again."""
         if self.alive:
-            self.notify("It is being trained already.", severity="warning", markup=False)
+            self._warn("It is being trained already.")
+            return
+        if self.snapshot is None or self.snapshot.read < 1:
+            self._warn("The record is still being read.")
+            return
+        if self.snapshot.status in ("completed", "early_stopping"):
+            self._warn("The run is complete: there is nothing left to train.")
             return
         self.asked = Asked("resume", clock.now())
         self._launch()
@@ -265,11 +271,14 @@ class MonitorScreen(Screen[None]):
 
     def _ask(self, wish: Wish) -> None:
         if not self.alive:
-            self.notify("It is not being trained; r resumes it.", severity="warning", markup=False)
+            self._warn("It is not being trained.")
             return
         before = newest(self.snapshot) if self.snapshot else 0
         self.asked = Asked(wish, clock.now(), before)
         self._send(wish)
+
+    def _warn(self, message: str) -> None:
+        self.notify(message, severity="warning", markup=False)
 
     @work(thread=True, group="steer")
     def _send(self, wish: Wish) -> None:

@@ -12,20 +12,20 @@ from textual.pilot import Pilot
 
 from farense_tui.engine.supervisor import Worker
 from farense_tui.screens.monitor import MonitorScreen
-from farense_tui.theme import THEMES
 from worker.protocol.errors import FarenseError
 from worker.protocol.runfolder import RunFolder
 
 
 class Host(App[None]):
-    """Has what the monitor asks of the app, and writes down what was asked."""
+    """Has what the monitor asks of the app, and writes down what was asked.
+
+    Its themes are Textual's own, so that a change of ours does not change these pictures.
+    """
 
     def __init__(
-        self, folder: RunFolder, worker: Worker | None = None, theme: str = "farense-dark"
+        self, folder: RunFolder, worker: Worker | None = None, theme: str = "textual-dark"
     ) -> None:
         super().__init__()
-        for known in THEMES:
-            self.register_theme(known)
         self.theme = theme
         self.monitor = MonitorScreen(folder, worker)
         self.calls: list[str] = []

@@ -185,9 +185,12 @@ async def test_what_cannot_be_started_is_told(
 async def test_keys_that_need_a_worker_say_so(tmp_path: Path, sent: list[object]) -> None:
     run = recorded.completed(tmp_path)
     async with opened(run.folder) as (pilot, _):
-        for key in ("space", "c", "k"):
+        for key in ("space", "c", "k", "r"):
             await pilot.press(key)
-        await until(pilot, lambda: len(pilot.app._notifications) == 3)
+        await until(pilot, lambda: len(pilot.app._notifications) == 4)
+        assert [notice.message for notice in pilot.app._notifications][-1] == (
+            "The run is complete: there is nothing left to train."
+        )
     assert not sent
 
 

@@ -32,7 +32,7 @@ def picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, snap_compare: Any) 
     """Compare the monitor on a recording with its picture."""
 
     def compare(
-        make: Make, size: tuple[int, int], *, alive: bool = True, theme: str = "farense-dark"
+        make: Make, size: tuple[int, int], *, alive: bool = True, theme: str = "textual-dark"
     ) -> bool:
         run = make(tmp_path)
         monkeypatch.setattr(clock, "now", lambda: run.time + 0.3)
@@ -51,7 +51,7 @@ def test_training(picture: Any, size: tuple[int, int]) -> None:
 
 
 def test_training_in_the_light(picture: Any) -> None:
-    assert picture(recorded.live, (120, 36), theme="farense-light")
+    assert picture(recorded.live, (120, 36), theme="textual-light")
 
 
 def test_training_in_a_small_terminal(picture: Any) -> None:
