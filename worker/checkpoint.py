@@ -26,6 +26,8 @@ _OPTIMIZER = "optimizer.safetensors"
 _STATE = "state.json"
 _MANIFEST = "manifest.json"
 _FORMAT = 1
+# What reading a damaged checkpoint may raise; RecursionError is a RuntimeError, as MLX's are.
+_DAMAGES = (OSError, ValueError, KeyError, TypeError, RuntimeError, msgspec.DecodeError)
 
 
 class TrainingState(msgspec.Struct, kw_only=True):
@@ -84,8 +86,9 @@ def save(
 ) -> tuple[Path, int]:
     """Write a checkpoint; its path and its bytes. OSError leaves nothing half-done behind."""
     place = folder.path / f"checkpoint_epoch{state.epoch}_step{state.step}"
-    beside = folder.path / f".{place.name}.tmp"
-    shutil.rmtree(beside, ignore_errors=True)
+    beside, old = place.with_name(f".{place.name}.tmp"), place.with_name(f".{place.name}.old")
+    for left in (beside, old):
+        shutil.rmtree(left, ignore_errors=True)
     try:
         beside.mkdir()
         _save_arrays(beside / _ADAPTERS, adapters)
@@ -101,12 +104,15 @@ def save(
             sync(path)
         sync(beside)
         if place.exists():  # the same step again, after a resume from before it
-            shutil.rmtree(place)
+            place.rename(old)
         beside.rename(place)
         sync(folder.path)
     except OSError:
+        if old.exists() and not place.exists():
+            old.rename(place)
         shutil.rmtree(beside, ignore_errors=True)
         raise
+    shutil.rmtree(old, ignore_errors=True)
     write_atomically(
         folder.training_state, json.dumps({"checkpoint": place.name, "step": state.step})
     )
@@ -139,7 +145,7 @@ def newest(folder: RunFolder) -> tuple[Loaded | None, list[str]]:
     for checkpoint in reversed(folder.checkpoints()):
         try:
             return _load(checkpoint), damaged
-        except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        except _DAMAGES as error:
             damaged.append(f"{checkpoint.path.name}: {error}")
     return None, damaged
 
@@ -162,17 +168,22 @@ def check_space(folder: RunFolder, trainable: int, keep: int) -> None:
 
 
 def clean_up(folder: RunFolder) -> None:
-    """Remove what a killed worker left half-written.
+    """Remove what a killed worker left half-written or half-deleted.
 
     What lacks nothing but its rename is renamed: it may have been about to replace a checkpoint
-    of the same step. Whether it is sound, its manifest tells when it is loaded.
+    of the same step, which was moved aside for it.
     """
-    for left in folder.path.glob(".checkpoint_*.tmp"):
-        place = left.with_name(left.name.removeprefix(".").removesuffix(".tmp"))
-        if (left / _MANIFEST).is_file() and not place.exists():
+    for left in (*folder.path.glob(".checkpoint_*.tmp"), *folder.path.glob(".checkpoint_*.old")):
+        place = left.with_name(left.stem.removeprefix("."))
+        if not place.exists() and _is_sound(left):
             left.rename(place)
         else:
             shutil.rmtree(left, ignore_errors=True)
+    for left in folder.path.glob("checkpoint_epoch*_step*"):
+        if not (left / _MANIFEST).exists():
+            shutil.rmtree(left, ignore_errors=True)
+    for left in (*folder.path.glob(".*.tmp"), *folder.adapters.glob(".*.tmp")):
+        left.unlink(missing_ok=True)
 
 
 def restore(model: Any, optimizer: Any, loaded: Loaded) -> None:
@@ -199,14 +210,27 @@ def restore(model: Any, optimizer: Any, loaded: Loaded) -> None:
 
 def _load(checkpoint: CheckpointFolder) -> Loaded:
     path = checkpoint.path
-    manifest = json.loads((path / _MANIFEST).read_text())
-    for name, expected in manifest["files"].items():
-        if (path / name).stat().st_size != expected["bytes"]:
-            raise ValueError(f"{name} has another size than its manifest says")
-        if _sha256(path / name) != expected["sha256"]:
-            raise ValueError(f"{name} has another SHA-256 than its manifest says")
+    _compare(path)
     state = msgspec.json.decode((path / _STATE).read_bytes(), type=TrainingState)
     return Loaded(path, state, _load_arrays(path / _ADAPTERS), _load_arrays(path / _OPTIMIZER))
+
+
+def _compare(path: Path) -> None:
+    """Compare every file of a checkpoint with the manifest; one of _DAMAGES if that fails."""
+    files = json.loads((path / _MANIFEST).read_text())["files"]
+    for name in (_ADAPTERS, _ADAPTER_CONFIG, _OPTIMIZER, _STATE):
+        if (path / name).stat().st_size != files[name]["bytes"]:
+            raise ValueError(f"{name} has another size than its manifest says")
+        if _sha256(path / name) != files[name]["sha256"]:
+            raise ValueError(f"{name} has another SHA-256 than its manifest says")
+
+
+def _is_sound(path: Path) -> bool:
+    try:
+        _compare(path)
+    except _DAMAGES:
+        return False
+    return True
 
 
 def _load_arrays(path: Path) -> dict[str, mx.array]:
