@@ -41,7 +41,10 @@ class Output:
         self._closed = False
         self.phase: PhaseName = "starting"
         self.step = 0
-        self._seq = _take_over(record, events)
+        self._seq, torn = _last(record, events)
+        if torn:  # by a kill; its end is written like an event, since the disk may be full
+            self._backlog = b"\n"
+            self._flush()
 
     def emit(self, event: Event) -> None:
         """Write an event; its time and seq are set here."""
@@ -75,22 +78,29 @@ class Output:
             self._backlog = self._backlog[written:]
 
 
-def _take_over(record: int, events: Path) -> int:
-    """Close a line that a kill has torn, and give the seq of the last whole event."""
+def _last(record: int, events: Path) -> tuple[int, bool]:
+    """Seq of the last whole event, and whether the record's last line has no end."""
     try:
-        size = events.stat().st_size
         with events.open("rb") as file:
-            file.seek(max(0, size - _TAIL))
-            tail = file.read()
-        same = os.path.samestat(os.fstat(record), events.stat())
+            same = os.path.samestat(os.fstat(record), os.fstat(file.fileno()))
+            size = file.seek(0, os.SEEK_END)
+            seq, looked, tail = 0, 0, b""
+            while not seq and looked < size:  # further back if an event is longer than that
+                looked = min(size, max(_TAIL, 2 * looked))
+                file.seek(size - looked)
+                tail = file.read(looked)
+                seq = _seq(tail)
     except FileNotFoundError:
-        return 0
-    if tail and not tail.endswith(b"\n") and same:
-        os.write(record, b"\n")
+        return 0, False
+    return seq, same and bool(tail) and not tail.endswith(b"\n")
+
+
+def _seq(tail: bytes) -> int:
+    """Seq of the last event in these bytes, 0 if there is none."""
     for line in reversed(tail.split(b"\n")):
         try:
             return int(msgspec.json.decode(line, type=_Numbered).seq)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             continue
     return 0
 
