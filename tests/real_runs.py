@@ -45,18 +45,20 @@ class RunMaker:
     model: Path
     data: Path
 
-    def __call__(self, name: str = "run", **settings: Any) -> RunFolder:
+    def __call__(self, name: str = "run", ranks: int = 1, **settings: Any) -> RunFolder:
         """Prepare a run; `section__key=value` changes a setting of the profile above."""
         profile = parse(PROFILE, "test")
         changes = {"model.repo": str(self.model), "data.path": str(self.data)}
         changes |= {key.replace("__", "."): value for key, value in settings.items()}
         for key, value in changes.items():
             profile = replace_setting(profile, key, value)
-        return self.prepare(profile, name)
+        return self.prepare(profile, name, ranks)
 
-    def prepare(self, profile: Profile, name: str) -> RunFolder:
+    def prepare(self, profile: Profile, name: str, ranks: int = 1) -> RunFolder:
         """Prepare a run of this profile."""
-        return runs.prepare(profile, name=name, profile_name="test", folder=self.folder)
+        return runs.prepare(
+            profile, name=name, profile_name="test", folder=self.folder, ranks=ranks
+        )
 
 
 def finish(folder: RunFolder) -> RunState:

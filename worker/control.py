@@ -44,11 +44,17 @@ class Control:
         self.save = False
         self._interruptible = False
 
-    def agree(self, add: Callable[..., list[float]] = lambda *flags: list(flags)) -> None:
-        """Act from now on on what was asked of any rank; `add` sums numbers over all ranks."""
+    def agree(
+        self, add: Callable[..., list[float]] = lambda *flags: list(flags), *more: float
+    ) -> list[float]:
+        """Act from now on on what was asked of any rank.
+
+        `add` sums numbers over all ranks; it adds up `more` on the way, which is given back.
+        """
         asked = self.asked
-        agreed = add(float(asked.stop), float(asked.pause), float(asked.save))
-        self.stop, self.pause, self.save = (number > 0 for number in agreed)
+        agreed = add(float(asked.stop), float(asked.pause), float(asked.save), *more)
+        self.stop, self.pause, self.save = (number > 0 for number in agreed[:3])
+        return agreed[3:]
 
     def resume(self) -> None:
         """Note that the pause is over."""

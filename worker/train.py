@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import dataclass
 
 import mlx.core as mx
 import msgspec
@@ -22,6 +23,7 @@ from worker.output import Output
 from worker.protocol import events
 from worker.protocol.errors import FarenseError
 from worker.protocol.events import wire
+from worker.protocol.profile import Config
 from worker.protocol.runfolder import RunFolder, disk_error
 from worker.ranks import Ranks
 from worker.run import Run, go_back, set_up
@@ -31,24 +33,35 @@ _DISK_POLL = 5.0
 _PAUSE_POLL = 0.1
 
 
+@dataclass(frozen=True)
+class Computed:
+    """What a step has cost, over all ranks."""
+
+    micro_batches: int
+    padded_tokens: int
+
+
 class NotFinite(Exception):
     """The loss or its gradient is NaN or Inf; no weight has been touched."""
 
 
-def train(folder: RunFolder, output: Output, control: Control, ranks: Ranks) -> None:
+def train(
+    folder: RunFolder, config: Config, output: Output, control: Control, ranks: Ranks
+) -> None:
     """Train the run in `folder` to its end, or until it is told to stop.
 
     Raises FarenseError for what the user has to know, StopRequested if stopped before step 1.
     """
     with control.interruptible():
-        run = set_up(folder, folder.read_config(), output, control, ranks)
-    config = run.config
+        run = set_up(folder, config, output, control, ranks)
 
     while True:
         # ---- what is due after step `run.state.step` (0: before the first) --------------------
         step = run.state.step
         last = step == run.total_steps
-        control.agree(ranks.add)
+        (short,) = control.agree(ranks.add, float(run.short is not None))
+        if short:
+            end_short_of_memory(run)
         if control.pause and not control.stop:
             pause(run)
         improved = False
@@ -92,8 +105,9 @@ def take_step(run: Run) -> None:
     run.model.train()
     # The random numbers of a step follow from its number, as its examples do.
     mx.random.seed((settings.seed << 32) | ((step * ranks.size + ranks.rank) & 0xFFFFFFFF))
-    value, gradients = accumulate(run, micro_batches, int(run.train.labels[rows].sum()))
-    norm = loss.scalar(loss.norm(gradients))
+    label_tokens = int(run.train.labels[rows].sum())
+    value, gradients, computed = accumulate(run, micro_batches, label_tokens)
+    norm = ranks.first_says(loss.scalar(loss.norm(gradients)))
     if not (math.isfinite(value) and math.isfinite(norm)):
         raise NotFinite(f"step {step}: loss {value}, gradient norm {norm}, learning rate {rate:g}")
     optimizer.set_learning_rate(run.optimizer, rate)
@@ -113,8 +127,8 @@ def take_step(run: Run) -> None:
             learning_rate=rate,
             grad_norm=wire(norm),
             tokens=tokens,
-            padded_tokens=sum(batch.inputs.size for batch in micro_batches),
-            micro_batches=len(micro_batches),
+            padded_tokens=computed.padded_tokens,
+            micro_batches=computed.micro_batches,
             seconds=seconds,
             tokens_per_second=tokens / seconds,
             active_memory=mx.get_active_memory(),
@@ -127,7 +141,7 @@ def take_step(run: Run) -> None:
 
 def accumulate(
     run: Run, micro_batches: list[MicroBatch], label_tokens: int
-) -> tuple[float, loss.Gradients]:
+) -> tuple[float, loss.Gradients, Computed]:
     """Loss and gradient of a step: the mean over its label tokens, of all micro-batches and ranks.
 
     Each micro-batch is evaluated before the next begins, so that only one holds activations.
@@ -143,7 +157,9 @@ def accumulate(
         value += loss.scalar(share)
     if total is None:  # fewer rows than ranks: this one has nothing to add
         total = loss.zeros(run.model)
-    return run.ranks.add(value)[0], run.ranks.sum(total)
+    padded = sum(batch.inputs.size for batch in micro_batches)
+    total, numbers = run.ranks.sum(total, value, len(micro_batches), padded)
+    return numbers[0], total, Computed(int(numbers[1]), int(numbers[2]))
 
 
 def roll_back(run: Run, problem: NotFinite) -> None:
@@ -171,7 +187,7 @@ def roll_back(run: Run, problem: NotFinite) -> None:
 
 
 def watch_memory(run: Run) -> None:
-    """Warn when memory comes near the limit; before the machine suffers, save and end."""
+    """Warn when memory comes near the limit; note when the run must end before it suffers."""
     used = memory.footprint()
     notice = run.guard.look(used)
     if notice is not None:
@@ -180,8 +196,14 @@ def watch_memory(run: Run) -> None:
         mx.clear_cache()
         used = memory.footprint()
         if run.guard.critical(used):
-            save(run, improved=False)
-            raise run.guard.stopped(used)
+            run.short = run.guard.stopped(used)
+
+
+def end_short_of_memory(run: Run) -> None:
+    """Save and end, because memory is short where one of the ranks is."""
+    save(run, improved=False)
+    run.ranks.add(0.0)  # none goes before the first rank has saved
+    raise run.short or FarenseError("memory is short on another rank", kind="peer")
 
 
 # ---- the duties -------------------------------------------------------------------------------
@@ -198,23 +220,24 @@ def validate(run: Run, valid: Examples) -> bool:
     run.model.eval()
     total, tokens, done = 0.0, 0.0, 0
     rows = run.ranks.share(range(len(valid)))
-    for batch in batching.batches(valid, rows, run.config.train.batch_size):
-        value = loss.label_loss(
-            run.model, mx.array(batch.inputs), mx.array(batch.targets), mx.array(batch.mask)
-        )
-        total += loss.scalar(value)
-        tokens += batch.label_tokens
-        done += len(batch.inputs)
-        if run.ranks.size == 1:  # several agree between steps only
-            run.control.agree()
-            if run.control.pause:
-                pause(run)
-                run.output.enter("validating")
-            if run.control.stop:
-                return False
+    batches = batching.batches(valid, rows, run.config.train.batch_size)
+    for at in range(run.ranks.most(len(batches))):
+        for batch in batches[at : at + 1]:  # none, if other ranks have more
+            value = loss.label_loss(
+                run.model, mx.array(batch.inputs), mx.array(batch.targets), mx.array(batch.mask)
+            )
+            total += loss.scalar(value)
+            tokens += batch.label_tokens
+            done += len(batch.inputs)
+        run.control.agree(run.ranks.add)
+        if run.control.pause:
+            pause(run)
+            run.output.enter("validating")
+        if run.control.stop:
+            return False
         if time.perf_counter() - last > _PROGRESS_EVERY:
             last = time.perf_counter()
-            run.output.emit(events.Progress(done=done, total=len(valid), unit="examples"))
+            run.output.emit(events.Progress(done=done, total=len(rows), unit="examples"))
     total, tokens = run.ranks.add(total, tokens)
     mean = total / tokens
     step = run.state.step
@@ -304,7 +327,7 @@ def wait_for_disk(run: Run, error: FarenseError) -> None:
 def pause(run: Run) -> None:
     """Wait until the run is told to go on or to stop; checkpoints are written meanwhile.
 
-    Only the first rank gets signals: the others wait for it where they next add up.
+    Only the first rank gets signals: the others wait for it where they agree.
     """
     control = run.control
     if run.ranks.first:
@@ -315,5 +338,4 @@ def pause(run: Run) -> None:
                 run.output.enter("paused")
             time.sleep(_PAUSE_POLL)
     control.resume()
-    if run.ranks.size == 1:
-        control.agree()
+    control.agree(run.ranks.add)

@@ -152,9 +152,12 @@ def data_folder(profile: Profile) -> Path:
     return Path(os.path.expanduser(profile.data.path)).resolve()
 
 
-def prepare(profile: Profile, *, name: str, profile_name: str, folder: Path) -> RunFolder:
+def prepare(
+    profile: Profile, *, name: str, profile_name: str, folder: Path, **how: Any
+) -> RunFolder:
     """Check all that can be checked without MLX, then make the run folder with its config.toml.
 
+    how: ranks, hosts and backend, for a run of several processes (farense_tui/engine/several.py).
     Raises FarenseError (refused) and leaves nothing behind if something is wrong.
     """
     check_name(name)
@@ -176,7 +179,13 @@ def prepare(profile: Profile, *, name: str, profile_name: str, folder: Path) -> 
             "model": msgspec.structs.replace(profile.model, repo=repo),
             "data": msgspec.structs.replace(profile.data, path=str(data)),
         },
-        run=Run(name=name, profile_name=profile_name, created=time.time(), app_version=__version__),
+        run=Run(
+            name=name,
+            profile_name=profile_name,
+            created=time.time(),
+            app_version=__version__,
+            **how,
+        ),
     )
     try:
         path.mkdir(parents=True)

@@ -18,6 +18,7 @@ import tomli_w
 from msgspec import Meta, Struct
 
 from worker.protocol.errors import refused
+from worker.protocol.hosts import Backend
 
 
 class About(Struct, frozen=True, forbid_unknown_fields=True):
@@ -182,6 +183,9 @@ class Run(Struct, frozen=True, forbid_unknown_fields=True):
     created: Annotated[float, Meta(ge=0, description="Unix seconds")] = 0.0
     app_version: Annotated[str, Meta(description="of farense-tui")] = ""
     format: Annotated[int, Meta(ge=1, le=1, description="of the run folder")] = 1
+    ranks: Annotated[int, Meta(ge=1, le=1024, description="processes that train together")] = 1
+    hosts: Annotated[str, Meta(description="hosts.json; empty for all ranks on this machine")] = ""
+    backend: Annotated[Backend, Meta(description="of mx.distributed")] = "ring"
 
 
 class Config(Profile, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -1,0 +1,152 @@
+"""Beside every rank, on its machine: passes on what it is asked for and tells how it ended.
+
+`python -m worker.launch.guard RUN` is what mlx.launch starts. It ends the rank as soon as nobody
+leads the run any more, and the rank ends itself when its guard is gone: no orphan is left,
+whichever of them is killed, here or on another machine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from types import FrameType
+
+import msgspec
+
+from worker.launch.reports import WORDS, End, Failure, encode
+
+# Over ssh a broken connection may not show; then the signs of life tell, which come every 5 s.
+_SILENCE = 60.0
+_GRACE = 2.0  # for a rank that is about to end by itself, when mlx.launch ends the run
+_LINES = 12
+
+
+def main() -> int:
+    """Guard one rank; 0 if it ended as it should, 1 makes mlx.launch end the other ranks."""
+    rank = own_rank()
+    words = set(WORDS.values())
+    signal.pthread_sigmask(signal.SIG_BLOCK, words)  # until the rank can take them
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "worker.launch.rank", sys.argv[1]],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "FARENSE_RANK": str(rank)},
+    )
+    guard = Guard(rank, process)
+    for each in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, guard.on_signal)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, words)
+    end = guard.watch()
+    with contextlib.suppress(OSError):  # nobody may be left to hear it
+        os.write(1, encode(end))
+    return 0 if end.orderly else 1
+
+
+def own_rank() -> int:
+    """Which rank this is, as mlx.launch or mpirun tells it."""
+    for name in ("MLX_RANK", "OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK"):
+        if name in os.environ:
+            return int(os.environ[name])
+    raise SystemExit("guard: this is started by mlx.launch, see farense-tui train --ranks")
+
+
+@dataclass
+class Guard:
+    """One rank under guard."""
+
+    rank: int
+    process: subprocess.Popen[bytes]
+    heard: float = field(default_factory=time.monotonic)
+    deadline: float = float("inf")
+    put_down: bool = False
+    asked: bytes = b""
+    told: bytes = b""
+    said: bytes = b""
+    lines: list[str] = field(default_factory=list)
+
+    def on_signal(self, number: int, _frame: FrameType | None) -> None:
+        """Give the rank a moment to end by itself; none when the connection is cut."""
+        grace = _GRACE if number == signal.SIGTERM else 0.0
+        self.deadline = min(self.deadline, time.monotonic() + grace)
+
+    def watch(self) -> End:
+        """Wait for the rank's end, and bring it about when nobody leads the run any more."""
+        assert self.process.stdout is not None
+        assert self.process.stderr is not None
+        lead, failure, stderr = 0, self.process.stdout.fileno(), self.process.stderr.fileno()
+        sources = {failure, stderr} | ({lead} if self._is_led() else set())
+        while sources - {lead}:
+            ready, _, _ = select.select(list(sources), [], [], 0.5)
+            for source in ready:
+                chunk = _read(source)
+                if not chunk:
+                    sources.discard(source)
+                    if source == lead:
+                        self.deadline = 0.0
+                elif source == lead:
+                    self._pass_on(chunk)
+                elif source == failure:
+                    self.told += chunk
+                else:
+                    self._relay(chunk)
+            if not ready and self.process.poll() is not None:
+                break
+            self._keep_time(lead in sources)
+        self._relay(b"")
+        code = self.process.wait()
+        return End(self.rank, code, self._failure(), "\n".join(self.lines), self.put_down)
+
+    def _is_led(self) -> bool:
+        # mpirun connects the first rank's standard input only, and ends the others itself.
+        return self.rank == 0 or "MLX_RANK" in os.environ
+
+    def _keep_time(self, led: bool) -> None:
+        now = time.monotonic()
+        if (now > self.deadline or (led and now - self.heard > _SILENCE)) and not self.put_down:
+            self.put_down = True
+            self.process.kill()
+
+    def _pass_on(self, chunk: bytes) -> None:
+        """Give what is asked for to the rank: to the first one, but stacks are shown by all."""
+        self.heard = time.monotonic()
+        *lines, self.asked = (self.asked + chunk).split(b"\n")
+        for line in lines:
+            word = line.strip().decode("ascii", "ignore")
+            if word in WORDS and (self.rank == 0 or word == "stacks"):
+                self.process.send_signal(WORDS[word])
+
+    def _relay(self, chunk: bytes) -> None:
+        """Pass on what the rank prints, each line with its rank; no chunk: the rest of it."""
+        *lines, self.said = (self.said + chunk + b"\n" * (not chunk and bool(self.said))).split(
+            b"\n"
+        )
+        for line in lines:
+            text = line.decode("utf-8", "replace")
+            self.lines = [*self.lines, text][-_LINES:]
+            with contextlib.suppress(OSError):
+                os.write(2, f"rank {self.rank}| {text}\n".encode())
+
+    def _failure(self) -> Failure | None:
+        try:
+            return msgspec.json.decode(self.told, type=Failure)
+        except msgspec.DecodeError:  # it told nothing, or was killed while it did
+            return None
+
+
+def _read(source: int) -> bytes:
+    try:
+        return os.read(source, 1 << 16)
+    except OSError:  # a terminal whose ssh connection is cut
+        return b""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,243 @@
+"""Lead a run of several ranks: start them, pass on what is asked for, tell how it ended.
+
+    this process            the run's lock, signals, the last event of a run that fails
+      mlx.launch            worker.launch.launcher
+        guard of rank 0     worker.launch.guard; on other machines through ssh
+          rank 0            worker.launch.rank: the record, the checkpoints
+        guard of rank 1
+          rank 1
+
+All processes on this machine are in one process group, which this process leads.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+
+import msgspec
+import psutil
+
+from worker.launch import reports
+from worker.launch.reports import WORDS, End
+from worker.output import Output
+from worker.protocol import events, hosts
+from worker.protocol.errors import ExitCode, FarenseError
+from worker.protocol.hosts import Hosts
+from worker.protocol.profile import Config
+from worker.protocol.runfolder import RunFolder, disk_error, write_atomically, write_pid
+from worker.work import failed
+
+_POLL = 0.1
+_GRACE = 3.0  # from the first rank's end to the end of all, which mlx.launch brings about
+_LINES = 12
+# Below what systems give to outgoing connections, above what services use.
+_PORTS = (20_000, 32_000)
+
+
+def lead(folder: RunFolder, config: Config, lock: int) -> int:
+    """Train the run with all its ranks; the exit code."""
+    with contextlib.suppress(PermissionError):  # it leads a session already
+        os.setpgid(0, 0)
+    orders = listen()
+    write_pid(lock, os.getpid())
+    try:
+        group = machines(config)
+        process, alive = start(folder, config, group, lock)
+    except FarenseError as error:
+        return tell(folder, error)
+    leading = Lead(process, orders)
+    try:
+        leading.follow()
+    finally:
+        sweep()
+        os.close(alive)
+    first = leading.ends.get(0)
+    if first is not None and first.orderly:
+        return first.code
+    return tell(folder, leading.reason(group, folder.name))
+
+
+def listen() -> deque[bytes]:
+    """Take what signals ask for, as words to the ranks."""
+    orders: deque[bytes] = deque()
+    words = {number: word for word, number in WORDS.items()} | {signal.SIGINT: "stop"}
+
+    def on_signal(number: int, _frame: FrameType | None) -> None:
+        orders.append(words[signal.Signals(number)].encode() + b"\n")
+
+    for number in words:
+        signal.signal(number, on_signal)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    return orders
+
+
+def machines(config: Config) -> Hosts:
+    """Where the ranks are to run."""
+    if not config.run.hosts:
+        return hosts.here(config.run.ranks)
+    return hosts.load(Path(config.run.hosts), config.run.backend)
+
+
+def start(
+    folder: RunFolder, config: Config, group: Hosts, lock: int
+) -> tuple[subprocess.Popen[bytes], int]:
+    """Start mlx.launch; its process, and the descriptor that keeps it alive.
+
+    It holds the run's lock too: nobody resumes the run before the last rank here is gone. The
+    settings travel with it, so other machines need not have the run folder.
+    """
+    reading, alive = os.pipe()
+    hostfile = folder.path / ".hosts.json"
+    settings = msgspec.json.encode(config).decode()
+    python = [sys.executable, "-P", "-m"]
+    launcher = [*python, "worker.launch.launcher", str(reading), "--hostfile", str(hostfile)]
+    options = ["--backend", config.run.backend]
+    options += ["--starting-port", str(free_ports(len(group.hosts)))]
+    options += ["--env", f"FARENSE_CONFIG={settings}", "--env", "TOKENIZERS_PARALLELISM=false"]
+    guard = [*python, "worker.launch.guard", str(folder.path)]
+    try:
+        write_atomically(hostfile, group.dumps())
+        process = subprocess.Popen(
+            [*launcher, *options, "--", *guard],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            pass_fds=(reading, lock),
+        )
+    except OSError as error:
+        raise disk_error(error, folder.path) from error
+    finally:
+        os.close(reading)
+    return process, alive
+
+
+def free_ports(count: int) -> int:
+    """Find so many free ports in a row, at random, so that two runs do not meet; the first."""
+    for _ in range(100):
+        first = random.SystemRandom().randrange(*_PORTS)
+        with contextlib.ExitStack() as opened:
+            try:
+                for port in range(first, first + count):
+                    opened.enter_context(socket.socket()).bind(("", port))
+            except OSError:
+                continue
+            return first
+    raise FarenseError(
+        f"there are no {count} free ports in a row",
+        f"from {_PORTS[0]} to {_PORTS[1]}",
+        "The ranks connect through them. End programs that listen there.",
+        kind="ports",
+    )
+
+
+@dataclass
+class Lead:
+    """A group of ranks that runs."""
+
+    process: subprocess.Popen[bytes]
+    orders: deque[bytes]
+    ends: dict[int, End] = field(default_factory=dict)
+    lines: deque[str] = field(default_factory=lambda: deque(maxlen=_LINES))
+    deadline: float = float("inf")
+    beat: float = 0.0
+
+    def follow(self) -> None:
+        """Pass on orders and the log until all have ended, or have had the time to."""
+        assert self.process.stdout is not None
+        output, rest = self.process.stdout.fileno(), b""
+        while time.monotonic() < self.deadline:
+            self._order()
+            if not select.select([output], [], [], _POLL)[0]:
+                continue
+            chunk = os.read(output, 1 << 16)
+            *lines, rest = (rest + chunk).split(b"\n")
+            for line in lines:
+                self._take(line.decode("utf-8", "replace").rstrip("\r"))
+            if not chunk:
+                self.process.wait()
+                return
+
+    def _order(self) -> None:
+        """Send what was asked for, and every now and then a sign of life."""
+        if time.monotonic() >= self.beat:
+            self.beat = time.monotonic() + reports.BEAT
+            self.orders.append(reports.SIGN_OF_LIFE)
+        assert self.process.stdin is not None
+        while self.orders:
+            with contextlib.suppress(BrokenPipeError):  # it has ended; the loop will see it
+                os.write(self.process.stdin.fileno(), self.orders.popleft())
+
+    def _take(self, line: str) -> None:
+        """Take a line of mlx.launch: a rank's end, or something for the log."""
+        end = reports.decode(line)
+        if line.strip() and (end is None or not end.guarded):
+            print(line, file=sys.stderr, flush=True)
+            self.lines.append(line)
+        if end is None:
+            return
+        if end.guarded or end.rank not in self.ends:
+            self.ends[end.rank] = end
+        if not end.orderly or end.rank == 0:
+            self.deadline = min(self.deadline, time.monotonic() + _GRACE)
+
+    def reason(self, group: Hosts, run: str) -> FarenseError:
+        """Say why the run has ended before its time."""
+        end = reports.blame(self.ends.values())
+        if end is not None:
+            if not end.words and not end.failure:
+                end = msgspec.structs.replace(end, words="\n".join(self.lines))
+            return reports.explain(end, group.hosts, run)
+        return FarenseError(
+            f"mlx.launch ended with code {self.process.poll()}",
+            "\n".join(self.lines),
+            f"farense-tui resume {run} continues from the last checkpoint.",
+            kind="launch",
+        )
+
+
+def sweep() -> None:
+    """Kill whatever is left of the group, and wait until it is gone."""
+    own = os.getpid()
+    left = [p for p in psutil.process_iter() if p.pid != own and _group(p.pid) == os.getpgrp()]
+    for process in left:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(left, timeout=5.0)
+
+
+def _group(pid: int) -> int:
+    try:
+        return os.getpgid(pid)
+    except OSError:
+        return -1
+
+
+def tell(folder: RunFolder, error: FarenseError) -> int:
+    """Write the last event of a run that failed; all ranks have ended. The exit code."""
+    print(error, file=sys.stderr, flush=True)
+    record = os.open(folder.events, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    Output(record, folder.events).emit(failed(error, last_step(folder.events)))
+    return ExitCode(error.exit_code)
+
+
+def last_step(record: Path) -> int:
+    """Find the step that the record has come to; 0 before the first."""
+    with record.open("rb") as file:
+        file.seek(max(0, record.stat().st_size - (1 << 20)))
+        for line in reversed(file.read().split(b"\n")):
+            event = events.decode(line)
+            if isinstance(event, events.Step | events.Heartbeat | events.RunStopped):
+                return event.step
+    return 0
