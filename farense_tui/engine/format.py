@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from math import isfinite
+from pathlib import Path
 
 UNKNOWN = "—"
 
@@ -40,6 +41,11 @@ def duration(seconds: float | None) -> str:
     if hours:
         return f"{hours}:{minutes:02}:{secs:02}"
     return f"{minutes}:{secs:02}" if minutes else f"{secs} s"
+
+
+def from_here(text: str) -> str:
+    """Leave the folder out where the user stands: its files go by their short names."""
+    return text.replace(f"{Path.cwd()}/", "")
 
 
 def ago(then: float, now: float) -> str:

@@ -36,6 +36,15 @@ def inspect(profile: Profile) -> Inspection:
     )
 
 
-def steps_per_epoch(profile: Profile, rows: int) -> int:
-    """Optimizer steps in one pass: the last, smaller batch counts as well."""
+def held_out(profile: Profile, data: Summary) -> float:
+    """Share of the training rows that is kept for validation: only where there is no other."""
+    return 0.0 if data.rows.get("valid") else profile.data.valid_fraction
+
+
+def steps_per_epoch(profile: Profile, data: Summary) -> int:
+    """Optimizer steps in one pass: the last, smaller batch counts as well.
+
+    Which rows are held out is drawn by lot, so with `held_out` it is about so many.
+    """
+    rows = round(data.rows.get("train", 0) * (1 - held_out(profile, data)))
     return -(-rows // profile.effective_batch)

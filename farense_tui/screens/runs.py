@@ -12,6 +12,7 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Footer, Static
 
+from farense_tui.engine import format as f
 from farense_tui.engine import runs, supervisor
 from farense_tui.engine.listing import Listing
 from farense_tui.engine.runs import RunSummary
@@ -136,7 +137,8 @@ class RunsScreen(Screen[None]):
         if summary is None:
             return
         name = summary.folder.name
-        text = f"{summary.folder.path}\nCheckpoints and adapter go with it, for good."
+        where = f.from_here(str(summary.folder.path))
+        text = f"{where}\nCheckpoints and adapter go with it, for good."
         dialog = AskDialog(f"Delete {name}?", text, [Answer("y", f"delete {name}")])
         if await self.app.push_screen_wait(dialog) == "y":
             self._delete(summary.folder)
@@ -160,7 +162,7 @@ def _detail(summary: RunSummary) -> Content:
         at = f"from step {summary.resume_step}" if summary.resume_step else "from the beginning"
         first = f"r goes on {at}"
     elif summary.status in ("completed", "early_stopping"):
-        first = f"adapter: {summary.folder.adapters}"
+        first = f.from_here(f"adapter: {summary.folder.adapters}")
     second = "its config.toml cannot be read"
     if config:
         profile = config.run.profile_name

@@ -14,17 +14,13 @@ class HelpLine(Static):
 
     def show(self, setting: Setting, draft: Draft) -> None:
         """Explain `setting`, and what is wrong with what was typed for it, if something is."""
-        fault = draft.faults.get(setting.name, "")
+        if fault := draft.faults.get(setting.name, ""):
+            self.update(Content.styled(f"✗ {fault}", "$error"))
+            return
         base = draft.base_text(setting.name)
         changed = f" · the profile says {base or 'nothing'}" if setting.name in draft.typed else ""
-        second = Content.styled(f"{setting.rule()}{changed}", "$text-muted")
-        if fault:
-            second = Content.styled(f"✗ {fault}", "$error")
-        self.update(
-            Content.assemble(
-                (setting.name, "bold"), (f"  {setting.description}", "$foreground"), "\n", second
-            )
-        )
+        rule = Content.styled(f"{setting.rule()}{changed}", "$text-muted")
+        self.update(Content.assemble(setting.description, "\n", rule))
 
     def hint(self, profiles: int) -> None:
         """Say how to choose a profile, while no setting has the focus."""

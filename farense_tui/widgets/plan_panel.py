@@ -9,15 +9,15 @@ from textual.events import Resize
 from textual.widgets import Static
 
 from farense_tui.engine.draft import Draft
-from farense_tui.engine.format import size
+from farense_tui.engine.format import from_here, size
 from farense_tui.engine.hardware import GIB, Machine
-from farense_tui.engine.inspection import Inspection, steps_per_epoch
+from farense_tui.engine.inspection import Inspection, held_out, steps_per_epoch
 from farense_tui.engine.models import ModelState
 from farense_tui.engine.runs import RunSummary
 from farense_tui.widgets.status import shown as shown_status
 from worker.protocol.dataset import SPLITS, Summary
 from worker.protocol.errors import FarenseError
-from worker.protocol.profile import Profile
+from worker.protocol.profile import Profile, contradictions
 
 _WIDE = 60
 _LONG = 34
@@ -113,7 +113,9 @@ def _facts(profile: Profile, found: Inspection | None, between: str) -> dict[str
             _model(found.model) if found else _LOOKING,
         ),
         "smaller": _smaller(profile, found.fallback if found else None, between),
-        "data": Content.assemble(profile.data.path, between, _data(data) if data else _LOOKING),
+        "data": Content.assemble(
+            profile.data.path, between, _data(profile, data) if data else _LOOKING
+        ),
         "batch": _batch(profile),
         "steps": _steps(profile, data),
     }
@@ -130,7 +132,7 @@ def _model(found: ModelState) -> Content:
         return Content.styled(f"✓ here, {size(found.bytes)}", "$success")
     if found.state == "download":
         return Content.styled("↓ must be downloaded", "$warning")
-    return Content.styled(f"✗ missing: {found.why}", "$error")
+    return Content.styled(f"✗ missing: {from_here(found.why)}", "$error")
 
 
 def _smaller(profile: Profile, found: ModelState | None, between: str) -> Content | None:
@@ -141,14 +143,16 @@ def _smaller(profile: Profile, found: ModelState | None, between: str) -> Conten
     return Content.assemble(_broken(profile.model.fallback, between), between, state, hint)
 
 
-def _data(found: Summary) -> Content:
+def _data(profile: Profile, found: Summary) -> Content:
     if found.faults:
-        shown = [str(fault) for fault in found.faults[:_FAULTS]]
+        shown = [from_here(str(fault)) for fault in found.faults[:_FAULTS]]
         more = len(found.faults) - len(shown)
         lines = [f"✗ {shown[0]}", *shown[1:], *([f"and {more} more"] if more else [])]
         return Content.styled("\n".join(lines), "$error")
     rows = " · ".join(f"{found.rows[split]} {split}" for split in SPLITS if split in found.rows)
-    if not found.rows.get("valid"):
+    if kept := held_out(profile, found):
+        rows += f" · {kept:.0%} of train kept for validation"
+    elif not found.rows.get("valid"):
         return Content.assemble((f"✓ {rows}  ", "$success"), ("! no validation rows", "$warning"))
     return Content.styled(f"✓ {rows}", "$success")
 
@@ -163,18 +167,20 @@ def _batch(profile: Profile) -> Content:
 
 
 def _steps(profile: Profile, data: Summary | None) -> Content:
-    rows = data.rows.get("train", 0) if data else 0
     epochs = profile.train.epochs
-    if not rows:
+    if not data or not data.rows.get("train"):
         return Content.assemble("—", (f"  {epochs} epochs", "$text-muted"))
-    each = steps_per_epoch(profile, rows)
+    each = steps_per_epoch(profile, data)
+    about = "about " if held_out(profile, data) else ""
     return Content.assemble(
-        (f"{each * epochs}", "bold"), (f"  {each} an epoch × {epochs} epochs", "$text-muted")
+        about, (f"{each * epochs}", "bold"), (f"  {each} an epoch × {epochs} epochs", "$text-muted")
     )
 
 
 def _note(profile: Profile, machine: Machine) -> Content | None:
     """What speaks against this profile on this machine, as far as it can be told by now."""
+    if wrong := contradictions(profile):
+        return Content.styled("\n".join(f"✗ {each}" for each in wrong), "$error")
     needs = profile.profile.memory_gb
     if needs > round(machine.memory / GIB):
         text = f"! made for {needs} GB of memory, here are {machine.memory / GIB:.0f}"
@@ -201,5 +207,9 @@ def _run(run: RunSummary, between: str) -> Content:
 
 def _error(fault: FarenseError) -> Content:
     return Content.assemble(
-        (fault.title, "bold $error"), "\n", fault.detail, "\n", (fault.hint, "$text-muted")
+        (from_here(fault.title), "bold $error"),
+        "\n",
+        fault.detail,
+        "\n",
+        (fault.hint, "$text-muted"),
     )
