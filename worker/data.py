@@ -1,203 +1,229 @@
-"""The examples: rows become tokens, and it is known which of them are labels.
-
-Rows are read as mlx_lm reads them (mlx_lm/tuner/datasets.py), so that both train on the same
-tokens. What follows a prompt is a label where prompts are masked; padding never is.
-"""
+"""The data set of a run: read, tokenised, split, or taken from the cache."""
 
 from __future__ import annotations
 
-import functools
-import hashlib
+import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from array import array
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from worker import datacache, labels, split
+from worker.datacache import Tokenised
+from worker.examples import Builder, Examples
 from worker.output import Output
 from worker.protocol import dataset
-from worker.protocol.dataset import Fault, Row, faulty
+from worker.protocol.dataset import Fault, Faults, Kind, Row
 from worker.protocol.errors import refused
 from worker.protocol.events import Notice, Progress
+from worker.protocol.profile import Config
 
-Ints = NDArray[np.int32]
-
-
-@dataclass(frozen=True)
-class Examples:
-    """A tokenised split: all tokens in one array, so that a million rows are no objects.
-
-    tokens: (sum of lengths,) int32. bounds: (n + 1,) where each example begins and the last ends.
-    first_label: (n,) index within the example of the first token that is a label, at least 1.
-    truncated: how many examples were longer than max_seq_length.
-    """
-
-    tokens: Ints
-    bounds: NDArray[np.int64]
-    first_label: Ints
-    truncated: int
-
-    def __len__(self) -> int:
-        """Count the examples."""
-        return len(self.first_label)
-
-    def example(self, index: int) -> Ints:
-        """Give the tokens of one example."""
-        tokens: Ints = self.tokens[self.bounds[index] : self.bounds[index + 1]]
-        return tokens
-
-    @functools.cached_property
-    def lengths(self) -> NDArray[np.int64]:
-        """Tokens of each example, (n,)."""
-        lengths: NDArray[np.int64] = np.diff(self.bounds)
-        return lengths
-
-    @functools.cached_property
-    def labels(self) -> NDArray[np.int64]:
-        """Label tokens of each example, (n,)."""
-        labels: NDArray[np.int64] = self.lengths - self.first_label
-        return labels
-
-    def digest(self) -> str:
-        """SHA-256 over tokens and labels: equal for what trains equally."""
-        sha = hashlib.sha256()
-        for array in (self.tokens, self.bounds, self.first_label):
-            sha.update(np.ascontiguousarray(array).tobytes())
-        return sha.hexdigest()
+__all__ = ["Examples", "load"]
 
 
 def load(
-    folder: Path, tokenizer: Any, *, max_seq_length: int, mask_prompt: bool, output: Output
+    config: Config, model: Path, tokenizer: Callable[[], Any], output: Output
 ) -> tuple[Examples, Examples | None]:
-    """Read and tokenise train.jsonl and, where there is one, valid.jsonl.
+    """Give the examples to train on and, where there are any, those to validate on.
 
+    model: its folder. tokenizer: loads it; not called where the tokens are in the cache.
     Raises FarenseError (refused) that lists every row that cannot be trained on, with its line.
     """
-    summary = dataset.check(folder)
-    files = {
-        split: dataset.read(folder / f"{split}.jsonl")
-        for split in ("train", "valid")
-        if summary.rows.get(split)
-    }
-    progress = _reporter(output, sum(len(rows) for rows in files.values()))
-    splits = {
-        split: _tokenise(
-            folder / f"{split}.jsonl", rows, tokenizer, max_seq_length, mask_prompt, progress
-        )
-        for split, rows in files.items()
-    }
-    _notices(files["train"], splits, max_seq_length, mask_prompt, output)
-    return splits["train"], splits.get("valid")
+    files = [Path(config.data.path) / f"{name}.jsonl" for name in ("train", "valid")]
+    before = _state(files)
+    key = datacache.key(files, model, _settings(config))
+    made = datacache.read(key) if key else None
+    if made is None:
+        began = time.perf_counter()
+        made = tokenise(config, tokenizer(), output)
+        print(f"data: tokenised in {time.perf_counter() - began:.2f} s", file=sys.stderr)
+        if key and _state(files) == before:
+            datacache.write(key, made)
+    for notice in made.notices:
+        output.emit(notice)
+    return made.splits["train"], made.splits.get("valid")
 
 
-def encode(tokenizer: Any, row: Row, mask_prompt: bool) -> tuple[list[int], int]:
-    """Tokenise one row: its tokens, and the index of the first that is a label (at least 1).
+def tokenise(config: Config, tokenizer: Any, output: Output) -> Tokenised:
+    """Read train.jsonl and valid.jsonl line by line and tokenise them."""
+    folder, train = Path(config.data.path), config.train
+    paths = {name: folder / f"{name}.jsonl" for name in ("train", "valid")}
+    reading = _Reading(config, tokenizer, output)
+    try:
+        there = {name: path for name, path in paths.items() if path.is_file()}
+        reading.total = sum(dataset.count(path) for path in there.values())
+        builders = {name: reading.read(path) for name, path in there.items()}
+    except OSError as error:
+        raise refused(f"cannot read {error.filename}", error.strerror or "", kind="data") from error
+    nothing = dataset.nothing_to_train_on(folder, reading.rows.get(paths["train"]))
+    if nothing and not reading.faults.count:
+        reading.faults.add(nothing)
+    reading.faults.refuse()
 
-    The first token is never a label: nothing predicts it. With mask_prompt the last message is
-    what is trained on, and it must be an answer; mlx_lm would also train on a question.
-    """
-    if row.kind == "text":
-        tokens = list(tokenizer.encode(row.values["text"]))
-        if tokens[-1] != tokenizer.eos_token_id:
-            tokens.append(tokenizer.eos_token_id)
-        return tokens, 1
-    if row.kind == "completion":
-        messages = [
-            {"role": "user", "content": row.values["prompt"]},
-            {"role": "assistant", "content": row.values["completion"]},
-        ]
+    fraction, notices = config.data.valid_fraction, reading.notices()
+    splits: dict[str, Examples] = {}
+    if fraction and not reading.rows.get(paths["valid"]):
+        chosen = split.draw(np.frombuffer(reading.fingerprints, np.uint64), fraction, train.seed)
+        splits["train"] = builders["train"].build(~chosen)
+        if chosen.any():
+            splits["valid"] = builders["train"].build(chosen)
+            notices.append(_set_aside(splits["train"], splits["valid"], train.seed))
     else:
-        messages = row.values["messages"]
-    tools = row.values.get("tools")
-    tokens = list(tokenizer.apply_chat_template(messages, tools=tools, return_dict=False))
-    if not mask_prompt:
-        return tokens, 1
-    if messages[-1]["role"] != "assistant":  # no answer in it: nothing is a label
-        return tokens, len(tokens)
-    prompt = tokenizer.apply_chat_template(
-        messages[:-1],
-        tools=tools,
-        add_generation_prompt=True,
-        return_dict=False,
-    )
-    return tokens, max(1, len(prompt))
+        splits = {name: builder.build() for name, builder in builders.items()}
+        splits = {name: examples for name, examples in splits.items() if len(examples)}
+        if fraction:
+            notices.append(_not_split())
+    return Tokenised(splits, (*notices, *_remarks(splits, train.max_seq_length)))
 
 
-def _tokenise(
-    path: Path,
-    rows: list[Row],
-    tokenizer: Any,
-    max_seq_length: int,
-    mask_prompt: bool,
-    progress: Callable[[], None],
-) -> Examples:
-    from jinja2 import TemplateError
+class _Reading:
+    """One pass over the files: what they hold, what is wrong with them, what is to be said."""
 
-    if rows[0].kind != "text" and not tokenizer.chat_template:
+    def __init__(self, config: Config, tokenizer: Any, output: Output) -> None:
+        self._config = config
+        self._tokenizer = tokenizer
+        self._output = output
+        self._told = time.monotonic()
+        self._done = 0
+        self._kind: Kind | None = None
+        self._parted: list[str] = []
+        self._parted_count = 0
+        self.total = 0
+        self.rows: dict[Path, int] = {}
+        self.faults = Faults()
+        self.fingerprints = array("Q")
+
+    def read(self, path: Path) -> Builder:
+        """Tokenise a file; faults are only collected."""
+        train = self._config.train
+        builder = Builder(train.max_seq_length)
+        self.rows[path] = 0
+        for row, found in labels.encode_all(self._tokenizer, self._scan(path), train.mask_prompt):
+            self._count()
+            fault = found if isinstance(found, str) else unusable(found, train.max_seq_length)
+            if fault:
+                self.faults.add(Fault(path, row.line, fault))
+            elif isinstance(found, labels.Encoded) and not self.faults.count:
+                builder.add(found)
+                if found.parted:
+                    self._parted_count += 1
+                    self._parted += [f"{path}:{row.line}"] * (len(self._parted) < 3)
+        return builder
+
+    def _scan(self, path: Path) -> Iterator[Row]:
+        draws = self._config.data.valid_fraction and path.stem == "train"
+        for found in dataset.scan(path):
+            if isinstance(found, Fault):
+                self.faults.add(found)
+                continue
+            if not self.rows[path]:
+                needs_template(self._tokenizer, found, path)
+                self._kind = found.kind
+            self.rows[path] += 1
+            if draws:
+                self.fingerprints.append(found.fingerprint(normalised=True))
+            yield found
+
+    def _count(self) -> None:
+        self._done += 1
+        if time.monotonic() - self._told > 0.5:
+            self._told = time.monotonic()
+            self._output.emit(Progress(done=self._done, total=self.total, unit="examples"))
+
+    def notices(self) -> list[Notice]:
+        """Say what is unusual about the rows."""
+        said = []
+        if self._config.train.mask_prompt and self._kind == "text":
+            said.append(
+                Notice(
+                    level="info",
+                    code="mask_prompt",
+                    message="text rows have no prompt: every token is trained on",
+                )
+            )
+        if self._parted_count:
+            said.append(
+                Notice(
+                    level="warning",
+                    code="labels_parted",
+                    message=f"in {self._parted_count} rows the chat template does not go on as its "
+                    f"prompt ends; labels begin where the two part: {', '.join(self._parted)}",
+                    hint="farense-tui data check shows the labels of each row.",
+                )
+            )
+        return said
+
+
+def unusable(found: labels.Encoded, max_seq_length: int) -> str:
+    """Say why a tokenised row cannot be trained on, if so."""
+    if found.first >= len(found.tokens):
+        return "no token of the row is a label"
+    if found.first >= max_seq_length:
+        what = f"its first label is token {found.first + 1}"
+        return f"all labels are cut off: {what}, train.max_seq_length is {max_seq_length}"
+    return ""
+
+
+def needs_template(tokenizer: Any, row: Row, path: Path) -> None:
+    """Refuse chats for a model that has no template for them."""
+    if row.kind != "text" and not tokenizer.has_chat_template:
         raise refused(
-            f"the model has no chat template, and the rows of {path} are {rows[0].kind} rows",
+            f"the model has no chat template, and the rows of {path} are {row.kind} rows",
             hint='Use an instruct model, or rows of {"text": "..."}.',
             kind="data",
         )
-    pieces: list[Ints] = []
-    first_label: list[int] = []
-    faults: list[Fault] = []
-    truncated = 0
-    for row in rows:
-        progress()
-        try:
-            tokens, first = encode(tokenizer, row, mask_prompt)
-        except (TemplateError, ValueError, TypeError, KeyError) as error:
-            faults.append(Fault(path, row.line, f"the chat template refuses the row: {error}"))
-            continue
-        if first >= len(tokens):
-            faults.append(Fault(path, row.line, "no token of the row is a label"))
-        elif first >= max_seq_length:
-            what = f"its first label is token {first + 1}, train.max_seq_length is {max_seq_length}"
-            faults.append(Fault(path, row.line, f"all labels are cut off: {what}"))
-        truncated += len(tokens) > max_seq_length
-        pieces.append(np.asarray(tokens[:max_seq_length], dtype=np.int32))
-        first_label.append(first)
-    if faults:
-        raise faulty(faults)
-    return Examples(
-        tokens=np.concatenate(pieces),
-        bounds=np.concatenate([[0], np.cumsum([len(piece) for piece in pieces])]).astype(np.int64),
-        first_label=np.asarray(first_label, dtype=np.int32),
-        truncated=truncated,
+
+
+def _settings(config: Config) -> dict[str, object]:
+    return {
+        "max_seq_length": config.train.max_seq_length,
+        "mask_prompt": config.train.mask_prompt,
+        "trust_remote_code": config.model.trust_remote_code,
+        "valid_fraction": config.data.valid_fraction,
+        "seed": config.train.seed if config.data.valid_fraction else 0,
+    }
+
+
+def _state(files: list[Path]) -> list[tuple[int, int] | None]:
+    """Sizes and times of change: a file that is written to while it is read is not cached."""
+    found = [path.stat() if path.is_file() else None for path in files]
+    return [(stat.st_size, stat.st_mtime_ns) if stat else None for stat in found]
+
+
+def _set_aside(train: Examples, valid: Examples, seed: int) -> Notice:
+    return Notice(
+        level="info",
+        code="split",
+        message=f"{len(valid)} of {len(train) + len(valid)} rows of train.jsonl are set aside for "
+        f"validation (seed {seed}); {len(train)} are trained on",
     )
 
 
-def _notices(
-    train: list[Row],
-    splits: dict[str, Examples],
-    max_seq_length: int,
-    mask_prompt: bool,
-    output: Output,
-) -> None:
+def _not_split() -> Notice:
+    return Notice(
+        level="info",
+        code="split",
+        message="there is a valid.jsonl: data.valid_fraction is not used",
+    )
+
+
+def _remarks(splits: dict[str, Examples], max_seq_length: int) -> list[Notice]:
+    said = []
     if "valid" not in splits:
-        output.emit(
+        said.append(
             Notice(
                 level="warning",
                 code="no_validation",
                 message="there is no validation set: nothing tells which adapter is the best",
-                hint="Put some rows into valid.jsonl.",
-            )
-        )
-    if mask_prompt and train[0].kind == "text":
-        output.emit(
-            Notice(
-                level="info",
-                code="mask_prompt",
-                message="text rows have no prompt: every token is trained on",
+                hint="Put some rows into valid.jsonl, or set data.valid_fraction.",
             )
         )
     truncated = sum(examples.truncated for examples in splits.values())
     if truncated:
-        output.emit(
+        said.append(
             Notice(
                 level="warning",
                 code="truncated",
@@ -205,17 +231,4 @@ def _notices(
                 hint="Raise train.max_seq_length or shorten them.",
             )
         )
-
-
-def _reporter(output: Output, total: int) -> Callable[[], None]:
-    """Make a function that counts examples and tells of it twice a second."""
-    done, last = 0, time.monotonic()
-
-    def count() -> None:
-        nonlocal done, last
-        done += 1
-        if time.monotonic() - last > 0.5:
-            last = time.monotonic()
-            output.emit(Progress(done=done, total=total, unit="examples"))
-
-    return count
+    return said

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,6 @@ from worker import (
     checkpoint,
     data,
     dropout,
-    handover,
     loss,
     memory,
     model,
@@ -28,7 +29,6 @@ from worker.control import Control
 from worker.data import Examples
 from worker.output import Output
 from worker.protocol import events
-from worker.protocol.errors import FarenseError
 from worker.protocol.profile import Config, check
 from worker.protocol.recipe import of
 from worker.protocol.runfolder import RunFolder
@@ -44,7 +44,7 @@ class Run:
     output: Output
     control: Control
     ranks: Ranks
-    tokenizer: Any
+    load_tokenizer: Callable[[], Any]
     train: Examples
     valid: Examples | None
     model: nn.Module
@@ -54,7 +54,6 @@ class Run:
     guard: memory.Guard
     loss_and_gradient: loss.LossAndGradient = field(init=False)
     unsaved: bool = False
-    short: FarenseError | None = None  # of memory, on this rank
     per_epoch: int = field(init=False)
     total_steps: int = field(init=False)
 
@@ -62,6 +61,11 @@ class Run:
         """Count the steps."""
         self.per_epoch = batching.steps_per_epoch(len(self.train), self.config.effective_batch)
         self.total_steps = self.per_epoch * self.config.train.epochs
+
+    @property
+    def tokenizer(self) -> Any:
+        """The tokenizer, loaded when it is first asked for: cached data needs none."""
+        return self.load_tokenizer()
 
 
 def set_up(
@@ -73,14 +77,8 @@ def set_up(
     path = model.find(config.model, output)
 
     output.enter("tokenizing")
-    tokenizer = model.tokenizer(path, config.model)
-    train_set, valid_set = data.load(
-        Path(config.data.path),
-        tokenizer,
-        max_seq_length=config.train.max_seq_length,
-        mask_prompt=config.train.mask_prompt,
-        output=output,
-    )
+    load_tokenizer = functools.cache(lambda: model.tokenizer(path, config.model))
+    train_set, valid_set = data.load(config, path, load_tokenizer, output)
 
     output.enter("loading_model")
     network = model.load(path, config.model)
@@ -99,7 +97,7 @@ def set_up(
         output=output,
         control=control,
         ranks=ranks,
-        tokenizer=tokenizer,
+        load_tokenizer=load_tokenizer,
         train=train_set,
         valid=valid_set,
         model=network,
@@ -114,8 +112,7 @@ def set_up(
         guard=memory.Guard(config.memory, memory.memory_limit(mx)),
     )
     trainable, _, _ = model.count(network)
-    if ranks.first:
-        checkpoint.check_space(folder, trainable, config.checkpoint.keep)
+    checkpoint.check_space(folder, trainable, config.checkpoint.keep)
     go_back(run)
     return run
 
@@ -125,11 +122,9 @@ def go_back(run: Run) -> None:
 
     Every reader of the record drops the steps after that one.
     """
-    loaded, damaged = None, list[str]()
-    if run.ranks.first:  # the others may not even have the folder
+    if run.ranks.first:
         checkpoint.clean_up(run.folder)
-        loaded, damaged = checkpoint.newest(run.folder)
-    loaded = handover.hand_over(run.ranks, loaded, run.state)
+    loaded, damaged = checkpoint.newest(run.folder)
     for what in damaged:
         run.output.emit(
             events.Notice(

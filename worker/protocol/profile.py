@@ -54,6 +54,10 @@ class Data(Struct, frozen=True, forbid_unknown_fields=True):
         str,
         Meta(min_length=1, description="folder with train.jsonl and valid.jsonl, or `embedded`"),
     ] = "embedded"
+    valid_fraction: Annotated[
+        float,
+        Meta(ge=0, le=0.5, description="of train.jsonl to validate on if there is no valid.jsonl"),
+    ] = 0.0
 
 
 class Train(Struct, frozen=True, forbid_unknown_fields=True):

@@ -20,6 +20,7 @@ FIXED = (
     "lora.dropout",
     "lora.num_layers",
     "lora.keys",
+    "data.valid_fraction",
 )
 EFFECTIVE_BATCH = "effective batch (train.batch_size x train.grad_accumulation)"
 # These change the curve from here on, which is what they are for.
