@@ -17,6 +17,7 @@ from worker import (
     checkpoint,
     data,
     dropout,
+    handover,
     loss,
     memory,
     model,
@@ -29,6 +30,7 @@ from worker.control import Control
 from worker.data import Examples
 from worker.output import Output
 from worker.protocol import events
+from worker.protocol.errors import FarenseError
 from worker.protocol.profile import Config, check
 from worker.protocol.recipe import of
 from worker.protocol.runfolder import RunFolder
@@ -54,6 +56,7 @@ class Run:
     guard: memory.Guard
     loss_and_gradient: loss.LossAndGradient = field(init=False)
     unsaved: bool = False
+    short: FarenseError | None = None  # of memory, on this rank
     per_epoch: int = field(init=False)
     total_steps: int = field(init=False)
 
@@ -112,7 +115,8 @@ def set_up(
         guard=memory.Guard(config.memory, memory.memory_limit(mx)),
     )
     trainable, _, _ = model.count(network)
-    checkpoint.check_space(folder, trainable, config.checkpoint.keep)
+    if ranks.first:
+        checkpoint.check_space(folder, trainable, config.checkpoint.keep)
     go_back(run)
     return run
 
@@ -122,9 +126,11 @@ def go_back(run: Run) -> None:
 
     Every reader of the record drops the steps after that one.
     """
-    if run.ranks.first:
+    loaded, damaged = None, list[str]()
+    if run.ranks.first:  # the others may not even have the folder
         checkpoint.clean_up(run.folder)
-    loaded, damaged = checkpoint.newest(run.folder)
+        loaded, damaged = checkpoint.newest(run.folder)
+    loaded = handover.hand_over(run.ranks, loaded, run.state)
     for what in damaged:
         run.output.emit(
             events.Notice(
