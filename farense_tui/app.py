@@ -16,7 +16,7 @@ from farense_tui.engine.supervisor import Worker
 from farense_tui.screens.dialogs import ErrorDialog
 from farense_tui.terminal import TerminalGuard
 from farense_tui.theme import DARK, LIGHT, THEMES
-from worker.protocol.errors import FarenseError
+from worker.protocol.errors import FarenseError, refused
 from worker.protocol.profile import Profile
 from worker.protocol.runfolder import RunFolder
 
@@ -114,6 +114,10 @@ class FarenseApp(App[None]):
             worker = supervisor.launch(folder)
         except FarenseError as error:
             self.call_from_thread(self.show_error, error)
+            return
+        except OSError as error:  # a path that is too long or may not be read
+            wrong = refused(f"cannot read {error.filename}", error.strerror or str(error))
+            self.call_from_thread(self.show_error, wrong)
             return
         self.call_from_thread(self.open_run, folder, worker)
 

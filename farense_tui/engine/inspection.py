@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from farense_tui.engine import models, runs
 from farense_tui.engine.models import ModelState
 from worker.protocol import dataset
-from worker.protocol.dataset import Summary
+from worker.protocol.dataset import Fault, Summary
 from worker.protocol.profile import Profile
 
 
@@ -32,8 +33,16 @@ def inspect(profile: Profile) -> Inspection:
     return Inspection(
         model=models.locate(model.repo, model.revision),
         fallback=models.locate(model.fallback) if model.fallback else None,
-        data=dataset.summarise(runs.data_folder(profile)),
+        data=_summarise(runs.data_folder(profile)),
     )
+
+
+def _summarise(folder: Path) -> Summary:
+    """Any text may stand for the folder while it is typed: too long a name, one not to be read."""
+    try:
+        return dataset.summarise(folder)
+    except OSError as error:
+        return Summary(folder, {}, (Fault(folder, 0, error.strerror or str(error)),))
 
 
 def held_out(profile: Profile, data: Summary) -> float:

@@ -202,6 +202,15 @@ async def test_any_text_may_be_typed_for_the_model(runs_dir: Path) -> None:
             await until(pilot, lambda: "✗ missing" in plan(screen) or "download" in plan(screen))
 
 
+async def test_any_text_may_be_typed_for_the_data(runs_dir: Path) -> None:
+    async with launched(runs_dir) as (pilot, screen):
+        await pilot.press("4")
+        await type_in(pilot, screen, "data.path", "x" * 300)
+        await until(pilot, lambda: "File name too long" in plan(screen))
+        await pilot.press("escape", "s")
+        await until(pilot, lambda: isinstance(pilot.app.screen, ErrorDialog))
+
+
 async def test_a_refused_start_says_why_and_keeps_everything(runs_dir: Path) -> None:
     async with launched(runs_dir) as (pilot, screen):
         await pilot.press("4")
