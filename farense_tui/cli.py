@@ -13,8 +13,10 @@ from farense_tui import __version__, headless
 from farense_tui.engine import ask as asking
 from farense_tui.engine import format as f
 from farense_tui.engine import hardware, models, profiles, runs, supervisor
+from farense_tui.engine.several import group
 from farense_tui.engine.supervisor import Control
 from worker.protocol.errors import ExitCode, FarenseError, refused, usage
+from worker.protocol.hosts import BACKENDS
 from worker.protocol.profile import Profile, replace_setting, setting
 from worker.protocol.runfolder import RunFolder
 
@@ -54,7 +56,8 @@ def train(args: argparse.Namespace) -> int:
     profile = _changed(profiles.get(profile_name), args)
     stem = Path(profile_name).stem
     name = args.name or runs.new_name(stem, folder)
-    run = runs.prepare(profile, name=name, profile_name=stem, folder=folder)
+    several = _several(args)
+    run = runs.prepare(profile, name=name, profile_name=stem, folder=folder, **several)
     try:
         code = _start(run, args)
     except FarenseError as error:
@@ -70,7 +73,8 @@ def train(args: argparse.Namespace) -> int:
 def resume(args: argparse.Namespace) -> int:
     """Go on with a run."""
     run = runs.find(args.run, runs.runs_dir(args.runs_dir))
-    runs.prepare_resume(run, dict(_settings(args.set)))
+    several = {f"run.{key}": value for key, value in _several(args).items()}
+    runs.prepare_resume(run, {**dict(_settings(args.set)), **several})
     return _start(run, args)
 
 
@@ -205,6 +209,10 @@ def _settings(assignments: Sequence[str]) -> Iterator[tuple[str, Any]]:
             raise refused(f"{declared.name} {error}", hint=hint, kind="profile") from error
 
 
+def _several(args: argparse.Namespace) -> dict[str, Any]:
+    return group(args.ranks, args.hosts, args.backend)
+
+
 def _run_values(summary: runs.RunSummary) -> dict[str, object]:
     state = summary.state
     return {
@@ -268,6 +276,10 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument(
             "--set", metavar="SECTION.KEY=VALUE", action="append", default=[], help=which
         )
+        where = sub.add_mutually_exclusive_group()
+        where.add_argument("--hosts", metavar="FILE", help="train on these machines (mlx.launch)")
+        where.add_argument("--ranks", type=int, metavar="N", help="processes on this machine")
+        sub.add_argument("--backend", choices=BACKENDS, metavar="B", help="default: ring")
         how = sub.add_mutually_exclusive_group()
         how.add_argument("--json", action="store_true", help="print the worker's events")
         how.add_argument("--detach", action="store_true", help="leave it in the background")

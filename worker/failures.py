@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from worker.protocol.errors import FarenseError
+from worker.protocol.errors import PEER, FarenseError
 
 _SMALLER = (
     "Take a smaller micro-batch (train.batch_size, with train.grad_accumulation raised), turn "
@@ -53,6 +53,12 @@ _KNOWN = (
         r"\[malloc|metal::malloc|Unable to allocate|maximum allowed buffer size",
         "there is not enough memory",
         _SMALLER,
+    ),
+    (
+        PEER,
+        r"connection to a peer was lost|\[(jaccl|nccl|mpi)\]",
+        "the connection to another rank was lost",
+        "Resume. If it comes again, look after the network between the machines.",
     ),
     (
         "no_gpu",

@@ -21,7 +21,7 @@ from worker.control import Control
 from worker.data import Examples
 from worker.output import Output
 from worker.protocol import events
-from worker.protocol.errors import FarenseError
+from worker.protocol.errors import PEER, FarenseError
 from worker.protocol.events import wire
 from worker.protocol.profile import Config
 from worker.protocol.runfolder import RunFolder, disk_error
@@ -203,7 +203,7 @@ def end_short_of_memory(run: Run) -> None:
     """Save and end, because memory is short where one of the ranks is."""
     save(run, improved=False)
     run.ranks.add(0.0)  # none goes before the first rank has saved
-    raise run.short or FarenseError("memory is short on another rank", kind="peer")
+    raise run.short or FarenseError("memory is short on another rank", kind=PEER)
 
 
 # ---- the duties -------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from worker.protocol.errors import ExitCode, FarenseError
+from worker.protocol.errors import PEER, ExitCode, FarenseError
 from worker.protocol.hosts import Host
 
 # What is asked for, and the signal that asks a worker for it (worker/control.py).
@@ -28,7 +28,6 @@ WORDS = {
 }
 SIGN_OF_LIFE = b"\n"
 BEAT = 5.0  # seconds between two signs of life
-PEER = "peer"  # kind of a failure that only follows from another rank's
 
 _MARK = "@farense-rank-ended "
 _LAUNCHER = re.compile(r"Node with rank (\d+) exited with code (-?\d+)")

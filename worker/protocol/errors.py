@@ -5,6 +5,10 @@ from __future__ import annotations
 from enum import IntEnum
 
 
+# Kind of a rank's failure that only follows from another rank's.
+PEER = "peer"
+
+
 class ExitCode(IntEnum):
     """Exit codes of `farense-tui` and of the worker."""
 
