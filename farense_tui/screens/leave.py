@@ -9,9 +9,9 @@ from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalGroup
-from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import Static
+from textual.widgets import OptionList, Static
+from textual.widgets.option_list import Option
 
 from farense_tui.engine import supervisor
 from farense_tui.engine.supervisor import STOP_PATIENCE, Control
@@ -47,17 +47,25 @@ class LeaveDialog(ModalScreen[None]):
         """The question and the ways to answer it."""
         names = ", ".join(run.name for run in self._alive)
         one = len(self._alive) == 1
-        answers = [
-            keys("b", f"leave, {'it goes' if one else 'they go'} on in the background"),
-            keys("s", f"stop {'it' if one else 'them'} with a checkpoint, then leave"),
-            keys("esc", "stay"),
-        ]
+        answers = {
+            "background": keys(
+                "b  ", f"leave, {'it goes' if one else 'they go'} on in the background"
+            ),
+            "stop": keys("s  ", f"stop {'it' if one else 'them'} with a checkpoint, then leave"),
+            "dismiss": keys("esc", "stay"),
+        }
         with VerticalGroup(classes="box"):
             yield Static(
                 f"{names} {'is' if one else 'are'} being trained", classes="title", markup=False
             )
-            yield Static(Content("\n").join(answers), classes="text")
-            yield Static(classes="keys", markup=False)
+            options = [Option(prompt, id=action) for action, prompt in answers.items()]
+            yield OptionList(*options, compact=True)
+            yield Static(classes="note", markup=False)
+
+    async def on_option_list_option_selected(self, message: OptionList.OptionSelected) -> None:
+        """Do what was chosen with enter or the mouse, as its key does."""
+        message.stop()
+        await self.run_action(str(message.option.id))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Kill only what was asked to stop before."""
@@ -98,4 +106,6 @@ class LeaveDialog(ModalScreen[None]):
             self._say(_LATE)
 
     def _say(self, text: str) -> None:
-        self.query_one(".keys", Static).update(text)
+        note = self.query_one(".note", Static)
+        note.display = True
+        note.update(text)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -74,7 +76,7 @@ async def test_a_run_that_does_not_stop_is_killed_on_a_second_key(
         await pilot.press("k")
         assert process.poll() is None
         await pilot.press("s")
-        note = app.screen.query_one(".keys", Static)
+        note = app.screen.query_one(".note", Static)
         await until(pilot, lambda: "Not stopped yet" in str(note.render()))
         await pilot.press("k")
         await until(pilot, lambda: app._exit)
@@ -166,3 +168,13 @@ def contrast(one: Color, other: Color) -> float:
 
 def test_no_state_is_told_by_colour_alone() -> None:
     assert len({(look.sign, look.word) for look in LOOKS.values()}) == len(LOOKS)
+
+
+def test_the_first_frame_waits_for_nothing_heavy() -> None:
+    code = (
+        "import sys, farense_tui.app, farense_tui.screens.launch;"
+        "print(*{m.split('.')[0] for m in sys.modules})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    heavy = {"mlx", "mlx_lm", "transformers", "numpy", "huggingface_hub", "textual_plot", "httpx"}
+    assert not heavy & set(done.stdout.split())
