@@ -28,20 +28,28 @@ class Tail:
         """Give the events of the lines that were completed since, at most about `most` bytes.
 
         A line without its end waits for the next look. Unknown and torn lines are counted in
-        `unreadable` and passed over.
+        `unreadable` and passed over. Empty only if there is no more whole event in the file.
         """
-        return [event for _, event in self.read_lines(most) if event is not None]
+        while lines := self.read_lines(most):
+            if events := [event for _, event in lines if event is not None]:
+                return events
+        return []
 
     def read_lines(self, most: int = _CHUNK) -> list[tuple[bytes, AnyEvent | None]]:
         """As `read`, with each line as it stands in the file."""
+        chunks = []
         try:
             with self.path.open("rb") as file:
                 file.seek(self.offset)
-                chunk = file.read(most)
+                while chunk := file.read(most):  # more than once only if a line is that long
+                    chunks.append(chunk)
+                    if b"\n" in chunk:
+                        break
         except FileNotFoundError:
             return []
-        self.offset += len(chunk)
-        *lines, self._rest = (self._rest + chunk).split(b"\n")
+        read = b"".join(chunks)
+        self.offset += len(read)
+        *lines, self._rest = (self._rest + read).split(b"\n")
         found: list[tuple[bytes, AnyEvent | None]] = []
         for line in lines:
             if line.strip():
