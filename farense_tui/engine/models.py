@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,4 +95,15 @@ def _cached(repo: str, revision: str) -> Path | None:
     if not isinstance(config, str):
         return None
     snapshot = Path(config).parent
-    return snapshot if any(snapshot.glob("model*.safetensors")) else None
+    return snapshot if _complete(snapshot) else None
+
+
+def _complete(snapshot: Path) -> bool:
+    """Whether all weights are there; a download that was broken off may have left some."""
+    try:
+        index = json.loads((snapshot / "model.safetensors.index.json").read_text())
+        return all((snapshot / name).exists() for name in set(index["weight_map"].values()))
+    except FileNotFoundError:  # all in one file
+        return any(snapshot.glob("model*.safetensors"))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return False
