@@ -189,7 +189,11 @@ def prepare(
     )
     try:
         path.mkdir(parents=True)
-        write_atomically(path / "config.toml", dumps(config))
+        try:
+            write_atomically(path / "config.toml", dumps(config))
+        except OSError:
+            shutil.rmtree(path, ignore_errors=True)
+            raise
     except OSError as error:
         raise disk_error(error, path) from error
     return RunFolder(path.resolve())
