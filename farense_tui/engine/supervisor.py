@@ -124,13 +124,13 @@ def last_words(log: Path, lines: int = 12) -> str:
 def explain_exit(code: int, folder: RunFolder) -> FarenseError:
     """Say what became of a worker that ended without a last event."""
     if code < 0:
-        name = signal.Signals(-code).name
-        title = f"the worker was killed by {name}"
+        named = {each.value: each.name for each in signal.Signals}
+        title = f"the worker was killed by {named.get(-code, f'signal {-code}')}"
         detail = {
-            signal.SIGKILL: "Somebody killed it, or the system did because memory ran out.",
-            signal.SIGABRT: "A native library gave up; the log may say why.",
-            signal.SIGSEGV: "A native library crashed.",
-        }.get(signal.Signals(-code), "")
+            signal.SIGKILL.value: "Somebody killed it, or the system did because memory ran out.",
+            signal.SIGABRT.value: "A native library gave up; the log may say why.",
+            signal.SIGSEGV.value: "A native library crashed.",
+        }.get(-code, "")
     else:
         title, detail = f"the worker ended with exit code {code}", ""
     words = last_words(folder.log)
