@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -27,20 +28,24 @@ def ask(
     command = [sys.executable, "-P", "-m", "worker.ask"]
     command += ["--model", model, "--max-tokens", str(max_tokens)]
     command += [f"--adapter={name}={folder}" for name, folder in adapters]
-    with subprocess.Popen(
-        [*command, "--", question],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    ) as process:
+    # stderr into a file: a pipe that nobody empties would stop the worker once it is full.
+    with (
+        tempfile.TemporaryFile() as log,
+        subprocess.Popen(
+            [*command, "--", question],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+        ) as process,
+    ):
         assert process.stdout is not None
-        assert process.stderr is not None
         for line in process.stdout:
             said = json.loads(line)
             if "error" in said:
                 code = ExitCode(said["error"].pop("exit_code"))
                 raise FarenseError(**said["error"], exit_code=code)
             yield Piece(said["adapter"], said.get("text", ""), said.get("done", False))
-        stderr = process.stderr.read().decode("utf-8", "replace")
-    if process.returncode:
-        raise FarenseError("the model could not answer", stderr[-2000:], kind="ask")
+        if process.wait():
+            log.seek(0)
+            stderr = log.read().decode("utf-8", "replace")
+            raise FarenseError("the model could not answer", stderr[-2000:], kind="ask")
