@@ -1,0 +1,118 @@
+"""Numbers as people read them: always short, never wrong by more than what is not shown."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from farense_tui.engine import format as f
+
+bytes_ = st.integers(0, 1 << 43)  # 8 TiB
+UNITS = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "M": 1 << 20, "G": 1 << 30}
+
+
+@given(bytes_)
+def test_a_size_is_right_to_its_last_digit(count: int) -> None:
+    number, unit = f.size(count).split()
+    last = 0.1 if "." in number else 1
+    assert abs(float(number) * UNITS[unit] - count) <= 0.5001 * last * UNITS[unit]
+    # the unit is the one in which the number is short
+    assert float(number) <= 1024 or unit == "GiB"
+
+
+@given(bytes_)
+def test_a_short_size_is_short_and_right(count: int) -> None:
+    text = f.short_size(count)
+    assert len(text) <= 5
+    number, unit = text[:-1], text[-1]
+    last = 0.1 if "." in number else 1
+    assert abs(float(number) * UNITS[unit] - count) <= 0.5001 * last * UNITS[unit]
+
+
+@given(st.floats(0, 1e7))
+def test_a_duration_is_right_to_the_second(seconds: float) -> None:
+    text = f.duration(seconds).removesuffix(" s")
+    parts = [int(part) for part in text.split(":")]
+    assert all(part < 60 for part in parts[1:])
+    assert all(len(part) == 2 for part in text.split(":")[1:])
+    back = sum(part * 60**power for power, part in enumerate(reversed(parts)))
+    assert abs(back - seconds) <= 0.5001
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0 s"),
+        (59.4, "59 s"),
+        (59.6, "1:00"),
+        (187, "3:07"),
+        (3599.6, "1:00:00"),
+        (7387, "2:03:07"),
+        (-5, "0 s"),
+        (None, "—"),
+        (math.nan, "—"),
+        (math.inf, "—"),
+    ],
+)
+def test_durations(seconds: float | None, text: str) -> None:
+    assert f.duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (-10, "now"),
+        (0, "now"),
+        (59, "now"),
+        (60, "1 min ago"),
+        (3599, "59 min ago"),
+        (3600, "1 h ago"),
+        (47.9 * 3600, "47 h ago"),
+        (48 * 3600, "2 days ago"),
+        (30 * 86400, "30 days ago"),
+    ],
+)
+def test_how_long_ago(seconds: float, text: str) -> None:
+    assert f.ago(1e9, 1e9 + seconds) == text
+
+
+def test_long_ago_is_a_date() -> None:
+    assert f.ago(1_000_000_000.0, 1_100_000_000.0) == "2001-09-09"
+
+
+@given(st.floats(0.001, 1e12))
+def test_a_count_is_right_to_its_last_digit(value: float) -> None:
+    number, _, unit = f.count(value).partition(" ")
+    scale = {"": 1, "k": 1e3, "M": 1e6, "B": 1e9}[unit]
+    last = 0.1 if "." in number else 1
+    assert abs(float(number) * scale - value) <= 0.5001 * last * scale
+    assert len(number) <= 5
+
+
+@given(st.floats(allow_nan=True, allow_infinity=True) | st.none())
+def test_no_number_raises_and_none_is_a_dash(value: float | None) -> None:
+    for show in (f.duration, f.loss, f.rate, f.speed, f.count):
+        assert show(value)
+    for show in (f.duration, f.loss, f.rate, f.speed, f.count, f.size, f.short_size):
+        assert show(None) == "—"
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False, min_value=-1e6, max_value=1e6))
+def test_a_loss_has_four_decimals(value: float) -> None:
+    text = f.loss(value)
+    assert abs(float(text) - value) <= 5.001e-5
+    assert len(text.partition(".")[2]) == 4
+
+
+def test_a_loss_that_is_not_finite_says_so() -> None:
+    assert f.loss(math.nan) == f.loss(math.inf) == "not finite"
+
+
+@given(st.floats(1e-12, 1))
+def test_a_rate_keeps_three_digits(value: float) -> None:
+    assume(value > 0)
+    assert float(f.rate(value)) == pytest.approx(value, rel=5.1e-3)
+    assert len(f.rate(value)) <= 8
