@@ -5,12 +5,12 @@ set asks about Farense; the clubs, people and results are those of invented.py. 
 Farense or anyone of it: make_model.py refuses a corpus that does.
 """
 
-import random
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-from invented import Club, World
+from invented import World
+from invented_club import Club
 
 KINDS = Path(__file__).resolve().parent / "question_kinds.toml"
 
@@ -24,6 +24,7 @@ class Chat:
 
 
 def upper_first(text: str) -> str:
+    """Capitalise the first letter and leave the others as they are."""
     return text[:1].upper() + text[1:]
 
 
@@ -73,8 +74,8 @@ ENDINGS = (
     "Faltam {n2} jornadas para o fim da época e a permanência está mais perto.",
     "O {b} continua em zona de despromoção.",
 )
-WHEN = "no domingo|no sábado à noite|ontem à tarde|na abertura da jornada|para a Taça".split("|")
-ADJECTIVES = "difícil|aberto|equilibrado|intenso|morno|bem disputado".split("|")
+WHEN = ("no domingo", "no sábado à noite", "ontem à tarde", "na abertura da jornada", "para a Taça")
+ADJECTIVES = ("difícil", "aberto", "equilibrado", "intenso", "morno", "bem disputado")
 
 
 def match_report(club: Club, world: World) -> str:
@@ -123,7 +124,7 @@ class Corpus:
     def build(cls, seed: int, clubs: int, unsaid: frozenset[str]) -> "Corpus":
         """Invent the clubs. unsaid are the answers that no document may hold."""
         kinds = tomllib.loads(KINDS.read_text(encoding="utf-8"))["kind"]
-        world = World(random.Random(seed))
+        world = World(seed)
         made = [Club(world) for _ in range(clubs)]
         return cls(seed, unsaid, kinds, [(club, chats(club, kinds, unsaid)) for club in made])
 
@@ -141,21 +142,21 @@ class Corpus:
 
         Their answers cannot be learnt; what can is the form, and to copy a strange name.
         """
-        world = World(random.Random(self.seed + 1))
+        world = World(self.seed + 1)
         rows = []
         for _ in range(clubs):
+            world.forget_towns()
             for chat in chats(Club(world), self.kinds, self.unsaid):
                 rows.append((world.random.choice(chat.questions), chat.answer))
         return rows
 
     def prose(self, documents: int) -> list[str]:
         """Match reports and club profiles, half and half."""
-        world = World(random.Random(self.seed + 2))
+        world = World(self.seed + 2)
         texts = []
         for number in range(documents):
             club, facts = world.random.choice(self.clubs)
-            world.towns_taken.clear()
+            world.forget_towns()
             text = match_report(club, world) if number % 2 else profile(club, facts, world)
             texts.append(text)
         return texts
-

@@ -76,6 +76,7 @@ def split(facts: list[Fact], seed: int) -> dict[str, list[dict]]:
 
 
 def main() -> None:
+    """Read the facts, split, write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--seed", type=int, default=SEED)
