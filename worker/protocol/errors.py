@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-
 # Kind of a rank's failure that only follows from another rank's.
 PEER = "peer"
 
