@@ -11,7 +11,6 @@ import json
 import re
 import signal
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import msgspec
 
@@ -120,30 +119,33 @@ def explain(end: End, hosts: Sequence[Host], run: str) -> FarenseError:
             kind=failure.kind,
             exit_code=_exit_code(failure),
         )
-    if end.code < 0:
-        title, detail = f"{who} was killed by {_signal_name(-end.code)}", _MEANING.get(-end.code)
-    elif not end.guarded and not host.local:
-        title = f"{who} could not be started"
-        detail = f"ssh to {host.ssh} ended with exit code {end.code}"
+    detail = ""
+    if not end.guarded and not host.local:
+        title = f"{who} could not be started, or was lost"
+        detail = f"ssh to {host.ssh} ended with {_code(end.code)}."
         hint = (
             f"`ssh {host.ssh} true` must work without a question, and the same Python "
             "environment must be there under the same path (docs/several-machines.md)."
         )
+    elif end.code < 0:
+        title, detail = f"{who} was killed by {_code(end.code)}", _MEANING.get(-end.code, "")
     else:
-        title, detail = f"{who} ended with exit code {end.code}", None
-    told: Any = "\n".join(part for part in (detail, end.words) if part)
-    return FarenseError(title, told, hint, kind="rank")
+        title = f"{who} ended with {_code(end.code)}"
+    detail = "\n".join(part for part in (detail, end.words) if part)
+    return FarenseError(title, detail, hint, kind="rank")
 
 
 def _exit_code(failure: Failure) -> ExitCode:
     return ExitCode.REFUSED if failure.exit_code == ExitCode.REFUSED else ExitCode.FAILED
 
 
-def _signal_name(number: int) -> str:
+def _code(code: int) -> str:
+    if code >= 0:
+        return f"exit code {code}"
     try:
-        return signal.Signals(number).name
+        return signal.Signals(-code).name
     except ValueError:
-        return f"signal {number}"
+        return f"signal {-code}"
 
 
 _MEANING: dict[int, str] = {
