@@ -13,6 +13,7 @@ from textual.screen import Screen
 
 from farense_tui.engine import runs, supervisor
 from farense_tui.engine.supervisor import Worker
+from farense_tui.messages import Refused, Started
 from farense_tui.screens.dialogs import ErrorDialog
 from farense_tui.terminal import TerminalGuard
 from farense_tui.theme import DARK, LIGHT, THEMES
@@ -113,13 +114,12 @@ class FarenseApp(App[None]):
             )
             worker = supervisor.launch(folder)
         except FarenseError as error:
-            self.call_from_thread(self.show_error, error)
-            return
+            self.post_message(Refused(error))
         except OSError as error:  # a path that is too long or may not be read
             wrong = refused(f"cannot read {error.filename}", error.strerror or str(error))
-            self.call_from_thread(self.show_error, wrong)
-            return
-        self.call_from_thread(self.open_run, folder, worker)
+            self.post_message(Refused(wrong))
+        else:
+            self.post_message(Started(worker))
 
     @work(thread=True, exclusive=True, group="start")
     def resume_run(self, folder: RunFolder) -> None:
@@ -128,9 +128,17 @@ class FarenseApp(App[None]):
             runs.check_resumable(folder)
             worker = supervisor.launch(folder)
         except FarenseError as error:
-            self.call_from_thread(self.show_error, error)
-            return
-        self.call_from_thread(self.open_run, folder, worker)
+            self.post_message(Refused(error))
+        else:
+            self.post_message(Started(worker))
+
+    def on_started(self, message: Started) -> None:
+        """Show the run."""
+        self.open_run(message.worker.folder, message.worker)
+
+    def on_refused(self, message: Refused) -> None:
+        """Show why not."""
+        self.show_error(message.error)
 
     def show_error(self, error: FarenseError) -> None:
         """Say what went wrong; the screen behind stays as it is."""

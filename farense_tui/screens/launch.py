@@ -18,6 +18,7 @@ from farense_tui.engine.draft import Draft, find
 from farense_tui.engine.inspection import Inspection
 from farense_tui.engine.listing import going_on_or_resumable
 from farense_tui.engine.runs import RunSummary
+from farense_tui.messages import Inspected, RunsRead
 from farense_tui.screens.save_profile import save_as
 from farense_tui.widgets.help_line import HelpLine
 from farense_tui.widgets.machine_line import MachineLine
@@ -139,20 +140,22 @@ class LaunchScreen(Screen[None]):
         draft = self.draft
         if draft:
             found = inspection.inspect(draft.profile)
-            self.app.call_from_thread(self._inspected, inspection.key(draft.profile), found)
+            self.post_message(Inspected(inspection.key(draft.profile), found))
 
-    def _inspected(self, key: tuple[str, ...], found: Inspection) -> None:
-        self._inspections[key] = found
+    def on_inspected(self, message: Inspected) -> None:
+        """Show what was found."""
+        self._inspections[message.key] = message.found
         self._show_plan()
 
     @work(thread=True, exclusive=True, group="runs")
     def _look_at_runs(self) -> None:
         run = going_on_or_resumable(self._runs_dir)
-        self.app.call_from_thread(self._show_run, run)
+        self.post_message(RunsRead([run] if run else []))
 
-    def _show_run(self, run: RunSummary | None) -> None:
-        self._run = run
-        self.query_one(PlanPanel).show_run(run)
+    def on_runs_read(self, message: RunsRead) -> None:
+        """Show the run to go back to."""
+        self._run = next(iter(message.summaries), None)
+        self.query_one(PlanPanel).show_run(self._run)
         self.refresh_bindings()
 
     # What is typed and chosen

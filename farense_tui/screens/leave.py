@@ -82,6 +82,7 @@ class LeaveDialog(ModalScreen[None]):
             self._say(_STOPPING)
             self.refresh_bindings()
             self._stop()
+            self._wait()
 
     def action_kill(self) -> None:
         """Do not wait for the checkpoint."""
@@ -92,7 +93,6 @@ class LeaveDialog(ModalScreen[None]):
     def _stop(self) -> None:
         for run in self._alive:
             supervisor.send(run, Control.STOP)
-        self.app.call_from_thread(self._wait)
 
     def _wait(self) -> None:
         """Look again and again; a thread that waited would hold the end of the app up."""

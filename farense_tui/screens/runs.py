@@ -17,10 +17,11 @@ from farense_tui.engine import runs, supervisor
 from farense_tui.engine.listing import Listing
 from farense_tui.engine.runs import RunSummary
 from farense_tui.engine.supervisor import Control
+from farense_tui.messages import Asked, Refused, RunsRead
 from farense_tui.screens.dialogs import Answer, AskDialog
 from farense_tui.widgets.run_table import RunTable
 from worker.protocol.errors import FarenseError
-from worker.protocol.runfolder import RunFolder
+from worker.protocol.runfolder import RunFolder, disk_error
 
 if TYPE_CHECKING:
     from farense_tui.app import FarenseApp
@@ -67,13 +68,13 @@ class RunsScreen(Screen[None]):
 
     @work(thread=True, group="look")
     def _read(self) -> None:
-        summaries = list(self._listing.summaries())
-        self.app.call_from_thread(self._show, summaries)
+        self.post_message(RunsRead(list(self._listing.summaries())))
 
-    def _show(self, summaries: list[RunSummary]) -> None:
+    def on_runs_read(self, message: RunsRead) -> None:
+        """Show them."""
         self._looking = False
-        self._summaries = {str(summary.folder.path): summary for summary in summaries}
-        self.query_one(RunTable).show(summaries)
+        self._summaries = {str(summary.folder.path): summary for summary in message.summaries}
+        self.query_one(RunTable).show(message.summaries)
         self._show_detail()
 
     @property
@@ -124,11 +125,13 @@ class RunsScreen(Screen[None]):
     @work(thread=True, group="control")
     def _stop(self, folder: RunFolder) -> None:
         if supervisor.send(folder, Control.STOP):
-            self.app.call_from_thread(
-                self.notify, "finishing the step and saving", title=folder.name, markup=False
-            )
+            self.post_message(Asked(folder.name))
         else:
-            self.app.call_from_thread(self.app.show_error, supervisor.not_running(folder))
+            self.app.post_message(Refused(supervisor.not_running(folder)))
+
+    def on_asked(self, message: Asked) -> None:
+        """Say that it may take a moment."""
+        self.notify("finishing the step and saving", title=message.name, markup=False)
 
     @work
     async def action_delete(self) -> None:
@@ -148,8 +151,10 @@ class RunsScreen(Screen[None]):
         try:
             runs.delete(folder)
         except FarenseError as error:
-            self.app.call_from_thread(self.app.show_error, error)
-        self.app.call_from_thread(self._look)
+            self.app.post_message(Refused(error))
+        except OSError as error:
+            self.app.post_message(Refused(disk_error(error, folder.path)))
+        self.call_later(self._look)
 
 
 def _detail(summary: RunSummary) -> Content:

@@ -1,0 +1,58 @@
+"""What threads have to say. They post messages instead of calling in and waiting: a screen that is
+being taken down drops a message, but a thread that waits for it would hold up the end of the app.
+"""
+
+from __future__ import annotations
+
+from textual.message import Message
+
+from farense_tui.engine.inspection import Inspection
+from farense_tui.engine.runs import RunSummary
+from farense_tui.engine.supervisor import Worker
+from worker.protocol.errors import FarenseError
+
+
+class Started(Message):
+    """A worker was started."""
+
+    def __init__(self, worker: Worker) -> None:
+        """Hand it over."""
+        super().__init__()
+        self.worker = worker
+
+
+class Refused(Message):
+    """Something could not be done."""
+
+    def __init__(self, error: FarenseError) -> None:
+        """Say why."""
+        super().__init__()
+        self.error = error
+
+
+class Inspected(Message):
+    """The model and the data of a draft were looked at."""
+
+    def __init__(self, key: tuple[str, ...], found: Inspection) -> None:
+        """Hand over what was found, with what it depends on."""
+        super().__init__()
+        self.key = key
+        self.found = found
+
+
+class RunsRead(Message):
+    """Runs were read."""
+
+    def __init__(self, summaries: list[RunSummary]) -> None:
+        """Hand them over."""
+        super().__init__()
+        self.summaries = summaries
+
+
+class Asked(Message):
+    """A worker was asked to stop."""
+
+    def __init__(self, name: str) -> None:
+        """Name its run."""
+        super().__init__()
+        self.name = name
