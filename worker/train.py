@@ -327,15 +327,15 @@ def wait_for_disk(run: Run, error: FarenseError) -> None:
 def pause(run: Run) -> None:
     """Wait until the run is told to go on or to stop; checkpoints are written meanwhile.
 
-    Only the first rank gets signals: the others wait for it where they agree.
+    Only the first rank gets signals. The others ask it as often as it asks itself: MLX's ring
+    would keep a core busy with a message that waits to be received.
     """
     control = run.control
-    if run.ranks.first:
-        run.output.enter("paused")
-        while control.asked.pause and not control.asked.stop:
-            if control.asked.save:
-                save(run, improved=False)
-                run.output.enter("paused")
-            time.sleep(_PAUSE_POLL)
+    run.output.enter("paused")
+    while run.ranks.add(control.asked.pause and not control.asked.stop)[0]:
+        if control.asked.save:
+            save(run, improved=False)
+            run.output.enter("paused")
+        time.sleep(_PAUSE_POLL)
     control.resume()
     control.agree(run.ranks.add)
