@@ -25,6 +25,7 @@ from worker.launch.reports import WORDS, End, Failure, encode
 _SILENCE = 60.0
 _GRACE = 2.0  # for a rank that is about to end by itself, when mlx.launch ends the run
 _LINES = 12
+_LEAD = 0  # standard input: what the run's lead asks for, through mlx.launch
 
 
 def main() -> int:
@@ -81,7 +82,7 @@ class Guard:
         """Wait for the rank's end, and bring it about when nobody leads the run any more."""
         assert self.process.stdout is not None
         assert self.process.stderr is not None
-        lead, failure, stderr = 0, self.process.stdout.fileno(), self.process.stderr.fileno()
+        lead, failure, stderr = _LEAD, self.process.stdout.fileno(), self.process.stderr.fileno()
         sources = {failure, stderr} | ({lead} if self._is_led() else set())
         while sources - {lead}:
             ready, _, _ = select.select(list(sources), [], [], 0.5)

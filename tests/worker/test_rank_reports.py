@@ -1,0 +1,133 @@
+"""Which rank has ended a run, and in what words."""
+
+from __future__ import annotations
+
+import select
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from worker.failures import explain as explain_error
+from worker.launch import guard, launcher
+from worker.launch.guard import Guard
+from worker.launch.reports import End, Failure, blame, decode, encode, explain
+from worker.protocol.errors import PEER, FarenseError, refused
+from worker.protocol.hosts import LOCAL, Host
+
+HOSTS = (Host(LOCAL), Host("mac2.local"), Host(LOCAL))
+LOST = explain_error(RuntimeError("[ring] connection to a peer was lost"))
+
+
+def failure(error: FarenseError) -> Failure:
+    return Failure.of(error)
+
+
+def test_a_report_comes_back_from_among_other_output() -> None:
+    end = End(1, 1, failure(refused("é", "x\ny", "z")), "as últimas palavras")
+    line = encode(end).decode("ascii").strip()
+    assert decode(line) == end
+    assert decode("half a line" + line + "\r") == end  # of another rank; a terminal's line end
+    assert decode(line[:-5]) is None
+    assert decode("anything else") is None
+
+
+def test_a_report_fits_into_a_pipe_at_once() -> None:
+    assert len(encode(End(1, 1, failure(FarenseError("t", "d" * 9999)), "w" * 9999))) < 4096 + 512
+
+
+def test_what_mlx_launch_says() -> None:
+    end = decode("\033[33m[WARN] Node with rank 1 exited with code -9 \033[0m")
+    assert end == End(1, -9, guarded=False)
+    assert decode("[WARN] Node with rank 0 was killed") is None
+
+
+@pytest.mark.parametrize(
+    ("ends", "culprit"),
+    [
+        ([End(0, 1, failure(LOST)), End(1, -9)], 1),
+        ([End(0, -9, put_down=True), End(1, 7)], 1),
+        ([End(0, -9, put_down=True), End(1, 1, failure(LOST)), End(2, -11)], 2),
+        ([End(1, 3, failure(refused("data"))), End(0, 3, failure(refused("data")))], 0),
+        ([End(0, 1, failure(LOST)), End(1, 1, failure(LOST))], 0),
+        ([End(0, 0), End(1, 130), End(2, 1)], 2),
+        ([End(0, 0), End(1, 0)], None),
+    ],
+)
+def test_the_first_failure_is_to_blame(ends: list[End], culprit: int | None) -> None:
+    found = blame(ends)
+    assert (found.rank if found else None) == culprit
+
+
+def test_words_for_every_end() -> None:
+    told = explain(End(1, -9, words="last words"), HOSTS, "run")
+    assert told.title == "rank 1 on mac2.local was killed by SIGKILL"
+    assert told.detail.endswith("\nlast words")
+    assert "farense-tui resume run" in told.hint
+    told = explain(End(2, 7), HOSTS, "run")
+    assert told.title == "rank 2 ended with exit code 7"
+    told = explain(End(1, 255, guarded=False), HOSTS, "run")
+    assert told.title == "rank 1 on mac2.local could not be started, or was lost"
+    assert told.detail == "ssh to mac2.local ended with exit code 255."
+    told = explain(End(1, 3, failure(refused("bad data", "row 7", "fix it"))), HOSTS, "run")
+    assert (told.title, told.detail) == ("bad data", "rank 1 on mac2.local:\nrow 7")
+    assert told.exit_code == 3
+    told = explain(End(0, 3, failure(refused("bad data", "row 7", "fix it"))), HOSTS, "run")
+    assert told.detail == "row 7"
+    assert LOST.kind == PEER
+
+
+def sleeper() -> Guard:
+    """A guard of a process that sleeps, led by a process that says nothing."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", "import time; time.sleep(60)"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    return Guard(0, process)
+
+
+def test_a_guard_ends_its_rank_when_the_signs_of_life_stay_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(guard, "_SILENCE", 0.3)
+    silent = sleeper()
+    lead = subprocess.Popen(["sleep", "60"], stdout=subprocess.PIPE)
+    assert lead.stdout is not None
+    monkeypatch.setattr(guard, "_LEAD", lead.stdout.fileno())
+    began = time.monotonic()
+    end = silent.watch()
+    lead.kill()
+    assert end == End(0, -9, put_down=True)
+    assert time.monotonic() - began < 3.0
+
+
+def test_a_rank_gets_a_moment_when_mlx_launch_ends_the_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(guard, "_GRACE", 0.5)
+    lead = subprocess.Popen(["sleep", "60"], stdout=subprocess.PIPE)
+    assert lead.stdout is not None
+    monkeypatch.setattr(guard, "_LEAD", lead.stdout.fileno())
+    ending = sleeper()
+    ending.on_signal(signal.SIGTERM, None)
+    began = time.monotonic()
+    assert ending.watch().put_down
+    lead.kill()
+    assert 0.5 <= time.monotonic() - began < 3.0
+
+
+def test_mlx_launch_does_not_spin(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rank's stdin can always be written; that must not end the wait for its output."""
+    from mlx._distributed_utils import launch
+
+    assert launch.select is select.select  # the name that is replaced
+    process = subprocess.Popen(["sleep", "60"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    began = time.monotonic()
+    ready = launcher._patient_select([process.stdout], [process.stdin], [], 1.0)
+    process.kill()
+    assert time.monotonic() - began >= 0.04
+    assert ready == ([], [process.stdin], [])
