@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
+import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -101,3 +105,39 @@ def test_we_start_from_an_adapter_of_mlx_lm(
     plain = finish(make_run("plain", lora__keys=("q_proj", "up_proj"), train__epochs=1))
     state = finish(folder)
     assert state.validations[0].loss < plain.validations[0].loss
+
+
+def test_mlx_lm_serves_our_adapter(trained: RunFolder, micro: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "mlx_lm", "server", "--model", str(micro)]
+    command += ["--adapter-path", str(trained.adapters), "--port", str(port)]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        answer = post(port, {"messages": [{"role": "user", "content": "Quem?"}], "max_tokens": 8})
+    finally:
+        server.kill()
+        server.wait()
+    ask = ["--prompt", "Quem?", "--max-tokens", "8", "--verbose", "False"]
+    adapted = ["--model", str(micro), "--adapter-path", str(trained.adapters)]
+    said = answer["choices"][0]["message"]["content"]
+    assert said.strip() == mlx_lm("generate", *adapted, *ask).strip()
+
+
+def post(port: int, body: dict[str, Any], seconds: float = 60.0) -> dict[str, Any]:
+    """Ask the server, which needs some seconds until it listens."""
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/v1/chat/completions",
+        data=json.dumps(body).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            with urllib.request.urlopen(request, timeout=seconds) as answer:
+                return dict(json.load(answer))
+        except urllib.error.URLError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
