@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from farense_tui import __version__, headless
+from farense_tui import __version__, data_cli, headless
 from farense_tui.engine import ask as asking
 from farense_tui.engine import format as f
 from farense_tui.engine import hardware, models, profiles, runs, supervisor
@@ -158,6 +158,18 @@ def ask(args: argparse.Namespace) -> int:
     return ExitCode.DONE
 
 
+def check_data(args: argparse.Namespace) -> int:
+    """Show what of a data set is trained on, and what is wrong with it."""
+    name = args.profile or profiles.fitting(hardware.machine(), profiles.find())
+    profile = _changed(profiles.get(name), args)
+    return data_cli.check(profile, rows=args.rows, as_json=args.json)
+
+
+def import_config(args: argparse.Namespace) -> int:
+    """Make a profile out of an mlx_lm.lora configuration."""
+    return data_cli.import_config(args.config, args.name, args.to)
+
+
 # ---- what they share --------------------------------------------------------------------------
 
 
@@ -297,6 +309,23 @@ def _parser() -> argparse.ArgumentParser:
     questions.add_argument("--profile", metavar="P", help="whose model answers without a RUN")
     questions.add_argument("--model", metavar="M", help="the model that answers without a RUN")
     questions.add_argument("--max-tokens", type=int, default=100, metavar="N", help="default 100")
+    data = commands.add_parser("data", help="look through a data set")
+    about = data.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    checking = about.add_parser("check", help=(about_ := "labels, lengths, duplicates, faults"))
+    checking.description = f"Show what is trained on: {about_}. Exit code 3: it cannot be."
+    checking.set_defaults(command=check_data)
+    checking.add_argument("data", metavar="DIR", help="folder with train.jsonl, or 'embedded'")
+    checking.add_argument("--profile", metavar="P", help="name or file; default: what fits")
+    checking.add_argument("--model", metavar="M", help="folder, repository, or 'embedded'")
+    checking.add_argument(
+        "--set", metavar="SECTION.KEY=VALUE", action="append", default=[], help="any setting"
+    )
+    checking.add_argument("--rows", type=int, default=3, metavar="N", help="examples; default 3")
+    checking.add_argument("--json", action="store_true", help="as JSON")
+    importing = command("import", import_config, "make a profile of an mlx_lm.lora configuration")
+    importing.add_argument("config", type=Path, metavar="CONFIG.yaml")
+    importing.add_argument("--name", metavar="NAME", help="of the profile; default: the file's")
+    importing.add_argument("--to", type=Path, metavar="DIR", help="default: ./profiles")
     return parser
 
 

@@ -64,10 +64,10 @@ def fitting(machine: Machine, profiles: list[Found]) -> str:
     return max(fits, key=_memory).name if fits else DEMO
 
 
-def save(name: str, profile: Profile) -> Path:
-    """Keep a profile as the user's own, ./profiles/NAME.toml."""
+def save(name: str, profile: Profile, folder: Path | None = None) -> Path:
+    """Keep a profile as the user's own, ./profiles/NAME.toml or in another folder."""
     check_name(name)
-    path = own_folder() / f"{name}.toml"
+    path = (folder or own_folder()) / f"{name}.toml"
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, dumps(profile))
     return path

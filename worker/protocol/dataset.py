@@ -6,6 +6,7 @@ finds out.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
@@ -48,6 +49,7 @@ class Row:
             messages = self.values["messages"]
         return messages, self.values.get("tools")
 
+    @functools.cached_property
     def strings(self) -> list[str]:
         """Give all that is trained on, string by string; other keys of the row are not."""
         if self.kind == "text":
@@ -58,7 +60,7 @@ class Row:
 
     def fingerprint(self, *, normalised: bool) -> int:
         """Hash what is trained on, 64 bits; normalised: white space and case make no difference."""
-        parts = self.strings()
+        parts = self.strings
         if normalised:
             parts = [" ".join(part.split()).casefold() for part in parts]
         text = "\0".join([self.kind, *parts]).encode("utf-8", "surrogatepass")
@@ -220,7 +222,7 @@ def _decode(raw: bytes) -> Any:
 
 def _sound(path: Path, row: Row) -> Row | Fault:
     try:
-        for text in row.strings():
+        for text in row.strings:
             text.encode()
     except UnicodeEncodeError as error:
         half = f"\\u{ord(error.object[error.start]):04x}"

@@ -1,0 +1,67 @@
+"""`farense-tui data check` and `farense-tui import`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import msgspec
+
+from farense_tui.engine import datacheck, profiles
+from farense_tui.headless import clean, relative
+from worker.protocol.datacheck import Progress
+from worker.protocol.errors import ExitCode, refused
+from worker.protocol.profile import Profile
+
+
+def check(profile: Profile, *, rows: int, as_json: bool) -> int:
+    """Look through the profile's data; exit code 3 if it cannot be trained on."""
+    asked = datacheck.request(profile, rows=rows)
+    try:
+        report = datacheck.check(asked, _tell if sys.stderr.isatty() else lambda _: None)
+    except KeyboardInterrupt:
+        return ExitCode.STOPPED
+    finally:
+        if sys.stderr.isatty():
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+    if as_json:
+        print(msgspec.json.encode(report).decode())
+    else:
+        from farense_tui import data_view  # rich is not needed for anything else
+
+        data_view.show(report, data_view.console())
+    return ExitCode.DONE if report.trainable else ExitCode.REFUSED
+
+
+def import_config(config: Path, name: str | None, folder: Path | None) -> int:
+    """Write a profile out of an mlx_lm.lora configuration and tell what became of each key."""
+    from farense_tui.engine import importer  # YAML is needed for nothing else
+
+    name = name or config.stem
+    made = importer.read(config)
+    path = (folder or profiles.own_folder()) / f"{name}.toml"
+    if path.exists():
+        raise refused(
+            f"there is a profile {name} already",
+            str(path),
+            "--name gives the new one another name.",
+            kind="profile",
+        )
+    try:
+        profiles.save(name, made.profile, folder)
+    except OSError as error:
+        raise refused(f"cannot write {path}", error.strerror or "", kind="not_writable") from error
+    print(f"{relative(path)} is written")
+    for title, remarks in (("translated", made.changed), ("not translated", made.left_out)):
+        if remarks:
+            print(f"{title}:")
+        for remark in remarks:
+            where = f"{config.name}:{remark.line}: " if remark.line else ""
+            print(clean(f"  {where}{remark.key}: {remark.what}"))
+    start = f"--profile {name}" if folder is None else f"--profile {relative(path)}"
+    print(f"farense-tui train {start} starts a run with it")
+    return ExitCode.DONE
+
+
+def _tell(progress: Progress) -> None:
+    print(f"\r{progress.done} of {progress.total} rows", end="", file=sys.stderr, flush=True)

@@ -1,0 +1,173 @@
+"""`data check` as people read it: what is trained on, how long rows are, what is wrong.
+
+In colour the labels are green and the prompt is dim; without colour labels stand in brackets. What
+comes from the data is cleaned and never read as markup.
+"""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from farense_tui.engine import format as f
+from farense_tui.engine.text import clean
+from worker.protocol.datacheck import CODES, Example, Finding, Piece, Report, Split
+
+_BAR = 40
+_MOST_FINDINGS = 20
+_UNSAFE = {"Cc": "�", "Cf": "", "Cs": "�", "Zl": "�", "Zp": "�"}
+_LEVEL_STYLES = {"error": "bold red", "warning": "yellow", "info": "cyan"}
+
+
+def show(report: Report, console: Console) -> None:
+    """Print a report."""
+    masked = "prompts are not trained on" if report.mask_prompt else "every token is trained on"
+    kind = f"{report.kind} rows, " if report.kind else ""
+    console.print(Text(clean(f"{_short(report.path)} for {_short(report.model)}"), "bold"))
+    console.print(Text(f"{kind}at most {report.max_seq_length} tokens, {masked}", "dim"))
+    if report.no_tokenizer:
+        console.print(
+            Text("lengths and labels are not checked: the tokenizer is not here", "yellow")
+        )
+        console.print(Text(f"  {clean(report.no_tokenizer)}", "dim"))
+    console.print()
+    console.print(_splits(report.splits))
+    if report.set_aside:
+        console.print(Text(f"{report.set_aside} rows of train are set aside for validation"))
+    for split in report.splits:
+        if split.bins and split.name == "train":
+            _histogram(split, report.max_seq_length, console)
+    if report.examples:
+        _examples(report.examples, console)
+    _findings(report, console)
+
+
+def console() -> Console:
+    """Make a console that leaves text as it is."""
+    return Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+
+def _splits(splits: Sequence[Split]) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    heads = (
+        "split",
+        "rows",
+        "tokens",
+        "labels",
+        "shortest",
+        "median",
+        "95 %",
+        "longest",
+        "cut off",
+    )
+    for at, head in enumerate(heads):
+        table.add_column(head, justify="right" if at else "left", header_style="dim", no_wrap=True)
+    for split in splits:
+        numbers = [split.shortest, split.median, split.most, split.longest, split.truncated]
+        known = [f.count(split.tokens), f.count(split.labels), *map(str, numbers)]
+        table.add_row(split.name, str(split.rows), *(known if split.tokens else ["—"] * 7))
+    return table
+
+
+def _histogram(split: Split, limit: int, console: Console) -> None:
+    console.print()
+    console.print(Text(f"rows of {split.name} by tokens", "bold"))
+    most = max(each.rows for each in split.bins)
+    width = len(str(split.bins[-1].start)) + len(str(split.bins[-1].end or "more")) + 3
+    for each in split.bins:
+        name = f"{each.start} - {each.end or 'more'}"
+        beyond = each.start > limit
+        bar = "█" * max(int(each.rows > 0), round(_BAR * each.rows / most))
+        line = Text(f"{name:>{width}}  ")
+        line.append(f"{bar:{_BAR}}", "red" if beyond else "green")
+        line.append(f" {each.rows}")
+        if each.start <= limit < (each.end or limit + 1):
+            line.append(f"  cut off at {limit}", "dim")
+        elif beyond and each.rows:
+            line.append("  cut off", "dim")
+        console.print(line)
+
+
+def _examples(examples: Sequence[Example], console: Console) -> None:
+    plain = not console.is_terminal or console.no_color or not console.color_system
+    left, right = _brackets(console.encoding)
+    key = f"labels {left}so{right}" if plain else "labels green, prompt dim"
+    console.print()
+    console.print(Text(f"examples ({key})", "bold"))
+    for example in examples:
+        where = f"{Path(example.path).name}:{example.line}"
+        hidden = f", the last {example.hidden} not shown" * bool(example.hidden)
+        console.print(
+            Text(f"{where}  {example.tokens} tokens, {example.labels} trained on{hidden}", "dim")
+        )
+        console.print(_row(example.pieces, (left, right) if plain else ("", "")))
+
+
+def _row(pieces: Sequence[Piece], brackets: tuple[str, str]) -> Text:
+    line, inside = Text("  "), False
+    for piece in pieces:
+        if piece.label != inside:
+            line.append(brackets[0] if piece.label else brackets[1])
+            inside = piece.label
+        line.append(_visible(piece.text), _style(piece))
+    return line.append(brackets[1] if inside else "")
+
+
+def _style(piece: Piece) -> str:
+    if piece.cut:
+        return "red strike"
+    if piece.label:
+        return "bold magenta" if piece.special else "bold green"
+    return "magenta" if piece.special else "dim"
+
+
+def _visible(text: str) -> str:
+    """Show the ends of lines; take out what a terminal would act on."""
+    shown = text.replace("\r", "").replace("\t", "    ").replace("\n", "↵\n  ")
+    return "\n".join(
+        "".join(_UNSAFE.get(unicodedata.category(char), char) for char in line)
+        for line in shown.split("\n")
+    )
+
+
+def _brackets(encoding: str) -> tuple[str, str]:
+    try:
+        "⟦⟧".encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        return "[[", "]]"
+    return "⟦", "⟧"
+
+
+def _findings(report: Report, console: Console) -> None:
+    console.print()
+    if not report.findings:
+        console.print(Text("nothing to find fault with", "green"))
+        return
+    for code, (level, meaning) in CODES.items():
+        found = [finding for finding in report.findings if finding.code == code]
+        if not found:
+            continue
+        head = Text(f"{level}: ", _LEVEL_STYLES[level])
+        console.print(head.append(f"{meaning} ({report.counts[code]})", "bold"))
+        for finding in found[:_MOST_FINDINGS]:
+            console.print(_finding(finding))
+        more = report.counts[code] - len(found[:_MOST_FINDINGS])
+        if more:
+            console.print(Text(f"  and {more} more", "dim"))
+
+
+def _finding(finding: Finding) -> Text:
+    where = _short(finding.path) + (f":{finding.line}" if finding.line else "")
+    return Text("  ").append(clean(where), "cyan").append(f"  {clean(finding.what)}")
+
+
+def _short(path: str) -> str:
+    """Give a path from here if that is shorter."""
+    near = os.path.relpath(path) if path.startswith("/") else path
+    return near if len(near) < len(path) else path

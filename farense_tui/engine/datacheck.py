@@ -1,0 +1,143 @@
+"""Looking through a data set before it is trained on: runs `python -m worker.check`."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import msgspec
+
+from farense_tui.engine import format as f
+from farense_tui.engine import models, runs
+from worker.protocol import datacheck
+from worker.protocol.datacheck import Failure, Progress, Report
+from worker.protocol.errors import ExitCode, FarenseError
+from worker.protocol.profile import Profile
+
+
+@dataclass(frozen=True)
+class Request:
+    """All that a report depends on: an equal request gives an equal report, as long as the files
+    stay as they are. data and model are absolute folders, or model is a repository.
+    """
+
+    data: str
+    model: str
+    revision: str
+    trust_remote_code: bool
+    max_seq_length: int
+    mask_prompt: bool
+    valid_fraction: float
+    seed: int
+    rows: int = 3
+    offline: bool = False
+
+
+def request(profile: Profile, *, rows: int = 3, offline: bool = False) -> Request:
+    """Ask for the report on a profile's data as its model reads it.
+
+    rows: examples to show. offline: a tokenizer that is not here is not downloaded, and the report
+    says nothing of tokens. Raises FarenseError (refused) for a model that is nowhere.
+    """
+    model, train = profile.model, profile.train
+    return Request(
+        data=str(runs.data_folder(profile)),
+        model=models.resolve(model.repo, model.revision),
+        revision=model.revision,
+        trust_remote_code=model.trust_remote_code,
+        max_seq_length=train.max_seq_length,
+        mask_prompt=train.mask_prompt,
+        valid_fraction=profile.data.valid_fraction,
+        seed=train.seed,
+        rows=rows,
+        offline=offline,
+    )
+
+
+def run(asked: Request) -> Iterator[Progress | Report]:
+    """Check in a process of its own: progress, then the report.
+
+    Takes seconds, so not for the UI's loop. Closing the iterator ends the process. Raises
+    FarenseError where there can be no report.
+    """
+    with (
+        tempfile.TemporaryFile() as stderr,
+        subprocess.Popen(
+            _command(asked),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            env={**os.environ, "HF_HUB_DISABLE_PROGRESS_BARS": "1"},
+        ) as process,
+    ):
+        assert process.stdout is not None
+        try:
+            for line in process.stdout:
+                said = datacheck.decode(line)
+                if isinstance(said, Failure):
+                    raise _error(said)
+                yield said
+                if isinstance(said, Report):
+                    return
+        except msgspec.DecodeError:
+            pass  # half a line: it was killed, as the missing report will tell
+        finally:
+            process.kill()
+        process.wait()
+        stderr.seek(0)
+        words = stderr.read()[-2000:].decode("utf-8", "replace")
+    raise FarenseError("the data could not be checked", words, kind="data_check")
+
+
+def check(asked: Request, tell: Callable[[Progress], None] = lambda _: None) -> Report:
+    """Check and give the report; `tell` is called with the progress."""
+    for said in run(asked):
+        if isinstance(said, Report):
+            return said
+        tell(said)
+    raise AssertionError("run() ends with a report or raises")
+
+
+def summary(report: Report) -> list[str]:
+    """The report in a few short lines, the first the whole in one."""
+    rows = ", ".join(f"{split.rows} {split.name}" for split in report.splits) or "no rows"
+    lines = [f"{rows}{f' ({report.set_aside} of them to validate)' if report.set_aside else ''}"]
+    train = next((split for split in report.splits if split.name == "train"), None)
+    if train is not None and train.tokens:
+        lines.append(
+            f"{f.count(train.labels)} of {f.count(train.tokens)} tokens are trained on; "
+            f"median {train.median}, 95 % within {train.most}, longest {train.longest}"
+        )
+    if report.no_tokenizer:
+        lines.append("lengths and labels are not known: the tokenizer is not here")
+    for level in ("error", "warning"):
+        lines += [
+            f"{level}: {meaning} ({number})"
+            for code, (its_level, meaning) in datacheck.CODES.items()
+            if its_level == level and (number := report.counts.get(code, 0))
+        ]
+    return lines
+
+
+def _command(asked: Request) -> list[str]:
+    command = [sys.executable, "-P", "-m", "worker.check", f"--data={asked.data}"]
+    command += [f"--model={asked.model}", f"--revision={asked.revision}"]
+    command += [f"--max-seq-length={asked.max_seq_length}", f"--rows={asked.rows}"]
+    command += [f"--valid-fraction={asked.valid_fraction}", f"--seed={asked.seed}"]
+    command += ["--trust-remote-code"] * asked.trust_remote_code
+    command += ["--mask-prompt"] * asked.mask_prompt + ["--offline"] * asked.offline
+    return command
+
+
+def _error(said: Failure) -> FarenseError:
+    return FarenseError(
+        said.title,
+        said.detail,
+        said.hint,
+        kind=said.kind,
+        exit_code=ExitCode(said.exit_code),
+    )

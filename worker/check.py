@@ -1,0 +1,104 @@
+"""`python -m worker.check`: look through a data set as the training would read it.
+
+Prints the lines of worker/protocol/datacheck.py and trains nothing.
+"""
+
+from __future__ import annotations
+
+from worker.output import claim_stdout
+
+RECORD = claim_stdout()
+
+import argparse  # noqa: E402
+import os  # noqa: E402
+import sys  # noqa: E402
+from pathlib import Path  # noqa: E402
+
+from worker.protocol import datacheck  # noqa: E402
+from worker.protocol.errors import ExitCode, FarenseError  # noqa: E402
+from worker.protocol.profile import Model  # noqa: E402
+
+
+def main() -> int:
+    """Check; the exit code: 0 for a report, whatever it says, else that of the failure."""
+    args = _arguments()
+    settings = Model(
+        repo=args.model, revision=args.revision, trust_remote_code=args.trust_remote_code
+    )
+    try:
+        _say(check(args, settings))
+    except FarenseError as error:
+        code = int(error.exit_code)
+        _say(datacheck.Failure(error.kind, error.title, error.detail, error.hint, code))
+        return code
+    return ExitCode.DONE
+
+
+def check(args: argparse.Namespace, settings: Model) -> datacheck.Report:
+    """Look through the data with the model's tokenizer, or without it where it is not here."""
+    from worker import model
+    from worker.survey import Survey
+
+    tokenizer, why = None, ""
+    try:
+        folder = _folder(settings, args.offline)
+    except (OSError, ValueError) as error:  # of huggingface_hub
+        why = str(error).splitlines()[0]
+    else:
+        tokenizer = model.tokenizer(folder, settings)
+    survey = Survey(
+        tokenizer,
+        max_seq_length=args.max_seq_length,
+        mask_prompt=args.mask_prompt,
+        examples=args.rows,
+        tell=lambda done, total: _say(datacheck.Progress(done, total)),
+    )
+    return survey.report(
+        Path(args.data),
+        model=args.model,
+        no_tokenizer=why,
+        valid_fraction=args.valid_fraction,
+        seed=args.seed,
+    )
+
+
+def _folder(settings: Model, offline: bool) -> Path:
+    """Give a folder with the tokenizer; of a repository it alone is downloaded."""
+    if Path(settings.repo).is_dir():
+        return Path(settings.repo)
+    from huggingface_hub import snapshot_download
+
+    patterns = ["*.json", "*.py", "*.txt", "*.jinja", "tokenizer.model", "*.tiktoken"]
+    return Path(
+        snapshot_download(
+            settings.repo,
+            revision=settings.revision or None,
+            allow_patterns=patterns,
+            local_files_only=offline,
+        )
+    )
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m worker.check")
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--revision", default="")
+    parser.add_argument("--trust-remote-code", action="store_true")
+    parser.add_argument("--max-seq-length", type=int, required=True)
+    parser.add_argument("--mask-prompt", action="store_true")
+    parser.add_argument("--valid-fraction", type=float, default=0.0)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--rows", type=int, default=3, help="examples to show")
+    parser.add_argument("--offline", action="store_true", help="never ask the network")
+    return parser.parse_args()
+
+
+def _say(line: datacheck.Line) -> None:
+    left = datacheck.encode(line)
+    while left:
+        left = left[os.write(RECORD, left) :]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
