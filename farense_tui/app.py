@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -20,6 +21,8 @@ from farense_tui.theme import DARK, LIGHT, THEMES
 from worker.protocol.errors import FarenseError, refused
 from worker.protocol.profile import Profile
 from worker.protocol.runfolder import RunFolder
+
+_LOOK_FOR_TERMINAL = 2.0
 
 if TYPE_CHECKING:
     from textual.command import Provider
@@ -53,6 +56,7 @@ class FarenseApp(App[None]):
         self._first_run = open_run
         self._started: dict[Path, Worker] = {}
         self._event_loop: asyncio.AbstractEventLoop | None = None
+        self.terminal_gone: Callable[[], bool] = bool
         for theme in THEMES:
             self.register_theme(theme)
         self.theme = DARK.name
@@ -60,6 +64,7 @@ class FarenseApp(App[None]):
     def on_mount(self) -> None:
         """Open the first screen."""
         self._event_loop = asyncio.get_running_loop()
+        self.set_interval(_LOOK_FOR_TERMINAL, self._end_without_terminal)
         if self._first_run:
             self.open_run(self._first_run)
         else:
@@ -162,6 +167,10 @@ class FarenseApp(App[None]):
         """As `request_quit`."""
         self.request_quit()
 
+    def _end_without_terminal(self) -> None:
+        if self.terminal_gone():
+            self.exit(return_code=1)
+
     def exit_from_signal(self) -> None:
         """Leave without a question. For a signal handler, which may run between any two lines."""
         if self._event_loop:
@@ -182,6 +191,7 @@ class FarenseApp(App[None]):
 def run_app(runs_dir: Path, open_run: RunFolder | None = None) -> int:
     """Run the app in this terminal and leave the terminal as it was; gives the exit code."""
     app = FarenseApp(runs_dir, open_run)
-    with TerminalGuard(on_signal=app.exit_from_signal):
+    with TerminalGuard(on_signal=app.exit_from_signal) as guard:
+        app.terminal_gone = guard.gone
         app.run()
     return app.return_code or 0

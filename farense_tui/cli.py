@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from farense_tui import __version__, data_cli, headless
+from farense_tui import __version__, headless
 from farense_tui.engine import ask as asking
 from farense_tui.engine import format as f
 from farense_tui.engine import hardware, models, profiles, runs, supervisor
@@ -160,6 +160,8 @@ def ask(args: argparse.Namespace) -> int:
 
 def check_data(args: argparse.Namespace) -> int:
     """Show what of a data set is trained on, and what is wrong with it."""
+    from farense_tui import data_cli  # the app's first frame does not wait for it
+
     name = args.profile or profiles.fitting(hardware.machine(), profiles.find())
     profile = _changed(profiles.get(name), args)
     return data_cli.check(profile, rows=args.rows, as_json=args.json)
@@ -167,6 +169,8 @@ def check_data(args: argparse.Namespace) -> int:
 
 def import_config(args: argparse.Namespace) -> int:
     """Make a profile out of an mlx_lm.lora configuration."""
+    from farense_tui import data_cli
+
     return data_cli.import_config(args.config, args.name, args.to)
 
 

@@ -67,6 +67,16 @@ class TerminalGuard:
         if self._received:
             self._die(self._received)
 
+    def gone(self) -> bool:
+        """Whether there was a terminal and it is no more: nobody can see the app or end it."""
+        if self._attributes is None:
+            return False
+        try:
+            termios.tcgetattr(self._descriptor)
+        except termios.error:
+            return True
+        return False
+
     def _handle(self, number: int, frame: FrameType | None) -> None:
         """Ask the app to end, and see to it that it does. A second signal does not wait."""
         again, self._received = self._received, signal.Signals(number)

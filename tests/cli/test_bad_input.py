@@ -240,3 +240,7 @@ def test_wrong_usage(place: Path, args: list[str], capfd: pytest.CaptureFixture[
         code = int(str(ended.code))
     assert code == 2
     assert capfd.readouterr()[1]
+
+
+def test_a_data_path_that_no_file_can_have(refused: Refused) -> None:
+    assert "there is no such folder" in refused("--data", "x" * 5000)

@@ -109,22 +109,31 @@ class Terminal:
     def settings(self) -> list[Any]:
         return termios.tcgetattr(self._app_side)
 
+    def vanish(self) -> None:
+        """Go away without a signal, as a terminal does that is not the controlling one."""
+        os.close(self._app_side)
+        os.close(self.screen)
+        self._app_side = self.screen = -1
+
     def close(self) -> None:
         self.process.kill()
         self.process.wait()
-        os.close(self.screen)
-        os.close(self._app_side)
+        for descriptor in (self.screen, self._app_side):
+            if descriptor >= 0:
+                os.close(descriptor)
 
 
 @pytest.fixture
 def terminal(tmp_path: Path) -> Iterator[Terminal]:
     """A terminal with the app in it, at the launch screen."""
     opened = Terminal(tmp_path / "runs", tmp_path)
-    opened.wait_for(b"\x1b[?1049h")
-    opened.wait_for(b"batch_size")
-    assert opened.settings() != opened.before
-    yield opened
-    opened.close()
+    try:
+        opened.wait_for(b"\x1b[?1049h")
+        opened.wait_for(b"batch_size")
+        assert opened.settings() != opened.before
+        yield opened
+    finally:
+        opened.close()
 
 
 def assert_as_before(terminal: Terminal) -> None:
@@ -204,3 +213,9 @@ def test_a_run_goes_on_when_the_terminal_goes(terminal: Terminal, tmp_path: Path
     finally:
         supervisor.kill(folder)
     assert supervisor.wait_until_gone(folder, 5)
+
+
+def test_a_terminal_that_is_gone_ends_the_app(terminal: Terminal) -> None:
+    """Without this it would go on for ever, reading the end of its input again and again."""
+    terminal.vanish()
+    assert terminal.process.wait(20) != 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,7 +122,7 @@ def summarise(folder: Path) -> Summary:
     faults = Faults()
     for split in SPLITS:
         path = folder / f"{split}.jsonl"
-        if not path.is_file():
+        if not os.path.isfile(path):  # Path.is_file raises for a name that is too long
             continue
         rows[split] = 0
         try:
@@ -140,7 +141,7 @@ def summarise(folder: Path) -> Summary:
 
 def nothing_to_train_on(folder: Path, train_rows: int | None) -> Fault | None:
     """Say why there is nothing to train on, if so. train_rows: None where there is no file."""
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         return Fault(folder, 0, "there is no such folder", "file")
     if train_rows is None:
         return Fault(folder, 0, "there is no train.jsonl in it", "file")
