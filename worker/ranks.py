@@ -9,7 +9,6 @@ either the same everywhere (the step's number, the settings) or is a sum itself.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -88,8 +87,9 @@ class Ranks:
 
 
 def join() -> Ranks:
-    """Join the group that mlx.launch has started; a group of one without it."""
-    if "FARENSE_RANK" not in os.environ:
-        return Ranks()
+    """Join the group that mlx.launch has started.
+
+    Until all have come it returns to nothing, not even to a signal: call it when they are there.
+    """
     group = mx.distributed.init(strict=True)
     return Ranks(group.rank(), group.size())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from worker.control import Control, StopRequested
 from worker.memory import HeartbeatThread
@@ -13,6 +14,9 @@ from worker.protocol.events import RunFailed, RunStopped
 from worker.protocol.profile import Config
 from worker.protocol.runfolder import RunFolder
 
+if TYPE_CHECKING:
+    from worker.ranks import Ranks
+
 
 def work(
     folder: RunFolder,
@@ -20,17 +24,21 @@ def work(
     output: Output,
     control: Control,
     tell: Callable[[FarenseError], None],
+    join: Callable[[], Ranks] | None = None,
 ) -> int:
-    """Train, and tell how it ended: a failure by `tell`; the exit code."""
+    """Train, and tell how it ended: a failure by `tell`; the exit code.
+
+    join: joins the other ranks, where there are some, once all is imported.
+    """
     output.enter("starting")
     heartbeat = HeartbeatThread(output)
     heartbeat.start()
     try:
         # Imported only now: importing mlx_lm takes seconds, and the start is to be seen at once.
-        from worker import ranks
+        from worker.ranks import Ranks
         from worker.train import train
 
-        train(folder, config, output, control, ranks.join())
+        train(folder, config, output, control, join() if join else Ranks())
     except StopRequested:
         heartbeat.finish()
         output.emit(RunStopped(reason="stopped", step=output.step))

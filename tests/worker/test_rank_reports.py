@@ -13,7 +13,18 @@ import pytest
 from worker.failures import explain as explain_error
 from worker.launch import guard, launcher
 from worker.launch.guard import Guard
-from worker.launch.reports import End, Failure, blame, decode, encode, explain
+from worker.launch.reports import (
+    READY,
+    End,
+    Failure,
+    blame,
+    decode,
+    decode_word,
+    encode,
+    encode_word,
+    explain,
+    explain_absence,
+)
 from worker.protocol.errors import PEER, FarenseError, refused
 from worker.protocol.hosts import LOCAL, Host
 
@@ -77,6 +88,17 @@ def test_words_for_every_end() -> None:
     told = explain(End(0, 3, failure(refused("bad data", "row 7", "fix it"))), HOSTS, "run")
     assert told.detail == "row 7"
     assert LOST.kind == PEER
+
+
+def test_words_for_ranks_that_do_not_come() -> None:
+    told = explain_absence({0, 2}, set(), HOSTS)
+    assert told.title == "rank 1 on mac2.local: not started in time"
+    assert "`ssh mac2.local true` must work" in told.hint
+    told = explain_absence({0, 1, 2}, {0}, HOSTS)
+    assert told.title == "the ranks could not connect in time"
+    assert told.detail.startswith("rank 1 on mac2.local, rank 2: not connected")
+    assert decode_word("x" + encode_word(2, READY).decode().strip() + "\r") == (2, READY)
+    assert decode_word(encode(End(0, 0)).decode()) is None
 
 
 def sleeper() -> Guard:

@@ -15,6 +15,7 @@ from farense_tui.cli import main
 from farense_tui.engine import runs, supervisor
 from farense_tui.engine.supervisor import Control, Worker
 from farense_tui.engine.tail import Tail
+from tests import micro_model
 from tests.real_runs import RunMaker, finish, results, state_of, until
 from worker.protocol.runfolder import RunFolder
 
@@ -259,6 +260,17 @@ def test_bad_data_is_told_once(
     assert err.count("train.jsonl:1: no token of the row is a label") == 1
     assert "rank" not in err
     assert not (tmp_path / "checkpoints").exists()
+
+
+def test_all_ranks_roll_back_together_and_one_tells(make_run: RunMaker, tmp_path: Path) -> None:
+    infinite = micro_model.make(tmp_path / "infinite", gain=1e38)
+    folder = make_run(ranks=2, model__repo=str(infinite))
+    assert supervisor.launch(folder).wait() == 1
+    state = state_of(folder)
+    assert state.failure is not None
+    assert state.failure.kind == "not_finite"
+    assert "rank" not in state.failure.detail
+    assert [n.code for n in state.notices].count("rollback") == 2
 
 
 def test_a_rank_with_an_error_of_its_own_is_named(

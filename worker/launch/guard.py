@@ -19,7 +19,7 @@ from types import FrameType
 
 import msgspec
 
-from worker.launch.reports import WORDS, End, Failure, encode
+from worker.launch.reports import GO, JOINED, READY, WORDS, End, Failure, encode, encode_word
 
 # Over ssh a broken connection may not show; then the signs of life tell, which come every 5 s.
 _SILENCE = 60.0
@@ -70,6 +70,7 @@ class Guard:
     put_down: bool = False
     asked: bytes = b""
     told: bytes = b""
+    failure: Failure | None = None
     said: bytes = b""
     lines: list[str] = field(default_factory=list)
 
@@ -95,7 +96,7 @@ class Guard:
                 elif source == lead:
                     self._pass_on(chunk)
                 elif source == failure:
-                    self.told += chunk
+                    self._hear(chunk)
                 else:
                     self._relay(chunk)
             if not ready and self.process.poll() is not None:
@@ -103,7 +104,7 @@ class Guard:
             self._keep_time(lead in sources)
         self._relay(b"")
         code = self.process.wait()
-        return End(self.rank, code, self._failure(), "\n".join(self.lines), self.put_down)
+        return End(self.rank, code, self.failure, "\n".join(self.lines), self.put_down)
 
     def _is_led(self) -> bool:
         # mpirun connects the first rank's standard input only, and ends the others itself.
@@ -121,7 +122,9 @@ class Guard:
         *lines, self.asked = (self.asked + chunk).split(b"\n")
         for line in lines:
             word = line.strip().decode("ascii", "ignore")
-            if word in WORDS and (self.rank == 0 or word == "stacks"):
+            if word == GO:
+                self._let_join()
+            elif word in WORDS and (self.rank == 0 or word == "stacks"):
                 self.process.send_signal(WORDS[word])
 
     def _relay(self, chunk: bytes) -> None:
@@ -135,11 +138,22 @@ class Guard:
             with contextlib.suppress(OSError):
                 os.write(2, f"rank {self.rank}| {text}\n".encode())
 
-    def _failure(self) -> Failure | None:
-        try:
-            return msgspec.json.decode(self.told, type=Failure)
-        except msgspec.DecodeError:  # it told nothing, or was killed while it did
-            return None
+    def _hear(self, chunk: bytes) -> None:
+        """Take what the rank tells: that it is ready, that it has joined, why it has failed."""
+        *lines, self.told = (self.told + chunk).split(b"\n")
+        for line in lines:
+            if line + b"\n" not in (READY, JOINED):
+                self.failure = msgspec.json.decode(line, type=Failure)
+                continue
+            if not self._is_led():
+                self._let_join()
+            with contextlib.suppress(OSError):
+                os.write(1, encode_word(self.rank, line + b"\n"))
+
+    def _let_join(self) -> None:
+        assert self.process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            os.write(self.process.stdin.fileno(), b"\n")
 
 
 def _read(source: int) -> bytes:

@@ -41,7 +41,11 @@ from worker.work import failed
 
 _POLL = 0.1
 _GRACE = 3.0  # from the first rank's end to the end of all, which mlx.launch brings about
+_GRACE_ALONE = 1.0  # the same while they are not connected and so do not notice
 _LINES = 12
+# Seconds for all ranks to be there, imports and ssh included, and then to connect.
+_START = 120.0
+_CONNECT = 60.0
 # Below what systems give to outgoing connections, above what services use.
 _PORTS = (20_000, 32_000)
 
@@ -57,7 +61,7 @@ def lead(folder: RunFolder, config: Config, lock: int) -> int:
         process, alive = start(folder, config, group, lock)
     except FarenseError as error:
         return tell(folder, error)
-    leading = Lead(process, orders)
+    leading = Lead(process, orders, group)
     try:
         leading.follow()
     finally:
@@ -66,7 +70,7 @@ def lead(folder: RunFolder, config: Config, lock: int) -> int:
     first = leading.ends.get(0)
     if first is not None and first.orderly:
         return first.code
-    return tell(folder, leading.reason(group, folder.name))
+    return tell(folder, leading.reason(folder.name))
 
 
 def listen() -> deque[bytes]:
@@ -148,16 +152,20 @@ class Lead:
 
     process: subprocess.Popen[bytes]
     orders: deque[bytes]
+    group: Hosts
     ends: dict[int, End] = field(default_factory=dict)
     lines: deque[str] = field(default_factory=lambda: deque(maxlen=_LINES))
     deadline: float = float("inf")
     beat: float = 0.0
+    ready: set[int] = field(default_factory=set)
+    joined: set[int] = field(default_factory=set)
+    limit: float = field(default_factory=lambda: time.monotonic() + _START)
 
     def follow(self) -> None:
         """Pass on orders and the log until all have ended, or have had the time to."""
         assert self.process.stdout is not None
         output, rest = self.process.stdout.fileno(), b""
-        while time.monotonic() < self.deadline:
+        while time.monotonic() < min(self.deadline, self.limit):
             self._order()
             if not select.select([output], [], [], _POLL)[0]:
                 continue
@@ -180,7 +188,11 @@ class Lead:
                 os.write(self.process.stdin.fileno(), self.orders.popleft())
 
     def _take(self, line: str) -> None:
-        """Take a line of mlx.launch: a rank's end, or something for the log."""
+        """Take a line of mlx.launch: what a rank says, its end, or something for the log."""
+        word = reports.decode_word(line)
+        if word is not None:
+            self._hear(*word)
+            return
         end = reports.decode(line)
         if line.strip() and (end is None or not end.guarded):
             print(line, file=sys.stderr, flush=True)
@@ -190,15 +202,31 @@ class Lead:
         if end.guarded or end.rank not in self.ends:
             self.ends[end.rank] = end
         if not end.orderly or end.rank == 0:
-            self.deadline = min(self.deadline, time.monotonic() + _GRACE)
+            grace = _GRACE if self.joined else _GRACE_ALONE
+            self.deadline = min(self.deadline, time.monotonic() + grace)
 
-    def reason(self, group: Hosts, run: str) -> FarenseError:
+    def _hear(self, rank: int, word: bytes) -> None:
+        """Let the ranks join one another when all are ready: a rank that joins can only wait."""
+        everyone = set(range(len(self.group.hosts)))
+        if word == reports.READY:
+            self.ready.add(rank)
+            if self.ready == everyone:
+                self.orders.append(f"{reports.GO}\n".encode())
+                self.limit = time.monotonic() + _CONNECT
+        elif word == reports.JOINED:
+            self.joined.add(rank)
+            if self.joined == everyone:
+                self.limit = float("inf")
+
+    def reason(self, run: str) -> FarenseError:
         """Say why the run has ended before its time."""
+        if not self.ends and time.monotonic() >= self.limit:
+            return reports.explain_absence(self.ready, self.joined, self.group.hosts)
         end = reports.blame(self.ends.values())
         if end is not None:
             if not end.words and not end.failure:
                 end = msgspec.structs.replace(end, words="\n".join(self.lines))
-            return reports.explain(end, group.hosts, run)
+            return reports.explain(end, self.group.hosts, run)
         return FarenseError(
             f"mlx.launch ended with code {self.process.poll()}",
             "\n".join(self.lines),

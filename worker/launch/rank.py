@@ -15,21 +15,27 @@ import os  # noqa: E402
 import signal  # noqa: E402
 import sys  # noqa: E402
 import threading  # noqa: E402
+import time  # noqa: E402
 from pathlib import Path  # noqa: E402
+from typing import TYPE_CHECKING  # noqa: E402
 
 import msgspec  # noqa: E402
 
 from worker.control import Control  # noqa: E402
-from worker.launch.reports import WORDS, Failure  # noqa: E402
+from worker.launch.reports import JOINED, READY, WORDS, Failure  # noqa: E402
 from worker.protocol.errors import FarenseError  # noqa: E402
 from worker.protocol.profile import Config  # noqa: E402
 from worker.protocol.runfolder import RunFolder  # noqa: E402
 from worker.work import work  # noqa: E402
 
+if TYPE_CHECKING:
+    from worker.ranks import Ranks
+
 
 def main() -> int:
     """Train as one of several; the exit code."""
-    threading.Thread(target=_end_with_guard, daemon=True).start()
+    gate = threading.Event()
+    threading.Thread(target=_hear_guard, args=(gate,), daemon=True).start()
     control = Control()
     control.install()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, set(WORDS.values()))
@@ -37,15 +43,30 @@ def main() -> int:
     folder = RunFolder(Path(sys.argv[1]))
     record = folder.events if os.environ["FARENSE_RANK"] == "0" else Path(os.devnull)
     output = Output(os.open(record, os.O_WRONLY | os.O_APPEND), record)
-    return work(folder, config, output, control, _tell)
+    return work(folder, config, output, control, _tell, lambda: _join(gate, control))
+
+
+def _join(gate: threading.Event, control: Control) -> Ranks:
+    """Join the others when all are ready for it; until then a stop can end the waiting."""
+    from worker.ranks import join
+
+    os.write(GUARD, READY)
+    with control.interruptible():
+        while not gate.is_set():
+            time.sleep(0.02)
+    ranks = join()
+    os.write(GUARD, JOINED)
+    return ranks
 
 
 def _tell(error: FarenseError) -> None:
-    os.write(GUARD, msgspec.json.encode(Failure.of(error)))
+    os.write(GUARD, msgspec.json.encode(Failure.of(error)) + b"\n")
 
 
-def _end_with_guard() -> None:
-    os.read(0, 1)  # nothing is ever written: it returns when the guard is gone
+def _hear_guard(gate: threading.Event) -> None:
+    """Open the gate when the guard says so; end with the guard."""
+    while os.read(0, 1):
+        gate.set()
     os.kill(os.getpid(), signal.SIGKILL)
 
 

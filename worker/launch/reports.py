@@ -1,8 +1,9 @@
 """What the processes of a run of several ranks tell one another, and who is to blame for its end.
 
 Down, a line each, through mlx.launch's standard input, which it copies to every rank's: what is
-asked for, or an empty line as a sign of life. Up, through its standard output: a report on a
-rank's end, in one line that begins with a mark, among all that is printed otherwise.
+asked for, or an empty line as a sign of life. Up, through its standard output: that a rank is
+ready and that it has joined, and a report on its end; each in one line with a mark in it, among
+all that is printed otherwise.
 """
 
 from __future__ import annotations
@@ -25,10 +26,16 @@ WORDS = {
     "checkpoint": signal.SIGUSR1,
     "stacks": signal.SIGUSR2,
 }
+GO = "go"  # all ranks are ready: join now
 SIGN_OF_LIFE = b"\n"
 BEAT = 5.0  # seconds between two signs of life
 
+# What a rank says on its way: all is imported; the others have been joined.
+READY = b"ready\n"
+JOINED = b"joined\n"
+
 _MARK = "@farense-rank-ended "
+_SAYS = re.compile(r"@farense-rank-says (\d+) (ready|joined)")
 _LAUNCHER = re.compile(r"Node with rank (\d+) exited with code (-?\d+)")
 _MOST = 2000  # characters of what a rank has said; a line must fit into a pipe at once
 
@@ -90,6 +97,17 @@ def decode(line: str) -> End | None:
         return None
 
 
+def encode_word(rank: int, word: bytes) -> bytes:
+    """Write READY or JOINED of a rank."""
+    return f"\n@farense-rank-says {rank} ".encode() + word
+
+
+def decode_word(line: str) -> tuple[int, bytes] | None:
+    """Read READY or JOINED of a rank; None for any other line."""
+    said = _SAYS.search(line)
+    return (int(said[1]), f"{said[2]}\n".encode()) if said else None
+
+
 def blame(ends: Iterable[End]) -> End | None:
     """Find the rank whose end has ended the run.
 
@@ -107,7 +125,7 @@ def _follows(end: End) -> bool:
 def explain(end: End, hosts: Sequence[Host], run: str) -> FarenseError:
     """Say what became of the rank that has ended the run."""
     host = hosts[end.rank]
-    who = f"rank {end.rank}" if host.local else f"rank {end.rank} on {host.ssh}"
+    who = _who(end.rank, host)
     hint = f"farense-tui resume {run} continues from the last checkpoint."
     failure = end.failure
     if failure is not None:
@@ -123,16 +141,44 @@ def explain(end: End, hosts: Sequence[Host], run: str) -> FarenseError:
     if not end.guarded and not host.local:
         title = f"{who} could not be started, or was lost"
         detail = f"ssh to {host.ssh} ended with {_code(end.code)}."
-        hint = (
-            f"`ssh {host.ssh} true` must work without a question, and the same Python "
-            "environment must be there under the same path (docs/several-machines.md)."
-        )
+        hint = _reach(host.ssh)
     elif end.code < 0:
         title, detail = f"{who} was killed by {_code(end.code)}", _MEANING.get(-end.code, "")
     else:
         title = f"{who} ended with {_code(end.code)}"
     detail = "\n".join(part for part in (detail, end.words) if part)
     return FarenseError(title, detail, hint, kind="rank")
+
+
+def explain_absence(ready: set[int], joined: set[int], hosts: Sequence[Host]) -> FarenseError:
+    """Say which ranks have not come in time."""
+    away = [rank for rank in range(len(hosts)) if rank not in ready]
+    if away:
+        return FarenseError(
+            f"{', '.join(_who(rank, hosts[rank]) for rank in away)}: not started in time",
+            hint=_reach(hosts[away[0]].ssh),
+            kind="ranks",
+        )
+    alone = [_who(rank, host) for rank, host in enumerate(hosts) if rank not in joined]
+    ips = " ".join(ip for host in hosts for ip in host.ips)
+    return FarenseError(
+        "the ranks could not connect in time",
+        f"{', '.join(alone)}: not connected. The addresses are {ips}",
+        "Every machine must reach the next one in hosts.json, and the last the first, by their "
+        '"ips"; a firewall may be in the way.',
+        kind="ranks",
+    )
+
+
+def _who(rank: int, host: Host) -> str:
+    return f"rank {rank}" if host.local else f"rank {rank} on {host.ssh}"
+
+
+def _reach(ssh: str) -> str:
+    return (
+        f"`ssh {ssh} true` must work without a question, and the same Python environment must be "
+        "there under the same path (docs/several-machines.md)."
+    )
 
 
 def _exit_code(failure: Failure) -> ExitCode:
