@@ -101,11 +101,12 @@ def _new(tail: Tail) -> list[tuple[int, bytes, events.AnyEvent | None]]:
 
 
 def _interrupt(folder: RunFolder, times: int) -> None:
+    """Say it on stderr: with --json, stdout is the events and nothing else."""
     if times == 1:
-        _say("stopping: the step is finished and saved; once more kills")
+        print("stopping: the step is finished and saved; once more kills", file=sys.stderr)
         supervisor.send(folder, Control.STOP)
     else:
-        _say("killed")
+        print("killed", file=sys.stderr)
         supervisor.kill(folder)
 
 
