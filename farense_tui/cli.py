@@ -270,7 +270,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"farense-tui {__version__}")
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument(
-        "--runs-dir", metavar="DIR", help="where runs are kept (FARENSE_RUNS, else ./checkpoints)"
+        "--runs-dir",
+        metavar="DIR",
+        default=argparse.SUPPRESS,  # or it would undo one that is given before the command
+        help="where runs are kept (FARENSE_RUNS, else ./checkpoints)",
     )
     parser.add_argument("--runs-dir", metavar="DIR", help=argparse.SUPPRESS)
     parser.set_defaults(command=app)
