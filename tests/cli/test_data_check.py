@@ -8,11 +8,11 @@ import re
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
 import pexpect
+import psutil
 import pytest
 
 from farense_tui.cli import main
@@ -202,8 +202,6 @@ def test_progress_comes_and_leaving_ends_the_process(tmp_path: Path, micro: Path
 
 
 def _children() -> list[int]:
-    import psutil
-
     return [
         child.pid
         for child in psutil.Process().children()
@@ -221,10 +219,11 @@ def test_ctrl_c_ends_it(tmp_path: Path, micro: Path) -> None:
         start_new_session=True,
         cwd=tmp_path,
     )
-    timer = threading.Timer(2.5, os.killpg, (process.pid, signal.SIGINT))
-    timer.start()
+    deadline = time.monotonic() + 30
+    while not psutil.Process(process.pid).children() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=60)
-    timer.cancel()
     assert process.returncode == 130
     assert b"Traceback" not in err
 
