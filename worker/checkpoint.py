@@ -130,6 +130,19 @@ def publish(folder: RunFolder, checkpoint: Path) -> None:
     sync(folder.adapters)
 
 
+def catch_up(folder: RunFolder, state: TrainingState) -> None:
+    """Publish the best adapter if a kill came between its checkpoint and `publish`.
+
+    Nothing else would: on a resume that validation is done, and is not found to be the best again.
+    """
+    step = state.step if state.best_loss is None else state.best_step
+    for best in folder.checkpoints():
+        if best.step == step and _is_sound(best.path):
+            there = folder.adapters / _ADAPTERS
+            if not there.is_file() or _sha256(there) != _sha256(best.path / _ADAPTERS):
+                publish(folder, best.path)
+
+
 def prune(folder: RunFolder, keep: int, best_step: int) -> None:
     """Delete all checkpoints but the newest `keep` and the best."""
     for checkpoint in folder.checkpoints()[:-keep]:

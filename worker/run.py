@@ -130,6 +130,8 @@ def go_back(run: Run) -> None:
     if run.ranks.first:  # the others may not even have the folder
         checkpoint.clean_up(run.folder)
         loaded, damaged = checkpoint.newest(run.folder)
+        if loaded is not None:
+            checkpoint.catch_up(run.folder, loaded.state)
     loaded = handover.hand_over(run.ranks, loaded, run.state)
     for what in damaged:
         run.output.emit(
