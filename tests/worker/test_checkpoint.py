@@ -97,6 +97,9 @@ def test_cut_off_at_any_operation_a_sound_checkpoint_is_there(
         assert {p.name for p in copy.glob("checkpoint_*")} == {
             c.path.name for c in folder.checkpoints()
         }, where
+        if loaded is not None:
+            checkpoint.catch_up(folder, loaded.state)
+            assert published(folder) == loaded.state.best_loss, where
         listed = [each.path / name for each in folder.checkpoints() for name in FILES]
         assert all(path.exists() for path in listed), where
         # and the next attempt gets it done
@@ -325,6 +328,21 @@ def test_space_is_asked_for_before_the_start(folder: RunFolder) -> None:
     with pytest.raises(FarenseError, match="no space on the disk") as caught:
         checkpoint.check_space(folder, trainable=1 << 50, keep=3)
     assert caught.value.kind == "disk_full"
+
+
+def test_the_best_adapter_is_published_if_a_kill_came_before_it(folder: RunFolder) -> None:
+    faults.two(folder)
+    state = TrainingState(step=2, best_loss=0.5, best_step=1)
+    checkpoint.catch_up(folder, state)
+    assert published(folder) == 1.0
+    # without a validation the newest one is the run's adapter
+    checkpoint.catch_up(folder, TrainingState(step=2))
+    assert published(folder) == 2.0
+    # one that is damaged is not published, one that is gone neither
+    (folder.checkpoints()[0].path / "adapters.safetensors").write_bytes(b"x")
+    checkpoint.catch_up(folder, state)
+    checkpoint.catch_up(folder, TrainingState(step=7, best_loss=0.5, best_step=7))
+    assert published(folder) == 2.0
 
 
 def test_work_of_a_killed_worker_is_taken_over_or_removed(folder: RunFolder) -> None:
