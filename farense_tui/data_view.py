@@ -95,7 +95,7 @@ def _histogram(split: Split, limit: int, console: Console) -> None:
 
 
 def _examples(examples: Sequence[Example], console: Console) -> None:
-    plain = not console.is_terminal or console.no_color or not console.color_system
+    plain = console.no_color or not console.color_system
     left, right = _brackets(console.encoding)
     key = f"labels {left}so{right}" if plain else "labels green, prompt dim"
     console.print()

@@ -217,24 +217,27 @@ def test_a_bos_that_the_text_has_already(micro: Path, tmp_path: Path) -> None:
         assert list(found.tokens[:2]).count(bos) == 1
 
 
-def test_a_tokenizer_file_that_asks_for_padding_and_cutting(micro: Path, tmp_path: Path) -> None:
+CUTTING = {"direction": "Right", "max_length": 10, "strategy": "LongestFirst", "stride": 0}
+PADDING = {
+    "strategy": {"Fixed": 10},
+    "direction": "Right",
+    "pad_to_multiple_of": None,
+    "pad_id": 0,
+    "pad_type_id": 0,
+    "pad_token": "!",
+}
+
+
+@pytest.mark.parametrize(("key", "asked"), [("truncation", CUTTING), ("padding", PADDING)])
+def test_a_tokenizer_file_that_asks_for_more(
+    micro: Path, tmp_path: Path, key: str, asked: dict[str, Any]
+) -> None:
+    """The first row has 10 tokens, so that it alone would not show the difference."""
     folder = variant(micro, tmp_path / "t")
-    tokens = json.loads((folder / "tokenizer.json").read_text())
-    tokens["truncation"] = {
-        "direction": "Right",
-        "max_length": 4,
-        "strategy": "LongestFirst",
-        "stride": 0,
-    }
-    tokens["padding"] = {
-        "strategy": {"Fixed": 200},
-        "direction": "Right",
-        "pad_to_multiple_of": None,
-        "pad_id": 0,
-        "pad_type_id": 0,
-        "pad_token": "!",
-    }
+    tokens = json.loads((folder / "tokenizer.json").read_text()) | {key: asked}
     (folder / "tokenizer.json").write_text(json.dumps(tokens))
-    rows = [Row(at, "chat", chat("Quem?", "Ele." * at)) for at in range(1, 4)]
-    odd = [found for _, found in labels.encode_all(load(folder), rows, True)]
-    assert odd == [found for _, found in labels.encode_all(load(micro), rows, True)]
+    rows = [Row(1, "chat", chat("abc", "def")), Row(2, "chat", chat("abcdef", "ghijkl"))]
+    rows.append(Row(3, "chat", chat("", "")))
+    odd = [found for _, found in labels.encode_all(load(folder), rows, False)]
+    assert odd == [found for _, found in labels.encode_all(load(micro), rows, False)]
+    assert [len(found.tokens) for found in odd if isinstance(found, labels.Encoded)] == [10, 16, 4]
