@@ -47,8 +47,8 @@ class NotFinite(Exception):
 
 def train(
     folder: RunFolder, config: Config, output: Output, control: Control, ranks: Ranks
-) -> None:
-    """Train the run in `folder` to its end, or until it is told to stop.
+) -> events.Reason:
+    """Train the run in `folder` to its end, or until it is told to stop; why it ended.
 
     Raises FarenseError for what the user has to know, StopRequested if stopped before step 1.
     """
@@ -79,7 +79,7 @@ def train(
                 "completed" if last else "early_stopping" if early else "stopped"
             )
             output.emit(events.RunStopped(reason=reason, step=step))
-            return
+            return reason
 
         # ---- one step -------------------------------------------------------------------------
         output.enter("training")

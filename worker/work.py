@@ -38,7 +38,7 @@ def work(
         from worker.ranks import Ranks
         from worker.train import train
 
-        train(folder, config, output, control, join() if join else Ranks())
+        reason = train(folder, config, output, control, join() if join else Ranks())
     except StopRequested:
         heartbeat.finish()
         output.emit(RunStopped(reason="stopped", step=output.step))
@@ -48,7 +48,7 @@ def work(
         return _failed(error, tell)
     finally:
         heartbeat.finish()
-    return ExitCode.STOPPED if control.asked.stop or control.stop else ExitCode.DONE
+    return ExitCode.STOPPED if reason == "stopped" else ExitCode.DONE
 
 
 def _failed(error: Exception, tell: Callable[[FarenseError], None]) -> int:
