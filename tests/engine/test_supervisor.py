@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -160,6 +161,7 @@ def test_a_kill_takes_what_the_worker_has_started_with_it(
     assert not supervisor.wait_until_gone(folder, 0.01)
     assert supervisor.kill(folder)
     assert worker.stdout is not None
+    assert select.select([worker.stdout], [], [], 30)[0]
     assert worker.stdout.read() == b""  # at its end only when nobody holds it open any more
     assert worker.wait() == -signal.SIGKILL
 
