@@ -116,6 +116,7 @@ def test_every_bound_is_kept(setting: p.Setting, value: Any, allowed: bool) -> N
         ("[lora]\nrank = 1.5", "lora.rank must be a whole number from 1 to 1024, not 1.5"),
         ("[lora]\nrank = true", "lora.rank must be a whole number from 1 to 1024, not true"),
         ("[lora]\nrank = '8'", 'lora.rank must be a whole number from 1 to 1024, not "8"'),
+        ("[train]\nseed = -1", "train.seed must be a whole number from 0 to 4294967295, not -1"),
         ("[lora]\nkeys = 'q_proj'", "lora.keys must be a list of strings that is not empty"),
         ("[lora]\nkeys = []", "lora.keys must be a list of strings that is not empty, not []"),
         ("[lora]\nkeys = [1]", "lora.keys must be a list of strings that is not empty"),

@@ -242,10 +242,10 @@ class Setting(Struct, frozen=True):
         meta = next(
             (m for m in getattr(self.type, "__metadata__", ()) if isinstance(m, Meta)), Meta()
         )
-        low = f"from {meta.ge:g}" if meta.ge is not None else ""
-        low = f"above {meta.gt:g}" if meta.gt is not None else low
-        high = f"to {meta.le:g}" if meta.le is not None else ""
-        high = f"below {meta.lt:g}" if meta.lt is not None else high
+        low = f"from {_bound(meta.ge)}" if meta.ge is not None else ""
+        low = f"above {_bound(meta.gt)}" if meta.gt is not None else low
+        high = f"to {_bound(meta.le)}" if meta.le is not None else ""
+        high = f"below {_bound(meta.lt)}" if meta.lt is not None else high
         if meta.min_length and origin in (str, tuple):
             return f"{noun} that is not empty"
         joiner = " and " if "above" in low or "below" in high else " "
@@ -261,6 +261,11 @@ _NOUNS = {
     str: "a string",
     tuple: "a list of strings",
 }
+
+
+def _bound(value: float) -> str:
+    """Write a bound with all its digits, also a large one."""
+    return str(value) if isinstance(value, int) else f"{value:g}"
 
 
 def get_origin_type(annotation: Any) -> type:
