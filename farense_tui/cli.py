@@ -28,6 +28,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(args.command(args))
     except FarenseError as error:
         return headless.report(error)
+    except KeyboardInterrupt:
+        return ExitCode.STOPPED
     except BrokenPipeError:  # `farense-tui runs | head`
         sys.stderr.close()
         return ExitCode.FAILED
@@ -179,11 +181,13 @@ def import_config(args: argparse.Namespace) -> int:
 
 def _start(run: RunFolder, args: argparse.Namespace) -> int:
     start = run.events.stat().st_size if run.events.exists() else 0
+    interrupts = headless.Interrupts()
+    interrupts.listen()  # before there is a worker that a Ctrl-C could leave behind
     worker = supervisor.launch(run)
     if not args.detach:
-        return headless.follow(worker, as_json=args.json, start=start)
+        return headless.follow(worker, interrupts, as_json=args.json, start=start)
     # The data and the model are found to be right before the model is loaded.
-    code = headless.follow(worker, as_json=False, start=start, until=headless.accepted)
+    code = headless.follow(worker, interrupts, as_json=False, start=start, until=headless.accepted)
     print(f"{run.name} goes on in the background: farense-tui attach {run.name}")
     return code
 

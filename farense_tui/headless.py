@@ -22,6 +22,11 @@ from worker.protocol.profile import Config
 from worker.protocol.runfolder import RunFolder
 
 _POLL = 0.1
+_ENDS = {
+    "completed": ExitCode.DONE,
+    "early_stopping": ExitCode.DONE,
+    "stopped": ExitCode.STOPPED,
+}
 
 
 @dataclass
@@ -41,6 +46,7 @@ class Interrupts:
 
 def follow(
     worker: Worker,
+    interrupts: Interrupts,
     *,
     as_json: bool,
     start: int = 0,
@@ -51,8 +57,6 @@ def follow(
     start: offset in the record from which on events are shown. until: leaves earlier, with the
     worker going on, once this holds for the state.
     """
-    interrupts = Interrupts()
-    interrupts.listen()
     show = _raw if as_json else Lines(worker.folder.read_config())
     tail, state, asked = Tail(worker.folder.events), RunState(), 0
     while True:
@@ -83,7 +87,7 @@ def watch(folder: RunFolder) -> int:
                     state = reduce(state, event)
                 lines(line, event, state)
             if not alive:
-                return ExitCode.DONE if state.status == "completed" else ExitCode.FAILED
+                return _ENDS.get(state.status, ExitCode.FAILED)
             time.sleep(_POLL)
     except KeyboardInterrupt:
         return ExitCode.DONE

@@ -6,6 +6,7 @@ its manifest does. What is read back is compared with the manifest's SHA-256.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import shutil
@@ -256,8 +257,10 @@ def _load_arrays(path: Path) -> dict[str, mx.array]:
 def _save_arrays(path: Path, arrays: dict[str, mx.array]) -> None:
     try:
         mx.save_safetensors(str(path), arrays)
-    except RuntimeError as error:  # what MLX makes of a failed write
-        raise OSError(28, f"cannot write it: {error}", str(path)) from error
+    except RuntimeError as error:  # MLX does not say why a write failed
+        needed = sum(array.nbytes for array in arrays.values())
+        full = shutil.disk_usage(path.parent).free <= needed
+        raise OSError(errno.ENOSPC if full else errno.EIO, str(error), str(path)) from error
 
 
 def _sha256(path: Path) -> str:

@@ -216,8 +216,11 @@ def check_space(folder: Path) -> None:
 
 def delete(folder: RunFolder) -> None:
     """Remove a run with all that it wrote; FarenseError (refused) while a worker is at it."""
-    os.close(folder.acquire())
-    shutil.rmtree(folder.path)
+    lock = folder.acquire()  # held until all is gone, so that none can start meanwhile
+    try:
+        shutil.rmtree(folder.path)
+    finally:
+        os.close(lock)
 
 
 def discard(folder: RunFolder) -> None:

@@ -117,7 +117,7 @@ def test_a_write_that_the_system_refuses_leaves_nothing_half_done(folder: RunFol
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
     try:
-        with pytest.raises(OSError, match="cannot write it"):
+        with pytest.raises(OSError, match="Unable to write"):
             checkpoint.save(folder, TrainingState(step=3), {"a": mx.zeros((64, 64))}, {}, {})
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
