@@ -8,7 +8,10 @@ and the form of the sample data set, and none of its answers; the corpus is refu
 Farense or says any of the data set's answers.
 
 The same seed writes the same bytes on the same machine, BLAS and versions of mlx and tokenizers;
-another BLAS rounds differently and gives another, equally good model.
+another BLAS rounds differently and gives another model.
+
+It took 23 minutes on two busy x86-64 cores with OpenBLAS preloaded (LD_PRELOAD, one thread), about
+10 by its speed while they were quiet. With the wheel's own BLAS expect several times that.
 """
 
 import argparse
