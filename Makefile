@@ -19,7 +19,7 @@ run: $(READY) ## open the app; without a terminal train the demo and ask its ada
 
 .PHONY: test
 test: $(READY_DEV) ## run the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 .PHONY: check
 check: $(READY_DEV) ## lint, types and import walls
