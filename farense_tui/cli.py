@@ -17,8 +17,9 @@ from farense_tui.engine.several import group
 from farense_tui.engine.supervisor import Control
 from worker.protocol.errors import ExitCode, FarenseError, refused, usage
 from worker.protocol.hosts import BACKENDS
-from worker.protocol.profile import Profile, replace_setting, setting
+from worker.protocol.profile import Profile, replace_setting
 from worker.protocol.runfolder import RunFolder
+from worker.protocol.settings import setting
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -20,7 +20,7 @@ from typing import Any, get_args, get_type_hints
 import msgspec
 from msgspec import Meta
 
-from worker.protocol import events, profile
+from worker.protocol import events, profile, profile_file, settings
 from worker.protocol.errors import ExitCode
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -63,7 +63,7 @@ NAMES = {int: "integer", float: "number", str: "string", bool: "true or false"}
 def main() -> int:
     """Write or check; the exit code."""
     stale = []
-    for path, make in ((PROTOCOL, protocol), (PROFILE, settings)):
+    for path, make in ((PROTOCOL, protocol), (PROFILE, profile_reference)):
         text = path.read_text(encoding="utf-8")
         made = make(text)
         if made != text:
@@ -81,7 +81,7 @@ def protocol(text: str) -> str:
     return _filled(text, "events", all_events)
 
 
-def settings(text: str) -> str:
+def profile_reference(text: str) -> str:
     """Make docs/profile.md anew out of itself and the code."""
     text = _filled(text, "settings", lambda _: all_settings())
     return _filled(text, "machines", lambda _: machines())
@@ -172,7 +172,7 @@ def exit_codes() -> str:
 def all_settings() -> str:
     """One chapter for each section of a profile."""
     parts = []
-    for section, declared in profile.SETTINGS.items():
+    for section, declared in settings.SETTINGS.items():
         standard = getattr(profile.Profile(), section)
         about = (type(standard).__doc__ or "").partition(": ")[2]
         rows = [
@@ -190,9 +190,9 @@ def all_settings() -> str:
 
 def machines() -> str:
     """The profiles for the three Macs side by side: what is equal in all of them comes last."""
-    loaded = [profile.load(ROOT / "profiles" / f"{name}.toml") for name in MACHINES]
+    loaded = [profile_file.load(ROOT / "profiles" / f"{name}.toml") for name in MACHINES]
     different, same = [], []
-    for declared in profile.SETTINGS.values():
+    for declared in settings.SETTINGS.values():
         for each in declared.values():
             values = [toml(getattr(getattr(p, each.section), each.key)) for p in loaded]
             row = (f"{each.section}.{each.key}", *values)

@@ -15,7 +15,8 @@ from farense_tui.engine import runs, supervisor
 from farense_tui.engine.state import RunState, fold
 from farense_tui.engine.supervisor import Worker
 from farense_tui.engine.tail import Tail
-from worker.protocol.profile import Profile, parse, replace_setting
+from worker.protocol.profile import Profile, replace_setting
+from worker.protocol.profile_file import parse
 from worker.protocol.runfolder import RunFolder
 
 PROFILE = """

@@ -13,15 +13,9 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from worker.protocol.errors import FarenseError
-from worker.protocol.profile import (
-    SETTINGS,
-    Profile,
-    Setting,
-    get_origin_type,
-    replace_setting,
-    setting,
-)
+from worker.protocol.profile import Profile, replace_setting
 from worker.protocol.runfolder import check_name
+from worker.protocol.settings import SETTINGS, Setting, get_origin_type, setting
 
 # Not part of a profile, but chosen with it: empty takes the next free name.
 RUN_NAME = Setting(

@@ -26,7 +26,8 @@ from farense_tui.engine.mlx_lm_config import (
 )
 from worker.protocol import dataset
 from worker.protocol.errors import refused
-from worker.protocol.profile import Profile, replace_setting, setting
+from worker.protocol.profile import Profile, replace_setting
+from worker.protocol.settings import setting
 
 
 @dataclass(frozen=True)

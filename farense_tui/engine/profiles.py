@@ -8,7 +8,8 @@ from pathlib import Path
 from farense_tui.engine.assets import asset
 from farense_tui.engine.hardware import GIB, Machine
 from worker.protocol.errors import FarenseError, refused
-from worker.protocol.profile import Profile, dumps, load
+from worker.protocol.profile import Profile
+from worker.protocol.profile_file import dumps, load
 from worker.protocol.runfolder import check_name, write_atomically
 
 DEMO = "demo"

@@ -20,7 +20,8 @@ from farense_tui.engine.state import RunState, fold
 from farense_tui.engine.tail import Tail
 from worker.protocol import dataset, recipe
 from worker.protocol.errors import FarenseError, refused
-from worker.protocol.profile import Config, Profile, Run, check, dumps, replace_setting
+from worker.protocol.profile import Config, Profile, Run, check, replace_setting
+from worker.protocol.profile_file import dumps
 from worker.protocol.runfolder import RunFolder, check_name, disk_error, write_atomically
 
 # What a run writes at the least; the worker asks for more once it knows the adapter's size.

@@ -6,7 +6,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from farense_tui.engine.draft import Draft
-from worker.protocol.profile import Setting
+from worker.protocol.settings import Setting
 
 
 class HelpLine(Static):

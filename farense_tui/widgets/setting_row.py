@@ -15,7 +15,7 @@ from textual.widget import Widget
 from textual.widgets import Input, Select, Switch
 
 from farense_tui.engine.draft import Draft, all_settings, is_long, is_switch
-from worker.protocol.profile import Setting
+from worker.protocol.settings import Setting
 
 
 class Toggle(Switch):

@@ -13,7 +13,7 @@ from textual.widgets import Input, Static
 
 from farense_tui.engine.draft import RUN_NAME, Draft, all_settings
 from farense_tui.widgets.setting_row import SettingRow
-from worker.protocol.profile import Setting
+from worker.protocol.settings import Setting
 
 _EMPTY = "—"
 

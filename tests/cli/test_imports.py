@@ -65,7 +65,7 @@ def test_commands_that_only_look_load_no_trainer_and_no_screen() -> None:
 
 def test_the_protocol_needs_neither_side() -> None:
     modules = loaded(
-        "import worker.protocol.events, worker.protocol.profile\n"
+        "import worker.protocol.events, worker.protocol.profile_file\n"
         "import worker.protocol.runfolder, worker.protocol.dataset"
     )
     assert modules & (HEAVY | UI | {"farense_tui"}) == set()

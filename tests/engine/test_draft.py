@@ -9,7 +9,8 @@ import pytest
 from farense_tui.engine import inspection, profiles
 from farense_tui.engine.draft import RUN_NAME, Draft, all_settings
 from worker.protocol.dataset import Summary
-from worker.protocol.profile import SETTINGS, Profile, Report, replace_setting
+from worker.protocol.profile import Profile, Report, replace_setting
+from worker.protocol.settings import SETTINGS
 
 EVERY = [s.name for s in all_settings() if s is not RUN_NAME]
 

@@ -16,7 +16,7 @@ from farense_tui.engine.importer import Imported
 from farense_tui.engine.mlx_lm_config import DEFAULTS
 from tests.tokenizers import chat, write
 from worker.protocol.errors import FarenseError
-from worker.protocol.profile import load
+from worker.protocol.profile_file import load
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ import pytest
 from farense_tui.engine import profiles
 from farense_tui.engine.hardware import GIB, Machine
 from worker.protocol.errors import FarenseError
-from worker.protocol.profile import Profile, load, replace_setting
+from worker.protocol.profile import Profile, replace_setting
+from worker.protocol.profile_file import load
 
 
 @pytest.fixture

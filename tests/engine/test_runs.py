@@ -15,7 +15,8 @@ from farense_tui.engine.state import RunState, fold
 from tests.real_runs import RunMaker
 from worker.protocol import events as e
 from worker.protocol.errors import ExitCode, FarenseError
-from worker.protocol.profile import Profile, parse, replace_setting
+from worker.protocol.profile import Profile, replace_setting
+from worker.protocol.profile_file import parse
 from worker.protocol.runfolder import RunFolder
 
 NOW = time.time()

@@ -11,7 +11,7 @@ from typing import get_args
 import pytest
 
 from farense_tui.engine.assets import asset
-from worker.protocol import events, profile
+from worker.protocol import events, profile_file
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -35,7 +35,7 @@ def test_the_protocol_reference_is_what_the_code_says(reference: ModuleType) -> 
 
 def test_the_profile_reference_is_what_the_code_says(reference: ModuleType) -> None:
     text = reference.PROFILE.read_text(encoding="utf-8")
-    assert reference.settings(text) == text, "run python scripts/make_reference.py"
+    assert reference.profile_reference(text) == text, "run python scripts/make_reference.py"
 
 
 def test_every_event_has_an_example_with_all_its_fields(reference: ModuleType) -> None:
@@ -53,12 +53,12 @@ def test_a_changed_default_makes_the_reference_stale(reference: ModuleType) -> N
     text = reference.PROFILE.read_text(encoding="utf-8")
     changed = text.replace("| batch_size |", "| batch_sise |")
     assert changed != text
-    assert reference.settings(changed) == text
+    assert reference.profile_reference(changed) == text
 
 
 @pytest.mark.parametrize("path", sorted(asset("profiles").glob("*.toml")), ids=lambda p: p.stem)
 def test_a_shipped_profile_loads_and_says_what_it_is(path: Path) -> None:
-    loaded = profile.load(path)
+    loaded = profile_file.load(path)
     assert loaded.profile.title
     assert loaded.profile.description
     # a profile that means "any machine" has no size; the others say it in their name
@@ -77,5 +77,5 @@ def test_the_shipped_profiles_are_the_four_of_the_command_line() -> None:
 
 def test_the_three_macs_train_with_the_same_effective_batch() -> None:
     """So a run keeps its curve when it is resumed with another machine's profile."""
-    loaded = [profile.load(asset("profiles") / f"m1-{gb}gb.toml") for gb in (8, 16, 32)]
+    loaded = [profile_file.load(asset("profiles") / f"m1-{gb}gb.toml") for gb in (8, 16, 32)]
     assert {each.effective_batch for each in loaded} == {8}

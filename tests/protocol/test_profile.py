@@ -11,18 +11,19 @@ from hypothesis import strategies as st
 from msgspec import Meta
 
 from worker.protocol import profile as p
+from worker.protocol import profile_file, settings
 from worker.protocol.errors import ExitCode, FarenseError
 
-EVERY = [each for section in p.SETTINGS.values() for each in section.values()]
+EVERY = [each for section in settings.SETTINGS.values() for each in section.values()]
 text = st.text(st.characters(exclude_categories=("Cs",)))
 
 
-def _valid(setting: p.Setting) -> st.SearchStrategy[Any]:
+def _valid(setting: settings.Setting) -> st.SearchStrategy[Any]:
     """Values that the declaration allows, made from its bounds."""
     if setting.choices:
         return st.sampled_from(setting.choices)
     meta = next(m for m in setting.type.__metadata__ if isinstance(m, Meta))
-    match p.get_origin_type(setting.type).__name__:
+    match settings.get_origin_type(setting.type).__name__:
         case "bool":
             return st.booleans()
         case "int":
@@ -50,7 +51,7 @@ def profiles(draw: st.DrawFn) -> p.Profile:
 def fault(source: str) -> str:
     """The message for this text, which must be refused."""
     with pytest.raises(FarenseError) as caught:
-        p.parse(source, "own.toml")
+        profile_file.parse(source, "own.toml")
     assert caught.value.exit_code == ExitCode.REFUSED
     assert caught.value.kind == "profile"
     return str(caught.value)
@@ -58,34 +59,34 @@ def fault(source: str) -> str:
 
 @given(profiles())
 def test_a_profile_comes_back_as_it_was(profile: p.Profile) -> None:
-    assert p.parse(p.dumps(profile), "x") == profile
+    assert profile_file.parse(profile_file.dumps(profile), "x") == profile
 
 
 @given(profiles(), text.filter(bool), st.floats(0, 1e12))
 def test_a_config_comes_back_as_it_was(profile: p.Profile, name: str, created: float) -> None:
-    sections = {section: getattr(profile, section) for section in p.SETTINGS}
+    sections = {section: getattr(profile, section) for section in settings.SETTINGS}
     config = p.Config(**sections, run=p.Run(name=name, created=created))
-    assert p.parse_config(p.dumps(config), "x") == config
+    assert profile_file.parse_config(profile_file.dumps(config), "x") == config
 
 
 @pytest.mark.parametrize("setting", EVERY, ids=lambda s: s.name)
-def test_every_setting_is_described_and_takes_its_own_default(setting: p.Setting) -> None:
+def test_every_setting_is_described_and_takes_its_own_default(setting: settings.Setting) -> None:
     assert setting.description
     assert setting.rule()
-    assert p.setting(setting.name) == setting
+    assert settings.setting(setting.name) == setting
     default = getattr(getattr(p.Profile(), setting.section), setting.key)
     assert setting.parse(default) == default
 
 
 @pytest.mark.parametrize("setting", EVERY, ids=lambda s: s.name)
-def test_every_setting_refuses_another_type_with_its_rule(setting: p.Setting) -> None:
+def test_every_setting_refuses_another_type_with_its_rule(setting: settings.Setting) -> None:
     wrong: Any = {"a": 1}
     with pytest.raises(ValueError, match="must be") as caught:
         setting.parse(wrong)
     assert setting.rule() in str(caught.value)
 
 
-def _bounds() -> list[tuple[p.Setting, Any, bool]]:
+def _bounds() -> list[tuple[settings.Setting, Any, bool]]:
     """The last value within, and the first one beyond, each bound there is."""
     cases = []
     for setting in EVERY:
@@ -98,7 +99,7 @@ def _bounds() -> list[tuple[p.Setting, Any, bool]]:
 
 
 @pytest.mark.parametrize(("setting", "value", "allowed"), _bounds())
-def test_every_bound_is_kept(setting: p.Setting, value: Any, allowed: bool) -> None:
+def test_every_bound_is_kept(setting: settings.Setting, value: Any, allowed: bool) -> None:
     if allowed:
         assert setting.parse(value) == value
     else:
@@ -164,15 +165,15 @@ def test_the_same_key_in_two_sections_is_told_with_the_right_line() -> None:
 
 
 def test_an_empty_profile_is_all_defaults() -> None:
-    assert p.parse("", "x") == p.Profile()
+    assert profile_file.parse("", "x") == p.Profile()
 
 
 def test_a_config_needs_its_run() -> None:
     with pytest.raises(FarenseError, match="fault") as caught:
-        p.parse_config("", "config.toml")
+        profile_file.parse_config("", "config.toml")
     assert "the section [run] is missing" in caught.value.detail
     with pytest.raises(FarenseError) as caught:
-        p.parse_config("[run]\n", "config.toml")
+        profile_file.parse_config("[run]\n", "config.toml")
     assert "name" in caught.value.detail
 
 
@@ -199,7 +200,7 @@ def test_a_config_needs_its_run() -> None:
     ],
 )
 def test_what_is_typed_is_taken_as_it_is_meant(name: str, typed: str, value: Any) -> None:
-    assert p.setting(name).parse_text(typed) == value
+    assert settings.setting(name).parse_text(typed) == value
 
 
 @pytest.mark.parametrize(
@@ -216,7 +217,7 @@ def test_what_is_typed_is_taken_as_it_is_meant(name: str, typed: str, value: Any
     ],
 )
 def test_what_is_typed_wrong_is_refused_with_the_rule(name: str, typed: str) -> None:
-    setting = p.setting(name)
+    setting = settings.setting(name)
     with pytest.raises(ValueError, match="must be") as caught:
         setting.parse_text(typed)
     assert setting.rule() in str(caught.value)
@@ -225,20 +226,20 @@ def test_what_is_typed_wrong_is_refused_with_the_rule(name: str, typed: str) -> 
 @pytest.mark.parametrize("name", ["train.epoch", "epochs", "", "train", "train.epochs.x", "x.y"])
 def test_a_setting_that_there_is_not_is_refused(name: str) -> None:
     with pytest.raises(FarenseError, match="there is no setting"):
-        p.setting(name)
+        settings.setting(name)
 
 
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FarenseError, match="cannot read the profile"):
-        p.load(tmp_path / "nothing.toml")
+        profile_file.load(tmp_path / "nothing.toml")
     with pytest.raises(FarenseError, match="cannot read the profile"):
-        p.load(tmp_path)
+        profile_file.load(tmp_path)
     latin = tmp_path / "latin.toml"
     latin.write_bytes('[profile]\ntitle = "Época"'.encode("latin-1"))
     with pytest.raises(FarenseError, match="is not UTF-8"):
-        p.load(latin)
+        profile_file.load(latin)
 
 
 def test_choices_are_those_of_the_declaration() -> None:
-    hint = p.SETTINGS["train"]["compile"].type
-    assert p.SETTINGS["train"]["compile"].choices == get_args(get_args(hint)[0])
+    hint = settings.SETTINGS["train"]["compile"].type
+    assert settings.SETTINGS["train"]["compile"].choices == get_args(get_args(hint)[0])

@@ -9,15 +9,8 @@ from pathlib import Path
 
 from worker.protocol import events
 from worker.protocol.events import Event, encode
-from worker.protocol.profile import (
-    CheckpointSettings,
-    Config,
-    Model,
-    Report,
-    Run,
-    Train,
-    dumps,
-)
+from worker.protocol.profile import CheckpointSettings, Config, Model, Report, Run, Train
+from worker.protocol.profile_file import dumps
 from worker.protocol.runfolder import RunFolder
 
 MIB, GIB = 1 << 20, 1 << 30

@@ -60,7 +60,7 @@ def test_older_mlx_says_the_same_with_more_around_it() -> None:
 
 
 def test_advice_against_too_much_memory_names_settings_that_there_are() -> None:
-    from worker.protocol.profile import setting
+    from worker.protocol.settings import setting
 
     hint = explain(MemoryError("no more")).hint
     for name in ("train.batch_size", "train.grad_accumulation", "lora.num_layers"):

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from worker.protocol.errors import FarenseError, refused
-from worker.protocol.profile import Config, parse_config
+from worker.protocol.profile import Config
+from worker.protocol.profile_file import parse_config
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
 _CHECKPOINT = re.compile(r"checkpoint_epoch(\d+)_step(\d+)\Z")

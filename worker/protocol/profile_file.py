@@ -1,0 +1,113 @@
+"""A profile as a file: TOML in and out.
+
+`parse` refuses, all faults at once, what it does not know or what is out of bounds, naming the
+file, the line, the key and what would be right.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import msgspec
+import tomli_w
+
+from worker.protocol.errors import refused
+from worker.protocol.profile import Config, Profile
+from worker.protocol.settings import CONFIG_SETTINGS, SETTINGS, Setting, nearest
+
+
+def parse(text: str, source: str) -> Profile:
+    """Read a profile. `source` is the file's name for the messages.
+
+    Raises FarenseError (refused) that lists every fault with its line.
+    """
+    return _parse(text, source, Profile, SETTINGS)
+
+
+def parse_config(text: str, source: str) -> Config:
+    """Read the config.toml of a run, as `parse` reads a profile."""
+    config = _parse(text, source, Config, CONFIG_SETTINGS)
+    assert isinstance(config, Config)
+    return config
+
+
+def load(path: Path) -> Profile:
+    """Read a profile from a file."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise refused(f"cannot read the profile {path}", error.strerror or "") from error
+    except UnicodeDecodeError as error:
+        raise refused(f"{path} is not UTF-8", f"byte {error.start}", "Save it as UTF-8.") from error
+    return parse(text, str(path))
+
+
+def dumps(profile: Profile) -> str:
+    """Write a profile or a config as TOML, every setting in it."""
+    return tomli_w.dumps(msgspec.to_builtins(profile))
+
+
+def _parse(
+    text: str, source: str, root: type[Profile], declared: dict[str, dict[str, Setting]]
+) -> Profile:
+    try:
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise refused(f"{source} is not TOML", str(error), kind="profile") from error
+    faults: list[str] = []
+    sections: dict[str, Any] = {}
+    types = get_type_hints(root)
+    for section, table in tables.items():
+        where = f"line {_line_of(text, section)}: "
+        if section not in declared:
+            faults.append(f"{where}unknown section [{section}]. {nearest(section, declared)}")
+        elif not isinstance(table, dict):
+            faults.append(f"{where}{section} must be a section, [{section}]")
+        else:
+            values = {}
+            for key, value in table.items():
+                where = f"line {_line_of(text, section, key)}: "
+                if key not in declared[section]:
+                    meant = nearest(key, declared[section])
+                    faults.append(f"{where}unknown key {section}.{key}. {meant}")
+                    continue
+                try:
+                    values[key] = declared[section][key].parse(value)
+                except ValueError as error:
+                    faults.append(f"{where}{section}.{key} {error}")
+            if not faults:
+                try:
+                    sections[section] = types[section](**values)
+                except TypeError as error:
+                    faults.append(f"[{section}]: {error}")
+    missing = [name for name in declared if name == "run" and name not in tables]
+    faults += [f"the section [{name}] is missing" for name in missing]
+    if faults:
+        raise refused(
+            f"{source} has {len(faults)} fault{'s' if len(faults) > 1 else ''}",
+            "\n".join(fault.strip() for fault in faults),
+            kind="profile",
+        )
+    return root(**sections)
+
+
+def _line_of(text: str, section: str, key: str | None = None) -> int:
+    """Line of a section's head or of a key in it, for messages; 1 if it is written another way."""
+    inside = False
+    for number, line in enumerate(text.splitlines(), 1):
+        head = re.match(r"\s*\[\s*([\w-]+)\s*\]", line)
+        if head:
+            inside = head[1] == section
+            if inside and key is None:
+                return number
+        if key is None and re.match(rf"\s*{re.escape(section)}\s*[.=]", line):
+            return number
+        if key is not None and (
+            (inside and re.match(rf"""\s*["']?{re.escape(key)}["']?\s*=""", line))
+            or re.match(rf"\s*{re.escape(section)}\s*\.\s*{re.escape(key)}\s*=", line)
+        ):
+            return number
+    return 1

@@ -1,0 +1,137 @@
+"""The settings one by one: what each takes, in words, and reading a value that was typed.
+
+Forms, `--set` and the reference in docs/profile.md are made from these.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+
+import msgspec
+import tomli_w
+from msgspec import Meta, Struct
+
+from worker.protocol.errors import refused
+from worker.protocol.profile import Config, Profile
+
+
+class Setting(Struct, frozen=True):
+    """One declared setting, as a form or a reference shows it."""
+
+    section: str
+    key: str
+    type: Any
+    description: str
+    choices: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """`section.key`, as `--set` takes it."""
+        return f"{self.section}.{self.key}"
+
+    def parse(self, value: Any) -> Any:
+        """Check one value; ValueError with a sentence that says what would be right."""
+        if isinstance(value, list):
+            value = tuple(value)
+        try:
+            return msgspec.convert(value, self.type)
+        except msgspec.ValidationError:
+            raise ValueError(f"must be {self.rule()}, not {_shown(value)}") from None
+
+    def parse_text(self, text: str) -> Any:
+        """Check a value that was typed: as TOML where it is TOML, else as a string."""
+        try:
+            value = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            value = text
+        if get_origin_type(self.type) is str and not isinstance(value, str):
+            value = text
+        if get_origin_type(self.type) is tuple and isinstance(value, str):
+            value = text.replace(",", " ").split()
+        return self.parse(value)
+
+    def rule(self) -> str:
+        """What a right value is, in words: `a whole number from 1 to 1024`."""
+        if self.choices:
+            return " or ".join(f'"{choice}"' for choice in self.choices)
+        origin = get_origin_type(self.type)
+        noun = _NOUNS[origin]
+        meta = next(
+            (m for m in getattr(self.type, "__metadata__", ()) if isinstance(m, Meta)), Meta()
+        )
+        low = f"from {_bound(meta.ge)}" if meta.ge is not None else ""
+        low = f"above {_bound(meta.gt)}" if meta.gt is not None else low
+        high = f"to {_bound(meta.le)}" if meta.le is not None else ""
+        high = f"below {_bound(meta.lt)}" if meta.lt is not None else high
+        if meta.min_length and origin in (str, tuple):
+            return f"{noun} that is not empty"
+        joiner = " and " if "above" in low or "below" in high else " "
+        return " ".join(
+            part for part in (noun, joiner.join(filter(None, (low, high))).strip()) if part
+        )
+
+
+_NOUNS = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "a string",
+    tuple: "a list of strings",
+}
+
+
+def _bound(value: float) -> str:
+    """Write a bound with all its digits, also a large one."""
+    return str(value) if isinstance(value, int) else f"{value:g}"
+
+
+def get_origin_type(annotation: Any) -> type:
+    """Give the plain type under `Annotated`, `Literal` and `tuple[...]`."""
+    if get_origin(annotation) is Annotated:
+        annotation = get_args(annotation)[0]
+    origin = get_origin(annotation)
+    if origin is Literal:
+        return str
+    return origin or annotation
+
+
+def _shown(value: Any) -> str:
+    return tomli_w.dumps({"v": value if not isinstance(value, tuple) else list(value)})[4:].strip()
+
+
+def _settings(root: type[Struct]) -> dict[str, dict[str, Setting]]:
+    """Every setting that `root` declares, by section and key, in order."""
+    declared: dict[str, dict[str, Setting]] = {}
+    for section, section_type in get_type_hints(root).items():
+        hints = get_type_hints(section_type, include_extras=True)
+        declared[section] = {}
+        for key in section_type.__struct_fields__:
+            meta = next(m for m in hints[key].__metadata__ if isinstance(m, Meta))
+            base = get_args(hints[key])[0]
+            choices = get_args(base) if get_origin(base) is Literal else ()
+            declared[section][key] = Setting(
+                section, key, hints[key], meta.description or "", choices
+            )
+    return declared
+
+
+SETTINGS = _settings(Profile)
+CONFIG_SETTINGS = _settings(Config)
+
+
+def setting(name: str) -> Setting:
+    """Look up `section.key`; a FarenseError names the nearest one there is."""
+    section, _, key = name.partition(".")
+    found = SETTINGS.get(section, {}).get(key)
+    if found is None:
+        known = [s.name for keys in SETTINGS.values() for s in keys.values()]
+        raise refused(f"there is no setting {name}", hint=nearest(name, known), kind="profile")
+    return found
+
+
+def nearest(name: str, known: Any) -> str:
+    """Say which of the known names was probably meant."""
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"Did you mean {near[0]}?" if near else f"Known: {', '.join(known)}."
