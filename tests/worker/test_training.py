@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -255,3 +256,11 @@ def test_other_data_is_refused_on_resume(make_run: RunMaker, data: Path, tmp_pat
     assert failure is not None
     assert failure.kind == "run_changed"
     assert "the training data is not what it was" in failure.detail
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="mx.compile needs a C++ compiler on a CPU")
+def test_compiled_steps_are_the_eager_ones(make_run: RunMaker) -> None:
+    settings = {"train__epochs": 2, "train__grad_checkpoint": True}
+    eager = finish(make_run("eager", train__compile="off", **settings))
+    compiled = finish(make_run("compiled", train__compile="on", **settings))
+    assert [v for _, v in compiled.loss] == pytest.approx([v for _, v in eager.loss], rel=1e-5)
