@@ -50,7 +50,8 @@ class FarenseCommands(Provider):
             if ours and name and active.enabled and name not in seen:
                 seen.add(name)
                 key = self.app.get_key_display(binding)
-                yield Command(name, f"key {key}", self._action(binding.action, active.node))
+                told = " · ".join(filter(None, (f"key {key}", binding.tooltip)))
+                yield Command(name, told, self._action(binding.action, active.node))
         if isinstance(self.screen, LaunchScreen):
             for name, title in self.screen.profile_titles.items():
                 run = partial(self.screen.choose, name)

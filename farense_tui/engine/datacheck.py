@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -58,11 +59,35 @@ def request(profile: Profile, *, rows: int = 3, offline: bool = False) -> Reques
     )
 
 
-def run(asked: Request) -> Iterator[Progress | Report]:
+class Stop:
+    """Ends a check from another thread: an iterator that is being waited on cannot be closed."""
+
+    def __init__(self) -> None:
+        """Nothing has been asked yet."""
+        self.asked = False
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lock = threading.Lock()
+
+    def ask(self) -> None:
+        """End the check, now or as soon as it starts; `run` raises as for any that was killed."""
+        with self._lock:
+            self.asked = True
+            if self._process:
+                self._process.kill()
+
+    def watch(self, process: subprocess.Popen[bytes]) -> None:
+        """Take the process that is to be ended."""
+        with self._lock:
+            self._process = process
+            if self.asked:
+                process.kill()
+
+
+def run(asked: Request, stop: Stop | None = None) -> Iterator[Progress | Report]:
     """Check in a process of its own: progress, then the report.
 
-    Takes seconds, so not for the UI's loop. Closing the iterator ends the process. Raises
-    FarenseError where there can be no report.
+    Takes seconds, so not for the UI's loop. Closing the iterator ends the process, and so does
+    `stop` from another thread. Raises FarenseError where there can be no report.
     """
     with (
         tempfile.TemporaryFile() as stderr,
@@ -75,6 +100,8 @@ def run(asked: Request) -> Iterator[Progress | Report]:
         ) as process,
     ):
         assert process.stdout is not None
+        if stop:
+            stop.watch(process)
         try:
             for line in process.stdout:
                 said = datacheck.decode(line)

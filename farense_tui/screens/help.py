@@ -69,6 +69,7 @@ def _listed(node: DOMNode) -> Content:
         Content.assemble(
             (_joined([_shown(node, b) for b in bindings]).ljust(_KEY_WIDTH), "bold $accent"),
             f" {description}",
+            (f"  {bindings[0].tooltip}" if bindings[0].tooltip else "", "$text-muted"),
         )
         for description, bindings in by_action.items()
     ]

@@ -19,6 +19,7 @@ from farense_tui.engine.inspection import Inspection
 from farense_tui.engine.listing import going_on_or_resumable
 from farense_tui.engine.runs import RunSummary
 from farense_tui.messages import Inspected, RunsRead
+from farense_tui.screens.look import Looked, Looker
 from farense_tui.screens.save_profile import save_as
 from farense_tui.widgets.help_line import HelpLine
 from farense_tui.widgets.machine_line import MachineLine
@@ -31,6 +32,7 @@ from worker.protocol.profile import Profile
 
 if TYPE_CHECKING:
     from farense_tui.app import FarenseApp
+    from farense_tui.screens.data import DataScreen
 
 _DEBOUNCE = 0.3
 
@@ -43,11 +45,13 @@ class LaunchScreen(Screen[None]):
     VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter,s", "start", "Start", key_display="s"),
-        Binding("e", "edit", "Settings"),
-        Binding("w", "save", "Save as"),
-        Binding("f", "smaller", "Smaller model"),
-        Binding("r", "resume", "Resume"),
-        Binding("l", "runs", "Runs"),
+        # short, and what is needed most comes first: a narrow footer is cut at its end
+        Binding("e", "edit", "Edit", tooltip="Change the settings"),
+        Binding("d", "data", "Data", tooltip="What is trained on, and what is wrong with it"),
+        Binding("r", "resume", "Resume", tooltip="Go on with the last run"),
+        Binding("l", "runs", "Runs", tooltip="List the runs"),
+        Binding("f", "smaller", "Smaller", tooltip="Take the smaller model, or the larger again"),
+        Binding("w", "save", "Save", tooltip="Keep the changes as a profile of your own"),
         Binding("escape", "leave_form", "Back to the profiles"),
         *(Binding(str(n), f"choose({n})", "Choose a profile", show=False) for n in range(1, 10)),
     ]
@@ -65,6 +69,9 @@ class LaunchScreen(Screen[None]):
         self._drafts: dict[str, Draft] = {}
         self._inspections: dict[tuple[str, ...], Inspection] = {}
         self._debounce: Timer | None = None
+        self._looker = Looker(self)
+        self._away = False
+        self._data: DataScreen | None = None
         self._run: RunSummary | None = None
 
     @property
@@ -98,9 +105,27 @@ class LaunchScreen(Screen[None]):
 
     def on_screen_resume(self) -> None:
         """Come back from a run: the next name may be another, and runs may have changed."""
+        if self._away:  # and so may models, which a run downloads, and data
+            self._away = False
+            self._forget()
         self.call_after_refresh(self._look_at_runs)
         if self.draft:
             self.query_one(SettingsForm).show(self.draft, self._next_name())
+
+    def on_screen_suspend(self) -> None:
+        """Give the machine to the run that is shown now; under a dialog a check goes on."""
+        self._away = self not in self.app.screen_stack
+        if self._away:
+            self._looker.cancel()
+
+    def on_unmount(self) -> None:
+        """End the check that is under way."""
+        self._looker.cancel()
+
+    def _forget(self) -> None:
+        self._inspections.clear()
+        self._looker.forget()
+        self._show_plan()
 
     def _next_name(self) -> str:
         return runs.new_name(self._chosen, self._runs_dir)
@@ -126,7 +151,7 @@ class LaunchScreen(Screen[None]):
         if card := self.query_one(ProfileCards).card(self._chosen):
             card.changes = len(draft.typed)
         found = self._inspections.get(inspection.key(draft.profile))
-        panel.show(draft, found)
+        panel.show(draft, found, self._looker.want(draft.profile))
         if found is None:
             self._inspect_soon()
 
@@ -146,6 +171,21 @@ class LaunchScreen(Screen[None]):
         """Show what was found."""
         self._inspections[message.key] = message.found
         self._show_plan()
+
+    def on_looked(self, message: Looked) -> None:
+        """Show what the check of the data has found by now."""
+        self._looker.take(message.look)
+        self._show_plan()
+        if self._data:
+            self._data.show(message.look)
+
+    def _look_again(self) -> None:
+        """For the data's screen: its files may have been mended."""
+        if self._data and self.draft:
+            self._inspections.clear()
+            self._looker.forget()
+            self._data.show(self._looker.want(self.draft.profile, now=True))
+            self._show_plan()
 
     @work(thread=True, exclusive=True, group="runs")
     def _look_at_runs(self) -> None:
@@ -195,7 +235,7 @@ class LaunchScreen(Screen[None]):
         in_form = self._in_form()
         if action == "leave_form":
             return in_form
-        if action in ("edit", "save"):
+        if action in ("edit", "save", "data"):
             return self.draft is not None and not in_form
         if action == "smaller":
             return bool(self.draft and self.draft.base.model.fallback) and not in_form
@@ -247,6 +287,18 @@ class LaunchScreen(Screen[None]):
             await self.query_one(ProfileCards).replace(list(self._found.values()), name)
             self._show()
             self.notify(f"profiles/{name}.toml", title="Saved")
+
+    def action_data(self) -> None:
+        """Show the data: how long its rows are, what is wrong, what is trained on."""
+        from farense_tui.screens.data import DataScreen
+
+        if draft := self.draft:
+            look = self._looker.want(draft.profile, now=True)
+            self._data = DataScreen(draft.profile, look, self._look_again)
+            self.app.push_screen(self._data, self._leave_data)
+
+    def _leave_data(self, _: None) -> None:
+        self._data = None
 
     def action_runs(self) -> None:
         """Show the list of runs."""

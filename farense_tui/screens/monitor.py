@@ -15,6 +15,7 @@ from textual.widgets import Footer
 from farense_tui.engine import clock, supervisor
 from farense_tui.engine.supervisor import Worker
 from farense_tui.engine.watch import Snapshot
+from farense_tui.messages import Refused
 from farense_tui.screens.follow import Changed, Follower
 from farense_tui.screens.steering import CONTROLS, Asked, Wish, newest
 from farense_tui.widgets.gauge_bar import measure
@@ -58,8 +59,8 @@ class MonitorScreen(Screen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space", "pause", "Pause", tooltip="Pause, or go on, between two steps"),
-        Binding("c", "checkpoint", "Checkpoint", tooltip="Write a checkpoint after this step"),
         Binding("k", "stop", "Stop", tooltip="Finish the step, save, end; again: kill"),
+        Binding("c", "checkpoint", "Checkpoint", tooltip="Write a checkpoint after this step"),
         Binding("r", "resume", "Resume", tooltip="Go on from the newest checkpoint"),
         Binding("l", "runs", "Runs", tooltip="List the runs"),
         Binding("g", "log_scale", "Logarithmic scale", show=False),
@@ -167,6 +168,8 @@ class MonitorScreen(Screen[None]):
             return
         if self.asked and self.asked.settled(snapshot):
             self.asked = None
+        if old is None or old.alive != snapshot.alive:
+            self.refresh_bindings()
         self._show_head(snapshot)
         self.query_one(MemoryGauge).memory = measure(snapshot)
         self.query_one(RunLog).show(snapshot.journal)
@@ -193,6 +196,14 @@ class MonitorScreen(Screen[None]):
     def alive(self) -> bool:
         """Whether a worker is at it, as far as is known."""
         return self.snapshot is not None and self.snapshot.alive
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer only what can be done now: a narrow footer has no room for more."""
+        if self.snapshot is None:
+            return True
+        if action in ("pause", "checkpoint", "stop"):
+            return self.alive
+        return not self.alive if action == "resume" else True
 
     @property
     def _host(self) -> Host:
@@ -289,7 +300,7 @@ class MonitorScreen(Screen[None]):
             else supervisor.send(self.folder, CONTROLS[wish])
         )
         if not sent:
-            self.app.call_from_thread(self._refused, supervisor.not_running(self.folder))
+            self.post_message(Refused(supervisor.not_running(self.folder)))
         self._follower.look_now()
 
     @work(thread=True, group="steer")
@@ -297,9 +308,11 @@ class MonitorScreen(Screen[None]):
         try:
             self._follower.worker = supervisor.launch(self.folder)
         except FarenseError as error:
-            self.app.call_from_thread(self._refused, error)
+            self.post_message(Refused(error))
         self._follower.look_now()
 
-    def _refused(self, error: FarenseError) -> None:
+    def on_refused(self, message: Refused) -> None:
+        """Say why not; what was asked will not come to pass."""
+        message.stop()
         self.asked = None
-        self._host.show_error(error)
+        self._host.show_error(message.error)

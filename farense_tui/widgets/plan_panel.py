@@ -14,6 +14,9 @@ from farense_tui.engine.hardware import GIB, Machine
 from farense_tui.engine.inspection import Inspection, held_out, steps_per_epoch
 from farense_tui.engine.models import ModelState
 from farense_tui.engine.runs import RunSummary
+from farense_tui.engine.text import clean
+from farense_tui.screens.look import Look
+from farense_tui.widgets.data_words import words
 from farense_tui.widgets.status import shown as shown_status
 from worker.protocol.dataset import SPLITS, Summary
 from worker.protocol.errors import FarenseError
@@ -58,6 +61,7 @@ class PlanPanel(VerticalGroup):
         self._machine = machine
         self._draft: Draft | None = None
         self._found: Inspection | None = None
+        self._look: Look | None = None
         self._fault: FarenseError | None = None
         self._run: RunSummary | None = None
 
@@ -66,9 +70,9 @@ class PlanPanel(VerticalGroup):
         for key in self.KEYS:
             yield Fact(key)
 
-    def show(self, draft: Draft, found: Inspection | None) -> None:
-        """Show a draft; `found` is None while it is being looked up."""
-        self._draft, self._found, self._fault = draft, found, None
+    def show(self, draft: Draft, found: Inspection | None, look: Look) -> None:
+        """Show a draft; `found` is None while it is being looked up, and `look` comes last."""
+        self._draft, self._found, self._look, self._fault = draft, found, look, None
         self._redraw()
 
     def show_fault(self, fault: FarenseError) -> None:
@@ -84,7 +88,8 @@ class PlanPanel(VerticalGroup):
     @property
     def complete(self) -> bool:
         """Whether nothing is being looked up any more."""
-        return self._fault is not None or self._found is not None
+        looked = self._found is not None and self._look is not None and self._look.over
+        return self._fault is not None or looked
 
     def on_resize(self, event: Resize) -> None:
         """Break the lines as the new width wants it."""
@@ -95,6 +100,7 @@ class PlanPanel(VerticalGroup):
         facts: dict[str, Content | None] = dict.fromkeys(self.KEYS)
         if self._draft:
             facts |= _facts(self._draft.profile, self._found, between)
+            facts["data"] = _data(self._draft.profile, self._found, self._look, between)
             facts["note"] = _note(self._draft.profile, self._machine)
         if self._fault:
             facts["fault"] = _error(self._fault)
@@ -113,9 +119,6 @@ def _facts(profile: Profile, found: Inspection | None, between: str) -> dict[str
             _model(found.model) if found else _LOOKING,
         ),
         "smaller": _smaller(profile, found.fallback if found else None, between),
-        "data": Content.assemble(
-            profile.data.path, between, _data(profile, data) if data else _LOOKING
-        ),
         "batch": _batch(profile),
         "steps": _steps(profile, data),
     }
@@ -143,7 +146,32 @@ def _smaller(profile: Profile, found: ModelState | None, between: str) -> Conten
     return Content.assemble(_broken(profile.model.fallback, between), between, state, hint)
 
 
-def _data(profile: Profile, found: Summary) -> Content:
+def _data(profile: Profile, found: Inspection | None, look: Look | None, between: str) -> Content:
+    """The rows there are, and what the check has to say of them, unless they cannot be read."""
+    lines = [_counted(profile, found.data) if found else _LOOKING]
+    if found and look and not found.data.faults:
+        lines += _checked(look)
+    first = Content.assemble(profile.data.path, between, lines[0])
+    return Content("\n").join([first, *_packed(lines[1:], between)])
+
+
+def _packed(lines: list[Content], between: str) -> list[Content]:
+    """Put the lines of the check on one where there is room: below each other they take height."""
+    if len(lines) > 1 and between != "\n":
+        return [Content("  ").join(lines)]
+    return lines
+
+
+def _checked(look: Look) -> list[Content]:
+    if look.report:
+        hint = [Content.styled("d shows them", "$accent")] if look.report.counts else []
+        return [*words(look.report), *hint]
+    if look.error:
+        return [Content.styled(f"! not checked: {clean(look.error.title)}", "$warning")]
+    return [Content.styled("looking …", "$text-muted")]
+
+
+def _counted(profile: Profile, found: Summary) -> Content:
     if found.faults:
         shown = [from_here(str(fault)) for fault in found.faults[:_FAULTS]]
         more = len(found.faults) - len(shown)

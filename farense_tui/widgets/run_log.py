@@ -46,6 +46,7 @@ class RunLog(ScrollView):
     RunLog {
         height: 5;
         scrollbar-size-vertical: 1;
+        scrollbar-gutter: stable;
         overflow-x: hidden;
     }
     RunLog > .log--time { color: $text-muted; }
@@ -90,9 +91,16 @@ class RunLog(ScrollView):
             self.call_after_refresh(self._to_the_end)
 
     def watch_scroll_y(self, old: float, new: float) -> None:
-        """Follow again once the reader is back at the end."""
+        """Stop following when the reader scrolls up; follow again once back at the end.
+
+        Going down without reaching the end says nothing: that is what a log does that is
+        scrolled to its end before its height is known.
+        """
         super().watch_scroll_y(old, new)
-        self._follows = new >= self.max_scroll_y
+        if new >= self.max_scroll_y:
+            self._follows = True
+        elif new < old:
+            self._follows = False
 
     def render_line(self, y: int) -> Strip:
         """Draw the line at `y` of what is seen."""
@@ -136,6 +144,9 @@ class RunLog(ScrollView):
         self.virtual_size = Size(self.size.width, len(self._lines))
         if follow:
             self._to_the_end()
+            # Nothing moves while the scroll bar is not laid out yet: the log of a run that was
+            # just opened would stay at its beginning.
+            self.call_after_refresh(self._to_the_end)
         self.refresh()
 
     def _to_the_end(self) -> None:

@@ -18,12 +18,17 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from farense_tui.engine import clock, hardware, models, runs
+from farense_tui.engine import clock, datacheck, hardware, models, runs
 from farense_tui.engine.hardware import GIB, Machine, MemorySample
+from farense_tui.screens import look
+from worker.protocol.datacheck import Report, Split
 from worker.protocol.runfolder import RunFolder
 
 NOW = 1_780_003_600.0
 M1 = Machine(chip="Apple M1", memory=16 * GIB, cores=8, backend="Metal", system="macOS 14.5")
+REPORT = Report(
+    "data", "embedded", 512, True, "chat", (Split("train", 640, 9000, 4000, 7, 13, 20, 31),)
+)
 MEMORY = MemorySample(total=16 * GIB, available=int(9.6 * GIB), swap_used=0)
 
 _STAND_IN = """
@@ -84,6 +89,14 @@ def _embedded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runs, "embedded_data", lambda: data)
 
 
+@pytest.fixture(autouse=True)
+def _checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A check of the data that finds the same at once; tests/ui/test_data.py has the real one."""
+    monkeypatch.setattr(look, "STILL", 0.05)
+    monkeypatch.setattr(datacheck, "request", lambda profile, **_: profile)
+    monkeypatch.setattr(datacheck, "run", lambda asked, stop: iter([REPORT]))
+
+
 @pytest.fixture
 def runs_dir(tmp_path: Path) -> Path:
     """Where the runs are."""
@@ -130,7 +143,7 @@ async def until(pilot: Pilot[None], condition: Callable[[], object], seconds: fl
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"waited {seconds} s in vain"
-        await pilot.pause(0.02)
+        await pilot.pause(0.05)
     await pilot.pause()
 
 

@@ -12,6 +12,7 @@ from textual.pilot import Pilot
 
 from farense_tui.engine.supervisor import Worker
 from farense_tui.screens.monitor import MonitorScreen
+from farense_tui.widgets.run_log import RunLog
 from worker.protocol.errors import FarenseError
 from worker.protocol.runfolder import RunFolder
 
@@ -52,7 +53,7 @@ async def until(pilot: Pilot[None], condition: Callable[[], bool], seconds: floa
     deadline = asyncio.get_running_loop().time() + seconds
     while not condition():
         assert asyncio.get_running_loop().time() < deadline, "it did not come to that"
-        await pilot.pause(0.02)
+        await pilot.pause(0.05)
 
 
 async def settled(pilot: Pilot[None]) -> MonitorScreen:
@@ -60,6 +61,8 @@ async def settled(pilot: Pilot[None]) -> MonitorScreen:
     monitor = pilot.app.monitor  # type: ignore[attr-defined]
     await until(pilot, lambda: monitor.snapshot is not None)
     await pilot.pause()
+    log = monitor.query_one(RunLog)
+    await until(pilot, lambda: log.scroll_y >= log.max_scroll_y)
     await pilot.pause()
     return monitor
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from textual.color import Color
 from textual.command import CommandPalette
+from textual.pilot import Pilot
 from textual.widgets import Static
 
 from farense_tui.app import FarenseApp
@@ -83,57 +84,55 @@ async def test_a_run_that_does_not_stop_is_killed_on_a_second_key(
         assert process.wait(5) == -9
 
 
-async def test_the_help_lists_the_bindings_there_are(runs_dir: Path) -> None:
-    app = FarenseApp(runs_dir)
-    async with app.run_test(size=(100, 60)) as pilot:
-        await until(pilot, lambda: isinstance(app.screen, LaunchScreen))
-        screen = app.screen
-        await pilot.press("question_mark")
-        await until(pilot, lambda: isinstance(app.screen, HelpScreen))
-        text = "\n".join(str(static.render()) for static in app.screen.query(Static))
-        for _, binding in screen._bindings:
-            if binding.action in ("start", "edit", "save", "smaller", "resume", "runs"):
-                assert binding.description in text
-        assert "Undo this change" in text
-        assert "Dark or light" in text
-        assert "Focus Next" not in text
-        await pilot.press("escape")
-        assert app.screen is screen
-
-
-async def test_the_palette_does_what_the_keys_do(runs_dir: Path) -> None:
+async def test_help_palette_and_themes(runs_dir: Path) -> None:
     app = FarenseApp(runs_dir)
     async with app.run_test(size=(100, 40)) as pilot:
         await until(pilot, lambda: isinstance(app.screen, LaunchScreen))
-        screen = app.screen
-        commands = {command.name for command in FarenseCommands(screen)._commands()}
-        assert {"Start", "Runs", "Save as", "Quit", "Dark or light"} <= commands
-        await pilot.press("ctrl+p")
-        await until(pilot, lambda: isinstance(app.screen, CommandPalette))
-        await pilot.press(*"profile demo")
-        await pilot.pause(0.3)
-        await pilot.press("down", "enter")
-        await until(pilot, lambda: screen.query_one(ProfileCards).chosen == "demo")
+        await the_help_lists_the_bindings_there_are(app, pilot)
+        await t_goes_from_dark_to_light_and_back(app, pilot)
+        await the_palette_does_what_the_keys_do(app, pilot)
+        await an_error_is_shown_as_it_is(app, pilot)
 
 
-async def test_t_goes_from_dark_to_light_and_back(runs_dir: Path) -> None:
-    app = FarenseApp(runs_dir)
-    async with app.run_test() as pilot:
-        await until(pilot, lambda: isinstance(app.screen, LaunchScreen))
-        await pilot.press("t")
-        assert app.theme == "farense-light"
-        await pilot.press("t")
-        assert app.theme == "farense-dark"
+async def the_help_lists_the_bindings_there_are(app: FarenseApp, pilot: Pilot[None]) -> None:
+    screen = app.screen
+    await pilot.press("question_mark")
+    await until(pilot, lambda: isinstance(app.screen, HelpScreen))
+    text = "\n".join(str(static.render()) for static in app.screen.query(Static))
+    for _, binding in screen._bindings:
+        if binding.action in ("start", "edit", "data", "save", "smaller", "resume", "runs"):
+            assert binding.description in text
+    assert "Undo this change" in text
+    assert "Dark or light" in text
+    assert "Focus Next" not in text
+    await pilot.press("escape")
+    assert app.screen is screen
 
 
-async def test_an_error_is_shown_as_it_is(runs_dir: Path) -> None:
-    app = FarenseApp(runs_dir)
-    async with app.run_test() as pilot:
-        await until(pilot, lambda: isinstance(app.screen, LaunchScreen))
-        app.show_error(FarenseError("[b]title[/", "[/] detail", "[link=x] hint"))
-        await pilot.pause()
-        texts = [str(static.render()) for static in app.screen.query(Static)]
-        assert texts[:3] == ["✗ [b]title[/", "[/] detail", "[link=x] hint"]
+async def t_goes_from_dark_to_light_and_back(app: FarenseApp, pilot: Pilot[None]) -> None:
+    await pilot.press("t")
+    assert app.theme == "farense-light"
+    await pilot.press("t")
+    assert app.theme == "farense-dark"
+
+
+async def the_palette_does_what_the_keys_do(app: FarenseApp, pilot: Pilot[None]) -> None:
+    screen = app.screen
+    commands = {command.name for command in FarenseCommands(screen)._commands()}
+    assert {"Start", "Runs", "Data", "Save", "Quit", "Dark or light"} <= commands
+    await pilot.press("ctrl+p")
+    await until(pilot, lambda: isinstance(app.screen, CommandPalette))
+    await pilot.press(*"profile demo")
+    await pilot.pause(0.3)
+    await pilot.press("down", "enter")
+    await until(pilot, lambda: screen.query_one(ProfileCards).chosen == "demo")
+
+
+async def an_error_is_shown_as_it_is(app: FarenseApp, pilot: Pilot[None]) -> None:
+    app.show_error(FarenseError("[b]title[/", "[/] detail", "[link=x] hint"))
+    await pilot.pause()
+    texts = [str(static.render()) for static in app.screen.query(Static)]
+    assert texts[:3] == ["✗ [b]title[/", "[/] detail", "[link=x] hint"]
 
 
 @pytest.mark.parametrize("theme", THEMES, ids=lambda theme: theme.name)

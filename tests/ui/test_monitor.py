@@ -182,15 +182,19 @@ async def test_what_cannot_be_started_is_told(
         assert monitor.asked is None
 
 
-async def test_keys_that_need_a_worker_say_so(tmp_path: Path, sent: list[object]) -> None:
+async def test_only_keys_that_can_do_something_are_offered(
+    tmp_path: Path, sent: list[object]
+) -> None:
     run = recorded.completed(tmp_path)
-    async with opened(run.folder) as (pilot, _):
+    async with opened(run.folder) as (pilot, monitor):
         for key in ("space", "c", "k", "r"):
             await pilot.press(key)
-        await until(pilot, lambda: len(pilot.app._notifications) == 4)
-        assert [notice.message for notice in pilot.app._notifications][-1] == (
+        await until(pilot, lambda: len(pilot.app._notifications) == 1)
+        assert [notice.message for notice in pilot.app._notifications] == [
             "The run is complete: there is nothing left to train."
-        )
+        ]
+        shown = {each.binding.description for each in monitor.active_bindings.values()}
+        assert not shown & {"Pause", "Checkpoint", "Stop"}
     assert not sent
 
 

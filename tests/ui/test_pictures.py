@@ -18,6 +18,7 @@ from farense_tui.widgets.setting_row import SettingRow
 from farense_tui.widgets.settings_form import SettingsForm
 from tests.ui import recorded
 from tests.ui.conftest import until
+from tests.ui.test_runs import Bare
 
 SIZES = [(80, 24), (120, 36)]
 Compare = Callable[..., bool]
@@ -96,10 +97,10 @@ def test_runs(
         ("a-name-as-long-as-names-of-runs-sometimes-are", recorded.live),
     ):
         make(tmp_path / name).folder.path.rename(there / name)
-    app = FarenseApp(Path("checkpoints"))
+    app = Bare(Path("checkpoints"))
 
     async def steps(pilot: Pilot[None]) -> None:
-        await at_launch("l")(pilot)
+        app.open_runs()
         await until(pilot, lambda: isinstance(pilot.app.screen, RunsScreen))
         table = pilot.app.screen.query_one(RunTable)
         await until(pilot, lambda: table.row_count == 3)

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
+from textual.screen import Screen
 from textual.widgets import Static
 
 from farense_tui.app import FarenseApp
 from farense_tui.screens.dialogs import AskDialog, ErrorDialog
-from farense_tui.screens.launch import LaunchScreen
 from farense_tui.screens.monitor import MonitorScreen
 from farense_tui.screens.runs import RunsScreen
 from farense_tui.widgets.run_table import RunTable
@@ -34,12 +34,18 @@ def three(tmp_path: Path, runs_dir: Path) -> Path:
     return runs_dir
 
 
+class Bare(FarenseApp):
+    """Has an empty main screen below the list: the launch screen takes long to set up."""
+
+    def open_launch(self) -> None:
+        self._show_main(Screen())
+
+
 @asynccontextmanager
 async def listed(runs_dir: Path) -> AsyncIterator[tuple[Pilot[None], RunsScreen]]:
-    app = FarenseApp(runs_dir)
+    app = Bare(runs_dir)
     async with app.run_test(size=(100, 30)) as pilot:
-        await until(pilot, lambda: isinstance(app.screen, LaunchScreen))
-        await pilot.press("l")
+        app.open_runs()
         await until(pilot, lambda: isinstance(app.screen, RunsScreen))
         screen = app.screen
         assert isinstance(screen, RunsScreen)
@@ -60,12 +66,15 @@ async def put_cursor(pilot: Pilot[None], screen: RunsScreen, name: str) -> None:
 
 
 async def test_every_run_is_told_with_its_state(three: Path) -> None:
-    async with listed(three) as (_, screen):
+    recorded.live(three, name="odd").folder.config.write_text("nonsense")
+    async with listed(three) as (pilot, screen):
         found = rows(screen)
         assert found["done"][:2] == ["✓ completed", "600/600"]
         assert found["broken"][:2] == ["✗ failed", "230/600"]
         assert found["gone"][0] in ("✗ killed", "? lost")
         assert found["done"][4] == "44 min ago"
+        await put_cursor(pilot, screen, "odd")
+        assert "cannot be read" in str(screen.query_one("#run-detail", Static).render())
 
 
 async def test_a_living_run_is_followed(three: Path, stand_in: StandIn) -> None:
@@ -107,11 +116,13 @@ async def test_enter_opens_the_monitor_and_escape_leads_back(three: Path) -> Non
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(pilot.app.screen, MonitorScreen))
         await pilot.press("escape")
-        await until(pilot, lambda: isinstance(pilot.app.screen, LaunchScreen))
+        await until(pilot, lambda: type(pilot.app.screen) is Screen)
         assert len(pilot.app.screen_stack) == 2
 
 
-async def test_a_completed_or_living_run_is_not_resumed(three: Path, stand_in: StandIn) -> None:
+async def test_a_completed_or_living_run_is_not_resumed_and_a_living_one_not_deleted(
+    three: Path, stand_in: StandIn
+) -> None:
     stand_in(RunFolder(three / "gone"))
     async with listed(three) as (pilot, screen):
         app = pilot.app
@@ -126,35 +137,21 @@ async def test_a_completed_or_living_run_is_not_resumed(three: Path, stand_in: S
             assert title in dialog.error.title
             await pilot.press("escape")
         assert not app.started
-
-
-@pytest.mark.parametrize(("answer", "left"), [("enter", 3), ("escape", 3), ("y", 2)])
-async def test_a_run_is_deleted_only_if_that_is_meant(three: Path, answer: str, left: int) -> None:
-    async with listed(three) as (pilot, screen):
-        await put_cursor(pilot, screen, "broken")
-        await pilot.press("d")
-        await until(pilot, lambda: isinstance(pilot.app.screen, AskDialog))
-        await pilot.press(answer)
-        await until(pilot, lambda: pilot.app.screen is screen)
-        await until(pilot, lambda: screen.query_one(RunTable).row_count == left)
-        assert (three / "broken").exists() == (left == 3)
-
-
-async def test_a_living_run_cannot_be_deleted(three: Path, stand_in: StandIn) -> None:
-    stand_in(RunFolder(three / "gone"))
-    async with listed(three) as (pilot, screen):
-        await put_cursor(pilot, screen, "gone")
         assert screen.check_action("delete", ()) is None
         await pilot.press("d")
-        assert pilot.app.screen is screen
+        assert app.screen is screen
 
 
-async def test_a_run_whose_config_is_broken_is_listed(three: Path) -> None:
-    (three / "broken" / "config.toml").write_text("nonsense")
+async def test_a_run_is_deleted_only_if_that_is_meant(three: Path) -> None:
     async with listed(three) as (pilot, screen):
-        assert "broken" in rows(screen)
         await put_cursor(pilot, screen, "broken")
-        assert "cannot be read" in str(screen.query_one("#run-detail", Static).render())
+        for answer, left in (("enter", 3), ("escape", 3), ("y", 2)):
+            await pilot.press("d")
+            await until(pilot, lambda: isinstance(pilot.app.screen, AskDialog))
+            await pilot.press(answer)
+            await until(pilot, lambda: pilot.app.screen is screen)
+            await until(pilot, lambda n=left: screen.query_one(RunTable).row_count == n)  # type: ignore[misc]
+            assert (three / "broken").exists() == (left == 3)
 
 
 async def test_an_empty_folder_says_what_to_do(runs_dir: Path) -> None:

@@ -1,0 +1,74 @@
+"""The data of a profile before a start: lengths, what is wrong, what is learnt of a row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import Footer, Static
+
+from farense_tui.engine.format import from_here
+from farense_tui.engine.text import clean
+from farense_tui.screens.look import Look
+from farense_tui.widgets.data_view import DataView
+from worker.protocol.profile import Profile
+
+
+class DataScreen(Screen[None]):
+    """Shows what the launch screen's `Looker` finds; that one hands it over with `show`."""
+
+    HELP_TITLE = "Data"
+    AUTO_FOCUS = "DataView"
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (150, "-wide")]  # noqa: RUF012 - Screen's own type
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,d", "back", "Back"),
+        Binding("n", "part(1)", "Next part"),
+        Binding("p", "part(-1)", "Part before", show=False),
+        Binding("r", "again", "Look again"),
+    ]
+
+    def __init__(self, profile: Profile, look: Look, again: Callable[[], None]) -> None:
+        """Show the data of `profile`, of which `look` is known by now; `again` has it read anew."""
+        super().__init__()
+        self.action_again = again
+        self._profile = profile
+        self._look = look
+
+    def compose(self) -> ComposeResult:
+        """What is looked at, what was found, keys."""
+        yield Static(_title(self._profile), id="data-title", markup=False)
+        yield DataView(self._look)
+        yield Footer(show_command_palette=False)
+
+    def show(self, look: Look) -> None:
+        """Take what was found since, if it is about this data."""
+        if look.key == self._look.key:
+            self._look = look
+            for view in self.query(DataView):
+                view.show(look)
+
+    def on_mount(self) -> None:
+        """Take over what came between the making of the view and now."""
+        self.query_one(DataView).show(self._look)
+
+    def action_part(self, by: int) -> None:
+        """Go to the next part, or to the one before."""
+        self.query_one(DataView).next_part(by)
+
+    def action_back(self) -> None:
+        """Go back to the launch screen."""
+        self.dismiss()
+
+
+def _title(profile: Profile) -> Content:
+    train = profile.train
+    what = "prompts are not trained on" if train.mask_prompt else "every token is trained on"
+    model = clean(profile.model.repo)
+    return Content.assemble(
+        (f"data {clean(from_here(profile.data.path))}", "bold $foreground"),
+        f" for {model} · {train.max_seq_length} tokens at most · {what}",
+    )

@@ -1,0 +1,63 @@
+"""What a data check found, in a few quiet words: for the plan of a start."""
+
+from __future__ import annotations
+
+from textual.content import Content
+
+from worker.protocol.datacheck import CODES, Level, Report
+
+SIGNS: dict[Level, tuple[str, str]] = {
+    "error": ("✗", "$error"),
+    "warning": ("!", "$warning"),
+    "info": ("·", "$text-muted"),
+}
+_MOST = 3  # kinds of findings to name
+# After a number: "3 doubled". The long form is in worker.protocol.datacheck.
+SHORT = {
+    "file": "unreadable",
+    "not_utf8": "not UTF-8",
+    "not_json": "not JSON",
+    "row": "no rows",
+    "kind": "of another kind",
+    "template": "refused by the template",
+    "no_label": "without a label",
+    "labels_cut": "with all labels cut off",
+    "test_label": "that test nothing",
+    "leak": "in two splits",
+    "truncated": "cut off",
+    "parted": "off the template",
+    "empty_answer": "with empty answers",
+    "mojibake": "decoded wrongly",
+    "replacement": "with � in them",
+    "control": "with control characters",
+    "duplicate": "doubled",
+}
+
+
+def words(report: Report) -> list[Content]:
+    """A line on the lengths, one on what is wrong, one on what is odd, as far as there is such."""
+    return [lengths(report), *filter(None, (counted(report, "error"), counted(report, "warning")))]
+
+
+def lengths(report: Report) -> Content:
+    """How long the rows are that are trained on."""
+    if report.no_tokenizer:
+        return Content.styled("lengths are told once the model is here", "$text-muted")
+    train = next((split for split in report.splits if split.name == "train"), None)
+    if train is None or not train.tokens:
+        return Content.styled("no tokens to train on", "$text-muted")
+    text = f"median {train.median} tokens, longest {train.longest}"
+    return Content.styled(text, "$text-muted")
+
+
+def counted(report: Report, level: Level) -> Content | None:
+    """The findings of a level, each with its number: `! 12 cut off · 3 doubled`."""
+    found = [
+        f"{report.counts[code]} {SHORT[code]}"
+        for code, (its_level, _) in CODES.items()
+        if its_level == level and report.counts.get(code)
+    ]
+    if more := len(found[_MOST:]):
+        found[_MOST:] = [f"{more} more"]
+    sign, style = SIGNS[level]
+    return Content.styled(f"{sign} {' · '.join(found)}", style) if found else None
