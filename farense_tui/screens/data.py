@@ -65,10 +65,11 @@ class DataScreen(Screen[None]):
 
 
 def _title(profile: Profile) -> Content:
+    """What is looked at; the model comes last, because its name may be too long for the line."""
     train = profile.train
-    what = "prompts are not trained on" if train.mask_prompt else "every token is trained on"
-    model = clean(profile.model.repo)
+    what = "answers only" if train.mask_prompt else "every token"
     return Content.assemble(
         (f"data {clean(from_here(profile.data.path))}", "bold $foreground"),
-        f" for {model} · {train.max_seq_length} tokens at most · {what}",
+        f" · {train.max_seq_length} tokens at most · trains on {what}",
+        f" · for {clean(profile.model.repo)}",
     )

@@ -66,7 +66,8 @@ def findings(report: Report) -> Content:
     """By kind, the worst first; of each kind the first lines."""
     kinds = [code for code in CODES if report.counts.get(code)]
     if not kinds:
-        return Content.styled("✓ nothing to find fault with", "$success")
+        far = " as far as can be told without the model" if report.no_tokenizer else ""
+        return Content.styled(f"✓ nothing to find fault with{far}", "$success")
     return Content("\n\n").join(_kind(code, report) for code in kinds)
 
 
