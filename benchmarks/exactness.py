@@ -167,8 +167,9 @@ def mlx_lm_losses(place: Path, data: Path) -> list[tuple[float, float]]:
     straight = json.loads(run([*common, str(place / "a"), "40", ""]).stdout.splitlines()[-1])
     run([*common, str(place / "b"), "20", ""])
     resumed = json.loads(
-        run([*common, str(place / "b"), "20", str(place / "b/adapters.safetensors")])
-        .stdout.splitlines()[-1]
+        run(
+            [*common, str(place / "b"), "20", str(place / "b/adapters.safetensors")]
+        ).stdout.splitlines()[-1]
     )
     return list(zip(straight[20:], resumed, strict=True))
 
