@@ -90,6 +90,11 @@ class RunLog(ScrollView):
         if self._follows:  # the height is known to the scroll bar only after this
             self.call_after_refresh(self._to_the_end)
 
+    def watch_show_vertical_scrollbar(self) -> None:
+        """Go to the end once there is a bar: before that nothing moves."""
+        if self._follows:
+            self.call_after_refresh(self._to_the_end)
+
     def watch_scroll_y(self, old: float, new: float) -> None:
         """Stop following when the reader scrolls up; follow again once back at the end.
 
@@ -101,6 +106,11 @@ class RunLog(ScrollView):
             self._follows = True
         elif new < old:
             self._follows = False
+
+    def watch_show_vertical_scrollbar(self, shown: bool) -> None:
+        """Go to the end once it can be gone to: before, nothing moves."""
+        if shown and self._follows:
+            self.call_after_refresh(self._to_the_end)
 
     def render_line(self, y: int) -> Strip:
         """Draw the line at `y` of what is seen."""
@@ -144,9 +154,7 @@ class RunLog(ScrollView):
         self.virtual_size = Size(self.size.width, len(self._lines))
         if follow:
             self._to_the_end()
-            # Nothing moves while the scroll bar is not laid out yet: the log of a run that was
-            # just opened would stay at its beginning.
-            self.call_after_refresh(self._to_the_end)
+            self.call_after_refresh(self._to_the_end)  # its height may not be known before
         self.refresh()
 
     def _to_the_end(self) -> None:

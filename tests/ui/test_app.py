@@ -26,14 +26,6 @@ from tests.ui.conftest import StandIn, until
 from worker.protocol.errors import FarenseError
 
 
-async def test_q_leaves_at_once_when_nothing_runs(runs_dir: Path) -> None:
-    app = FarenseApp(runs_dir)
-    async with app.run_test() as pilot:
-        await until(pilot, lambda: isinstance(app.screen, LaunchScreen))
-        await pilot.press("q")
-        assert app._exit
-
-
 @pytest.mark.parametrize("key", ["b", "escape"])
 async def test_a_run_goes_on_when_the_screen_is_left(
     tmp_path: Path, stand_in: StandIn, key: str
@@ -84,7 +76,7 @@ async def test_a_run_that_does_not_stop_is_killed_on_a_second_key(
         assert process.wait(5) == -9
 
 
-async def test_help_palette_and_themes(runs_dir: Path) -> None:
+async def test_help_palette_themes_and_leaving(runs_dir: Path) -> None:
     app = FarenseApp(runs_dir)
     async with app.run_test(size=(100, 40)) as pilot:
         await until(pilot, lambda: isinstance(app.screen, LaunchScreen))
@@ -92,6 +84,8 @@ async def test_help_palette_and_themes(runs_dir: Path) -> None:
         await t_goes_from_dark_to_light_and_back(app, pilot)
         await the_palette_does_what_the_keys_do(app, pilot)
         await an_error_is_shown_as_it_is(app, pilot)
+        await pilot.press("escape", "q")
+        assert app._exit  # at once, as nothing runs
 
 
 async def the_help_lists_the_bindings_there_are(app: FarenseApp, pilot: Pilot[None]) -> None:
