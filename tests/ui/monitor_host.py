@@ -12,7 +12,6 @@ from textual.pilot import Pilot
 
 from farense_tui.engine.supervisor import Worker
 from farense_tui.screens.monitor import MonitorScreen
-from farense_tui.widgets.run_log import RunLog
 from worker.protocol.errors import FarenseError
 from worker.protocol.runfolder import RunFolder
 
@@ -61,8 +60,6 @@ async def settled(pilot: Pilot[None]) -> MonitorScreen:
     monitor = pilot.app.monitor  # type: ignore[attr-defined]
     await until(pilot, lambda: monitor.snapshot is not None)
     await pilot.pause()
-    log = monitor.query_one(RunLog)
-    await until(pilot, lambda: log.scroll_y >= log.max_scroll_y)
     await pilot.pause()
     return monitor
 
