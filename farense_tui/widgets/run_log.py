@@ -107,11 +107,6 @@ class RunLog(ScrollView):
         elif new < old:
             self._follows = False
 
-    def watch_show_vertical_scrollbar(self, shown: bool) -> None:
-        """Go to the end once it can be gone to: before, nothing moves."""
-        if shown and self._follows:
-            self.call_after_refresh(self._to_the_end)
-
     def render_line(self, y: int) -> Strip:
         """Draw the line at `y` of what is seen."""
         at = y + self.scroll_offset.y
