@@ -15,6 +15,7 @@ from farense_tui.engine import format as f
 from farense_tui.engine import hardware, models, profiles, runs, supervisor
 from farense_tui.engine.several import group
 from farense_tui.engine.supervisor import Control
+from worker.protocol.dataset import SPLITS
 from worker.protocol.errors import ExitCode, FarenseError, refused, usage
 from worker.protocol.hosts import BACKENDS
 from worker.protocol.profile import Profile, replace_setting
@@ -161,6 +162,19 @@ def ask(args: argparse.Namespace) -> int:
     return ExitCode.DONE
 
 
+def evaluate(args: argparse.Namespace) -> int:
+    """Measure adapters and their base models on the test set."""
+    from farense_tui import evaluate_cli  # the app's first frame does not wait for it
+    from farense_tui.engine import evaluation
+
+    folder = runs.runs_dir(args.runs_dir)
+    found = [runs.find(name, folder) for name in dict.fromkeys(args.runs)]
+    given = {"split": args.split, "rows": args.rows, "max_tokens": args.max_tokens}
+    asked = evaluation.request(found, data=_data_path(args.data), **given)
+    own = not args.data and args.split == "test" and not args.rows
+    return evaluate_cli.evaluate(asked, found, examples=args.examples, as_json=args.json, keep=own)
+
+
 def check_data(args: argparse.Namespace) -> int:
     """Show what of a data set is trained on, and what is wrong with it."""
     from farense_tui import data_cli  # the app's first frame does not wait for it
@@ -214,6 +228,11 @@ def _changed(profile: Profile, args: argparse.Namespace) -> Profile:
     for name, value in _settings([*given, *args.set]):
         profile = replace_setting(profile, name, value)
     return profile
+
+
+def _data_path(given: str | None) -> str:
+    """Give an absolute folder, or nothing if none is given."""
+    return str(runs.data_folder(replace_setting(Profile(), "data.path", given))) if given else ""
 
 
 def _settings(assignments: Sequence[str]) -> Iterator[tuple[str, Any]]:
@@ -321,6 +340,17 @@ def _parser() -> argparse.ArgumentParser:
     questions.add_argument("--profile", metavar="P", help="whose model answers without a RUN")
     questions.add_argument("--model", metavar="M", help="the model that answers without a RUN")
     questions.add_argument("--max-tokens", type=int, default=100, metavar="N", help="default 100")
+    measuring = command("evaluate", evaluate, "measure adapters and base models on the test set")
+    measuring.add_argument("runs", nargs="+", metavar="RUN")
+    measuring.add_argument("--data", metavar="DIR", help="default: what the runs were trained on")
+    measuring.add_argument("--split", choices=SPLITS, default="test", help="default: test")
+    for name, default, help_ in (
+        ("--rows", 0, "at most so many, drawn by lot; default: all"),
+        ("--max-tokens", 0, "of an answer; default: 1.5 times the longest reference"),
+        ("--examples", 3, "rows to show; default 3"),
+    ):
+        measuring.add_argument(name, type=int, default=default, metavar="N", help=help_)
+    measuring.add_argument("--json", action="store_true", help="as JSON, with every answer")
     data = commands.add_parser("data", help="look through a data set")
     about = data.add_subparsers(title="commands", metavar="COMMAND", required=True)
     checking = about.add_parser("check", help=(about_ := "labels, lengths, duplicates, faults"))

@@ -82,6 +82,11 @@ class RunFolder:
         """Names the checkpoint to resume from."""
         return self.path / "training_state.json"
 
+    @property
+    def evaluation(self) -> Path:
+        """What `evaluate` has found of the run's adapter and its base model."""
+        return self.path / "evaluation.json"
+
     def exists(self) -> bool:
         """Whether this is a run: a folder with a configuration."""
         return self.config.is_file()

@@ -1,0 +1,116 @@
+"""`farense-tui evaluate`: what the base models and the adapters come to, in one table."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from farense_tui.data_view import console
+from farense_tui.engine import evaluation
+from farense_tui.engine import format as f
+from farense_tui.engine.evaluation import Difference
+from farense_tui.engine.text import clean
+from farense_tui.headless import relative
+from farense_tui.progress_line import ProgressLine
+from worker.protocol.errors import ExitCode
+from worker.protocol.evaluation import Report, Request, Score
+from worker.protocol.runfolder import RunFolder
+
+
+def evaluate(
+    asked: Request, runs: Sequence[RunFolder], *, examples: int, as_json: bool, keep: bool
+) -> int:
+    """Measure, keep what was found in each run's folder, and print it.
+
+    examples: rows to show of each adapter. keep: whether it is all of the runs' own test set.
+    """
+    line = ProgressLine(sys.stderr)
+    try:
+        report = evaluation.evaluate(asked, line.show)
+    except KeyboardInterrupt:
+        return ExitCode.STOPPED
+    finally:
+        line.clear()
+    if keep:
+        evaluation.keep(report, runs)
+    if as_json:
+        print(msgspec.json.encode(report).decode())
+    else:
+        show(report, examples, console())
+    return ExitCode.DONE
+
+
+def show(report: Report, examples: int, to: Console) -> None:
+    """Print the table and, of each adapter, the rows it changed most."""
+    path = relative(Path(report.data) / f"{report.split}.jsonl")
+    to.print(Text(clean(f"{path}: {report.measured} rows, greedy answers"), "bold"))
+    if report.left_out:
+        to.print(Text(f"{report.left_out} rows are left out:", "yellow"))
+        for reason in report.reasons:
+            to.print(Text(f"  {clean(reason)}", "dim"))
+    to.print()
+    to.print(_table(report))
+    cut_off = [each for each in report.scores if each.cut_off]
+    for score in cut_off:
+        name = clean(score.name) or "base model"
+        said = f"{name}: {score.cut_off} answers were cut off at {report.max_tokens} tokens"
+        to.print(Text(said, "dim"))
+    for score in report.scores:
+        if score.name and report.rows and examples:
+            _examples(report, score, examples, to)
+
+
+def _table(report: Report) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    heads = ("", "loss", "perplexity", "exact match", "token F1", "chrF", "seconds")
+    for at, head in enumerate(heads):
+        table.add_column(head, justify="right" if at else "left", header_style="dim", no_wrap=True)
+    several = len({score.model for score in report.scores}) > 1
+    for score in report.scores:
+        of = f" {Path(score.model).name}" if several else ""
+        name = Text(clean(score.name or f"base model{of}"), "bold" if score.name else "")
+        table.add_row(name, *_figures(score, report.measured))
+    return table
+
+
+def _figures(score: Score, rows: int) -> list[str]:
+    exact = f.UNKNOWN
+    if score.exact_match is not None:
+        exact = f"{score.exact_match:.1%} ({round(score.exact_match * rows)}/{rows})"
+    f1 = f.UNKNOWN if score.token_f1 is None else f"{score.token_f1:.1%}"
+    chrf = f.UNKNOWN if score.chrf is None else f"{score.chrf:.1f}"
+    perplexity = f.UNKNOWN if score.perplexity is None else f"{score.perplexity:.3g}"
+    return [f.loss(score.loss), perplexity, exact, f1, chrf, f"{score.seconds:.1f}"]
+
+
+def _examples(report: Report, score: Score, most: int, to: Console) -> None:
+    found = evaluation.differences(report, score)
+    better = [each for each in found if each.chrf > 0]
+    worse = [each for each in reversed(found) if each.chrf < 0]
+    for title, rows in (("nearer to the reference", better), ("farther from it", worse)):
+        if rows:
+            to.print()
+            head = f"{clean(score.name)}: {title} than the base model in {len(rows)} rows"
+            to.print(Text(head, "bold"))
+        for each in rows[:most]:
+            to.print(_example(each))
+
+
+def _example(each: Difference) -> Text:
+    style = "green" if each.chrf > 0 else "red"
+    text = Text(f"  {clean(each.row.question)}")
+    text.append(f"  chrF {each.chrf:+.1f}\n", style)
+    for what, answer in (
+        ("reference", each.row.reference),
+        ("base", each.before),
+        ("adapter", each.after),
+    ):
+        text.append(f"    {what:10}", "dim").append(f"{clean(answer)}\n")
+    text.rstrip()
+    return text

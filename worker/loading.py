@@ -1,0 +1,43 @@
+"""A model as it is used, not trained: from its repository, with an adapter or without."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import mlx.nn as nn
+from mlx_lm.utils import load_adapters
+
+from worker import model
+from worker.output import Output
+from worker.protocol.errors import FarenseError
+from worker.protocol.profile import Model
+
+
+def find(settings: Model) -> Path:
+    """Give the model's folder; a repository that is not in the cache is downloaded first."""
+    with tempfile.TemporaryDirectory() as nowhere:
+        nobody = os.open(os.devnull, os.O_WRONLY)
+        try:
+            return model.find(settings, Output(nobody, Path(nowhere) / "-"))
+        finally:
+            os.close(nobody)
+
+
+def load(folder: Path, settings: Model, name: str = "", adapter: str = "") -> nn.Module:
+    """Load the model anew, with the adapter in the folder `adapter` if there is one, to use it.
+
+    name: what the adapter goes by. Raises FarenseError for one that does not fit or is none.
+    """
+    network: Any = model.load(folder, settings)
+    if adapter:
+        try:
+            load_adapters(network, adapter)
+        except (OSError, ValueError, KeyError, RuntimeError) as error:
+            raise FarenseError(
+                f"the adapter of {name} cannot be loaded", str(error), kind="adapter"
+            ) from error
+    network.eval()
+    return network
