@@ -35,11 +35,7 @@ format: $(READY_DEV) ## format the code
 
 .PHONY: snapshots
 snapshots: $(READY_DEV) ## take the tests' SVG pictures anew, after looking at the difference
-	FARENSE_PICTURES=1 $(BIN)/python -m pytest tests/ui --snapshot-update
-
-.PHONY: pictures
-pictures: $(READY_DEV) ## compare the monitor's pictures too, which do not always stand still
-	FARENSE_PICTURES=1 $(BIN)/python -m pytest tests/ui/test_monitor_snapshots.py
+	$(BIN)/python -m pytest tests/ui --snapshot-update
 
 .PHONY: clean
 clean: ## remove what was set up and built; runs are kept

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import ClassVar, Protocol, cast
 
 from textual import on, work
@@ -270,15 +271,14 @@ class MonitorScreen(Screen[None]):
     def action_scroll_log(self, where: str) -> None:
         """Scroll the log; at its end it follows again."""
         log = self.query_one(RunLog)
-        scroll = {
-            "up": log.scroll_up,
-            "down": log.scroll_down,
-            "page_up": log.scroll_page_up,
-            "page_down": log.scroll_page_down,
-            "home": log.scroll_home,
-            "end": log.scroll_end,
-        }[where]
-        scroll(animate=False)
+        {
+            "up": partial(log.move, -1),
+            "down": partial(log.move, 1),
+            "page_up": partial(log.page, -1),
+            "page_down": partial(log.page, 1),
+            "home": log.to_start,
+            "end": log.to_end,
+        }[where]()
 
     def _ask(self, wish: Wish) -> None:
         if not self.alive:

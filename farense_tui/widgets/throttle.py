@@ -25,6 +25,11 @@ class Throttle:
         self._timer: Timer | None = None
         self._again = False
 
+    @property
+    def waiting(self) -> bool:
+        """Whether something that was asked for is not drawn yet."""
+        return self._again
+
     def request(self) -> None:
         """Draw now, or when the wait is over."""
         if self._timer is None:

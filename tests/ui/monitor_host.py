@@ -58,7 +58,7 @@ async def until(pilot: Pilot[None], condition: Callable[[], bool], seconds: floa
 async def settled(pilot: Pilot[None]) -> MonitorScreen:
     """Wait until the monitor has read the record and drawn it."""
     monitor = pilot.app.monitor  # type: ignore[attr-defined]
-    await until(pilot, lambda: monitor.snapshot is not None)
+    await until(pilot, lambda: monitor.snapshot is not None and monitor.snapshot.read == 1)
     await pilot.pause()
     await pilot.pause()
     return monitor

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,16 +10,12 @@ import pytest
 from textual.pilot import Pilot
 
 from farense_tui.engine import clock
+from farense_tui.widgets.loss_chart import LossChart
+from farense_tui.widgets.trends import Trend
 from tests.ui import recorded
-from tests.ui.monitor_host import Host, held, settled
+from tests.ui.monitor_host import Host, held, settled, until
 from tests.ui.recorded import Recording
 
-# The log of an opened run does not always reach its end in the picture: until that is found, these
-# are compared on request only (make pictures), and no submission hangs on them.
-pytestmark = pytest.mark.skipif(
-    "FARENSE_PICTURES" not in os.environ,
-    reason="FARENSE_PICTURES=1 compares the monitor's pictures",
-)
 SIZES = [(80, 24), (120, 36), (200, 50)]
 Make = Callable[[Path], Recording]
 
@@ -31,13 +26,11 @@ def never_restarted(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def read(pilot: Pilot[None]) -> None:
-    """Wait until the picture stands: charts are redrawn twice a second at the most."""
+    """Wait until all that was read is drawn."""
     monitor = await settled(pilot)
-    before, since = "", 0
-    while since < 3:
-        await pilot.pause(0.3)
-        now = str(monitor._compositor.render_strips(monitor.app.size))
-        before, since = now, since + 1 if now == before else 0
+    drawn = [monitor.query_one(LossChart)._throttle, *(t._throttle for t in monitor.query(Trend))]
+    await until(pilot, lambda: not any(throttle.waiting for throttle in drawn))
+    await pilot.pause()
 
 
 @pytest.fixture
@@ -47,7 +40,8 @@ def picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, snap_compare: Any) 
     def compare(
         make: Make, size: tuple[int, int], *, alive: bool = True, theme: str = "textual-dark"
     ) -> bool:
-        run = make(tmp_path)
+        monkeypatch.chdir(tmp_path)
+        run = make(Path("runs"))  # a path that is the same on every machine
         monkeypatch.setattr(clock, "now", lambda: run.time + 0.3)
         host = Host(run.folder, theme=theme)
         if not alive:
@@ -74,3 +68,12 @@ def test_training_in_a_small_terminal(picture: Any) -> None:
 @pytest.mark.parametrize("make", [recorded.paused, recorded.downloading, recorded.nan])
 def test_alive(picture: Any, make: Make) -> None:
     assert picture(make, (80, 24))
+
+
+@pytest.mark.parametrize("make", [recorded.completed, recorded.failed, recorded.live])
+def test_ended(picture: Any, make: Make) -> None:
+    assert picture(make, (80, 24), alive=False)
+
+
+def test_ended_in_a_large_terminal(picture: Any) -> None:
+    assert picture(recorded.completed, (200, 50), alive=False)
