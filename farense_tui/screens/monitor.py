@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import ClassVar, Protocol, cast
 
@@ -271,14 +272,15 @@ class MonitorScreen(Screen[None]):
     def action_scroll_log(self, where: str) -> None:
         """Scroll the log; at its end it follows again."""
         log = self.query_one(RunLog)
-        {
+        moves: dict[str, Callable[[], None]] = {
             "up": partial(log.move, -1),
             "down": partial(log.move, 1),
             "page_up": partial(log.page, -1),
             "page_down": partial(log.page, 1),
             "home": log.to_start,
             "end": log.to_end,
-        }[where]()
+        }
+        moves[where]()
 
     def _ask(self, wish: Wish) -> None:
         if not self.alive:
