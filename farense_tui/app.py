@@ -49,12 +49,14 @@ class FarenseApp(App[None]):
         Binding("ctrl+q", "request_quit", "Quit", show=False, priority=True),
     ]
 
-    def __init__(self, runs_dir: Path, open_run: RunFolder | None = None) -> None:
-        """Begin at the launch screen, or at the monitor of `open_run`."""
+    def __init__(
+        self, runs_dir: Path, open_run: RunFolder | None = None, worker: Worker | None = None
+    ) -> None:
+        """Begin at the launch screen, or at the monitor of `open_run` with its `worker`."""
         super().__init__()
         self.runs_dir = runs_dir
         self._first_run = open_run
-        self._started: dict[Path, Worker] = {}
+        self._started: dict[Path, Worker] = {worker.folder.path: worker} if worker else {}
         self._event_loop: asyncio.AbstractEventLoop | None = None
         self.terminal_gone: Callable[[], bool] = bool
         for theme in THEMES:
@@ -188,9 +190,12 @@ class FarenseApp(App[None]):
         self.theme = LIGHT.name if self.theme == DARK.name else DARK.name
 
 
-def run_app(runs_dir: Path, open_run: RunFolder | None = None) -> int:
-    """Run the app in this terminal and leave the terminal as it was; gives the exit code."""
-    app = FarenseApp(runs_dir, open_run)
+def run_app(runs_dir: Path, open_run: RunFolder | None = None, worker: Worker | None = None) -> int:
+    """Run the app in this terminal and leave the terminal as it was; gives the exit code.
+
+    worker: that of `open_run`, if this process has started it.
+    """
+    app = FarenseApp(runs_dir, open_run, worker)
     with TerminalGuard(on_signal=app.exit_from_signal) as guard:
         app.terminal_gone = guard.gone
         app.run()

@@ -21,6 +21,7 @@ from worker.protocol.hosts import BACKENDS
 from worker.protocol.profile import Profile, replace_setting
 from worker.protocol.runfolder import RunFolder
 from worker.protocol.settings import setting
+from worker.protocol.simulation import SCENARIOS
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -189,6 +190,20 @@ def import_config(args: argparse.Namespace) -> int:
     from farense_tui import data_cli
 
     return data_cli.import_config(args.config, args.name, args.to)
+
+
+def demo(args: argparse.Namespace) -> int:
+    """Show a scenario of the simulated worker."""
+    from farense_tui import play_cli
+
+    return play_cli.demo(args.scenario, args.speed, args.runs_dir)
+
+
+def replay(args: argparse.Namespace) -> int:
+    """Show a record once more."""
+    from farense_tui import play_cli
+
+    return play_cli.replay(args.record, args.speed, args.runs_dir)
 
 
 # ---- what they share --------------------------------------------------------------------------
@@ -368,6 +383,18 @@ def _parser() -> argparse.ArgumentParser:
     importing.add_argument("config", type=Path, metavar="CONFIG.yaml")
     importing.add_argument("--name", metavar="NAME", help="of the profile; default: the file's")
     importing.add_argument("--to", type=Path, metavar="DIR", help="default: ./profiles")
+    playing = command("demo", demo, "play a scenario of a simulated worker: nothing is trained")
+    playing.formatter_class = argparse.RawDescriptionHelpFormatter
+    width = max(map(len, SCENARIOS)) + 2
+    told = "\n".join(f"  {name:{width}}{about}" for name, about in SCENARIOS.items())
+    playing.epilog = f"scenarios:\n{told}"
+    playing.add_argument("scenario", metavar="SCENARIO", nargs="?", default="ok", help="default ok")
+    replaying = command("replay", replay, "play a record once more: nothing is trained")
+    replaying.add_argument("record", type=Path, metavar="EVENTS.jsonl", help="or its run folder")
+    for sub in (playing, replaying):
+        sub.add_argument(
+            "--speed", type=float, default=10.0, metavar="X", help="times as fast; default 10"
+        )
     return parser
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import sys
 import threading
+import time
 from typing import Any
 
 import psutil
@@ -146,4 +147,5 @@ class HeartbeatThread(threading.Thread):
             rss=footprint(),
             active_memory=active(),
             cache_memory=cache(),
+            monotonic=time.monotonic(),
         )

@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -33,9 +34,13 @@ class Output:
     as soon as there is space; only heartbeats are left out meanwhile.
     """
 
-    def __init__(self, record: int, events: Path) -> None:
-        """Write to the descriptor `record` and count on from the last event in `events`."""
+    def __init__(self, record: int, events: Path, clock: Callable[[], float] = time.time) -> None:
+        """Write to the descriptor `record` and count on from the last event in `events`.
+
+        clock: gives the Unix seconds that events are stamped with.
+        """
         self._record = record
+        self._clock = clock
         self._lock = threading.Lock()
         self._backlog = b""
         self._closed = False
@@ -52,7 +57,7 @@ class Output:
             if self._backlog and isinstance(event, Heartbeat):
                 return
             self._seq += 1
-            stamped = msgspec.structs.replace(event, time=time.time(), seq=self._seq)
+            stamped = msgspec.structs.replace(event, time=self._clock(), seq=self._seq)
             self._backlog += encode(stamped)
             self._flush()
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from worker.protocol import simulation
 from worker.protocol.errors import ExitCode, FarenseError, refused
 from worker.protocol.runfolder import RunFolder, disk_error
 
@@ -54,12 +55,13 @@ def launch(folder: RunFolder) -> Worker:
     It inherits the run's lock, so two launchers cannot both start one. Raises FarenseError
     (refused) if the run is being trained or its files cannot be written.
     """
+    module = "worker.simulated" if simulation.read(folder.path) else "worker"
     lock = folder.acquire()
     try:
         with folder.events.open("ab") as record, folder.log.open("ab") as log:
             process = subprocess.Popen(
                 # -P: a folder named `worker` where the user stands must not be taken for ours
-                [sys.executable, "-P", "-m", "worker", str(folder.path)],
+                [sys.executable, "-P", "-m", module, str(folder.path)],
                 stdin=subprocess.DEVNULL,
                 stdout=record,
                 stderr=log,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from functools import partial
 from typing import ClassVar, Protocol, cast
@@ -30,6 +31,7 @@ from farense_tui.widgets.run_header import RunHeader
 from farense_tui.widgets.run_log import RunLog
 from farense_tui.widgets.run_view import view
 from farense_tui.widgets.trends import Trends
+from worker.protocol import simulation
 from worker.protocol.errors import FarenseError
 from worker.protocol.runfolder import RunFolder
 
@@ -149,6 +151,8 @@ class MonitorScreen(Screen[None]):
     def on_mount(self) -> None:
         """Begin to read."""
         self.title = self.folder.name
+        with contextlib.suppress(FarenseError):
+            clock.play(simulation.read(self.folder.path))
         self._follow()
 
     def on_unmount(self) -> None:

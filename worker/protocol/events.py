@@ -92,6 +92,10 @@ class Heartbeat(Event, tag="heartbeat", frozen=True, kw_only=True):
     ]
     active_memory: Annotated[int, Meta(description="MLX arrays that live, bytes")]
     cache_memory: Annotated[int, Meta(description="buffers that MLX keeps for reuse, bytes")]
+    monotonic: Annotated[
+        float,
+        Meta(description="seconds of a clock that stands while the machine sleeps; 0 unknown"),
+    ] = 0.0
 
 
 class Step(Event, tag="step", frozen=True, kw_only=True):

@@ -1,0 +1,82 @@
+"""Runs that are only played: scenarios of a simulated worker, and records of real runs."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from farense_tui import __version__
+from farense_tui.engine.tail import Tail
+from worker.protocol import simulation
+from worker.protocol.errors import FarenseError, refused
+from worker.protocol.profile import (
+    CheckpointSettings,
+    Config,
+    Data,
+    Model,
+    Report,
+    Run,
+    Train,
+    replace_setting,
+)
+from worker.protocol.profile_file import dumps
+from worker.protocol.runfolder import RunFolder, disk_error
+from worker.protocol.simulation import SCENARIOS, Simulation, check_speed
+
+
+def prepare_scenario(scenario: str, speed: float, folder: Path) -> RunFolder:
+    """Make a run folder in `folder` whose worker plays a scenario `speed` times as fast.
+
+    Raises FarenseError (refused) for a scenario or a speed that there is not.
+    """
+    if scenario not in SCENARIOS:
+        raise refused(f"there is no scenario {scenario}", hint=f"There are {', '.join(SCENARIOS)}.")
+    now = time.time()
+    played = Simulation(scenario=scenario, speed=check_speed(speed), since=now, origin=now)
+    return _prepare(_config(f"demo-{scenario}", f"simulated x{speed:g}"), played, folder)
+
+
+def prepare_replay(record: Path, speed: float, folder: Path) -> RunFolder:
+    """Make a run folder in `folder` whose worker writes the events of `record` once more.
+
+    record: an events.jsonl, or the run folder that has one. Raises FarenseError (refused) if there
+    is nothing to play.
+    """
+    record = (record / "events.jsonl" if record.is_dir() else record).expanduser().resolve()
+    first = next(iter(Tail(record).read()), None)
+    if first is None:
+        raise refused(f"there are no events in {record}", hint="A run's record is events.jsonl.")
+    name = RunFolder(record.parent).name[:80]
+    try:
+        config = RunFolder(record.parent).read_config()
+    except FarenseError:  # the record alone is enough
+        config = _config(name, "")
+    played = Simulation(
+        record=str(record), speed=check_speed(speed), since=time.time(), origin=first.time
+    )
+    config = replace_setting(config, "run.name", f"replay-{name}-x{speed:g}")
+    return _prepare(replace_setting(config, "run.ranks", 1), played, folder)
+
+
+def _prepare(config: Config, played: Simulation, folder: Path) -> RunFolder:
+    run = RunFolder(folder.resolve() / config.run.name)
+    try:
+        run.path.mkdir(parents=True)
+        simulation.write(run.path, played)
+        run.config.write_text(dumps(config), encoding="utf-8")
+    except FileExistsError as error:
+        raise refused(f"there is a run {run.name} already", str(run.path)) from error
+    except OSError as error:
+        raise disk_error(error, run.path) from error
+    return run
+
+
+def _config(name: str, profile_name: str) -> Config:
+    return Config(
+        model=Model(repo="simulated"),
+        data=Data(path="simulated"),
+        train=Train(batch_size=4, grad_accumulation=2, warmup_steps=20),
+        checkpoint=CheckpointSettings(every=50),
+        report=Report(eval_every=50, log_every=10),
+        run=Run(name=name, profile_name=profile_name, created=time.time(), app_version=__version__),
+    )

@@ -1,0 +1,69 @@
+"""The commands `demo` and `replay`: runs that are only played, by a worker that trains nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from farense_tui import headless
+from farense_tui.engine import runs, simulation, supervisor
+from farense_tui.engine.supervisor import Worker
+from worker.protocol.runfolder import RunFolder
+
+_PATIENCE = 10.0
+
+
+def demo(scenario: str, speed: float, runs_dir: str | None) -> int:
+    """Play a scenario on the screen, or as lines where there is no terminal; the exit code.
+
+    The run is kept only if `runs_dir` says where.
+    """
+    with _folder(runs_dir) as folder:
+        run = simulation.prepare_scenario(scenario, speed, folder)
+        interrupts = headless.Interrupts()
+        if not _terminal():
+            interrupts.listen()
+        worker = supervisor.launch(run)
+        if _terminal():
+            return _screen(folder, worker)
+        return headless.follow(worker, interrupts, as_json=False)
+
+
+def replay(record: Path, speed: float, runs_dir: str | None) -> int:
+    """Play a record as `demo` plays a scenario; the exit code of the run that is played."""
+    with _folder(runs_dir) as folder:
+        run = simulation.prepare_replay(record, speed, folder)
+        worker = supervisor.launch(run)
+        return _screen(folder, worker) if _terminal() else headless.watch(run)
+
+
+@contextlib.contextmanager
+def _folder(given: str | None) -> Iterator[Path]:
+    """A folder for the run: the given one, or one that is gone afterwards with its workers."""
+    if given:
+        yield Path(given).expanduser()
+        return
+    with tempfile.TemporaryDirectory(prefix="farense-", ignore_cleanup_errors=True) as folder:
+        try:
+            yield Path(folder)
+        finally:
+            for run in runs.folders(Path(folder)):
+                _end(run)
+
+
+def _end(run: RunFolder) -> None:
+    if supervisor.kill(run):
+        supervisor.wait_until_gone(run, _PATIENCE)
+
+
+def _screen(folder: Path, worker: Worker) -> int:
+    from farense_tui.app import run_app
+
+    return run_app(folder, worker.folder, worker)
+
+
+def _terminal() -> bool:
+    return sys.stdin.isatty() and sys.stdout.isatty()
