@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
 from farense_tui.engine import format as show
@@ -39,57 +40,100 @@ class Entry(NamedTuple):
     text: str
 
 
-class Journal:
-    """Collects the newest entries."""
+class Noted(NamedTuple):
+    """An event that has an entry; `text` where that depends on what came before."""
 
-    def __init__(self, log_every: int = 10) -> None:
-        """Start empty; a line for every `log_every`th step."""
+    number: int
+    event: events.AnyEvent
+    text: str = ""
+
+
+class Journal:
+    """Collects the newest entries. Texts are made when they are asked for, not before."""
+
+    def __init__(
+        self,
+        log_every: int = 10,
+        noted: Iterable[Noted] = (),
+        count: int = 0,
+        paused: bool = False,
+    ) -> None:
+        """A line for every `log_every`th step. The rest is what `noted` of another one gave."""
         self.entries: tuple[Entry, ...] = ()
         self._log_every = log_every
-        self._kept: deque[Entry] = deque(maxlen=_KEPT)
-        self._count = 0
-        self._paused = False
+        self._kept: deque[Noted] = deque(noted, maxlen=_KEPT)
+        self._count = count
+        self._paused = paused
 
-    def add(self, event: events.Event) -> None:
+    def add(self, event: events.AnyEvent) -> None:
         """Take an event in."""
-        for kind, text in self._lines(event):
-            self._count += 1
-            self._kept.append(Entry(self._count, event.time, kind, text))
+        match event:
+            case events.Step():
+                self.add_steps([event])
+            case events.Phase():
+                if text := self._phase(event):
+                    self._note(event, text)
+            case events.Heartbeat() | events.Progress():
+                pass
+            case _:
+                self._note(event)
+
+    def add_steps(self, steps: list[events.Step]) -> None:
+        """Take steps in; only the newest are looked at where there are more than are kept."""
+        logged = [step for step in steps if step.step % self._log_every == 0]
+        self._count += len(logged[:-_KEPT])
+        for step in logged[-_KEPT:]:
+            self._note(step)
 
     def publish(self) -> tuple[Entry, ...]:
         """Give what is kept; the same tuple for as long as nothing came."""
-        if self._count != (self.entries[-1].number if self.entries else 0):
-            self.entries = tuple(self._kept)
+        known = self.entries[-1].number if self.entries else 0
+        if self._count != known:
+            new = [_entry(each) for each in self._kept if each.number > known]
+            self.entries = (*self.entries, *new)[-_KEPT:]
         return self.entries
 
-    def _lines(self, event: events.Event) -> list[tuple[Kind, str]]:
-        match event:
-            case events.Step() if event.step % self._log_every == 0:
-                return [("step", _step(event))]
-            case events.Validation():
-                return [("validation", _validation(event))]
-            case events.Checkpoint():
-                return [("checkpoint", _checkpoint(event))]
-            case events.Sample():
-                return [("sample", f"{clean(event.prompt)} → {clean(event.text)}")]
-            case events.Notice():
-                return [(event.level, clean(f"{event.message} {event.hint}"))]
-            case events.Phase():
-                return self._phase(event)
-            case events.RunStarted():
-                return [("phase", _started(event))]
-            case events.RunStopped():
-                return [("end", f"{_ENDS[event.reason]} at step {event.step}")]
-            case events.RunFailed():
-                return [("error", clean(f"failed at step {event.step}: {event.title}"))]
-        return []
+    def noted(self) -> tuple[tuple[Noted, ...], int, bool]:
+        """What another one needs to go on from here."""
+        return tuple(self._kept), self._count, self._paused
 
-    def _phase(self, event: events.Phase) -> list[tuple[Kind, str]]:
+    def _note(self, event: events.AnyEvent, text: str = "") -> None:
+        self._count += 1
+        self._kept.append(Noted(self._count, event, text))
+
+    def _phase(self, event: events.Phase) -> str | None:
         text = _PHASES.get(event.name)
         if self._paused and text is None:
             text = "continued"
         self._paused = event.name == "paused"
-        return [("phase", text)] if text else []
+        return text
+
+
+def _entry(noted: Noted) -> Entry:
+    kind, text = _line(noted.event)
+    return Entry(noted.number, noted.event.time, kind, noted.text or text)
+
+
+def _line(event: events.AnyEvent) -> tuple[Kind, str]:
+    match event:
+        case events.Step():
+            return "step", _step(event)
+        case events.Validation():
+            return "validation", _validation(event)
+        case events.Checkpoint():
+            return "checkpoint", _checkpoint(event)
+        case events.Sample():
+            return "sample", f"{clean(event.prompt)} → {clean(event.text)}"
+        case events.Notice():
+            return event.level, clean(f"{event.message} {event.hint}")
+        case events.RunStarted():
+            return "phase", _started(event)
+        case events.RunStopped():
+            return "end", f"{_ENDS[event.reason]} at step {event.step}"
+        case events.RunFailed():
+            return "error", clean(f"failed at step {event.step}: {event.title}")
+        case _:
+            return "phase", ""
 
 
 def _step(event: events.Step) -> str:

@@ -14,10 +14,9 @@ import msgspec
 import psutil
 
 from farense_tui import __version__
-from farense_tui.engine import models
+from farense_tui.engine import models, record
 from farense_tui.engine.assets import embedded_data
-from farense_tui.engine.state import RunState, fold
-from farense_tui.engine.tail import Tail
+from farense_tui.engine.state import RunState
 from worker.protocol import dataset, recipe
 from worker.protocol.errors import FarenseError, refused
 from worker.protocol.profile import Config, Profile, Run, check, replace_setting
@@ -66,7 +65,7 @@ def folders(folder: Path) -> list[RunFolder]:
 
 def summarise(folder: RunFolder) -> RunSummary:
     """Read a run's record from beginning to end."""
-    state = fold(Tail(folder.events).read_all())
+    state = record.state_of(folder)
     try:
         config: Config | None = folder.read_config()
     except FarenseError:  # listed all the same, so that it can be looked at and deleted
@@ -122,7 +121,7 @@ def prepare_resume(folder: RunFolder, changes: dict[str, Any]) -> None:
             f"farense-tui train --set model.adapter={folder.adapters}",
             kind="run_changed",
         )
-    state = fold(Tail(folder.events).read_all())
+    state = record.state_of(folder)
     more = revised.train.epochs > config.train.epochs
     if state.status in ("completed", "early_stopping") and not more:
         raise refused(

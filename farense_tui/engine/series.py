@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
-from math import inf
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from math import inf, nan
 from typing import NamedTuple
 
-from farense_tui.engine.points import Points
+from farense_tui.engine.points import MOST, Bucket, Points, joined
 
 
 class Column(NamedTuple):
@@ -25,7 +26,8 @@ class Series:
     """An immutable view of an append-only buffer.
 
     `appended` gives a new series in constant time: all series of a run share one buffer, and each
-    knows how much of it is its own. Only a series that was cut back copies.
+    knows how much of it is its own. Only a series that was cut back copies. The newest points are
+    exact; those of a long run's past are in buckets (engine/points.py).
     """
 
     __slots__ = ("_all", "_length")
@@ -36,11 +38,14 @@ class Series:
         self._length = length
 
     def __len__(self) -> int:
-        """Count the points."""
-        return self._length
+        """Count the points, those in buckets too."""
+        return self._all.behind + self._length
 
     def __iter__(self) -> Iterator[tuple[float, float]]:
-        """Go through (step, value)."""
+        """Go through (step, value); of a bucket its last step and its mean."""
+        for bucket in self._all.head:
+            here = bucket.here
+            yield bucket.end, here.total / here.finite if here.finite else nan
         for index in range(self._length):
             yield self._all.steps[index], self._all.values[index]
 
@@ -52,73 +57,153 @@ class Series:
 
     def __repr__(self) -> str:
         """Tell the length and the last point."""
-        return f"Series({self._length} points, last {self.last})"
+        return f"Series({len(self)} points, last {self.last})"
 
     @property
     def last(self) -> float | None:
         """Newest value."""
-        return self._all.values[self._length - 1] if self._length else None
+        if self._length:
+            return self._all.values[self._length - 1]
+        return self._all.head[-1].last if self._all.head else None
 
     @property
     def last_step(self) -> float | None:
         """Step of the newest value."""
-        return self._all.steps[self._length - 1] if self._length else None
+        if self._length:
+            return self._all.steps[self._length - 1]
+        return self._all.head[-1].end if self._all.head else None
 
     def appended(self, step: float, value: float) -> Series:
         """Give the series with one more point; a point of the same step takes its place."""
-        steps, keep = self._all.steps, self._length
-        while keep and steps[keep - 1] >= step:
-            keep -= 1
-        points = self._all
-        if not keep or keep != len(steps):  # an empty series may be the default of many runs
-            points = Points(steps[:keep], points.values[:keep])
+        base = self
+        if self.last_step is not None and self.last_step >= step:
+            base = self._before(step)
+        points = base._own()
         points.steps.append(step)
         points.values.append(value)
-        return Series(points, keep + 1)
+        return _of(points)
+
+    def extended(self, steps: array[float], values: Sequence[float]) -> Series:
+        """Give the series with more points, at rising steps that come after its last one."""
+        points, at = self._own(), 0
+        while at < len(steps):
+            upto = at + MOST - len(points.steps)
+            points.steps.extend(steps[at:upto])
+            points.values.extend(values[at:upto])
+            points, at = _of(points)._all, upto
+        return _of(points)
 
     def until(self, step: float) -> Series:
-        """Give the series without the points after `step`."""
-        return Series(self._all, bisect_right(self._all.steps, step, 0, self._length))
+        """Give the series without the points after `step`, and without a bucket that it cuts."""
+        return self._cut(*self._all.upto(step, self._length))
+
+    def keeps(self, step: float) -> bool:
+        """Whether `until(step)` is exact: it cuts no bucket."""
+        head = self._all.head
+        after = head[self._all.upto(step, 0)[0] :]
+        return not after or step < after[0].start
+
+    def points(self) -> Points:
+        """Give the buffer with only what is this series's own."""
+        return self._all.first(self._length)
 
     def tail(self, count: int) -> list[float]:
-        """Give the newest `count` values."""
+        """Give the newest `count` values, of those that are not in buckets."""
         return list(self._all.values[max(0, self._length - count) : self._length])
-
-    def range(self) -> tuple[float, float] | None:
-        """Give the first and last step."""
-        return (self._all.steps[0], self._all.steps[self._length - 1]) if self._length else None
 
     def columns(self, count: int, start: float = -inf, end: float = inf) -> list[Column]:
         """Cut the steps from `start` to `end` into `count` columns; empty ones are left out.
 
         Each keeps its lowest and highest finite value, so no spike is lost however long the run.
         """
-        first, stop = self._between(start, end)
-        if first >= stop or count < 1:
+        cut = _Cut(self._all, *self._all.before(start, self._length))
+        stop = self._all.upto(end, self._length)
+        if count < 1 or cut.at == stop:
             return []
-        steps = self._all.steps
-        start = max(start, steps[first])
-        width = (min(end, steps[stop - 1]) - start) / count or 1.0
+        start = max(start, cut.start)
+        width = (min(end, self._end(*stop)) - start) / count or 1.0
         columns = []
-        at = first
         for number in range(1, count + 1):
-            edge = start + number * width
-            upto = stop if number == count else bisect_left(steps, edge, at, stop)
-            here = self._all.summary(at, upto)
-            if here.finite:
-                last = self._all.last_finite(at, upto)
-                mean = here.total / here.finite
-                columns.append(
-                    Column(steps[upto - 1], here.low, here.high, last, mean, here.finite)
-                )
-            at = upto
+            edge = stop if number == count else cut.before(start + number * width, *stop)
+            if column := cut.column(*edge):
+                columns.append(column)
         return columns
 
     def not_finite(self, start: float = -inf, end: float = inf) -> list[float]:
-        """Give the steps from `start` to `end` whose value is not finite."""
-        return [self._all.steps[at] for at in self._all.not_finite(*self._between(start, end))]
+        """Give the steps from `start` to `end` whose value is not finite; of a bucket its last."""
+        (bucket, at), (last, stop) = (
+            self._all.before(start, self._length),
+            self._all.upto(end, self._length),
+        )
+        buckets = self._all.head[bucket:last]
+        found = [each.end for each in buckets if each.here.finite < each.here.points]
+        return found + [self._all.steps[at] for at in self._all.not_finite(at, stop)]
 
-    def _between(self, start: float, end: float) -> tuple[int, int]:
-        """Places of the points from `start` to `end`."""
-        steps = self._all.steps
-        return bisect_left(steps, start, 0, self._length), bisect_right(steps, end, 0, self._length)
+    def _end(self, buckets: int, stop: int) -> float:
+        return self._all.steps[stop - 1] if stop else self._all.head[buckets - 1].end
+
+    def _before(self, step: float) -> Series:
+        return self._cut(*self._all.before(step, self._length))
+
+    def _cut(self, buckets: int, length: int) -> Series:
+        head = self._all.head
+        if buckets == len(head):
+            return Series(self._all, length)
+        return Series(Points(head=head[:buckets], bucket=self._all.bucket))
+
+    def _own(self) -> Points:
+        """A buffer that this series may append to."""
+        points = self._all
+        # an empty series may be the default of many runs
+        unshared = self._length == len(points.steps) and (self._length or points.head)
+        return points if unshared else points.first(self._length)
+
+
+class _Cut:
+    """Goes through the buckets and points of a buffer, a column at a time."""
+
+    def __init__(self, points: Points, bucket: int, at: int) -> None:
+        self._all = points
+        self._bucket = bucket
+        self._at = at
+
+    @property
+    def at(self) -> tuple[int, int]:
+        """The first bucket and the first point that are in no column yet."""
+        return self._bucket, self._at
+
+    @property
+    def start(self) -> float:
+        """The step at which it stands."""
+        head, steps = self._all.head, self._all.steps
+        return head[self._bucket].end if self._bucket < len(head) else steps[self._at]
+
+    def before(self, edge: float, buckets: int, stop: int) -> tuple[int, int]:
+        """Buckets and points before the step `edge`."""
+        head = self._all.head
+        bucket = bisect_left(head, edge, self._bucket, buckets, key=lambda each: each.end)
+        return bucket, bisect_left(self._all.steps, edge, self._at, stop)
+
+    def column(self, bucket: int, stop: int) -> Column | None:
+        """The column up to there; None if nothing in it is finite."""
+        points, at = self._all, self._at
+        buckets = points.head[self._bucket : bucket]
+        tail = points.summary(at, stop)
+        here = joined([*(each.here for each in buckets), tail]) if buckets else tail
+        self._bucket, self._at = bucket, stop
+        if not here.finite:
+            return None
+        last = points.last_finite(at, stop) if tail.finite else _last_finite(buckets)
+        step = points.steps[stop - 1] if stop > at else buckets[-1].end
+        return Column(step, here.low, here.high, last, here.total / here.finite, here.finite)
+
+
+def _last_finite(buckets: Sequence[Bucket]) -> float:
+    return next(each.last for each in reversed(buckets) if each.here.finite)
+
+
+def _of(points: Points) -> Series:
+    """A series of all of a buffer, which is made smaller if it has grown large."""
+    if len(points.steps) >= MOST:
+        points = points.compacted()
+    return Series(points, len(points.steps))

@@ -8,10 +8,10 @@ from time import monotonic
 
 from farense_tui.engine import hardware
 from farense_tui.engine.hardware import MemorySample
-from farense_tui.engine.journal import Entry, Journal
+from farense_tui.engine.journal import Entry
+from farense_tui.engine.record import Record
 from farense_tui.engine.runs import status
-from farense_tui.engine.state import RunState, reduce
-from farense_tui.engine.tail import Tail
+from farense_tui.engine.state import RunState
 from worker.protocol.errors import FarenseError
 from worker.protocol.profile import Config
 from worker.protocol.runfolder import RunFolder
@@ -41,13 +41,12 @@ class Watch:
     def __init__(self, folder: RunFolder) -> None:
         """Begin at the start of the record; nothing is read yet."""
         self.folder = folder
-        self._tail = Tail(folder.events)
-        self._state = RunState(run=folder.name)
         try:
             self._config: Config | None = folder.read_config()
         except FarenseError:
             self._config = None
-        self._journal = Journal(self._config.report.log_every if self._config else 10)
+        log_every = self._config.report.log_every if self._config else 10
+        self._record = Record(folder, log_every)
 
     def look(self, now: float, patience: float = inf) -> Snapshot:
         """Read what has come since the last look and give the whole picture.
@@ -57,25 +56,16 @@ class Watch:
         two has then written its last event where this look or the next one finds it.
         """
         alive = self.folder.is_alive()
-        read = self._read(monotonic() + patience)
+        read = self._record.read(monotonic() + patience)
+        state = self._record.state
         return Snapshot(
             folder=self.folder,
             config=self._config,
-            state=self._state,
+            state=state,
             alive=alive,
-            status=status(self._state, alive),
+            status=status(state, alive),
             memory=hardware.memory(),
             now=now,
-            journal=self._journal.publish(),
+            journal=self._record.journal.publish(),
             read=read,
         )
-
-    def _read(self, deadline: float) -> float:
-        """Read until there is no more or it is time; how much of the record is read."""
-        while events := self._tail.read():
-            for event in events:
-                self._state = reduce(self._state, event)
-                self._journal.add(event)
-            if monotonic() > deadline:
-                return min(1.0, self._tail.offset / max(1, self.folder.events.stat().st_size))
-        return 1.0

@@ -206,5 +206,5 @@ def test_a_run_that_is_taken_back_leaves_no_folder(make_run: RunMaker) -> None:
 
 def test_a_summary_of_a_folder_that_has_gone_away(tmp_path: Path) -> None:
     summary = runs.summarise(RunFolder(tmp_path / "gone"))
-    assert summary.state == RunState()
+    assert summary.state == RunState(run="gone")
     assert summary.config is None

@@ -30,6 +30,9 @@ PhaseName = Literal[
 Level = Literal["info", "warning", "error"]
 Reason = Literal["completed", "stopped", "early_stopping"]
 
+# Steps and heartbeats come by the million and hold only numbers, so the collector need not see them
+# (gc=False).
+
 # Finite, or null on the wire: JSON has no NaN.
 Number = float | None
 
@@ -81,7 +84,7 @@ class Progress(Event, tag="progress", frozen=True, kw_only=True):
     unit: Annotated[str, Meta(description="bytes or examples")]
 
 
-class Heartbeat(Event, tag="heartbeat", frozen=True, kw_only=True):
+class Heartbeat(Event, tag="heartbeat", frozen=True, kw_only=True, gc=False):
     """The process lives, every two seconds; that training moves is told by the steps alone."""
 
     phase: PhaseName
@@ -98,7 +101,7 @@ class Heartbeat(Event, tag="heartbeat", frozen=True, kw_only=True):
     ] = 0.0
 
 
-class Step(Event, tag="step", frozen=True, kw_only=True):
+class Step(Event, tag="step", frozen=True, kw_only=True, gc=False):
     """One optimizer update over one effective batch."""
 
     step: Annotated[int, Meta(description="counts from 1")]
@@ -199,6 +202,14 @@ def decode(line: bytes) -> AnyEvent | None:
     """Read one line; None for one that is torn, is not an event, or is of an unknown type."""
     try:
         return _decoder.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def decode_lines(lines: bytes) -> list[AnyEvent] | None:
+    """Read many lines at once; None if one of them is torn, no event, or of an unknown type."""
+    try:
+        return _decoder.decode_lines(lines)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 

@@ -63,6 +63,11 @@ class RunFolder:
         return self.path / "events.jsonl"
 
     @property
+    def note(self) -> Path:
+        """What the app noted of a long record, to open it faster; may be deleted at any time."""
+        return self.path / "events.note"
+
+    @property
     def log(self) -> Path:
         """The worker's stderr."""
         return self.path / "worker.log"
