@@ -35,7 +35,7 @@ from benchmarks.kill_and_resume import reference_machine
 from farense_tui.engine import supervisor
 from farense_tui.engine.assets import embedded_data, embedded_model
 from tests.real_runs import RunMaker, finish, state_of, until
-from worker import batching, loss
+from worker import anatomy, batching, loss
 from worker.data import Examples
 
 WINDOWS = 30
@@ -89,14 +89,14 @@ def our_gradient(model: nn.Module, window: list, size: int) -> dict[str, mx.arra
         first_label=np.array([max(1, offset) for _, offset in window], np.int32),
         truncated=0,
     )
-    function = loss.loss_and_gradient(model, compiled=False)
+    label_loss = loss.LabelLoss(model, anatomy.find(model))
+    function = loss.loss_and_gradient(model, label_loss, compiled=False)
     weight = mx.array(1 / int(examples.labels.sum()), mx.float32)
     total = None
     for start in range(0, len(window), size):
         batch = batching.collate(examples, range(start, start + size))
-        _, gradients = function(
-            mx.array(batch.inputs), mx.array(batch.targets), mx.array(batch.mask), weight
-        )
+        arrays = (batch.inputs, batch.positions, batch.targets, batch.mask)
+        _, gradients = function(weight, *(mx.array(each) for each in arrays))
         total = loss.add(total, gradients)
     return dict(tree_flatten(total))
 

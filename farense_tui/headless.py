@@ -199,6 +199,7 @@ class Lines:
 _PHASES = {
     "downloading": "downloading the model",
     "loading_model": "loading the model",
+    "precomputing": "computing the frozen layers once",
     "tokenizing": "reading the data",
     "validating": "validating",
     "paused": "paused",

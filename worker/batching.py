@@ -23,16 +23,18 @@ _OVERHEAD = 48
 
 @dataclass(frozen=True)
 class MicroBatch:
-    """What goes through the model at once. All arrays are (rows, width).
+    """What goes through the model at once.
 
-    inputs: tokens but the last of each row; targets: tokens but the first; mask: 1.0 where the
-    target is a label. `tokens` counts what the rows hold, `label_tokens` the labels.
+    rows: which examples. inputs: (rows, width) tokens but the last of each row. positions: (n,)
+    where in the flattened inputs a label is predicted; targets: (n,) those labels; mask: (n,) 1.0,
+    and 0.0 for padding. `label_tokens` counts the labels.
     """
 
+    rows: tuple[int, ...]
     inputs: NDArray[np.int32]
+    positions: NDArray[np.int32]
     targets: NDArray[np.int32]
     mask: NDArray[np.float32]
-    tokens: int
     label_tokens: int
 
 
@@ -65,18 +67,20 @@ def _order(epoch: int, examples: int, seed: int) -> NDArray[np.int64]:
     return np.random.default_rng([seed, epoch]).permutation(examples)
 
 
-def cut(lengths: Sequence[int], batch_size: int) -> list[list[int]]:
-    """Cut rows of these lengths into micro-batches of at most `batch_size` rows.
+def cut(lengths: Sequence[int], budget: int) -> list[list[int]]:
+    """Cut rows of these lengths into micro-batches of at most `budget` tokens, padding included.
 
     Sorted by length, and cut where that saves more padding than one more micro-batch costs: the
-    cheapest of all contiguous cuts, by dynamic programming. Gives lists of indices.
+    cheapest of all contiguous cuts, by dynamic programming. A row that is longer than the budget
+    goes alone. Gives lists of indices.
     """
     order = sorted(range(len(lengths)), key=lambda i: (lengths[i], i))
     cost = [0.0] + [float("inf")] * len(order)
     start_of = [0] * (len(order) + 1)
     for end in range(1, len(order) + 1):
         width = padded(lengths[order[end - 1]] - 1)
-        for start in range(max(0, end - batch_size), end):
+        most = max(1, budget // width)
+        for start in range(max(0, end - most), end):
             total = cost[start] + (end - start) * width + _OVERHEAD
             if total < cost[end]:
                 cost[end], start_of[end] = total, start
@@ -93,22 +97,48 @@ def padded(width: int) -> int:
     return -(-width // PAD_TO) * PAD_TO
 
 
-def collate(examples: Examples, rows: Sequence[int]) -> MicroBatch:
-    """Put examples side by side, padded on the right. Padding is never a label."""
-    lengths = [int(examples.bounds[row + 1] - examples.bounds[row]) for row in rows]
-    shape = (len(rows), padded(max(lengths) - 1))
-    inputs = np.zeros(shape, np.int32)
-    targets = np.zeros(shape, np.int32)
-    mask = np.zeros(shape, np.float32)
+def rounded(labels: int) -> int:
+    """Round a number of labels up, by at most a quarter or 7, so that few numbers come up.
+
+    A compiled function is traced anew for every shape.
+    """
+    step = max(8, 1 << max(0, labels.bit_length() - 3))
+    return -(-labels // step) * step
+
+
+def collate(examples: Examples, rows: Sequence[int], *, few_shapes: bool = False) -> MicroBatch:
+    """Put examples side by side, padded on the right. Padding is never a label.
+
+    few_shapes: the labels are padded too, for a compiled function.
+    """
+    lengths = [int(examples.lengths[row]) for row in rows]
+    width = padded(max(lengths) - 1)
+    inputs = np.zeros((len(rows), width), np.int32)
+    positions, targets = list[NDArray[np.int32]](), list[NDArray[np.int32]]()
     for at, (row, length) in enumerate(zip(rows, lengths, strict=True)):
-        tokens = examples.example(row)
+        tokens, first = examples.example(row), int(examples.first_label[row])
         inputs[at, : length - 1] = tokens[:-1]
-        targets[at, : length - 1] = tokens[1:]
-        mask[at, examples.first_label[row] - 1 : length - 1] = 1.0
-    return MicroBatch(inputs, targets, mask, sum(lengths), int(mask.sum()))
+        targets.append(tokens[first:])
+        start = at * width - 1  # what predicts a label is the token before it
+        positions.append(np.arange(start + first, start + length, dtype=np.int32))
+    labels = sum(len(part) for part in targets)
+    padding = (0, rounded(labels) - labels if few_shapes else 0)
+    return MicroBatch(
+        tuple(rows),
+        inputs,
+        np.pad(np.concatenate(positions), padding),
+        np.pad(np.concatenate(targets), padding),
+        np.pad(np.ones(labels, np.float32), padding),
+        labels,
+    )
 
 
-def batches(examples: Examples, rows: Sequence[int], batch_size: int) -> list[MicroBatch]:
+def batches(
+    examples: Examples, rows: Sequence[int], budget: int, *, few_shapes: bool = False
+) -> list[MicroBatch]:
     """Cut these examples into micro-batches and collate them."""
-    lengths = [int(examples.bounds[row + 1] - examples.bounds[row]) for row in rows]
-    return [collate(examples, [rows[i] for i in piece]) for piece in cut(lengths, batch_size)]
+    lengths = [int(length) for length in examples.lengths[list(rows)]]
+    return [
+        collate(examples, [rows[i] for i in piece], few_shapes=few_shapes)
+        for piece in cut(lengths, budget)
+    ]

@@ -51,11 +51,12 @@ def wrap_layers(model: nn.Module, *, checkpointing: bool) -> None:
     As mlx_lm's grad_checkpoint, but only in training mode: the cache that generation hands to a
     layer is nothing that mx.checkpoint takes.
     """
-    for layer_type in {type(layer) for layer in model.layers}:
+    trained = [layer for layer in model.layers if layer.trainable_parameters()]
+    for layer_type in {type(layer) for layer in trained}:
         call = layer_type.__call__
 
         def wrapped(layer: Any, *args: Any, call: Any = call, **kwargs: Any) -> Any:
-            if not layer.training:
+            if not layer.training or not layer.trainable_parameters():
                 return call(layer, *args, **kwargs)
             dropouts = sum(isinstance(module, LayerDropout) for module in layer.modules())
 

@@ -64,6 +64,16 @@ def memory_limit(mx: Any) -> int:
     return int(info.get("max_recommended_working_set_size") or mx.get_memory_limit())
 
 
+def limit(mx: Any, settings: Memory) -> int:
+    """Bytes that the run may take: what the machine lets MLX use well, or less."""
+    return min(memory_limit(mx), int(settings.limit_gb * GIB) or sys.maxsize)
+
+
+def room(mx: Any, settings: Memory) -> int:
+    """Bytes of weights that may be loaded now, with a quarter kept for activations."""
+    return int(0.75 * max(0.0, settings.warning * limit(mx, settings) - footprint()))
+
+
 def apply_limits(mx: Any, settings: Memory) -> None:
     """Set MLX's limits as the profile says.
 

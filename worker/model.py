@@ -6,6 +6,7 @@ import hashlib
 import json
 import platform
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -47,16 +48,28 @@ def find(settings: ModelSettings, output: Output) -> Path:
 
 
 def load(folder: Path, settings: ModelSettings) -> nn.Module:
-    """Load any model that mlx_lm knows, quantised or not; all its weights are frozen."""
+    """Load any model that mlx_lm knows, quantised or not; all its weights are frozen.
+
+    They are read from the disk when they are first computed with, or by `read_weights`.
+    """
     try:
         model, _ = load_model(folder, lazy=True, trust_remote_code=settings.trust_remote_code)
-        mx.eval(model.parameters())
     except (ValueError, FileNotFoundError, KeyError, RuntimeError) as error:
-        raise refused(
-            f"the model {settings.repo} cannot be loaded", str(error), kind="model"
-        ) from error
+        raise _not_loaded(settings, error) from error
     model.freeze()
     return model
+
+
+def read_weights(model: nn.Module, settings: ModelSettings) -> None:
+    """Read all weights that the model still has."""
+    try:
+        mx.eval(model.parameters())
+    except RuntimeError as error:
+        raise _not_loaded(settings, error) from error
+
+
+def _not_loaded(settings: ModelSettings, error: Exception) -> Exception:
+    return refused(f"the model {settings.repo} cannot be loaded", str(error), kind="model")
 
 
 def tokenizer(folder: Path, settings: ModelSettings) -> Any:
@@ -205,11 +218,20 @@ def on_gpu() -> bool:
     return bool(mx.default_device() == mx.Device(mx.gpu))
 
 
-def count(model: nn.Module) -> tuple[int, int, int]:
-    """Count trainable parameters, all parameters, and the bytes of all weights."""
+@dataclass(frozen=True)
+class Size:
+    """How large a model is: trainable parameters, all parameters, bytes of all weights."""
+
+    trainable: int
+    total: int
+    bytes: int
+
+
+def count(model: nn.Module) -> Size:
+    """Count parameters and bytes; nothing is loaded for it."""
     trainable = sum(value.size for _, value in tree_flatten(model.trainable_parameters()))
     weights = sum(value.nbytes for _, value in tree_flatten(model.parameters()))
-    return trainable, get_total_parameters(model), weights
+    return Size(trainable, get_total_parameters(model), weights)
 
 
 def _linear_names(layers: list[nn.Module]) -> set[str]:

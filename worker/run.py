@@ -13,6 +13,7 @@ import mlx.nn as nn
 import mlx.optimizers as optim
 
 from worker import (
+    anatomy,
     batching,
     checkpoint,
     data,
@@ -23,8 +24,11 @@ from worker import (
     model,
     optimizer,
     recipe,
+    trunk,
     versions,
 )
+from worker.anatomy import Anatomy
+from worker.batching import MicroBatch
 from worker.checkpoint import TrainingState
 from worker.control import Control
 from worker.data import Examples
@@ -35,6 +39,7 @@ from worker.protocol.profile import Config, check
 from worker.protocol.recipe import of
 from worker.protocol.runfolder import RunFolder
 from worker.ranks import Ranks
+from worker.trunk import Trunk
 
 
 @dataclass
@@ -47,23 +52,58 @@ class Run:
     control: Control
     ranks: Ranks
     load_tokenizer: Callable[[], Any]
+    path: Path  # of the model
     train: Examples
     valid: Examples | None
     model: nn.Module
+    anatomy: Anatomy | None  # None: a class that does not come apart
+    trunk: Trunk | None  # None: all layers are computed
+    size: model.Size
     adapter_config: dict[str, Any]
     optimizer: optim.Optimizer
     state: TrainingState
     guard: memory.Guard
-    loss_and_gradient: loss.LossAndGradient = field(init=False)
+    compiled: bool = field(init=False)
+    label_loss: loss.LabelLoss = field(init=False)
+    loss_and_gradient: Callable[..., tuple[mx.array, loss.Gradients]] = field(init=False)
     unsaved: bool = False
+    owes_samples: bool = False  # for which there was no memory
     short: FarenseError | None = None  # of memory, on this rank
     per_epoch: int = field(init=False)
     total_steps: int = field(init=False)
 
     def __post_init__(self) -> None:
         """Count the steps."""
+        compiled = self.config.train.compile
+        self.compiled = compiled == "on" or (compiled == "auto" and model.on_gpu())
         self.per_epoch = batching.steps_per_epoch(len(self.train), self.config.effective_batch)
         self.total_steps = self.per_epoch * self.config.train.epochs
+
+    @property
+    def budget(self) -> int:
+        """Tokens, padding included, that go through the model at once."""
+        return budget(self.config)
+
+    def arrays(self, split: str, batch: MicroBatch) -> list[mx.array]:
+        """What the loss of a micro-batch is called with."""
+        arrays = [batch.inputs, batch.positions, batch.targets, batch.mask]
+        found = [mx.array(each) for each in arrays]
+        return [*found, self.trunk.activations(split, batch)] if self.trunk else found
+
+    def whole_model(self) -> nn.Module | None:
+        """Give a model that can answer; None if what the trunk has let go does not fit now.
+
+        The layers below the trained ones are read again for as long as the answers take.
+        """
+        if not self.trunk or not self.anatomy:
+            return self.model
+        start = self.trunk.start
+        frozen = model.load(self.path, self.config.model).layers[:start]
+        if sum(trunk.nbytes(layer) for layer in frozen) > memory.room(mx, self.config.memory):
+            return None
+        whole = self.anatomy.with_layers([*frozen, *self.anatomy.layers[start:]])
+        whole.eval()
+        return whole
 
     @property
     def tokenizer(self) -> Any:
@@ -89,8 +129,19 @@ def set_up(
     adapter_config = model.make_trainable(network, config, output)
     if config.model.adapter:
         model.start_from(network, Path(config.model.adapter))
+    size = model.count(network)
     if config.train.grad_checkpoint or config.lora.dropout > 0:
         dropout.wrap_layers(network, checkpointing=config.train.grad_checkpoint)
+    parts = take_apart(network, train_set, output)
+    fingerprint = model.fingerprint(path)
+    stored = None
+    if parts:
+        examples = {"train": train_set} | ({"valid": valid_set} if valid_set else {})
+        planned = trunk.plan(config, parts, examples, fingerprint, folder.trunk)
+        room = memory.room(mx, config.memory)
+        stored = trunk.prepare(config, parts, planned, room, budget(config), output)
+        output.enter("loading_model")
+    model.read_weights(network, config.model)
     chosen = optimizer.make(config.train)
     chosen.init(network.trainable_parameters())
 
@@ -101,24 +152,49 @@ def set_up(
         control=control,
         ranks=ranks,
         load_tokenizer=load_tokenizer,
+        path=path,
         train=train_set,
         valid=valid_set,
         model=network,
+        anatomy=parts,
+        trunk=stored,
+        size=size,
         adapter_config=adapter_config,
         optimizer=chosen,
         state=TrainingState(
             data=train_set.digest(),
-            model=model.fingerprint(path),
+            model=fingerprint,
             recipe=of(config),
             random=checkpoint.random_key(),
         ),
-        guard=memory.Guard(config.memory, memory.memory_limit(mx)),
+        guard=memory.Guard(config.memory, memory.limit(mx, config.memory)),
     )
-    trainable, _, _ = model.count(network)
     if ranks.first:
-        checkpoint.check_space(folder, trainable, config.checkpoint.keep)
+        checkpoint.check_space(folder, size.trainable, config.checkpoint.keep)
     go_back(run)
     return run
+
+
+def budget(config: Config) -> int:
+    """Tokens, padding included, of a micro-batch: `batch_size` examples of the greatest length."""
+    return config.train.batch_size * config.train.max_seq_length
+
+
+def take_apart(network: nn.Module, examples: Examples, output: Output) -> Anatomy | None:
+    """Take the model apart, for a loss without all logits; None, with a notice, if it is unlike."""
+    found = anatomy.find(network)
+    tokens = [int(token) for token in examples.example(0)]
+    if found and anatomy.comes_apart(found, tokens * 2):
+        return found
+    output.emit(
+        events.Notice(
+            level="info",
+            code="logits",
+            message="this kind of model does not come apart into layers and head: the loss "
+            "computes the logits of all tokens, which takes more memory and time",
+        )
+    )
+    return None
 
 
 def go_back(run: Run) -> None:
@@ -150,16 +226,13 @@ def go_back(run: Run) -> None:
         run.unsaved = True  # the first weights are saved too, to have something to go back to
     run.output.step = run.state.step
     # After the restoring: a compiled function keeps the arrays that it was made with.
-    compiled = run.config.train.compile
-    run.loss_and_gradient = loss.loss_and_gradient(
-        run.model, compiled == "on" or (compiled == "auto" and model.on_gpu())
-    )
+    run.label_loss = loss.LabelLoss(run.model, run.anatomy, run.trunk.start if run.trunk else 0)
+    run.loss_and_gradient = loss.loss_and_gradient(run.model, run.label_loss, run.compiled)
     announce(run)
 
 
 def announce(run: Run) -> None:
     """Tell what is about to be trained, and after which step."""
-    trainable, total, weights = model.count(run.model)
     valid = run.valid
     run.output.emit(
         events.RunStarted(
@@ -168,15 +241,15 @@ def announce(run: Run) -> None:
             pid=versions.pid(),
             device=model.device(),
             versions=versions.versions(),
-            trainable_parameters=trainable,
-            total_parameters=total,
+            trainable_parameters=run.size.trainable,
+            total_parameters=run.size.total,
             total_steps=run.total_steps,
             resumed_from_step=run.state.step,
             train_examples=len(run.train),
             valid_examples=len(valid) if valid else 0,
             truncated_examples=run.train.truncated + (valid.truncated if valid else 0),
-            weights_bytes=weights,
-            memory_limit=memory.memory_limit(mx),
+            weights_bytes=run.size.bytes,
+            memory_limit=memory.limit(mx, run.config.memory),
             ranks=run.ranks.size,
         )
     )

@@ -15,7 +15,7 @@ import mlx.core as mx
 import msgspec
 from mlx.utils import tree_flatten
 
-from worker import batching, checkpoint, loss, memory, optimizer, sampling
+from worker import batching, checkpoint, loss, memory, optimizer, sampling, trunk
 from worker.batching import MicroBatch
 from worker.control import Control
 from worker.data import Examples
@@ -78,8 +78,7 @@ def train(
             reason: events.Reason = (
                 "completed" if last else "early_stopping" if early else "stopped"
             )
-            output.emit(events.RunStopped(reason=reason, step=step))
-            return reason
+            return end(run, reason)
 
         # ---- one step -------------------------------------------------------------------------
         output.enter("training")
@@ -99,7 +98,9 @@ def take_step(run: Run) -> None:
     step = run.state.step + 1
     at = batching.position(step, run.per_epoch)
     rows = batching.draw(at, len(run.train), run.config.effective_batch, settings.seed)
-    micro_batches = batching.batches(run.train, ranks.share(rows), settings.batch_size)
+    micro_batches = batching.batches(
+        run.train, ranks.share(rows), run.budget, few_shapes=run.compiled
+    )
     rate = optimizer.learning_rate(settings, step, run.total_steps) * run.state.rate_factor
 
     run.model.train()
@@ -149,9 +150,7 @@ def accumulate(
     weight = mx.array(1.0 / label_tokens, mx.float32)
     total, value = None, 0.0
     for batch in micro_batches:
-        share, gradients = run.loss_and_gradient(
-            mx.array(batch.inputs), mx.array(batch.targets), mx.array(batch.mask), weight
-        )
+        share, gradients = run.loss_and_gradient(weight, *run.arrays("train", batch))
         total = loss.add(total, gradients)
         mx.eval(share, total)
         value += loss.scalar(share)
@@ -220,13 +219,11 @@ def validate(run: Run, valid: Examples) -> bool:
     run.model.eval()
     total, tokens, done = 0.0, 0.0, 0
     rows = run.ranks.share(range(len(valid)))
-    batches = batching.batches(valid, rows, run.config.train.batch_size)
-    for at in range(run.ranks.most(len(batches))):
-        for batch in batches[at : at + 1]:  # none, if other ranks have more
-            value = loss.label_loss(
-                run.model, mx.array(batch.inputs), mx.array(batch.targets), mx.array(batch.mask)
-            )
-            total += loss.scalar(value)
+    pieces = batching.cut([int(length) for length in valid.lengths[rows]], run.budget)
+    for at in range(run.ranks.most(len(pieces))):
+        for piece in pieces[at : at + 1]:  # none, if other ranks have more
+            batch = batching.collate(valid, [rows[i] for i in piece])
+            total += loss.scalar(run.label_loss(*run.arrays("valid", batch), gradient=False))
             tokens += batch.label_tokens
             done += len(batch.inputs)
         run.control.agree(run.ranks.add)
@@ -255,10 +252,8 @@ def validate(run: Run, valid: Examples) -> bool:
             best=improved,
         )
     )
-    for prompt in run.config.report.prompts if run.ranks.first else ():
-        run.output.enter("sampling")
-        text = sampling.answer(run.model, run.tokenizer, prompt, run.config.report.sample_tokens)
-        run.output.emit(events.Sample(step=step, prompt=prompt, text=text))
+    if run.ranks.first and run.config.report.prompts:
+        sample(run)
     run.unsaved = True
     run.state = msgspec.structs.replace(
         run.state,
@@ -268,6 +263,45 @@ def validate(run: Run, valid: Examples) -> bool:
         since_best=0 if improved or best is None else run.state.since_best + 1,
     )
     return improved
+
+
+def sample(run: Run) -> None:
+    """Answer the profile's prompts with the adapter as it is."""
+    run.output.enter("sampling")
+    network = run.whole_model()
+    if network is None:
+        run.owes_samples = True
+        return
+    for prompt in run.config.report.prompts:
+        text = sampling.answer(network, run.tokenizer, prompt, run.config.report.sample_tokens)
+        run.output.emit(events.Sample(step=run.state.step, prompt=prompt, text=text))
+
+
+def end(run: Run, reason: events.Reason) -> events.Reason:
+    """Say that the run has ended, and let go of what only training needs."""
+    if reason != "stopped" and run.trunk:
+        trunk.remove(run.folder.trunk)
+    if reason != "stopped" and run.owes_samples:
+        sample_at_the_end(run)
+    run.output.emit(events.RunStopped(reason=reason, step=run.state.step))
+    return reason
+
+
+def sample_at_the_end(run: Run) -> None:
+    """Answer the prompts that there was no memory for, now that the training needs none."""
+    run.owes_samples = False
+    run.optimizer.state = {}
+    mx.clear_cache()
+    sample(run)
+    if run.owes_samples:
+        run.output.emit(
+            events.Notice(
+                level="warning",
+                code="no_samples",
+                message="the model does not fit into memory as a whole: no prompt was answered",
+                hint="Ask the adapter on a machine with more memory: farense-tui ask.",
+            )
+        )
 
 
 def save(run: Run, improved: bool) -> None:

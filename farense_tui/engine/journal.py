@@ -20,6 +20,7 @@ _PHASES = {
     "starting": "the worker starts",
     "downloading": "downloading the model",
     "loading_model": "loading the model",
+    "precomputing": "computing the frozen layers once",
     "tokenizing": "turning the texts into tokens",
     "paused": "paused",
     "stopping": "stopping: finishing the step and saving",

@@ -17,6 +17,7 @@ _PHASES = {
     "starting": "starting",
     "downloading": "downloading the model",
     "loading_model": "loading the model",
+    "precomputing": "computing the frozen layers once",
     "tokenizing": "turning the texts into tokens",
     "training": "training",
     "validating": "validating",

@@ -50,11 +50,13 @@ def test_the_position_follows_from_the_step(step: int, per_epoch: int) -> None:
     assert 0 <= at.index < per_epoch
 
 
-@given(lengths, st.integers(1, 12))
-def test_a_cut_keeps_every_row_and_the_limit(sizes: list[int], most: int) -> None:
-    pieces = batching.cut(sizes, most)
+@given(lengths, st.integers(1, 400))
+def test_a_cut_keeps_every_row_and_the_budget(sizes: list[int], budget: int) -> None:
+    pieces = batching.cut(sizes, budget)
     assert sorted(i for piece in pieces for i in piece) == list(range(len(sizes)))
-    assert all(1 <= len(piece) <= most for piece in pieces)
+    for piece in pieces:
+        width = batching.padded(max(sizes[i] for i in piece) - 1)
+        assert len(piece) == 1 or len(piece) * width <= budget
 
 
 def cost(sizes: list[int], pieces: list[list[int]]) -> int:
@@ -64,29 +66,41 @@ def cost(sizes: list[int], pieces: list[list[int]]) -> int:
 
 @given(lengths, st.integers(1, 12))
 def test_a_cut_is_never_dearer_than_filling_up(sizes: list[int], most: int) -> None:
+    budget = most * batching.padded(max(sizes) - 1)
     order = sorted(range(len(sizes)), key=lambda i: sizes[i])
     filled = [order[i : i + most] for i in range(0, len(order), most)]
-    assert cost(sizes, batching.cut(sizes, most)) <= cost(sizes, filled)
+    assert cost(sizes, batching.cut(sizes, budget)) <= cost(sizes, filled)
 
 
 def test_long_and_short_rows_are_not_padded_to_each_other() -> None:
-    assert batching.cut([10, 200, 12, 9], 4) == [[3, 0, 2], [1]]
-    assert batching.cut([10, 11, 12, 9], 4) == [[3, 0, 1, 2]]
+    assert batching.cut([10, 200, 12, 9], 800) == [[3, 0, 2], [1]]
+    assert batching.cut([10, 11, 12, 9], 800) == [[3, 0, 1, 2]]
 
 
-@given(lengths, st.integers(1, 60))
-def test_labels_are_where_they_belong(sizes: list[int], first_label: int) -> None:
+def test_short_rows_go_together_where_a_long_one_goes_alone() -> None:
+    assert batching.cut([129, 129], 128) == [[0], [1]]
+    assert batching.cut([17] * 8, 128) == [list(range(8))]
+
+
+@given(st.integers(1, 100_000))
+def test_labels_are_rounded_up_a_little(labels: int) -> None:
+    rounded = batching.rounded(labels)
+    assert labels <= rounded <= max(labels + 7, labels * 1.25)
+
+
+@given(lengths, st.integers(1, 60), st.booleans())
+def test_labels_are_where_they_belong(sizes: list[int], first_label: int, few: bool) -> None:
     data = examples(sizes, first_label)
-    batch = batching.collate(data, range(len(sizes)))
-    assert batch.inputs.shape[1] % batching.PAD_TO == 0
-    assert batch.tokens == sum(sizes)
+    batch = batching.collate(data, range(len(sizes)), few_shapes=few)
+    width = batch.inputs.shape[1]
+    assert width % batching.PAD_TO == 0
     assert batch.label_tokens == data.labels.sum() == batch.mask.sum()
+    positions = batch.positions[batch.mask == 1]
+    targets = batch.targets[batch.mask == 1]
     for row in range(len(sizes)):
         tokens = data.example(row)
-        labels = batch.targets[row][batch.mask[row] == 1]
-        assert list(labels) == list(tokens[data.first_label[row] :])
+        mine = positions // width == row
+        assert list(targets[mine]) == list(tokens[data.first_label[row] :])
         # what predicts a label is the token before it
-        before = batch.inputs[row][batch.mask[row] == 1]
+        before = batch.inputs[row][positions[mine] % width]
         assert list(before) == list(tokens[data.first_label[row] - 1 : -1])
-    padding = batch.targets == 0  # no token of ours is 0
-    assert batch.mask[padding].sum() == 0

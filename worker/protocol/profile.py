@@ -59,7 +59,13 @@ class Train(Struct, frozen=True, forbid_unknown_fields=True):
     """[train]: how."""
 
     batch_size: Annotated[
-        int, Meta(ge=1, le=1024, description="most examples that go through the model at once")
+        int,
+        Meta(
+            ge=1,
+            le=1024,
+            description="examples of max_seq_length that go through the model at once; of shorter "
+            "ones, as many as take the same tokens",
+        ),
     ] = 4
     grad_accumulation: Annotated[
         int, Meta(ge=1, le=4096, description="times batch_size is the effective batch of a step")
@@ -94,6 +100,13 @@ class Train(Struct, frozen=True, forbid_unknown_fields=True):
     grad_checkpoint: Annotated[
         bool, Meta(description="compute activations again: less memory, more time")
     ] = False
+    trunk_cache: Annotated[
+        Literal["auto", "on", "off"],
+        Meta(
+            description="compute the layers below the trained ones once, not in every epoch: auto "
+            "does so where it can"
+        ),
+    ] = "auto"
     early_stopping: Annotated[
         int, Meta(ge=0, le=10_000, description="validations without a better one; 0 for never")
     ] = 0
@@ -130,6 +143,13 @@ class Memory(Struct, frozen=True, forbid_unknown_fields=True):
     wired_limit_gb: Annotated[
         float, Meta(ge=0, le=1024, description="memory that MLX pins, 0 leaves it unpinned")
     ] = 0.0
+    limit_gb: Annotated[
+        float,
+        Meta(ge=0, le=1024, description="memory the run may take, 0 for what the machine allows"),
+    ] = 0.0
+    trunk_cache_gb: Annotated[
+        float, Meta(ge=0, le=65536, description="disk that train.trunk_cache may take")
+    ] = 16.0
     warning: Annotated[float, Meta(gt=0, le=1, description="fraction at which it warns")] = 0.8
     critical: Annotated[
         float, Meta(gt=0, le=1, description="fraction at which it checkpoints and stops")

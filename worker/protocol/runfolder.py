@@ -83,6 +83,11 @@ class RunFolder:
         return self.path / "adapters"
 
     @property
+    def trunk(self) -> Path:
+        """Activations of the frozen layers, while the run is not at its end."""
+        return self.path / "trunk"
+
+    @property
     def training_state(self) -> Path:
         """Names the checkpoint to resume from."""
         return self.path / "training_state.json"
