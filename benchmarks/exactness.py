@@ -95,8 +95,7 @@ def our_gradient(model: nn.Module, window: list, size: int) -> dict[str, mx.arra
     total = None
     for start in range(0, len(window), size):
         batch = batching.collate(examples, range(start, start + size))
-        arrays = (batch.inputs, batch.positions, batch.targets, batch.mask)
-        _, gradients = function(weight, *(mx.array(each) for each in arrays))
+        _, gradients = function(weight, *(mx.array(each) for each in batch.arrays))
         total = loss.add(total, gradients)
     return dict(tree_flatten(total))
 

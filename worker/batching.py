@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +37,11 @@ class MicroBatch:
     targets: NDArray[np.int32]
     mask: NDArray[np.float32]
     label_tokens: int
+
+    @property
+    def arrays(self) -> tuple[NDArray[Any], ...]:
+        """What the loss takes, in its order."""
+        return self.inputs, self.positions, self.targets, self.mask
 
 
 @dataclass(frozen=True)

@@ -214,14 +214,13 @@ def _loss(
 ) -> tuple[float, int]:
     """Token mean over all labels, as the validation has it, and how many labels there are."""
     total, tokens, done = 0.0, 0, 0
-    for batch in batching.batches(examples, range(len(examples)), asked.batch_size):
-        total += loss.scalar(
-            loss.label_loss(
-                network, mx.array(batch.inputs), mx.array(batch.targets), mx.array(batch.mask)
-            )
-        )
+    label_loss = loss.LabelLoss(network, None)
+    budget = asked.batch_size * max(examples.lengths)
+    for batch in batching.batches(examples, range(len(examples)), int(budget)):
+        arrays = (mx.array(each) for each in batch.arrays)
+        total += loss.scalar(label_loss(*arrays, gradient=False))
         tokens += batch.label_tokens
-        done += len(batch.inputs)
+        done += len(batch.rows)
         tell(Progress(f"{named}: loss", done, len(examples), "rows"))
     return total / tokens, tokens
 

@@ -86,8 +86,7 @@ class Run:
 
     def arrays(self, split: str, batch: MicroBatch) -> list[mx.array]:
         """What the loss of a micro-batch is called with."""
-        arrays = [batch.inputs, batch.positions, batch.targets, batch.mask]
-        found = [mx.array(each) for each in arrays]
+        found = [mx.array(each) for each in batch.arrays]
         return [*found, self.trunk.activations(split, batch)] if self.trunk else found
 
     def whole_model(self) -> nn.Module | None:

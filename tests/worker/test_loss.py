@@ -61,7 +61,7 @@ def step(model: nn.Module, examples: Examples, pieces: list[list[int]]) -> tuple
 
 
 def arrays(batch: MicroBatch) -> list[mx.array]:
-    return [mx.array(a) for a in (batch.inputs, batch.positions, batch.targets, batch.mask)]
+    return [mx.array(each) for each in batch.arrays]
 
 
 def distance(a: dict, b: dict) -> float:
