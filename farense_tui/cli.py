@@ -176,6 +176,16 @@ def evaluate(args: argparse.Namespace) -> int:
     return evaluate_cli.evaluate(asked, found, examples=args.examples, as_json=args.json, keep=own)
 
 
+def report(args: argparse.Namespace) -> int:
+    """Write the report of a run."""
+    from farense_tui.report import make
+
+    run = runs.find(args.run, runs.runs_dir(args.runs_dir))
+    for path in make.update(run) if args.update else make.make(run):
+        print(headless.relative(path))
+    return ExitCode.DONE
+
+
 def check_data(args: argparse.Namespace) -> int:
     """Show what of a data set is trained on, and what is wrong with it."""
     from farense_tui import data_cli  # the app's first frame does not wait for it
@@ -215,7 +225,10 @@ def _start(run: RunFolder, args: argparse.Namespace) -> int:
     interrupts.listen()  # before there is a worker that a Ctrl-C could leave behind
     worker = supervisor.launch(run)
     if not args.detach:
-        return headless.follow(worker, interrupts, as_json=args.json, start=start)
+        code = headless.follow(worker, interrupts, as_json=args.json, start=start)
+        if not args.json and run.read_config().report.at_end:
+            headless.tell_report(run)
+        return code
     # The data and the model are found to be right before the model is loaded.
     code = headless.follow(worker, interrupts, as_json=False, start=start, until=headless.accepted)
     print(f"{run.name} goes on in the background: farense-tui attach {run.name}")
@@ -366,6 +379,9 @@ def _parser() -> argparse.ArgumentParser:
     ):
         measuring.add_argument(name, type=int, default=default, metavar="N", help=help_)
     measuring.add_argument("--json", action="store_true", help="as JSON, with every answer")
+    telling = command("report", report, "write a run's plots, metrics and report.html")
+    telling.add_argument("run", metavar="RUN")
+    telling.add_argument("--update", action="store_true", help="only if there is something new")
     data = commands.add_parser("data", help="look through a data set")
     about = data.add_subparsers(title="commands", metavar="COMMAND", required=True)
     checking = about.add_parser("check", help=(about_ := "labels, lengths, duplicates, faults"))

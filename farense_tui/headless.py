@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -127,6 +128,21 @@ def _ended(code: int, state: RunState, folder: RunFolder) -> int:
     if not state.ended:
         raise supervisor.explain_exit(code, folder)
     return code
+
+
+def tell_report(folder: RunFolder) -> None:
+    """Wait for the report, which the worker has left to be written, and say where it is.
+
+    In a process of its own, like the one that the worker starts: whatever goes wrong in it, the
+    run has ended as it has.
+    """
+    command = [sys.executable, "-P", "-m", "farense_tui", "report", "--update", str(folder.path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    page = folder.path / "report.html"
+    if done.returncode == ExitCode.DONE and page.is_file():
+        _say(f"report: {relative(page)}")
+    elif done.returncode != ExitCode.REFUSED:  # refused: there was no step
+        print(f"there is no report: {done.stderr.strip()[-500:]}", file=sys.stderr)
 
 
 def _raw(line: bytes, _event: events.AnyEvent | None, _state: RunState) -> None:

@@ -35,6 +35,7 @@ every = 4
 keep = 2
 [report]
 eval_every = 5
+at_end = false
 """
 
 

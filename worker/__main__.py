@@ -1,7 +1,8 @@
 """`python -m worker RUN`: train the run in the folder RUN.
 
 Claims stdout, holds the run's lock, listens to signals, and turns whatever ends the training
-into a last event and an exit code. A run of several ranks it only leads (worker/launch/).
+into a last event and an exit code; a run of several ranks it only leads (worker/launch/). At last
+it starts what the launcher wants done afterwards.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ import os  # noqa: E402
 import sys  # noqa: E402
 from pathlib import Path  # noqa: E402
 
+from worker import afterwards  # noqa: E402
 from worker.control import Control, inherited_lock  # noqa: E402
 from worker.protocol.errors import ExitCode, FarenseError  # noqa: E402
+from worker.protocol.profile import Config  # noqa: E402
 from worker.protocol.runfolder import RunFolder, write_pid  # noqa: E402
 from worker.work import failed, work  # noqa: E402
 
@@ -32,6 +35,14 @@ def main() -> int:
     except FarenseError as error:  # there is no run to write an event into
         print(error, file=sys.stderr)
         return error.exit_code
+    code = train(folder, config, lock)
+    if config.report.at_end:
+        afterwards.start(code)
+    return code
+
+
+def train(folder: RunFolder, config: Config, lock: int) -> int:
+    """Train the run, or lead the ranks that do; the exit code."""
     if config.run.ranks > 1:
         from worker.launch import lead
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
-
-from sacrebleu.metrics.chrf import CHRF
+from typing import Any
 
 from worker.protocol.evaluation import Answer
-
-_CHRF = CHRF()  # chrF2: character n-grams up to 6, recall counts twice (Popović 2015)
 
 
 def compare(text: str, reference: str) -> Answer:
@@ -20,7 +18,7 @@ def compare(text: str, reference: str) -> Answer:
         text=text,
         exact=text.strip() == reference.strip(),
         token_f1=token_f1(text, reference),
-        chrf=_CHRF.sentence_score(text, [reference]).score,
+        chrf=_chrf().sentence_score(text, [reference]).score,
     )
 
 
@@ -38,7 +36,15 @@ def token_f1(text: str, reference: str) -> float:
 
 def corpus_chrf(texts: Sequence[str], references: Sequence[str]) -> float:
     """Give chrF2 over all answers at once, 0 to 100: the sum of their n-grams, not a mean."""
-    return float(_CHRF.corpus_score(list(texts), [list(references)]).score)
+    return float(_chrf().corpus_score(list(texts), [list(references)]).score)
+
+
+@functools.cache
+def _chrf() -> Any:
+    """chrF2: character n-grams up to 6, recall counts twice (Popović 2015)."""
+    from sacrebleu.metrics.chrf import CHRF
+
+    return CHRF()
 
 
 def _words(text: str) -> list[str]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import shutil
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -218,9 +220,21 @@ def delete(folder: RunFolder) -> None:
     """Remove a run with all that it wrote; FarenseError (refused) while a worker is at it."""
     lock = folder.acquire()  # held until all is gone, so that none can start meanwhile
     try:
-        shutil.rmtree(folder.path)
+        with alone(folder):
+            shutil.rmtree(folder.path)
     finally:
         os.close(lock)
+
+
+@contextlib.contextmanager
+def alone(folder: RunFolder) -> Iterator[None]:
+    """Hold the folder itself, which whoever writes its report does, and who deletes it."""
+    descriptor = os.open(folder.path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def discard(folder: RunFolder) -> None:

@@ -7,6 +7,7 @@ does not depend on whoever started it: any process can steer any run through its
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -67,13 +68,26 @@ def launch(folder: RunFolder) -> Worker:
                 stderr=log,
                 start_new_session=True,
                 pass_fds=(lock,),
-                env={**os.environ, "FARENSE_LOCK": str(lock), "TOKENIZERS_PARALLELISM": "false"},
+                env=_environment(folder, lock),
             )
     except OSError as error:
         raise disk_error(error, folder.path) from error
     finally:
         os.close(lock)
     return Worker(folder, process)
+
+
+def _environment(folder: RunFolder, lock: int) -> dict[str, str]:
+    """What the worker needs to know besides its folder. It writes no report itself, because it
+    knows nothing of the app; but it outlives the screen, so it is what starts the report.
+    """
+    report = [sys.executable, "-P", "-m", "farense_tui", "report", "--update", str(folder.path)]
+    return {
+        **os.environ,
+        "FARENSE_LOCK": str(lock),
+        "FARENSE_AFTERWARDS": json.dumps(report),
+        "TOKENIZERS_PARALLELISM": "false",
+    }
 
 
 def send(folder: RunFolder, control: Control, patience: float = 5.0) -> bool:

@@ -174,6 +174,7 @@ class Report(Struct, frozen=True, forbid_unknown_fields=True):
         tuple[str, ...], Meta(description="asked at each validation; may be empty")
     ] = ()
     sample_tokens: Annotated[int, Meta(ge=1, le=4096, description="longest answer")] = 60
+    at_end: Annotated[bool, Meta(description="write report.html and plots when a run ends")] = True
 
 
 class Profile(Struct, frozen=True, forbid_unknown_fields=True):

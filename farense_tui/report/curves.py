@@ -1,0 +1,124 @@
+"""Which curves a report shows, out of a run's state: for the page and for the pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from farense_tui.engine import format as f
+from farense_tui.engine.series import Series
+from farense_tui.engine.state import RunState
+from farense_tui.report.svg import Curve, Mark, Point
+from farense_tui.widgets.smooth import smoothed, window_for
+
+_COLUMNS = 600
+_MIB = (1 << 20, "MiB")
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A chart: its name, its axes, and what is on it."""
+
+    title: str
+    x_label: str
+    curves: tuple[Curve, ...]
+    show: Callable[[float], str]
+    marks: tuple[Mark, ...] = ()
+    from_zero: bool = False
+    limit: float | None = None
+
+
+def loss(state: RunState) -> Graph:
+    """Training loss, as it was and smoothed; validation loss; the best; where it was resumed."""
+    validated = [(x, y) for x, y in state.validation_loss if y == y]
+    marks = resumed(state)
+    if state.best is not None and state.best.loss is not None:
+        best = state.best
+        said = f"best {f.loss(best.loss)} at step {best.step}"
+        marks = (*marks, Mark(best.step, best.loss, said))
+    return Graph(
+        "Loss",
+        "step",
+        (
+            Curve(raw(state.loss), "raw"),
+            Curve(smooth(state.loss), "train"),
+            Curve(validated, "valid"),
+            Curve(validated, "valid-dot", dots=True, tip="validation"),
+        ),
+        lambda value: f"{value:.3g}",
+        marks,
+    )
+
+
+def learning_rate(state: RunState) -> Graph:
+    """The rate of each update."""
+    return Graph(
+        "Learning rate",
+        "step",
+        (Curve(raw(state.learning_rate), "train"),),
+        lambda value: f"{value:.3g}",
+        resumed(state),
+        from_zero=True,
+    )
+
+
+def grad_norm(state: RunState) -> Graph:
+    """L2 norm of the gradient."""
+    curves = (Curve(raw(state.grad_norm), "raw"), Curve(smooth(state.grad_norm), "train"))
+    return Graph(
+        "Gradient norm", "step", curves, lambda value: f"{value:.3g}", resumed(state), True
+    )
+
+
+def speed(state: RunState) -> Graph:
+    """Tokens a second."""
+    series = state.tokens_per_second
+    curves = (Curve(raw(series), "raw"), Curve(smooth(series), "train"))
+    return Graph("Tokens a second", "step", curves, f.count, resumed(state), True)
+
+
+def memory(state: RunState) -> Graph:
+    """Memory of the worker's process over the time since the first event."""
+    unit, name = _time_unit(state.last_time - state.first_time)
+    size, sized = (1 << 30, "GiB") if max(state.memory.tail(1), default=0) >= 1 << 30 else _MIB
+    points = [((x - state.first_time) / unit, y / size) for x, y in raw(state.memory)]
+    limit = state.started.memory_limit if state.started else 0
+    return Graph(
+        f"Memory of the worker, {sized}",
+        name,
+        (Curve(points, "train"),),
+        lambda value: f"{value:g}",
+        from_zero=True,
+        limit=limit / size if limit else None,
+    )
+
+
+def resumed(state: RunState) -> tuple[Mark, ...]:
+    """Where another worker went on."""
+    return tuple(
+        Mark(each.resumed_from_step, None, "resumed")
+        for each in state.segments[1:]
+        if each.resumed_from_step
+    )
+
+
+def raw(series: Series) -> list[Point]:
+    """All points, or the extremes of as many columns as a page has room for."""
+    if len(series) <= 2 * _COLUMNS:
+        return [(x, y) for x, y in series if y == y]
+    return [
+        (column.step, y)
+        for column in series.columns(_COLUMNS)
+        for y in ((column.low,) if column.low == column.high else (column.low, column.high))
+    ]
+
+
+def smooth(series: Series) -> list[Point]:
+    """The median line of the monitor's chart."""
+    return smoothed(series.columns(_COLUMNS), window_for(len(series)))
+
+
+def _time_unit(seconds: float) -> tuple[float, str]:
+    if seconds < 300:
+        return 1.0, "seconds"
+    return (60.0, "minutes") if seconds < 3 * 3600 else (3600.0, "hours")

@@ -1,0 +1,106 @@
+"""The report of a run: metrics, summary, plots and page, written into its folder.
+
+It reads the record and the evaluation and writes each file as a whole, so it can be made at any
+time, of a run that is going on too, by whoever wants it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from farense_tui.engine import evaluation, runs
+from farense_tui.engine.state import RunState, reduce
+from farense_tui.engine.tail import Tail
+from farense_tui.report import metrics
+from farense_tui.report.metrics import Metrics
+from worker.protocol.errors import FarenseError, refused
+from worker.protocol.runfolder import RunFolder, disk_error
+
+PAGE = "report.html"
+SUMMARY = "training_summary.json"
+
+
+def make(folder: RunFolder) -> list[Path]:
+    """Write the report; the files. Takes seconds, so not for the UI's loop.
+
+    Raises FarenseError for a run without a step, and where the files cannot be written.
+    """
+    figures, state = _read(folder)
+    if not state.step:
+        raise refused(
+            f"run {folder.name} has not taken a step yet",
+            hint="There is nothing to report.",
+            kind="no_report",
+        )
+    files = _files(folder, figures, state)
+    try:
+        with runs.alone(folder):
+            return [_write(folder.path / name, data) for name, data in files]
+    except OSError as error:
+        raise disk_error(error, folder.path) from error
+
+
+def update(folder: RunFolder) -> list[Path]:
+    """Write the report if the record has more than it tells of; the files, none if it has not."""
+    with runs.alone(folder):
+        pass  # one that is being written is waited for
+    _, state = _read(folder)
+    there = (folder.path / PAGE).is_file() and _written_upto(folder) == state.last_seq
+    return [] if there else make(folder)
+
+
+def _read(folder: RunFolder) -> tuple[Metrics, RunState]:
+    figures, state, tail = Metrics(), RunState(run=folder.name), Tail(folder.events)
+    while found := tail.read():
+        for event in found:
+            figures.add(event)
+            state = reduce(state, event)
+    return figures, state
+
+
+def _files(folder: RunFolder, figures: Metrics, state: RunState) -> Iterator[tuple[str, bytes]]:
+    # Imported only now: matplotlib and jinja2 take half a second.
+    from farense_tui.report.page import page
+    from farense_tui.report.plots import plots
+
+    try:
+        config = folder.read_config()
+    except FarenseError:
+        config = None
+    # A worker that is about to end still holds the lock: what it said last counts.
+    status = state.status if state.ended else runs.status(state, folder.is_alive())
+    measured = evaluation.kept(folder)
+    yield "training_metrics.csv", metrics.as_csv(figures, state).encode()
+    yield "training_metrics.json", metrics.as_json(figures, state).encode()
+    for name, png in plots(state).items():
+        yield f"plots/{name}", png
+    stale = measured is not None and _newer(folder, measured.time)
+    yield PAGE, page(folder.name, config, state, status, measured, stale).encode()
+    summary = metrics.summary(folder, config, state, status)
+    yield SUMMARY, (json.dumps(summary, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def _write(path: Path, data: bytes) -> Path:
+    """Replace a file as a whole. Not synced: it can be made again."""
+    if path.parent.name == "plots":
+        path.parent.mkdir(exist_ok=True)
+    beside = path.with_name(f".{path.name}.tmp")
+    beside.write_bytes(data)
+    beside.replace(path)
+    return path
+
+
+def _written_upto(folder: RunFolder) -> int:
+    try:
+        return int(json.loads((folder.path / SUMMARY).read_text())["last_seq"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return -1
+
+
+def _newer(folder: RunFolder, then: float) -> bool:
+    try:
+        return (folder.adapters / "adapters.safetensors").stat().st_mtime > then
+    except OSError:
+        return False

@@ -1,0 +1,300 @@
+"""report.html: one page with everything in it, to be sent to a colleague.
+
+The template escapes whatever is put into it; text of data and models is cleaned as well, so that
+no character turns the direction of reading or hides.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from farense_tui import __version__
+from farense_tui.engine import evaluation
+from farense_tui.engine import format as f
+from farense_tui.engine.state import RunState
+from farense_tui.engine.text import clean, clean_lines
+from farense_tui.report import curves
+from farense_tui.report.curves import Graph
+from farense_tui.report.svg import chart
+from farense_tui.widgets.smooth import window_for
+from worker.protocol.evaluation import Report, Score
+from worker.protocol.profile import Config
+from worker.protocol.settings import CONFIG_SETTINGS
+
+_MOST_ANSWERS = 12
+_MOST_EXAMPLES = 3
+_TONES = {
+    "completed": ("good", "✓"),
+    "early_stopping": ("good", "✓"),
+    "stopped": ("warn", "■"),
+    "failed": ("bad", "✗"),
+    "killed": ("bad", "✗"),
+    "lost": ("bad", "✗"),
+}
+_LEVELS = {"info": ("", "·"), "warning": ("warn", "▲"), "error": ("bad", "✗")}
+
+
+def page(
+    name: str,
+    config: Config | None,
+    state: RunState,
+    status: str,
+    measured: Report | None = None,
+    stale: bool = False,
+) -> str:
+    """Write the page. stale: the adapter is newer than what was measured of it."""
+    environment = Environment(
+        loader=PackageLoader("farense_tui.report", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+    )
+    tone, sign = _TONES.get(status, ("", "●"))
+    return environment.get_template("page.html.j2").render(
+        name=clean(name),
+        status={"word": status.replace("_", " "), "tone": tone, "sign": sign},
+        lead=_lead(config, state),
+        when=_when(state),
+        tiles=_tiles(state),
+        failure=_failure(state),
+        loss=_svg(curves.loss(state), width=920, height=340) if len(state.loss) else "",
+        window=window_for(len(state.loss)),
+        validated=bool(state.validations),
+        graphs=[
+            {"title": graph.title, "svg": svg}
+            for graph in (
+                curves.learning_rate(state),
+                curves.memory(state),
+                curves.grad_norm(state),
+                curves.speed(state),
+            )
+            if (svg := _svg(graph, width=480, height=220))
+        ],
+        evaluation=_evaluation(name, measured, stale) if measured else None,
+        prompts=_prompts(state),
+        notices=[_notice(each) for each in state.notices],
+        environment=_environment(state),
+        checkpoints=_checkpoints(state),
+        sections=_sections(config),
+        version=__version__,
+        written=_clock(time.time()),
+        last_seq=state.last_seq,
+    )
+
+
+def _svg(graph: Graph, width: int, height: int) -> Markup:
+    return Markup(  # made of numbers and escaped words (report/svg.py)
+        chart(
+            graph.curves,
+            title=graph.title,
+            x_label=graph.x_label,
+            show=graph.show,
+            width=width,
+            height=height,
+            marks=graph.marks,
+            from_zero=graph.from_zero,
+            limit=graph.limit,
+        )
+    )
+
+
+def _lead(config: Config | None, state: RunState) -> str:
+    if config is None:
+        return "config.toml cannot be read"
+    kind = {"lora": "LoRA", "dora": "DoRA", "full": "all weights"}[config.train.fine_tune_type]
+    model, data = (_short(each) for each in (config.model.repo, config.data.path))
+    examples = f", {state.started.train_examples} examples" if state.started else ""
+    return clean(f"{model} fine-tuned ({kind}) on {data}{examples}")
+
+
+def _short(path: str) -> str:
+    return path.rstrip("/").rpartition("/")[2] if path.startswith("/") else path
+
+
+def _when(state: RunState) -> str:
+    if not state.first_time:
+        return "not started"
+    workers = f", in {len(state.segments)} pieces" if len(state.segments) > 1 else ""
+    return f"{_clock(state.first_time)}, {f.duration(state.elapsed)} in all{workers}"
+
+
+def _tiles(state: RunState) -> list[dict[str, str]]:
+    best = state.best
+    speed = state.tokens / state.active_seconds if state.active_seconds else None
+    tiles = [
+        (f.loss(best.loss if best else None), "best validation loss"),
+        (f"{best.perplexity:.3g}" if best and best.perplexity else f.UNKNOWN, "perplexity there"),
+        (f.loss(state.loss.last), "training loss, last step"),
+        (str(state.step), f"steps of {state.total_steps or '?'}, {state.epoch:.2f} epochs"),
+        (f.duration(state.active_seconds), "computing steps"),
+        (f.count(state.tokens), "tokens trained on"),
+        (f.speed(speed), "tokens a second"),
+        (f.size(state.peak_memory or None), "peak memory of MLX"),
+    ]
+    return [{"value": value, "what": what} for value, what in tiles]
+
+
+def _failure(state: RunState) -> dict[str, str] | None:
+    if state.failure is None:
+        return None
+    failure = state.failure
+    detail = "\n".join(clean_lines(failure.detail))
+    return {"title": clean(failure.title), "detail": detail, "hint": clean(failure.hint)}
+
+
+def _evaluation(name: str, report: Report, stale: bool) -> dict[str, Any]:
+    own = report.scores[-1]
+    found = evaluation.differences(report, own)
+    better = [each for each in found if each.chrf > 0]
+    worse = [each for each in reversed(found) if each.chrf < 0]
+    groups = [
+        {
+            "title": f"{title} than the base model in {len(rows)} rows",
+            "examples": [_example(each) for each in rows[:_MOST_EXAMPLES]],
+        }
+        for title, rows in (("Nearer to the reference", better), ("Farther from it", worse))
+        if rows
+    ]
+    return {
+        "split": report.split,
+        "rows": report.measured,
+        "stale": "The adapter has changed since it was measured." if stale else "",
+        "heads": ["loss", "perplexity", "exact match", "token F1", "chrF"],
+        "scores": [
+            {"name": clean(each.name or "base model"), "figures": figures(each, report.measured)}
+            for each in report.scores
+        ],
+        "groups": groups,
+    }
+
+
+def figures(score: Score, rows: int) -> list[str]:
+    """Write the figures of one line of the table."""
+    exact = f.UNKNOWN
+    if score.exact_match is not None:
+        exact = f"{score.exact_match:.1%} ({round(score.exact_match * rows)}/{rows})"
+    f1 = f.UNKNOWN if score.token_f1 is None else f"{score.token_f1:.1%}"
+    chrf = f.UNKNOWN if score.chrf is None else f"{score.chrf:.1f}"
+    perplexity = f.UNKNOWN if score.perplexity is None else f"{score.perplexity:.3g}"
+    return [f.loss(score.loss), perplexity, exact, f1, chrf]
+
+
+def _example(each: evaluation.Difference) -> dict[str, str]:
+    return {
+        "question": clean(each.row.question),
+        "reference": clean(each.row.reference),
+        "before": clean(each.before),
+        "after": clean(each.after),
+    }
+
+
+def _prompts(state: RunState) -> list[dict[str, Any]]:
+    """Group the samples by what was asked: the first answer, and the newest ones."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for sample in state.samples:
+        text = "\n".join(clean_lines(sample.text))
+        found.setdefault(sample.prompt, []).append({"step": sample.step, "text": text})
+    prompts = []
+    for prompt, answers in found.items():
+        shown = answers
+        if len(answers) > _MOST_ANSWERS:
+            shown = [answers[0], *answers[-_MOST_ANSWERS + 1 :]]
+        left_out = len(answers) - len(shown)
+        prompts.append({"text": clean(prompt), "answers": shown, "left_out": left_out})
+    return prompts
+
+
+def _notice(notice: Any) -> dict[str, str]:
+    tone, sign = _LEVELS[notice.level]
+    return {
+        "tone": tone,
+        "sign": sign,
+        "level": notice.level,
+        "message": clean(notice.message),
+        "hint": clean(notice.hint),
+        "when": _clock(notice.time),
+    }
+
+
+def _environment(state: RunState) -> Iterable[tuple[str, str]]:
+    started = state.started
+    if started is None:
+        return [("worker", "it did not come to the training")]
+    facts = [
+        ("device", clean(started.device)),
+        *((name, clean(version)) for name, version in started.versions.items()),
+        ("memory limit", f.size(started.memory_limit or None)),
+        ("model weights", f.size(started.weights_bytes)),
+        (
+            "parameters",
+            f"{f.count(started.trainable_parameters)} trained "
+            f"of {f.count(started.total_parameters)}",
+        ),
+        ("examples", f"{started.train_examples} to train, {started.valid_examples} to validate"),
+    ]
+    if started.ranks > 1:
+        facts.append(("ranks", str(started.ranks)))
+    return facts
+
+
+def _checkpoints(state: RunState) -> list[dict[str, Any]]:
+    return [
+        {
+            "step": each.step,
+            "path": clean(each.path),
+            "size": f.size(each.bytes),
+            "word": "best so far" if each.best else "",
+        }
+        for each in state.checkpoints
+    ]
+
+
+def _sections(config: Config | None) -> list[dict[str, Any]]:
+    if config is None:
+        return []
+    sections = []
+    for section, settings in CONFIG_SETTINGS.items():
+        if section == "profile":
+            continue
+        values = getattr(config, section)
+        defaults = dict(
+            zip(values.__struct_fields__[::-1], values.__struct_defaults__[::-1], strict=False)
+        )
+        sections.append(
+            {
+                "name": section,
+                "settings": [
+                    {
+                        "key": key,
+                        "value": _value(key, value := getattr(values, key)),
+                        "changed": section != "run" and _differs(value, defaults.get(key)),
+                    }
+                    for key in settings
+                ],
+            }
+        )
+    return sections
+
+
+def _differs(value: Any, default: Any) -> bool:
+    """Compare; the order of a list, such as lora.keys, makes no difference."""
+    return sorted(value) != sorted(default) if isinstance(value, tuple) else value != default
+
+
+def _value(key: str, value: Any) -> str:
+    if key == "created":
+        return _clock(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return clean(", ".join(map(str, value))) or f.UNKNOWN
+    return clean(f"{value:g}" if isinstance(value, float) else str(value)) or f.UNKNOWN
+
+
+def _clock(when: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(when))

@@ -1,0 +1,163 @@
+"""The report of real runs: its files, its page, and who writes it."""
+
+from __future__ import annotations
+
+import html.parser
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from farense_tui.cli import main
+from farense_tui.engine import runs, supervisor
+from farense_tui.report import make
+from farense_tui.report.page import page
+from tests import real_runs
+from tests.real_runs import RunMaker
+from worker.protocol import events
+from worker.protocol.errors import ExitCode
+from worker.protocol.runfolder import RunFolder
+
+FILES = {
+    "training_metrics.csv",
+    "training_metrics.json",
+    "training_summary.json",
+    "report.html",
+    "plots/loss_curves.png",
+    "plots/learning_rate.png",
+}
+
+
+def wait_for(path: Path, seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not path.exists():
+        assert time.monotonic() < deadline, f"{path} does not come"
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def trained(make_run: RunMaker) -> RunFolder:
+    run = make_run("one", report__prompts=("Quem <b>é</b>?",))
+    real_runs.finish(run)
+    return run
+
+
+def test_the_command_writes_all_of_it(
+    trained: RunFolder, capfd: pytest.CaptureFixture[str]
+) -> None:
+    runs_dir = ["--runs-dir", str(trained.path.parent)]
+    assert main(["report", "one", *runs_dir]) == ExitCode.DONE
+    listed = capfd.readouterr().out.splitlines()
+    there = {str(path.relative_to(trained.path)) for path in map(Path, listed)}
+    assert there >= FILES
+    for name in there:
+        assert (trained.path / name).stat().st_size > 100, name
+        if name.endswith("png"):
+            assert (trained.path / name).read_bytes().startswith(b"\x89PNG")
+    state = real_runs.state_of(trained)
+    summary = json.loads((trained.path / "training_summary.json").read_text())
+    assert (summary["status"], summary["step"]) == ("completed", state.total_steps)
+    assert state.best is not None
+    assert summary["best_validation"]["loss"] == state.best.loss
+    metrics = json.loads((trained.path / "training_metrics.json").read_text())
+    assert metrics["steps"]["loss"] == [loss for _, loss in state.loss]
+    assert not list(trained.path.glob(".*.tmp"))
+
+    # nothing new: nothing to do
+    assert main(["report", "one", "--update", *runs_dir]) == ExitCode.DONE
+    assert capfd.readouterr().out == ""
+
+
+def test_the_page_stands_by_itself_and_its_text_is_text(trained: RunFolder) -> None:
+    state = real_runs.state_of(trained)
+    evil = "<img src=x onerror=alert(1)>\u202e\x1b[2J"
+    for event in (
+        events.Sample(step=1, prompt=evil, text=f"{evil}\n{evil}"),
+        events.Notice(level="warning", code="x", message=evil, hint=evil),
+        events.RunFailed(kind="k", title=evil, detail=evil, hint=evil, step=1),
+    ):
+        state = real_runs.fold([event], state)
+    text = page("one", trained.read_config(), state, "failed")
+    assert "<img" not in text
+    assert "\u202e" not in text
+    assert "\x1b" not in text
+    tags = _Tags()
+    tags.feed(text)
+    assert not tags.open
+    assert not {"script", "link", "iframe", "object"} & tags.seen
+    assert "src" not in tags.attributes
+    assert "href" not in tags.attributes
+
+
+class _Tags(html.parser.HTMLParser):
+    """Which tags and attributes there are, and which tags are left open."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: set[str] = set()
+        self.attributes: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.add(tag)
+        self.attributes |= {name for name, _ in attrs}
+        if tag != "meta":
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.add(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_a_run_whose_launcher_does_nothing_more_has_its_report_too(make_run: RunMaker) -> None:
+    run = make_run("alone", report__at_end=True)
+    real_runs.finish(run)
+    wait_for(run.path / "training_summary.json")  # written last
+    assert "completed" in (run.path / "report.html").read_text()
+
+
+def test_a_report_that_cannot_be_written_changes_nothing_about_the_run(
+    make_run: RunMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run("blocked", report__at_end=True)
+    (run.path / "plots").write_text("a file is in the way")
+    state = real_runs.finish(run)
+    assert state.status == "completed"
+    deadline = time.monotonic() + 60
+    while "cannot write" not in run.log.read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_run_that_is_killed_and_resumed_shows_where(make_run: RunMaker) -> None:
+    run = make_run("killed", train__epochs=20)
+    worker = supervisor.launch(run)
+    real_runs.until(worker, lambda state: state.step >= 9)
+    supervisor.kill(run)
+    worker.wait()
+    make.make(run)
+    assert "killed" in (run.path / "report.html").read_text()
+    real_runs.finish(run)
+    make.update(run)
+    text = (run.path / "report.html").read_text()
+    assert "completed" in text
+    assert "in 2 pieces" in text
+    assert ">resumed</text>" in text
+
+
+def test_a_run_without_a_step_is_refused(
+    make_run: RunMaker, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run = make_run("new")
+    assert main(["report", "new", "--runs-dir", str(run.path.parent)]) == ExitCode.REFUSED
+    assert "has not taken a step" in capfd.readouterr().err
+    assert {path.name for path in run.path.iterdir()} == {"config.toml"}
+
+
+def test_a_run_can_be_deleted_once_its_report_is_written(trained: RunFolder) -> None:
+    make.make(trained)
+    runs.delete(trained)
+    assert not trained.path.exists()
