@@ -44,8 +44,7 @@ class Series:
     def __iter__(self) -> Iterator[tuple[float, float]]:
         """Go through (step, value); of a bucket its last step and its mean."""
         for bucket in self._all.head:
-            here = bucket.here
-            yield bucket.end, here.total / here.finite if here.finite else nan
+            yield _middle(bucket)
         for index in range(self._length):
             yield self._all.steps[index], self._all.values[index]
 
@@ -111,6 +110,14 @@ class Series:
         """Give the newest `count` values, of those that are not in buckets."""
         return list(self._all.values[max(0, self._length - count) : self._length])
 
+    def near(self, step: float) -> tuple[float, float] | None:
+        """Give (step, value) of the point nearest to `step`, of a bucket its end and its mean."""
+        buckets, at = self._all.before(step, self._length)
+        around = [self._bucket(number) for number in (buckets - 1, buckets)]
+        around += [self._point(number) for number in (at - 1, at)]
+        there = [point for point in around if point is not None]
+        return min(there, key=lambda point: abs(point[0] - step), default=None)
+
     def columns(self, count: int, start: float = -inf, end: float = inf) -> list[Column]:
         """Cut the steps from `start` to `end` into `count` columns; empty ones are left out.
 
@@ -138,6 +145,14 @@ class Series:
         buckets = self._all.head[bucket:last]
         found = [each.end for each in buckets if each.here.finite < each.here.points]
         return found + [self._all.steps[at] for at in self._all.not_finite(at, stop)]
+
+    def _point(self, number: int) -> tuple[float, float] | None:
+        inside = 0 <= number < self._length
+        return (self._all.steps[number], self._all.values[number]) if inside else None
+
+    def _bucket(self, number: int) -> tuple[float, float] | None:
+        inside = 0 <= number < len(self._all.head)
+        return _middle(self._all.head[number]) if inside else None
 
     def _end(self, buckets: int, stop: int) -> float:
         return self._all.steps[stop - 1] if stop else self._all.head[buckets - 1].end
@@ -200,6 +215,12 @@ class _Cut:
 
 def _last_finite(buckets: Sequence[Bucket]) -> float:
     return next(each.last for each in reversed(buckets) if each.here.finite)
+
+
+def _middle(bucket: Bucket) -> tuple[float, float]:
+    """The end of a bucket and its mean."""
+    here = bucket.here
+    return bucket.end, here.total / here.finite if here.finite else nan
 
 
 def _of(points: Points) -> Series:

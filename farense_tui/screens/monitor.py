@@ -21,16 +21,17 @@ from farense_tui.engine.watch import Snapshot
 from farense_tui.messages import Refused
 from farense_tui.screens.follow import Changed, Follower
 from farense_tui.screens.steering import CONTROLS, Asked, Wish, newest
+from farense_tui.widgets.chart import Chart
+from farense_tui.widgets.chart_data import SUBJECTS
+from farense_tui.widgets.chart_data import of as chart_data
 from farense_tui.widgets.gauge_bar import measure
-from farense_tui.widgets.loss_chart import LossChart
-from farense_tui.widgets.loss_picture import LossData
 from farense_tui.widgets.memory_gauge import MemoryGauge
 from farense_tui.widgets.outcome import Outcome, OutcomePanel
 from farense_tui.widgets.run_facts import RunFacts, facts
 from farense_tui.widgets.run_header import RunHeader
 from farense_tui.widgets.run_log import RunLog
 from farense_tui.widgets.run_view import view
-from farense_tui.widgets.trends import Trends
+from farense_tui.widgets.trends import Trend, Trends
 from worker.protocol import simulation
 from worker.protocol.errors import FarenseError
 from worker.protocol.runfolder import RunFolder
@@ -71,8 +72,12 @@ class MonitorScreen(Screen[None]):
         Binding("plus,equals_sign", "zoom(0.6)", "Zoom in", show=False),
         Binding("minus", "zoom(1.6)", "Zoom out", show=False),
         Binding("0", "zoom_all", "Show all steps", show=False),
-        Binding("left", "pan(-0.25)", "Earlier steps", show=False),
-        Binding("right", "pan(0.25)", "Later steps", show=False),
+        Binding("left", "across(-1)", "Earlier steps", show=False),
+        Binding("right", "across(1)", "Later steps", show=False),
+        Binding("x", "crosshair", "Crosshair", show=False, tooltip="Read out a step; ← → move it"),
+        Binding("v", "subject(1)", "Next chart", show=False, tooltip=", ".join(SUBJECTS)),
+        Binding("V", "subject(-1)", "Chart before", show=False),
+        Binding("f", "large", "Large chart", show=False, tooltip="The chart alone, and back"),
         Binding("up", "scroll_log('up')", "Scroll the log", show=False),
         Binding("down", "scroll_log('down')", "Scroll the log", show=False),
         Binding("pageup", "scroll_log('page_up')", "Scroll the log", show=False),
@@ -89,12 +94,13 @@ class MonitorScreen(Screen[None]):
         #body { height: 1fr; }
         #side { height: auto; }
         RunHeader { margin-bottom: 1; }
-        LossChart { margin-bottom: 1; }
+        Chart { margin-bottom: 1; }
         RunLog { margin-top: 1; }
         RunFacts { display: none; }
 
+        &.-large { OutcomePanel, #side, RunLog { display: none; } }
         &.-tiny {
-            RunHeader, LossChart, #side { margin: 0; }
+            RunHeader, Chart, #side { margin: 0; }
             MemoryGauge { height: 1; }
             RunLog { height: 2; margin: 0; }
             OutcomePanel { max-height: 4; }
@@ -115,6 +121,7 @@ class MonitorScreen(Screen[None]):
             padding: 1 2;
             #body { layout: grid; grid-size: 2 2; grid-columns: 1fr 52; grid-rows: 1fr 14;
                     grid-gutter: 0 4; }
+            &.-large #body { layout: vertical; }
             #side { row-span: 2; height: 100%; }
             RunLog { height: 100%; margin: 0; }
             Trends { layout: vertical; height: auto; }
@@ -128,6 +135,8 @@ class MonitorScreen(Screen[None]):
     snapshot: reactive[Snapshot | None] = reactive(None, always_update=True)
     asked: reactive[Asked | None] = reactive(None)
     end: reactive[Outcome | None] = reactive(None)
+    subject: reactive[str] = reactive(SUBJECTS[0])
+    large: reactive[bool] = reactive(False, toggle_class="-large")
 
     def __init__(self, folder: RunFolder, worker: Worker | None = None) -> None:
         """Watch the run in `folder`; `worker` if this process has started it."""
@@ -140,7 +149,7 @@ class MonitorScreen(Screen[None]):
         yield RunHeader()
         yield OutcomePanel()
         with Container(id="body"):
-            yield LossChart()
+            yield Chart("v next chart   x read out   f large")
             with Container(id="side"):
                 yield Trends()
                 yield MemoryGauge()
@@ -180,7 +189,7 @@ class MonitorScreen(Screen[None]):
         self.query_one(MemoryGauge).memory = measure(snapshot)
         self.query_one(RunLog).show(snapshot.journal)
         if old is None or old.state is not snapshot.state:
-            self.query_one(LossChart).show(LossData.of(snapshot.state))
+            self._show_chart(snapshot)
             self.query_one(Trends).show(snapshot.state)
             self.query_one(RunFacts).facts = facts(snapshot)
 
@@ -193,6 +202,14 @@ class MonitorScreen(Screen[None]):
         """Say how it ended."""
         self.query_one(OutcomePanel).end = end
         self.set_class(end is not None, "-ended")
+
+    def watch_subject(self) -> None:
+        """Show something else of the run."""
+        if self.snapshot:
+            self._show_chart(self.snapshot)
+
+    def _show_chart(self, snapshot: Snapshot) -> None:
+        self.query_one(Chart).show(chart_data(snapshot.state, self.subject))
 
     def _show_head(self, snapshot: Snapshot) -> None:
         says = self.asked.says(snapshot.now) if self.asked else ""
@@ -258,20 +275,40 @@ class MonitorScreen(Screen[None]):
 
     def action_log_scale(self) -> None:
         """Change between linear and logarithmic."""
-        chart = self.query_one(LossChart)
+        chart = self.query_one(Chart)
         chart.log_scale = not chart.log_scale
 
     def action_zoom(self, factor: float) -> None:
         """See fewer steps or more."""
-        self.query_one(LossChart).zoom(factor)
+        self.query_one(Chart).zoom(factor)
 
     def action_zoom_all(self) -> None:
         """See all steps."""
-        self.query_one(LossChart).seen = None
+        self.query_one(Chart).seen = None
 
-    def action_pan(self, by: float) -> None:
-        """See earlier or later steps."""
-        self.query_one(LossChart).pan(by)
+    def action_across(self, by: int) -> None:
+        """Move the crosshair, or see earlier or later steps."""
+        chart = self.query_one(Chart)
+        if chart.cursor is None:
+            chart.pan(by / 4)
+        else:
+            chart.step_cursor(by)
+
+    def action_crosshair(self) -> None:
+        """Show the crosshair or hide it."""
+        self.query_one(Chart).toggle_cursor()
+
+    def action_subject(self, by: int) -> None:
+        """Show the next chart, or the one before."""
+        self.subject = SUBJECTS[(SUBJECTS.index(self.subject) + by) % len(SUBJECTS)]
+
+    def action_large(self) -> None:
+        """Leave the whole screen to the chart, or not."""
+        self.large = not self.large
+
+    @on(Trend.Chosen)
+    def _take_subject(self, message: Trend.Chosen) -> None:
+        self.subject = message.subject
 
     def action_scroll_log(self, where: str) -> None:
         """Scroll the log; at its end it follows again."""

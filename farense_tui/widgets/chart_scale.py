@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 _NICE = (1.0, 2.0, 5.0, 10.0)
 _STAGES = (1.0, 1.5, 2.0, 3.0, 5.0, 7.5)
+_SECONDS = (1.0, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400)
 _SMALLEST = 1e-6  # a loss of 0 on a logarithmic axis
 
 
@@ -107,6 +108,14 @@ def labels(ticks: list[float]) -> list[str]:
     if max(map(abs, ticks)) >= 10_000:
         return [f"{tick:.2g}" if tick % 1000 else f"{tick / 1000:g}k" for tick in ticks]
     return [f"{tick:.{min(6, max(0, -floor(log10(gap) + 1e-9)))}f}" for tick in ticks]
+
+
+def time_ticks(low: float, high: float, most: int) -> list[float]:
+    """Give at most about `most` round times within `low` to `high`, seconds."""
+    gap = next((gap for gap in _SECONDS if (high - low) / gap <= most), _SECONDS[-1])
+    while (high - low) / gap > most:
+        gap *= 2
+    return [number * gap for number in range(ceil(low / gap), floor(high / gap) + 1)]
 
 
 def _ticks(low: float, high: float, most: int) -> list[float]:

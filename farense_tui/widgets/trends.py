@@ -8,6 +8,7 @@ from typing import ClassVar
 from textual.app import ComposeResult, RenderResult
 from textual.containers import Container
 from textual.content import Content
+from textual.message import Message
 from textual.widget import Widget
 
 from farense_tui.engine import format as show
@@ -48,6 +49,18 @@ class Trend(Widget):
         self._shown = shown
         self._series = Series()
         self._throttle = Throttle(self, self._draw)
+
+    class Chosen(Message):
+        """It was clicked: its subject is to be shown large."""
+
+        def __init__(self, subject: str) -> None:
+            """Say which."""
+            super().__init__()
+            self.subject = subject
+
+    def on_click(self) -> None:
+        """Ask for a large chart of it."""
+        self.post_message(self.Chosen(self._label))
 
     def show(self, series: Series) -> None:
         """Show what the series is now."""

@@ -14,7 +14,8 @@ import pytest
 
 from farense_tui.engine import supervisor
 from farense_tui.engine.supervisor import Control, Worker
-from farense_tui.widgets.loss_chart import LossChart
+from farense_tui.widgets.chart import Chart
+from farense_tui.widgets.chart_data import SUBJECTS
 from farense_tui.widgets.outcome import OutcomePanel
 from farense_tui.widgets.run_header import RunHeader
 from farense_tui.widgets.run_log import RunLog
@@ -55,7 +56,7 @@ async def test_it_shows_a_run_at_every_size(tmp_path: Path, size: tuple[int, int
     with held(run.folder):
         async with opened(run.folder, size=size) as (_, monitor):
             text = text_of(monitor)
-            assert monitor.query_one(LossChart).size.height >= 5
+            assert monitor.query_one(Chart).size.height >= 5
     for what in ("demo-1", "230 of 600", "2.30 of 6", "loss", "◆", "memory", "Pause"):
         assert what in text
 
@@ -72,7 +73,7 @@ async def test_nothing_but_the_clocks_changes_without_events(tmp_path: Path) -> 
     run = recorded.live(tmp_path)
     with held(run.folder):
         async with opened(run.folder) as (pilot, monitor):
-            chart = monitor.query_one(LossChart)
+            chart = monitor.query_one(Chart)
             drawn: list[None] = []
             chart._throttle._draw = lambda: drawn.append(None)
             before = monitor.snapshot
@@ -218,7 +219,7 @@ async def test_a_complete_run_says_where_the_adapter_is(tmp_path: Path) -> None:
 async def test_zoom_pan_and_log_scale(tmp_path: Path) -> None:
     run = recorded.completed(tmp_path)
     async with opened(run.folder) as (pilot, monitor):
-        chart = monitor.query_one(LossChart)
+        chart = monitor.query_one(Chart)
         await pilot.press("plus", "plus", "left")
         assert chart.seen is not None
         assert chart.seen.end is not None
@@ -228,10 +229,27 @@ async def test_zoom_pan_and_log_scale(tmp_path: Path) -> None:
         assert "log scale" in text_of(monitor)
 
 
+async def test_the_chart_can_show_something_else_and_be_large(tmp_path: Path) -> None:
+    run = recorded.completed(tmp_path)
+    async with opened(run.folder, size=(120, 36)) as (pilot, monitor):
+        height = monitor.query_one(Chart).size.height
+        for subject in SUBJECTS[1:]:
+            await pilot.press("v")
+            assert subject in text_of(monitor).partition("step 0")[0]
+        await pilot.press("V", "x", "f")
+        assert monitor.subject == SUBJECTS[-2]
+        assert "step 600" in text_of(monitor)
+        assert monitor.query_one(Chart).size.height > height + 10
+        await pilot.press("x", "f")
+        await pilot.click("#trend-speed")
+        assert monitor.subject == "tokens a second"
+        assert monitor.query_one(Chart).size.height == height
+
+
 async def test_no_spike_and_no_value_that_is_not_finite_is_lost(tmp_path: Path) -> None:
     run = recorded.nan(tmp_path)
     async with opened(run.folder) as (_, monitor):
-        chart = monitor.query_one(LossChart)
+        chart = monitor.query_one(Chart)
         top = "".join(chart.get_pixel(x, 1)[0] for x in range(chart.size.width))
         assert "✗" in top
         assert "8 " in text_of(monitor)

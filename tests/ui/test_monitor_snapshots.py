@@ -10,7 +10,7 @@ import pytest
 from textual.pilot import Pilot
 
 from farense_tui.engine import clock
-from farense_tui.widgets.loss_chart import LossChart
+from farense_tui.widgets.chart import Chart
 from farense_tui.widgets.trends import Trend
 from tests.ui import recorded
 from tests.ui.monitor_host import Host, held, settled, until
@@ -28,7 +28,7 @@ def never_restarted(monkeypatch: pytest.MonkeyPatch) -> None:
 async def read(pilot: Pilot[None]) -> None:
     """Wait until all that was read is drawn."""
     monitor = await settled(pilot)
-    drawn = [monitor.query_one(LossChart)._throttle, *(t._throttle for t in monitor.query(Trend))]
+    drawn = [monitor.query_one(Chart)._throttle, *(t._throttle for t in monitor.query(Trend))]
     await until(pilot, lambda: not any(throttle.waiting for throttle in drawn))
     await pilot.pause()
 
