@@ -26,8 +26,22 @@ Status = Literal["waiting", "running", "completed", "stopped", "early_stopping",
 Figure = events.Step | events.Heartbeat
 
 T = TypeVar("T")
+_GAP = 30.0  # seconds; a heartbeat comes every two
 _KEPT = 500  # newest notices, samples and checkpoints that the state holds
 _VALIDATIONS = 2000  # newest validations; `validation_loss` and `best` know of all
+
+
+class Gap(Struct, frozen=True):
+    """A time that the record does not account for, told at the event after it, seconds.
+
+    asleep: the wall clock went on by more than the worker's own; negative: it was set back.
+    silent: the worker lived and said nothing.
+    """
+
+    time: float
+    step: int
+    asleep: float = 0.0
+    silent: float = 0.0
 
 
 class RunState(Struct, frozen=True, kw_only=True):
@@ -42,6 +56,9 @@ class RunState(Struct, frozen=True, kw_only=True):
     segments: tuple[events.RunStarted, ...] = ()
     first_time: float = 0.0
     last_time: float = 0.0
+    worker_seq: int = 0  # of the newest worker's first event
+    moved: float = 0.0  # when something was last done; a heartbeat does nothing
+    gaps: tuple[Gap, ...] = ()
     elapsed: float = 0.0  # seconds in which a worker was at it; between two workers it stands
     last_seq: int = 0
     step: int = 0
@@ -100,6 +117,8 @@ def reduce(state: RunState, event: events.Event) -> RunState:
     """Give the state after one more event."""
     state = replace(
         state,
+        moved=event.time if _moves(state, event) else state.moved,
+        gaps=_gaps(state, event),
         elapsed=state.elapsed + _since_last(state, event),
         last_time=event.time,
         last_seq=event.seq,
@@ -234,6 +253,37 @@ def _since_last(state: RunState, event: events.Event) -> float:
     return 0.0 if new_worker or not state.last_time else max(0.0, event.time - state.last_time)
 
 
+def _moves(state: RunState, event: events.Event) -> bool:
+    """Whether the event shows that something was done."""
+    match event:
+        case events.Heartbeat() | events.Notice():
+            return False
+        case events.Progress():
+            before = state.progress
+            return before is None or (before.done, before.total) != (event.done, event.total)
+        case events.Phase():
+            return event.name != state.phase or event.name == "starting"
+    return True
+
+
+def _gaps(state: RunState, event: events.Event) -> tuple[Gap, ...]:
+    """Find what lies between a heartbeat and the one before it, or between two events."""
+    since = event.time - state.last_time
+    if not state.last_time or (isinstance(event, events.Phase) and event.name == "starting"):
+        return state.gaps
+    before = state.heartbeat
+    if isinstance(event, events.Heartbeat) and before and event.monotonic and before.monotonic:
+        awake = event.monotonic - before.monotonic
+        asleep = event.time - before.time - awake
+        if abs(asleep) > _GAP:
+            return _added(state.gaps, Gap(event.time, state.step, asleep=asleep))
+        if awake > _GAP:
+            return _added(state.gaps, Gap(event.time, state.step, silent=awake))
+    elif before and not before.monotonic and abs(since) > _GAP:  # a record without that clock
+        return _added(state.gaps, Gap(event.time, state.step, asleep=since))
+    return state.gaps
+
+
 def _step(state: RunState, event: events.Step) -> RunState:
     at = event.step
     return replace(
@@ -256,7 +306,14 @@ def _step(state: RunState, event: events.Step) -> RunState:
 def _phase(state: RunState, event: events.Phase) -> RunState:
     if event.name == "starting":  # a new worker: what the one before it said last is over
         state = replace(
-            state, stopped=None, failure=None, heartbeat=None, peak_memory=0, status="running"
+            state,
+            stopped=None,
+            failure=None,
+            heartbeat=None,
+            peak_memory=0,
+            status="running",
+            worker_seq=event.seq,
+            gaps=(),
         )
     return replace(state, phase=event.name, phase_since=event.time, progress=None, status="running")
 

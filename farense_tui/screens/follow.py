@@ -9,6 +9,8 @@ from time import monotonic
 from textual.message import Message
 
 from farense_tui.engine import clock
+from farense_tui.engine.health import Finding
+from farense_tui.engine.health.observe import Observer
 from farense_tui.engine.supervisor import Worker
 from farense_tui.engine.watch import Snapshot, Watch
 from farense_tui.widgets.outcome import Outcome, outcome
@@ -23,11 +25,14 @@ _TICK = 1.0  # seconds after which a look is told though nothing came: the clock
 class Changed(Message):
     """The run as it is now. Each carries all there is, so that a newer one can stand for it."""
 
-    def __init__(self, snapshot: Snapshot, end: Outcome | None) -> None:
-        """Carry a snapshot, and how the run ended if it has."""
+    def __init__(
+        self, snapshot: Snapshot, end: Outcome | None, findings: tuple[Finding, ...] = ()
+    ) -> None:
+        """Carry a snapshot, how the run ended if it has, and what is wrong with it."""
         super().__init__()
         self.snapshot = snapshot
         self.end = end
+        self.findings = findings
 
     def can_replace(self, message: Message) -> bool:
         """Whoever is late needs only the newest."""
@@ -41,6 +46,7 @@ class Follower:
         """Follow the run in `folder`; `worker` if this process has started it."""
         self.folder = folder
         self.worker = worker
+        self.observer = Observer(folder)
         self._wake = Event()
         self._stopped = False
 
@@ -58,12 +64,15 @@ class Follower:
         watch = Watch(self.folder)
         told: Snapshot | None = None
         told_at = 0.0
+        findings: tuple[Finding, ...] = ()
         while not self._stopped:
             # asked before the look: a worker whose end is known has written its last event
             exit_code = self.worker.process.poll() if self.worker else None
             snapshot = watch.look(clock.now(), _LONGEST)
-            if told is None or _is_new(snapshot, told, monotonic() - told_at):
-                tell(Changed(snapshot, outcome(snapshot, exit_code)))
+            before, findings = findings, self.observer.look(snapshot)
+            new = told is None or _is_new(snapshot, told, monotonic() - told_at)
+            if new or findings is not before:
+                tell(Changed(snapshot, outcome(snapshot, exit_code), findings))
                 told, told_at = snapshot, monotonic()
             if snapshot.read == 1:
                 self._wake.wait(_LIVE if snapshot.alive else _REST)

@@ -1,0 +1,65 @@
+"""What the rules look at: the run's state, the clock, and the machine as far as it is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import median
+
+from farense_tui.engine.state import RunState
+from worker.protocol.profile import Config
+
+_NEWEST = 100
+WORKING = ("training", "validating", "saving", "sampling")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """One moment. What is not known is None; nothing is guessed.
+
+    Bytes, seconds; `swap_rate` in bytes a second, growth of the machine's swap over the last half
+    minute; `cpu` cores that the worker keeps busy; `stop_asked` when the user asked it to stop.
+    """
+
+    state: RunState
+    config: Config | None
+    alive: bool
+    status: str
+    now: float
+    swap_rate: float | None = None
+    cpu: float | None = None
+    disk_free: int | None = None
+    on_battery: bool | None = None
+    stop_asked: float | None = None
+
+    @property
+    def still(self) -> float:
+        """For how long nothing has been done, the machine's sleep not counted."""
+        asleep = sum(gap.asleep for gap in self.state.gaps if gap.time > self.state.moved)
+        return max(0.0, self.now - self.state.moved - max(0.0, asleep))
+
+    @property
+    def silent(self) -> float:
+        """For how long there has been no event, not even a heartbeat."""
+        return max(0.0, self.now - self.state.last_time)
+
+    @property
+    def from_step(self) -> int:
+        """Step after which the newest worker began."""
+        segments = self.state.segments
+        return segments[-1].resumed_from_step if segments else 0
+
+    @property
+    def steps_here(self) -> int:
+        """Steps that the newest worker has done."""
+        return self.state.step - self.from_step
+
+    @property
+    def usual_step(self) -> float | None:
+        """Median time of this run's newest steps; None before the first."""
+        seconds = self.state.step_seconds.tail(_NEWEST)
+        return median(seconds) if seconds else None
+
+    @property
+    def longest_step(self) -> float:
+        """The longest of them."""
+        return max(self.state.step_seconds.tail(_NEWEST), default=0.0)

@@ -1,0 +1,164 @@
+"""Whether it learns: rules over the curves. Each looks at means of many steps, not at one."""
+
+from __future__ import annotations
+
+from math import inf, isfinite, sqrt
+from statistics import fmean, stdev
+
+from farense_tui.engine import format as show
+from farense_tui.engine.health.facts import Facts
+from farense_tui.engine.health.finding import Found, rule
+from farense_tui.engine.health.remedies import STOP, halve_rate
+from worker.protocol.events import number
+
+HUGE = 1000.0
+_WINDOW = 20  # steps
+_RISE, _RISE_AT_LEAST = 1.5, 0.25  # times and nats above the lowest mean
+_LONG = 50
+_PATIENCE = 200  # steps after the warm-up in which a loss should fall
+_OVERFIT = 1.04
+_COLUMNS = 40
+
+
+def mean_of(facts: Facts, start: float, end: float = inf) -> float | None:
+    """Mean of the finite losses from `start` to `end`; None if there are none."""
+    columns = facts.state.loss.columns(1, start, end)
+    return columns[0].mean if columns else None
+
+
+@rule(
+    "not-finite",
+    "a loss or a gradient is NaN or infinite, the worker has rolled back for it, or ended for it",
+    "half the learning rate",
+)
+def not_finite(facts: Facts) -> Found | None:
+    """The worker never lets NaN into the weights; the cause is still there."""
+    state = facts.state
+    if state.failure is not None:
+        return None  # told with the end
+    rolled = [n for n in state.notices if n.code == "rollback" and n.seq >= state.worker_seq]
+    where = state.loss.not_finite(max(facts.from_step, state.step - 100))
+    where = where or state.grad_norm.not_finite(max(facts.from_step, state.step - 100))
+    if rolled and facts.steps_here < 100:
+        evidence = rolled[-1].message
+    elif where:
+        evidence = f"{len(where)} of the newest 100 steps, the newest step {where[-1]:.0f}"
+    elif state.validations and not isfinite(number(state.validations[-1].loss)):
+        evidence = f"the validation at step {state.validations[-1].step}"
+    else:
+        return None
+    return (
+        "alarm",
+        "the loss is not a finite number",
+        evidence,
+        "The learning rate is too high for this data, or a row is broken.",
+        halve_rate(facts.config),
+    )
+
+
+@rule("huge-loss", f"the newest loss is above {HUGE:.0f}", "half the learning rate")
+def huge_loss(facts: Facts) -> Found | None:
+    """No cross-entropy of a language model is: it is log(vocabulary), about 12, at the worst."""
+    last = facts.state.last_step
+    if last is None or last.loss is None or last.loss <= HUGE:
+        return None
+    return (
+        "alarm",
+        "the loss is beyond all bounds",
+        f"{show.loss(last.loss)} at step {last.step}; guessing gives about 12",
+        "The weights are spoilt since the loss rose: resume with half the learning rate, or anew.",
+        halve_rate(facts.config),
+    )
+
+
+@rule(
+    "diverging",
+    f"the mean loss of the newest {_WINDOW} steps is {_RISE} times the lowest mean of this worker, "
+    f"by {_RISE_AT_LEAST} and by four standard errors",
+    "half the learning rate",
+)
+def diverging(facts: Facts) -> Found | None:
+    """Against the lowest mean of a column; there are as many columns however long the run is."""
+    state = facts.state
+    recent = [value for value in state.loss.tail(_WINDOW) if isfinite(value)]
+    if facts.steps_here < 3 * _WINDOW or len(recent) < _WINDOW or recent[-1] > HUGE:
+        return None
+    count = min(_COLUMNS, facts.steps_here // _WINDOW)
+    columns = state.loss.columns(count, facts.from_step + 1)
+    lowest = min(columns, key=lambda column: column.mean)
+    now, error = fmean(recent), stdev(recent) / sqrt(len(recent))
+    rise = now - lowest.mean
+    if rise < max((_RISE - 1) * lowest.mean, _RISE_AT_LEAST, 4 * error):
+        return None
+    return (
+        "alarm",
+        "the loss is diverging",
+        f"{now:.2f} over the newest {_WINDOW} steps, {lowest.mean:.2f} around step "
+        f"{lowest.step:.0f}",
+        "The learning rate is too high.",
+        halve_rate(facts.config),
+    )
+
+
+@rule(
+    "not-learning",
+    f"{_PATIENCE} steps after the warm-up the mean loss of {_LONG} steps is not below that of the "
+    f"first {_LONG} by 2 %, nor by two standard errors; or all gradients are zero",
+    "a higher rate, other data; `data check`",
+)
+def not_learning(facts: Facts) -> Found | None:
+    """Not of an adapter that was trained before, which begins where a curve is flat."""
+    state, config = facts.state, facts.config
+    norms = state.grad_norm.tail(10)
+    if len(norms) == 10 and not any(norms):
+        evidence = "all gradients of the newest 10 steps are zero"
+        advice = "Nothing is trained: look at lora.keys and lora.num_layers, and run data check."
+        return "alarm", "it does not learn", evidence, advice
+    warm = config.train.warmup_steps if config else 100
+    if state.step < warm + _PATIENCE or (config and config.model.adapter):
+        return None
+    first = mean_of(facts, -inf, _LONG)
+    newest = [value for value in state.loss.tail(_LONG) if isfinite(value)]
+    if first is None or len(newest) < _LONG:
+        return None
+    now, error = fmean(newest), stdev(newest) / sqrt(_LONG) * sqrt(2)
+    if now > 1.1 * first or first - now > max(0.02 * first, 2 * error):
+        return None
+    return (
+        "warning",
+        "it does not learn",
+        f"loss {now:.3f} over the newest {_LONG} steps, {first:.3f} over the first {_LONG}",
+        "The rate may be too low, or the labels wrong: farense-tui data check shows them.",
+    )
+
+
+@rule(
+    "overfitting",
+    "two validations in a row are above the best one, the newest by 4 %, while the training loss "
+    "has gone on falling",
+    "stop: the best adapter is kept",
+)
+def overfitting(facts: Facts) -> Found | None:
+    """It learns the rows by heart and forgets what is common to them."""
+    state, best = facts.state, facts.state.best
+    if best is None or best.loss is None:
+        return None
+    later = [number(v.loss) for v in state.validations if v.step > best.step]
+    if len(later) < 2 or min(later[-2:]) <= best.loss or later[-1] < _OVERFIT * best.loss + 0.01:
+        return None
+    span = max(_WINDOW, min(100, (state.step - best.step) // 2))
+    then = mean_of(facts, best.step - span, best.step)
+    now = mean_of(facts, state.step - span)
+    if then is None or now is None or now > 0.99 * then:
+        return None
+    return (
+        "warning",
+        "it is overfitting",
+        f"validation {best.loss:.3f} at step {best.step}, {later[-1]:.3f} now; "
+        f"training {then:.3f}, {now:.3f} now",
+        f"The adapter of step {best.step} is kept as the best one. Going on makes it no better.",
+        STOP,
+    )
+
+
+RULES = (not_finite, huge_loss, diverging, not_learning, overfitting)

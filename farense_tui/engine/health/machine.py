@@ -1,0 +1,171 @@
+"""What the machine does to the run: memory, heat, disk, clock, and the wrong processor."""
+
+from __future__ import annotations
+
+from statistics import median
+
+from farense_tui.engine import format as show
+from farense_tui.engine.health.facts import Facts
+from farense_tui.engine.health.finding import Found, rule
+from farense_tui.engine.health.remedies import smaller_steps
+
+_SLOW, _SLOW_STEPS = 0.6, 20
+_COLUMNS = 30
+_TRUNCATED = 0.1
+_DISK = 512 << 20
+_GAP_IS_NEWS = 900.0  # seconds
+
+
+@rule(
+    "memory",
+    "the worker's memory is above memory.warning of what the machine recommends",
+    "smaller micro-batch",
+)
+def memory(facts: Facts) -> Found | None:
+    """At memory.critical the worker saves and ends by itself."""
+    state, config = facts.state, facts.config
+    limit = state.started.memory_limit if state.started else 0
+    if not facts.alive or not limit or state.heartbeat is None or config is None:
+        return None
+    used = state.heartbeat.rss
+    share, settings = used / limit, config.memory
+    if share < settings.warning:
+        return None
+    return (
+        "alarm" if share > (settings.warning + 2 * settings.critical) / 3 else "warning",
+        "memory is near the limit",
+        f"{show.size(used)} of {show.size(limit)}, {share:.0%}; at {settings.critical:.0%} it "
+        "saves and ends",
+        "Close other programs, or take smaller micro-batches.",
+        smaller_steps(config),
+    )
+
+
+@rule(
+    "slower",
+    f"the median of tokens a second over the newest {_SLOW_STEPS} steps is below {_SLOW} of the "
+    "median of this worker's steps before",
+    "air and mains power; other programs",
+)
+def slower(facts: Facts) -> Found | None:
+    """Heat, a battery, other programs; where swap grows, that is told instead."""
+    state = facts.state
+    if not facts.alive or facts.steps_here < 3 * _SLOW_STEPS:
+        return None
+    before = state.tokens_per_second.columns(
+        _COLUMNS, facts.from_step + 2, state.step - _SLOW_STEPS
+    )
+    recent = sorted(state.tokens_per_second.tail(_SLOW_STEPS))
+    usual, now = median(column.mean for column in before), median(recent)
+    if not usual or now > _SLOW * usual or recent[3 * _SLOW_STEPS // 4] > 0.8 * usual:
+        return None
+    battery = ", on battery" if facts.on_battery else ""
+    return (
+        "warning",
+        f"it has become {usual / now:.1f} times slower",
+        f"{show.speed(now)} tokens a second over the newest {_SLOW_STEPS} steps, "
+        f"{show.speed(usual)} before{battery}",
+        "A hot machine slows itself down: give it air and mains power. Look for other programs.",
+    )
+
+
+@rule("cpu", "a Mac's run computes on the CPU", "start it on the Mac itself, not over ssh")
+def cpu(facts: Facts) -> Found | None:
+    """Only where there is a GPU: the device names an Apple chip."""
+    device = facts.state.started.device if facts.state.started else ""
+    if not facts.alive or not (device.startswith("cpu") and "Apple" in device):
+        return None
+    return (
+        "warning",
+        "it trains on the CPU",
+        f"MLX computes on {device}",
+        "MLX has found no GPU. In a virtual machine or a session over ssh there may be none.",
+    )
+
+
+@rule(
+    "truncated",
+    f"more than {_TRUNCATED:.0%} of the rows are longer than train.max_seq_length",
+    "a new run with longer sequences, or shorter rows",
+)
+def truncated(facts: Facts) -> Found | None:
+    """What is cut off is not learnt, and it is the end of the answers."""
+    started, config = facts.state.started, facts.config
+    rows = started.train_examples + started.valid_examples if started else 0
+    if not facts.alive or started is None or not rows or started.truncated_examples < 1:
+        return None
+    if started.truncated_examples <= _TRUNCATED * rows:
+        return None
+    longest = config.train.max_seq_length if config else 0
+    return (
+        "warning",
+        "many rows are cut off",
+        f"{started.truncated_examples} of {rows} rows are longer than {longest} tokens and lose "
+        "their ends",
+        "Start anew with a larger train.max_seq_length, or split the rows.",
+    )
+
+
+@rule(
+    "disk",
+    "there is less free than two checkpoints and 512 MiB, or the worker waits for space",
+    "make space: the run goes on by itself",
+)
+def disk(facts: Facts) -> Found | None:
+    """A checkpoint that does not fit makes the run wait, not fail."""
+    state = facts.state
+    if not facts.alive:
+        return None
+    notice = next((n for n in state.notices[-5:] if n.code == "disk_full"), None)
+    if notice and state.phase == "paused" and notice.time >= state.phase_since:
+        waits = f"for {show.duration(facts.now - state.phase_since)}: {notice.message}"
+        return "alarm", "it waits for space on the disk", waits, notice.hint
+    need = 2 * max((c.bytes for c in state.checkpoints[-3:]), default=0) + _DISK
+    if facts.disk_free is None or facts.disk_free >= need:
+        return None
+    return (
+        "warning",
+        "the disk is nearly full",
+        f"{show.size(facts.disk_free)} are free where the checkpoints go",
+        "Make space, or delete old runs (l lists them). A full disk makes the run wait.",
+    )
+
+
+@rule(
+    "gap",
+    "the clock and the worker's own have parted by 30 s, or it said nothing for as long; "
+    "told for 15 minutes",
+    "mains power, lid open",
+)
+def gap(facts: Facts) -> Found | None:
+    """A Mac that slept, a clock that was set, a process that was suspended."""
+    state = facts.state
+    newest = state.gaps[-1] if state.gaps else None
+    if not facts.alive or newest is None:
+        return None
+    if state.last_time - newest.time > _GAP_IS_NEWS:
+        return None
+    at = f"at step {newest.step}"
+    if newest.silent:
+        return (
+            "note",
+            "it stood still for a while",
+            f"no heartbeat for {show.duration(newest.silent)} {at}; then it went on",
+            "It was suspended, or the machine was swapping. Nothing is lost.",
+        )
+    if newest.asleep < 0:
+        return (
+            "note",
+            "the clock was set back",
+            f"by {show.duration(-newest.asleep)} {at}",
+            "Times before and after do not compare. The training is not touched by it.",
+        )
+    return (
+        "note",
+        "the machine slept",
+        f"for {show.duration(newest.asleep)} {at}, or its clock was set forth; then it went on",
+        "Keep it on mains power with the lid open. Nothing is lost but the time.",
+    )
+
+
+RULES = (memory, slower, cpu, truncated, disk, gap)

@@ -1,0 +1,40 @@
+"""Remedies that are a change of settings: each keeps the effective batch, and so the curve."""
+
+from __future__ import annotations
+
+from farense_tui.engine.health.finding import Action
+from worker.protocol.profile import Config
+
+
+def halve_rate(config: Config | None) -> Action | None:
+    """Half the learning rate, and half of where it ends."""
+    if config is None:
+        return None
+    train = config.train
+    rate = float(f"{train.learning_rate / 2:.3g}")
+    changes: list[tuple[str, float]] = [("train.learning_rate", rate)]
+    if train.final_learning_rate > rate:
+        changes.append(("train.final_learning_rate", rate))
+    label = f"go on with half the learning rate, {rate:.3g}"
+    return Action("change", label, tuple(changes))
+
+
+def smaller_steps(config: Config | None) -> Action | None:
+    """A smaller micro-batch; where it is one example already, activations computed again."""
+    if config is None:
+        return None
+    batch, effective = config.train.batch_size, config.effective_batch
+    if batch > 1:
+        size = next(n for n in range(batch // 2, 0, -1) if effective % n == 0)
+        changes = (("train.batch_size", size), ("train.grad_accumulation", effective // size))
+        return Action("change", f"go on with micro-batches of {size} instead of {batch}", changes)
+    if not config.train.grad_checkpoint:
+        changes_ = (("train.grad_checkpoint", True),)
+        return Action("change", "go on with train.grad_checkpoint on", changes_)
+    return None
+
+
+STOP = Action("stop", "stop it with a checkpoint")
+KILL = Action("kill", "kill it; a resume goes on from the newest checkpoint")
+RESUME = Action("resume", "go on from the newest checkpoint")
+STACKS = Action("stacks", "write the stacks of all its threads to the log")

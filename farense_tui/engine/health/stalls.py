@@ -1,0 +1,247 @@
+"""Why nothing moves: each cause by the evidence that tells it from the others.
+
+A worker that lives says so every two seconds; that something is done, only steps, progress and
+changes of phase say. How long may pass between two of them follows from this run's own steps.
+"""
+
+from __future__ import annotations
+
+from farense_tui.engine import format as show
+from farense_tui.engine.health.facts import Facts
+from farense_tui.engine.health.finding import Found, rule
+from farense_tui.engine.health.remedies import KILL, STACKS, smaller_steps
+
+SILENT = 20.0  # seconds; a heartbeat comes every two, and a busy machine may hold some back
+SWAPPING = 4 << 20  # bytes a second
+_IDLE, _BUSY = 0.02, 0.2  # cores
+_GROWS = 16 << 20  # bytes a minute
+_FIRST_STEP, _FIRST_STEP_LATE = 60.0, 600.0
+_ADVICE = "Write the stacks to the log, they show where it hangs; then stop or kill it, and resume."
+
+
+def limit(facts: Facts) -> float:
+    """Seconds after which a phase in which nothing is done counts as stalled."""
+    state = facts.state
+    usual = facts.usual_step or 0.0
+    if state.phase in ("training", "stopping"):
+        return max(20.0, 10 * usual, 3 * facts.longest_step)
+    if state.phase == "validating":
+        return max(60.0, 10 * usual, 3 * state.validation_seconds)
+    if state.phase == "saving":
+        return max(60.0, 20 * max((c.seconds for c in state.checkpoints[-5:]), default=0.0))
+    return {"loading_model": 120.0, "sampling": 120.0}.get(state.phase, 60.0)
+
+
+def stalled(facts: Facts, *phases: str) -> bool:
+    """Whether the worker lives, is in one of these phases, and does nothing in it."""
+    return (
+        facts.alive
+        and facts.state.phase in phases
+        and facts.silent <= SILENT
+        and facts.still > limit(facts)
+        and not _swapping(facts)
+    )
+
+
+def _swapping(facts: Facts) -> bool:
+    return facts.swap_rate is not None and facts.swap_rate > SWAPPING
+
+
+def _for(facts: Facts) -> str:
+    return f"nothing for {show.duration(facts.still)}"
+
+
+def _cpu(facts: Facts) -> str:
+    if facts.cpu is None:
+        return ""
+    return f", the worker keeps {facts.cpu:.1f} cores busy"
+
+
+def _progress(facts: Facts) -> str:
+    progress = facts.state.progress
+    if progress is None:
+        return "before any progress"
+    if progress.unit == "bytes":
+        return f"at {show.size(progress.done)} of {show.size(progress.total)}"
+    return f"at {progress.done} of {progress.total} {progress.unit}"
+
+
+@rule(
+    "silent",
+    f"the worker's process is there and there has been no heartbeat for {SILENT:.0f} s",
+    "stacks; kill and resume",
+)
+def silent(facts: Facts) -> Found | None:
+    """A process that is frozen as a whole, suspended, or starved by swapping."""
+    if not facts.alive or facts.silent <= SILENT or not facts.state.last_time:
+        return None
+    return (
+        "alarm",
+        "the worker gives no sign of life",
+        f"no heartbeat for {show.duration(facts.silent)}, its process is there{_cpu(facts)}",
+        "It is suspended, or the machine is swapping. Wait a little; else kill it and resume.",
+        KILL,
+    )
+
+
+@rule(
+    "swapping",
+    "swap grows by more than 4 MiB a second over half a minute",
+    "smaller micro-batch, fewer other programs",
+)
+def swapping(facts: Facts) -> Found | None:
+    """More memory is asked for than there is; everything becomes slow."""
+    if not facts.alive or not _swapping(facts):
+        return None
+    late = facts.still > limit(facts)
+    rate = show.size(facts.swap_rate)
+    return (
+        "alarm" if late else "warning",
+        "the machine is swapping",
+        f"swap grows by {rate} a second" + (f", {_for(facts)}" if late else ""),
+        "Close other programs, or take smaller micro-batches.",
+        smaller_steps(facts.config),
+    )
+
+
+@rule("download", "the download stands still for a minute", "look after the network; stop, resume")
+def download(facts: Facts) -> Found | None:
+    """The network, or the other end of it."""
+    if not stalled(facts, "downloading"):
+        return None
+    return (
+        "alarm",
+        "the download stands still",
+        f"{_for(facts)}, {_progress(facts)}",
+        "Look after the network. Stop and resume: what is there is not loaded again.",
+    )
+
+
+@rule(
+    "loading",
+    "the model is not loaded after two minutes and the worker's memory does not grow",
+    "look after the disk; stacks",
+)
+def loading(facts: Facts) -> Found | None:
+    """While weights are being read, the process grows."""
+    if not stalled(facts, "loading_model", "starting"):
+        return None
+    last = facts.state.memory.columns(1, start=facts.now - 60)
+    if last and last[0].high - last[0].low > _GROWS:
+        return None
+    word = "model is not being loaded" if facts.state.phase != "starting" else "start hangs"
+    return (
+        "alarm",
+        f"the {word}",
+        f"{_for(facts)}, its memory does not grow{_cpu(facts)}",
+        "Is the disk a slow or a network one? " + _ADVICE,
+        STACKS,
+    )
+
+
+@rule("tokenizing", "no more texts are turned into tokens for a minute", "stacks")
+def tokenizing(facts: Facts) -> Found | None:
+    """A tokenizer that hangs."""
+    if not stalled(facts, "tokenizing"):
+        return None
+    evidence = f"{_for(facts)}, {_progress(facts)}{_cpu(facts)}"
+    return "alarm", "the texts are not being turned into tokens", evidence, _ADVICE, STACKS
+
+
+@rule(
+    "validation",
+    "a validation has had no progress for a minute, or three times the last one's time",
+    "stacks; kill and resume",
+)
+def validation(facts: Facts) -> Found | None:
+    """With progress, a long validation is none of this."""
+    if not stalled(facts, "validating", "sampling"):
+        return None
+    first = "first validation, before step 1," if not facts.state.step else "validation"
+    return (
+        "alarm",
+        f"the {first} does not move",
+        f"{_for(facts)}, {_progress(facts)}{_cpu(facts)}",
+        _ADVICE,
+        STACKS,
+    )
+
+
+@rule(
+    "first-step",
+    "the first step has taken a minute (a note: it is being compiled), or ten (an alarm)",
+    "wait; after ten minutes stacks",
+)
+def first_step(facts: Facts) -> Found | None:
+    """mx.compile traces the model on the first step, and again for every new shape."""
+    state = facts.state
+    if not facts.alive or state.phase != "training" or facts.steps_here or _swapping(facts):
+        return None
+    if facts.still <= _FIRST_STEP or facts.silent > SILENT:
+        return None
+    evidence = f"{_for(facts)} since it began{_cpu(facts)}"
+    if facts.still <= _FIRST_STEP_LATE:
+        advice = "It is compiled for the first time, which may take minutes. Nothing is wrong yet."
+        return "note", "the first step takes long", evidence, advice, STACKS
+    return "alarm", "the first step does not end", evidence, _ADVICE, STACKS
+
+
+@rule(
+    "step",
+    "a step takes ten times the median of this run's newest 100, three times the longest of them, "
+    "and 20 s",
+    "stacks; kill and resume",
+)
+def step(facts: Facts) -> Found | None:
+    """A deadlock where the processor rests too; else work that does not end."""
+    if not facts.steps_here or not stalled(facts, "training", "stopping"):
+        return None
+    usual = facts.usual_step or 0.0
+    kind = ""
+    if facts.cpu is not None and facts.cpu < _IDLE:
+        kind = ": a deadlock, or it waits for the GPU"
+    elif facts.cpu is not None and facts.cpu > _BUSY:
+        kind = ", though it computes"
+    return (
+        "alarm",
+        f"step {facts.state.step + 1} does not end{kind}",
+        f"{show.duration(facts.still)} already, usually {usual:.1f} s{_cpu(facts)}",
+        _ADVICE,
+        STACKS,
+    )
+
+
+@rule("saving", "a checkpoint takes a minute, or twenty times the longest", "look after the disk")
+def saving(facts: Facts) -> Found | None:
+    """The disk does not answer."""
+    if not stalled(facts, "saving"):
+        return None
+    return (
+        "alarm",
+        "the checkpoint is not being written",
+        _for(facts) + _cpu(facts),
+        "Look after the disk: is it full, far away, or asleep? " + _ADVICE,
+        STACKS,
+    )
+
+
+@rule("deaf", "asked to stop, the worker has not begun to for 20 s and three steps", "kill, resume")
+def deaf(facts: Facts) -> Found | None:
+    """A signal is heeded between two steps; one that is not has met a call that hangs."""
+    if not facts.alive or facts.stop_asked is None or facts.state.phase == "stopping":
+        return None
+    waited = facts.now - facts.stop_asked
+    if waited <= max(20.0, 3 * (facts.usual_step or 0.0)):
+        return None
+    return (
+        "alarm",
+        "the worker does not heed the request to stop",
+        f"asked {show.duration(waited)} ago, it is still in the phase {facts.state.phase}",
+        "Kill it. The newest checkpoint is sound; a resume goes on from there.",
+        KILL,
+    )
+
+
+RULES = (
+    silent, swapping, download, loading, tokenizing, validation, first_step, step, saving, deaf,
+)  # fmt: skip
