@@ -11,7 +11,7 @@ from array import array
 from collections.abc import Iterable, Sequence
 from itertools import accumulate, pairwise
 from math import inf
-from operator import lt
+from operator import lt, sub
 from typing import Any, Literal, TypeVar
 
 from msgspec import Struct
@@ -118,7 +118,7 @@ def reduce(state: RunState, event: events.Event) -> RunState:
     state = replace(
         state,
         moved=event.time if _moves(state, event) else state.moved,
-        gaps=_gaps(state, event),
+        gaps=_gaps(state, [event]),
         elapsed=state.elapsed + _since_last(state, event),
         last_time=event.time,
         last_seq=event.seq,
@@ -171,6 +171,8 @@ def reduce_figures(state: RunState, figures: Sequence[Figure]) -> RunState:
             elapsed += after - before
     state = replace(
         state,
+        moved=steps[-1].time if steps else state.moved,
+        gaps=_gaps(state, figures) if _has_gap(state, times, beats) else state.gaps,
         elapsed=elapsed,
         last_time=times[-1],
         last_seq=figures[-1].seq,
@@ -266,22 +268,45 @@ def _moves(state: RunState, event: events.Event) -> bool:
     return True
 
 
-def _gaps(state: RunState, event: events.Event) -> tuple[Gap, ...]:
+def _has_gap(state: RunState, times: Sequence[float], beats: Sequence[events.Heartbeat]) -> bool:
+    """Whether `_gaps` may find something: it looks at every event, this at the figures alone."""
+    if max(map(abs, map(sub, times[1:], times)), default=0.0) > _GAP:
+        return True
+    if state.last_time and abs(times[0] - state.last_time) > _GAP:
+        return True
+    known = [state.heartbeat, *beats] if state.heartbeat else beats
+    clocks = [beat.monotonic for beat in known]
+    return max(map(abs, map(sub, clocks[1:], clocks)), default=0.0) > _GAP
+
+
+def _gaps(state: RunState, new: Sequence[events.Event]) -> tuple[Gap, ...]:
     """Find what lies between a heartbeat and the one before it, or between two events."""
-    since = event.time - state.last_time
-    if not state.last_time or (isinstance(event, events.Phase) and event.name == "starting"):
-        return state.gaps
-    before = state.heartbeat
+    last, beat, step, gaps = state.last_time, state.heartbeat, state.step, state.gaps
+    for event in new:
+        if gap := _gap(last, beat, step, event):
+            gaps = _added(gaps, gap)
+        last = event.time
+        if isinstance(event, events.Heartbeat):
+            beat = event
+        elif isinstance(event, events.Step):
+            step = event.step
+    return gaps
+
+
+def _gap(
+    last: float, before: events.Heartbeat | None, step: int, event: events.Event
+) -> Gap | None:
+    if not last or (isinstance(event, events.Phase) and event.name == "starting"):
+        return None
     if isinstance(event, events.Heartbeat) and before and event.monotonic and before.monotonic:
         awake = event.monotonic - before.monotonic
         asleep = event.time - before.time - awake
         if abs(asleep) > _GAP:
-            return _added(state.gaps, Gap(event.time, state.step, asleep=asleep))
-        if awake > _GAP:
-            return _added(state.gaps, Gap(event.time, state.step, silent=awake))
-    elif before and not before.monotonic and abs(since) > _GAP:  # a record without that clock
-        return _added(state.gaps, Gap(event.time, state.step, asleep=since))
-    return state.gaps
+            return Gap(event.time, step, asleep=asleep)
+        return Gap(event.time, step, silent=awake) if awake > _GAP else None
+    if before and not before.monotonic and abs(event.time - last) > _GAP:
+        return Gap(event.time, step, asleep=event.time - last)  # a record without that clock
+    return None
 
 
 def _step(state: RunState, event: events.Step) -> RunState:

@@ -19,11 +19,18 @@ from worker.protocol import events as e
 from worker.protocol.runfolder import RunFolder
 
 beat = st.builds(
-    lambda at, rss: e.Heartbeat(
-        time=at, phase="training", step=1, rss=rss, active_memory=rss // 2, cache_memory=1
+    lambda at, rss, awake: e.Heartbeat(
+        time=at,
+        phase="training",
+        step=1,
+        rss=rss,
+        active_memory=rss // 2,
+        cache_memory=1,
+        monotonic=awake,
     ),
     st.floats(0, 500),
     st.integers(0, 1 << 40),
+    st.just(0.0) | st.floats(1, 300),
 )
 times = st.floats(0, 500)
 anything = st.lists(st.one_of(any_event, any_step, beat), max_size=80)

@@ -122,7 +122,9 @@ def not_learning(facts: Facts) -> Found | None:
     if first is None or len(newest) < _LONG:
         return None
     now, error = fmean(newest), stdev(newest) / sqrt(_LONG) * sqrt(2)
-    if now > 1.1 * first or first - now > max(0.02 * first, 2 * error):
+    columns = state.loss.columns(min(_COLUMNS, state.step // _LONG))
+    lowest = min(column.mean for column in columns)
+    if min(now, lowest) < 0.9 * first or first - now > max(0.02 * first, 2 * error):
         return None
     return (
         "warning",
