@@ -124,7 +124,8 @@ def not_learning(facts: Facts) -> Found | None:
     now, error = fmean(newest), stdev(newest) / sqrt(_LONG) * sqrt(2)
     columns = state.loss.columns(min(_COLUMNS, state.step // _LONG))
     lowest = min(column.mean for column in columns)
-    if min(now, lowest) < 0.9 * first or first - now > max(0.02 * first, 2 * error):
+    learnt = min(now, lowest) < 0.9 * first or first - now > max(0.02 * first, 2 * error)
+    if learnt or now > 1.3 * first:  # the latter is for `diverging` to tell
         return None
     return (
         "warning",
