@@ -6,13 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from worker import model
+from worker import tokenizer
 from worker.protocol.profile import Model
 
 
 def load(folder: Path) -> Any:
     """Load a tokenizer as the worker does."""
-    return model.tokenizer(folder, Model(repo=str(folder)))
+    return tokenizer.load(folder, Model(repo=str(folder)))
 
 
 def variant(micro: Path, folder: Path, template: str | None = None, **config: Any) -> Path:

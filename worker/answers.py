@@ -9,7 +9,8 @@ from typing import Any
 
 import mlx.core as mx
 import mlx.nn as nn
-from mlx_lm.models.cache import make_prompt_cache
+
+from worker.mlxlm import make_prompt_cache
 
 _PREFILL = 512
 

@@ -49,9 +49,8 @@ def main() -> int:
 
 def answer(repo: str, name: str, adapter: str, question: str, max_tokens: int) -> None:
     """Load the model anew, with this adapter or none, and stream its answer."""
-    from mlx_lm.utils import load_adapters
-
-    from worker import model, sampling
+    from worker import model, sampling, tokenizer
+    from worker.mlxlm import load_adapters
     from worker.output import Output
 
     settings = Model(repo=repo)
@@ -66,7 +65,7 @@ def answer(repo: str, name: str, adapter: str, question: str, max_tokens: int) -
                 f"the adapter of {name} cannot be loaded", str(error), kind="adapter"
             ) from error
     network.eval()
-    for piece in sampling.stream(network, model.tokenizer(path, settings), question, max_tokens):
+    for piece in sampling.stream(network, tokenizer.load(path, settings), question, max_tokens):
         if piece:
             _say(adapter=name, text=piece)
     _say(adapter=name, done=True)

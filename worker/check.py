@@ -36,18 +36,18 @@ def main() -> int:
 
 def check(args: argparse.Namespace, settings: Model) -> datacheck.Report:
     """Look through the data with the model's tokenizer, or without it where it is not here."""
-    from worker import model
+    from worker import tokenizer
     from worker.survey import Survey
 
-    tokenizer, why = None, ""
+    loaded, why = None, ""
     try:
         folder = _folder(settings, args.offline)
     except (OSError, ValueError) as error:  # of huggingface_hub
         why = str(error).splitlines()[0]
     else:
-        tokenizer = model.tokenizer(folder, settings)
+        loaded = tokenizer.load(folder, settings)
     survey = Survey(
-        tokenizer,
+        loaded,
         max_seq_length=args.max_seq_length,
         mask_prompt=args.mask_prompt,
         examples=args.rows,

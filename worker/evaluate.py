@@ -13,7 +13,7 @@ import mlx.core as mx
 import mlx.nn as nn
 
 from worker import answers, batching, labels, loading, loss, metrics
-from worker import model as models
+from worker import tokenizer as tokenizers
 from worker.data import needs_template, unusable
 from worker.examples import Builder, Examples
 from worker.protocol import dataset
@@ -118,7 +118,7 @@ class _Base:
             trust_remote_code=candidate.trust_remote_code,
         )
         folder = loading.find(settings)
-        return cls(candidate, settings, folder, models.tokenizer(folder, settings), {}, {})
+        return cls(candidate, settings, folder, tokenizers.load(folder, settings), {}, {})
 
     def encode(self, rows: list[Row], asked: Request, reasons: list[str]) -> list[Row]:
         """Tokenise the rows; those that cannot be measured are left out, with the reason."""

@@ -19,6 +19,7 @@ from itertools import islice
 from typing import Any
 
 from worker.protocol.dataset import Row
+from worker.tokenizer import LightTokenizer
 
 _BATCH = 256
 
@@ -138,6 +139,8 @@ def _once(tokenizer: Any, tokens: Sequence[int]) -> list[int]:
 
 def _is_plain(tokenizer: Any) -> bool:
     """Whether it is one of Hugging Face's own fast tokenizers, with nothing overridden."""
+    if isinstance(tokenizer, LightTokenizer):
+        return True
     from transformers import TokenizersBackend
 
     kind = type(tokenizer._tokenizer)
@@ -155,9 +158,10 @@ class _Fast:
     """
 
     def __init__(self, tokenizer: Any) -> None:
-        """Take mlx_lm's wrapper of a plain tokenizer."""
+        """Take a light tokenizer, or mlx_lm's wrapper of a plain one."""
         self._tokenizer = tokenizer
-        self._backend = tokenizer._tokenizer.backend_tokenizer
+        light = isinstance(tokenizer, LightTokenizer)
+        self._backend = tokenizer.backend if light else tokenizer._tokenizer.backend_tokenizer
 
     def encode(self, rows: list[Row], mask_prompt: bool) -> list[Encoded | str] | None:
         """Tokenise a batch; None where each row has to be looked at by itself."""

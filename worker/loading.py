@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import mlx.nn as nn
-from mlx_lm.utils import load_adapters
 
 from worker import model
+from worker.mlxlm import load_adapters
 from worker.output import Output
 from worker.protocol.errors import FarenseError
 from worker.protocol.profile import Model

@@ -13,10 +13,9 @@ from typing import Any
 import mlx.core as mx
 import mlx.nn as nn
 from mlx.utils import tree_flatten
-from mlx_lm.tuner.utils import linear_to_lora_layers
-from mlx_lm.utils import get_total_parameters, load_model, load_tokenizer
 
 from worker import dropout
+from worker.mlxlm import get_total_parameters, linear_to_lora_layers, load_model
 from worker.output import Output
 from worker.protocol.errors import refused
 from worker.protocol.events import Notice, Progress
@@ -70,17 +69,6 @@ def read_weights(model: nn.Module, settings: ModelSettings) -> None:
 
 def _not_loaded(settings: ModelSettings, error: Exception) -> Exception:
     return refused(f"the model {settings.repo} cannot be loaded", str(error), kind="model")
-
-
-def tokenizer(folder: Path, settings: ModelSettings) -> Any:
-    """Load the model's tokenizer, wrapped by mlx_lm."""
-    extra = {"trust_remote_code": True} if settings.trust_remote_code else {}
-    try:
-        return load_tokenizer(folder, extra)
-    except (ValueError, OSError, KeyError) as error:
-        raise refused(
-            f"the tokenizer of {settings.repo} cannot be loaded", str(error), kind="model"
-        ) from error
 
 
 def make_trainable(model: nn.Module, config: Config, output: Output) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from worker import (
     model,
     optimizer,
     recipe,
+    tokenizer,
     trunk,
     versions,
 )
@@ -119,7 +120,7 @@ def set_up(
     path = model.find(config.model, output)
 
     output.enter("tokenizing")
-    load_tokenizer = functools.cache(lambda: model.tokenizer(path, config.model))
+    load_tokenizer = functools.cache(lambda: tokenizer.load(path, config.model))
     train_set, valid_set = data.load(config, path, load_tokenizer, output)
 
     output.enter("loading_model")

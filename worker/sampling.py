@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import mlx.core as mx
-from mlx_lm.generate import generate_step
+
+from worker.mlxlm import make_prompt_cache
+
+_PREFILL = 512  # tokens of a prompt that go through at once
 
 
 def prompt_tokens(tokenizer: Any, question: str) -> list[int]:
@@ -26,19 +29,28 @@ def stream(model: Any, tokenizer: Any, question: str, max_tokens: int) -> Iterat
     """
     detokenizer = tokenizer.detokenizer
     detokenizer.reset()
-    steps = generate_step(
-        mx.array(prompt_tokens(tokenizer, question)),
-        model,
-        max_tokens=max_tokens,
-        stream=mx.default_stream(mx.default_device()),
-    )
-    for token, _ in steps:
+    for token in greedy(model, prompt_tokens(tokenizer, question), max_tokens):
         if token in tokenizer.eos_token_ids:
             break
         detokenizer.add_token(token)
         yield detokenizer.last_segment
     detokenizer.finalize()
     yield detokenizer.last_segment
+
+
+def greedy(model: Any, prompt: Sequence[int], max_tokens: int) -> Iterator[int]:
+    """Give the likeliest next token, again and again; the first follows the prompt."""
+    cache = make_prompt_cache(model)
+    tokens = mx.array(list(prompt))[None]
+    while tokens.shape[1] > 1:  # all but the last token: their logits are never computed
+        width = min(_PREFILL, tokens.shape[1] - 1)
+        model(tokens[:, :width], cache=cache)
+        mx.eval([each.state for each in cache])
+        tokens = tokens[:, width:]
+    for _ in range(max_tokens):
+        tokens = mx.argmax(model(tokens, cache=cache)[:, -1:], axis=-1)
+        token: Any = tokens.item()
+        yield int(token)
 
 
 def answer(model: Any, tokenizer: Any, question: str, max_tokens: int) -> str:
