@@ -70,8 +70,6 @@ def train(args: argparse.Namespace) -> int:
         if error.exit_code == ExitCode.REFUSED and not run.is_alive():
             runs.discard(run)
         raise
-    if not args.json and not args.detach and code == ExitCode.DONE:
-        print(f"adapter: {headless.relative(run.adapters)}")
     return code
 
 
@@ -176,6 +174,15 @@ def evaluate(args: argparse.Namespace) -> int:
     return evaluate_cli.evaluate(asked, found, examples=args.examples, as_json=args.json, keep=own)
 
 
+def doctor(args: argparse.Namespace) -> int:
+    """Look at all that a run depends on."""
+    from farense_tui import doctor_cli
+
+    name = args.profile or profiles.fitting(hardware.machine(), profiles.find())
+    profile = _changed(profiles.get(name), args)
+    return doctor_cli.run(profile, runs.runs_dir(args.runs_dir), as_json=args.json)
+
+
 def report(args: argparse.Namespace) -> int:
     """Write the report of a run."""
     from farense_tui.report import make
@@ -226,8 +233,8 @@ def _start(run: RunFolder, args: argparse.Namespace) -> int:
     worker = supervisor.launch(run)
     if not args.detach:
         code = headless.follow(worker, interrupts, as_json=args.json, start=start)
-        if not args.json and run.read_config().report.at_end:
-            headless.tell_report(run)
+        if not args.json:
+            headless.tell_files(run, code)
         return code
     # The data and the model are found to be right before the model is loaded.
     code = headless.follow(worker, interrupts, as_json=False, start=start, until=headless.accepted)
@@ -379,6 +386,12 @@ def _parser() -> argparse.ArgumentParser:
     ):
         measuring.add_argument(name, type=int, default=default, metavar="N", help=help_)
     measuring.add_argument("--json", action="store_true", help="as JSON, with every answer")
+    looking = command("doctor", doctor, "look at the machine, MLX, model, data, disk and power")
+    looking.add_argument("--profile", metavar="P", help="name or file; default: what fits")
+    looking.add_argument("--model", metavar="M", help="folder, repository, or 'embedded'")
+    looking.add_argument("--data", metavar="DIR", help="folder with train.jsonl, or 'embedded'")
+    looking.add_argument("--json", action="store_true", help="as JSON")
+    looking.set_defaults(set=[])
     telling = command("report", report, "write a run's plots, metrics and report.html")
     telling.add_argument("run", metavar="RUN")
     telling.add_argument("--update", action="store_true", help="only if there is something new")

@@ -130,12 +130,16 @@ def _ended(code: int, state: RunState, folder: RunFolder) -> int:
     return code
 
 
-def tell_report(folder: RunFolder) -> None:
-    """Wait for the report, which the worker has left to be written, and say where it is.
+def tell_files(folder: RunFolder, code: int) -> None:
+    """Say where the adapter is and, once the worker has left it to be written, the report.
 
     In a process of its own, like the one that the worker starts: whatever goes wrong in it, the
     run has ended as it has.
     """
+    if code == ExitCode.DONE:
+        _say(f"adapter: {relative(folder.adapters)}")
+    if not folder.read_config().report.at_end:
+        return
     command = [sys.executable, "-P", "-m", "farense_tui", "report", "--update", str(folder.path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     page = folder.path / "report.html"

@@ -14,12 +14,13 @@ from typing import Any  # noqa: E402
 
 import msgspec  # noqa: E402
 
-from worker.protocol import evaluation  # noqa: E402
+from worker.protocol import doctor, evaluation  # noqa: E402
 from worker.protocol.errors import ExitCode, FarenseError  # noqa: E402
 from worker.protocol.task import Failure  # noqa: E402
 
 # The request, and the module whose function of the task's name answers it.
 TASKS: dict[str, tuple[type[msgspec.Struct], str]] = {
+    "doctor": (doctor.Request, "worker.doctor"),
     "evaluate": (evaluation.Request, "worker.evaluate"),
 }
 

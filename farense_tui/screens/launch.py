@@ -52,6 +52,7 @@ class LaunchScreen(Screen[None]):
         Binding("l", "runs", "Runs", tooltip="List the runs"),
         Binding("f", "smaller", "Smaller", tooltip="Take the smaller model, or the larger again"),
         Binding("w", "save", "Save", tooltip="Keep the changes as a profile of your own"),
+        Binding("o", "doctor", "Doctor", tooltip="Look at the machine, MLX, disk and power"),
         Binding("escape", "leave_form", "Back to the profiles"),
         *(Binding(str(n), f"choose({n})", "Choose a profile", show=False) for n in range(1, 10)),
     ]
@@ -235,7 +236,7 @@ class LaunchScreen(Screen[None]):
         in_form = self._in_form()
         if action == "leave_form":
             return in_form
-        if action in ("edit", "save", "data"):
+        if action in ("edit", "save", "data", "doctor"):
             return self.draft is not None and not in_form
         if action == "smaller":
             return bool(self.draft and self.draft.base.model.fallback) and not in_form
@@ -296,6 +297,13 @@ class LaunchScreen(Screen[None]):
             look = self._looker.want(draft.profile, now=True)
             self._data = DataScreen(draft.profile, look, self._look_again)
             self.app.push_screen(self._data, self._leave_data)
+
+    def action_doctor(self) -> None:
+        """Look at what a run of this profile depends on."""
+        from farense_tui.screens.doctor import DoctorScreen
+
+        if draft := self.draft:
+            self.app.push_screen(DoctorScreen(draft.profile, self._runs_dir))
 
     def _leave_data(self, _: None) -> None:
         self._data = None

@@ -1,0 +1,54 @@
+"""`farense-tui doctor`: a line for each thing, and the remedy where something is not well."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.text import Text
+
+from farense_tui.data_view import console
+from farense_tui.engine import doctor
+from farense_tui.engine.doctor import Check, Level
+from farense_tui.engine.format import from_here
+from farense_tui.engine.text import clean
+from farense_tui.progress_line import ProgressLine
+from worker.protocol.errors import ExitCode
+from worker.protocol.profile import Profile
+from worker.protocol.task import Progress
+
+SIGNS: dict[Level, str] = {"ok": "✓", "warn": "▲", "fail": "✗"}
+_STYLES: dict[Level, str] = {"ok": "green", "warn": "yellow", "fail": "bold red"}
+_NAME = 12
+
+
+def run(profile: Profile, runs_dir: Path, *, as_json: bool) -> int:
+    """Look at everything; exit code 3 if something would keep a run from being started."""
+    found: list[Check] = []
+    to, waiting = console(), ProgressLine(sys.stderr)
+    try:
+        for check in doctor.checks(profile, runs_dir):
+            waiting.clear()
+            found.append(check)
+            if not as_json:
+                to.print(line(check))
+            waiting.show(Progress("looking"))
+    except KeyboardInterrupt:
+        return ExitCode.STOPPED
+    finally:
+        waiting.clear()
+    if as_json:
+        said = {"level": doctor.worst(found), "checks": [asdict(check) for check in found]}
+        print(json.dumps(said, indent=2, ensure_ascii=False))
+    return ExitCode.REFUSED if doctor.worst(found) == "fail" else ExitCode.DONE
+
+
+def line(check: Check) -> Text:
+    """`✓ ok    Python       3.11.7 (...)`, and the remedy below it."""
+    text = Text().append(f"{SIGNS[check.level]} {check.level:5}", _STYLES[check.level])
+    text.append(f"{check.name:{_NAME}} ", "bold").append(clean(from_here(check.found)))
+    if check.remedy:
+        text.append(f"\n{'':{_NAME + 8}}{clean(check.remedy)}", "dim")
+    return text
