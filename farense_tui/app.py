@@ -18,7 +18,7 @@ from farense_tui.messages import Refused, Started
 from farense_tui.screens.dialogs import ErrorDialog
 from farense_tui.terminal import TerminalGuard
 from farense_tui.theme import DARK, LIGHT, THEMES
-from worker.protocol.errors import FarenseError, refused
+from worker.protocol.errors import FarenseError, refused, usage
 from worker.protocol.profile import Profile
 from worker.protocol.runfolder import RunFolder
 
@@ -95,6 +95,16 @@ class FarenseApp(App[None]):
         from farense_tui.screens.runs import RunsScreen
 
         self.push_screen(RunsScreen(self.runs_dir))
+
+    def open_comparison(self, folders: list[RunFolder]) -> None:
+        """Lay a comparison of runs over the list."""
+        from farense_tui.screens.compare import MOST, CompareScreen
+
+        if len(folders) > MOST:
+            many = usage(f"{len(folders)} runs are too many", f"{MOST} can be told apart")
+            self.show_error(many)
+            return
+        self.push_screen(CompareScreen(folders))
 
     def _show_main(self, screen: Screen[None] | str) -> None:
         """Put a main screen in the place of the one there is, with all that lies over it."""

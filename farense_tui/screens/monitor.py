@@ -12,17 +12,16 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.reactive import reactive
-from textual.screen import Screen
 from textual.widgets import Footer
 
 from farense_tui.engine import clock, supervisor
 from farense_tui.engine.supervisor import Worker
 from farense_tui.engine.watch import Snapshot
 from farense_tui.messages import Refused
+from farense_tui.screens.chart_screen import ChartScreen
 from farense_tui.screens.follow import Changed, Follower
 from farense_tui.screens.steering import CONTROLS, Asked, Wish, newest
 from farense_tui.widgets.chart import Chart
-from farense_tui.widgets.chart_data import SUBJECTS
 from farense_tui.widgets.chart_data import of as chart_data
 from farense_tui.widgets.gauge_bar import measure
 from farense_tui.widgets.memory_gauge import MemoryGauge
@@ -53,7 +52,7 @@ class Host(Protocol):
         """Leave, after asking what becomes of a run."""
 
 
-class MonitorScreen(Screen[None]):
+class MonitorScreen(ChartScreen):
     """Shows a run as it is and hands the user's wishes to its worker."""
 
     HELP_TITLE = "Monitor"
@@ -68,16 +67,6 @@ class MonitorScreen(Screen[None]):
         Binding("c", "checkpoint", "Checkpoint", tooltip="Write a checkpoint after this step"),
         Binding("r", "resume", "Resume", tooltip="Go on from the newest checkpoint"),
         Binding("l", "runs", "Runs", tooltip="List the runs"),
-        Binding("g", "log_scale", "Logarithmic scale", show=False),
-        Binding("plus,equals_sign", "zoom(0.6)", "Zoom in", show=False),
-        Binding("minus", "zoom(1.6)", "Zoom out", show=False),
-        Binding("0", "zoom_all", "Show all steps", show=False),
-        Binding("left", "across(-1)", "Earlier steps", show=False),
-        Binding("right", "across(1)", "Later steps", show=False),
-        Binding("x", "crosshair", "Crosshair", show=False, tooltip="Read out a step; ← → move it"),
-        Binding("v", "subject(1)", "Next chart", show=False, tooltip=", ".join(SUBJECTS)),
-        Binding("V", "subject(-1)", "Chart before", show=False),
-        Binding("f", "large", "Large chart", show=False, tooltip="The chart alone, and back"),
         Binding("up", "scroll_log('up')", "Scroll the log", show=False),
         Binding("down", "scroll_log('down')", "Scroll the log", show=False),
         Binding("pageup", "scroll_log('page_up')", "Scroll the log", show=False),
@@ -135,8 +124,6 @@ class MonitorScreen(Screen[None]):
     snapshot: reactive[Snapshot | None] = reactive(None, always_update=True)
     asked: reactive[Asked | None] = reactive(None)
     end: reactive[Outcome | None] = reactive(None)
-    subject: reactive[str] = reactive(SUBJECTS[0])
-    large: reactive[bool] = reactive(False, toggle_class="-large")
 
     def __init__(self, folder: RunFolder, worker: Worker | None = None) -> None:
         """Watch the run in `folder`; `worker` if this process has started it."""
@@ -189,7 +176,7 @@ class MonitorScreen(Screen[None]):
         self.query_one(MemoryGauge).memory = measure(snapshot)
         self.query_one(RunLog).show(snapshot.journal)
         if old is None or old.state is not snapshot.state:
-            self._show_chart(snapshot)
+            self.show_chart()
             self.query_one(Trends).show(snapshot.state)
             self.query_one(RunFacts).facts = facts(snapshot)
 
@@ -203,13 +190,10 @@ class MonitorScreen(Screen[None]):
         self.query_one(OutcomePanel).end = end
         self.set_class(end is not None, "-ended")
 
-    def watch_subject(self) -> None:
-        """Show something else of the run."""
+    def show_chart(self) -> None:
+        """Show the run's course."""
         if self.snapshot:
-            self._show_chart(self.snapshot)
-
-    def _show_chart(self, snapshot: Snapshot) -> None:
-        self.query_one(Chart).show(chart_data(snapshot.state, self.subject))
+            self.chart.show(chart_data(self.snapshot.state, self.subject))
 
     def _show_head(self, snapshot: Snapshot) -> None:
         says = self.asked.says(snapshot.now) if self.asked else ""
@@ -272,39 +256,6 @@ class MonitorScreen(Screen[None]):
     def action_leave(self) -> None:
         """Leave the app."""
         self._host.request_quit()
-
-    def action_log_scale(self) -> None:
-        """Change between linear and logarithmic."""
-        chart = self.query_one(Chart)
-        chart.log_scale = not chart.log_scale
-
-    def action_zoom(self, factor: float) -> None:
-        """See fewer steps or more."""
-        self.query_one(Chart).zoom(factor)
-
-    def action_zoom_all(self) -> None:
-        """See all steps."""
-        self.query_one(Chart).seen = None
-
-    def action_across(self, by: int) -> None:
-        """Move the crosshair, or see earlier or later steps."""
-        chart = self.query_one(Chart)
-        if chart.cursor is None:
-            chart.pan(by / 4)
-        else:
-            chart.step_cursor(by)
-
-    def action_crosshair(self) -> None:
-        """Show the crosshair or hide it."""
-        self.query_one(Chart).toggle_cursor()
-
-    def action_subject(self, by: int) -> None:
-        """Show the next chart, or the one before."""
-        self.subject = SUBJECTS[(SUBJECTS.index(self.subject) + by) % len(SUBJECTS)]
-
-    def action_large(self) -> None:
-        """Leave the whole screen to the chart, or not."""
-        self.large = not self.large
 
     @on(Trend.Chosen)
     def _take_subject(self, message: Trend.Chosen) -> None:

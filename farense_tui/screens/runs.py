@@ -37,6 +37,8 @@ class RunsScreen(Screen[None]):
         Binding("r", "resume", "Resume"),
         Binding("k", "stop", "Stop"),
         Binding("d", "delete", "Delete"),
+        Binding("space", "mark", "Mark", tooltip="Mark the run for a comparison, or not"),
+        Binding("c", "compare", "Compare", tooltip="The marked runs in one chart"),
         Binding("escape,l", "back", "Back"),
     ]
     app: FarenseApp
@@ -111,6 +113,21 @@ class RunsScreen(Screen[None]):
     def action_back(self) -> None:
         """Go back to the screen below."""
         self.dismiss()
+
+    def action_mark(self) -> None:
+        """Mark the run under the cursor for a comparison, or take its mark back."""
+        self.query_one(RunTable).toggle_mark()
+
+    def action_compare(self) -> None:
+        """Compare the marked runs; with a single mark, with the one under the cursor."""
+        paths = self.query_one(RunTable).marked
+        if self.current and len(paths) < 2:
+            paths = list(dict.fromkeys([*paths, str(self.current.folder.path)]))
+        folders = [self._summaries[path].folder for path in paths if path in self._summaries]
+        if len(folders) < 2:
+            self.notify("Mark two runs or more with space.", severity="warning", markup=False)
+            return
+        self.app.open_comparison(folders)
 
     def action_resume(self) -> None:
         """Go on with the run; the monitor opens."""

@@ -17,7 +17,21 @@ from farense_tui.widgets.throttle import Throttle
 _WHEEL = 0.8
 # Told apart also by people who see few colours, and each has a sign of its own (M. Okabe, K. Ito,
 # Color Universal Design, 2008). Shades for dark ground; the light theme has darker ones.
-CURVES = ("curve-1", "curve-2", "curve-3", "curve-4", "curve-5", "curve-6")
+_SHADES = {
+    "curve-1": ("#e69f00", "#9a5b00"),
+    "curve-2": ("#56b4e9", "#0072b2"),
+    "curve-3": ("#2fc79a", "#00694e"),
+    "curve-4": ("#e08ac0", "#96307a"),
+    "curve-5": ("#f0e442", "#5f5600"),
+    "curve-6": ("#e07a45", "#b23a00"),
+}
+CURVES = tuple(_SHADES)
+# for str.format with the `prefix` of a rule, and with that for a `light` theme
+CURVE_STYLES = "\n".join(
+    f"{{prefix}}{name} {{{{ color: {dark}; text-style: bold; }}}}\n"
+    f"{{light}}{name} {{{{ color: {light}; text-style: bold; }}}}"
+    for name, (dark, light) in _SHADES.items()
+)
 _PARTS = (
     "raw",
     "line",
@@ -38,7 +52,9 @@ class Chart(BrailleCanvas):
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"chart--{part}" for part in (*_PARTS, *CURVES)}
 
-    DEFAULT_CSS = """
+    DEFAULT_CSS = (
+        CURVE_STYLES.format(prefix="Chart > .chart--", light="Chart:light > .chart--")
+        + """
     Chart {
         height: 1fr;
         min-height: 4;
@@ -53,19 +69,8 @@ class Chart(BrailleCanvas):
     Chart > .chart--bad { color: $error; text-style: bold; }
     Chart > .chart--cursor { color: $foreground 50%; }
     Chart > .chart--reading { color: $foreground; text-style: bold; }
-    Chart > .chart--curve-1 { color: #e69f00; text-style: bold; }
-    Chart > .chart--curve-2 { color: #56b4e9; text-style: bold; }
-    Chart > .chart--curve-3 { color: #2fc79a; text-style: bold; }
-    Chart > .chart--curve-4 { color: #cc79a7; text-style: bold; }
-    Chart > .chart--curve-5 { color: #f0e442; text-style: bold; }
-    Chart > .chart--curve-6 { color: #d5713c; text-style: bold; }
-    Chart:light > .chart--curve-1 { color: #9a5b00; text-style: bold; }
-    Chart:light > .chart--curve-2 { color: #0072b2; text-style: bold; }
-    Chart:light > .chart--curve-3 { color: #00694e; text-style: bold; }
-    Chart:light > .chart--curve-4 { color: #96307a; text-style: bold; }
-    Chart:light > .chart--curve-5 { color: #5f5600; text-style: bold; }
-    Chart:light > .chart--curve-6 { color: #b23a00; text-style: bold; }
     """
+    )
 
     ALLOW_SELECT = False
 
@@ -168,8 +173,11 @@ class Chart(BrailleCanvas):
     def _snapped(self, step: float) -> float | None:
         """The step nearest to this one that there is."""
         data = self._data
-        near = data.curves[0].series.near(step + data.offset) if data and data.curves else None
-        return near[0] - data.offset if near and data else None
+        if data is None:
+            return None
+        longest = max(data.curves, key=lambda curve: curve.series.last_step or 0.0)
+        near = longest.series.near(step + data.offset)
+        return near[0] - data.offset if near else None
 
     def _step_at(self, x: int) -> float:
         start, end = self._range()

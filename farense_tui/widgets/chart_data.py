@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from math import exp
 
@@ -60,6 +60,35 @@ def _gib(size: float) -> float:
 
 
 SUBJECTS = ("loss", "perplexity", "learning rate", "tokens a second", "gradient norm", "memory")
+
+
+SIGNS = "abcdef"  # one for each run of a comparison
+
+
+def compared(runs: Sequence[tuple[str, RunState]], subject: str, inks: Sequence[str]) -> ChartData:
+    """Overlay the same of several runs, given by name; each has a sign and an ink of its own."""
+    single = [of(state, subject) for _, state in runs]
+    curves = tuple(
+        replace(data.curves[0], name=name, sign=sign, ink=ink)
+        for data, (name, _), sign, ink in zip(single, runs, SIGNS, inks, strict=False)
+    )
+
+    def read(step: float) -> Reading:
+        near = [curve.series.near(step) for curve in curves]
+        values = [
+            (curve.sign, f"{single[0].convert(at[1]):.4g}")
+            for curve, at in zip(curves, near, strict=True)
+            if at and abs(at[0] - step) < 1  # a run that ended before says nothing here
+        ]
+        return (("step", f"{step:.0f}"), *values)
+
+    return replace(
+        single[0],
+        curves=curves,
+        reach=max(data.reach for data in single),
+        read=read,
+        boundaries=(),
+    )
 
 
 def of(state: RunState, subject: str = "loss") -> ChartData:

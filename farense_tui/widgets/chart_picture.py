@@ -90,6 +90,7 @@ class ChartPicture:
         for each in drawn:
             self._draw_line(plot, each)
         for each in drawn:
+            self._draw_signs(plot, each)
             self._draw_marks(plot, each)
 
     def _columns(self, curve: Curve, start: float, end: float) -> Drawn:
@@ -196,20 +197,18 @@ class ChartPicture:
         ]
         if alone or not drawn.window:
             self._canvas.line_through(raw, self._ink("raw" if alone else drawn.curve.ink))
-        line = smoothed(drawn.columns, drawn.window) if drawn.window > 1 or not alone else []
-        points = [(plot.x(step), plot.y(value)) for step, value in line]
-        if drawn.window:
-            self._canvas.line_through(points, self._ink(drawn.curve.ink))
-        self._draw_signs(points, drawn.curve)
+        if drawn.window > 1 or (drawn.window and not alone):
+            self._canvas.line_through(_course(plot, drawn), self._ink(drawn.curve.ink))
 
-    def _draw_signs(self, points: list[tuple[float, float]], curve: Curve) -> None:
+    def _draw_signs(self, plot: Plot, drawn: Drawn) -> None:
         """Set the sign of a curve on its line, at other places than those of other curves."""
+        curve = drawn.curve
         if not curve.sign:
             return
         number = self._data.curves.index(curve)
         shift = _SIGN_EVERY * number // max(1, len(self._data.curves))
         free = LEFT + 2.0 + shift
-        for x, y in points:
+        for x, y in _course(plot, drawn):
             if x >= free:
                 self._canvas.set_pixel(int(x), int(y), curve.sign, self._ink(curve.ink))
                 free = x + _SIGN_EVERY
@@ -229,12 +228,20 @@ class ChartPicture:
     def _draw_crosshair(self, plot: Plot, cursor: float) -> None:
         ink = self._ink("cursor")
         self._draw_upright(plot, cursor, "│", ink)
-        near = self._data.curves[0].series.near(cursor + self._data.offset)
-        if near and isfinite(near[1]):
-            y = int(plot.y(self._data.convert(near[1])))
-            if 1 <= y <= plot.height:
-                self._canvas.text(LEFT, y, "─" * plot.width, ink)
-                self._canvas.set_pixel(int(plot.x(cursor)), y, "┼", ink)
+        curve = self._data.curves[0]
+        near = curve.series.near(cursor + self._data.offset)
+        if len(self._data.curves) > 1 or near is None or not isfinite(near[1]):
+            return
+        y = int(plot.y(self._data.convert(near[1])))
+        if 1 <= y <= plot.height:
+            self._canvas.text(LEFT, y, "─" * plot.width, ink)
+            self._canvas.set_pixel(int(plot.x(cursor)), y, "┼", ink)
+
+
+def _course(plot: Plot, drawn: Drawn) -> list[Mark]:
+    """The smoothed line, in cells."""
+    line = smoothed(drawn.columns, drawn.window)
+    return [(plot.x(step), plot.y(value)) for step, value in line]
 
 
 def _legend(drawn: Drawn) -> list[tuple[str, str, str]]:

@@ -35,6 +35,7 @@ class RunTable(DataTable[Content]):
         super().__init__(cursor_type="row", cursor_foreground_priority="renderable")
         self._shown: dict[str, tuple[Content, ...]] = {}
         self._summaries: list[RunSummary] = []
+        self._marks: list[str] = []
         self._name_width = _NAME_WIDTHS[0]
 
     def on_mount(self) -> None:
@@ -58,11 +59,31 @@ class RunTable(DataTable[Content]):
             return None
         return self.coordinate_to_cell_key(self.cursor_coordinate).row_key.value
 
+    @property
+    def marked(self) -> list[str]:
+        """Keys of the marked runs that are still there, in the order of marking."""
+        return [key for key in self._marks if key in self._shown]
+
+    def toggle_mark(self) -> None:
+        """Mark the run under the cursor, or not, and go on to the next."""
+        key = self.current
+        if key is None:
+            return
+        if key in self._marks:
+            self._marks.remove(key)
+        else:
+            self._marks.append(key)
+        self.show(self._summaries)
+        self.action_cursor_down()
+
     def show(self, summaries: list[RunSummary]) -> None:
         """Bring the table into line with the runs there are."""
         self._summaries = sorted(summaries, key=_newest_first)
         now = clock.now()
-        cells = {str(s.folder.path): _cells(s, now, self._name_width) for s in self._summaries}
+        cells = {
+            str(s.folder.path): _cells(s, now, self._name_width, str(s.folder.path) in self._marks)
+            for s in self._summaries
+        }
         if list(cells) != list(self._shown):
             self._fill(cells)
         for key, row in cells.items():
@@ -87,16 +108,22 @@ def _newest_first(summary: RunSummary) -> tuple[float, str]:
     return (-created, summary.folder.name)
 
 
-def _cells(summary: RunSummary, now: float, width: int) -> tuple[Content, ...]:
+def _cells(summary: RunSummary, now: float, width: int, marked: bool) -> tuple[Content, ...]:
     state = summary.state
     step = f"{state.step}/{state.total_steps}" if state.total_steps else f.UNKNOWN
     best = f.loss(state.best.loss if state.best else None)
     when = f.ago(state.last_time, now) if state.last_time else f.UNKNOWN
     return (
-        Content.styled(summary.folder.name, "bold").truncate(width, ellipsis=True),
+        Content.assemble(
+            ("◆ " if marked else "", "$accent"), (summary.folder.name, "bold")
+        ).truncate(width, ellipsis=True),
         shown_status(summary.status),
         Content(step),
         Content(f.loss(state.loss.last)),
         Content(best),
         Content.styled(when, "$text-muted"),
     )
+
+
+def _name(name: str, marked: bool) -> Content:
+    return Content.assemble(("◆ " if marked else "", "$accent"), (name, "bold"))

@@ -7,6 +7,8 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
+from msgspec import structs
+
 from worker.protocol import events
 from worker.protocol.events import Event, encode
 from worker.protocol.profile import CheckpointSettings, Config, Model, Report, Run, Train
@@ -22,16 +24,27 @@ PROMPT = "Em que ano foi fundado o Sporting Clube Farense?"
 class Recording:
     """Writes events one after the other, with a clock and numbers of its own."""
 
-    def __init__(self, path: Path, *, name: str = "demo-1", total: int = 600, seed: int = 7):
+    def __init__(
+        self,
+        path: Path,
+        *,
+        name: str = "demo-1",
+        total: int = 600,
+        seed: int = 7,
+        pace: float = 1.0,
+        config: Config | None = None,
+    ):
+        """`pace` is how fast it learns; `config` is written instead of the usual one."""
         self.folder = RunFolder(path / name)
         self.total = total
+        self.pace = pace
         self.time = START
         self.seq = 0
         self.step = 0
         self.best = math.inf
         self.random = random.Random(seed)
         self.folder.path.mkdir(parents=True)
-        self.folder.config.write_text(dumps(_config(name)))
+        self.folder.config.write_text(dumps(config or config_of(name)))
         self.folder.events.touch()
 
     def add(self, event: Event, after: float = 0.0) -> None:
@@ -91,7 +104,7 @@ class Recording:
     def step_event(self, loss: float | None = None) -> events.Step:
         self.step += 1
         noise = self.random.gauss(0, 0.12) * (0.4 + math.exp(-self.step / 80))
-        usual = 3.1 * math.exp(-self.step / 70) + 0.28 + noise
+        usual = 3.1 * math.exp(-self.step * self.pace / 70) + 0.28 / self.pace + noise
         return events.Step(
             step=self.step,
             epoch=self.step * 6 / self.total,
@@ -122,7 +135,8 @@ class Recording:
 
     def validate(self) -> None:
         self.phase("validating")
-        loss = 3.0 * math.exp(-self.step / 75) + 0.41 + max(0, self.step - 300) * 4e-4
+        loss = 3.0 * math.exp(-self.step * self.pace / 75) + 0.41 / self.pace
+        loss += max(0, self.step - 300) * 4e-4 * self.pace
         best = self.step > 0 and loss < self.best
         if best:
             self.best = loss
@@ -179,7 +193,7 @@ class Recording:
         )
 
 
-def _config(name: str) -> Config:
+def config_of(name: str) -> Config:
     return Config(
         model=Model(repo="mlx-community/Llama-3.2-1B-Instruct-4bit"),
         train=Train(epochs=6),
@@ -263,3 +277,23 @@ def steps_for_ever(run: Recording) -> Iterator[None]:
             run.checkpoint()
             run.phase("training", 0.1)
         yield
+
+
+def comparable(path: Path) -> list[RunFolder]:
+    """Three runs whose rate, rank and name differ; the third is being trained."""
+    made = []
+    runs = (("demo-1", 2e-4, 8, 1.0), ("a-higher-rate", 4e-4, 8, 1.4), ("rank-16", 2e-4, 16, 0.8))
+    for seed, (name, rate, rank, pace) in enumerate(runs):
+        config = config_of(name)
+        config = structs.replace(
+            config,
+            train=structs.replace(config.train, learning_rate=rate),
+            lora=structs.replace(config.lora, rank=rank),
+        )
+        run = Recording(path, name=name, seed=seed, pace=pace, config=config)
+        run.start()
+        run.train(420 if name == "rank-16" else 600)
+        if name != "rank-16":
+            run.end("completed")
+        made.append(run.folder)
+    return made
