@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from farense_tui.engine import blas
 from worker.protocol.errors import ExitCode, FarenseError
 
 
@@ -36,6 +38,7 @@ def ask(
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log,
+            env={**os.environ, **blas.environment()},
         ) as process,
     ):
         assert process.stdout is not None

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from farense_tui.engine import blas
 from worker.protocol import simulation
 from worker.protocol.errors import ExitCode, FarenseError, refused
 from worker.protocol.runfolder import RunFolder, disk_error
@@ -84,6 +85,7 @@ def _environment(folder: RunFolder, lock: int) -> dict[str, str]:
     report = [sys.executable, "-P", "-m", "farense_tui", "report", "--update", str(folder.path)]
     return {
         **os.environ,
+        **blas.environment(folder.read_config().run.ranks),
         "FARENSE_LOCK": str(lock),
         "FARENSE_AFTERWARDS": json.dumps(report),
         "TOKENIZERS_PARALLELISM": "false",

@@ -13,6 +13,7 @@ from typing import TypeVar
 import msgspec
 from msgspec import Struct
 
+from farense_tui.engine import blas
 from worker.protocol.errors import FarenseError
 from worker.protocol.task import Failure, Progress
 
@@ -61,6 +62,7 @@ def run(name: str, asked: Struct, result: type[R], stop: Stop | None = None) -> 
             stderr=stderr,
             env={
                 **os.environ,
+                **blas.environment(),
                 "HF_HUB_DISABLE_PROGRESS_BARS": "1",
                 "TOKENIZERS_PARALLELISM": "false",
             },
