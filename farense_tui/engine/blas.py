@@ -36,13 +36,12 @@ def environment(ranks: int = 1) -> dict[str, str]:
     library = find()
     if library is None:
         return {}
-    # Libraries of wheels have their own ones beside them.
-    beside = [str(library.parent), os.environ.get("LD_LIBRARY_PATH", "")]
     preloaded = [str(library), os.environ.get("LD_PRELOAD", "")]
-    found = {
-        "LD_PRELOAD": ":".join(filter(None, preloaded)),
-        "LD_LIBRARY_PATH": ":".join(filter(None, beside)),
-    }
+    found = {"LD_PRELOAD": ":".join(filter(None, preloaded))}
+    if library.parent.name.endswith(".libs"):  # a wheel's, which has what it needs beside it
+        # Never for a system's folder: that may hold another libpython than the one that runs.
+        beside = [str(library.parent), os.environ.get("LD_LIBRARY_PATH", "")]
+        found["LD_LIBRARY_PATH"] = ":".join(filter(None, beside))
     if ranks > 1 and "OPENBLAS_NUM_THREADS" not in os.environ:
         found["OPENBLAS_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // ranks))
     return found

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -37,14 +38,25 @@ def test_what_the_system_has(system: Path, monkeypatch: pytest.MonkeyPatch) -> N
     library.touch()
     assert blas.find() == library
     monkeypatch.setenv("LD_PRELOAD", "other.so")
-    assert blas.environment() == {
-        "LD_PRELOAD": f"{library}:other.so",
-        "LD_LIBRARY_PATH": str(system),
-    }
+    # no LD_LIBRARY_PATH: the system's folder may hold another libpython
+    assert blas.environment() == {"LD_PRELOAD": f"{library}:other.so"}
     several = blas.environment(ranks=1000)
     assert several["OPENBLAS_NUM_THREADS"] == "1"
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "3")
     assert "OPENBLAS_NUM_THREADS" not in blas.environment(ranks=1000)
+
+
+@linux
+def test_what_a_wheel_brings(system: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = system / "cvxopt" / "__init__.py"
+    library = system / "cvxopt.libs" / "libopenblas-r0-0a1b.3.15.so"
+    library.parent.mkdir()
+    library.touch()
+    monkeypatch.setattr(blas, "find_spec", lambda _name: SimpleNamespace(origin=str(package)))
+    assert blas.environment() == {
+        "LD_PRELOAD": str(library),
+        "LD_LIBRARY_PATH": str(library.parent),
+    }
 
 
 @linux
