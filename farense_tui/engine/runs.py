@@ -95,15 +95,12 @@ def check_resumable(folder: RunFolder) -> None:
     prepare_resume(folder, {})
 
 
-def prepare_resume(folder: RunFolder, changes: dict[str, Any]) -> None:
-    """Change settings of a run that is about to be resumed, and check that it can be.
+def revise(folder: RunFolder, changes: dict[str, Any], state: RunState | None = None) -> Config:
+    """Give the configuration of a run with settings changed; nothing is written.
 
-    changes: parsed values by `section.key`. Raises FarenseError (refused), with nothing changed,
-    for a run that is being trained, for one that is complete and gets no more epochs, and for
-    settings that would silently make it another run.
+    changes: parsed values by `section.key`. state: of the run, if it is known. Raises FarenseError
+    (refused) for settings that would silently make it another run, and for too few epochs.
     """
-    if folder.is_alive():
-        os.close(folder.acquire(patience=0.2))
     config = folder.read_config()
     revised = config
     for name, value in changes.items():
@@ -123,7 +120,32 @@ def prepare_resume(folder: RunFolder, changes: dict[str, Any]) -> None:
             f"farense-tui train --set model.adapter={folder.adapters}",
             kind="run_changed",
         )
-    state = record.state_of(folder)
+    _check_epochs(state or record.state_of(folder), config, revised)
+    return revised
+
+
+def _check_epochs(state: RunState, config: Config, revised: Config) -> None:
+    """Refuse a number of epochs that is behind the run already: no step would be its last."""
+    before, now = config.train.epochs, revised.train.epochs
+    if now < before and state.step * before > state.total_steps * now:
+        raise refused(
+            f"{now} epoch{'s are' if now > 1 else ' is'} done already",
+            f"step {state.step} is in epoch {state.step * before / state.total_steps:.2f}",
+            "Stop the run where it is, or take more epochs.",
+            kind="run_changed",
+        )
+
+
+def prepare_resume(folder: RunFolder, changes: dict[str, Any]) -> None:
+    """Change settings of a run that is about to be resumed, and check that it can be.
+
+    Raises FarenseError (refused), with nothing changed, for a run that is being trained, for one
+    that is complete and gets no more epochs, and for what `revise` refuses.
+    """
+    if folder.is_alive():
+        os.close(folder.acquire(patience=0.2))
+    config, state = folder.read_config(), record.state_of(folder)
+    revised = revise(folder, changes, state)
     more = revised.train.epochs > config.train.epochs
     if state.status in ("completed", "early_stopping") and not more:
         raise refused(

@@ -18,6 +18,7 @@ from enum import Enum
 from pathlib import Path
 
 from farense_tui.engine import blas
+from farense_tui.engine.awake import keep_awake
 from worker.protocol import simulation
 from worker.protocol.errors import ExitCode, FarenseError, refused
 from worker.protocol.runfolder import RunFolder, disk_error
@@ -75,6 +76,8 @@ def launch(folder: RunFolder) -> Worker:
         raise disk_error(error, folder.path) from error
     finally:
         os.close(lock)
+    if module == "worker":
+        keep_awake(process.pid)
     return Worker(folder, process)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
+from dataclasses import replace
 from threading import Event
 from time import monotonic
 
@@ -14,6 +16,8 @@ from farense_tui.engine.health.observe import Observer
 from farense_tui.engine.supervisor import Worker
 from farense_tui.engine.watch import Snapshot, Watch
 from farense_tui.widgets.outcome import Outcome, outcome
+from worker.protocol.errors import FarenseError
+from worker.protocol.profile import Config
 from worker.protocol.runfolder import RunFolder
 
 _LIVE, _REST = 0.1, 0.5  # seconds between two looks
@@ -47,6 +51,8 @@ class Follower:
         self.folder = folder
         self.worker = worker
         self.observer = Observer(folder)
+        self._config: Config | None = None
+        self._config_of = -1  # first event of the worker whose settings they are
         self._wake = Event()
         self._stopped = False
 
@@ -68,7 +74,7 @@ class Follower:
         while not self._stopped:
             # asked before the look: a worker whose end is known has written its last event
             exit_code = self.worker.process.poll() if self.worker else None
-            snapshot = watch.look(clock.now(), _LONGEST)
+            snapshot = self._with_config(watch.look(clock.now(), _LONGEST))
             before, findings = findings, self.observer.look(snapshot)
             new = told is None or _is_new(snapshot, told, monotonic() - told_at)
             if new or findings is not before:
@@ -77,6 +83,14 @@ class Follower:
             if snapshot.read == 1:
                 self._wake.wait(_LIVE if snapshot.alive else _REST)
                 self._wake.clear()
+
+    def _with_config(self, snapshot: Snapshot) -> Snapshot:
+        """Take the settings of the newest worker: a resume may have changed them."""
+        if snapshot.state.worker_seq != self._config_of:
+            self._config_of = snapshot.state.worker_seq
+            with contextlib.suppress(FarenseError):
+                self._config = self.folder.read_config()
+        return replace(snapshot, config=self._config or snapshot.config)
 
 
 def _is_new(snapshot: Snapshot, told: Snapshot, since: float) -> bool:

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 from farense_tui.engine.supervisor import STOP_PATIENCE, Control
 from farense_tui.engine.watch import Snapshot
 
-Wish = Literal["pause", "continue", "checkpoint", "stop", "kill", "resume"]
+Wish = Literal["pause", "continue", "checkpoint", "stop", "kill", "resume", "change"]
 
 CONTROLS: dict[Wish, Control] = {
     "pause": Control.PAUSE,
@@ -22,26 +22,34 @@ _SAYS: dict[Wish, str] = {
     "stop": "stopping: finishing the step and saving; k again kills it",
     "kill": "killing it",
     "resume": "starting the worker",
+    "change": "finishing the step; then it goes on with what was changed",
 }
 _PATIENCE = 15.0  # seconds after which a wish that nobody answered is no longer shown
 
 
 class Asked(NamedTuple):
-    """A wish, when it was made, and how many checkpoints there had been by then."""
+    """A wish, when it was made, and what there had been by then.
+
+    before: the newest checkpoint's step; of a change, the first event of the worker that ends.
+    """
 
     wish: Wish
     time: float
-    checkpoints: int = 0
+    before: int = 0
 
     def says(self, now: float) -> str:
         """What the head shows for it."""
         if self.wish == "stop" and now - self.time > STOP_PATIENCE:
             return f"it has not stopped for {now - self.time:.0f} s; k kills it"
+        if self.wish == "change" and now - self.time > STOP_PATIENCE:
+            return f"it has not finished its step for {now - self.time:.0f} s; k kills it"
         return _SAYS[self.wish]
 
     def settled(self, snapshot: Snapshot) -> bool:
         """Whether it has come to pass, or has been waited for long enough."""
         phase = snapshot.state.phase
+        if self.wish == "change":
+            return snapshot.alive and snapshot.state.worker_seq > self.before
         if self.wish == "resume":
             done = snapshot.alive and bool(phase) and snapshot.state.last_time > self.time
         elif not snapshot.alive:
@@ -52,7 +60,7 @@ class Asked(NamedTuple):
             done = {
                 "pause": phase == "paused",
                 "continue": phase != "paused",
-                "checkpoint": phase == "saving" or newest(snapshot) > self.checkpoints,
+                "checkpoint": phase == "saving" or newest(snapshot) > self.before,
             }[self.wish]
         return done or snapshot.now - self.time > _PATIENCE
 

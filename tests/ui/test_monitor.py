@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from farense_tui.engine import supervisor
+from farense_tui.engine import clock, supervisor
 from farense_tui.engine.supervisor import Control, Worker
 from farense_tui.widgets.chart import Chart
 from farense_tui.widgets.chart_data import SUBJECTS
@@ -51,8 +51,11 @@ def why(pilot_app: Host) -> str:
 
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
-async def test_it_shows_a_run_at_every_size(tmp_path: Path, size: tuple[int, int]) -> None:
+async def test_it_shows_a_run_at_every_size(
+    tmp_path: Path, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = recorded.live(tmp_path)
+    monkeypatch.setattr(clock, "now", lambda: run.time + 0.3)
     with held(run.folder):
         async with opened(run.folder, size=size) as (_, monitor):
             text = text_of(monitor)
@@ -192,7 +195,7 @@ async def test_only_keys_that_can_do_something_are_offered(
             await pilot.press(key)
         await until(pilot, lambda: len(pilot.app._notifications) == 1)
         assert [notice.message for notice in pilot.app._notifications] == [
-            "The run is complete: there is nothing left to train."
+            "The run is complete: e gives it more epochs."
         ]
         shown = {each.binding.description for each in monitor.active_bindings.values()}
         assert not shown & {"Pause", "Checkpoint", "Stop"}

@@ -1,0 +1,138 @@
+"""Changing a run while it trains: rate, cadence, epochs, and the machine that it has to fit."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import HorizontalGroup, VerticalGroup
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Input, Label, Select, Static
+
+from farense_tui.engine import profiles, runs, steer
+from farense_tui.engine.state import RunState
+from farense_tui.screens.dialogs import keys
+from farense_tui.widgets.setting_row import Choice
+from worker.protocol.errors import FarenseError
+from worker.protocol.profile import Config
+from worker.protocol.runfolder import RunFolder
+from worker.protocol.settings import setting
+
+FIELDS = {
+    "train.learning_rate": "learning rate",
+    "report.eval_every": "validate every",
+    "checkpoint.every": "checkpoint every",
+    "train.epochs": "epochs",
+}
+_AS_IT_IS = ""
+
+
+class ChangeDialog(ModalScreen[dict[str, Any]]):
+    """Gives the changed settings by `section.key`; empty for none."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss({})", "Stay"),
+        Binding("up", "app.focus_previous", "Field above", show=False),
+        Binding("down", "app.focus_next", "Field below", show=False),
+    ]
+    DEFAULT_CSS = """
+    ChangeDialog {
+        .row { height: 1; }
+        .row Label { width: 18; color: $text-muted; }
+        .row Input, .row Choice { width: 1fr; height: 1; border: none; padding: 0; margin: 0; }
+        .row Input { background: $panel; }
+        .row SelectCurrent { border: none; padding: 0; background: $panel; }
+        .row SelectOverlay { border: none; background: $panel; }
+        .what { height: auto; margin-top: 1; }
+        .fault { margin-top: 1; }
+    }
+    """
+
+    def __init__(self, folder: RunFolder, config: Config, state: RunState, alive: bool) -> None:
+        """Begin with what the run has now."""
+        super().__init__(classes="dialog")
+        self._folder = folder
+        self._config = config
+        self._state = state
+        self._alive = alive
+        self._profiles = {each.name: each.profile for each in profiles.find() if each.profile}
+
+    def compose(self) -> ComposeResult:
+        """A field each, what will happen, what is wrong."""
+        with VerticalGroup(classes="box"):
+            yield Static("Change and go on", classes="title", markup=False)
+            for name, label in FIELDS.items():
+                with HorizontalGroup(classes="row"):
+                    yield Label(label)
+                    yield Input(self._text(name), id=name.replace(".", "-"), compact=True)
+            with HorizontalGroup(classes="row"):
+                yield Label("memory as of")
+                choices = [("this run", _AS_IT_IS), *((name, name) for name in self._profiles)]
+                yield Choice(choices, value=_AS_IT_IS, allow_blank=False, compact=True)
+            yield Static(classes="what", markup=False)
+            yield Static(classes="fault", markup=False)
+            yield Static(
+                Content("   ").join([keys("enter", "do it"), keys("esc", "stay")]), classes="keys"
+            )
+
+    def on_mount(self) -> None:
+        """Say what will happen."""
+        self.query_one(Input).focus()
+        self._look()
+
+    @on(Input.Changed)
+    @on(Select.Changed)
+    def _look(self) -> None:
+        """Say what will happen, and what is wrong with what was typed."""
+        changes, fault = self._read()
+        self.query_one(".fault", Static).update(fault)
+        self.query_one(".what", Static).update("" if fault else self._what(changes))
+
+    def on_input_submitted(self) -> None:
+        """Give the changes, if nothing is wrong with them."""
+        changes, fault = self._read()
+        if not fault:
+            self.dismiss(changes)
+
+    def _text(self, name: str) -> str:
+        section, _, key = name.partition(".")
+        value = getattr(getattr(self._config, section), key)
+        return f"{value:g}" if isinstance(value, float) else str(value)
+
+    def _read(self) -> tuple[dict[str, Any], str]:
+        """What was changed, or what is wrong with it."""
+        changes: dict[str, Any] = {}
+        for name in FIELDS:
+            text = self.query_one(f"#{name.replace('.', '-')}", Input).value.strip()
+            if text == self._text(name):
+                continue
+            try:
+                changes[name] = setting(name).parse_text(text)
+            except ValueError as error:
+                return {}, f"{FIELDS[name]} {error}"
+        chosen = str(self.query_one(Choice).value)
+        if chosen != _AS_IT_IS:
+            changes |= steer.to_profile(self._config, self._profiles[chosen])
+        try:
+            runs.revise(self._folder, changes, self._state)
+        except FarenseError as error:
+            return {}, f"{error.title}: {error.detail}"
+        return changes, ""
+
+    def _what(self, changes: dict[str, Any]) -> Content:
+        if not changes:
+            return Content.styled("Nothing is changed.", "$text-muted")
+        told = [f"{name}  {self._text(name)} → {_shown(value)}" for name, value in changes.items()]
+        how = "It finishes its step, saves, and goes on" if self._alive else "It goes on"
+        effective = self._config.effective_batch
+        same = f"{how} with the same effective batch, {effective} examples a step."
+        return Content("\n").join(
+            [*(Content(line) for line in told), Content.styled(same, "$text-muted")]
+        )
+
+
+def _shown(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
