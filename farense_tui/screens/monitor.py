@@ -134,8 +134,8 @@ class MonitorScreen(SteeredScreen, ChartScreen):
     @on(Changed)
     def _take(self, message: Changed) -> None:
         self.end = message.end
-        self.findings = message.findings
         self.snapshot = message.snapshot
+        self.findings = message.findings
 
     def watch_snapshot(self, old: Snapshot | None, snapshot: Snapshot | None) -> None:
         """Hand each widget what it shows; those compare and draw only what changed."""

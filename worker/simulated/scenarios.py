@@ -209,7 +209,11 @@ def diverge(at: Stage) -> Script:
     if at.config.train.learning_rate <= TOO_FAST:
         yield from training(at)
         return
-    yield from training(at, lambda step: falling(step) + 4 * min(1, max(0, step - 150) / 120))
+    yield from training(
+        at,
+        lambda step: falling(step) + 4 * min(1, max(0, step - 150) / 120),
+        valid=lambda step: _validation(step) + 4 * min(1, max(0, step - 150) / 120),
+    )
 
 
 def explode(at: Stage) -> Script:

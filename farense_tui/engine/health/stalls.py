@@ -16,7 +16,7 @@ SWAPPING = 4 << 20  # bytes a second
 _IDLE, _BUSY = 0.02, 0.2  # cores
 _GROWS = 16 << 20  # bytes a minute
 _FIRST_STEP, _FIRST_STEP_LATE = 60.0, 600.0
-_ADVICE = "Write the stacks to the log, they show where it hangs; then stop or kill it, and resume."
+_ADVICE = "The stacks show where it hangs. Then stop or kill it, and resume."
 
 
 def limit(facts: Facts) -> float:
@@ -243,5 +243,5 @@ def deaf(facts: Facts) -> Found | None:
 
 
 RULES = (
-    silent, swapping, download, loading, tokenizing, validation, first_step, step, saving, deaf,
+    deaf, silent, swapping, download, loading, tokenizing, validation, first_step, step, saving,
 )  # fmt: skip

@@ -1,0 +1,54 @@
+"""What of another machine's profile a run takes over, and keeping a Mac awake."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from farense_tui.engine import profiles, steer
+from farense_tui.engine.awake import keep_awake
+from worker.protocol import recipe
+from worker.protocol.profile import Config, Run, Train, replace_setting
+
+
+@pytest.mark.parametrize("name", ["m1-8gb", "m1-16gb", "m1-32gb", "demo"])
+@given(batch=st.integers(1, 40), accumulation=st.integers(1, 40))
+def test_another_profile_never_makes_it_another_run(
+    name: str, batch: int, accumulation: int
+) -> None:
+    train = Train(batch_size=batch, grad_accumulation=accumulation)
+    config = Config(run=Run(name="x"), train=train)
+    profile = profiles.get(name)
+    changed = config
+    for setting, value in steer.to_profile(config, profile).items():
+        assert value != getattr(getattr(config, setting.split(".")[0]), setting.split(".")[1])
+        changed = replace_setting(changed, setting, value)
+    assert not recipe.broken(recipe.of(config), recipe.of(changed))
+    assert changed.train.batch_size <= profile.train.batch_size
+    assert changed.train.grad_checkpoint == profile.train.grad_checkpoint
+    assert changed.memory == profile.memory
+
+
+def test_a_mac_is_kept_awake_and_its_display_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program, told = tmp_path / "caffeinate", tmp_path / "told"
+    program.write_text(f'#!/bin/sh\necho "$@" > {told}.part && mv {told}.part {told}\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    keep_awake(4711)
+    deadline = time.monotonic() + 10
+    while not told.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert told.read_text() == "-i -s -w 4711\n"
+
+
+def test_elsewhere_nothing_is_started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    keep_awake(os.getpid())
