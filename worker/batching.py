@@ -16,10 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker.data import Examples
+from worker.protocol.cutting import cut, padded
 
-PAD_TO = 8
-# What one more micro-batch costs, in tokens of computation (feasibility trial: 48).
-_OVERHEAD = 48
+__all__ = ["MicroBatch", "batches", "collate", "cut", "draw", "padded", "rounded"]
 
 
 @dataclass(frozen=True)
@@ -71,36 +70,6 @@ def draw(at: Position, examples: int, effective_batch: int, seed: int) -> list[i
 @functools.lru_cache(maxsize=1)
 def _order(epoch: int, examples: int, seed: int) -> NDArray[np.int64]:
     return np.random.default_rng([seed, epoch]).permutation(examples)
-
-
-def cut(lengths: Sequence[int], budget: int) -> list[list[int]]:
-    """Cut rows of these lengths into micro-batches of at most `budget` tokens, padding included.
-
-    Sorted by length, and cut where that saves more padding than one more micro-batch costs: the
-    cheapest of all contiguous cuts, by dynamic programming. A row that is longer than the budget
-    goes alone. Gives lists of indices.
-    """
-    order = sorted(range(len(lengths)), key=lambda i: (lengths[i], i))
-    cost = [0.0] + [float("inf")] * len(order)
-    start_of = [0] * (len(order) + 1)
-    for end in range(1, len(order) + 1):
-        width = padded(lengths[order[end - 1]] - 1)
-        most = max(1, budget // width)
-        for start in range(max(0, end - most), end):
-            total = cost[start] + (end - start) * width + _OVERHEAD
-            if total < cost[end]:
-                cost[end], start_of[end] = total, start
-    pieces: list[list[int]] = []
-    end = len(order)
-    while end:
-        pieces.append(order[start_of[end] : end])
-        end = start_of[end]
-    return pieces[::-1]
-
-
-def padded(width: int) -> int:
-    """Round a width up to the next multiple of 8."""
-    return -(-width // PAD_TO) * PAD_TO
 
 
 def rounded(labels: int) -> int:
