@@ -9,6 +9,7 @@ from textual.message import Message
 from farense_tui.engine.inspection import Inspection
 from farense_tui.engine.runs import RunSummary
 from farense_tui.engine.supervisor import Worker
+from farense_tui.engine.vitals import Vitals
 from worker.protocol.errors import FarenseError
 
 
@@ -56,3 +57,12 @@ class Asked(Message):
         """Name its run."""
         super().__init__()
         self.name = name
+
+
+class Sampled(Message):
+    """The machine was looked at."""
+
+    def __init__(self, vitals: Vitals) -> None:
+        """Hand over what is known."""
+        super().__init__()
+        self.vitals = vitals

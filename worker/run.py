@@ -11,6 +11,7 @@ from typing import Any
 import mlx.core as mx
 import mlx.nn as nn
 import mlx.optimizers as optim
+from mlx.utils import tree_flatten
 
 from worker import (
     anatomy,
@@ -233,7 +234,7 @@ def go_back(run: Run) -> None:
 
 def announce(run: Run) -> None:
     """Tell what is about to be trained, and after which step."""
-    valid = run.valid
+    valid, trained = run.valid, _bytes(run.model.trainable_parameters())
     run.output.emit(
         events.RunStarted(
             protocol=events.PROTOCOL,
@@ -249,7 +250,13 @@ def announce(run: Run) -> None:
             valid_examples=len(valid) if valid else 0,
             truncated_examples=run.train.truncated + (valid.truncated if valid else 0),
             weights_bytes=run.size.bytes,
+            base_bytes=trunk.nbytes(run.model) - trained,
+            adapter_bytes=trained + _bytes(run.optimizer.state),
             memory_limit=memory.limit(mx, run.config.memory),
             ranks=run.ranks.size,
         )
     )
+
+
+def _bytes(arrays: Any) -> int:
+    return sum(value.nbytes for _, value in tree_flatten(arrays))

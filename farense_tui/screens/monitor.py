@@ -86,6 +86,7 @@ class MonitorScreen(SteeredScreen, ChartScreen):
         &.-tall RunLog { height: 12; }
         &.-middle HealthCard { max-height: 6; }
         &.-tall HealthCard { max-height: 9; }
+        &.-middle MemoryGauge, &.-tall MemoryGauge { height: 3; }
         &.-middle Trends, &.-tall Trends { height: 3; margin-bottom: 1; }
         &.-middle Trend, &.-tall Trend { height: 3; margin-right: 3; }
 
@@ -97,8 +98,8 @@ class MonitorScreen(SteeredScreen, ChartScreen):
             #side { row-span: 2; height: 100%; }
             RunLog { height: 100%; margin: 0; }
             Trends { layout: vertical; height: auto; }
-            Trend { height: 5; margin: 0 0 1 0; }
-            MemoryGauge { height: 11; margin: 1 0; }
+            Trend { height: 4; margin: 0 0 1 0; }
+            MemoryGauge { height: 1fr; margin-bottom: 1; }
             RunFacts { display: block; }
         }
     }

@@ -136,9 +136,9 @@ class Chart(BrailleCanvas):
             self.pan(0.5 if cells > 0 else -0.5)
 
     def notify_style_update(self) -> None:
-        """Draw in the colours of another theme."""
+        """Draw in the colours of another theme, once the parts of the chart have them too."""
         super().notify_style_update()
-        self._draw()
+        self.call_later(self._draw)
 
     def on_resize(self, event: events.Resize) -> None:
         """Take the new size."""

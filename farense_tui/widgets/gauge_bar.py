@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from farense_tui.engine.series import Series
 from farense_tui.engine.watch import Snapshot
+from worker.protocol.events import Heartbeat, RunStarted
 
 
 class Part(NamedTuple):
@@ -17,12 +19,18 @@ class Part(NamedTuple):
 
 
 class Memory(NamedTuple):
-    """All that the gauge shows. The parts that are known add up to at most `total`."""
+    """All that the gauge shows. The parts that are known add up to at most `total`.
+
+    `limit` is what the machine lets MLX use well, or less if the profile says so; at `stop` the
+    run saves and ends. `history` is the worker's process over time, bytes.
+    """
 
     total: int
     parts: tuple[Part, ...]
     peak: int | None
     limit: int | None
+    stop: int | None = None
+    history: Series = Series()
 
 
 def measure(snapshot: Snapshot) -> Memory:
@@ -31,29 +39,54 @@ def measure(snapshot: Snapshot) -> Memory:
     The machine's figures and the worker's heartbeat are taken at different moments, so what is
     left over never goes below zero.
     """
-    machine = snapshot.memory
-    beat = snapshot.state.heartbeat if snapshot.alive else None
+    machine, state = snapshot.memory, snapshot.state
     used = max(0, machine.total - machine.available)
-    started = snapshot.state.started
-    limit = started.memory_limit if started and started.memory_limit > 0 else None
-    peak = snapshot.state.peak_memory or None
+    limit = state.started.memory_limit or None if state.started else None
+    beat = state.heartbeat if snapshot.alive else None
     if beat is None:
-        unknown = tuple(Part(key, label, None) for key, label in _WORKER) if snapshot.alive else ()
+        unknown = _UNKNOWN if snapshot.alive else ()
         others = Part("others", "in use" if snapshot.alive else "other programs", used)
         parts = (*unknown, others)
     else:
-        rest = max(0, beat.rss - beat.active_memory - beat.cache_memory)
-        worker = (beat.active_memory, beat.cache_memory, rest)
-        parts = (
-            *(Part(key, label, size) for (key, label), size in zip(_WORKER, worker, strict=True)),
-            Part("others", "other programs", max(0, used - sum(worker))),
-        )
-    known = sum(part.bytes or 0 for part in parts)
-    free = Part("free", "free", max(0, machine.total - known))
-    return Memory(machine.total, (*parts, free), peak, limit)
+        worker = (*_active(beat, state.started), *_beside(beat))
+        known = sum(part.bytes or 0 for part in worker)
+        parts = (*worker, Part("others", "other programs", max(0, used - known)))
+    free = max(0, machine.total - sum(part.bytes or 0 for part in parts))
+    critical = snapshot.config.memory.critical if snapshot.config else None
+    return Memory(
+        machine.total,
+        (*parts, Part("free", "free", free)),
+        state.peak_memory or None,
+        limit,
+        int(limit * critical) if limit and critical else None,
+        state.memory,
+    )
 
 
-_WORKER = (("active", "MLX active"), ("cache", "MLX cache"), ("rest", "rest of worker"))
+_UNKNOWN = (
+    Part("active", "MLX active", None),
+    Part("cache", "MLX cache", None),
+    Part("rest", "rest of worker", None),
+)
+
+
+def _active(beat: Heartbeat, started: RunStarted | None) -> tuple[Part, ...]:
+    """What MLX holds: weights, what is trained, and activations; undivided where it is unknown."""
+    if started is None or not started.base_bytes or not started.adapter_bytes:
+        return (Part("active", "MLX active", beat.active_memory),)
+    activations = beat.active_memory - started.base_bytes - started.adapter_bytes
+    if activations < 0:  # not all is loaded yet
+        return (Part("active", "MLX active", beat.active_memory),)
+    return (
+        Part("base", "base weights", started.base_bytes),
+        Part("adapter", "adapter, optimizer", started.adapter_bytes),
+        Part("active", "activations", activations),
+    )
+
+
+def _beside(beat: Heartbeat) -> tuple[Part, ...]:
+    rest = max(0, beat.rss - beat.active_memory - beat.cache_memory)
+    return (Part("cache", "MLX cache", beat.cache_memory), Part("rest", "rest of worker", rest))
 
 
 def cells(sizes: Sequence[int | None], total: int, width: int) -> list[int]:

@@ -2,53 +2,136 @@
 
 from __future__ import annotations
 
+from threading import Event
+from typing import ClassVar
+
+from textual import work
 from textual.app import RenderResult
 from textual.content import Content
 from textual.reactive import reactive
 from textual.widget import Widget
 
 from farense_tui.engine.format import short_size, size
+from farense_tui.engine.vitals import EVERY, Reader, Vitals
+from farense_tui.messages import Sampled
 from farense_tui.widgets.gauge_bar import Memory, cells, free_cell, position
+from farense_tui.widgets.spark import extremes, filled, line_rows
 
 # Told apart by character as well as by colour.
 _LOOKS = {
-    "active": ("█", "$accent"),
-    "cache": ("▓", "$accent 70%"),
-    "rest": ("▒", "$accent 45%"),
-    "others": ("░", "$secondary"),
+    "base": ("█", "$accent"),
+    "adapter": ("▚", "$warning"),
+    "active": ("▓", "$accent 80%"),
+    "cache": ("▒", "$accent 60%"),
+    "rest": ("░", "$accent 50%"),
+    "others": ("╱", "$secondary"),
     "free": ("·", "$text-muted 50%"),
 }
-_PEAK, _LIMIT = ("╎", "bold $foreground"), ("┃", "bold $error")
+_PEAK, _LIMIT, _STOP = ("╎", "bold $foreground"), ("┃", "bold $error"), ("┇", "bold $error")
 _SHORT = {
     "MLX active": "active",
+    "base weights": "base",
+    "adapter, optimizer": "adapter",
     "MLX cache": "cache",
     "rest of worker": "rest",
     "other programs": "other",
 }
+_TALL = 7  # rows from which the legend is a list
 
 
 class MemoryGauge(Widget):
-    """A stacked bar with its legend; in a tall place the legend is a list."""
+    """A stacked bar with its legend; in a tall place the legend is a list, with the history."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"gauge--history"}
 
     DEFAULT_CSS = """
     MemoryGauge {
         height: 2;
     }
+    MemoryGauge > .gauge--history { color: $secondary; }
     """
 
     memory: reactive[Memory | None] = reactive(None)
+    vitals: reactive[Vitals] = reactive(Vitals())
+
+    def __init__(self) -> None:
+        """Nothing is known yet."""
+        super().__init__()
+        self._unmounted = Event()
+
+    def on_mount(self) -> None:
+        """Begin to look at the machine."""
+        self._look()
+
+    def on_unmount(self) -> None:
+        """Let the thread end."""
+        self._unmounted.set()
+
+    @work(thread=True, group="vitals")
+    def _look(self) -> None:
+        reader = Reader()
+        while not self._unmounted.is_set():
+            self.post_message(Sampled(reader.look()))
+            self._unmounted.wait(EVERY)
+
+    def on_sampled(self, message: Sampled) -> None:
+        """Show it."""
+        message.stop()
+        self.vitals = message.vitals
 
     def render(self) -> RenderResult:
-        """Bar first, then as much of the legend as there is room for."""
+        """Bar first, then as much of the rest as there is room for."""
         width, height = self.size
         if self.memory is None or width < 10:
             return ""
-        if height > 6:
-            return _tall(self.memory, width)
+        if height >= _TALL:
+            return self._tall(self.memory, width, height)
         lines = [_line_with_bar(self.memory, width)]
-        if height > 1:
-            lines.append(_legend(self.memory, width))
-        return Content("\n").join(lines)
+        machine = Content("   ").join(_told(self.vitals))
+        if height > 2:
+            lines += [_legend(self.memory, width), Content.assemble(" " * 8, machine)]
+        elif height > 1:  # what presses comes before what is where
+            before = machine if self.vitals.alarming else Content("")
+            lines.append(_legend(self.memory, width, before))
+        return Content("\n").join(line.truncate(width, ellipsis=True) for line in lines)
+
+    def _tall(self, memory: Memory, width: int, height: int) -> Content:
+        head = _row(("", ""), "memory", size(memory.total), width)
+        marks = (
+            (_PEAK, "peak of MLX", memory.peak),
+            (_LIMIT, "limit for MLX", memory.limit),
+            (_STOP, "saves and stops at", memory.stop),
+        )
+        rows = [_row(_LOOKS[p.key], p.label, size(p.bytes), width) for p in memory.parts]
+        rows += [_row(look, label, size(value), width) for look, label, value in marks]
+        rows += _told(self.vitals) or [Content.styled("swap and pressure unknown", "$text-muted")]
+        lines = [head, bar(memory, width), *rows]
+        columns = filled(memory.history, width * 2)
+        left = height - len(lines) - 1
+        if columns and left > 0:
+            low, high = (size(value) for value in extremes(memory.history) or (0, 0))
+            lines.append(_row(("", ""), "process so far", f"{low} to {high}", width))
+            ink = self.get_component_styles("gauge--history").color.hex
+            lines += [Content.styled(row, ink) for row in line_rows(columns, width, left)]
+        return Content("\n").join(lines[:height])
+
+
+def _told(vitals: Vitals) -> list[Content]:
+    """What is known of swapping, pressure and the GPU; what is not is left out."""
+    style = "bold $warning" if vitals.alarming else "$foreground"
+    told = []
+    if vitals.swap_out is not None and vitals.swap_in is not None:
+        rates = f"{short_size(vitals.swap_out)}/s out  {short_size(vitals.swap_in)}/s in"
+        told.append(Content.assemble(("swap ", "$text-muted"), (rates, style)))
+    if vitals.pressure is not None:
+        told.append(Content.assemble(("pressure ", "$text-muted"), (vitals.pressure, style)))
+    if vitals.stalled is not None:
+        share = f"{vitals.stalled:.0%} of the time"
+        told.append(Content.assemble(("waits for memory ", "$text-muted"), (share, style)))
+    if vitals.gpu is not None:
+        watts = f", {vitals.gpu_power:.0f} W" if vitals.gpu_power is not None else ""
+        told.append(Content.assemble(("GPU ", "$text-muted"), f"{vitals.gpu:.0%}{watts}"))
+    return told
 
 
 def bar(memory: Memory, width: int) -> Content:
@@ -59,7 +142,7 @@ def bar(memory: Memory, width: int) -> Content:
         for part, count in zip(memory.parts, counts, strict=True)
         for _ in range(count)
     ]
-    for mark, look in ((memory.peak, _PEAK), (memory.limit, _LIMIT)):
+    for mark, look in ((memory.peak, _PEAK), (memory.stop, _STOP), (memory.limit, _LIMIT)):
         if mark and row:
             row[free_cell(position(mark, memory.total, width), counts)] = look
     return Content.assemble(*row)
@@ -78,11 +161,11 @@ def _line_with_bar(memory: Memory, width: int) -> Content:
     return Content.assemble(label, bar(memory, room), right)
 
 
-def _legend(memory: Memory, width: int) -> Content:
+def _legend(memory: Memory, width: int, before: Content | None = None) -> Content:
     """The legend on one line; entries that do not fit are left out from the right."""
-    line = Content("        ")
+    line = Content.assemble(" " * 8, before, "  ") if before else Content(" " * 8)
     for part in memory.parts:
-        label = _SHORT.get(part.label, part.label) if width < 110 else part.label
+        label = _SHORT.get(part.label, part.label) if width < 130 else part.label
         longer = Content.assemble(
             line, _LOOKS[part.key], (f" {label} ", "$text-muted"), short_size(part.bytes), "  "
         )
@@ -90,14 +173,6 @@ def _legend(memory: Memory, width: int) -> Content:
             break
         line = longer
     return line
-
-
-def _tall(memory: Memory, width: int) -> Content:
-    head = _row(("", ""), "memory", size(memory.total), width)
-    rows = [_row(_LOOKS[part.key], part.label, size(part.bytes), width) for part in memory.parts]
-    rows.append(_row(_PEAK, "peak of MLX active", size(memory.peak), width))
-    rows.append(_row(_LIMIT, "limit that the machine sets to MLX", size(memory.limit), width))
-    return Content("\n").join([head, bar(memory, width), Content(""), *rows])
 
 
 def _row(look: tuple[str, str], label: str, value: str, width: int) -> Content:

@@ -53,6 +53,21 @@ def line_rows(columns: Sequence[Column], width: int, height: int) -> list[str]:
     return ["".join(chr(BLANK | bits) if bits else " " for bits in row) for row in dots]
 
 
+def filled(series: Series, count: int) -> list[Column]:
+    """Give `count` columns; where there was nothing, as between two workers, the one before."""
+    found = series.columns(count)
+    if not found or len(found) == count:
+        return found
+    start, end = found[0].step, found[-1].step
+    width = (end - start) / count or 1.0
+    at, columns = 0, []
+    for number in range(count):
+        while at + 1 < len(found) and found[at + 1].step <= start + (number + 1) * width:
+            at += 1
+        columns.append(found[at])
+    return columns
+
+
 def column_values(series: Series, count: int) -> list[float]:
     """Give one mean for each of at most `count` columns."""
     return [column.mean for column in series.columns(count)]

@@ -18,8 +18,9 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from farense_tui.engine import clock, datacheck, hardware, models, runs
+from farense_tui.engine import clock, datacheck, hardware, models, runs, vitals
 from farense_tui.engine.hardware import GIB, Machine, MemorySample
+from farense_tui.engine.vitals import Vitals
 from farense_tui.screens import look
 from worker.protocol.datacheck import Report, Split
 from worker.protocol.runfolder import RunFolder
@@ -30,6 +31,7 @@ REPORT = Report(
     "data", "embedded", 512, True, "chat", (Split("train", 640, 9000, 4000, 7, 13, 20, 31),)
 )
 MEMORY = MemorySample(total=16 * GIB, available=int(9.6 * GIB), swap_used=0)
+VITALS = Vitals(swap_in=0.0, swap_out=0.0, pressure="normal", gpu=0.93, gpu_power=8.2)
 
 _STAND_IN = """
 import os, signal, sys, time
@@ -73,6 +75,7 @@ def _still(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clock, "now", lambda: NOW)
     monkeypatch.setattr(hardware, "machine", lambda: M1)
     monkeypatch.setattr(hardware, "memory", lambda: MEMORY)
+    monkeypatch.setattr(vitals.Reader, "look", lambda self: VITALS)
     monkeypatch.setattr(Input, "cursor_blink", False)
     monkeypatch.setattr(psutil, "boot_time", lambda: 0.0)
 

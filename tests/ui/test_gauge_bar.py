@@ -8,15 +8,21 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace as changed
+from rich.cells import cell_len
+from textual.app import App, ComposeResult
 
 from farense_tui.engine import hardware
 from farense_tui.engine.hardware import GIB, MemorySample
+from farense_tui.engine.vitals import Reader, Vitals
 from farense_tui.engine.watch import Snapshot, Watch
 from farense_tui.widgets.gauge_bar import Memory, Part, cells, free_cell, measure, position
-from farense_tui.widgets.memory_gauge import bar
+from farense_tui.widgets.memory_gauge import MemoryGauge, bar
 from tests.ui import recorded
+from tests.ui.conftest import until
 from tests.ui.monitor_host import held
 
+MIB = 1 << 20
 SIZES = st.lists(st.one_of(st.none(), st.integers(-(2**40), 2**44)), min_size=1, max_size=6)
 
 
@@ -63,10 +69,68 @@ def test_the_parts_make_up_the_machine(snapshot: Snapshot) -> None:
     found = sizes(measure(snapshot))
     beat = snapshot.state.heartbeat
     assert beat is not None
-    assert found["active"] == beat.active_memory
+    assert found["base"] == 700 * MIB
+    assert found["adapter"] == 36 * MIB
+    assert found["active"] == beat.active_memory - 736 * MIB
     assert found["rest"] == beat.rss - beat.active_memory - beat.cache_memory
     assert found["free"] == 9 * GIB
     assert sum(size or 0 for size in found.values()) == 16 * GIB
+
+
+def test_what_mlx_holds_is_not_divided_by_guesses(snapshot: Snapshot) -> None:
+    """An old record, and a model that is not all loaded yet."""
+    beat, started = snapshot.state.heartbeat, snapshot.state.started
+    assert beat is not None
+    for state in (
+        changed(snapshot.state, started=changed(started, base_bytes=0)),
+        changed(snapshot.state, started=None),
+        changed(snapshot.state, heartbeat=changed(beat, active_memory=300 * MIB)),
+    ):
+        found = sizes(measure(replace(snapshot, state=state)))
+        assert state.heartbeat is not None
+        assert found["active"] == state.heartbeat.active_memory
+        assert "base" not in found
+
+
+def test_the_limits_are_marked(snapshot: Snapshot) -> None:
+    memory = measure(snapshot)
+    assert memory.limit == int(10.67 * GIB)
+    assert memory.stop == int(memory.limit * 0.95)
+    assert memory.peak == 3 * GIB
+    assert measure(replace(snapshot, config=None)).stop is None
+
+
+@pytest.mark.parametrize("size", [(60, 1), (80, 2), (118, 3), (52, 18), (30, 40)])
+async def test_the_gauge_has_room_for_the_figures(
+    snapshot: Snapshot, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = Vitals(swap_out=12 << 20, swap_in=0, pressure="warning", gpu=0.5)
+    monkeypatch.setattr(Reader, "look", lambda self: found)
+
+    class Gauge(App[None]):
+        def compose(self) -> ComposeResult:
+            yield MemoryGauge()
+
+    app = Gauge()
+    async with app.run_test(size=size) as pilot:
+        gauge = app.query_one(MemoryGauge)
+        gauge.styles.height = size[1]
+        gauge.memory = measure(snapshot)
+        await until(pilot, lambda: gauge.vitals == found)
+        lines = str(gauge.render()).split("\n")
+    assert len(lines) <= size[1]
+    assert max(cell_len(line) for line in lines) <= size[0]
+    text = "\n".join(lines)
+    assert "memory" in lines[0]
+    if size[1] > 1:
+        assert "12M/s out" in text
+        assert "warning" in text
+    if size[1] > 2:
+        assert "activations" in text
+        assert "50%" in text
+    if size[1] > 10:
+        assert "saves and stops at" in text
+        assert "process" in text
 
 
 def test_figures_of_different_moments_never_give_less_than_nothing(snapshot: Snapshot) -> None:
@@ -77,8 +141,6 @@ def test_figures_of_different_moments_never_give_less_than_nothing(snapshot: Sna
 
 
 def test_a_worker_without_a_heartbeat_is_unknown(snapshot: Snapshot) -> None:
-    from msgspec.structs import replace as changed
-
     silent = replace(snapshot, state=changed(snapshot.state, heartbeat=None))
     found = sizes(measure(silent))
     assert (found["active"], found["cache"], found["rest"]) == (None, None, None)
@@ -90,8 +152,6 @@ def test_a_worker_that_is_gone_has_no_memory(snapshot: Snapshot) -> None:
 
 
 def test_a_limit_that_is_not_known_has_no_mark(snapshot: Snapshot) -> None:
-    from msgspec.structs import replace as changed
-
     assert measure(snapshot).limit == int(10.67 * GIB)
     started = changed(snapshot.state.started, memory_limit=0)
     unknown = replace(snapshot, state=changed(snapshot.state, started=started))

@@ -11,8 +11,10 @@ from textual.pilot import Pilot
 
 from farense_tui.engine import clock
 from farense_tui.widgets.chart import Chart
+from farense_tui.widgets.memory_gauge import MemoryGauge
 from farense_tui.widgets.trends import Trend
 from tests.ui import recorded
+from tests.ui.conftest import VITALS
 from tests.ui.monitor_host import Host, held, settled, until
 from tests.ui.recorded import Recording
 
@@ -28,6 +30,8 @@ def never_restarted(monkeypatch: pytest.MonkeyPatch) -> None:
 async def read(pilot: Pilot[None]) -> None:
     """Wait until all that was read is drawn."""
     monitor = await settled(pilot)
+    gauge = monitor.query_one(MemoryGauge)
+    await until(pilot, lambda: gauge.vitals == VITALS)
     drawn = [monitor.query_one(Chart)._throttle, *(t._throttle for t in monitor.query(Trend))]
     await until(pilot, lambda: not any(throttle.waiting for throttle in drawn))
     await pilot.pause()

@@ -65,6 +65,12 @@ class RunStarted(Event, tag="run_started", frozen=True, kw_only=True):
     valid_examples: int = 0
     truncated_examples: Annotated[int, Meta(description="of both, longer than max_seq_length")] = 0
     weights_bytes: Annotated[int, Meta(description="of the model with the adapter")] = 0
+    base_bytes: Annotated[
+        int, Meta(description="of the frozen weights that stay in memory; 0 unknown")
+    ] = 0
+    adapter_bytes: Annotated[
+        int, Meta(description="of what is trained, with the optimizer's state; 0 unknown")
+    ] = 0
     memory_limit: Annotated[
         int, Meta(description="the machine's recommended working set for MLX, bytes; 0 unknown")
     ] = 0
