@@ -27,6 +27,8 @@ _LOOK_FOR_TERMINAL = 2.0
 if TYPE_CHECKING:
     from textual.command import Provider
 
+    from farense_tui.engine.health import Action
+
 
 def _commands() -> type[Provider]:
     """Import the palette's commands when the palette is opened, not before the first paint."""
@@ -82,13 +84,27 @@ class FarenseApp(App[None]):
             self.install_screen(LaunchScreen(self.runs_dir), "launch")
         self._show_main("launch")
 
-    def open_run(self, folder: RunFolder, worker: Worker | None = None) -> None:
-        """Go to the monitor of a run; `worker` is its worker if this process started it."""
+    def open_run(
+        self, folder: RunFolder, worker: Worker | None = None, remedy: Action | None = None
+    ) -> None:
+        """Go to the monitor of a run; `worker` is its worker if this process started it.
+
+        remedy: what is to be done with the run as soon as it is shown.
+        """
         from farense_tui.screens.monitor import MonitorScreen
 
         if worker:
             self._started[folder.path] = worker
-        self._show_main(MonitorScreen(folder, worker or self._started.get(folder.path)))
+        monitor = MonitorScreen(folder, worker or self._started.get(folder.path))
+        self._show_main(monitor)
+        if remedy:
+            monitor.call_after_refresh(monitor.do, remedy)
+
+    def run_moved(self, old: RunFolder, new: RunFolder) -> None:
+        """Open a monitor that is on a run that was renamed anew, where it is now."""
+        self._started.pop(old.path, None)
+        if getattr(self.screen_stack[1], "folder", None) == old:
+            self.open_run(new)
 
     def open_runs(self) -> None:
         """Lay the list of runs over the main screen."""

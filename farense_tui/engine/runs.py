@@ -19,6 +19,7 @@ from farense_tui import __version__
 from farense_tui.engine import models, record
 from farense_tui.engine.assets import embedded_data
 from farense_tui.engine.state import RunState
+from farense_tui.engine.text import clean
 from worker.protocol import dataset, recipe
 from worker.protocol.errors import FarenseError, refused
 from worker.protocol.profile import Config, Profile, Run, check, replace_setting
@@ -27,6 +28,7 @@ from worker.protocol.runfolder import RunFolder, check_name, disk_error, write_a
 
 # What a run writes at the least; the worker asks for more once it knows the adapter's size.
 _LEAST_SPACE = 64 << 20
+_NOTE = 500  # characters
 
 
 @dataclass(frozen=True)
@@ -246,6 +248,45 @@ def delete(folder: RunFolder) -> None:
             shutil.rmtree(folder.path)
     finally:
         os.close(lock)
+
+
+def rename(folder: RunFolder, name: str) -> RunFolder:
+    """Give a run another name; FarenseError (refused) if it is taken or a worker is at it."""
+    check_name(name)
+    target = folder.path.with_name(name)
+    if target.exists():
+        raise refused(f"there is a run {name} already", str(target), kind="run_exists")
+    lock = folder.acquire()
+    try:
+        with alone(folder):
+            with contextlib.suppress(FarenseError):  # a config.toml with faults goes as it is
+                config = replace_setting(folder.read_config(), "run.name", name)
+                write_atomically(folder.config, dumps(config))
+            folder.path.rename(target)
+    except OSError as error:
+        raise disk_error(error, folder.path) from error
+    finally:
+        os.close(lock)
+    return RunFolder(target)
+
+
+def note(folder: RunFolder) -> str:
+    """What the user has noted on a run, one cleaned line; empty for nothing."""
+    try:
+        return clean(folder.remark.read_text(encoding="utf-8", errors="replace")[:_NOTE])
+    except OSError:
+        return ""
+
+
+def write_note(folder: RunFolder, text: str) -> None:
+    """Note something on a run; nothing takes the note away."""
+    try:
+        if text.strip():
+            write_atomically(folder.remark, f"{clean(text)[:_NOTE]}\n")
+        else:
+            folder.remark.unlink(missing_ok=True)
+    except OSError as error:
+        raise disk_error(error, folder.path) from error
 
 
 @contextlib.contextmanager

@@ -118,6 +118,31 @@ class NameDialog(ModalScreen[str]):
             self.dismiss(message.value)
 
 
+class NoteDialog(ModalScreen[str | None]):
+    """Asks for a line of text; gives None for leaving it as it was."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "Cancel")]
+
+    def __init__(self, title: str, text: str) -> None:
+        """Begin with the text there is."""
+        super().__init__(classes="dialog")
+        self._title = title
+        self._text_before = text
+
+    def compose(self) -> ComposeResult:
+        """The field."""
+        with VerticalGroup(classes="box"):
+            yield Static(self._title, classes="title", markup=False)
+            yield Input(self._text_before, compact=True, select_on_focus=False)
+            yield Static(
+                Content("   ").join([keys("enter", "save"), keys("esc", "stay")]), classes="keys"
+            )
+
+    def on_input_submitted(self, message: Input.Submitted) -> None:
+        """Give the text, which may be empty."""
+        self.dismiss(message.value)
+
+
 def keys(key: str, label: str) -> Content:
     """A key and what it does, as the footer shows it."""
     return Content.assemble((key, "bold $accent"), f"  {label}")

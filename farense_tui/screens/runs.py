@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -18,10 +19,11 @@ from farense_tui.engine.listing import Listing
 from farense_tui.engine.runs import RunSummary
 from farense_tui.engine.supervisor import Control
 from farense_tui.messages import Asked, Refused, RunsRead
-from farense_tui.screens.dialogs import Answer, AskDialog
+from farense_tui.screens.dialogs import Answer, AskDialog, NameDialog, NoteDialog
+from farense_tui.screens.post_mortem import PostMortemScreen
 from farense_tui.widgets.run_table import RunTable
 from worker.protocol.errors import FarenseError
-from worker.protocol.runfolder import RunFolder, disk_error
+from worker.protocol.runfolder import RunFolder, check_name, disk_error
 
 if TYPE_CHECKING:
     from farense_tui.app import FarenseApp
@@ -39,6 +41,9 @@ class RunsScreen(Screen[None]):
         Binding("d", "delete", "Delete"),
         Binding("space", "mark", "Mark", tooltip="Mark the run for a comparison, or not"),
         Binding("c", "compare", "Compare", tooltip="The marked runs in one chart"),
+        Binding("p", "post_mortem", "What happened", show=False, tooltip="To a run that ended"),
+        Binding("m", "rename", "Rename", show=False),
+        Binding("n", "note", "Note", show=False, tooltip="A line to remember it by"),
         Binding("escape,l", "back", "Back"),
     ]
     app: FarenseApp
@@ -96,14 +101,15 @@ class RunsScreen(Screen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Grey out what cannot be done with the run under the cursor."""
-        if action not in ("resume", "stop", "delete") or not self.is_mounted:
+        possible_for = ("resume", "stop", "delete", "rename", "post_mortem")
+        if action not in possible_for or not self.is_mounted:
             return True
         summary = self.current
         if summary is None:
             return False
         alive = summary.status in ("running", "paused", "stopping")
-        possible = {"resume": summary.resumable, "stop": alive, "delete": not alive}
-        return True if possible[action] else None
+        possible = {"resume": summary.resumable, "stop": alive}
+        return True if possible.get(action, not alive) else None
 
     def on_data_table_row_selected(self) -> None:
         """Open the monitor."""
@@ -163,6 +169,55 @@ class RunsScreen(Screen[None]):
         if await self.app.push_screen_wait(dialog) == "y":
             self._delete(summary.folder)
 
+    @work
+    async def action_rename(self) -> None:
+        """Give the run another name."""
+        summary = self.current
+        if summary is None:
+            return
+        old = summary.folder
+        dialog = NameDialog(
+            f"Rename {old.name}", "Its folder moves with it.", old.name, _name_fault
+        )
+        name = await self.app.push_screen_wait(dialog)
+        if name and name != old.name:
+            self._do(lambda: runs.rename(old, name), old)
+
+    @work
+    async def action_note(self) -> None:
+        """Note something on the run."""
+        if (summary := self.current) is None:
+            return
+        folder = summary.folder
+        text = await self.app.push_screen_wait(
+            NoteDialog(f"A note on {folder.name}", runs.note(folder))
+        )
+        if text is not None:
+            self._do(lambda: runs.write_note(folder, text), None)
+
+    @work
+    async def action_post_mortem(self) -> None:
+        """Show how the run ended, and do what is chosen there."""
+        if (summary := self.current) is None:
+            return
+        action = await self.app.push_screen_wait(PostMortemScreen(summary.folder))
+        if action and action.deed == "resume":
+            self.app.resume_run(summary.folder)
+        elif action:
+            self.app.open_run(summary.folder, remedy=action)
+
+    @work(thread=True, group="control")
+    def _do(self, deed: Callable[[], object], moved: RunFolder | None) -> None:
+        """Change something on the disk; a monitor on a run that moved is opened anew."""
+        try:
+            done = deed()
+        except FarenseError as error:
+            self.app.post_message(Refused(error))
+        else:
+            self.call_later(self._look)
+            if isinstance(done, RunFolder) and moved:
+                self.call_later(self.app.run_moved, moved, done)
+
     @work(thread=True, group="control")
     def _delete(self, folder: RunFolder) -> None:
         try:
@@ -172,6 +227,14 @@ class RunsScreen(Screen[None]):
         except OSError as error:
             self.app.post_message(Refused(disk_error(error, folder.path)))
         self.call_later(self._look)
+
+
+def _name_fault(name: str) -> str:
+    try:
+        check_name(name)
+    except FarenseError as error:
+        return error.hint
+    return ""
 
 
 def _detail(summary: RunSummary) -> Content:
@@ -189,4 +252,8 @@ def _detail(summary: RunSummary) -> Content:
     if config:
         profile = config.run.profile_name
         second = " · ".join(filter(None, (profile, config.model.repo, config.data.path)))
+    if remark := runs.note(summary.folder):
+        first = f"{remark}   {first}"
+    if summary.status in ("failed", "killed", "lost"):
+        first = f"{first}   p tells what happened"
     return Content.assemble(first, "\n", (second, "$text-muted"))

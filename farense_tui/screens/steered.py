@@ -60,6 +60,7 @@ class SteeredScreen(Screen[None]):
         Binding("r", "resume", "Resume", tooltip="Go on from the newest checkpoint"),
         Binding("e", "change", "Change", tooltip="Rate, cadence, epochs, memory; and go on"),
         Binding("h", "health", "What is wrong", show=False, tooltip="And what to do about it"),
+        Binding("p", "post_mortem", "What happened", show=False, tooltip="Of a run that has ended"),
         Binding("w", "stacks", "Where it is", show=False, tooltip="The stacks of its threads"),
     ]
 
@@ -94,7 +95,7 @@ class SteeredScreen(Screen[None]):
             return True
         if action in ("pause", "checkpoint", "stop", "stacks"):
             return self.alive
-        return not self.alive if action == "resume" else True
+        return not self.alive if action in ("resume", "post_mortem") else True
 
     def settle(self, snapshot: Snapshot) -> None:
         """Forget what was asked once it has come to pass."""
@@ -138,6 +139,16 @@ class SteeredScreen(Screen[None]):
 
         action = await self.app.push_screen_wait(HealthDialog(self.findings, self.alive))
         if action:
+            self.do(action)
+
+    @work
+    async def action_post_mortem(self) -> None:
+        """Show the page on how it ended, and do what is chosen there."""
+        from farense_tui.screens.post_mortem import PostMortemScreen
+
+        worker = self._follower.worker
+        code = worker.process.poll() if worker else None
+        if action := await self.app.push_screen_wait(PostMortemScreen(self.folder, code)):
             self.do(action)
 
     @work

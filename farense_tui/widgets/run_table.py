@@ -13,11 +13,18 @@ from textual.widgets.data_table import ColumnKey
 from farense_tui.engine import clock
 from farense_tui.engine import format as f
 from farense_tui.engine.runs import RunSummary
+from farense_tui.engine.state import RunState
+from farense_tui.widgets.slim_bar import slim_bar
+from farense_tui.widgets.spark import column_values, spark_rows
 from farense_tui.widgets.status import shown as shown_status
 
 # Widths of their own, because a table cannot measure Content; the name takes what is left.
-_COLUMNS = {"run": 0, "state": 12, "step": 9, "loss": 7, "best val.": 9, "written": 10}
+_COLUMNS = {
+    "run": 0, "state": 12, "step": 9, "curve": 6, "loss": 7, "best val.": 9, "written": 10,
+}  # fmt: skip
 _NAME_WIDTHS = (12, 48)
+_WIDE, _WIDE_COLUMNS = 104, {"step": 20, "curve": 16}  # with a bar before the step
+_BAR = 10
 
 
 class RunTable(DataTable[Content]):
@@ -37,6 +44,7 @@ class RunTable(DataTable[Content]):
         self._summaries: list[RunSummary] = []
         self._marks: list[str] = []
         self._name_width = _NAME_WIDTHS[0]
+        self._wide = False
 
     def on_mount(self) -> None:
         """Make the columns."""
@@ -45,7 +53,11 @@ class RunTable(DataTable[Content]):
 
     def on_resize(self, event: Resize) -> None:
         """Give the names the width that the other columns leave."""
-        taken = sum(_COLUMNS.values()) + 2 * self.cell_padding * len(_COLUMNS) + 1
+        self._wide = event.size.width >= _WIDE
+        widths = {**_COLUMNS, **(_WIDE_COLUMNS if self._wide else {})}
+        for column, width in widths.items():
+            self.columns[ColumnKey(column)].width = width
+        taken = sum(widths.values()) + 2 * self.cell_padding * len(widths) + 1
         low, high = _NAME_WIDTHS
         self._name_width = min(high, max(low, event.size.width - taken))
         self.columns[ColumnKey("run")].width = self._name_width
@@ -81,7 +93,9 @@ class RunTable(DataTable[Content]):
         self._summaries = sorted(summaries, key=_newest_first)
         now = clock.now()
         cells = {
-            str(s.folder.path): _cells(s, now, self._name_width, str(s.folder.path) in self._marks)
+            str(s.folder.path): _cells(
+                s, now, self._name_width, str(s.folder.path) in self._marks, self._wide
+            )
             for s in self._summaries
         }
         if list(cells) != list(self._shown):
@@ -108,22 +122,30 @@ def _newest_first(summary: RunSummary) -> tuple[float, str]:
     return (-created, summary.folder.name)
 
 
-def _cells(summary: RunSummary, now: float, width: int, marked: bool) -> tuple[Content, ...]:
+def _cells(
+    summary: RunSummary, now: float, width: int, marked: bool, wide: bool
+) -> tuple[Content, ...]:
     state = summary.state
-    step = f"{state.step}/{state.total_steps}" if state.total_steps else f.UNKNOWN
     best = f.loss(state.best.loss if state.best else None)
     when = f.ago(state.last_time, now) if state.last_time else f.UNKNOWN
+    curve = column_values(state.loss, (_WIDE_COLUMNS if wide else _COLUMNS)["curve"])
     return (
         Content.assemble(
             ("◆ " if marked else "", "$accent"), (summary.folder.name, "bold")
         ).truncate(width, ellipsis=True),
         shown_status(summary.status),
-        Content(step),
+        _step(state, wide),
+        Content.styled(spark_rows(curve)[0], "$secondary"),
         Content(f.loss(state.loss.last)),
         Content(best),
         Content.styled(when, "$text-muted"),
     )
 
 
-def _name(name: str, marked: bool) -> Content:
-    return Content.assemble(("◆ " if marked else "", "$accent"), (name, "bold"))
+def _step(state: RunState, wide: bool) -> Content:
+    """How far it is; beside a bar where there is room."""
+    if not state.total_steps:
+        return Content(f.UNKNOWN)
+    text = f"{state.step}/{state.total_steps}"
+    bar = slim_bar(state.step / state.total_steps, _BAR)
+    return Content.assemble(bar, " ", text) if wide else Content(text)

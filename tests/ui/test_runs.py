@@ -5,19 +5,24 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from textual.pilot import Pilot
 from textual.screen import Screen
-from textual.widgets import Static
+from textual.widgets import Input, Static
 
 from farense_tui.app import FarenseApp
-from farense_tui.screens.dialogs import AskDialog, ErrorDialog
+from farense_tui.engine import clock, runs, simulation, supervisor
+from farense_tui.screens.dialogs import AskDialog, ErrorDialog, NameDialog, NoteDialog
 from farense_tui.screens.monitor import MonitorScreen
+from farense_tui.screens.post_mortem import PostMortemScreen
 from farense_tui.screens.runs import RunsScreen
 from farense_tui.widgets.run_table import RunTable
+from tests.real_runs import state_of
 from tests.ui import recorded
 from tests.ui.conftest import StandIn, until
+from worker.protocol.errors import FarenseError
 from worker.protocol.events import Step
 from worker.protocol.runfolder import RunFolder
 
@@ -72,7 +77,8 @@ async def test_every_run_is_told_with_its_state(three: Path) -> None:
         assert found["done"][:2] == ["✓ completed", "600/600"]
         assert found["broken"][:2] == ["✗ failed", "230/600"]
         assert found["gone"][0] in ("✗ killed", "? lost")
-        assert found["done"][4] == "44 min ago"
+        assert found["done"][5] == "44 min ago"
+        assert found["done"][2] == "█▃▁▁▁▁"
         await put_cursor(pilot, screen, "odd")
         assert "cannot be read" in str(screen.query_one("#run-detail", Static).render())
 
@@ -105,7 +111,7 @@ async def test_only_new_lines_are_read_again(three: Path) -> None:
         with events.open("ab") as file:
             file.write(encode(step))
         await until(pilot, lambda: rows(screen)["gone"][1] == "231/600")
-        assert rows(screen)["gone"][2] == "0.1250"
+        assert rows(screen)["gone"][3] == "0.1250"
 
 
 async def test_enter_opens_the_monitor_and_escape_leads_back(three: Path) -> None:
@@ -160,3 +166,116 @@ async def test_an_empty_folder_says_what_to_do(runs_dir: Path) -> None:
         await until(pilot, lambda: "No runs yet" in str(detail.render()))
         await pilot.press("enter", "r", "k", "d")
         assert pilot.app.screen is screen
+
+
+# ---- name, note, what happened ------------------------------------------------------------------
+
+
+async def typed(pilot: Pilot[None], dialog: type[Screen[Any]], key: str, text: str) -> None:
+    """Open a dialog, type, and press enter."""
+    before = pilot.app.screen
+    await pilot.press(key)
+    await until(pilot, lambda: isinstance(pilot.app.screen, dialog))
+    pilot.app.screen.query_one(Input).value = text
+    await pilot.press("enter")
+    await until(pilot, lambda: pilot.app.screen is before)
+
+
+async def test_a_run_is_renamed_with_its_folder(three: Path) -> None:
+    async with listed(three) as (pilot, screen):
+        await put_cursor(pilot, screen, "broken")
+        await typed(pilot, NameDialog, "m", "mended.1")
+        await until(pilot, lambda: set(rows(screen)) == {"done", "mended.1", "gone"})
+    assert not (three / "broken").exists()
+    assert RunFolder(three / "mended.1").read_config().run.name == "mended.1"
+
+
+async def test_a_name_that_is_taken_or_cannot_be_one_is_refused(three: Path) -> None:
+    async with listed(three) as (pilot, screen):
+        await put_cursor(pilot, screen, "broken")
+        await pilot.press("m")
+        await until(pilot, lambda: isinstance(pilot.app.screen, NameDialog))
+        pilot.app.screen.query_one(Input).value = "../up"
+        await pilot.press("enter")
+        assert isinstance(pilot.app.screen, NameDialog)
+        pilot.app.screen.query_one(Input).value = "done"
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, ErrorDialog))
+    assert (three / "broken").is_dir()
+
+
+async def test_a_living_run_keeps_its_name(three: Path, stand_in: StandIn) -> None:
+    stand_in(RunFolder(three / "gone"))
+    with pytest.raises(FarenseError, match="already being trained"):
+        runs.rename(RunFolder(three / "gone"), "other")
+    async with listed(three) as (pilot, screen):
+        await put_cursor(pilot, screen, "gone")
+        assert screen.check_action("rename", ()) is None
+
+
+async def test_a_note_is_kept_shown_and_taken_away(three: Path) -> None:
+    async with listed(three) as (pilot, screen):
+        await put_cursor(pilot, screen, "done")
+        detail = screen.query_one("#run-detail", Static)
+        await typed(pilot, NoteDialog, "n", "the \x1b[31mbest [b]so far")
+        await until(pilot, lambda: "the �[31mbest [b]so far" in str(detail.render()))
+        assert runs.note(RunFolder(three / "done")) == "the �[31mbest [b]so far"
+        await typed(pilot, NoteDialog, "n", "")
+        await until(pilot, lambda: "best" not in str(detail.render()))
+        assert not RunFolder(three / "done").remark.exists()
+
+
+async def test_what_happened_is_told_on_one_page(three: Path) -> None:
+    (three / "broken" / "worker.log").write_text("one\n\x1b[2Jlast [red]words\n")
+    async with listed(three) as (pilot, screen):
+        await put_cursor(pilot, screen, "broken")
+        assert "p tells what happened" in str(screen.query_one("#run-detail", Static).render())
+        await pilot.press("p")
+        await until(pilot, lambda: isinstance(pilot.app.screen, PostMortemScreen))
+        page = pilot.app.screen
+        await until(pilot, lambda: len(page.query("#page Static")) > 4)
+        text = "\n".join(str(static.render()) for static in page.query("#page Static"))
+        for what in (
+            "✗ failed", "the machine's memory ran out", "47 min ago", "step 230 of 600",
+            "checkpoint is of step 200: 30 steps again", "MLX asked for 4.2 GiB",
+            "last events", "�[2Jlast [red]words",
+        ):  # fmt: skip
+            assert what in text
+        await pilot.press("escape")
+        await until(pilot, lambda: pilot.app.screen is screen)
+
+
+@pytest.mark.parametrize(("key", "size"), [("r", 4), ("h", 2)])
+async def test_a_dead_run_is_brought_back_from_its_page(
+    runs_dir: Path, key: str, size: int
+) -> None:
+    run = simulation.prepare_scenario("oom", 3000.0, runs_dir)
+    supervisor.launch(run).wait()
+    try:
+        async with listed(runs_dir) as (pilot, _):
+            await pilot.press("p")
+            page = pilot.app.screen
+            await until(pilot, lambda: isinstance(page, PostMortemScreen) and page.remedy)
+            await pilot.press(key)
+            await until(pilot, lambda: isinstance(pilot.app.screen, MonitorScreen))
+            await until(pilot, lambda: len(state_of(run).segments) == 2)
+            assert run.read_config().train.batch_size == size
+    finally:
+        clock.play(None)
+        if supervisor.kill(run):
+            supervisor.wait_until_gone(run, 10.0)
+
+
+async def test_a_run_lost_with_the_machine_is_told_so(
+    three: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("psutil.boot_time", lambda: recorded.START + 7200)
+    async with listed(three) as (pilot, screen):
+        await put_cursor(pilot, screen, "gone")
+        assert rows(screen)["gone"][0] == "? lost"
+        await pilot.press("p")
+        page = pilot.app.screen
+        await until(pilot, lambda: len(page.query("#page Static")) > 4)
+        text = "\n".join(str(static.render()) for static in page.query("#page Static"))
+        assert "the machine went down while it trained" in text
+        assert "the machine was started again at" in text

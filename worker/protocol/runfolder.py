@@ -97,6 +97,11 @@ class RunFolder:
         """What `evaluate` has found of the run's adapter and its base model."""
         return self.path / "evaluation.json"
 
+    @property
+    def remark(self) -> Path:
+        """What the user has noted on the run."""
+        return self.path / "remark.txt"
+
     def exists(self) -> bool:
         """Whether this is a run: a folder with a configuration."""
         return self.config.is_file()

@@ -1,0 +1,224 @@
+"""One page on a run that died: what, when, why, its last words, and what to do."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import ClassVar
+
+import psutil
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.message import Message
+from textual.screen import Screen
+from textual.widgets import Footer, Static
+
+from farense_tui.engine import clock, supervisor
+from farense_tui.engine import format as show
+from farense_tui.engine.health import Action, Facts, Finding, examine
+from farense_tui.engine.health.remedies import RESUME
+from farense_tui.engine.text import clean, clean_lines
+from farense_tui.engine.watch import Snapshot, Watch
+from farense_tui.screens.dialogs import keys
+from farense_tui.widgets.health_card import headline
+from farense_tui.widgets.outcome import Outcome, outcome
+from farense_tui.widgets.status import look
+from worker.protocol.runfolder import RunFolder
+
+_LOG_LINES, _EVENTS = 40, 8
+_LABEL = 12
+
+Part = tuple[str, list[Content]]
+
+
+class Read(Message):
+    """The run was read."""
+
+    def __init__(self, snapshot: Snapshot, end: Outcome, log: list[str]) -> None:
+        """Hand over what was found."""
+        super().__init__()
+        self.snapshot = snapshot
+        self.end = end
+        self.log = log
+
+
+class PostMortemScreen(Screen[Action | None]):
+    """Gives what the user wants to be done, None for nothing."""
+
+    HELP_TITLE = "What happened"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("r", "resume", "Resume", tooltip="Go on from the newest checkpoint"),
+        Binding("h", "remedy", "Remedy", tooltip="Resume with what is advised"),
+        Binding("up", "scroll('up')", "Scroll", show=False),
+        Binding("down", "scroll('down')", "Scroll", show=False),
+        Binding("pageup", "scroll('page_up')", "Scroll", show=False),
+        Binding("pagedown", "scroll('page_down')", "Scroll", show=False),
+        Binding("escape,p", "dismiss(None)", "Back"),
+    ]
+    DEFAULT_CSS = """
+    PostMortemScreen {
+        padding: 0 1;
+        #page { height: 1fr; scrollbar-size-vertical: 1; }
+        #page Static { margin-bottom: 1; height: auto; }
+    }
+    """
+
+    def __init__(self, folder: RunFolder, exit_code: int | None = None) -> None:
+        """On the run in `folder`; `exit_code` of its worker, if this process has started it."""
+        super().__init__()
+        self.folder = folder
+        self._exit_code = exit_code
+        self.remedy: Action | None = None
+
+    def compose(self) -> ComposeResult:
+        """The page and its keys."""
+        with VerticalScroll(id="page"):
+            yield Static("reading the record …", markup=False)
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        """Read the run."""
+        self.title = self.folder.name
+        self._read()
+
+    @work(thread=True)
+    def _read(self) -> None:
+        snapshot = Watch(self.folder).look(clock.now())
+        end = outcome(snapshot, self._exit_code) or Outcome(snapshot.status, snapshot.status)
+        log = clean_lines(supervisor.last_words(self.folder.log, _LOG_LINES))
+        self.post_message(Read(snapshot, end, log))
+
+    async def on_read(self, message: Read) -> None:
+        """Show what was found."""
+        findings = signs(message.snapshot)
+        actions = (finding.action for finding in findings)
+        self.remedy = next((each for each in actions if each and each.deed == "change"), None)
+        self.refresh_bindings()
+        page = self.query_one("#page", VerticalScroll)
+        await page.remove_children()
+        parts = list(tell(message, findings, self.remedy))
+        await page.mount(*(Static(_part(label, lines)) for label, lines in parts))
+        page.focus()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer a remedy where there is one."""
+        return self.remedy is not None if action == "remedy" else True
+
+    def action_resume(self) -> None:
+        """Go on as it was."""
+        self.dismiss(RESUME)
+
+    def action_remedy(self) -> None:
+        """Go on with what is advised."""
+        self.dismiss(self.remedy)
+
+    def action_scroll(self, where: str) -> None:
+        """Scroll the page."""
+        page = self.query_one("#page", VerticalScroll)
+        scroll = {
+            "up": page.scroll_up,
+            "down": page.scroll_down,
+            "page_up": page.scroll_page_up,
+            "page_down": page.scroll_page_down,
+        }[where]
+        scroll(animate=False)
+
+
+def signs(snapshot: Snapshot) -> tuple[Finding, ...]:
+    """What the rules find in the run as it ended."""
+    state = snapshot.state
+    return examine(Facts(state, snapshot.config, snapshot.alive, snapshot.status, state.last_time))
+
+
+def tell(read: Read, findings: tuple[Finding, ...], remedy: Action | None) -> Iterator[Part]:
+    """The page, part by part: label and lines."""
+    snapshot, end = read.snapshot, read.end
+    sign, word, style = look(end.status)
+    yield (
+        "",
+        [
+            Content.assemble(
+                (f"{sign} {word}", f"bold {style}"), "  ", (snapshot.folder.name, "bold")
+            ),
+            Content.styled(end.title, "bold $foreground"),
+        ],
+    )
+    yield "when", _plain(_when(snapshot))
+    yield "where", _plain(_where(snapshot))
+    if end.lines:
+        yield "why", _plain(end.lines)
+    if findings:
+        lines = []
+        for finding in findings:
+            lines += [headline(finding), *_plain([finding.evidence, finding.remedy])]
+        yield "signs", lines
+    todo = [keys("r", end.hint.removeprefix("r "))] if end.hint else []
+    if remedy:
+        todo.append(keys("h", clean(remedy.label)))
+    if todo:
+        yield "what to do", todo
+    entries = snapshot.journal[-_EVENTS:]
+    if entries:
+        yield (
+            "last events",
+            [
+                Content.styled(f"{_clock(entry.time)}  {entry.text}", "$foreground")
+                for entry in entries
+            ],
+        )
+    if read.log:
+        yield "worker.log", [Content.styled(line, "$text-muted") for line in read.log]
+
+
+def _when(snapshot: Snapshot) -> list[str]:
+    state = snapshot.state
+    if not state.last_time:
+        return ["it has never begun"]
+    date = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(state.last_time))
+    lines = [
+        f"{date}, {show.ago(state.last_time, snapshot.now)}: its last sign of life",
+        f"trained for {show.duration(state.elapsed)}, by {len(state.segments)} workers"
+        if len(state.segments) > 1
+        else f"trained for {show.duration(state.elapsed)}",
+    ]
+    if snapshot.status == "lost":
+        lines.append(f"the machine was started again at {_clock(psutil.boot_time())}")
+    return lines
+
+
+def _where(snapshot: Snapshot) -> list[str]:
+    state = snapshot.state
+    lines = [f"step {state.step} of {state.total_steps or show.UNKNOWN}, epoch {state.epoch:.2f}"]
+    if state.phase:
+        lines[0] += f", in the phase {state.phase.replace('_', ' ')}"
+    kept = snapshot.folder.resume_step()
+    if kept is None:
+        lines.append("there is no checkpoint: it starts from the beginning")
+    elif kept < state.step:
+        lines.append(f"the newest checkpoint is of step {kept}: {state.step - kept} steps again")
+    else:
+        lines.append(f"the newest checkpoint is of step {kept}: nothing is lost")
+    if state.best:
+        lines.append(f"best validation {show.loss(state.best.loss)} at step {state.best.step}")
+    return lines
+
+
+def _clock(at: float) -> str:
+    return time.strftime("%H:%M:%S", time.localtime(at))
+
+
+def _plain(lines: list[str] | tuple[str, ...]) -> list[Content]:
+    return [Content.styled(clean(line), "$foreground") for line in lines]
+
+
+def _part(label: str, lines: list[Content]) -> Content:
+    """The label beside the first line, the others below that."""
+    if not label:
+        return Content("\n").join(lines)
+    head = Content.styled(label.ljust(_LABEL), "$text-muted")
+    return Content("\n").join(
+        [Content.assemble(head, lines[0]), *(Content.assemble(" " * _LABEL, x) for x in lines[1:])]
+    )
