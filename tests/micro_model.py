@@ -13,11 +13,19 @@ _SPECIAL = ["<|end|>", "<|user|>", "<|assistant|>", "<|system|>"]
 
 
 def make(
-    folder: Path, *, layers: int = 2, hidden: int = 32, bits: int = 0, gain: float = 1.0
+    folder: Path,
+    *,
+    layers: int = 2,
+    hidden: int = 32,
+    heads: int = 2,
+    vocabulary: int = 288,
+    bits: int = 0,
+    gain: float = 1.0,
 ) -> Path:
     """Write the model into `folder`.
 
-    bits: quantised in groups of 32. gain: of the last norm; 1e38 makes every loss infinite.
+    vocabulary: ids that the tokenizer does not know are never used. bits: quantised in groups of
+    32. gain: of the last norm; 1e38 makes every loss infinite.
     """
     import mlx.core as mx
     import mlx.nn as nn
@@ -46,10 +54,10 @@ def make(
         "hidden_size": hidden,
         "num_hidden_layers": layers,
         "intermediate_size": 2 * hidden,
-        "num_attention_heads": 2,
-        "num_key_value_heads": 1,
+        "num_attention_heads": heads,
+        "num_key_value_heads": max(1, heads // 2),
         "rms_norm_eps": 1e-5,
-        "vocab_size": 288,
+        "vocab_size": vocabulary,
         "tie_word_embeddings": True,
         "eos_token_id": tokenizer.token_to_id("<|end|>"),
     }
