@@ -17,6 +17,7 @@ from farense_tui.engine.several import group
 from farense_tui.engine.supervisor import Control
 from worker.protocol.dataset import SPLITS
 from worker.protocol.errors import ExitCode, FarenseError, refused, usage
+from worker.protocol.export import Precision
 from worker.protocol.hosts import BACKENDS
 from worker.protocol.profile import Profile, replace_setting
 from worker.protocol.runfolder import RunFolder
@@ -191,6 +192,22 @@ def report(args: argparse.Namespace) -> int:
     for path in make.update(run) if args.update else make.make(run):
         print(headless.relative(path))
     return ExitCode.DONE
+
+
+def export(args: argparse.Namespace) -> int:
+    """Write a run's adapter, or the model fused with it, for use elsewhere."""
+    from farense_tui import export_cli
+    from farense_tui.engine import export as exporting
+
+    run = runs.find(args.run, runs.runs_dir(args.runs_dir))
+    to = Path(args.to).expanduser().resolve()
+    if (args.dequantize or args.requantize) and not args.fuse:
+        raise usage("--dequantize and --requantize say how to fuse", hint="Add --fuse.")
+    precision: Precision = (
+        "float" if args.dequantize else "quantised" if args.requantize else "keep"
+    )
+    asked = exporting.request(run, to, fuse=args.fuse, gguf=args.gguf, precision=precision)
+    return export_cli.export(asked, overwrite=args.overwrite, as_json=args.json)
 
 
 def check_data(args: argparse.Namespace) -> int:
@@ -395,6 +412,16 @@ def _parser() -> argparse.ArgumentParser:
     telling = command("report", report, "write a run's plots, metrics and report.html")
     telling.add_argument("run", metavar="RUN")
     telling.add_argument("--update", action="store_true", help="only if there is something new")
+    exporting = command("export", export, "write the adapter or the fused model for use elsewhere")
+    exporting.add_argument("run", metavar="RUN")
+    exporting.add_argument("--to", metavar="DIR", required=True, help="a new folder")
+    exporting.add_argument("--fuse", action="store_true", help="the model with the adapter in it")
+    how = exporting.add_mutually_exclusive_group()
+    how.add_argument("--dequantize", action="store_true", help="all layers as floats")
+    how.add_argument("--requantize", action="store_true", help="all layers quantised, as before")
+    how.add_argument("--gguf", action="store_true", help="a GGUF file too, in float16")
+    exporting.add_argument("--overwrite", action="store_true", help="replace an earlier export")
+    exporting.add_argument("--json", action="store_true", help="as JSON")
     data = commands.add_parser("data", help="look through a data set")
     about = data.add_subparsers(title="commands", metavar="COMMAND", required=True)
     checking = about.add_parser("check", help=(about_ := "labels, lengths, duplicates, faults"))

@@ -14,7 +14,7 @@ from typing import Any  # noqa: E402
 
 import msgspec  # noqa: E402
 
-from worker.protocol import doctor, evaluation  # noqa: E402
+from worker.protocol import doctor, evaluation, export  # noqa: E402
 from worker.protocol.errors import ExitCode, FarenseError  # noqa: E402
 from worker.protocol.task import Failure  # noqa: E402
 
@@ -22,6 +22,7 @@ from worker.protocol.task import Failure  # noqa: E402
 TASKS: dict[str, tuple[type[msgspec.Struct], str]] = {
     "doctor": (doctor.Request, "worker.doctor"),
     "evaluate": (evaluation.Request, "worker.evaluate"),
+    "export": (export.Request, "worker.export"),
 }
 
 
@@ -48,6 +49,9 @@ def _failed(error: Exception) -> int:
     if not isinstance(error, FarenseError):
         traceback.print_exception(error)
     told = explain(error)
+    if told.kind == "unexpected":
+        place = "".join(traceback.format_exception(error)[-2:-1]).strip()
+        told = FarenseError(f"{sys.argv[1]} ended by {type(error).__name__}", f"{error}\n{place}")
     _say(Failure.of(told))
     return told.exit_code
 

@@ -1,0 +1,88 @@
+"""`farense-tui export`: what it says, and that it overwrites nothing that it has not made."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from farense_tui.cli import main
+from farense_tui.engine.model_card import base_model
+from tests import real_runs
+from tests.real_runs import RunMaker
+from worker.protocol.errors import ExitCode
+from worker.protocol.runfolder import RunFolder
+
+
+@pytest.fixture
+def trained(make_run: RunMaker, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
+    run = make_run("one")
+    real_runs.finish(run)
+    monkeypatch.setenv("FARENSE_RUNS", str(run.path.parent))
+    return run
+
+
+def test_a_fused_model_once_and_again(
+    trained: RunFolder, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    to = str(tmp_path / "made" / "out")
+    assert main(["export", "one", "--to", to, "--fuse"]) == ExitCode.DONE
+    out, err = capfd.readouterr()
+    assert err == ""
+    assert "one is exported to" in out
+    assert out.count("loaded again: ") == 2
+    card = (tmp_path / "made/out/model/README.md").read_text()
+    assert card.startswith("---\nlibrary_name: mlx\n")
+    assert "| best validation loss |" in card
+
+    assert main(["export", "one", "--to", to]) == ExitCode.REFUSED
+    assert "--overwrite replaces it" in capfd.readouterr().err
+    assert (tmp_path / "made/out/model").is_dir()
+
+    assert main(["export", "one", "--to", to, "--overwrite", "--json"]) == ExitCode.DONE
+    assert [part["what"] for part in json.loads(capfd.readouterr().out)["parts"]] == ["adapter"]
+    assert not (tmp_path / "made/out/model").exists()
+    assert [path.name for path in (tmp_path / "made").iterdir()] == ["out"]  # no remains
+
+
+def test_somebody_else_s_folder_is_never_replaced(
+    trained: RunFolder, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("x")
+    to = str(tmp_path / "mine")
+    assert main(["export", "one", "--to", to, "--overwrite"]) == ExitCode.REFUSED
+    assert "not an export of farense-tui" in capfd.readouterr().err
+    assert (tmp_path / "mine" / "thesis.txt").read_text() == "x"
+
+
+def test_a_failure_leaves_nothing_behind(
+    trained: RunFolder, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    place = tmp_path / "made"
+    assert main(["export", "one", "--to", str(place / "out"), "--gguf"]) == ExitCode.REFUSED
+    assert "cannot be exported as GGUF" in capfd.readouterr().err
+    assert list(place.iterdir()) == []
+
+
+def test_how_to_fuse_goes_with_fusing(
+    make_run: RunMaker, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run = make_run("one")
+    runs = ["--runs-dir", str(run.path.parent), "--to", "x"]
+    assert main(["export", "one", "--requantize", *runs]) == ExitCode.USAGE
+    assert main(["export", "one", *runs]) == ExitCode.REFUSED
+    assert "has no adapter yet" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("repo", "expected"),
+    [
+        ("/h/hub/models--mlx-community--M-4bit/snapshots/0a1b2c", "mlx-community/M-4bit"),
+        ("/home/me/my-model", "my-model"),
+        ("owner/model", "owner/model"),
+    ],
+)
+def test_what_a_model_is_called_elsewhere(repo: str, expected: str) -> None:
+    assert base_model(repo) == expected

@@ -1,0 +1,100 @@
+"""A Modelfile for Ollama, with the model's chat template in Go's language.
+
+Ollama fills in a system text, a question and an answer. What stands around them is found by
+rendering the model's own template with marks in their places, and the whole is only used if it
+gives the model's own text for a conversation of two turns, with a system text and without.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+_S, _Q, _A = "\ue000system\ue000", "\ue000question\ue000", "\ue000answer\ue000"
+_Q2 = "\ue000another\ue000"
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What stands before, between and after: of a question, an answer, and a system text.
+
+    `with_system` is before the system text and between it and the question; None where the
+    template knows no system text.
+    """
+
+    before: str
+    between: str
+    after: str
+    with_system: tuple[str, str] | None
+
+    def go(self) -> str:
+        """Write it as Ollama's template."""
+        if self.with_system is None:
+            opening = self.before
+        else:
+            start, then = self.with_system
+            opening = "{{ if .System }}" + start + "{{ .System }}" + then
+            opening += "{{ else }}" + self.before + "{{ end }}"
+        return opening + "{{ .Prompt }}" + self.between + "{{ .Response }}" + self.after
+
+
+def modelfile(tokenizer: Any, source: str, context: int) -> str:
+    """Write a Modelfile. source: the file or folder with the weights, relative to it."""
+    lines = [f"FROM {source}"]
+    frame = find(tokenizer)
+    if frame is None:
+        lines.append("# The model's chat template has no like in Ollama's: set TEMPLATE by hand.")
+    else:
+        lines.append(f'TEMPLATE """{frame.go()}"""')
+    for token in sorted(tokenizer.eos_token_ids):
+        lines.append(f'PARAMETER stop "{tokenizer.decode([token])}"')
+    return "\n".join([*lines, f"PARAMETER num_ctx {context}", "PARAMETER temperature 0", ""])
+
+
+def find(tokenizer: Any) -> Frame | None:
+    """Find the frame of a tokenizer's chat template; None if it has none that Ollama could fill."""
+    if not tokenizer.has_chat_template:
+        return None
+    once = _render(tokenizer, [("user", _Q)])
+    twice = _render(tokenizer, [("user", _Q), ("assistant", _A), ("user", _Q2)])
+    if once is None or twice is None:
+        return None
+    before, _, between = once.partition(_Q)
+    _, _, rest = twice.partition(_A)
+    joint, _, _ = rest.partition(_Q2)
+    if not joint.endswith(before):
+        return None
+    frame = Frame(before, between, joint.removesuffix(before), _system(tokenizer, between))
+    return frame if _fits(tokenizer, frame, twice) else None
+
+
+def _system(tokenizer: Any, between: str) -> tuple[str, str] | None:
+    text = _render(tokenizer, [("system", _S), ("user", _Q)])
+    if text is None or text.count(_S) != 1 or not text.endswith(_Q + between):
+        return None
+    start, _, rest = text.partition(_S)
+    return start, rest.partition(_Q)[0]
+
+
+def _fits(tokenizer: Any, frame: Frame, twice: str) -> bool:
+    """Whether filling the frame turn by turn gives what the model's template gives."""
+    between = twice.partition(_Q)[2].partition(_A)[0]
+    gap = between.removeprefix(frame.between)  # a space that the model itself begins answers with
+    if gap.strip() or frame.between + gap != between:
+        return False
+    filled = frame.before + _Q + between + _A + frame.after
+    filled += frame.before + _Q2 + frame.between
+    return filled == twice and not any(mark in frame.go() for mark in ('"""', "\ue000"))
+
+
+def _render(tokenizer: Any, turns: list[tuple[str, str]]) -> str | None:
+    """Render a conversation, ready to be answered, without the bos that the runtime adds."""
+    messages = [{"role": role, "content": content} for role, content in turns]
+    try:
+        text = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+    except Exception:  # noqa: BLE001 - a template may raise anything to refuse a conversation
+        return None
+    if "{{" in text or "}}" in text:  # Go would read it
+        return None
+    bos = tokenizer.bos_token_id
+    return str(text).removeprefix(tokenizer.decode([bos]) if bos is not None else "")

@@ -1,0 +1,75 @@
+"""The task `export`: a run's adapter, or the model fused with it, for use elsewhere."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+# keep: layers with an adapter become floats, the others stay as they are. float: all do.
+# quantised: layers with an adapter are quantised again.
+Precision = Literal["keep", "float", "quantised"]
+
+MANIFEST = "export.json"
+
+
+class Request(Struct, tag="export", frozen=True, kw_only=True):
+    """What is to be exported, and where to. Folders are absolute.
+
+    to: a folder that does not exist yet, beside where it will be in the end. data: its rows check
+    the fused model. base: what
+    the model is called elsewhere. adapter_card and model_card: README.md of the two.
+    """
+
+    name: str
+    repo: str
+    base: str
+    adapter: str
+    to: str
+    data: str
+    prompts: tuple[str, ...] = ()
+    revision: str = ""
+    trust_remote_code: bool = False
+    fuse: bool = False
+    gguf: bool = False
+    precision: Precision = "keep"
+    max_seq_length: int = 512
+    mask_prompt: bool = True
+    adapter_card: str = ""
+    model_card: str = ""
+
+
+class Verified(Struct, frozen=True, kw_only=True):
+    """How near what was exported is to the model with its adapter.
+
+    answers_same of answers are greedy answers without a difference. tokens: labels looked at;
+    tokens_same: those for which both find the same token most likely. kept: share of the
+    adapter's effect that is there, 1 - KL(adapter, exported) / KL(adapter, base).
+    """
+
+    answers: int
+    answers_same: int
+    tokens: int
+    tokens_same: int
+    kept: float
+    difference: float
+
+
+class Part(Struct, frozen=True, kw_only=True):
+    """One thing that was exported: its path in the folder, its size, what it was compared to."""
+
+    what: str
+    path: str
+    bytes: int
+    verified: Verified | None = None
+
+
+class Exported(Struct, tag="exported", frozen=True, kw_only=True):
+    """All that is in the folder now; also written there as export.json."""
+
+    run: str
+    model: str
+    time: float
+    precision: Precision
+    parts: tuple[Part, ...]
+    remarks: tuple[str, ...] = ()
