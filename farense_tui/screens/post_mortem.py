@@ -10,11 +10,11 @@ import psutil
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
+from textual.containers import HorizontalGroup, VerticalScroll
 from textual.content import Content
 from textual.message import Message
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Footer, Label, Static
 
 from farense_tui.engine import clock, supervisor
 from farense_tui.engine import format as show
@@ -29,7 +29,6 @@ from farense_tui.widgets.status import look
 from worker.protocol.runfolder import RunFolder
 
 _LOG_LINES, _EVENTS = 40, 8
-_LABEL = 12
 
 Part = tuple[str, list[Content]]
 
@@ -62,7 +61,9 @@ class PostMortemScreen(Screen[Action | None]):
     PostMortemScreen {
         padding: 0 1;
         #page { height: 1fr; scrollbar-size-vertical: 1; }
-        #page Static { margin-bottom: 1; height: auto; }
+        .part { margin-bottom: 1; }
+        .label { width: 13; color: $text-muted; }
+        .lines { width: 1fr; height: auto; }
     }
     """
 
@@ -100,7 +101,7 @@ class PostMortemScreen(Screen[Action | None]):
         page = self.query_one("#page", VerticalScroll)
         await page.remove_children()
         parts = list(tell(message, findings, self.remedy))
-        await page.mount(*(Static(_part(label, lines)) for label, lines in parts))
+        await page.mount(*(_part(label, lines) for label, lines in parts))
         page.focus()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -214,11 +215,8 @@ def _plain(lines: list[str] | tuple[str, ...]) -> list[Content]:
     return [Content.styled(clean(line), "$foreground") for line in lines]
 
 
-def _part(label: str, lines: list[Content]) -> Content:
-    """The label beside the first line, the others below that."""
-    if not label:
-        return Content("\n").join(lines)
-    head = Content.styled(label.ljust(_LABEL), "$text-muted")
-    return Content("\n").join(
-        [Content.assemble(head, lines[0]), *(Content.assemble(" " * _LABEL, x) for x in lines[1:])]
-    )
+def _part(label: str, lines: list[Content]) -> HorizontalGroup:
+    """The label, and the lines beside it."""
+    text = Static(Content("\n").join(lines), classes="lines")
+    labels = [Label(label, classes="label", markup=False)] if label else []
+    return HorizontalGroup(*labels, text, classes="part")

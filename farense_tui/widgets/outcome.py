@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from textual.app import RenderResult
@@ -15,6 +16,8 @@ from farense_tui.engine.watch import Snapshot
 from farense_tui.widgets.status import look
 
 _LOG_LINES = 6
+# What faulthandler writes into worker.log before a signal of a native crash ends the process.
+_CRASH, _CRASH_WITHIN = re.compile(r"^Fatal Python error: (.*)$", re.MULTILINE), 60
 
 
 class Outcome(NamedTuple):
@@ -68,11 +71,13 @@ def _died(snapshot: Snapshot, exit_code: int | None, again: str) -> Outcome:
         return Outcome(
             "killed" if exit_code < 0 else "failed", why.title, tuple(detail), again, log
         )
-    title = (
-        "the machine went down while it trained"
-        if status == "lost"
-        else "the worker was killed: it ended without a last word"
-    )
+    crash = _CRASH.search(supervisor.last_words(folder.log, _CRASH_WITHIN))
+    if status == "lost":
+        title = "the machine went down while it trained"
+    elif crash:
+        title = f"the worker crashed: {clean(crash[1])}"
+    else:
+        title = "the worker was killed: it ended without a last word"
     return Outcome(status, title, (), again, log)
 
 

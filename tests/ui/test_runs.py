@@ -171,6 +171,11 @@ async def test_an_empty_folder_says_what_to_do(runs_dir: Path) -> None:
 # ---- name, note, what happened ------------------------------------------------------------------
 
 
+def shown(page: Screen[Any]) -> str:
+    """The text of a post-mortem."""
+    return "\n".join(str(static.render()) for static in page.query("#page Static").results(Static))
+
+
 async def typed(pilot: Pilot[None], dialog: type[Screen[Any]], key: str, text: str) -> None:
     """Open a dialog, type, and press enter."""
     before = pilot.app.screen
@@ -233,8 +238,8 @@ async def test_what_happened_is_told_on_one_page(three: Path) -> None:
         await pilot.press("p")
         await until(pilot, lambda: isinstance(pilot.app.screen, PostMortemScreen))
         page = pilot.app.screen
-        await until(pilot, lambda: len(page.query("#page Static")) > 4)
-        text = "\n".join(str(static.render()) for static in page.query("#page Static"))
+        await until(pilot, lambda: len(page.query(".part")) > 4)
+        text = shown(page)
         for what in (
             "✗ failed", "the machine's memory ran out", "47 min ago", "step 230 of 600",
             "checkpoint is of step 200: 30 steps again", "MLX asked for 4.2 GiB",
@@ -275,7 +280,22 @@ async def test_a_run_lost_with_the_machine_is_told_so(
         assert rows(screen)["gone"][0] == "? lost"
         await pilot.press("p")
         page = pilot.app.screen
-        await until(pilot, lambda: len(page.query("#page Static")) > 4)
-        text = "\n".join(str(static.render()) for static in page.query("#page Static"))
+        await until(pilot, lambda: len(page.query(".part")) > 4)
+        text = shown(page)
         assert "the machine went down while it trained" in text
         assert "the machine was started again at" in text
+
+
+async def test_a_crash_is_told_from_a_kill(runs_dir: Path) -> None:
+    for scenario, title in (
+        ("crash", "the worker crashed: Aborted"),
+        ("oom-kill", "the worker was killed: it ended without a last word"),
+    ):
+        run = simulation.prepare_scenario(scenario, 3000.0, runs_dir)
+        supervisor.launch(run).wait()
+        app = Bare(runs_dir)
+        async with app.run_test(size=(100, 30)) as pilot:
+            page = PostMortemScreen(run)
+            app.push_screen(page)
+            await until(pilot, lambda page=page: len(page.query(".part")) > 4)  # type: ignore[misc]
+            assert title in shown(page)
