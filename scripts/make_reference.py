@@ -1,4 +1,4 @@
-"""Write the tables of docs/protocol.md and docs/profile.md from the code.
+"""Write the tables of docs/protocol.md, docs/profile.md and docs/monitor.md from the code.
 
     python scripts/make_reference.py           writes them
     python scripts/make_reference.py --check   exit code 1 if they are not what the code says
@@ -20,12 +20,15 @@ from typing import Any, get_args, get_type_hints
 import msgspec
 from msgspec import Meta
 
+from farense_tui.engine.health import RULES
 from worker.protocol import events, profile, profile_file, settings
 from worker.protocol.errors import ExitCode
+from worker.protocol.simulation import SCENARIOS
 
 ROOT = Path(__file__).resolve().parent.parent
 PROTOCOL = ROOT / "docs" / "protocol.md"
 PROFILE = ROOT / "docs" / "profile.md"
+MONITOR = ROOT / "docs" / "monitor.md"
 MACHINES = ("m1-8gb", "m1-16gb", "m1-32gb")
 
 # Fields whose declaration says no more than their name does: what they are, and their unit.
@@ -63,7 +66,11 @@ NAMES = {int: "integer", float: "number", str: "string", bool: "true or false"}
 def main() -> int:
     """Write or check; the exit code."""
     stale = []
-    for path, make in ((PROTOCOL, protocol), (PROFILE, profile_reference)):
+    for path, make in (
+        (PROTOCOL, protocol),
+        (PROFILE, profile_reference),
+        (MONITOR, monitor),
+    ):
         text = path.read_text(encoding="utf-8")
         made = make(text)
         if made != text:
@@ -85,6 +92,14 @@ def profile_reference(text: str) -> str:
     """Make docs/profile.md anew out of itself and the code."""
     text = _filled(text, "settings", lambda _: all_settings())
     return _filled(text, "machines", lambda _: machines())
+
+
+def monitor(text: str) -> str:
+    """Make docs/monitor.md anew out of itself and the code."""
+    rules = [(rule.name, rule.when, rule.remedy) for rule in RULES]
+    text = _filled(text, "health", lambda _: _table(rules, ("rule", "when", "remedy")))
+    scenarios = [(f"`{name}`", about) for name, about in SCENARIOS.items()]
+    return _filled(text, "scenarios", lambda _: _table(scenarios, ("scenario", "what it plays")))
 
 
 def examples(text: str) -> dict[str, bytes]:

@@ -143,6 +143,7 @@ class MonitorScreen(SteeredScreen, ChartScreen):
         if snapshot is None:
             return
         self.settle(snapshot)
+        self._follower.observer.vitals = self.query_one(MemoryGauge).vitals
         if old is None or old.alive != snapshot.alive:
             self.refresh_bindings()
         self._show_head(snapshot)

@@ -113,7 +113,8 @@ class OutcomePanel(Widget):
         sign, _, style = look(end.status)
         rows = [Content.styled(f"{sign} {end.title}", f"bold {style}")]
         if end.hint:  # second, so that it is seen where there is room for little
-            rows.append(Content.styled(end.hint, "bold $accent"))
+            more = "   p tells what happened" if self.has_class("-bad") else ""
+            rows.append(Content.styled(end.hint + more, "bold $accent"))
         rows += [Content.styled(line, "$foreground") for line in end.lines]
         rows += [Content.styled(line, "$text-muted") for line in end.log]
         return Content("\n").join(rows)

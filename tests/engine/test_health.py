@@ -23,6 +23,7 @@ from farense_tui.engine.series import Series
 from farense_tui.engine.state import RunState, fold, reduce
 from farense_tui.engine.supervisor import Worker
 from farense_tui.engine.tail import Tail
+from farense_tui.engine.vitals import Vitals
 from farense_tui.engine.watch import Snapshot, Watch
 from tests.real_runs import RunMaker, finish
 from tests.ui import recorded
@@ -249,8 +250,14 @@ def later(state: RunState, seconds: float) -> RunState:
 
 def test_a_step_that_does_not_end_is_told_with_what_the_processor_does() -> None:
     state = later(training(), 120.0)
-    for cpu, word in ((0.0, "deadlock"), (0.98, "though it computes"), (None, "does not end")):
-        finding = rules(state, state.last_time, cpu=cpu)["step"]
+    for cpu, gpu, word in (
+        (0.0, None, "a deadlock, or it waits for the GPU"),
+        (0.0, 0.0, "does not end: a deadlock"),
+        (0.0, 0.9, "though it computes"),
+        (0.98, None, "though it computes"),
+        (None, None, "does not end"),
+    ):
+        finding = rules(state, state.last_time, cpu=cpu, gpu=gpu)["step"]
         assert word in finding.title
         assert finding.severity == "alarm"
         assert finding.action
@@ -271,6 +278,9 @@ def test_swap_that_grows_is_told_before_what_it_slows() -> None:
     calm = training()
     assert rules(calm, calm.last_time, swap_rate=20 << 20)["swapping"].severity == "warning"
     assert not rules(calm, calm.last_time, swap_rate=1 << 20)
+    pressed = rules(calm, calm.last_time, pressure="critical")["swapping"]
+    assert "critical" in pressed.evidence
+    assert not rules(calm, calm.last_time, pressure="warning")
 
 
 def test_a_disk_without_room_for_two_checkpoints_is_told() -> None:
@@ -398,3 +408,11 @@ def test_swap_is_measured_over_half_a_minute(snapshot: Snapshot) -> None:
         memory = dataclasses.replace(snapshot.memory, swap_used=second * (10 << 20))
         found = observer.look(dataclasses.replace(snapshot, memory=memory), lambda: 100.0 + second)  # noqa: B023
         assert [finding.rule for finding in found] == (["swapping"] if second >= 10 else [])
+
+
+def test_what_goes_to_the_disk_counts_though_swap_does_not_grow(snapshot: Snapshot) -> None:
+    observer = Observer(snapshot.folder)
+    observer.vitals = Vitals(swap_out=30 << 20)
+    for second in range(15):
+        found = observer.look(snapshot, lambda at=100.0 + second: at)  # type: ignore[misc]
+    assert [finding.rule for finding in found] == ["swapping"]

@@ -38,6 +38,11 @@ def test_the_profile_reference_is_what_the_code_says(reference: ModuleType) -> N
     assert reference.profile_reference(text) == text, "run python scripts/make_reference.py"
 
 
+def test_the_rules_and_scenarios_are_what_the_code_says(reference: ModuleType) -> None:
+    text = reference.MONITOR.read_text(encoding="utf-8")
+    assert reference.monitor(text) == text, "run python scripts/make_reference.py"
+
+
 def test_every_event_has_an_example_with_all_its_fields(reference: ModuleType) -> None:
     examples = reference.examples(reference.PROTOCOL.read_text(encoding="utf-8"))
     assert set(examples) == {kind.__struct_config__.tag for kind in get_args(events.AnyEvent)}

@@ -16,8 +16,9 @@ WORKING = ("training", "validating", "saving", "sampling")
 class Facts:
     """One moment. What is not known is None; nothing is guessed.
 
-    Bytes, seconds; `swap_rate` in bytes a second, growth of the machine's swap over the last half
-    minute; `cpu` cores that the worker keeps busy; `stop_asked` when the user asked it to stop.
+    Bytes, seconds; `swap_rate` in bytes a second that the machine swaps out, over the last half
+    minute; `cpu` cores that the worker keeps busy; `gpu` share of the GPU that is in use;
+    `pressure` macOS's word for that of memory; `stop_asked` when the user asked it to stop.
     """
 
     state: RunState
@@ -27,6 +28,8 @@ class Facts:
     now: float
     swap_rate: float | None = None
     cpu: float | None = None
+    gpu: float | None = None
+    pressure: str | None = None
     disk_free: int | None = None
     on_battery: bool | None = None
     stop_asked: float | None = None

@@ -7,11 +7,13 @@ import shutil
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
+from statistics import fmean
 from time import monotonic
 
 import psutil
 
 from farense_tui.engine.health import Facts, Finding, examine
+from farense_tui.engine.vitals import Vitals
 from farense_tui.engine.watch import Snapshot
 from worker.protocol.runfolder import RunFolder
 
@@ -29,13 +31,14 @@ class Observer:
     def __init__(self, folder: RunFolder) -> None:
         """Nothing is known yet."""
         self.stop_asked: float | None = None
+        self.vitals = Vitals()  # to be set by whoever looks after them
         self._folder = folder
         self._found: tuple[Finding, ...] = ()
         self._since: dict[str, float] = {}
         self._looked = self._slow_looked = -1e9
         self._calm_until = 0.0
         self._alive = False
-        self._swap: deque[tuple[float, int]] = deque()
+        self._swap: deque[tuple[float, int, float]] = deque()
         self._cpu = CpuMeter(folder)
         self._disk: int | None = None
         self._battery: bool | None = None
@@ -68,6 +71,8 @@ class Observer:
             now=snapshot.now,
             swap_rate=self._swap_rate(at, snapshot.memory.swap_used),
             cpu=self._cpu.look(at) if snapshot.alive and one else None,
+            gpu=self.vitals.gpu,
+            pressure=self.vitals.pressure,
             disk_free=self._disk,
             on_battery=self._battery,
             stop_asked=self.stop_asked,
@@ -80,11 +85,14 @@ class Observer:
         self._battery = None if battery is None else not battery.power_plugged
 
     def _swap_rate(self, at: float, used: int) -> float | None:
-        self._swap.append((at, used))
+        """Bytes a second over half a minute: by how swap grows, or by what is swapped out."""
+        self._swap.append((at, used, self.vitals.swap_out or 0.0))
         while at - self._swap[0][0] > _SWAP_OVER:
             self._swap.popleft()
-        then, before = self._swap[0]
-        return (used - before) / (at - then) if at - then >= _SWAP_OVER / 3 else None
+        then, before, _ = self._swap[0]
+        if at - then < _SWAP_OVER / 3:
+            return None
+        return max((used - before) / (at - then), fmean(out for _, _, out in self._swap))
 
     def _sorted(self, found: tuple[Finding, ...], now: float) -> tuple[Finding, ...]:
         """Newest first among the equally severe, which is how they come."""

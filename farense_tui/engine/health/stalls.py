@@ -44,7 +44,7 @@ def stalled(facts: Facts, *phases: str) -> bool:
 
 
 def _swapping(facts: Facts) -> bool:
-    return facts.swap_rate is not None and facts.swap_rate > SWAPPING
+    return (facts.swap_rate or 0.0) > SWAPPING or facts.pressure == "critical"
 
 
 def _for(facts: Facts) -> str:
@@ -52,9 +52,8 @@ def _for(facts: Facts) -> str:
 
 
 def _cpu(facts: Facts) -> str:
-    if facts.cpu is None:
-        return ""
-    return f", the worker keeps {facts.cpu:.1f} cores busy"
+    told = "" if facts.cpu is None else f", the worker keeps {facts.cpu:.1f} cores busy"
+    return told if facts.gpu is None else f"{told}, the GPU is at {facts.gpu:.0%}"
 
 
 def _progress(facts: Facts) -> str:
@@ -86,7 +85,8 @@ def silent(facts: Facts) -> Found | None:
 
 @rule(
     "swapping",
-    "swap grows by more than 4 MiB a second over half a minute",
+    "more than 4 MiB a second are swapped out over half a minute, or macOS calls the pressure on "
+    "memory critical",
     "smaller micro-batch, fewer other programs",
 )
 def swapping(facts: Facts) -> Found | None:
@@ -94,11 +94,17 @@ def swapping(facts: Facts) -> Found | None:
     if not facts.alive or not _swapping(facts):
         return None
     late = facts.still > limit(facts)
-    rate = show.size(facts.swap_rate)
+    told = []
+    if facts.swap_rate is not None and facts.swap_rate > SWAPPING:
+        told.append(f"{show.size(facts.swap_rate)} a second go to the disk")
+    if facts.pressure == "critical":
+        told.append("macOS calls the pressure on memory critical")
+    if late:
+        told.append(_for(facts))
     return (
         "alarm" if late else "warning",
         "the machine is swapping",
-        f"swap grows by {rate} a second" + (f", {_for(facts)}" if late else ""),
+        ", ".join(told),
         "Close other programs, or take smaller micro-batches.",
         smaller_steps(facts.config),
     )
@@ -197,18 +203,22 @@ def step(facts: Facts) -> Found | None:
     if not facts.steps_here or not stalled(facts, "training", "stopping"):
         return None
     usual = facts.usual_step or 0.0
-    kind = ""
-    if facts.cpu is not None and facts.cpu < _IDLE:
-        kind = ": a deadlock, or it waits for the GPU"
-    elif facts.cpu is not None and facts.cpu > _BUSY:
-        kind = ", though it computes"
     return (
         "alarm",
-        f"step {facts.state.step + 1} does not end{kind}",
+        f"step {facts.state.step + 1} does not end{_kind(facts)}",
         f"{show.duration(facts.still)} already, usually {usual:.1f} s{_cpu(facts)}",
         _ADVICE,
         STACKS,
     )
+
+
+def _kind(facts: Facts) -> str:
+    """A deadlock leaves both processors at rest; where the GPU is not known, it may be at work."""
+    if (facts.gpu or 0.0) > _BUSY or (facts.cpu or 0.0) > _BUSY:
+        return ", though it computes"
+    if facts.cpu is not None and facts.cpu < _IDLE:
+        return ": a deadlock" if facts.gpu is not None else ": a deadlock, or it waits for the GPU"
+    return ""
 
 
 @rule("saving", "a checkpoint takes a minute, or twenty times the longest", "look after the disk")
