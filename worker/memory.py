@@ -114,6 +114,16 @@ class Guard:
         """Whether the critical threshold is crossed."""
         return used >= self._settings.critical * self._limit
 
+    def cut_finer(self, used: int, tokens: int) -> Notice:
+        """Make the notice for a run that goes on with smaller micro-batches."""
+        return Notice(
+            level="warning",
+            code="memory_cut",
+            message=f"memory is at {used / self._limit:.0%} of the limit: from here on at most "
+            f"{tokens} tokens go through the model at once, in the same steps",
+            hint="Nothing else changes. A smaller train.batch_size has it so from the start.",
+        )
+
     def stopped(self, used: int) -> FarenseError:
         """Make the error for a run that is ended before the machine suffers."""
         return FarenseError(

@@ -56,7 +56,35 @@ def load(folder: Path, settings: ModelSettings) -> nn.Module:
     except (ValueError, FileNotFoundError, KeyError, RuntimeError) as error:
         raise _not_loaded(settings, error) from error
     model.freeze()
+    wanted = dtype(settings, dict(mx.device_info()), on_gpu(), model)
+    if wanted != _dtype_of(model):
+        model.set_dtype(wanted)
     return model
+
+
+def dtype(settings: ModelSettings, device: dict[str, Any], gpu: bool, model: nn.Module) -> mx.Dtype:
+    """Choose what the model computes in. device: of mx.device_info.
+
+    The GPUs of M1 and M2 (applegpu_g13 and g14) emulate bfloat16; float16 has its precision and
+    more, but not its range, which Gemma's activations are known to need. On a CPU only float32
+    products are fast.
+    """
+    comes = _dtype_of(model)
+    if settings.dtype != "auto":
+        chosen: mx.Dtype = getattr(mx, settings.dtype)
+        return chosen
+    if not gpu:
+        return mx.float32
+    emulated = str(device.get("architecture", "")).startswith(("applegpu_g13", "applegpu_g14"))
+    gemma = "gemma" in type(model).__module__
+    return mx.float16 if comes == mx.bfloat16 and emulated and not gemma else comes
+
+
+def _dtype_of(model: nn.Module) -> mx.Dtype:
+    """The floats that a model comes in: of its norms, which are never quantised."""
+    floats = [v.dtype for _, v in tree_flatten(model.parameters()) if v.ndim == 1]
+    found = [kind for kind in floats if mx.issubdtype(kind, mx.floating)]
+    return found[-1] if found else mx.float32
 
 
 def read_weights(model: nn.Module, settings: ModelSettings) -> None:

@@ -69,22 +69,20 @@ class Run:
     label_loss: loss.LabelLoss = field(init=False)
     loss_and_gradient: Callable[..., tuple[mx.array, loss.Gradients]] = field(init=False)
     unsaved: bool = False
+    peak_memory: int = 0  # of MLX, in bytes
     owes_samples: bool = False  # for which there was no memory
     short: FarenseError | None = None  # of memory, on this rank
+    budget: int = field(init=False)  # tokens, padding included, that go through at once
     per_epoch: int = field(init=False)
     total_steps: int = field(init=False)
 
     def __post_init__(self) -> None:
         """Count the steps."""
+        self.budget = budget(self.config)
         compiled = self.config.train.compile
         self.compiled = compiled == "on" or (compiled == "auto" and model.on_gpu())
         self.per_epoch = batching.steps_per_epoch(len(self.train), self.config.effective_batch)
         self.total_steps = self.per_epoch * self.config.train.epochs
-
-    @property
-    def budget(self) -> int:
-        """Tokens, padding included, that go through the model at once."""
-        return budget(self.config)
 
     def arrays(self, split: str, batch: MicroBatch) -> list[mx.array]:
         """What the loss of a micro-batch is called with."""

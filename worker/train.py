@@ -94,6 +94,8 @@ def train(
 def take_step(run: Run) -> None:
     """One update over one effective batch: its examples, its gradient, its event."""
     began = time.perf_counter()
+    run.peak_memory = max(run.peak_memory, mx.get_peak_memory())
+    mx.reset_peak_memory()
     settings, ranks = run.config.train, run.ranks
     step = run.state.step + 1
     at = batching.position(step, run.per_epoch)
@@ -134,7 +136,7 @@ def take_step(run: Run) -> None:
             tokens_per_second=tokens / seconds,
             active_memory=mx.get_active_memory(),
             cache_memory=mx.get_cache_memory(),
-            peak_memory=mx.get_peak_memory(),
+            peak_memory=max(run.peak_memory, mx.get_peak_memory()),
         )
     )
     watch_memory(run)
@@ -186,16 +188,27 @@ def roll_back(run: Run, problem: NotFinite) -> None:
 
 
 def watch_memory(run: Run) -> None:
-    """Warn when memory comes near the limit; note when the run must end before it suffers."""
-    used = memory.footprint()
+    """Keep memory below the limit: warn, free, cut finer, and at last end the run with all saved.
+
+    How a step is cut changes its memory, never its mathematics.
+    """
+    peak = mx.get_peak_memory()
+    used = max(memory.footprint(), peak)
     notice = run.guard.look(used)
     if notice is not None:
         run.output.emit(notice)
-    if run.guard.critical(used):
-        mx.clear_cache()
-        used = memory.footprint()
-        if run.guard.critical(used):
-            run.short = run.guard.stopped(used)
+    if not run.guard.critical(used):
+        return
+    mx.clear_cache()
+    used = max(memory.footprint(), peak)
+    if not run.guard.critical(used):
+        return
+    least = batching.padded(int(run.train.lengths.max()) - 1)
+    if run.budget > least:
+        run.budget = max(least, run.budget // 2)
+        run.output.emit(run.guard.cut_finer(used, run.budget))
+    else:
+        run.short = run.guard.stopped(used)
 
 
 def end_short_of_memory(run: Run) -> None:
@@ -235,6 +248,7 @@ def validate(run: Run, valid: Examples) -> bool:
         if time.perf_counter() - last > _PROGRESS_EVERY:
             last = time.perf_counter()
             run.output.emit(events.Progress(done=done, total=len(rows), unit="examples"))
+    mx.clear_cache()  # the next step needs other shapes
     total, tokens = run.ranks.add(total, tokens)
     mean = total / tokens
     step = run.state.step

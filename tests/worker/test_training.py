@@ -264,3 +264,21 @@ def test_compiled_steps_are_the_eager_ones(make_run: RunMaker) -> None:
     eager = finish(make_run("eager", train__compile="off", **settings))
     compiled = finish(make_run("compiled", train__compile="on", **settings))
     assert [v for _, v in compiled.loss] == pytest.approx([v for _, v in eager.loss], rel=1e-5)
+
+
+def test_short_of_memory_it_cuts_finer_and_ends_with_all_saved(make_run: RunMaker) -> None:
+    plain = make_run("plain", lora__dropout=0.0)
+    short = make_run("short", lora__dropout=0.0, memory__limit_gb=0.02)
+    finish(plain)
+    assert supervisor.launch(short).wait() == 1
+    state = state_of(short)
+    assert state.failure is not None
+    assert state.failure.kind == "memory"
+    # 4 x 64 tokens, then half and half again; then nothing is left to cut
+    assert [notice.code for notice in state.notices].count("memory_cut") == 2
+    steps = [event for event in Tail(short.events).read_all() if isinstance(event, Step)]
+    assert [event.step for event in steps] == [1, 2, 3]
+    assert steps[0].micro_batches < steps[1].micro_batches < steps[2].micro_batches
+    there = [value for _, value in state_of(plain).loss][:3]
+    assert [event.loss for event in steps] == pytest.approx(there, rel=1e-5)
+    assert [checkpoint.step for checkpoint in short.checkpoints()][-1] == 3

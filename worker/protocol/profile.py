@@ -34,6 +34,13 @@ class Model(Struct, frozen=True, forbid_unknown_fields=True):
     ] = "embedded"
     fallback: Annotated[str, Meta(description="a smaller one, offered beside it")] = ""
     revision: Annotated[str, Meta(description="branch, tag or commit; empty for the newest")] = ""
+    dtype: Annotated[
+        Literal["auto", "float32", "float16", "bfloat16"],
+        Meta(
+            description="what it computes in: auto is float32 on a CPU, float16 on an M1 or M2, "
+            "which have no bfloat16, and else what the model comes in"
+        ),
+    ] = "auto"
     trust_remote_code: Annotated[
         bool, Meta(description="run Python code that comes with the model")
     ] = False

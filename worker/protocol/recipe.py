@@ -10,6 +10,7 @@ from worker.protocol.profile import Config
 
 # Another value of these would make the rest of the curve another run's.
 FIXED = (
+    "model.dtype",
     "train.fine_tune_type",
     "train.optimizer",
     "train.seed",
