@@ -5,13 +5,17 @@ The effective batch stays what it was, so the curve goes on; RunState.segments s
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
 from collections.abc import Callable
 from typing import Any
 
 from farense_tui.engine import runs, supervisor
 from farense_tui.engine.supervisor import Control, Worker
+from worker.protocol.errors import refused
 from worker.protocol.profile import Config, Profile
-from worker.protocol.runfolder import RunFolder
+from worker.protocol.runfolder import CheckpointFolder, RunFolder, disk_error, write_atomically
 
 _POLL = 0.2
 # Of another machine's profile: what costs memory and leaves the curve as it is.
@@ -25,20 +29,58 @@ _OF_PROFILE = (
 
 
 def apply(
-    folder: RunFolder, changes: dict[str, Any], given_up: Callable[[], bool] = bool
+    folder: RunFolder,
+    changes: dict[str, Any],
+    back_to: int | None = None,
+    given_up: Callable[[], bool] = bool,
 ) -> Worker | None:
     """Change settings of a run, live or ended, and let it go on; its new worker.
 
-    Refused (FarenseError), before anything is stopped, is what would make it another run. Waits
-    for the worker's end however long its step takes; None once `given_up` says so.
+    back_to: step of the checkpoint to go on from, if not the newest. Refused (FarenseError), before
+    anything is stopped, is what would make it another run. Waits for the worker's end however long
+    its step takes; None once `given_up` says so.
     """
     runs.revise(folder, changes)
+    if back_to is not None:
+        _checkpoint(folder, back_to)
     supervisor.send(folder, Control.STOP)
     while not supervisor.wait_until_gone(folder, _POLL):
         if given_up():
             return None
     runs.prepare_resume(folder, changes)
+    if back_to is not None:
+        rewind(folder, back_to)
     return supervisor.launch(folder)
+
+
+def rewind(folder: RunFolder, step: int) -> None:
+    """Take all checkpoints after that of `step` away, so that a resume goes on from there.
+
+    Raises FarenseError (refused), with nothing taken away, if there is none of that step, or while
+    a worker is at it.
+    """
+    lock = folder.acquire()
+    try:
+        kept = _checkpoint(folder, step)
+        for each in folder.checkpoints():
+            if each.step > step:
+                # Without its manifest it is no checkpoint any more, should this be cut off.
+                (each.path / "manifest.json").unlink()
+                shutil.rmtree(each.path)
+        told = {"checkpoint": kept.path.name, "step": step}
+        write_atomically(folder.training_state, json.dumps(told))
+    except OSError as error:
+        raise disk_error(error, folder.path) from error
+    finally:
+        os.close(lock)
+
+
+def _checkpoint(folder: RunFolder, step: int) -> CheckpointFolder:
+    there = {each.step: each for each in folder.checkpoints()}
+    if step not in there:
+        steps = ", ".join(map(str, there)) or "none"
+        raise refused(f"there is no checkpoint of step {step}", f"There are: {steps}.")
+    return there[step]
 
 
 def to_profile(config: Config, profile: Profile) -> dict[str, Any]:

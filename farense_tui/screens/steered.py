@@ -167,7 +167,7 @@ class SteeredScreen(Screen[None]):
         """Apply a remedy."""
         match action.deed:
             case "change":
-                self._change_to(dict(action.changes))
+                self._change_to(dict(action.changes), action.back_to)
             case "stop" | "kill":
                 self._ask(action.deed)
             case "resume":
@@ -193,10 +193,10 @@ class SteeredScreen(Screen[None]):
         self.asked = Asked(wish, clock.now(), before)
         self._send(wish)
 
-    def _change_to(self, changes: dict[str, Any]) -> None:
+    def _change_to(self, changes: dict[str, Any], back_to: int | None = None) -> None:
         seq = self.snapshot.state.worker_seq if self.snapshot else 0
         self.asked = Asked("change", clock.now(), seq)
-        self._apply(changes)
+        self._apply(changes, back_to)
 
     def _warn(self, message: str) -> None:
         self.notify(message, severity="warning", markup=False)
@@ -222,9 +222,9 @@ class SteeredScreen(Screen[None]):
         self._follower.look_now()
 
     @work(thread=True, group="change", exclusive=True)
-    def _apply(self, changes: dict[str, Any]) -> None:
+    def _apply(self, changes: dict[str, Any], back_to: int | None) -> None:
         try:
-            worker = steer.apply(self.folder, changes, lambda: self._left)
+            worker = steer.apply(self.folder, changes, back_to, lambda: self._left)
         except FarenseError as error:
             self.post_message(Refused(error))
         else:

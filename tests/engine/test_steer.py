@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farense_tui.engine import profiles, steer
+from farense_tui.engine import profiles, simulation, steer, supervisor
 from farense_tui.engine.awake import keep_awake
+from tests.real_runs import RunMaker, finish, results, state_of, until
 from worker.protocol import recipe
+from worker.protocol.errors import FarenseError
 from worker.protocol.profile import Config, Run, Train, replace_setting
 
 
@@ -52,3 +54,41 @@ def test_a_mac_is_kept_awake_and_its_display_is_not(
 def test_elsewhere_nothing_is_started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     keep_awake(os.getpid())
+
+
+# ---- going back -------------------------------------------------------------------------------
+
+
+def test_a_run_goes_back_to_a_checkpoint_and_is_the_one_it_would_have_been(
+    make_run: RunMaker,
+) -> None:
+    straight, back = make_run("straight"), make_run("back")
+    finish(straight)
+    worker = supervisor.launch(back)
+    until(worker, lambda state: state.step >= 9)
+    supervisor.send(back, supervisor.Control.STOP)
+    worker.wait()
+    kept = [each.step for each in back.checkpoints()]
+    assert len(kept) > 1
+    again = steer.apply(back, {}, back_to=kept[0])
+    assert again
+    assert again.wait() == 0
+    assert state_of(back).segments[-1].resumed_from_step == kept[0]
+    assert results(back) == results(straight)
+
+
+def test_a_step_without_a_checkpoint_is_refused_before_anything_stops(
+    tmp_path: Path,
+) -> None:
+    run = simulation.prepare_scenario("ok", 100.0, tmp_path)
+    worker = supervisor.launch(run)
+    try:
+        until(worker, lambda state: state.step > 0)
+        with pytest.raises(FarenseError, match="no checkpoint of step 3"):
+            steer.apply(run, {}, back_to=3)
+        assert run.is_alive()
+        with pytest.raises(FarenseError, match="already being trained"):
+            steer.rewind(run, 0)
+    finally:
+        worker.process.kill()
+        worker.wait()

@@ -18,12 +18,13 @@ def event(step: int, best: bool = False) -> Checkpoint:
     return Checkpoint(step=step, path=path, bytes=_SIZE, seconds=0.2, best=best)
 
 
-def write(folder: RunFolder, checkpoint: Checkpoint, keep: int) -> None:
-    """Put it in its place and remove those before the `keep` newest."""
+def write(folder: RunFolder, checkpoint: Checkpoint, keep: int, best_step: int) -> None:
+    """Put it in its place and remove those before the `keep` newest, but not the best one."""
     path = folder.path / checkpoint.path
     path.mkdir(exist_ok=True)
     (path / "manifest.json").write_text("{}")
     state = {"checkpoint": checkpoint.path, "step": checkpoint.step}
     write_atomically(folder.training_state, json.dumps(state))
     for old in folder.checkpoints()[:-keep]:
-        shutil.rmtree(old.path)
+        if old.step != best_step:
+            shutil.rmtree(old.path)

@@ -101,7 +101,7 @@ def training(
         last = step == at.total
         if last or step % at.config.report.eval_every == 0:
             yield from validation(at, valid)
-        if last or step % at.config.checkpoint.every == 0:
+        if last or at.best_step == step or step % at.config.checkpoint.every == 0:
             yield from saving(at)
         yield Phase(name="training")
     if at.step == at.total:

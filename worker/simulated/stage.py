@@ -68,6 +68,7 @@ class Stage:
         self.step = folder.resume_step() or 0
         self.total = checkpoints.PER_EPOCH * config.train.epochs
         self.rss = int(3.1 * GIB)
+        self.best_step = 0
         self.started = False
         self.now = played.now()
         self._played = played
@@ -109,8 +110,11 @@ class Stage:
                 self.step = event.resumed_from_step
             case events.Step():
                 self.step, self._unsaved = event.step, True
+            case events.Validation(best=True):
+                self.best_step = event.step
             case events.Checkpoint():
-                checkpoints.write(self.folder, event, self.config.checkpoint.keep)
+                keep = self.config.checkpoint.keep
+                checkpoints.write(self.folder, event, keep, self.best_step)
                 self._unsaved = False
             case events.RunFailed():
                 self._failed = True

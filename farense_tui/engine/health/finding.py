@@ -16,12 +16,14 @@ Deed = Literal["change", "stop", "kill", "resume", "stacks"]
 class Action:
     """A remedy that the app can apply.
 
-    change: stop the worker with a checkpoint, change these settings, go on. `label` says it.
+    change: stop the worker with a checkpoint, change these settings, go on; from the checkpoint of
+    step `back_to`, if that is not None, and without the later ones. `label` says it.
     """
 
     deed: Deed
     label: str
     changes: tuple[tuple[str, Any], ...] = ()
+    back_to: int | None = None
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from statistics import fmean, stdev
 from farense_tui.engine import format as show
 from farense_tui.engine.health.facts import Facts
 from farense_tui.engine.health.finding import Found, rule
-from farense_tui.engine.health.remedies import STOP, halve_rate
+from farense_tui.engine.health.remedies import STOP, back_with_half_rate, halve_rate
 from worker.protocol.events import number
 
 HUGE = 1000.0
@@ -56,7 +56,11 @@ def not_finite(facts: Facts) -> Found | None:
     )
 
 
-@rule("huge-loss", f"the newest loss is above {HUGE:.0f}", "half the learning rate")
+@rule(
+    "huge-loss",
+    f"the newest loss is above {HUGE:.0f}",
+    "back to the best checkpoint with half the learning rate",
+)
 def huge_loss(facts: Facts) -> Found | None:
     """No cross-entropy of a language model is: it is log(vocabulary), about 12, at the worst."""
     last = facts.state.last_step
@@ -66,8 +70,8 @@ def huge_loss(facts: Facts) -> Found | None:
         "alarm",
         "the loss is beyond all bounds",
         f"{show.loss(last.loss)} at step {last.step}; guessing gives about 12",
-        "The weights are spoilt since the loss rose: resume with half the learning rate, or anew.",
-        halve_rate(facts.config),
+        "The weights are spoilt since the loss rose. The learning rate is too high.",
+        back_with_half_rate(facts.config, facts.state),
     )
 
 
@@ -75,7 +79,7 @@ def huge_loss(facts: Facts) -> Found | None:
     "diverging",
     f"the mean loss of the newest {_WINDOW} steps is {_RISE} times the lowest mean of this worker, "
     f"by {_RISE_AT_LEAST} and by four standard errors",
-    "half the learning rate",
+    "back to the best checkpoint with half the learning rate",
 )
 def diverging(facts: Facts) -> Found | None:
     """Against the lowest mean of a column; there are as many columns however long the run is."""
@@ -96,7 +100,7 @@ def diverging(facts: Facts) -> Found | None:
         f"{now:.2f} over the newest {_WINDOW} steps, {lowest.mean:.2f} around step "
         f"{lowest.step:.0f}",
         "The learning rate is too high.",
-        halve_rate(facts.config),
+        back_with_half_rate(facts.config, facts.state),
     )
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from farense_tui.engine.health.finding import Action
+from farense_tui.engine.state import RunState
 from worker.protocol.profile import Config
 
 
@@ -17,6 +20,15 @@ def halve_rate(config: Config | None) -> Action | None:
         changes.append(("train.final_learning_rate", rate))
     label = f"go on with half the learning rate, {rate:.3g}"
     return Action("change", label, tuple(changes))
+
+
+def back_with_half_rate(config: Config | None, state: RunState) -> Action | None:
+    """Half the rate, from the best validation's checkpoint, which is kept whatever comes after."""
+    half, best = halve_rate(config), state.best
+    if half is None or best is None or all(c.step != best.step for c in state.checkpoints):
+        return half
+    label = half.label.replace("go on", f"go back to step {best.step} and on", 1)
+    return replace(half, label=label, back_to=best.step)
 
 
 def smaller_steps(config: Config | None) -> Action | None:
