@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,19 +20,6 @@ from worker.protocol.errors import refused
 from worker.protocol.events import Notice, Progress
 from worker.protocol.profile import Config, Lora
 from worker.protocol.profile import Model as ModelSettings
-
-# What mlx_lm needs of a repository (mlx_lm.utils.DEFAULT_ALLOW_PATTERNS).
-_PATTERNS = [
-    "*.json",
-    "model*.safetensors",
-    "*.py",
-    "tokenizer.model",
-    "*.tiktoken",
-    "tiktoken.model",
-    "*.txt",
-    "*.jsonl",
-    "*.jinja",
-]
 
 
 def find(settings: ModelSettings, output: Output) -> Path:
@@ -266,70 +252,10 @@ def _named(full: str, key: str) -> bool:
 
 
 def _download(settings: ModelSettings, output: Output) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import (
-        GatedRepoError,
-        HfHubHTTPError,
-        LocalEntryNotFoundError,
-        OfflineModeIsEnabled,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
-    from tqdm import tqdm
-
-    class Reported(tqdm):
-        """Tells the bytes of all files as progress events instead of drawing a bar."""
-
-        last = 0.0
-
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
-            kwargs |= {"disable": False, "file": _Nowhere()}
-            super().__init__(*args, **{k: v for k, v in kwargs.items() if k != "name"})
-
-        def update(self, n: float | None = 1) -> bool | None:
-            shown = super().update(n)
-            if self.unit == "B" and time.monotonic() - Reported.last > 0.5:
-                Reported.last = time.monotonic()
-                output.emit(Progress(done=int(self.n), total=int(self.total or 0), unit="bytes"))
-            return shown
+    from worker import hub  # not needed for a model that is here
 
     output.enter("downloading")
-    try:
-        return Path(
-            snapshot_download(
-                settings.repo,
-                revision=settings.revision or None,
-                allow_patterns=_PATTERNS,
-                tqdm_class=Reported,
-            )
-        )
-    except GatedRepoError as error:
-        raise _not_downloaded(
-            settings, "The repository is gated: its owner must let you in.", error
-        ) from error
-    except (RepositoryNotFoundError, RevisionNotFoundError) as error:
-        raise _not_downloaded(
-            settings, "There is no such repository or revision.", error
-        ) from error
-    except (LocalEntryNotFoundError, OfflineModeIsEnabled, HfHubHTTPError, OSError) as error:
-        raise _not_downloaded(settings, "The hub cannot be reached.", error) from error
-
-
-class _Nowhere:
-    """A file that swallows what a progress bar draws."""
-
-    def write(self, _text: str) -> int:
-        return 0
-
-    def flush(self) -> None:
-        pass
-
-
-def _not_downloaded(settings: ModelSettings, why: str, error: Exception) -> Exception:
-    smaller = f" The profile's smaller one is {settings.fallback}." if settings.fallback else ""
-    return refused(
-        f"the model {settings.repo} cannot be downloaded",
-        f"{why}\n{str(error).splitlines()[0] if str(error) else type(error).__name__}",
-        f"Check the name, or give a local folder with --model.{smaller}",
-        kind="download",
+    return hub.download(
+        settings,
+        lambda done, total: output.emit(Progress(done=done, total=total, unit="bytes")),
     )

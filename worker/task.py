@@ -14,13 +14,14 @@ from typing import Any  # noqa: E402
 
 import msgspec  # noqa: E402
 
-from worker.protocol import doctor, evaluation, export  # noqa: E402
+from worker.protocol import doctor, download, evaluation, export  # noqa: E402
 from worker.protocol.errors import ExitCode, FarenseError  # noqa: E402
 from worker.protocol.task import Failure  # noqa: E402
 
 # The request, and the module whose function of the task's name answers it.
 TASKS: dict[str, tuple[type[msgspec.Struct], str]] = {
     "doctor": (doctor.Request, "worker.doctor"),
+    "download": (download.Request, "worker.download"),
     "evaluate": (evaluation.Request, "worker.evaluate"),
     "export": (export.Request, "worker.export"),
 }

@@ -1,0 +1,20 @@
+"""The task `download`: a model brought into the cache without a run."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+
+class Request(Struct, tag="download", frozen=True):
+    """Which repository, and which branch, tag or commit of it."""
+
+    repo: str
+    revision: str = ""
+
+
+class Downloaded(Struct, tag="downloaded", frozen=True):
+    """Where it is now, and its size."""
+
+    repo: str
+    path: str
+    bytes: int
