@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import work
 from textual.app import App
 from textual.binding import Binding, BindingType
+from textual.filter import LineFilter
 from textual.screen import Screen
 
+from farense_tui import ascii, preferences
+from farense_tui.ascii import Ascii
 from farense_tui.engine import runs, supervisor
 from farense_tui.engine.supervisor import Worker
 from farense_tui.messages import Refused, Started
 from farense_tui.screens.dialogs import ErrorDialog
 from farense_tui.terminal import TerminalGuard
-from farense_tui.theme import DARK, LIGHT, THEMES
+from farense_tui.theme import CONTRAST, DARK, THEMES, TITLES
 from worker.protocol.errors import FarenseError, refused, usage
 from worker.protocol.profile import Profile
 from worker.protocol.runfolder import RunFolder
@@ -47,7 +50,7 @@ class FarenseApp(App[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("question_mark", "help", "Help", key_display="?"),
         Binding("q", "request_quit", "Quit"),
-        Binding("t", "toggle_theme", "Dark or light", show=False),
+        Binding("t", "next_theme", "Next theme", show=False, tooltip="Dark, light, high contrast"),
         Binding("ctrl+q", "request_quit", "Quit", show=False, priority=True),
     ]
 
@@ -63,7 +66,8 @@ class FarenseApp(App[None]):
         self.terminal_gone: Callable[[], bool] = bool
         for theme in THEMES:
             self.register_theme(theme)
-        self.theme = DARK.name
+        self._ascii = Ascii(enabled=ascii.wanted())
+        self.theme = self._remembered_theme()
 
     def on_mount(self) -> None:
         """Open the first screen."""
@@ -211,9 +215,25 @@ class FarenseApp(App[None]):
         if not self.screen.is_modal:
             self.push_screen(HelpScreen(self.screen))
 
-    def action_toggle_theme(self) -> None:
-        """Go from dark to light or back."""
-        self.theme = LIGHT.name if self.theme == DARK.name else DARK.name
+    def _remembered_theme(self) -> str:
+        chosen = preferences.theme()
+        if chosen in TITLES:
+            return chosen
+        return CONTRAST.name if self.no_color else DARK.name
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Draw in plain ASCII where nothing else can be shown."""
+        return [*super().get_line_filters(), *([self._ascii] if self._ascii.enabled else [])]
+
+    def choose_theme(self, name: str) -> None:
+        """Take a theme, and remember it."""
+        self.theme = name
+        preferences.keep_theme(name)
+
+    def action_next_theme(self) -> None:
+        """Go from dark to light to high contrast, and on."""
+        names = list(TITLES)
+        self.choose_theme(names[(names.index(self.theme) + 1) % len(names)])
 
 
 def run_app(runs_dir: Path, open_run: RunFolder | None = None, worker: Worker | None = None) -> int:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -27,7 +29,12 @@ from worker.protocol.simulation import SCENARIOS
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a locale may know no arrow
+            stream.reconfigure(errors="replace")
     args = _parser().parse_args(argv)
+    if args.ascii:
+        os.environ["FARENSE_ASCII"] = "1"
     try:
         return int(args.command(args))
     except FarenseError as error:
@@ -351,7 +358,14 @@ def _parser() -> argparse.ArgumentParser:
         default=argparse.SUPPRESS,  # or it would undo one that is given before the command
         help="where runs are kept (FARENSE_RUNS, else ./checkpoints)",
     )
+    common.add_argument(
+        "--ascii",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help="draw with ASCII alone (FARENSE_ASCII=1)",
+    )
     parser.add_argument("--runs-dir", metavar="DIR", help=argparse.SUPPRESS)
+    parser.add_argument("--ascii", action="store_true", help="draw with ASCII alone")
     parser.set_defaults(command=app)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
 

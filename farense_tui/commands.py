@@ -9,8 +9,10 @@ from typing import NamedTuple
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.types import IgnoreReturnCallbackType
 
+from farense_tui.app import FarenseApp
 from farense_tui.keys import own_actions
 from farense_tui.screens.launch import LaunchScreen
+from farense_tui.theme import TITLES
 
 
 class Command(NamedTuple):
@@ -52,6 +54,10 @@ class FarenseCommands(Provider):
                 key = self.app.get_key_display(binding)
                 told = " · ".join(filter(None, (f"key {key}", binding.tooltip)))
                 yield Command(name, told, self._action(binding.action, active.node))
+        for theme, title in TITLES.items():
+            if isinstance(self.app, FarenseApp) and theme != self.app.theme:
+                choose = partial(self.app.choose_theme, theme)
+                yield Command(f"Theme: {title}", "remembered for the next start", choose)
         if isinstance(self.screen, LaunchScreen):
             for name, title in self.screen.profile_titles.items():
                 run = partial(self.screen.choose, name)

@@ -88,4 +88,46 @@ LIGHT = Theme(
     },
 )
 
-THEMES = (DARK, LIGHT)
+# Black and white, with colours of more than 7:1 on either ground (WCAG 2, AAA).
+CONTRAST = Theme(
+    name="farense-contrast",
+    dark=True,
+    primary="#ffffff",
+    secondary="#d6d6d6",
+    accent="#ffd21f",
+    foreground="#ffffff",
+    background="#000000",
+    surface="#000000",
+    panel="#1f1f33",
+    success="#5dffb0",
+    warning="#ffe98a",
+    error="#ff9c94",
+    variables={
+        "text-muted": "#dcdcdc",
+        "text-disabled": "#bdbdbd",
+        "border": "#ffd21f",
+        "border-blurred": "#dcdcdc",
+        "block-cursor-background": "#ffd21f",
+        "block-cursor-foreground": "#000000",
+        "block-cursor-text-style": "bold",
+        "block-cursor-blurred-background": "#dcdcdc",
+        "block-cursor-blurred-foreground": "#000000",
+        "input-cursor-background": "#ffd21f",
+        "input-cursor-foreground": "#000000",
+        "input-selection-background": "#ffd21f 45%",
+        "footer-background": "#000000",
+        "footer-foreground": "#ffffff",
+        "footer-description-foreground": "#ffffff",
+        "footer-key-foreground": "#ffd21f",
+        "scrollbar": "#bdbdbd",
+        "scrollbar-hover": "#ffffff",
+        "scrollbar-active": "#ffd21f",
+        "scrollbar-background": "#000000",
+        "scrollbar-background-hover": "#000000",
+        "scrollbar-background-active": "#000000",
+        "scrollbar-corner-color": "#000000",
+    },
+)
+
+THEMES = (DARK, LIGHT, CONTRAST)
+TITLES = {DARK.name: "dark", LIGHT.name: "light", CONTRAST.name: "high contrast"}

@@ -7,6 +7,7 @@ from itertools import pairwise
 from math import isfinite
 
 import numpy as np
+from textual.strip import Strip
 from textual_hires_canvas import Canvas, HiResMode
 
 from farense_tui.widgets.dots import BLANK, DOTS
@@ -33,6 +34,11 @@ class BrailleCanvas(Canvas):
                 self._buffer[y][x] = chr(BLANK | bits)
                 self._styles[y][x] = style
         self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        """Draw a line; one beyond the canvas has a style too, or NO_COLOR's filter ends the app."""
+        strip = super().render_line(y)
+        return strip if strip.cell_length else Strip.blank(self.size.width, self.rich_style)
 
     def text(self, x: int, y: int, text: str, style: str) -> None:
         """Write plain text; `write_text` of the library reads markup."""

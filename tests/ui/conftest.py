@@ -60,7 +60,7 @@ def _isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     here = tmp_path / "here"
     here.mkdir()
     monkeypatch.chdir(here)
-    for name in ("NO_COLOR", "FARENSE_RUNS"):
+    for name in ("NO_COLOR", "FARENSE_RUNS", "FARENSE_ASCII", "XDG_CONFIG_HOME", "TERM"):
         monkeypatch.delenv(name, raising=False)
     for name, value in (("HOME", str(tmp_path / "home")), ("TZ", "UTC")):
         monkeypatch.setenv(name, value)

@@ -18,7 +18,7 @@ from farense_tui.screens.help import HelpScreen
 from farense_tui.screens.launch import LaunchScreen
 from farense_tui.screens.leave import LeaveDialog
 from farense_tui.screens.monitor import MonitorScreen
-from farense_tui.theme import THEMES
+from farense_tui.theme import CONTRAST, THEMES
 from farense_tui.widgets.profile_cards import ProfileCards
 from farense_tui.widgets.status import LOOKS
 from tests.ui import recorded
@@ -81,7 +81,7 @@ async def test_help_palette_themes_and_leaving(runs_dir: Path) -> None:
     async with app.run_test(size=(100, 40)) as pilot:
         await until(pilot, lambda: isinstance(app.screen, LaunchScreen))
         await the_help_lists_the_bindings_there_are(app, pilot)
-        await t_goes_from_dark_to_light_and_back(app, pilot)
+        await t_goes_through_the_themes(app, pilot)
         await the_palette_does_what_the_keys_do(app, pilot)
         await an_error_is_shown_as_it_is(app, pilot)
         await pilot.press("escape", "q")
@@ -97,23 +97,23 @@ async def the_help_lists_the_bindings_there_are(app: FarenseApp, pilot: Pilot[No
         if binding.action in ("start", "edit", "data", "save", "smaller", "resume", "runs"):
             assert binding.description in text
     assert "Undo this change" in text
-    assert "Dark or light" in text
+    assert "Next theme" in text
     assert "Focus Next" not in text
     await pilot.press("escape")
     assert app.screen is screen
 
 
-async def t_goes_from_dark_to_light_and_back(app: FarenseApp, pilot: Pilot[None]) -> None:
-    await pilot.press("t")
-    assert app.theme == "farense-light"
-    await pilot.press("t")
-    assert app.theme == "farense-dark"
+async def t_goes_through_the_themes(app: FarenseApp, pilot: Pilot[None]) -> None:
+    for name in ("light", "contrast", "dark"):
+        await pilot.press("t")
+        assert app.theme == f"farense-{name}"
+        assert FarenseApp(app.runs_dir).theme == app.theme  # remembered
 
 
 async def the_palette_does_what_the_keys_do(app: FarenseApp, pilot: Pilot[None]) -> None:
     screen = app.screen
     commands = {command.name for command in FarenseCommands(screen)._commands()}
-    assert {"Start", "Runs", "Data", "Save", "Quit", "Dark or light"} <= commands
+    assert {"Start", "Runs", "Data", "Save", "Quit", "Next theme", "Theme: light"} <= commands
     await pilot.press("ctrl+p")
     await until(pilot, lambda: isinstance(app.screen, CommandPalette))
     await pilot.press(*"profile demo")
@@ -135,14 +135,15 @@ def test_text_has_the_contrast_that_wcag_aa_asks_for(theme: object) -> None:
 
     assert isinstance(theme, Theme)
     colours = theme.to_color_system().generate()
+    enough = 7 if theme is CONTRAST else 4.5
     grounds = [Color.parse(colours[name]) for name in ("background", "surface")]
     names = ("foreground", "primary", "secondary", "accent", "success", "warning", "error")
     for name in (*names, "text-muted", "text-disabled"):
         for ground in grounds:
-            assert contrast(Color.parse(colours[name]), ground) >= 4.5, name
+            assert contrast(Color.parse(colours[name]), ground) >= enough, name
     panel = Color.parse(colours["panel"])
     for name in (*names, "text-muted"):
-        assert contrast(Color.parse(colours[name]), panel) >= 4.5, name
+        assert contrast(Color.parse(colours[name]), panel) >= enough, name
 
 
 def contrast(one: Color, other: Color) -> float:
