@@ -145,7 +145,10 @@ class FarenseApp(App[None]):
     @work(thread=True, exclusive=True, group="start")
     def start_run(self, profile: Profile, *, name: str, profile_name: str) -> None:
         """Prepare and start a run, then show it. In a thread: the data is checked first."""
+        from farense_tui.engine.estimate import refuse_hopeless
+
         try:
+            refuse_hopeless(profile)
             folder = runs.prepare(
                 profile, name=name, profile_name=profile_name, folder=self.runs_dir
             )

@@ -64,20 +64,30 @@ def attach(args: argparse.Namespace) -> int:
 
 def train(args: argparse.Namespace) -> int:
     """Start a run and follow it."""
+    from farense_tui.ahead import Ahead
+    from farense_tui.engine.estimate import refuse_hopeless
+
     folder = runs.runs_dir(args.runs_dir)
     profile_name = args.profile or profiles.fitting(hardware.machine(), profiles.find())
     profile = _changed(profiles.get(profile_name), args)
     stem = Path(profile_name).stem
     name = args.name or runs.new_name(stem, folder)
     several = _several(args)
+    if not args.anyway:
+        refuse_hopeless(profile)
     run = runs.prepare(profile, name=name, profile_name=stem, folder=folder, **several)
+    ahead = Ahead(profile, folder)
     try:
+        if not (args.json or args.detach or several):
+            ahead.start()
         code = _start(run, args)
     except FarenseError as error:
         # Nothing was trained and nothing can be resumed: leave no folder behind.
         if error.exit_code == ExitCode.REFUSED and not run.is_alive():
             runs.discard(run)
         raise
+    finally:
+        ahead.finish()
     return code
 
 
@@ -215,6 +225,18 @@ def export(args: argparse.Namespace) -> int:
     )
     asked = exporting.request(run, to, fuse=args.fuse, gguf=args.gguf, precision=precision)
     return export_cli.export(asked, overwrite=args.overwrite, as_json=args.json)
+
+
+def estimate(args: argparse.Namespace) -> int:
+    """Tell what a run, or one of each profile, will take."""
+    from farense_tui import estimate_cli
+
+    found = profiles.find()
+    names = [args.profile] if args.profile else [each.name for each in found if each.profile]
+    wanted = {name: _changed(profiles.get(name), args) for name in names}
+    folder = runs.runs_dir(args.runs_dir)
+    how = {"memory": args.memory, "probe": args.probe, "as_json": args.json}
+    return estimate_cli.show(wanted, folder, **how)
 
 
 def check_data(args: argparse.Namespace) -> int:
@@ -379,6 +401,11 @@ def _parser() -> argparse.ArgumentParser:
     starting.add_argument("--model", metavar="M", help="folder, repository, or 'embedded'")
     starting.add_argument("--data", metavar="DIR", help="folder with train.jsonl, or 'embedded'")
     starting.add_argument("--name", metavar="RUN", help="name of the run; default: P-1, P-2, ...")
+    starting.add_argument(
+        "--anyway",
+        action="store_true",
+        help="start even what cannot fit into memory",
+    )
     resuming = command("resume", resume, "continue a run from its last good checkpoint")
     resuming.add_argument("run", metavar="RUN")
     for sub, which in ((starting, "any setting"), (resuming, "epochs, rates, cadences")):
@@ -436,6 +463,18 @@ def _parser() -> argparse.ArgumentParser:
     how.add_argument("--gguf", action="store_true", help="a GGUF file too, in float16")
     exporting.add_argument("--overwrite", action="store_true", help="replace an earlier export")
     exporting.add_argument("--json", action="store_true", help="as JSON")
+    forecasting = command("estimate", estimate, "tell what a run will take, before it starts")
+    forecasting.add_argument("--profile", metavar="P", help="name or file; default: all")
+    forecasting.add_argument("--model", metavar="M", help="folder, repository, or 'embedded'")
+    forecasting.add_argument("--data", metavar="DIR", help="folder with train.jsonl, or 'embedded'")
+    forecasting.add_argument(
+        "--set", metavar="SECTION.KEY=VALUE", action="append", default=[], help="any setting"
+    )
+    forecasting.add_argument(
+        "--memory", type=int, default=0, metavar="GB", help="judge for a Mac with so much memory"
+    )
+    forecasting.add_argument("--probe", action="store_true", help="take one real step, to be exact")
+    forecasting.add_argument("--json", action="store_true", help="as JSON")
     data = commands.add_parser("data", help="look through a data set")
     about = data.add_subparsers(title="commands", metavar="COMMAND", required=True)
     checking = about.add_parser("check", help=(about_ := "labels, lengths, duplicates, faults"))

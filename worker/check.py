@@ -41,7 +41,7 @@ def check(args: argparse.Namespace, settings: Model) -> datacheck.Report:
 
     loaded, why = None, ""
     try:
-        folder = _folder(settings, args.offline)
+        folder = tokenizer.find(settings, args.offline)
     except (OSError, ValueError) as error:  # of huggingface_hub
         why = str(error).splitlines()[0]
     else:
@@ -59,23 +59,6 @@ def check(args: argparse.Namespace, settings: Model) -> datacheck.Report:
         no_tokenizer=why,
         valid_fraction=args.valid_fraction,
         seed=args.seed,
-    )
-
-
-def _folder(settings: Model, offline: bool) -> Path:
-    """Give a folder with the tokenizer; of a repository it alone is downloaded."""
-    if Path(settings.repo).is_dir():
-        return Path(settings.repo)
-    from huggingface_hub import snapshot_download
-
-    patterns = ["*.json", "*.py", "*.txt", "*.jinja", "tokenizer.model", "*.tiktoken"]
-    return Path(
-        snapshot_download(
-            settings.repo,
-            revision=settings.revision or None,
-            allow_patterns=patterns,
-            local_files_only=offline,
-        )
     )
 
 

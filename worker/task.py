@@ -14,7 +14,7 @@ from typing import Any  # noqa: E402
 
 import msgspec  # noqa: E402
 
-from worker.protocol import doctor, download, evaluation, export  # noqa: E402
+from worker.protocol import doctor, download, estimation, evaluation, export  # noqa: E402
 from worker.protocol.errors import ExitCode, FarenseError  # noqa: E402
 from worker.protocol.task import Failure  # noqa: E402
 
@@ -22,8 +22,10 @@ from worker.protocol.task import Failure  # noqa: E402
 TASKS: dict[str, tuple[type[msgspec.Struct], str]] = {
     "doctor": (doctor.Request, "worker.doctor"),
     "download": (download.Request, "worker.download"),
+    "estimate": (estimation.Request, "worker.estimate"),
     "evaluate": (evaluation.Request, "worker.evaluate"),
     "export": (export.Request, "worker.export"),
+    "probe": (estimation.Probe, "worker.probe"),
 }
 
 

@@ -43,6 +43,26 @@ def load(folder: Path, settings: Model) -> Any:
         raise _not_loaded(settings, error) from error
 
 
+def find(settings: Model, offline: bool) -> Path:
+    """Give a folder with the tokenizer; of a repository it alone is downloaded.
+
+    Raises OSError or ValueError, as huggingface_hub does, where it cannot be had.
+    """
+    if Path(settings.repo).is_dir():
+        return Path(settings.repo)
+    from huggingface_hub import snapshot_download
+
+    patterns = ["*.json", "*.py", "*.txt", "*.jinja", "tokenizer.model", "*.tiktoken"]
+    return Path(
+        snapshot_download(
+            settings.repo,
+            revision=settings.revision or None,
+            allow_patterns=patterns,
+            local_files_only=offline,
+        )
+    )
+
+
 def _not_loaded(settings: Model, error: Exception) -> Exception:
     return refused(f"the tokenizer of {settings.repo} cannot be loaded", str(error), kind="model")
 

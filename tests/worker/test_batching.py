@@ -62,7 +62,7 @@ def test_a_cut_keeps_every_row_and_the_budget(sizes: list[int], budget: int) -> 
 
 def cost(sizes: list[int], pieces: list[list[int]]) -> int:
     widths = [batching.padded(max(sizes[i] for i in piece) - 1) for piece in pieces]
-    return sum(len(p) * w + cutting._OVERHEAD for p, w in zip(pieces, widths, strict=True))
+    return sum(len(p) * w + cutting.OVERHEAD for p, w in zip(pieces, widths, strict=True))
 
 
 @given(lengths, st.integers(1, 12))

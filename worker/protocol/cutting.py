@@ -7,7 +7,7 @@ from collections.abc import Sequence
 PAD_TO = 8
 # What one more micro-batch costs, in tokens of computation: building its graph, and reading the
 # weights once more. Measured as 10 to 50 on small models, computed as 5 to 10 for 7B on an M1.
-_OVERHEAD = 24
+OVERHEAD = 24
 
 
 def cut(lengths: Sequence[int], budget: int) -> list[list[int]]:
@@ -24,7 +24,7 @@ def cut(lengths: Sequence[int], budget: int) -> list[list[int]]:
         width = padded(lengths[order[end - 1]] - 1)
         most = max(1, budget // width)
         for start in range(max(0, end - most), end):
-            total = cost[start] + (end - start) * width + _OVERHEAD
+            total = cost[start] + (end - start) * width + OVERHEAD
             if total < cost[end]:
                 cost[end], start_of[end] = total, start
     pieces: list[list[int]] = []

@@ -1,0 +1,51 @@
+"""The forecast of a run in a line, told while its worker starts."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import threading
+from pathlib import Path
+
+import psutil
+
+from farense_tui.engine.task import Stop
+from farense_tui.headless import clean
+from worker.protocol.errors import FarenseError
+from worker.protocol.profile import Profile
+
+
+class Ahead(threading.Thread):
+    """Asks for the forecast in a thread, at the lowest priority: the training does not wait."""
+
+    def __init__(self, profile: Profile, runs_dir: Path) -> None:
+        """Prepare; `start` begins, `finish` ends it, told or not."""
+        super().__init__(name="forecast", daemon=True)
+        self._profile, self._runs_dir = profile, runs_dir
+        self._stop_asking = _Humble()
+
+    def run(self) -> None:
+        """Ask the worker what is needed, and say what comes of it."""
+        from farense_tui.engine import estimate
+        from farense_tui.engine.forecast_words import line
+
+        try:
+            known = estimate.facts(self._profile, self._stop_asking)
+            said = line(estimate.estimate(self._profile, known, disk=self._runs_dir))
+        except FarenseError as error:
+            said = f"forecast: none, {error.title}"
+        if not self._stop_asking.asked:
+            print(clean(said), flush=True)
+
+    def finish(self) -> None:
+        """End it: the run has come to its end."""
+        self._stop_asking.ask()
+
+
+class _Humble(Stop):
+    """Lets the process give way to the training."""
+
+    def watch(self, process: subprocess.Popen[bytes]) -> None:
+        super().watch(process)
+        with contextlib.suppress(psutil.Error):  # it has ended already
+            psutil.Process(process.pid).nice(19)

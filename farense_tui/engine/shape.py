@@ -1,0 +1,177 @@
+"""The shape of a model: what its memory and its time follow from. Read without loading a weight."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+# Tensors of 64 quantised weights share a scale and a bias of 16 bits: MLX's default.
+_GROUP = 64
+_BYTES = {"F64": 8, "F32": 4, "I32": 4, "U32": 4, "F16": 2, "BF16": 2, "U16": 2, "I8": 1, "U8": 1}
+_LAYER = re.compile(r"\.(?:layers|h|blocks)\.(\d+)\.(.+)$")
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Sizes of a decoder. Bytes are of the weights as stored.
+
+    linear: the linear layers of one layer by name (q_proj ...), each (inputs, outputs).
+    layer_bytes: of each layer; outer_bytes: of all else (embedding, norm, head).
+    half: whether it computes in 16 bits.
+    """
+
+    kind: str
+    hidden: int
+    heads: int
+    kv_heads: int
+    head_dim: int
+    ffn: int
+    vocabulary: int
+    linear: Mapping[str, tuple[int, int]]
+    layer_bytes: tuple[int, ...]
+    outer_bytes: int
+    half: bool
+    experts: int = 0
+
+    @property
+    def layers(self) -> int:
+        """How many layers there are."""
+        return len(self.layer_bytes)
+
+    @property
+    def bytes(self) -> int:
+        """Of all weights."""
+        return self.outer_bytes + sum(self.layer_bytes)
+
+    @property
+    def layer_weights(self) -> int:
+        """Weights of the linear layers of one layer, which most of the time is spent on."""
+        return sum(inputs * outputs for inputs, outputs in self.linear.values())
+
+
+def read(folder: Path) -> Shape | None:
+    """Read a model's folder: config.json and the headers of its weights; None if it is unlike."""
+    try:
+        config = json.loads((folder / "config.json").read_text())
+        tensors = [t for path in sorted(folder.glob("model*.safetensors")) for t in _header(path)]
+        return _of(config, tensors)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, ZeroDivisionError):
+        return None
+
+
+def known(repo: str) -> Shape | None:
+    """Give the shape of a repository that is not here, by its name; None if it is not known."""
+    name = repo.rpartition("/")[2]
+    found = re.fullmatch(r"(.+?)(?:-MLX)?-(?:(\d)-?bit|bf16|fp16)", name, re.IGNORECASE)
+    base, bits = (found[1], int(found[2] or 16)) if found else (name, 16)
+    sizes = _KNOWN.get(re.sub(r"-(instruct|it|chat)(?=-|$)", "", base.lower()))
+    return _dense(*sizes, bits=bits) if sizes else None
+
+
+def _header(path: Path) -> Iterable[tuple[str, tuple[int, ...], str]]:
+    """Names, shapes and types of a file's tensors: the safetensors format begins with them."""
+    with path.open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        if size > 100 << 20:
+            raise ValueError("no safetensors file")
+        header = json.loads(file.read(size))
+    for name, about in header.items():
+        if name != "__metadata__":
+            yield name, tuple(about["shape"]), about["dtype"]
+
+
+def _of(config: dict[str, Any], tensors: list[tuple[str, tuple[int, ...], str]]) -> Shape | None:
+    config = {**config, **config.get("text_config", {})}
+    quantised = config.get("quantization") or {}
+    bits = int(quantised.get("bits", 0))
+    layers: dict[int, int] = {}
+    linear: dict[str, tuple[int, int]] = {}
+    outer = 0
+    types = set()
+    for name, shape, kind in tensors:
+        size = _BYTES[kind]
+        for each in shape:
+            size *= each
+        found = _LAYER.search(name)
+        if not found:
+            outer += size
+            continue
+        at, inner = int(found[1]), found[2]
+        layers[at] = layers.get(at, 0) + size
+        if kind in ("F32", "F16", "BF16"):
+            types.add(kind)
+        if at == 0 and len(shape) == 2 and inner.endswith(".weight"):
+            outputs, inputs = shape
+            if kind == "U32":
+                inputs = inputs * 32 // bits
+            linear[inner.removesuffix(".weight").rpartition(".")[2]] = (inputs, outputs)
+    if not layers or not linear:
+        return None
+    hidden, heads = config["hidden_size"], config["num_attention_heads"]
+    return Shape(
+        kind=config.get("model_type", ""),
+        hidden=hidden,
+        heads=heads,
+        kv_heads=config.get("num_key_value_heads") or heads,
+        head_dim=config.get("head_dim") or hidden // heads,
+        ffn=config["intermediate_size"],
+        vocabulary=config["vocab_size"],
+        linear=linear,
+        layer_bytes=tuple(layers[at] for at in sorted(layers)),
+        outer_bytes=outer,
+        half="F32" not in types,
+        experts=int(config.get("num_local_experts") or config.get("num_experts") or 0),
+    )
+
+
+def _dense(
+    kind: str, hidden: int, layers: int, heads: int, kv_heads: int, ffn: int, vocabulary: int,
+    head_dim: int, tied: bool, *, bits: int
+) -> Shape:  # fmt: skip
+    """Work out a Llama-like model: 4 bits take 4.5, the scales of each group of 64 included.
+
+    That gives the sizes that Hugging Face lists to the third digit (five of five looked at).
+    """
+    query, key = heads * head_dim, kv_heads * head_dim
+    linear = {
+        "q_proj": (hidden, query),
+        "k_proj": (hidden, key),
+        "v_proj": (hidden, key),
+        "o_proj": (query, hidden),
+        "gate_proj": (hidden, ffn),
+        "up_proj": (hidden, ffn),
+        "down_proj": (ffn, hidden),
+    }
+    per_weight = 2.0 if bits == 16 else bits / 8 + 4 / _GROUP
+    layer = sum(i * o for i, o in linear.values()) * per_weight + 2 * 2 * hidden
+    outer = vocabulary * hidden * per_weight * (1 if tied else 2) + 2 * hidden
+    return Shape(
+        kind, hidden, heads, kv_heads, head_dim, ffn, vocabulary, linear,
+        (int(layer),) * layers, int(outer), True,
+    )  # fmt: skip
+
+
+# kind, hidden, layers, heads, key and value heads, ffn, vocabulary, head size, tied head:
+# from the config.json of each.
+_KNOWN: dict[str, tuple[str, int, int, int, int, int, int, int, bool]] = {
+    "mistral-7b-v0.3": ("mistral", 4096, 32, 32, 8, 14336, 32768, 128, False),
+    "mistral-7b-v0.2": ("mistral", 4096, 32, 32, 8, 14336, 32000, 128, False),
+    "llama-3.2-1b": ("llama", 2048, 16, 32, 8, 8192, 128256, 64, True),
+    "llama-3.2-3b": ("llama", 3072, 28, 24, 8, 8192, 128256, 128, True),
+    "meta-llama-3-8b": ("llama", 4096, 32, 32, 8, 14336, 128256, 128, False),
+    "llama-3-8b": ("llama", 4096, 32, 32, 8, 14336, 128256, 128, False),
+    "meta-llama-3.1-8b": ("llama", 4096, 32, 32, 8, 14336, 128256, 128, False),
+    "llama-3.1-8b": ("llama", 4096, 32, 32, 8, 14336, 128256, 128, False),
+    "qwen2.5-0.5b": ("qwen2", 896, 24, 14, 2, 4864, 151936, 64, True),
+    "qwen2.5-1.5b": ("qwen2", 1536, 28, 12, 2, 8960, 151936, 128, True),
+    "qwen2.5-3b": ("qwen2", 2048, 36, 16, 2, 11008, 151936, 128, True),
+    "qwen2.5-7b": ("qwen2", 3584, 28, 28, 4, 18944, 152064, 128, False),
+    "qwen3-0.6b": ("qwen3", 1024, 28, 16, 8, 3072, 151936, 128, True),
+    "qwen3-1.7b": ("qwen3", 2048, 28, 16, 8, 6144, 151936, 128, True),
+    "qwen3-4b": ("qwen3", 2560, 36, 32, 8, 9728, 151936, 128, True),
+    "qwen3-8b": ("qwen3", 4096, 36, 32, 8, 12288, 151936, 128, False),
+}

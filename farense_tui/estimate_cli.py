@@ -1,0 +1,162 @@
+"""`farense-tui estimate`: what runs will take, before any is started."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from farense_tui.engine import estimate as estimating
+from farense_tui.engine import format as f
+from farense_tui.engine.estimate import Estimate
+from farense_tui.engine.forecast import Forecast, Measured
+from farense_tui.engine.forecast_words import line, mark, used
+from farense_tui.engine.text import clean
+from worker.protocol.errors import ExitCode, refused
+from worker.protocol.estimation import Facts
+from worker.protocol.profile import Profile
+
+_STYLES = {"fits": "green", "tight": "yellow", "will not fit": "red", "unknown": "dim"}
+
+
+def show(
+    profiles: dict[str, Profile], runs_dir: Path, *, memory: int, probe: bool, as_json: bool
+) -> int:
+    """Forecast each profile: a table of several, one in detail. probe: take a step first."""
+    known: dict[object, Facts] = {}
+    made: dict[str, Estimate] = {}
+    for name, profile in profiles.items():
+        asked = estimating.key(profile)
+        if asked not in known:
+            known[asked] = estimating.facts(profile)
+        made[name] = estimating.estimate(profile, known[asked], memory=memory, disk=runs_dir)
+        if probe:
+            measured = _measure(profile, made[name], known[asked])
+            made[name] = estimating.estimate(
+                profile, known[asked], memory=memory, measured=measured, disk=runs_dir
+            )
+    if as_json:
+        print(msgspec.json.encode({name: values(each) for name, each in made.items()}).decode())
+        return ExitCode.DONE
+    console = Console(highlight=False, soft_wrap=True)
+    if len(made) > 1:
+        console.print(_table(made))
+        console.print("farense-tui estimate --profile NAME tells one in detail.", style="dim")
+    for name, each in made.items() if len(made) == 1 else ():
+        console.print(detail(name, each))
+    return ExitCode.DONE
+
+
+def _measure(profile: Profile, made: Estimate, known: Facts) -> Measured:
+    if made.forecast and made.forecast.verdict == "will not fit":
+        raise refused(
+            "no step can be tried: it would not fit",
+            line(made),
+            "Leave out --probe.",
+            kind="memory",
+        )
+    if sys.stderr.isatty():
+        print("trying a step ...", file=sys.stderr)
+    return estimating.probe(profile, made, known)
+
+
+def _table(made: dict[str, Estimate]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for head in ("profile", "verdict", "memory", "disk", "steps", "time", "to make it fit"):
+        table.add_column(head, justify="right" if head in ("disk", "steps", "time") else "left")
+    for name, each in made.items():
+        found = each.forecast
+        if found is None:
+            table.add_row(Text(name), Text("? unknown", "dim"), Text(clean(each.why)))
+            continue
+        table.add_row(
+            Text(name),
+            Text(f"{mark(found)} {found.verdict}", _STYLES[found.verdict]),
+            Text(used(found)),
+            Text(f.size(found.disk)),
+            Text(str(found.steps)),
+            Text(f.duration(found.run_seconds)),
+            Text(each.remedy.words if each.remedy else ""),
+        )
+    return table
+
+
+def detail(name: str, made: Estimate) -> Text:
+    """Tell one forecast part by part."""
+    found, profile = made.forecast, made.profile
+    text = Text()
+    text.append(f"{name}", "bold").append(f"  {clean(profile.model.repo)}\n")
+    if found is None:
+        return text.append(f"? unknown: {clean(made.why)}", "dim")
+    text.append(f"{mark(found)} {found.verdict}", _STYLES[found.verdict])
+    text.append(f"  {used(found)}\n")
+    rows = [
+        ("weights", f.size(found.parts.weights), "what is there all the time"),
+        ("adapter", f.size(found.parts.adapter), ""),
+        ("optimizer", f.size(found.parts.optimizer), ""),
+        ("activations", f.size(found.parts.activations), _batch(found)),
+        ("logits", f.size(found.parts.logits), ""),
+        ("gradients", f.size(found.parts.other), ""),
+        ("process", f.size(found.needed - found.peak), "Python, MLX, tokenizer"),
+        ("buffers", f.size(found.cache), "kept for reuse on top, where there is room"),
+    ]
+    if found.precompute:
+        rows.append(("frozen", f.size(found.precompute), "at most, while they are computed once"))
+    rows += [
+        ("disk", f.size(found.disk), f"of it {f.size(found.trunk_disk)} for the frozen layers"),
+        ("steps", str(found.steps), f"{found.per_epoch} an epoch"),
+        ("a step", _seconds(found.step_seconds), found.speed_from or "not known: --probe measures"),
+        ("the run", f.duration(found.run_seconds), "" if found.known_lengths else "at most"),
+    ]
+    for key, value, about in rows:
+        text.append(f"  {key:12}", "dim").append(f"{value:>10}").append(f"  {about}\n", "dim")
+    if made.why:
+        text.append(f"  {clean(made.why)}\n", "dim")
+    if made.remedy:
+        then = made.remedy.forecast
+        text.append(f"  {then.verdict} with ", _STYLES[then.verdict])
+        text.append(f"{made.remedy.words}").append(f"  {used(then)}\n", "dim")
+    elif found.verdict == "will not fit":
+        text.append("  no setting of the ladder makes it fit\n", "red")
+    text.rstrip()
+    return text
+
+
+def _batch(found: Forecast) -> str:
+    batch = found.batch
+    return f"of {batch.rows} x {batch.width} tokens, {batch.labels} labels: the largest micro-batch"
+
+
+def _seconds(value: float | None) -> str:
+    return f.UNKNOWN if value is None else f"{value:.2f} s" if value < 10 else f"{value:.0f} s"
+
+
+def values(made: Estimate) -> dict[str, object]:
+    """Give an estimate as JSON has it."""
+    found = made.forecast
+    if found is None:
+        return {"verdict": "unknown", "why": made.why}
+    return {
+        "verdict": found.verdict,
+        "model": made.profile.model.repo,
+        "needed": found.needed,
+        "limit": found.limit,
+        "peak": found.peak,
+        "parts": found.parts,
+        "largest_micro_batch": found.batch,
+        "precompute": found.precompute,
+        "disk": found.disk,
+        "trunk_disk": found.trunk_disk,
+        "steps": found.steps,
+        "step_seconds": found.step_seconds,
+        "run_seconds": found.run_seconds,
+        "speed_from": found.speed_from,
+        "known_lengths": found.known_lengths,
+        "why": made.why,
+        "remedy": dict(made.remedy.changes) if made.remedy else None,
+        "remedy_verdict": made.remedy.forecast.verdict if made.remedy else None,
+    }
