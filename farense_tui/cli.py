@@ -70,6 +70,7 @@ def train(args: argparse.Namespace) -> int:
     folder = runs.runs_dir(args.runs_dir)
     profile_name = args.profile or profiles.fitting(hardware.machine(), profiles.find())
     profile = _changed(profiles.get(profile_name), args)
+    _check_trust(profile, args)
     stem = Path(profile_name).stem
     name = args.name or runs.new_name(stem, folder)
     several = _several(args)
@@ -201,6 +202,20 @@ def doctor(args: argparse.Namespace) -> int:
     return doctor_cli.run(profile, runs.runs_dir(args.runs_dir), as_json=args.json)
 
 
+def list_models(args: argparse.Namespace) -> int:
+    """List the models that are on this machine."""
+    from farense_tui import models_cli
+
+    return models_cli.show(as_json=args.json)
+
+
+def download_model(args: argparse.Namespace) -> int:
+    """Bring a model into the cache."""
+    from farense_tui import models_cli
+
+    return models_cli.download(args.repo, args.revision, as_json=args.json)
+
+
 def report(args: argparse.Namespace) -> int:
     """Write the report of a run."""
     from farense_tui.report import make
@@ -301,6 +316,18 @@ def _screen(args: argparse.Namespace, run: RunFolder | None) -> int:
 
 def _terminal() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def _check_trust(profile: Profile, args: argparse.Namespace) -> None:
+    """Refuse to run a model's own code unless the user says so here, and not only the profile."""
+    wished = any(each.partition("=")[0].strip() == "model.trust_remote_code" for each in args.set)
+    if profile.model.trust_remote_code and not wished:
+        raise refused(
+            f"the profile lets {profile.model.repo} run its own Python code",
+            "model.trust_remote_code is on: the code could do whatever you may do.",
+            "--set model.trust_remote_code=true says that you trust it, =false leaves it out.",
+            kind="trust",
+        )
 
 
 def _changed(profile: Profile, args: argparse.Namespace) -> Profile:
@@ -450,6 +477,15 @@ def _parser() -> argparse.ArgumentParser:
     looking.add_argument("--data", metavar="DIR", help="folder with train.jsonl, or 'embedded'")
     looking.add_argument("--json", action="store_true", help="as JSON")
     looking.set_defaults(set=[])
+    having = command("models", list_models, "list the models on this machine")
+    having.add_argument("--json", action="store_true", help="as JSON")
+    getting = having.add_subparsers(title="commands", metavar="COMMAND").add_parser(
+        "download", help="bring a model into Hugging Face's cache, or go on with it"
+    )
+    getting.set_defaults(command=download_model)
+    getting.add_argument("repo", metavar="REPO", help="owner/name")
+    getting.add_argument("--revision", default="", metavar="R", help="branch, tag or commit")
+    getting.add_argument("--json", action="store_true", help="as JSON")
     telling = command("report", report, "write a run's plots, metrics and report.html")
     telling.add_argument("run", metavar="RUN")
     telling.add_argument("--update", action="store_true", help="only if there is something new")

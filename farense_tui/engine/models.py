@@ -95,10 +95,10 @@ def _cached(repo: str, revision: str) -> Path | None:
     if not isinstance(config, str):
         return None
     snapshot = Path(config).parent
-    return snapshot if _complete(snapshot) else None
+    return snapshot if complete(snapshot) else None
 
 
-def _complete(snapshot: Path) -> bool:
+def complete(snapshot: Path) -> bool:
     """Whether all weights are there; a download that was broken off may have left some."""
     try:
         index = json.loads((snapshot / "model.safetensors.index.json").read_text())

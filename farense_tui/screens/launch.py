@@ -18,7 +18,9 @@ from farense_tui.engine.draft import Draft, find
 from farense_tui.engine.inspection import Inspection
 from farense_tui.engine.listing import going_on_or_resumable
 from farense_tui.engine.runs import RunSummary
+from farense_tui.engine.text import clean
 from farense_tui.messages import Inspected, RunsRead
+from farense_tui.screens.dialogs import Answer, AskDialog
 from farense_tui.screens.look import Looked, Looker
 from farense_tui.screens.save_profile import save_as
 from farense_tui.widgets.help_line import HelpLine
@@ -52,6 +54,7 @@ class LaunchScreen(Screen[None]):
         Binding("l", "runs", "Runs", tooltip="List the runs"),
         Binding("f", "smaller", "Smaller", tooltip="Take the smaller model, or the larger again"),
         Binding("w", "save", "Save", tooltip="Keep the changes as a profile of your own"),
+        Binding("m", "models", "Models", tooltip="Choose a model that is here, or download one"),
         Binding("o", "doctor", "Doctor", tooltip="Look at the machine, MLX, disk and power"),
         Binding("escape", "leave_form", "Back to the profiles"),
         *(Binding(str(n), f"choose({n})", "Choose a profile", show=False) for n in range(1, 10)),
@@ -236,7 +239,7 @@ class LaunchScreen(Screen[None]):
         in_form = self._in_form()
         if action == "leave_form":
             return in_form
-        if action in ("edit", "save", "data", "doctor"):
+        if action in ("edit", "save", "data", "doctor", "models"):
             return self.draft is not None and not in_form
         if action == "smaller":
             return bool(self.draft and self.draft.base.model.fallback) and not in_form
@@ -298,6 +301,17 @@ class LaunchScreen(Screen[None]):
             self._data = DataScreen(draft.profile, look, self._look_again)
             self.app.push_screen(self._data, self._leave_data)
 
+    @work
+    async def action_models(self) -> None:
+        """Choose among the models that are on this machine, or download the profile's."""
+        from farense_tui.screens.models import ModelsScreen
+
+        if draft := self.draft:
+            name = await self.app.push_screen_wait(ModelsScreen(draft.profile.model.repo))
+            self._forget()  # one may have been downloaded
+            if name:
+                self._change("model.repo", draft.with_text("model.repo", name))
+
     def action_doctor(self) -> None:
         """Look at what a run of this profile depends on."""
         from farense_tui.screens.doctor import DoctorScreen
@@ -323,8 +337,23 @@ class LaunchScreen(Screen[None]):
         if draft is None or draft.faults:
             self._refuse()
             return
+        if draft.profile.model.trust_remote_code:
+            self._ask_for_trust(draft)
+        else:
+            self._start(draft)
+
+    def _start(self, draft: Draft) -> None:
         name = draft.run_name or self._next_name()
         self.app.start_run(draft.profile, name=name, profile_name=self._chosen)
+
+    @work
+    async def _ask_for_trust(self, draft: Draft) -> None:
+        """Start if the user means it: the model's code can do whatever the user can."""
+        what = f"model.trust_remote_code is on: Python code of {clean(draft.profile.model.repo)} "
+        what += "would run on this machine, with all that you may do."
+        answers = [Answer("y", "yes, I trust it")]
+        if await self.app.push_screen_wait(AskDialog("Run the model's own code?", what, answers)):
+            self._start(draft)
 
     def _refuse(self) -> None:
         draft = self.draft

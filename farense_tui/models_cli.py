@@ -1,0 +1,72 @@
+"""`farense-tui models`: what is on this machine, and downloading what is not."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import msgspec
+from rich.table import Table
+from rich.text import Text
+
+from farense_tui.data_view import console
+from farense_tui.engine import format as f
+from farense_tui.engine import model_list, models, task
+from farense_tui.engine.text import clean
+from farense_tui.headless import relative
+from farense_tui.progress_line import ProgressLine
+from worker.protocol.download import Downloaded, Request
+from worker.protocol.errors import ExitCode, refused
+
+
+def show(*, as_json: bool) -> int:
+    """List the models."""
+    found = model_list.found()
+    if as_json:
+        print(json.dumps([asdict(each) for each in found], indent=2, default=str))
+        return ExitCode.DONE
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for at, head in enumerate(("model", "size", "kind", "layers", "vocabulary", "weights", "")):
+        right = head in ("size", "layers", "vocabulary")
+        table.add_column(
+            head, justify="right" if right else "left", header_style="dim", no_wrap=at > 0
+        )
+    for each in found:
+        table.add_row(
+            Text(clean(each.name), "bold"),
+            f.size(each.bytes),
+            Text(clean(each.kind) or f.UNKNOWN),
+            str(each.layers or f.UNKNOWN),
+            str(each.vocabulary or f.UNKNOWN),
+            Text(clean(each.weights) or f.UNKNOWN),
+            Text("" if each.whole else "not whole: models download goes on", "yellow"),
+        )
+    console().print(table)
+    return ExitCode.DONE
+
+
+def download(repo: str, revision: str, *, as_json: bool) -> int:
+    """Bring a repository into the cache; Ctrl-C leaves it to be continued."""
+    if models.locate(repo).state == "missing" or Path(repo).is_dir():
+        raise refused(
+            f"{repo!r} is no repository",
+            hint="It is the name of one on the hub: owner/name.",
+            kind="model",
+        )
+    line = ProgressLine(sys.stderr)
+    try:
+        made = task.result_of("download", Request(repo, revision), Downloaded, line.show)
+    except KeyboardInterrupt:
+        line.clear()
+        print("broken off; the same again continues it", file=sys.stderr)
+        return ExitCode.STOPPED
+    finally:
+        line.clear()
+    if as_json:
+        print(msgspec.json.encode(made).decode())
+    else:
+        print(f"{clean(made.repo)} is here, {f.size(made.bytes)}")
+        print(f"  {clean(relative(Path(made.path)))}")
+    return ExitCode.DONE
