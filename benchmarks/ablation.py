@@ -74,11 +74,13 @@ def main() -> None:
             "+ frozen trunk cached": bench.ours(cut=True, head=True, cached=True),
             "+ compiled": bench.ours(cut=True, head=True, cached=True, compiled=True),
         }
-        measure(arms, args.rounds)
+        ratios = measure(arms, args.rounds)
+        if args.plot:
+            plot(ratios, args.plot)
 
 
-def measure(arms: dict[str, Iterator[None]], rounds: int) -> None:
-    """Go round the arms; print each arm's ratios to the first."""
+def measure(arms: dict[str, Iterator[None]], rounds: int) -> dict[str, list[float]]:
+    """Go round the arms; print each arm's ratios to the first, and give them by the clock."""
     seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in arms}
     peaks = dict.fromkeys(arms, 0)
     for at in range(rounds + 1):
@@ -94,13 +96,35 @@ def measure(arms: dict[str, Iterator[None]], rounds: int) -> None:
                 seconds[name].append(took)
                 peaks[name] = max(peaks[name], mx.get_peak_memory() - before)
     first = next(iter(arms))
+    ratios = {}
     for name, taken in seconds.items():
         clock = [a[0] / b[0] for a, b in zip(seconds[first], taken, strict=True)]
+        ratios[name] = clock
         cpu_time = [a[1] / b[1] for a, b in zip(seconds[first], taken, strict=True)]
         print(
             f"{name:32} {_spread(clock)} by the clock  {_spread(cpu_time)} by processor time  "
             f"memory {peaks[name] / peaks[first]:.2f} ({peaks[name] / 1e6:.1f} MB)"
         )
+    return ratios
+
+
+def plot(ratios: dict[str, list[float]], path: Path) -> None:
+    """Draw the medians as bars, with the lowest and the highest as whiskers."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    names = list(ratios)[::-1]
+    middle = [statistics.median(ratios[name]) for name in names]
+    low = [m - min(ratios[name]) for m, name in zip(middle, names, strict=True)]
+    high = [max(ratios[name]) - m for m, name in zip(middle, names, strict=True)]
+    figure, axes = plt.subplots(figsize=(8, 3.2), layout="constrained")
+    axes.barh(names, middle, xerr=(low, high), color="#2f6f9f", ecolor="#555555", capsize=3)
+    axes.axvline(1, color="#999999", linewidth=0.8)
+    axes.set_xlabel("steps in the same time, mlx_lm.lora = 1")
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, dpi=110)
 
 
 class Bench:
@@ -208,6 +232,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--vocabulary", type=int, default=509)
     parser.add_argument("--batch", type=int, default=4, help="examples a step")
     parser.add_argument("--mask-prompt", action="store_true")
+    parser.add_argument("--plot", type=Path, help="PNG file to draw the ratios into")
     return parser.parse_args()
 
 
