@@ -130,13 +130,8 @@ class Points:
 
 def joined(parts: Sequence[Summary]) -> Summary:
     """Summarise several stretches as one."""
-    return Summary(
-        min(part.low for part in parts),
-        max(part.high for part in parts),
-        sum(part.total for part in parts),
-        sum(part.finite for part in parts),
-        sum(part.points for part in parts),
-    )
+    low, high, total, finite, points = zip(*parts, strict=True)
+    return Summary(min(low), max(high), sum(total), sum(finite), sum(points))
 
 
 def _end(bucket: Bucket) -> float:
@@ -156,7 +151,7 @@ def _one(pair: list[Bucket]) -> Bucket:
 def _summarise(values: Sequence[float]) -> Summary:
     if not values:
         return _NOTHING
-    points = len(values)
+    points, values = len(values), list(values)  # an array makes its numbers anew each time
     total = sum(values)
     if not isfinite(total):  # rare, so the usual way makes no list
         values = [value for value in values if isfinite(value)]

@@ -49,8 +49,10 @@ class Series:
             yield self._all.steps[index], self._all.values[index]
 
     def __eq__(self, other: object) -> bool:
-        """Compare the points."""
-        return isinstance(other, Series) and list(self) == list(other)
+        """Compare the points; at once where two views are of one buffer or of different length."""
+        if not isinstance(other, Series) or len(self) != len(other):
+            return False
+        return self._all is other._all or list(self) == list(other)
 
     __hash__ = None  # type: ignore[assignment]
 

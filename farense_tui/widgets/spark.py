@@ -68,6 +68,15 @@ def filled(series: Series, count: int) -> list[Column]:
     return columns
 
 
+def means(columns: Sequence[Column], count: int) -> list[float]:
+    """Give at most `count` means, each over columns that follow each other."""
+    most = max(1, -(-len(columns) // max(1, count)))
+    groups = [columns[at : at + most] for at in range(0, len(columns), most)] if count else []
+    return [
+        sum(c.mean * c.points for c in group) / sum(c.points for c in group) for group in groups
+    ]
+
+
 def column_values(series: Series, count: int) -> list[float]:
     """Give one mean for each of at most `count` columns."""
     return [column.mean for column in series.columns(count)]

@@ -12,9 +12,9 @@ from textual.message import Message
 from textual.widget import Widget
 
 from farense_tui.engine import format as show
-from farense_tui.engine.series import Series
+from farense_tui.engine.series import Column, Series
 from farense_tui.engine.state import RunState
-from farense_tui.widgets.spark import column_values, extremes, line_rows, spark_rows
+from farense_tui.widgets.spark import line_rows, means, spark_rows
 from farense_tui.widgets.throttle import Throttle
 
 Format = Callable[[float | None], str]
@@ -48,6 +48,7 @@ class Trend(Widget):
         self._short = short
         self._shown = shown
         self._series = Series()
+        self._columns: list[Column] = []
         self._throttle = Throttle(self, self._draw)
 
     class Chosen(Message):
@@ -68,7 +69,13 @@ class Trend(Widget):
             self._series = series
             self._throttle.request()
 
+    def on_resize(self) -> None:
+        """Cut the series into the columns that there are now."""
+        self._draw()
+
     def _draw(self) -> None:
+        """Cut the series into columns here, so that the throttle counts what that costs."""
+        self._columns = self._series.columns(max(1, self.size.width * 2))
         self.refresh()
 
     def render(self) -> RenderResult:
@@ -76,7 +83,7 @@ class Trend(Widget):
         width, height = self.size
         if height <= 1:
             return self._line(width)
-        rows = line_rows(self._series.columns(width * 2), width, height - 1)
+        rows = line_rows(self._columns, width, height - 1)
         style = self._line_style
         return Content("\n").join([self._head(width), *(Content.styled(r, style) for r in rows)])
 
@@ -88,15 +95,17 @@ class Trend(Widget):
         label = f"{self._short} "
         value = f"{self._shown(self._series.last)} ".rjust(_VALUE_WIDTH)
         room = max(0, width - len(label) - len(value) - 1)
-        row = spark_rows(column_values(self._series, room))[0]
+        row = spark_rows(means(self._columns, room))[0]
         return Content.assemble(
             (label, "$text-muted"), (value, "bold $foreground"), (row, self._line_style)
         )
 
     def _head(self, width: int) -> Content:
         value = self._shown(self._series.last)
-        between = extremes(self._series)
-        span = f"{self._shown(between[0])} to {self._shown(between[1])}" if between else ""
+        span = ""
+        if self._columns:
+            low, high = min(c.low for c in self._columns), max(c.high for c in self._columns)
+            span = f"{self._shown(low)} to {self._shown(high)}"
         label = f"{self._label if width >= 34 else self._short}  "
         room = max(1, width - len(label) - len(value) - len(span))
         span = span if len(label) + len(value) + len(span) < width else ""

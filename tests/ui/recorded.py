@@ -124,15 +124,15 @@ class Recording:
         )
 
     def heartbeat(self, phase: events.PhaseName, after: float = 0.0) -> None:
-        self.add(
-            events.Heartbeat(
-                phase=phase,
-                step=self.step,
-                rss=int(3.1 * GIB),
-                active_memory=2100 * MIB,
-                cache_memory=400 * MIB,
-            ),
-            after,
+        self.add(self.beat(phase), after)
+
+    def beat(self, phase: events.PhaseName = "training") -> events.Heartbeat:
+        return events.Heartbeat(
+            phase=phase,
+            step=self.step,
+            rss=int(3.1 * GIB),
+            active_memory=2100 * MIB,
+            cache_memory=400 * MIB,
         )
 
     def validate(self) -> None:

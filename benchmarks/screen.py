@@ -1,0 +1,237 @@
+"""What the screen costs: opening, CPU and memory, latency, and what it takes from the training.
+
+    python benchmarks/screen.py [opening] [rates] [burst] [training] [--pairs 5] [--seconds 10]
+
+opening: a record of 10^3 to 10^6 steps is read, without and with the note of an earlier opening.
+rates: the app in a pseudo-terminal of 120x36 follows a record that grows by 1, 10 and 1,000 steps a
+second, and one that has a million; its CPU time, its memory, and the time from a key to the frame
+that answers it. burst: 5,000 steps within a second; when the last of them is on the screen.
+training: the same run with the app attached and without, in pairs. Timings on a machine that does
+other things as well are noisy: the ratios of pairs are what counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import math
+import os
+import random
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from multiprocessing import Process
+from pathlib import Path
+
+import pexpect
+import psutil
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks.kill_and_resume import reference_machine, write_data
+from farense_tui.engine.record import Record
+from tests import micro_model
+from tests.real_runs import RunMaker, finish
+from tests.ui.recorded import Recording
+from worker.protocol.events import encode
+from worker.protocol.runfolder import RunFolder
+
+MIB = 1 << 20
+PARTS = ("opening", "rates", "burst", "training")
+
+
+def main() -> None:
+    """Measure what is asked for, by default everything."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], metavar="PART")
+    parser.add_argument("--pairs", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=10.0)
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        for part in args.parts or PARTS:
+            (Path(name) / part).mkdir()
+            globals()[part](Path(name) / part, args)
+    print(f"{reference_machine()}, load {os.getloadavg()[0]:.1f}")
+
+
+def opening(place: Path, args: argparse.Namespace) -> None:
+    """Time from nothing to the whole state, in a process of its own."""
+    for exponent in range(3, 7):
+        steps = 10**exponent
+        folder = record(place, f"run-{exponent}", steps).folder
+        megabytes = folder.events.stat().st_size / 1e6
+        for which in ("first", "again"):
+            times = [in_a_process(folder, forget=which == "first") for _ in range(3)]
+            seconds, busy = [each[0] for each in times], [each[1] for each in times]
+            work = statistics.median(busy)
+            print(
+                f"opening {steps:>9,} steps, {megabytes:6.1f} MB, {which:5}: "
+                f"median {statistics.median(seconds):6.3f} s "
+                f"({min(seconds):.3f} to {max(seconds):.3f}), processor {work:.3f} s, "
+                f"peak {times[-1][2] / MIB:.0f} MiB"
+            )
+
+
+def in_a_process(folder: RunFolder, *, forget: bool) -> tuple[float, float, int]:
+    """Read a record; seconds, those on a processor, and the peak of memory in bytes."""
+    if forget:
+        folder.note.unlink(missing_ok=True)
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); from benchmarks.screen import read_once;"
+        "read_once(sys.argv[2])"
+    )
+    root = str(Path(__file__).resolve().parent.parent)
+    command = [sys.executable, "-c", code, root, str(folder.path)]
+    seconds, busy, peak = subprocess.run(command, capture_output=True, check=True).stdout.split()
+    return float(seconds), float(busy), int(peak)
+
+
+def read_once(path: str) -> None:
+    """Print how long it took, how long on a processor, and the peak of memory."""
+    began, worked = time.perf_counter(), time.process_time()
+    Record(RunFolder(Path(path))).read(math.inf)
+    seconds, busy = time.perf_counter() - began, time.process_time() - worked
+    print(seconds, busy, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+
+
+def rates(place: Path, args: argparse.Namespace) -> None:
+    """CPU, memory and latency of the attached app."""
+    for known, rate in ((100, 1), (100, 10), (100, 1000), (1_000_000, 10)):
+        made = record(place, f"run-{known}-{rate}", known)
+        with alive(made.folder), attached(made.folder, known) as app:
+            writer = Process(target=write, args=(made, rate, args.seconds + 5), daemon=True)
+            writer.start()
+            time.sleep(2)
+            process = psutil.Process(app.pid)
+            before, began = process.cpu_times(), time.perf_counter()
+            drained(app, args.seconds)
+            used, spent = process.cpu_times(), time.perf_counter() - began
+            cpu = (used.user + used.system - before.user - before.system) / spent
+            delays = sorted(latency(app) for _ in range(7))
+            memory = process.memory_info().rss / MIB
+            writer.terminate()
+            writer.join()
+        print(
+            f"{known:>9,} steps, {rate:>5,} more a second: {cpu:5.1%} of a core, {memory:.0f} MiB,"
+            f" key to frame median {statistics.median(delays) * 1000:.0f} ms"
+            f" ({delays[0] * 1000:.0f} to {delays[-1] * 1000:.0f})"
+        )
+
+
+def burst(place: Path, args: argparse.Namespace) -> None:
+    """Time from the last of 5,000 events, written within a second, to its figure on the screen."""
+    late = []
+    for number in range(args.pairs):
+        made = record(place, f"run-{number}", 100)
+        with alive(made.folder), attached(made.folder, 100) as app:
+            lines = [encode(made.stamped(made.step_event(), 1e-4)) for _ in range(5000)]
+            with made.folder.events.open("ab", buffering=0) as file:
+                for at in range(0, 5000, 50):
+                    file.write(b"".join(lines[at : at + 50]))
+                    time.sleep(0.01)
+            written = time.perf_counter()
+            app.expect("5100")
+            late.append(time.perf_counter() - written)
+    print(
+        f"burst of 5,000 steps in a second: the last is on the screen after median "
+        f"{statistics.median(late):.2f} s ({min(late):.2f} to {max(late):.2f})"
+    )
+
+
+def training(place: Path, args: argparse.Namespace) -> None:
+    """Tokens a second of the same run with the app attached and without."""
+    model = micro_model.make(place / "model", layers=4, hidden=128, heads=4)
+    make = RunMaker(place / "runs", model, write_data(place / "data"))
+    ratios = []
+    for number in range(args.pairs):
+        speeds = {}
+        for which in random.sample(["on", "off"], 2):
+            folder = make(f"{which}-{number}", train__epochs=60, report__eval_every=1000)
+            with attached(folder, None) if which == "on" else contextlib.nullcontext():
+                state = finish(folder)
+            speeds[which] = state.tokens / state.active_seconds
+        ratios.append(speeds["on"] / speeds["off"])
+    print(
+        f"training with the screen / without: median {statistics.median(ratios):.3f} "
+        f"({min(ratios):.3f} to {max(ratios):.3f}) over {args.pairs} pairs"
+    )
+
+
+def record(place: Path, name: str, steps: int) -> Recording:
+    """A run that has trained `steps` steps, with heartbeats and validations in between."""
+    made = Recording(place, name=name, total=10_000_000)
+    made.start()
+    lines: list[bytes] = []
+    with made.folder.events.open("ab") as file:
+        for step in range(1, steps + 1):
+            lines.append(encode(made.stamped(made.step_event(), 0.1)))
+            if step % 20 == 0:
+                lines.append(encode(made.stamped(made.beat())))
+            if step % 1000 == 0:
+                file.write(b"".join(lines))
+                lines.clear()
+        file.write(b"".join(lines))
+    return made
+
+
+def write(made: Recording, rate: float, seconds: float) -> None:
+    """Add steps at this rate, at most a hundred times a second."""
+    at_once = max(1, round(rate / 100))
+    with made.folder.events.open("ab", buffering=0) as file:
+        for _ in range(int(seconds * rate / at_once)):
+            made.time = time.time()
+            file.write(b"".join(encode(made.stamped(made.step_event())) for _ in range(at_once)))
+            time.sleep(at_once / rate)
+
+
+@contextlib.contextmanager
+def alive(folder: RunFolder) -> Iterator[None]:
+    """Hold the lock, as a worker does."""
+    lock = folder.acquire()
+    try:
+        yield
+    finally:
+        os.close(lock)
+
+
+@contextlib.contextmanager
+def attached(folder: RunFolder, step: int | None) -> Iterator[pexpect.spawn]:
+    """The app on a run, in a pseudo-terminal; it has shown `step`."""
+    environment = {**os.environ, "TERM": "xterm-256color"}
+    command = ["-m", "farense_tui", "attach", str(folder.path)]
+    app = pexpect.spawn(sys.executable, command, dimensions=(36, 120), env=environment, timeout=60)
+    app.expect(f"{step}" if step else "demo|on-|off-|reading")
+    drained(app, 1.0)
+    try:
+        yield app
+    finally:
+        app.kill(15)
+        app.expect(pexpect.EOF)
+        app.wait()
+
+
+def drained(app: pexpect.spawn, seconds: float) -> None:
+    """Read what the app draws, as a terminal does."""
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        with contextlib.suppress(pexpect.TIMEOUT):
+            app.read_nonblocking(65536, timeout=0.05)
+
+
+def latency(app: pexpect.spawn) -> float:
+    """Seconds from a key to its answer: the help, which is opened and closed."""
+    drained(app, 0.3)
+    began = time.perf_counter()
+    app.send("?")
+    app.expect("Everywhere")
+    seconds = time.perf_counter() - began
+    app.send("\x1b")
+    return seconds
+
+
+if __name__ == "__main__":
+    main()
