@@ -4,7 +4,7 @@
                                     [--hidden H] [--mask-prompt] [--grad-checkpoint]
 
 Each side is a process of its own, from its start to its end, on short chats (median 34 tokens, a
-tail to 300; 848 of them, 3 epochs). Both have the same BLAS. Printed are the ratios of each pair,
+tail to 300; 3 epochs). Both have the same BLAS. Printed are the ratios of each pair,
 their median and spread:
 
 - useful tokens a second: tokens of the examples, padding not counted, over the time of the steps
@@ -67,12 +67,12 @@ def main() -> None:
             heads=args.hidden // 32,
             vocabulary=args.vocabulary,
         )
-        tokens = write_chats(place / "data")
+        tokens = write_chats(place / "data", args.examples)
         weights = (model / "model.safetensors").stat().st_size
         print(f"{reference_machine()}, BLAS: {blas.find() or 'the wheel has its own'}")
         print(
             f"{args.layers} layers, {args.trained} trained, hidden {args.hidden}, vocabulary "
-            f"{args.vocabulary}, weights {weights / 1e6:.1f} MB; {EXAMPLES} examples, "
+            f"{args.vocabulary}, weights {weights / 1e6:.1f} MB; {args.examples} examples, "
             f"{tokens} tokens, {EPOCHS} epochs, {args.batch} a step; prompts "
             f"{'masked' if args.mask_prompt else 'trained on'}"
         )
@@ -95,7 +95,7 @@ def theirs(place: Path, model: Path, args: argparse.Namespace, steps: int = 0) -
         "model": str(model),
         "train": True,
         "data": str(model.parent / "data"),
-        "iters": steps or EXAMPLES // args.batch * EPOCHS,
+        "iters": steps or args.examples // args.batch * EPOCHS,
         "batch_size": args.batch,
         "learning_rate": RATE,
         "num_layers": args.trained,
@@ -103,7 +103,7 @@ def theirs(place: Path, model: Path, args: argparse.Namespace, steps: int = 0) -
         "grad_checkpoint": args.grad_checkpoint,
         "max_seq_length": LENGTH,
         "steps_per_report": 1,
-        "steps_per_eval": EXAMPLES // args.batch,
+        "steps_per_eval": args.examples // args.batch,
         "val_batches": -1,
         "save_every": 10_000,
         "adapter_path": str(place / "adapters"),
@@ -140,7 +140,7 @@ def ours(place: Path, model: Path, args: argparse.Namespace) -> Measured:
         "lora.rank": RANK,
         "lora.scale": SCALE,
         "checkpoint.every": 10_000,
-        "report.eval_every": EXAMPLES // args.batch,
+        "report.eval_every": args.examples // args.batch,
         "report.prompts": "[]",
         **dict(each.split("=", 1) for each in args.set),
     }
@@ -169,12 +169,12 @@ def _once(events: list[dict[str, Any]]) -> float:
     return sum(phases[at + 1]["time"] - phases[at]["time"] for at in starts)
 
 
-def write_chats(folder: Path) -> int:
+def write_chats(folder: Path, examples: int = EXAMPLES) -> int:
     """Write chats as lengths of real ones are: many short, a tail. Gives the training tokens."""
     folder.mkdir()
     rng = random.Random(1)
     total = 0
-    for split, count in (("train", EXAMPLES), ("valid", VALID)):
+    for split, count in (("train", examples), ("valid", VALID)):
         rows = []
         for _ in range(count):
             long = rng.random() < 0.25
@@ -246,6 +246,7 @@ def _print_ratios(pairs: list[tuple[Measured, Measured]], weights: int, tokens: 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--examples", type=int, default=EXAMPLES)
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--layers", type=int, default=8)
     parser.add_argument("--trained", type=int, default=4)

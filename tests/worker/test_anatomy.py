@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import mlx.core as mx
 import mlx.nn as nn
 import pytest
 
+from tests.real_runs import RunMaker, finish
 from worker import anatomy, trunk
 
 # As mlx_lm's classes want them; small, with 5 layers.
@@ -145,3 +149,34 @@ def test_what_does_not_split_is_told() -> None:
 def test_a_model_without_an_inner_one_is_not_taken_apart() -> None:
     assert anatomy.find(Shared()) is None
     assert anatomy.find(nn.Linear(2, 2)) is None
+
+
+ODD = """
+from mlx_lm.models.llama import LlamaModel, ModelArgs
+
+
+class Model(LlamaModel):  # head and layers in one class: there is no inner model
+    def __call__(self, inputs, cache=None):
+        return self.embed_tokens.as_linear(super().__call__(inputs, cache))
+
+    def sanitize(self, weights):
+        return {name.removeprefix("model."): value for name, value in weights.items()}
+"""
+
+
+def test_what_does_not_come_apart_is_trained_the_plain_way_and_told(
+    make_run: RunMaker, micro: Path, tmp_path: Path
+) -> None:
+    odd = tmp_path / "odd"
+    shutil.copytree(micro, odd)
+    (odd / "odd.py").write_text(ODD)
+    config = json.loads((odd / "config.json").read_text()) | {"model_file": "odd.py"}
+    (odd / "config.json").write_text(json.dumps(config))
+    settings = {"lora__dropout": 0.0, "lora__num_layers": 1}
+    plain = finish(make_run("plain", train__trunk_cache="off", **settings))
+    state = finish(make_run("odd", model__repo=str(odd), model__trust_remote_code=True, **settings))
+    assert "logits" in [notice.code for notice in state.notices]
+    assert "logits" not in [notice.code for notice in plain.notices]
+    assert [value for _, value in state.loss] == pytest.approx(
+        [value for _, value in plain.loss], rel=1e-4
+    )
