@@ -9,8 +9,9 @@ from farense_tui.engine.health.facts import Facts
 from farense_tui.engine.health.finding import Found, rule
 from farense_tui.engine.health.remedies import smaller_steps
 
-_SLOW, _SLOW_STEPS = 0.6, 20
+_SLOW, _SLOW_STEPS, _SLOW_SECONDS = 0.6, 20, 60.0
 _COLUMNS = 30
+_MOST = 1000  # steps of that minute that are looked at
 _TRUNCATED = 0.1
 _DISK = 512 << 20
 _GAP_IS_NEWS = 900.0  # seconds
@@ -43,27 +44,29 @@ def memory(facts: Facts) -> Found | None:
 
 @rule(
     "slower",
-    f"the median of tokens a second over the newest {_SLOW_STEPS} steps is below {_SLOW} of the "
-    "median of this worker's steps before",
+    f"the median of tokens a second over the newest minute, and at least {_SLOW_STEPS} steps, is "
+    f"below {_SLOW} of the median of this worker's steps before",
     "air and mains power; other programs",
 )
 def slower(facts: Facts) -> Found | None:
     """Heat, a battery, other programs; where swap grows, that is told instead."""
     state = facts.state
-    if not facts.alive or facts.steps_here < 3 * _SLOW_STEPS:
+    seconds = facts.usual_step or 1.0
+    count = max(_SLOW_STEPS, min(_MOST, int(_SLOW_SECONDS / max(seconds, 1e-3))))
+    if not facts.alive or facts.steps_here < 3 * count:
         return None
-    before = state.tokens_per_second.columns(
-        _COLUMNS, facts.from_step + 2, state.step - _SLOW_STEPS
-    )
-    recent = sorted(state.tokens_per_second.tail(_SLOW_STEPS))
+    before = state.tokens_per_second.columns(_COLUMNS, facts.from_step + 2, state.step - count)
+    recent = sorted(state.tokens_per_second.tail(count))
+    if not before or len(recent) < count:
+        return None
     usual, now = median(column.mean for column in before), median(recent)
-    if not usual or now > _SLOW * usual or recent[3 * _SLOW_STEPS // 4] > 0.8 * usual:
+    if not usual or now > _SLOW * usual or recent[3 * count // 4] > 0.8 * usual:
         return None
     battery = ", on battery" if facts.on_battery else ""
     return (
         "warning",
         f"it has become {usual / now:.1f} times slower",
-        f"{show.speed(now)} tokens a second over the newest {_SLOW_STEPS} steps, "
+        f"{show.speed(now)} tokens a second over the newest {count} steps, "
         f"{show.speed(usual)} before{battery}",
         "A hot machine slows itself down: give it air and mains power. Look for other programs.",
     )
