@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -22,7 +23,7 @@ def demo(scenario: str, speed: float, runs_dir: str | None) -> int:
     The run is kept only if `runs_dir` says where.
     """
     with _folder(runs_dir) as folder:
-        run = simulation.prepare_scenario(scenario, speed, folder)
+        run = simulation.prepare_scenario(scenario, speed, folder, _owner(runs_dir))
         interrupts = headless.Interrupts()
         if not _terminal():
             interrupts.listen()
@@ -35,7 +36,7 @@ def demo(scenario: str, speed: float, runs_dir: str | None) -> int:
 def replay(record: Path, speed: float, runs_dir: str | None) -> int:
     """Play a record as `demo` plays a scenario; the exit code of the run that is played."""
     with _folder(runs_dir) as folder:
-        run = simulation.prepare_replay(record, speed, folder)
+        run = simulation.prepare_replay(record, speed, folder, _owner(runs_dir))
         worker = supervisor.launch(run)
         return _screen(folder, worker) if _terminal() else headless.watch(run)
 
@@ -52,6 +53,11 @@ def _folder(given: str | None) -> Iterator[Path]:
         finally:
             for run in runs.folders(Path(folder)):
                 _end(run)
+
+
+def _owner(given: str | None) -> int:
+    """This process, if the folder is to be thrown away: a closed terminal may kill it."""
+    return 0 if given else os.getpid()
 
 
 def _end(run: RunFolder) -> None:

@@ -24,23 +24,26 @@ from worker.protocol.runfolder import RunFolder, disk_error
 from worker.protocol.simulation import SCENARIOS, Simulation, check_speed
 
 
-def prepare_scenario(scenario: str, speed: float, folder: Path) -> RunFolder:
+def prepare_scenario(scenario: str, speed: float, folder: Path, owner: int = 0) -> RunFolder:
     """Make a run folder in `folder` whose worker plays a scenario `speed` times as fast.
 
-    Raises FarenseError (refused) for a scenario or a speed that there is not.
+    owner: process with whose end the play ends and `folder` is removed. Raises FarenseError
+    (refused) for a scenario or a speed that there is not.
     """
     if scenario not in SCENARIOS:
         raise refused(f"there is no scenario {scenario}", hint=f"There are {', '.join(SCENARIOS)}.")
     now = time.time()
-    played = Simulation(scenario=scenario, speed=check_speed(speed), since=now, origin=now)
+    played = Simulation(
+        scenario=scenario, speed=check_speed(speed), since=now, origin=now, owner=owner
+    )
     return _prepare(_config(f"demo-{scenario}", f"simulated x{speed:g}"), played, folder)
 
 
-def prepare_replay(record: Path, speed: float, folder: Path) -> RunFolder:
+def prepare_replay(record: Path, speed: float, folder: Path, owner: int = 0) -> RunFolder:
     """Make a run folder in `folder` whose worker writes the events of `record` once more.
 
-    record: an events.jsonl, or the run folder that has one. Raises FarenseError (refused) if there
-    is nothing to play.
+    record: an events.jsonl, or the run folder that has one. owner: as above. Raises FarenseError
+    (refused) if there is nothing to play.
     """
     record = (record / "events.jsonl" if record.is_dir() else record).expanduser().resolve()
     first = next(iter(Tail(record).read()), None)
@@ -52,7 +55,11 @@ def prepare_replay(record: Path, speed: float, folder: Path) -> RunFolder:
     except FarenseError:  # the record alone is enough
         config = _config(name, "")
     played = Simulation(
-        record=str(record), speed=check_speed(speed), since=time.time(), origin=first.time
+        record=str(record),
+        speed=check_speed(speed),
+        since=time.time(),
+        origin=first.time,
+        owner=owner,
     )
     config = replace_setting(config, "run.name", f"replay-{name}-x{speed:g}")
     return _prepare(replace_setting(config, "run.ranks", 1), played, folder)

@@ -139,6 +139,18 @@ def test_a_changed_setting_cures(play: Play) -> None:
     assert worker.wait() == ExitCode.DONE
 
 
+@pytest.mark.parametrize("scenario", ["ok", "stall-step", "frozen"])
+def test_it_ends_with_its_owner_and_takes_its_folder_away(tmp_path: Path, scenario: str) -> None:
+    folder = tmp_path / "runs"
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as owner:
+        worker = supervisor.launch(simulation.prepare_scenario(scenario, 5.0, folder, owner.pid))
+        until(worker, lambda state: state.phase != "")
+        owner.kill()
+        owner.wait()
+        assert worker.wait() == ExitCode.STOPPED
+    assert not folder.exists()
+
+
 # ---- replay -----------------------------------------------------------------------------------
 
 

@@ -55,6 +55,8 @@ class Simulation(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     At the moment `since` the played clock stands at `origin`; from there it runs `speed` times as
     fast as the real one. `record` is the events.jsonl that is replayed, empty for a scenario.
+    `owner` is the process whose end ends the play, and takes the folder of its runs away; 0 for
+    none.
     """
 
     scenario: str = ""
@@ -62,6 +64,7 @@ class Simulation(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     speed: float = 1.0
     since: float = 0.0
     origin: float = 0.0
+    owner: int = 0
 
     def now(self) -> float:
         """Time on the played clock."""

@@ -15,7 +15,7 @@ from worker.control import Control, inherited_lock  # noqa: E402
 from worker.protocol import simulation  # noqa: E402
 from worker.protocol.errors import ExitCode, FarenseError, refused  # noqa: E402
 from worker.protocol.runfolder import RunFolder, write_pid  # noqa: E402
-from worker.simulated import replay, scenarios  # noqa: E402
+from worker.simulated import leash, replay, scenarios  # noqa: E402
 from worker.simulated.stage import Stage  # noqa: E402
 
 
@@ -39,6 +39,8 @@ def main() -> int:
     if played.scenario == "deaf":
         for each in (signal.SIGTERM, signal.SIGINT, signal.SIGTSTP, signal.SIGUSR1):
             signal.signal(each, signal.SIG_IGN)
+    if played.owner:
+        leash.follow(played.owner, folder.path.parent)
     write_pid(lock, os.getpid())
     if played.record:
         return replay.play(played, RECORD, control)
