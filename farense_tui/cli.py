@@ -17,6 +17,7 @@ from farense_tui.engine import format as f
 from farense_tui.engine import hardware, models, profiles, runs, supervisor
 from farense_tui.engine.several import group
 from farense_tui.engine.supervisor import Control
+from worker.protocol.conversation import Answered, Question, Setup
 from worker.protocol.dataset import SPLITS
 from worker.protocol.errors import ExitCode, FarenseError, refused, usage
 from worker.protocol.export import Precision
@@ -160,23 +161,29 @@ def list_profiles(args: argparse.Namespace) -> int:
 def ask(args: argparse.Namespace) -> int:
     """Answer a question with the base model and with adapters."""
     folder = runs.runs_dir(args.runs_dir)
-    *names, question = args.words
-    by_model: dict[str, list[tuple[str, str]]] = {}
-    for name in names:
+    *names, text = args.words
+    by_model: dict[str, list[RunFolder]] = {}
+    for name in dict.fromkeys(names):
         run = runs.find(name, folder)
-        if not (run.adapters / "adapters.safetensors").is_file():
-            raise refused(f"run {run.name} has no adapter yet", str(run.adapters), kind="adapter")
-        by_model.setdefault(run.read_config().model.repo, []).append((run.name, str(run.adapters)))
-    if not by_model:
+        by_model.setdefault(run.read_config().model.repo, []).append(run)
+    asked = [asking.setup(found) for found in by_model.values()]
+    if not asked:
         profile = profiles.get(args.profile or profiles.DEMO)
-        by_model[models.resolve(args.model or profile.model.repo)] = []
-    for model, adapters in by_model.items():
-        heading = None
-        for piece in asking.ask(model, adapters, question, args.max_tokens):
-            if heading != piece.adapter:
-                heading = piece.adapter
-                print(f"[{piece.adapter or 'base model'}] ", end="")
-            print(headless.clean(piece.text), end="\n" if piece.done else "", flush=True)
+        asked = [Setup(models.resolve(args.model or profile.model.repo))]
+    question = Question(
+        text=text, max_tokens=args.max_tokens, temperature=args.temperature, seed=args.seed
+    )
+    for setup in asked:
+        with asking.Conversation(setup) as conversation:
+            conversation.ready()
+            heading = None
+            for said in conversation.ask(question):
+                if heading != said.name:
+                    heading = said.name
+                    print(f"[{said.name or 'base model'}] ", end="")
+                end = isinstance(said, Answered)
+                piece = "" if isinstance(said, Answered) else said.text
+                print(headless.clean(piece), end="\n" if end else "", flush=True)
     return ExitCode.DONE
 
 
@@ -343,6 +350,13 @@ def _data_path(given: str | None) -> str:
     return str(runs.data_folder(replace_setting(Profile(), "data.path", given))) if given else ""
 
 
+def _temperature(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 5:
+        raise argparse.ArgumentTypeError("it is a number from 0 to 5")
+    return value
+
+
 def _settings(assignments: Sequence[str]) -> Iterator[tuple[str, Any]]:
     """Parse `section.key=VALUE`, each."""
     for assignment in assignments:
@@ -460,6 +474,10 @@ def _parser() -> argparse.ArgumentParser:
     questions.add_argument("--profile", metavar="P", help="whose model answers without a RUN")
     questions.add_argument("--model", metavar="M", help="the model that answers without a RUN")
     questions.add_argument("--max-tokens", type=int, default=100, metavar="N", help="default 100")
+    questions.add_argument(
+        "--temperature", type=_temperature, default=0.0, metavar="T", help="default 0: no chance"
+    )
+    questions.add_argument("--seed", type=int, default=0, metavar="N", help="of what is drawn")
     measuring = command("evaluate", evaluate, "measure adapters and base models on the test set")
     measuring.add_argument("runs", nargs="+", metavar="RUN")
     measuring.add_argument("--data", metavar="DIR", help="default: what the runs were trained on")

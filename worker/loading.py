@@ -26,12 +26,21 @@ def find(settings: Model) -> Path:
             os.close(nobody)
 
 
-def load(folder: Path, settings: Model, name: str = "", adapter: str = "") -> nn.Module:
+def load(
+    folder: Path,
+    settings: Model,
+    name: str = "",
+    adapter: str = "",
+    shares: nn.Module | None = None,
+) -> nn.Module:
     """Load the model anew, with the adapter in the folder `adapter` if there is one, to use it.
 
-    name: what the adapter goes by. Raises FarenseError for one that does not fit or is none.
+    name: what the adapter goes by. shares: the same model without one, whose weights it is to have
+    instead of another copy. Raises FarenseError for one that does not fit or is none.
     """
     network: Any = model.load(folder, settings)
+    if shares is not None:  # its own are read from the disk only when they are computed with
+        network.update(shares.parameters())
     if adapter:
         try:
             load_adapters(network, adapter)

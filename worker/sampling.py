@@ -1,4 +1,4 @@
-"""Answers of the model as it is: greedy, so that they draw no random number."""
+"""Answers of the model as it is: greedy, so that they draw no random number, unless asked to."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from worker.mlxlm import make_prompt_cache
 _PREFILL = 512  # tokens of a prompt that go through at once
 
 
-def prompt_tokens(tokenizer: Any, question: str) -> list[int]:
-    """Tokens of a question as the model's chat template puts it, ready to be answered."""
+def prompt_tokens(tokenizer: Any, asked: str | Sequence[dict[str, str]]) -> list[int]:
+    """Tokens of a question, or of a conversation, as the model's chat template puts it.
+
+    It is ready to be answered. Without a template there is no conversation: the last turn counts.
+    """
+    turns = [{"role": "user", "content": asked}] if isinstance(asked, str) else list(asked)
     if not tokenizer.chat_template:
-        return list(tokenizer.encode(question))
-    messages = [{"role": "user", "content": question}]
-    return list(
-        tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=False)
-    )
+        return list(tokenizer.encode(turns[-1]["content"]))
+    return list(tokenizer.apply_chat_template(turns, add_generation_prompt=True, return_dict=False))
 
 
 def stream(model: Any, tokenizer: Any, question: str, max_tokens: int) -> Iterator[str]:
@@ -29,7 +30,7 @@ def stream(model: Any, tokenizer: Any, question: str, max_tokens: int) -> Iterat
     """
     detokenizer = tokenizer.detokenizer
     detokenizer.reset()
-    for token in greedy(model, prompt_tokens(tokenizer, question), max_tokens):
+    for token in tokens(model, prompt_tokens(tokenizer, question), max_tokens):
         if token in tokenizer.eos_token_ids:
             break
         detokenizer.add_token(token)
@@ -38,18 +39,30 @@ def stream(model: Any, tokenizer: Any, question: str, max_tokens: int) -> Iterat
     yield detokenizer.last_segment
 
 
-def greedy(model: Any, prompt: Sequence[int], max_tokens: int) -> Iterator[int]:
-    """Give the likeliest next token, again and again; the first follows the prompt."""
+def tokens(
+    model: Any, prompt: Sequence[int], max_tokens: int, *, temperature: float = 0.0, seed: int = 0
+) -> Iterator[int]:
+    """Give the next token, again and again; the first follows the prompt.
+
+    temperature: 0 takes the likeliest one, else it is drawn from softmax(logits / temperature)
+    with a key of its own, so that nothing else's random numbers change.
+    """
     cache = make_prompt_cache(model)
-    tokens = mx.array(list(prompt))[None]
-    while tokens.shape[1] > 1:  # all but the last token: their logits are never computed
-        width = min(_PREFILL, tokens.shape[1] - 1)
-        model(tokens[:, :width], cache=cache)
+    fed = mx.array(list(prompt))[None]
+    while fed.shape[1] > 1:  # all but the last token: their logits are never computed
+        width = min(_PREFILL, fed.shape[1] - 1)
+        model(fed[:, :width], cache=cache)
         mx.eval([each.state for each in cache])
-        tokens = tokens[:, width:]
+        fed = fed[:, width:]
+    key = mx.random.key(seed)
     for _ in range(max_tokens):
-        tokens = mx.argmax(model(tokens, cache=cache)[:, -1:], axis=-1)
-        token: Any = tokens.item()
+        logits = model(fed, cache=cache)[:, -1:]
+        if temperature:
+            key, own = mx.random.split(key)
+            fed = mx.random.categorical(logits.astype(mx.float32) / temperature, key=own)
+        else:
+            fed = mx.argmax(logits, axis=-1)
+        token: Any = fed.item()
         yield int(token)
 
 

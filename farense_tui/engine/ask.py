@@ -1,54 +1,113 @@
-"""Questions to models: runs `python -m worker.ask` and gives what it says, piece by piece."""
+"""A conversation with models: runs `python -m worker.ask` and gives what it says, as it says it."""
 
 from __future__ import annotations
 
-import json
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from types import TracebackType
 
-from farense_tui.engine import blas
-from worker.protocol.errors import ExitCode, FarenseError
+import msgspec
 
-
-@dataclass(frozen=True)
-class Piece:
-    """A piece of an answer. `adapter` is the name of a run, empty for the base model."""
-
-    adapter: str
-    text: str
-    done: bool
+from farense_tui.engine import evaluation
+from worker.protocol.conversation import Answered, Piece, Question, Ready, Said, Setup, decode
+from worker.protocol.errors import FarenseError, refused
+from worker.protocol.evaluation import Adapter
+from worker.protocol.runfolder import RunFolder
+from worker.protocol.task import Failure
 
 
-def ask(
-    model: str, adapters: Sequence[tuple[str, str]], question: str, max_tokens: int
-) -> Iterator[Piece]:
-    """Ask the base model, then each adapter (name, folder). FarenseError if it cannot be."""
-    command = [sys.executable, "-P", "-m", "worker.ask"]
-    command += ["--model", model, "--max-tokens", str(max_tokens)]
-    command += [f"--adapter={name}={folder}" for name, folder in adapters]
-    # stderr into a file: a pipe that nobody empties would stop the worker once it is full.
-    with (
-        tempfile.TemporaryFile() as log,
-        subprocess.Popen(
-            [*command, "--", question],
-            stdin=subprocess.DEVNULL,
+def setup(runs: Sequence[RunFolder]) -> Setup:
+    """Ask for the adapters of these runs; FarenseError if they have none, or different models."""
+    configs = [run.read_config() for run in runs]
+    adapters = tuple(Adapter(run.name, str(evaluation.adapter_of(run))) for run in runs)
+    repos = sorted({config.model.repo for config in configs})
+    if len(repos) > 1:
+        raise refused(
+            "the runs have different base models",
+            "\n".join(repos),
+            "Ask those together that have the same one.",
+            kind="model",
+        )
+    model = configs[0].model
+    return Setup(model.repo, adapters, model.revision, model.trust_remote_code)
+
+
+class Conversation:
+    """Models that stay loaded between questions. Not for two threads at once, but for `stop`."""
+
+    def __init__(self, asked: Setup) -> None:
+        """Start the worker; the models are there once `ready` has come."""
+        # A pipe that nobody empties would stop the worker.
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as this
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "worker.ask"],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=log,
-            env={**os.environ, **blas.environment()},
-        ) as process,
-    ):
-        assert process.stdout is not None
-        for line in process.stdout:
-            said = json.loads(line)
-            if "error" in said:
-                code = ExitCode(said["error"].pop("exit_code"))
-                raise FarenseError(**said["error"], exit_code=code)
-            yield Piece(said["adapter"], said.get("text", ""), said.get("done", False))
-        if process.wait():
-            log.seek(0)
-            stderr = log.read().decode("utf-8", "replace")
-            raise FarenseError("the model could not answer", stderr[-2000:], kind="ask")
+            stderr=self._log,
+            env={**os.environ, "TOKENIZERS_PARALLELISM": "false"},
+        )
+        self._write(asked)
+
+    def __enter__(self) -> Conversation:
+        """Use it until the block ends."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End the worker."""
+        self.close()
+
+    def ready(self) -> None:
+        """Wait until the models are loaded; FarenseError if they cannot be."""
+        for _ in self._until_ready():
+            pass
+
+    def ask(self, question: Question) -> Iterator[Piece | Answered]:
+        """Ask all models; gives what they say, one after the other."""
+        self._write(question)
+        yield from self._until_ready()
+
+    def stop(self) -> None:
+        """Break off the answers that are being given; from any thread."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.send_signal(signal.SIGUSR1)
+
+    def close(self) -> None:
+        """End the worker, whatever it does; from any thread."""
+        self._process.kill()
+        self._process.wait()
+
+    def _write(self, line: msgspec.Struct) -> None:
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # its last words tell why
+            self._process.stdin.write(msgspec.json.encode(line) + b"\n")
+            self._process.stdin.flush()
+
+    def _until_ready(self) -> Iterator[Piece | Answered]:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            said = _decoded(line)
+            if isinstance(said, Failure):
+                raise said.error()
+            if isinstance(said, Ready):
+                return
+            if said is not None:
+                yield said
+        self._log.seek(0)
+        words = self._log.read()[-2000:].decode("utf-8", "replace")
+        raise FarenseError("the model could not answer", words, kind="ask")
+
+
+def _decoded(line: bytes) -> Said | None:
+    with contextlib.suppress(msgspec.DecodeError):  # half a line: it was killed
+        return decode(line)
+    return None

@@ -1,20 +1,89 @@
-"""Questions to models, asked of a real `python -m worker.ask`."""
+"""Conversations with models, held with a real `python -m worker.ask`."""
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
 
-from farense_tui.engine.ask import ask
+from farense_tui.engine import ask
+from farense_tui.engine.ask import Conversation
+from tests import real_runs
+from tests.real_runs import RunMaker
+from worker.protocol.conversation import Answered, Piece, Question, Setup
 from worker.protocol.errors import FarenseError
+from worker.protocol.evaluation import Adapter
+
+
+def answers(conversation: Conversation, text: str, **more: object) -> dict[str, str]:
+    """Ask, and give each model's whole answer."""
+    found: dict[str, str] = {}
+    values: dict[str, object] = {"max_tokens": 5, **more}
+    for said in conversation.ask(Question(text=text, **values)):  # type: ignore[arg-type]
+        found.setdefault(said.name, "")
+        if isinstance(said, Piece):
+            found[said.name] += said.text
+    return found
 
 
 def test_an_answer_comes_in_pieces_and_has_an_end(micro: Path) -> None:
-    pieces = list(ask(str(micro), [], "Quem?", 3))
-    assert {piece.adapter for piece in pieces} == {""}
-    assert [piece.done for piece in pieces] == [False] * (len(pieces) - 1) + [True]
-    assert "".join(piece.text for piece in pieces)
+    with Conversation(Setup(str(micro))) as conversation:
+        conversation.ready()
+        said = list(conversation.ask(Question(text="Quem?", max_tokens=3)))
+    *pieces, end = said
+    assert isinstance(end, Answered)
+    assert (end.tokens, end.cut_off) == (3, True)
+    assert all(isinstance(piece, Piece) for piece in pieces)
+
+
+def test_what_was_said_before_counts_until_it_is_fresh(micro: Path) -> None:
+    with Conversation(Setup(str(micro))) as conversation:
+        conversation.ready()
+        first = answers(conversation, "Quem?")
+        second = answers(conversation, "Quem?")
+        again = answers(conversation, "Quem?", fresh=True)
+    assert first == again
+    assert first != second
+
+
+def test_a_temperature_draws_and_a_seed_draws_the_same(micro: Path) -> None:
+    with Conversation(Setup(str(micro))) as conversation:
+        conversation.ready()
+        drawn = [
+            answers(conversation, "Quem?", fresh=True, temperature=1.5, seed=seed, max_tokens=20)
+            for seed in (1, 1, 2)
+        ]
+    assert drawn[0] == drawn[1]
+    assert drawn[0] != drawn[2]
+
+
+def test_adapters_are_asked_beside_the_base_model(make_run: RunMaker) -> None:
+    one, two = make_run("one"), make_run("two", train__seed=1)
+    for run in (one, two):
+        real_runs.finish(run)
+    with Conversation(ask.setup([one, two])) as conversation:
+        conversation.ready()
+        together = answers(conversation, "Quem é o número 3?", max_tokens=12)
+    assert list(together) == ["", "one", "two"]
+    with Conversation(ask.setup([two])) as conversation:
+        conversation.ready()
+        alone = answers(conversation, "Quem é o número 3?", max_tokens=12)
+    assert alone == {name: together[name] for name in ("", "two")}
+    assert together[""] != together["one"]
+
+
+def test_an_answer_is_broken_off_and_another_can_be_asked(micro: Path) -> None:
+    with Conversation(Setup(str(micro))) as conversation:
+        conversation.ready()
+        stream = conversation.ask(Question(text="Quem?", max_tokens=4000, temperature=3.0))
+        next(stream)
+        conversation.stop()
+        *_, end = stream
+        assert isinstance(end, Answered)
+        assert end.cut_off
+        assert end.tokens < 4000
+        assert answers(conversation, "Quem?")
 
 
 def test_what_libraries_say_meanwhile_does_not_block_the_answer(
@@ -22,19 +91,47 @@ def test_what_libraries_say_meanwhile_does_not_block_the_answer(
 ) -> None:
     """More on stderr than a pipe holds, which is 64 KiB."""
     monkeypatch.setenv("PYTHONVERBOSE", "1")
-    assert list(ask(str(micro), [], "Quem?", 1))[-1].done
-
-
-def test_a_question_that_begins_like_an_option_is_one(micro: Path) -> None:
-    assert list(ask(str(micro), [], "--help", 1))[-1].done
+    with Conversation(Setup(str(micro))) as conversation:
+        conversation.ready()
+        assert answers(conversation, "Quem?", max_tokens=1)
 
 
 def test_an_adapter_that_cannot_be_loaded_is_told(micro: Path, tmp_path: Path) -> None:
-    with pytest.raises(FarenseError, match="the adapter of one cannot be loaded") as caught:
-        list(ask(str(micro), [("one", str(tmp_path))], "Quem?", 1))
+    asked = Setup(str(micro), (Adapter("one", str(tmp_path)),))
+    with (
+        Conversation(asked) as conversation,
+        pytest.raises(FarenseError, match="the adapter of one cannot be loaded") as caught,
+    ):
+        conversation.ready()
     assert caught.value.kind == "adapter"
 
 
 def test_a_model_that_is_gone_is_told(tmp_path: Path) -> None:
-    with pytest.raises(FarenseError, match="there is no model"):
-        list(ask(str(tmp_path / "gone"), [], "Quem?", 1))
+    with (
+        Conversation(Setup(str(tmp_path / "gone"))) as conversation,
+        pytest.raises(FarenseError, match="there is no model"),
+    ):
+        conversation.ready()
+
+
+def test_a_conversation_that_is_closed_meanwhile_ends(micro: Path) -> None:
+    conversation = Conversation(Setup(str(micro)))
+    conversation.ready()
+    stream = conversation.ask(Question(text="Quem?", max_tokens=4000, temperature=3.0))
+    next(stream)
+    thread = threading.Thread(target=conversation.close)
+    thread.start()
+    with pytest.raises(FarenseError, match="could not answer"):
+        list(stream)
+    thread.join()
+
+
+def test_runs_with_different_models_are_not_asked_together(
+    make_run: RunMaker, micro_4bit: Path
+) -> None:
+    found = [make_run("one"), make_run("two", model__repo=str(micro_4bit))]
+    for run in found:
+        run.adapters.mkdir()
+        (run.adapters / "adapters.safetensors").touch()
+    with pytest.raises(FarenseError, match="different base models"):
+        ask.setup(found)

@@ -1,0 +1,65 @@
+"""Questions to models: the lines that `python -m worker.ask` reads and prints.
+
+It reads a Setup, then Questions, until its stdin ends; SIGUSR1 breaks the answers off. It prints
+Piece and Answered for each model that is asked, the base model's name being empty, then Ready. A
+Failure ends it.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Struct
+
+from worker.protocol.evaluation import Adapter
+from worker.protocol.task import Failure
+
+
+class Setup(Struct, tag="setup", frozen=True):
+    """The base model, and the adapters to be asked beside it."""
+
+    repo: str
+    adapters: tuple[Adapter, ...] = ()
+    revision: str = ""
+    trust_remote_code: bool = False
+
+
+class Question(Struct, tag="question", frozen=True, kw_only=True):
+    """What every model is asked, each after its own answers so far unless it is a fresh one.
+
+    temperature: 0 takes the likeliest token, else tokens are drawn, with this seed.
+    """
+
+    text: str
+    fresh: bool = False
+    max_tokens: int = 100
+    temperature: float = 0.0
+    seed: int = 0
+
+
+class Piece(Struct, tag="piece", frozen=True):
+    """A piece of the answer of one model."""
+
+    name: str
+    text: str
+
+
+class Answered(Struct, tag="answered", frozen=True):
+    """The end of an answer; cut_off: by max_tokens or by a signal."""
+
+    name: str
+    tokens: int
+    seconds: float
+    cut_off: bool
+
+
+class Ready(Struct, tag="ready", frozen=True):
+    """The models are loaded, or all have answered: another question may come."""
+
+
+Said = Piece | Answered | Ready | Failure
+_said = msgspec.json.Decoder(Said)
+
+
+def decode(line: bytes) -> Said:
+    """Read a line of the worker; msgspec.DecodeError if it is none."""
+    return _said.decode(line)
