@@ -204,7 +204,7 @@ def attached(folder: RunFolder, step: int | None) -> Iterator[pexpect.spawn]:
     environment = {**os.environ, "TERM": "xterm-256color"}
     command = ["-m", "farense_tui", "attach", str(folder.path)]
     app = pexpect.spawn(sys.executable, command, dimensions=(36, 120), env=environment, timeout=60)
-    app.expect(f"{step}" if step else "demo|on-|off-|reading")
+    app.expect(f" {step} of" if step else "demo|on-|off-|reading")
     drained(app, 1.0)
     try:
         yield app

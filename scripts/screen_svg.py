@@ -34,10 +34,7 @@ def svg(app: App[object]) -> str:
         f'<g font-family="DejaVu Sans Mono, DejaVu Sans, monospace" font-size="{_SIZE}">',
     ]
     for y, strip in enumerate(app.screen._compositor.render_strips(size)):
-        segments = list(strip)
-        for each in app.get_line_filters():
-            segments = each.apply(segments, app.screen.background_colors[1])
-        parts += _row(segments, y, ground)
+        parts += _row(list(strip), y, ground)
     return "\n".join([*parts, "</g></svg>"])
 
 

@@ -1,0 +1,93 @@
+"""Pictures of the monitor and the comparison for docs/pictures, from recorded runs.
+
+    python scripts/make_pictures.py
+
+The runs are those of the tests and the machine is made up (an M1 with 16 GB), so that the pictures
+show what a Mac will, and come out the same everywhere. Needs rsvg-convert and the DejaVu fonts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+# ruff: noqa: E402
+
+from farense_tui.app import FarenseApp
+from farense_tui.engine import clock, hardware, vitals
+from farense_tui.engine.hardware import GIB, MemorySample
+from farense_tui.engine.vitals import Vitals
+from scripts.screen_svg import picture, svg
+from tests.ui import recorded
+from tests.ui.monitor_host import held
+
+SIZES = ((80, 24), (120, 36), (200, 50))
+THEMES = {"": "farense-dark", "-light": "farense-light"}
+OUT = ROOT / "docs" / "pictures"
+
+
+async def main() -> None:
+    """Make them all."""
+    os.environ["TZ"] = "UTC"
+    time.tzset()
+    with tempfile.TemporaryDirectory() as place:
+        os.environ["XDG_CONFIG_HOME"] = place  # no theme that somebody chose
+        os.chdir(place)
+        run = recorded.live(Path("runs"))
+        _stand_still(run.time + 0.3)
+        runs = recorded.comparable(Path("more"))
+        for size in SIZES:
+            for suffix, theme in THEMES.items():
+                name = f"{suffix}-{size[0]}x{size[1]}.png"
+                with held(run.folder):
+                    await take(FarenseApp(Path("runs"), run.folder), size, theme, f"monitor{name}")
+                app = FarenseApp(Path("more"), runs[0])
+                await take(
+                    app, size, theme, f"compare{name}", lambda app: app.open_comparison(runs)
+                )
+        with held(run.folder):
+            await take(
+                FarenseApp(Path("runs"), run.folder),
+                (120, 36),
+                "farense-contrast",
+                "contrast-120x36.png",
+                keys=("x", *["left"] * 9),
+            )
+            os.environ["FARENSE_ASCII"] = "1"
+            await take(FarenseApp(Path("runs"), run.folder), (100, 30), "farense-dark", "ascii.png")
+
+
+def _stand_still(now: float) -> None:
+    clock.now = lambda: now
+    hardware.memory = lambda: MemorySample(16 * GIB, int(7.2 * GIB), GIB)
+    found = Vitals(swap_in=0.0, swap_out=0.0, pressure="normal", gpu=0.93, gpu_power=8.2)
+    vitals.Reader.look = lambda self: found  # type: ignore[method-assign]
+
+
+async def take(app, size, theme, name, runs=(), keys=()) -> None:  # type: ignore[no-untyped-def]
+    """Open the app, compare `runs` if there are any, press keys, write the picture."""
+    async with app.run_test(size=size) as pilot:
+        app.theme = theme
+        await pilot.pause(0.5)
+        if runs:
+            app.open_comparison(runs)
+        await pilot.press(*keys)
+        before, same = "", 0
+        while same < 5:  # until nothing more is drawn
+            await pilot.pause(0.4)
+            before, same, now = svg(app), same + 1, before
+            same = same if before == now else 0
+        picture(app, OUT / name)
+    with contextlib.suppress(KeyError):
+        del os.environ["FARENSE_ASCII"]
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
