@@ -49,9 +49,7 @@ async def main() -> None:
                 with held(run.folder):
                     await take(FarenseApp(Path("runs"), run.folder), size, theme, f"monitor{name}")
                 app = FarenseApp(Path("more"), runs[0])
-                await take(
-                    app, size, theme, f"compare{name}", lambda app: app.open_comparison(runs)
-                )
+                await take(app, size, theme, f"compare{name}", runs)
         with held(run.folder):
             await take(
                 FarenseApp(Path("runs"), run.folder),
