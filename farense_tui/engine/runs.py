@@ -29,6 +29,8 @@ from worker.protocol.runfolder import RunFolder, check_name, disk_error, write_a
 # What a run writes at the least; the worker asks for more once it knows the adapter's size.
 _LEAST_SPACE = 64 << 20
 _NOTE = 500  # characters
+# Rows of a split that are looked at before a run is made; the worker reads them all.
+_LOOKED_AT = 10_000
 
 
 @dataclass(frozen=True)
@@ -196,7 +198,7 @@ def prepare(
             kind="run_exists",
         )
     data = data_folder(profile)
-    dataset.check(data)
+    dataset.check(data, most=_LOOKED_AT)
     repo = models.resolve(profile.model.repo, profile.model.revision)
     check_space(folder)
     config = Config(

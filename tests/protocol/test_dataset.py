@@ -177,3 +177,10 @@ def test_any_text_comes_back_as_it_was(scratch: Path, texts: list[str]) -> None:
     rows = "".join(json.dumps({"text": text}, ensure_ascii=False) + "\n" for text in texts)
     path.write_text(rows, encoding="utf-8", newline="\n")
     assert [row.values["text"] for row in read(path)] == texts
+
+
+def test_only_so_many_rows_are_looked_at(tmp_path: Path) -> None:
+    (tmp_path / "train.jsonl").write_text('{"text": "a"}\n' * 5 + "broken\n")
+    assert dataset.summarise(tmp_path, most=5).faults == ()
+    assert dataset.summarise(tmp_path, most=6).fault_count == 1
+    assert dataset.check(tmp_path, most=3).rows == {"train": 3}

@@ -12,6 +12,7 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -116,8 +117,11 @@ def count(path: Path) -> int:
         return sum(1 for raw in file if raw.strip())
 
 
-def summarise(folder: Path) -> Summary:
-    """Count the rows of each split and collect the faults, without an exception."""
+def summarise(folder: Path, most: int | None = None) -> Summary:
+    """Count the rows of each split and collect the faults, without an exception.
+
+    most: rows of a split to look at, None for all.
+    """
     rows: dict[str, int] = {}
     faults = Faults()
     for split in SPLITS:
@@ -126,7 +130,7 @@ def summarise(folder: Path) -> Summary:
             continue
         rows[split] = 0
         try:
-            for found in scan(path):
+            for found in islice(scan(path), most):
                 if isinstance(found, Fault):
                     faults.add(found)
                 else:
@@ -150,9 +154,9 @@ def nothing_to_train_on(folder: Path, train_rows: int | None) -> Fault | None:
     return None
 
 
-def check(folder: Path) -> Summary:
+def check(folder: Path, most: int | None = None) -> Summary:
     """As `summarise`, but FarenseError (refused) where the data cannot be trained on."""
-    summary = summarise(folder)
+    summary = summarise(folder, most)
     if summary.faults:
         raise faulty(summary.faults, summary.fault_count)
     return summary
