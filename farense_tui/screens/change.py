@@ -46,8 +46,7 @@ class ChangeDialog(ModalScreen[dict[str, Any]]):
         .row Input { background: $panel; }
         .row SelectCurrent { border: none; padding: 0; background: $panel; }
         .row SelectOverlay { border: none; background: $panel; }
-        .what { height: auto; margin-top: 1; }
-        .fault { margin-top: 1; }
+        .what, .fault { height: auto; margin-top: 1; margin-bottom: 1; }
     }
     """
 
@@ -88,8 +87,10 @@ class ChangeDialog(ModalScreen[dict[str, Any]]):
     def _look(self) -> None:
         """Say what will happen, and what is wrong with what was typed."""
         changes, fault = self._read()
-        self.query_one(".fault", Static).update(fault)
-        self.query_one(".what", Static).update("" if fault else self._what(changes))
+        wrong, what = self.query_one(".fault", Static), self.query_one(".what", Static)
+        wrong.update(fault)
+        what.update("" if fault else self._what(changes))
+        wrong.display, what.display = bool(fault), not fault  # one in the other's place
 
     def on_input_submitted(self) -> None:
         """Give the changes, if nothing is wrong with them."""
