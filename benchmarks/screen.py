@@ -6,8 +6,8 @@ opening: a record of 10^3 to 10^6 steps is read, without and with the note of an
 rates: the app in a pseudo-terminal of 120x36 follows a record that grows by 1, 10 and 1,000 steps a
 second, and one that has a million; its CPU time, its memory, and the time from a key to the frame
 that answers it. burst: 5,000 steps within a second; when the last of them is on the screen.
-training: the same run with the app attached and without, in pairs. Timings on a machine that does
-other things as well are noisy: the ratios of pairs are what counts.
+training: the same run of some hundred steps with the app attached and without, in pairs. Timings on
+a machine that does other things as well are noisy: the ratios of pairs are what counts.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from multiprocessing import Process
@@ -144,14 +145,14 @@ def burst(place: Path, args: argparse.Namespace) -> None:
 
 def training(place: Path, args: argparse.Namespace) -> None:
     """Tokens a second of the same run with the app attached and without."""
-    model = micro_model.make(place / "model", layers=4, hidden=128, heads=4)
+    model = micro_model.make(place / "model", layers=6, hidden=384, heads=6)
     make = RunMaker(place / "runs", model, write_data(place / "data"))
     ratios = []
     for number in range(args.pairs):
         speeds = {}
         for which in random.sample(["on", "off"], 2):
-            folder = make(f"{which}-{number}", train__epochs=60, report__eval_every=1000)
-            with attached(folder, None) if which == "on" else contextlib.nullcontext():
+            folder = make(f"{which}-{number}", train__epochs=40, report__eval_every=1000)
+            with watched(folder) if which == "on" else contextlib.nullcontext():
                 state = finish(folder)
             speeds[which] = state.tokens / state.active_seconds
         ratios.append(speeds["on"] / speeds["off"])
@@ -212,6 +213,25 @@ def attached(folder: RunFolder, step: int | None) -> Iterator[pexpect.spawn]:
         app.kill(15)
         app.expect(pexpect.EOF)
         app.wait()
+
+
+@contextlib.contextmanager
+def watched(folder: RunFolder) -> Iterator[None]:
+    """The app on a run, with somebody who reads what it draws, as a terminal does."""
+    over = threading.Event()
+
+    def read(app: pexpect.spawn) -> None:
+        while not over.is_set():
+            drained(app, 0.1)
+
+    with attached(folder, None) as app:
+        reader = threading.Thread(target=read, args=(app,))
+        reader.start()
+        try:
+            yield
+        finally:
+            over.set()
+            reader.join()
 
 
 def drained(app: pexpect.spawn, seconds: float) -> None:

@@ -22,11 +22,12 @@ from farense_tui import __version__
 from farense_tui.engine.journal import Journal, Noted
 from farense_tui.engine.points import Bucket, Points
 from farense_tui.engine.series import Series
-from farense_tui.engine.state import Figure, RunState, reduce, reduce_figures
+from farense_tui.engine.state import Figure, RunState, fold, reduce, reduce_figures
 from farense_tui.engine.tail import Tail
 from worker.protocol import events
 from worker.protocol.runfolder import RunFolder
 
+_GLIMPSE = 1 << 18  # bytes of each end
 _WORTH = 32 << 20  # bytes of a record that are worth a note: a tenth of a second to read
 
 
@@ -137,6 +138,27 @@ def state_of(folder: RunFolder) -> RunState:
     record = Record(folder)
     record.read(inf)
     return record.state
+
+
+def glimpse(folder: RunFolder) -> RunState | None:
+    """What a long record's beginning and end come to, to show until the rest is read.
+
+    How the run was started and its newest figures are right, sums and history are not. None for a
+    record that is short enough to be read at once.
+    """
+    try:
+        with folder.events.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            if size < _WORTH:
+                return None
+            file.seek(0)
+            lines = file.read(_GLIMPSE).split(b"\n")[:-1]
+            file.seek(max(file.tell(), size - _GLIMPSE))
+            lines += file.read().split(b"\n")[1:-1]
+    except OSError:
+        return None
+    found = (events.decode(line) for line in lines)
+    return fold(event for event in found if event is not None)
 
 
 def stretches(found: list[events.AnyEvent]) -> list[Stretch]:

@@ -270,13 +270,19 @@ def _moves(state: RunState, event: events.Event) -> bool:
 
 def _has_gap(state: RunState, times: Sequence[float], beats: Sequence[events.Heartbeat]) -> bool:
     """Whether `_gaps` may find something: it looks at every event, this at the figures alone."""
-    if max(map(abs, map(sub, times[1:], times)), default=0.0) > _GAP:
+    if _widest(times) > _GAP:
         return True
     if state.last_time and abs(times[0] - state.last_time) > _GAP:
         return True
     known = [state.heartbeat, *beats] if state.heartbeat else beats
-    clocks = [beat.monotonic for beat in known]
-    return max(map(abs, map(sub, clocks[1:], clocks)), default=0.0) > _GAP
+    return sum(_widest([getattr(beat, clock) for beat in known]) for clock in _CLOCKS) > _GAP
+
+
+_CLOCKS = ("time", "monotonic")
+
+
+def _widest(times: Sequence[float]) -> float:
+    return max(map(abs, map(sub, times[1:], times)), default=0.0)
 
 
 def _gaps(state: RunState, new: Sequence[events.Event]) -> tuple[Gap, ...]:

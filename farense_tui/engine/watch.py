@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import inf
 from time import monotonic
 
-from farense_tui.engine import hardware
+from farense_tui.engine import hardware, record
 from farense_tui.engine.hardware import MemorySample
 from farense_tui.engine.journal import Entry
 from farense_tui.engine.record import Record
@@ -47,6 +47,7 @@ class Watch:
             self._config = None
         log_every = self._config.report.log_every if self._config else 10
         self._record = Record(folder, log_every)
+        self._glimpse: RunState | None = None
 
     def look(self, now: float, patience: float = inf) -> Snapshot:
         """Read what has come since the last look and give the whole picture.
@@ -57,7 +58,7 @@ class Watch:
         """
         alive = self.folder.is_alive()
         read = self._record.read(monotonic() + patience)
-        state = self._record.state
+        state = self._record.state if read == 1 else self._meanwhile()
         return Snapshot(
             folder=self.folder,
             config=self._config,
@@ -69,3 +70,9 @@ class Watch:
             journal=self._record.journal.publish(),
             read=read,
         )
+
+    def _meanwhile(self) -> RunState:
+        """What to show while a long record is being read: its newest figures."""
+        if self._glimpse is None:
+            self._glimpse = record.glimpse(self.folder) or RunState(run=self.folder.name)
+        return self._glimpse if self._glimpse.started else self._record.state

@@ -14,6 +14,7 @@ from farense_tui.engine import points, record, series, tail
 from farense_tui.engine.journal import Journal
 from farense_tui.engine.record import Record, stretches
 from farense_tui.engine.state import RunState, fold, reduce, reduce_figures
+from farense_tui.engine.watch import Watch
 from tests.engine.test_state import any_event, any_step, started, step
 from worker.protocol import events as e
 from worker.protocol.runfolder import RunFolder
@@ -160,3 +161,22 @@ def test_steps_in_bulk_have_the_same_log() -> None:
     other.add_steps(steps)
     assert one.publish() == other.publish()
     assert one.noted() == other.noted()
+
+
+def test_a_glimpse_has_the_newest_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = written(str(tmp_path), [started(), *(step(n, seq=n) for n in range(1, 400))])
+    monkeypatch.setattr(record, "_GLIMPSE", 2000)
+    whole, seen = read(folder).state, record.glimpse(folder)
+    assert seen is not None
+    assert (seen.step, seen.started, seen.last_step) == (399, whole.started, whole.last_step)
+    assert len(seen.loss) < len(whole.loss)
+    first = Watch(folder).look(0.0, patience=inf)
+    assert first.state == whole
+    folder.note.unlink()
+    monkeypatch.setattr(tail.Tail.read, "__defaults__", (500,))
+    part = Watch(folder).look(0.0, patience=-1.0)
+    assert part.read < 1
+    assert part.state.step == 399
+    monkeypatch.setattr(record, "_WORTH", 1 << 30)
+    assert record.glimpse(folder) is None
+    assert record.glimpse(RunFolder(tmp_path / "gone")) is None
