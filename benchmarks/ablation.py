@@ -44,8 +44,6 @@ from worker.batching import MicroBatch
 from worker.examples import Builder, Examples
 from worker.labels import Encoded
 
-STEPS = 24  # of an arm in a round
-
 
 def main() -> None:
     """Measure and print."""
@@ -74,12 +72,12 @@ def main() -> None:
             "+ frozen trunk cached": bench.ours(cut=True, head=True, cached=True),
             "+ compiled": bench.ours(cut=True, head=True, cached=True, compiled=True),
         }
-        ratios = measure(arms, args.rounds)
+        ratios = measure(arms, args.rounds, args.steps)
         if args.plot:
             plot(ratios, args.plot)
 
 
-def measure(arms: dict[str, Iterator[None]], rounds: int) -> dict[str, list[float]]:
+def measure(arms: dict[str, Iterator[None]], rounds: int, count: int) -> dict[str, list[float]]:
     """Go round the arms; print each arm's ratios to the first, and give them by the clock."""
     seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in arms}
     peaks = dict.fromkeys(arms, 0)
@@ -89,7 +87,7 @@ def measure(arms: dict[str, Iterator[None]], rounds: int) -> dict[str, list[floa
             mx.reset_peak_memory()
             before = mx.get_active_memory()
             began, cpu = time.perf_counter(), time.process_time()
-            for _ in range(STEPS):
+            for _ in range(count):
                 next(steps)
             took = (time.perf_counter() - began, time.process_time() - cpu)
             if at:  # the first round warms up: kernels are compiled, shapes traced
@@ -226,6 +224,7 @@ def _spread(ratios: list[float]) -> str:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--steps", type=int, default=24, help="of an arm in a round")
     parser.add_argument("--layers", type=int, default=8)
     parser.add_argument("--trained", type=int, default=4)
     parser.add_argument("--hidden", type=int, default=256)
