@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from time import perf_counter
+from time import thread_time
 
 from textual.timer import Timer
 from textual.widget import Widget
 
 _SHARE = 0.05
+_LATEST = 2.0  # seconds: what is seen is never older, however slow the machine
 
 
 class Throttle:
-    """Calls `draw` at once, then at most every `least` seconds, and for 5 % of the time at most.
+    """Calls `draw` at once, then rarely: for 5 % of the time at most, but within two seconds.
 
     So a drawing that grows costly with the run is made less often, and training does not feel it.
     """
@@ -39,10 +40,11 @@ class Throttle:
 
     def _run(self) -> None:
         self._again = False
-        began = perf_counter()
+        began = thread_time()  # not the clock: a busy machine makes no drawing costlier
         self._draw()
-        cost = perf_counter() - began
-        self._timer = self._widget.set_timer(max(self._least, cost / _SHARE), self._over)
+        cost = thread_time() - began
+        wait = min(max(self._least, cost / _SHARE), _LATEST)
+        self._timer = self._widget.set_timer(wait, self._over)
 
     def _over(self) -> None:
         self._timer = None
