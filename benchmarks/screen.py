@@ -145,17 +145,18 @@ def burst(place: Path, args: argparse.Namespace) -> None:
 
 def training(place: Path, args: argparse.Namespace) -> None:
     """Tokens a second of the same run with the app attached and without."""
-    model = micro_model.make(place / "model", layers=6, hidden=384, heads=6)
+    model = micro_model.make(place / "model", layers=4, hidden=256, heads=4)
     make = RunMaker(place / "runs", model, write_data(place / "data"))
     ratios = []
     for number in range(args.pairs):
         speeds = {}
         for which in random.sample(["on", "off"], 2):
-            folder = make(f"{which}-{number}", train__epochs=40, report__eval_every=1000)
+            folder = make(f"{which}-{number}", train__epochs=20, report__eval_every=1000)
             with watched(folder) if which == "on" else contextlib.nullcontext():
                 state = finish(folder)
             speeds[which] = state.tokens / state.active_seconds
         ratios.append(speeds["on"] / speeds["off"])
+        print(f"pair {number + 1}: {ratios[-1]:.3f}", flush=True)
     print(
         f"training with the screen / without: median {statistics.median(ratios):.3f} "
         f"({min(ratios):.3f} to {max(ratios):.3f}) over {args.pairs} pairs"
