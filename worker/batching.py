@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker.data import Examples
-from worker.protocol.cutting import cut, padded
+from worker.protocol.cutting import cut, padded, rounded
 
 __all__ = ["MicroBatch", "batches", "collate", "cut", "draw", "padded", "rounded"]
 
@@ -70,15 +70,6 @@ def draw(at: Position, examples: int, effective_batch: int, seed: int) -> list[i
 @functools.lru_cache(maxsize=1)
 def _order(epoch: int, examples: int, seed: int) -> NDArray[np.int64]:
     return np.random.default_rng([seed, epoch]).permutation(examples)
-
-
-def rounded(labels: int) -> int:
-    """Round a number of labels up, by at most a quarter or 7, so that few numbers come up.
-
-    A compiled function is traced anew for every shape.
-    """
-    step = max(8, 1 << max(0, labels.bit_length() - 3))
-    return -(-labels // step) * step
 
 
 def collate(examples: Examples, rows: Sequence[int], *, few_shapes: bool = False) -> MicroBatch:

@@ -14,13 +14,11 @@ from farense_tui.engine.forecast import (
     Forecast,
     Measured,
     Place,
-    caches_trunk,
     forecast,
     minimum,
 )
 from farense_tui.engine.ladder import Remedy
 from farense_tui.engine.shape import Shape
-from farense_tui.engine.workload import look_ahead
 from worker.protocol import dataset
 from worker.protocol.errors import FarenseError, refused
 from worker.protocol.estimation import Facts, Probe, Probed, Request
@@ -70,7 +68,8 @@ def estimate(
 
     disk: a folder where runs are kept. Reads the model's headers; takes some tens of milliseconds.
     """
-    place, counted = where(known, memory, disk), _counted(profile)
+    place = where(known, memory, disk)
+    counted = {} if known.rows else _counted(profile)
 
     def made(changed: Profile) -> Forecast | None:
         found = shape_of(changed)
@@ -115,10 +114,7 @@ def probe(
     """Take one real step on the micro-batch that takes most; corrects a forecast."""
     if made.forecast is None:
         raise refused("there is nothing to measure", made.why, kind="model")
-    work = look_ahead(profile, known.rows, _counted(profile))
-    found = shape_of(profile)
-    cached = bool(found and caches_trunk(found, profile, work, where(known)))
-    batch = made.forecast.batch
+    batch, cached = made.forecast.batch, made.forecast.trunk_disk > 0
     asked = Probe(
         profile=resolved(profile),
         rows=batch.rows,

@@ -104,7 +104,8 @@ def forecast(
 
     Takes some tens of milliseconds for a thousand steps, so not for the UI's loop.
     """
-    work = workload.look_ahead(profile, rows, counted)
+    few_shapes = compiles(profile, gpu=place.gpu)
+    work = workload.look_ahead(profile, rows, counted, few_shapes=few_shapes)
     limit = min(place.limit, int(profile.memory.limit_gb * GIB) or place.limit)
     cached = caches_trunk(shape, profile, work, place)
     parts, batch = _peak(shape, profile, work, place, cached)
@@ -196,9 +197,14 @@ def _step_parts(
 
 
 def _fit(profile: Profile, place: Place) -> Fit:
-    how, again = profile.train.compile, profile.train.grad_checkpoint
-    compiled = how == "on" or (how == "auto" and place.gpu)
-    return FITS["compiled" if compiled else "eager", again]
+    compiled = compiles(profile, gpu=place.gpu)
+    return FITS["compiled" if compiled else "eager", profile.train.grad_checkpoint]
+
+
+def compiles(profile: Profile, *, gpu: bool) -> bool:
+    """Whether the training compiles its steps: as worker/run.py decides."""
+    how = profile.train.compile
+    return how == "on" or (how == "auto" and gpu)
 
 
 def _peak(

@@ -16,7 +16,7 @@ def mark(found: Forecast) -> str:
 
 def used(found: Forecast) -> str:
     """Say how much memory it takes of how much: `3.1 of 5.3 GiB`."""
-    most = "" if found.known_lengths else "at most "
+    most = "" if found.known_lengths else "up to "
     return f"{most}{found.needed / GIB:.1f} of {found.limit / GIB:.1f} GiB"
 
 

@@ -26,12 +26,22 @@ class Remedy:
     @property
     def words(self) -> str:
         """The changes in a line."""
-        return ", ".join(f"{name.partition('.')[2]} {shown(value)}" for name, value in self.changes)
+        made = dict(self.changes)
+        more = made.pop("train.grad_accumulation", None)
+        if more:
+            made["train.batch_size"] = f"{made['train.batch_size']} x {more}"
+        return ", ".join(_WORDS[name].format(value) for name, value in made.items())
 
 
-def shown(value: Any) -> str:
-    """Write a value as it is typed."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
+_WORDS = {
+    "train.batch_size": "batch {}",
+    "train.grad_checkpoint": "gradient checkpoints",
+    "train.trunk_cache": "frozen layers stored",
+    "lora.num_layers": "{} layers",
+    "train.max_seq_length": "{} tokens",
+    "lora.rank": "rank {}",
+    "model.repo": "{}",
+}
 
 
 def rungs(profile: Profile) -> Iterator[tuple[Change, ...]]:

@@ -38,7 +38,8 @@ class Fit:
 
     frozen_*: a layer without gradient. back_*: a trained one, backwards. Of hidden states (tokens x
     hidden), of ffn activations (tokens x ffn), of attention scores (rows x heads x width^2).
-    head_*: hidden states, the logits of a chunk, and of the next one. gradient: adapters' sizes
+    head_*: hidden states; the logits of each of the first two chunks, of the third, and of a chunk
+    that is not full. gradient: adapters' sizes
     while the backward pass is under way; update: during the optimizer's update.
     """
 
@@ -50,7 +51,8 @@ class Fit:
     back_scores: float
     head_hidden: float
     head_chunk: float
-    head_next: float
+    head_third: float
+    head_partial: float
     gradient: float
     update: float
 
@@ -148,6 +150,19 @@ def saved(
     return total
 
 
+def chunks_at_once(chunks: float, fit: Fit) -> float:
+    """How many arrays as large as a chunk's logits are there at once, of so many chunks.
+
+    A backend runs ahead: when it computes a chunk, those for the next two are there already.
+    """
+    at_once = fit.head_chunk * (min(chunks, 1) + (chunks >= 2)) + fit.head_third * (chunks >= 3)
+    if 1 < chunks < 2:
+        at_once += fit.head_partial * (chunks - 1)
+    if 2 < chunks < 3:
+        at_once += fit.head_partial * fit.head_third / fit.head_chunk * (chunks - 2)
+    return at_once
+
+
 def frozen_bytes(shape: Shape, batch: MicroBatch, fit: Fit) -> int:
     """Bytes that computing a layer without its gradient takes for a moment."""
     size = 2 if shape.half else 4
@@ -186,9 +201,7 @@ def step_parts(
         (hidden * trained, layer) if profile.train.grad_checkpoint else (layer * trained, 0)
     )
     chunk = max(64, _CHUNK_BYTES // (4 * shape.vocabulary))
-    first = min(batch.labels, 2 * chunk) * shape.vocabulary * 4
-    more = min(max(0, batch.labels - 2 * chunk), chunk) * shape.vocabulary * 4
-    logits = int(fit.head_chunk * first + fit.head_next * more)
+    logits = int(chunks_at_once(batch.labels / chunk, fit) * chunk * shape.vocabulary * 4)
     earlier = adapter * (micro_batches > 1)
     back = fit.back_hidden * hidden + fit.back_ffn * ffn
     if trained > 1 or any(_stage(key) == 0 for key in trained_keys(shape, profile)) or full:

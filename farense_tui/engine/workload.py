@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from farense_tui.engine.memory_model import MicroBatch, adapter_parameters, trained_layers
 from farense_tui.engine.shape import Shape
-from worker.protocol.cutting import OVERHEAD, cut, padded
+from worker.protocol.cutting import OVERHEAD, cut, padded, rounded
 from worker.protocol.estimation import Rows
 from worker.protocol.profile import Profile
 
@@ -43,19 +43,22 @@ class Workload:
         return max((len(step) for step in self.batches), default=0)
 
 
-def look_ahead(profile: Profile, rows: dict[str, Rows], counted: dict[str, int]) -> Workload:
+def look_ahead(
+    profile: Profile, rows: dict[str, Rows], counted: dict[str, int], *, few_shapes: bool = False
+) -> Workload:
     """Go through the steps as the training will.
 
     rows: of the splits, as the worker has tokenised them; without them all are taken to be of the
     greatest length with every token a label, which no run exceeds. counted: rows of the files.
+    few_shapes: labels are padded, as for compiled steps.
     """
     train = rows.get("train")
     most, batch = profile.train.max_seq_length, profile.effective_batch
     if not train or not train.tokens:
         number = counted.get("train", 0)
         size = min(batch, number) or batch
-        full = tuple(_batch([most] * len(piece), [1] * len(piece))
-                     for piece in cut([most] * size, _budget(profile)))  # fmt: skip
+        pieces = cut([most] * size, _budget(profile))
+        full = tuple(_batch([most] * len(p), [1] * len(p), few_shapes) for p in pieces)
         per_epoch = -(-number // batch)
         tokens = (number + counted.get("valid", 0)) * (most - 1)
         return Workload((full,), per_epoch * profile.train.epochs, per_epoch, tokens, False)
@@ -66,7 +69,7 @@ def look_ahead(profile: Profile, rows: dict[str, Rows], counted: dict[str, int])
     first = np.minimum(train.first_label, lengths - 1)
     steps = per_epoch * profile.train.epochs
     seen = tuple(
-        _step(lengths[drawn].tolist(), first[drawn].tolist(), _budget(profile))
+        _step(lengths[drawn].tolist(), first[drawn].tolist(), _budget(profile), few_shapes)
         for drawn in _draws(len(lengths), batch, profile, min(steps, _LOOK_AHEAD))
     )
     tokens = sum(_inputs(split, most) for split in rows.values())
@@ -97,15 +100,18 @@ def _draws(rows: int, batch: int, profile: Profile, steps: int) -> Iterator[np.n
         epoch += 1
 
 
-def _step(lengths: list[int], first: list[int], budget: int) -> tuple[MicroBatch, ...]:
+def _step(
+    lengths: list[int], first: list[int], budget: int, few_shapes: bool
+) -> tuple[MicroBatch, ...]:
     return tuple(
-        _batch([lengths[i] for i in piece], [first[i] for i in piece])
+        _batch([lengths[i] for i in piece], [first[i] for i in piece], few_shapes)
         for piece in cut(lengths, budget)
     )
 
 
-def _batch(lengths: Sequence[int], first: Sequence[int]) -> MicroBatch:
+def _batch(lengths: Sequence[int], first: Sequence[int], few_shapes: bool) -> MicroBatch:
     labels = sum(length - start for length, start in zip(lengths, first, strict=True))
+    labels = rounded(labels) if few_shapes else labels
     return MicroBatch(len(lengths), padded(max(lengths) - 1), labels)
 
 

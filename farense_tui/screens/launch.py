@@ -14,13 +14,15 @@ from textual.timer import Timer
 from textual.widgets import Footer
 
 from farense_tui.engine import hardware, inspection, profiles, runs
-from farense_tui.engine.draft import Draft, find
+from farense_tui.engine.draft import Draft, find, shown
 from farense_tui.engine.inspection import Inspection
+from farense_tui.engine.ladder import Remedy
 from farense_tui.engine.listing import going_on_or_resumable
 from farense_tui.engine.runs import RunSummary
 from farense_tui.engine.text import clean
 from farense_tui.messages import Inspected, RunsRead
 from farense_tui.screens.dialogs import Answer, AskDialog
+from farense_tui.screens.forecaster import Forecast, Forecaster
 from farense_tui.screens.look import Looked, Looker
 from farense_tui.screens.save_profile import save_as
 from farense_tui.widgets.help_line import HelpLine
@@ -53,6 +55,7 @@ class LaunchScreen(Screen[None]):
         Binding("r", "resume", "Resume", tooltip="Go on with the last run"),
         Binding("l", "runs", "Runs", tooltip="List the runs"),
         Binding("f", "smaller", "Smaller", tooltip="Take the smaller model, or the larger again"),
+        Binding("t", "make_fit", "Make it fit", tooltip="Take the settings that make it fit"),
         Binding("w", "save", "Save", tooltip="Keep the changes as a profile of your own"),
         Binding("m", "models", "Models", tooltip="Choose a model that is here, or download one"),
         Binding("o", "doctor", "Doctor", tooltip="Look at the machine, MLX, disk and power"),
@@ -74,6 +77,7 @@ class LaunchScreen(Screen[None]):
         self._inspections: dict[tuple[str, ...], Inspection] = {}
         self._debounce: Timer | None = None
         self._looker = Looker(self)
+        self._forecaster = Forecaster(self, runs_dir)
         self._away = False
         self._data: DataScreen | None = None
         self._run: RunSummary | None = None
@@ -121,14 +125,17 @@ class LaunchScreen(Screen[None]):
         self._away = self not in self.app.screen_stack
         if self._away:
             self._looker.cancel()
+            self._forecaster.cancel()
 
     def on_unmount(self) -> None:
-        """End the check that is under way."""
+        """End what is under way."""
         self._looker.cancel()
+        self._forecaster.cancel()
 
     def _forget(self) -> None:
         self._inspections.clear()
         self._looker.forget()
+        self._forecaster.forget()
         self._show_plan()
 
     def _next_name(self) -> str:
@@ -155,7 +162,8 @@ class LaunchScreen(Screen[None]):
         if card := self.query_one(ProfileCards).card(self._chosen):
             card.changes = len(draft.typed)
         found = self._inspections.get(inspection.key(draft.profile))
-        panel.show(draft, found, self._looker.want(draft.profile))
+        look, forecast = self._looker.want(draft.profile), self._forecaster.want(draft.profile)
+        panel.show(draft, found, look, forecast)
         if found is None:
             self._inspect_soon()
 
@@ -183,11 +191,18 @@ class LaunchScreen(Screen[None]):
         if self._data:
             self._data.show(message.look)
 
+    def on_forecast(self, message: Forecast) -> None:
+        """Show what a start would take."""
+        self._forecaster.take(message)
+        self._show_plan()
+        self.refresh_bindings()
+
     def _look_again(self) -> None:
         """For the data's screen: its files may have been mended."""
         if self._data and self.draft:
             self._inspections.clear()
             self._looker.forget()
+            self._forecaster.forget()
             self._data.show(self._looker.want(self.draft.profile, now=True))
             self._show_plan()
 
@@ -243,6 +258,8 @@ class LaunchScreen(Screen[None]):
             return self.draft is not None and not in_form
         if action == "smaller":
             return bool(self.draft and self.draft.base.model.fallback) and not in_form
+        if action == "make_fit":
+            return self._remedy is not None and not in_form
         if action == "resume":
             return bool(self._run and self._run.resumable) and not in_form
         return True
@@ -274,6 +291,18 @@ class LaunchScreen(Screen[None]):
             name, fallback = "model.repo", draft.base.model.fallback
             smaller = draft.profile.model.repo != fallback
             self._change(name, draft.with_text(name, fallback) if smaller else draft.without(name))
+
+    @property
+    def _remedy(self) -> Remedy | None:
+        made = self._forecaster.want(self.draft.profile).made if self.draft else None
+        return made.remedy if made else None
+
+    def action_make_fit(self) -> None:
+        """Take the settings that make the run fit; they are changes like any typed."""
+        if (draft := self.draft) and (found := self._remedy):
+            for name, value in found.changes:
+                draft = draft.with_text(name, shown(value))
+                self._change(name, draft)
 
     @work
     async def action_save(self) -> None:

@@ -15,7 +15,9 @@ from farense_tui.engine.inspection import Inspection, held_out, steps_per_epoch
 from farense_tui.engine.models import ModelState
 from farense_tui.engine.runs import RunSummary
 from farense_tui.engine.text import clean
+from farense_tui.screens.forecaster import Forecasting
 from farense_tui.screens.look import Look
+from farense_tui.widgets import forecast_words
 from farense_tui.widgets.data_words import words
 from farense_tui.widgets.status import shown as shown_status
 from worker.protocol.dataset import SPLITS, Summary
@@ -53,7 +55,19 @@ class Fact(Horizontal):
 class PlanPanel(VerticalGroup):
     """The facts that follow from a draft and from what was found on the disk."""
 
-    KEYS = ("model", "smaller", "data", "batch", "steps", "note", "fault", "last run")
+    KEYS = (
+        "model",
+        "smaller",
+        "data",
+        "batch",
+        "steps",
+        "memory",
+        "time",
+        "to fit",
+        "note",
+        "fault",
+        "last run",
+    )
 
     def __init__(self, machine: Machine) -> None:
         """Begin without a plan; `machine` is what it would have to run on."""
@@ -62,6 +76,7 @@ class PlanPanel(VerticalGroup):
         self._draft: Draft | None = None
         self._found: Inspection | None = None
         self._look: Look | None = None
+        self._forecast = Forecasting()
         self._fault: FarenseError | None = None
         self._run: RunSummary | None = None
 
@@ -70,9 +85,12 @@ class PlanPanel(VerticalGroup):
         for key in self.KEYS:
             yield Fact(key)
 
-    def show(self, draft: Draft, found: Inspection | None, look: Look) -> None:
-        """Show a draft; `found` is None while it is being looked up, and `look` comes last."""
+    def show(
+        self, draft: Draft, found: Inspection | None, look: Look, forecast: Forecasting
+    ) -> None:
+        """Show a draft; `found` is None while it is being looked up, the others come later."""
         self._draft, self._found, self._look, self._fault = draft, found, look, None
+        self._forecast = forecast
         self._redraw()
 
     def show_fault(self, fault: FarenseError) -> None:
@@ -89,6 +107,7 @@ class PlanPanel(VerticalGroup):
     def complete(self) -> bool:
         """Whether nothing is being looked up any more."""
         looked = self._found is not None and self._look is not None and self._look.over
+        looked = looked and self._forecast.made is not None and not self._forecast.old
         return self._fault is not None or looked
 
     def on_resize(self, event: Resize) -> None:
@@ -101,6 +120,7 @@ class PlanPanel(VerticalGroup):
         if self._draft:
             facts |= _facts(self._draft.profile, self._found, between)
             facts["data"] = _data(self._draft.profile, self._found, self._look, between)
+            facts |= _forecast(self._forecast, between)
             facts["note"] = _note(self._draft.profile, self._machine)
         if self._fault:
             facts["fault"] = _error(self._fault)
@@ -121,6 +141,17 @@ def _facts(profile: Profile, found: Inspection | None, between: str) -> dict[str
         "smaller": _smaller(profile, found.fallback if found else None, between),
         "batch": _batch(profile),
         "steps": _steps(profile, data),
+    }
+
+
+def _forecast(known: Forecasting, between: str) -> dict[str, Content | None]:
+    made = known.made
+    if made is None:
+        return {"memory": _LOOKING}
+    return {
+        "memory": forecast_words.memory(made, old=known.old, between=between),
+        "time": forecast_words.time(made),
+        "to fit": forecast_words.remedy(made, between),
     }
 
 

@@ -291,3 +291,33 @@ async def test_enter_starts_a_real_worker_and_opens_the_monitor(runs_dir: Path) 
         finally:
             worker.process.kill()
             worker.wait()
+
+
+async def test_the_plan_forecasts_memory_and_a_key_makes_it_fit(tmp_path: Path) -> None:
+    """With a real worker, asked for the machine and the rows; the model is known by its name."""
+    async with launched(tmp_path) as (pilot, screen):
+        screen.choose("m1-32gb")
+        await pilot.pause()
+        assert not screen.check_action("make_fit", ())
+        await type_in(pilot, screen, "memory.limit_gb", "5.333")
+        screen.action_leave_form()
+        await until(pilot, lambda: "will not fit" in plan(screen))
+        told = plan(screen)
+        assert "✗ will not fit" in told
+        assert "batch 1 x 8, gradient checkpoints" in told
+        await pilot.press("t")
+        assert screen.draft is not None
+        changed = screen.draft.profile
+        assert changed.effective_batch == 8
+        assert (changed.train.batch_size, changed.train.grad_checkpoint) == (1, True)
+        await until(pilot, lambda: "✓ fits" in plan(screen))
+        assert not screen.check_action("make_fit", ())
+        await type_in(pilot, screen, "memory.limit_gb", "1.0")
+        await until(pilot, lambda: "✗ will not fit" in plan(screen))
+
+
+async def test_of_a_model_that_nobody_knows_there_is_no_forecast(tmp_path: Path) -> None:
+    async with launched(tmp_path) as (pilot, screen):
+        await type_in(pilot, screen, "model.repo", "somebody/Something-4bit")
+        await until(pilot, lambda: "? not known" in plan(screen))
+        assert "nothing is known of the model's shape" in plan(screen)

@@ -38,3 +38,12 @@ def cut(lengths: Sequence[int], budget: int) -> list[list[int]]:
 def padded(width: int) -> int:
     """Round a width up to the next multiple of 8."""
     return -(-width // PAD_TO) * PAD_TO
+
+
+def rounded(labels: int) -> int:
+    """Round a number of labels up, by at most a quarter or 7, so that few numbers come up.
+
+    A compiled function is traced anew for every shape.
+    """
+    step = max(8, 1 << max(0, labels.bit_length() - 3))
+    return -(-labels // step) * step
