@@ -55,7 +55,7 @@ class LaunchScreen(Screen[None]):
         Binding("r", "resume", "Resume", tooltip="Go on with the last run"),
         Binding("l", "runs", "Runs", tooltip="List the runs"),
         Binding("f", "smaller", "Smaller", tooltip="Take the smaller model, or the larger again"),
-        Binding("t", "make_fit", "Make it fit", tooltip="Take the settings that make it fit"),
+        Binding("y", "make_fit", "Make it fit", tooltip="Take the settings that make it fit"),
         Binding("w", "save", "Save", tooltip="Keep the changes as a profile of your own"),
         Binding("m", "models", "Models", tooltip="Choose a model that is here, or download one"),
         Binding("o", "doctor", "Doctor", tooltip="Look at the machine, MLX, disk and power"),

@@ -57,7 +57,7 @@ def time(made: Estimate) -> Content | None:
 
 
 def remedy(made: Estimate, between: str) -> Content | None:
-    """Tell what would make it fit, and the key that does it."""
+    """Tell what would make it fit, and the key thay does it."""
     if made.remedy is None:
         return None
     then = made.remedy.forecast
@@ -66,5 +66,5 @@ def remedy(made: Estimate, between: str) -> Content | None:
         between,
         (f"{mark(then)} {then.verdict}", _STYLES[then.verdict]),
         (f"  {then.needed / GIB:.1f} GiB  ", "$text-muted"),
-        ("t does it", "$accent"),
+        ("y does it", "$accent"),
     )

@@ -18,11 +18,12 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from farense_tui.engine import clock, datacheck, hardware, models, runs, vitals
+from farense_tui.engine import clock, datacheck, estimate, hardware, models, runs, vitals
 from farense_tui.engine.hardware import GIB, Machine, MemorySample
 from farense_tui.engine.vitals import Vitals
 from farense_tui.screens import look
 from worker.protocol.datacheck import Report, Split
+from worker.protocol.estimation import Facts
 from worker.protocol.runfolder import RunFolder
 
 NOW = 1_780_003_600.0
@@ -31,6 +32,15 @@ REPORT = Report(
     "data", "embedded", 512, True, "chat", (Split("train", 640, 9000, 4000, 7, 13, 20, 31),)
 )
 MEMORY = MemorySample(total=16 * GIB, available=int(9.6 * GIB), swap_used=0)
+FACTS = Facts(
+    device="gpu (Apple M1)",
+    gpu=True,
+    limit=11_453_250_000,
+    available=int(9.6 * GIB),
+    rows={},
+    no_rows="the tokenizer is not here",
+)
+REAL_FACTS = estimate.facts
 VITALS = Vitals(swap_in=0.0, swap_out=0.0, pressure="normal", gpu=0.93, gpu_power=8.2)
 
 _STAND_IN = """
@@ -98,6 +108,12 @@ def _checked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(look, "STILL", 0.05)
     monkeypatch.setattr(datacheck, "request", lambda profile, **_: profile)
     monkeypatch.setattr(datacheck, "run", lambda asked, stop: iter([REPORT]))
+
+
+@pytest.fixture(autouse=True)
+def _forecast(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a worker on that machine would say; tests/ui/test_launch.py asks a real one."""
+    monkeypatch.setattr(estimate, "facts", lambda _profile, _stop=None: FACTS)
 
 
 @pytest.fixture

@@ -7,11 +7,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
 from farense_tui.app import FarenseApp
-from farense_tui.engine import profiles
+from farense_tui.engine import estimate, profiles
 from farense_tui.screens.dialogs import AskDialog, ErrorDialog, NameDialog
 from farense_tui.screens.launch import LaunchScreen
 from farense_tui.widgets.help_line import HelpLine
@@ -19,7 +20,7 @@ from farense_tui.widgets.plan_panel import PlanPanel
 from farense_tui.widgets.profile_cards import ProfileCard, ProfileCards
 from farense_tui.widgets.setting_row import SettingRow
 from farense_tui.widgets.settings_form import SettingsForm
-from tests.ui.conftest import until, write_data
+from tests.ui.conftest import REAL_FACTS, until, write_data
 
 SIZE = (120, 36)
 
@@ -293,8 +294,11 @@ async def test_enter_starts_a_real_worker_and_opens_the_monitor(runs_dir: Path) 
             worker.wait()
 
 
-async def test_the_plan_forecasts_memory_and_a_key_makes_it_fit(tmp_path: Path) -> None:
+async def test_the_plan_forecasts_memory_and_a_key_makes_it_fit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With a real worker, asked for the machine and the rows; the model is known by its name."""
+    monkeypatch.setattr(estimate, "facts", REAL_FACTS)
     async with launched(tmp_path) as (pilot, screen):
         screen.choose("m1-32gb")
         await pilot.pause()
@@ -305,7 +309,7 @@ async def test_the_plan_forecasts_memory_and_a_key_makes_it_fit(tmp_path: Path) 
         told = plan(screen)
         assert "✗ will not fit" in told
         assert "batch 1 x 8, gradient checkpoints" in told
-        await pilot.press("t")
+        await pilot.press("y")
         assert screen.draft is not None
         changed = screen.draft.profile
         assert changed.effective_batch == 8
