@@ -1,7 +1,7 @@
 """mlx_lm.lora and this trainer in turn, on the same model, data, adapter and effective batch.
 
     python benchmarks/throughput.py [--pairs N] [--layers N] [--trained K] [--vocabulary V]
-                                    [--hidden H] [--mask-prompt] [--grad-checkpoint]
+                                    [--hidden H] [--mask-prompt] [--grad-checkpoint] [--embedded]
 
 Each side is a process of its own, from its start to its end, on short chats (median 34 tokens, a
 tail to 300; 3 epochs). Both have the same BLAS. Printed are the ratios of each pair,
@@ -33,7 +33,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.kill_and_resume import reference_machine
 from farense_tui.engine import blas
+from farense_tui.engine.assets import embedded_data, embedded_model
 from tests import micro_model
+from worker.protocol.profile import Model
+from worker.tokenizer import load as load_tokenizer
 
 KEYS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 EXAMPLES, VALID, EPOCHS = 848, 96, 3
@@ -60,14 +63,7 @@ def main() -> None:
     args = _arguments()
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
-        model = micro_model.make(
-            place / "model",
-            layers=args.layers,
-            hidden=args.hidden,
-            heads=args.hidden // 32,
-            vocabulary=args.vocabulary,
-        )
-        tokens = write_chats(place / "data", args.examples)
+        model, data, tokens = embedded(args) if args.embedded else made(place, args)
         weights = (model / "model.safetensors").stat().st_size
         print(f"{reference_machine()}, BLAS: {blas.find() or 'the wheel has its own'}")
         print(
@@ -76,28 +72,55 @@ def main() -> None:
             f"{tokens} tokens, {EPOCHS} epochs, {args.batch} a step; prompts "
             f"{'masked' if args.mask_prompt else 'trained on'}"
         )
-        theirs(place / "warm", model, args, steps=3)  # compiles MLX's kernels, once
+        theirs(place / "warm", model, data, args, steps=3)  # compiles MLX's kernels, once
         pairs = []
         for at in range(args.pairs):
             sides = (theirs, ours) if at % 2 else (ours, theirs)
             runs = {
-                side.__name__: side(place / f"{at}-{side.__name__}", model, args) for side in sides
+                side.__name__: side(place / f"{at}-{side.__name__}", model, data, args)
+                for side in sides
             }
             pairs.append((runs["theirs"], runs["ours"]))
             _print_pair(at, *pairs[-1])
-        _print_ratios(pairs, weights, tokens * EPOCHS)
+        _print_ratios(pairs, weights, tokens * EPOCHS, learnt=args.embedded)
 
 
-def theirs(place: Path, model: Path, args: argparse.Namespace, steps: int = 0) -> Measured:
+def made(place: Path, args: argparse.Namespace) -> tuple[Path, Path, int]:
+    """Make a model of random weights and short chats: for speed and memory, not for losses."""
+    model = micro_model.make(
+        place / "model",
+        layers=args.layers,
+        hidden=args.hidden,
+        heads=args.hidden // 32,
+        vocabulary=args.vocabulary,
+    )
+    return model, place / "data", write_chats(place / "data", args.examples)
+
+
+def embedded(args: argparse.Namespace) -> tuple[Path, Path, int]:
+    """Take the embedded model and data: a model that has learnt, so that losses can be compared."""
+    model, data = embedded_model(), embedded_data()
+    config = json.loads((model / "config.json").read_text())
+    args.layers, args.hidden = config["num_hidden_layers"], config["hidden_size"]
+    args.vocabulary = config["vocab_size"]
+    tokenizer = load_tokenizer(model, Model())
+    rows = [json.loads(line)["messages"] for line in (data / "train.jsonl").open()]
+    args.examples = len(rows)
+    return model, data, sum(len(tokenizer.apply_chat_template(row)) for row in rows)
+
+
+def theirs(
+    place: Path, model: Path, data: Path, args: argparse.Namespace, steps: int = 0
+) -> Measured:
     """Train with mlx_lm.lora; steps: fewer than three epochs."""
     place.mkdir()
     settings = {
         "model": str(model),
         "train": True,
-        "data": str(model.parent / "data"),
+        "data": str(data),
         "iters": steps or args.examples // args.batch * EPOCHS,
         "batch_size": args.batch,
-        "learning_rate": RATE,
+        "learning_rate": args.rate,
         "num_layers": args.trained,
         "mask_prompt": args.mask_prompt,
         "grad_checkpoint": args.grad_checkpoint,
@@ -124,13 +147,13 @@ def theirs(place: Path, model: Path, args: argparse.Namespace, steps: int = 0) -
     )
 
 
-def ours(place: Path, model: Path, args: argparse.Namespace) -> Measured:
+def ours(place: Path, model: Path, data: Path, args: argparse.Namespace) -> Measured:
     """Train with `farense-tui train`."""
     settings = {
         "train.batch_size": args.batch,
         "train.grad_accumulation": 1,
         "train.max_seq_length": LENGTH,
-        "train.learning_rate": RATE,
+        "train.learning_rate": args.rate,
         "train.warmup_steps": 0,
         "train.epochs": EPOCHS,
         "train.mask_prompt": str(args.mask_prompt).lower(),
@@ -145,7 +168,7 @@ def ours(place: Path, model: Path, args: argparse.Namespace) -> Measured:
         **dict(each.split("=", 1) for each in args.set),
     }
     command = [sys.executable, "-m", "farense_tui", "train", "--profile", "demo", "--json"]
-    command += ["--model", str(model), "--data", str(model.parent / "data")]
+    command += ["--model", str(model), "--data", str(data)]
     command += ["--runs-dir", str(place), "--name", "run"]
     command += [f"--set={name}={value}" for name, value in settings.items()]
     began = time.time()
@@ -220,7 +243,9 @@ def _print_pair(at: int, them: Measured, us: Measured) -> None:
         )
 
 
-def _print_ratios(pairs: list[tuple[Measured, Measured]], weights: int, tokens: int) -> None:
+def _print_ratios(
+    pairs: list[tuple[Measured, Measured]], weights: int, tokens: int, *, learnt: bool
+) -> None:
     seconds = statistics.median(us.training for _, us in pairs)
     print(f"useful tokens a second, ours: median {tokens / seconds:.0f}")
     goal = [max(them.validations[-1][1], us.validations[-1][1]) for them, us in pairs]
@@ -230,7 +255,9 @@ def _print_ratios(pairs: list[tuple[Measured, Measured]], weights: int, tokens: 
         "time to the same validation loss, mlx_lm / ours": [
             them.reached(loss) / us.reached(loss)
             for (them, us), loss in zip(pairs, goal, strict=True)
-        ],
+        ]
+        if learnt
+        else [],
         "first step, mlx_lm / ours": [them.first_step / us.first_step for them, us in pairs],
         "peak memory, ours / mlx_lm": [us.peak / them.peak for them, us in pairs],
         "peak over the weights, ours / mlx_lm": [
@@ -238,6 +265,8 @@ def _print_ratios(pairs: list[tuple[Measured, Measured]], weights: int, tokens: 
         ],
     }
     for name, values in rows.items():
+        if not values:  # of a model with random weights, which learns when chance will have it
+            continue
         print(
             f"{name}: median {statistics.median(values):.2f} "
             f"({min(values):.2f} to {max(values):.2f}, {len(values)} pairs)"
@@ -246,6 +275,8 @@ def _print_ratios(pairs: list[tuple[Measured, Measured]], weights: int, tokens: 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--embedded", action="store_true", help="the embedded model and data")
+    parser.add_argument("--rate", type=float, default=2e-4)
     parser.add_argument("--examples", type=int, default=EXAMPLES)
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--layers", type=int, default=8)
