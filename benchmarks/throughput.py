@@ -121,6 +121,8 @@ def theirs(
         "iters": steps or args.examples // args.batch * EPOCHS,
         "batch_size": args.batch,
         "learning_rate": args.rate,
+        # Ours corrects the bias, theirs does not unless it is told to: another learning rate.
+        "optimizer_config": {"adam": {"bias_correction": True}},
         "num_layers": args.trained,
         "mask_prompt": args.mask_prompt,
         "grad_checkpoint": args.grad_checkpoint,

@@ -14,8 +14,8 @@ from typing import Literal
 
 import psutil
 
+from farense_tui.engine import blas, hardware, inspection, power, task
 from farense_tui.engine import format as f
-from farense_tui.engine import hardware, inspection, power, task
 from farense_tui.engine.disk_need import disk_need
 from farense_tui.engine.hardware import GIB, Machine
 from farense_tui.engine.inspection import Inspection
@@ -219,7 +219,20 @@ def told(found: Findings) -> Iterator[Check]:
         if found.translated:
             slow = "Install a Python for Apple chips (arm64)."
         yield Check("Device", "warn", f"{found.device}: {found.why}", slow)
+        if sys.platform == "linux":
+            yield fast_blas(blas.find())
     yield Check("Working set", "ok", _working_set(found))
+
+
+def fast_blas(library: Path | None) -> Check:
+    """Whether float32 products on a Linux CPU are fast: MLX's wheel brings a slow library."""
+    if library:
+        return Check("BLAS", "ok", f"{library} is preloaded for the worker")
+    remedy = (
+        "Training takes many times longer without: apt install libopenblas0, dnf install openblas, "
+        "or pip install 'farense-tui[fast-cpu]'. FARENSE_BLAS names another one."
+    )
+    return Check("BLAS", "warn", "MLX's own, which is slow", remedy)
 
 
 def _working_set(found: Findings) -> str:

@@ -186,7 +186,7 @@ def test_what_the_worker_says_of_a_mac() -> None:
 
 
 def test_what_the_worker_says_of_a_wrong_python_or_version() -> None:
-    old, cpu, _ = doctor.told(
+    old, cpu, *_ = doctor.told(
         findings(mlx="0.29.0", on_gpu=False, device="cpu (x)", why="translated", translated=True)
     )
     assert (old.level, old.remedy) == ("warn", "It is tested with mlx >=0.32,<0.33.")
@@ -199,13 +199,21 @@ def test_an_mlx_that_cannot_be_imported_is_the_end_of_it() -> None:
     assert "libmlx.so" in broken.found
 
 
+def test_a_slow_blas_is_told_with_the_remedy() -> None:
+    slow = doctor.fast_blas(None)
+    assert slow.level == "warn"
+    assert "libopenblas0" in slow.remedy
+    assert "fast-cpu" in slow.remedy
+    assert doctor.fast_blas(Path("/usr/lib/libopenblas.so.0")).level == "ok"
+
+
 def test_this_machine_from_beginning_to_end(micro: Path, data: Path, tmp_path: Path) -> None:
     profile = replace_setting(get("demo"), "model.repo", str(micro))
     profile = replace_setting(profile, "data.path", str(data))
     found = list(doctor.checks(profile, tmp_path / "runs"))
     names = [check.name for check in found]
     assert names[0] == "Python"
-    assert names[-3:] == ["MLX", "Device", "Working set"]
+    assert [name for name in names[-4:] if name != "BLAS"][-3:] == ["MLX", "Device", "Working set"]
     assert not [check for check in found if check.level == "fail"]
     assert not (tmp_path / "runs").exists()
 
