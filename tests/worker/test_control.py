@@ -32,9 +32,9 @@ def inside():
         print("inside", flush=True)
         for line in iter(sys.stdin.readline, ""):
             if line == "leave\\n":
-                print("outside", flush=True)
-                return
+                break
             answer(line)
+    print("outside", flush=True)
 
 for line in iter(sys.stdin.readline, ""):
     if line == "enter\\n":
