@@ -59,11 +59,13 @@ class Moments:
         self.config = folder.read_config()
         self._tail = Tail(folder.events)
         self._step = step
+        self._seen = 0
 
     def __iter__(self) -> Iterator[Facts]:
-        for number, event in enumerate(self._tail.read_all(), 1):
+        for event in self._tail.read_all():
             self.state = reduce(self.state, event)
-            if number % self._step == 0:
+            self._seen += 1  # over all readings: one may bring a single event
+            if self._seen % self._step == 0:
                 yield facts(self.state, self.config)
 
 
