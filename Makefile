@@ -37,6 +37,10 @@ format: $(READY_DEV) ## format the code
 snapshots: $(READY_DEV) ## take the tests' SVG pictures anew, after looking at the difference
 	$(BIN)/python -m pytest tests/ui --snapshot-update
 
+.PHONY: translations
+translations: $(READY_DEV) ## collect the strings of the code and compile their translations
+	$(BIN)/python scripts/translations.py
+
 .PHONY: clean
 clean: ## remove what was set up and built; runs are kept
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
@@ -49,7 +53,9 @@ $(VENV)/bin/python:
 	  $(PYTHON) -m venv $(VENV); fi
 
 
-$(READY): pyproject.toml constraints.txt | $(VENV)/bin/python
+TRANSLATIONS := $(wildcard worker/protocol/locale/*/LC_MESSAGES/*.po)
+
+$(READY): pyproject.toml constraints.txt hatch_build.py $(TRANSLATIONS) | $(VENV)/bin/python
 	@echo 'Setting up in $(VENV) ...'
 	@$(call install,-c constraints.txt -e .)
 	@touch $@

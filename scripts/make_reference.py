@@ -21,7 +21,7 @@ import msgspec
 from msgspec import Meta
 
 from farense_tui.engine.health import RULES
-from worker.protocol import events, profile, profile_file, settings
+from worker.protocol import events, language, profile, profile_file, settings
 from worker.protocol.errors import ExitCode
 from worker.protocol.simulation import SCENARIOS
 
@@ -65,6 +65,8 @@ NAMES = {int: "integer", float: "number", str: "string", bool: "true or false"}
 
 def main() -> int:
     """Write or check; the exit code."""
+    if language.spoken() != language.ENGLISH:
+        sys.exit("the docs are in English: FARENSE_LANG=en python scripts/make_reference.py")
     stale = []
     for path, make in (
         (PROTOCOL, protocol),

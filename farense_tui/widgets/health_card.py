@@ -11,11 +11,12 @@ from textual.widget import Widget
 from farense_tui.engine.health import Finding
 from farense_tui.engine.text import clean
 from farense_tui.widgets.status import Look
+from worker.protocol.language import gettext as _
 
 LOOKS = {
-    "alarm": Look("▲", "alarm", "$error"),
-    "warning": Look("△", "warning", "$warning"),
-    "note": Look("●", "note", "$secondary"),
+    "alarm": Look("▲", _("alarm"), "$error"),
+    "warning": Look("△", _("warning"), "$warning"),
+    "note": Look("●", _("note"), "$secondary"),
 }
 KEY = "h"
 

@@ -1,0 +1,127 @@
+"""The user's language: what is shown is marked, what is marked is translated."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from scripts import translations
+from worker.protocol import language
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# Sources whose strings are not marked yet; nothing may be added here.
+NOT_YET: tuple[str, ...] = ("farense_tui/", "worker/")
+
+MARKED = {"_", "gettext", "ngettext", "pgettext", "mark"}
+WORDS = re.compile(r"[A-Za-zÀ-ÿ]{2,},? [A-Za-zÀ-ÿ]{2,}")
+EXEMPT = "# not translated"
+
+
+@pytest.mark.parametrize("name", [each for each in language.LANGUAGES if each != language.ENGLISH])
+def test_every_marked_string_has_a_translation(name: str) -> None:
+    found = list(translations.faults(translations.current(name), translations.stored(name)))
+    assert found == []
+
+
+def _sources() -> list[str]:
+    paths = [*ROOT.glob("farense_tui/**/*.py"), *ROOT.glob("worker/**/*.py")]
+    names = sorted(str(path.relative_to(ROOT)) for path in paths)
+    return [name for name in names if not name.startswith(NOT_YET)]
+
+
+@pytest.mark.parametrize("name", _sources() or ["worker/protocol/language.py"])
+def test_every_sentence_of_the_code_is_marked(name: str) -> None:
+    source = (ROOT / name).read_text(encoding="utf-8")
+    lines = source.splitlines()
+    bare = [
+        f"{name}:{line}: {text!r}"
+        for line, text in _sentences(ast.parse(source))
+        if EXEMPT not in lines[line - 1]
+    ]
+    assert bare == [], f"mark with _() of worker.protocol.language, or write {EXEMPT}: and why"
+
+
+def _sentences(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Text of two words and more that is neither marked nor a docstring."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            continue
+        if isinstance(node, ast.Call) and _name(node.func) in MARKED:
+            continue
+        if isinstance(node, ast.JoinedStr):
+            text = "".join(
+                str(part.value) if isinstance(part, ast.Constant) else "{}" for part in node.values
+            )
+            if WORDS.search(text):
+                yield node.lineno, text
+                continue
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            if WORDS.search(node.value):
+                yield node.lineno, node.value
+            continue
+        yield from _sentences(node)
+
+
+def _name(function: ast.expr) -> str:
+    return function.id if isinstance(function, ast.Name) else ""
+
+
+@pytest.mark.parametrize("name", [str(p) for p in sorted(ROOT.glob("farense_tui/**/*.py"))])
+def test_what_is_thrown_away_does_not_hide_the_function(name: str) -> None:
+    tree = ast.parse(Path(name).read_text(encoding="utf-8"))
+    for function in ast.walk(tree):
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+            names = [node for node in ast.walk(function) if isinstance(node, ast.Name)]
+            stored = any(each.id == "_" and isinstance(each.ctx, ast.Store) for each in names)
+            called = any(each.id == "_" and isinstance(each.ctx, ast.Load) for each in names)
+            assert not (stored and called), f"{name}: {function.name}"
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [("pt", "pt"), ("pt_PT.UTF-8", "pt"), ("pt-BR", "pt"), ("C.UTF-8", "en"), ("tlh", None)],
+)
+def test_a_locale_names_a_language(given: str, meant: str | None) -> None:
+    assert language.known(given) == meant
+
+
+def _said(text: str, *arguments: str, **environment: str) -> str:
+    """What a fresh process says for `text`."""
+    program = (
+        "import sys; from worker.protocol import language; language.choose(sys.argv[2:]);"
+        "print(language.gettext(sys.argv[1]))"
+    )
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("LANG", "LC_", "FARENSE_"))}
+    found = subprocess.run(
+        [sys.executable, "-X", "utf8", "-c", program, text, *arguments],
+        env=kept | environment,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=True,
+        cwd=ROOT,
+    )
+    return found.stdout.strip()
+
+
+def test_the_option_is_before_the_variable_is_before_the_locale() -> None:
+    catalogue = translations.stored("pt")
+    english, portuguese = next(
+        (each.id, each.string)
+        for each in catalogue
+        if each.id and isinstance(each.id, str) and not each.context and each.id != each.string
+    )
+    assert _said(english) == english
+    assert _said(english, LANG="pt_PT.UTF-8") == portuguese
+    assert _said(english, LC_ALL="en_GB.UTF-8", LANG="pt_PT.UTF-8") == english
+    assert _said(english, LANG="pt_PT.UTF-8", FARENSE_LANG="en") == english
+    assert _said(english, "--lang", "pt", FARENSE_LANG="en") == portuguese
+    assert _said(english, "train", "--lang=en", LANG="pt_PT.UTF-8") == english
