@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from farense_tui import cli
 from farense_tui.cli import main
+from farense_tui.cli.parser import build
 from farense_tui.engine import runs, supervisor
 from tests.cli.conftest import Start
 from tests.real_runs import state_of
@@ -27,7 +27,7 @@ from worker.protocol.runfolder import RunFolder
 LONG = ("--set", "train.epochs=5000", "--set", "checkpoint.every=1000000")
 COMMANDS = [
     name
-    for action in cli._parser()._actions
+    for action in build()._actions
     if isinstance(action.choices, dict)
     for name in action.choices
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from dataclasses import asdict
@@ -11,20 +12,20 @@ import msgspec
 from rich.table import Table
 from rich.text import Text
 
-from farense_tui.data_view import console
+from farense_tui.cli.data_view import console
+from farense_tui.cli.headless import relative
+from farense_tui.cli.progress_line import ProgressLine
 from farense_tui.engine import format as f
 from farense_tui.engine import model_list, models, task
 from farense_tui.engine.text import clean
-from farense_tui.headless import relative
-from farense_tui.progress_line import ProgressLine
 from worker.protocol.download import Downloaded, Request
 from worker.protocol.errors import ExitCode, refused
 
 
-def show(*, as_json: bool) -> int:
-    """List the models."""
+def list_models(args: argparse.Namespace) -> int:
+    """List the models that are on this machine."""
     found = model_list.found()
-    if as_json:
+    if args.json:
         print(json.dumps([asdict(each) for each in found], indent=2, default=str))
         return ExitCode.DONE
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
@@ -47,8 +48,9 @@ def show(*, as_json: bool) -> int:
     return ExitCode.DONE
 
 
-def download(repo: str, revision: str, *, as_json: bool) -> int:
+def download(args: argparse.Namespace) -> int:
     """Bring a repository into the cache; Ctrl-C leaves it to be continued."""
+    repo = args.repo
     if models.locate(repo).state == "missing" or Path(repo).is_dir():
         raise refused(
             f"{repo!r} is no repository",
@@ -57,14 +59,14 @@ def download(repo: str, revision: str, *, as_json: bool) -> int:
         )
     line = ProgressLine(sys.stderr)
     try:
-        made = task.result_of("download", Request(repo, revision), Downloaded, line.show)
+        made = task.result_of("download", Request(repo, args.revision), Downloaded, line.show)
     except KeyboardInterrupt:
         line.clear()
         print("broken off; the same again continues it", file=sys.stderr)
         return ExitCode.STOPPED
     finally:
         line.clear()
-    if as_json:
+    if args.json:
         print(msgspec.json.encode(made).decode())
     else:
         print(f"{clean(made.repo)} is here, {f.size(made.bytes)}")

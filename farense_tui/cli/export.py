@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from pathlib import Path
 
 import msgspec
 
+from farense_tui.cli import common
+from farense_tui.cli.headless import relative
+from farense_tui.cli.progress_line import ProgressLine
 from farense_tui.engine import export as exporting
 from farense_tui.engine import format as f
 from farense_tui.engine.text import clean
-from farense_tui.headless import relative
-from farense_tui.progress_line import ProgressLine
-from worker.protocol.errors import ExitCode
-from worker.protocol.export import Part, Request
+from worker.protocol.errors import ExitCode, usage
+from worker.protocol.export import Part, Precision, Request
 
 
-def export(asked: Request, *, overwrite: bool, as_json: bool) -> int:
+def export(args: argparse.Namespace) -> int:
+    """Write a run's adapter, or the model fused with it, for use elsewhere."""
+    run = common.run(args)
+    to = Path(args.to).expanduser().resolve()
+    if (args.dequantize or args.requantize) and not args.fuse:
+        raise usage("--dequantize and --requantize say how to fuse", hint="Add --fuse.")
+    precision: Precision = (
+        "float" if args.dequantize else "quantised" if args.requantize else "keep"
+    )
+    asked = exporting.request(run, to, fuse=args.fuse, gguf=args.gguf, precision=precision)
+    return _export(asked, overwrite=args.overwrite, as_json=args.json)
+
+
+def _export(asked: Request, *, overwrite: bool, as_json: bool) -> int:
     """Export and tell; the exit code."""
     line = ProgressLine(sys.stderr)
     try:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import psutil
 
+from farense_tui.cli.headless import clean
 from farense_tui.engine.task import Stop
-from farense_tui.headless import clean
 from worker.protocol.errors import FarenseError
 from worker.protocol.profile import Profile
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -10,8 +11,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from farense_tui.cli import common
 from farense_tui.engine import estimate as estimating
 from farense_tui.engine import format as f
+from farense_tui.engine import profiles
 from farense_tui.engine.estimate import Estimate
 from farense_tui.engine.forecast import Forecast, Measured
 from farense_tui.engine.forecast_words import line, mark, used
@@ -23,13 +26,22 @@ from worker.protocol.profile import Profile
 _STYLES = {"fits": "green", "tight": "yellow", "will not fit": "red", "unknown": "dim"}
 
 
-def show(
-    profiles: dict[str, Profile], runs_dir: Path, *, memory: int, probe: bool, as_json: bool
+def estimate(args: argparse.Namespace) -> int:
+    """Tell what a run, or one of each profile, will take."""
+    found = profiles.find()
+    names = [args.profile] if args.profile else [each.name for each in found if each.profile]
+    wanted = {name: common.profile(args, name) for name in names}
+    how = {"memory": args.memory, "probe": args.probe, "as_json": args.json}
+    return _show(wanted, common.runs_dir(args), **how)
+
+
+def _show(
+    wanted: dict[str, Profile], runs_dir: Path, *, memory: int, probe: bool, as_json: bool
 ) -> int:
     """Forecast each profile: a table of several, one in detail. probe: take a step first."""
     known: dict[object, Facts] = {}
     made: dict[str, Estimate] = {}
-    for name, profile in profiles.items():
+    for name, profile in wanted.items():
         asked = estimating.key(profile)
         if asked not in known:
             known[asked] = estimating.facts(profile)

@@ -241,15 +241,6 @@ def _say(text: str) -> None:
     print(clean(text), flush=True)
 
 
-def report(error: FarenseError) -> int:
-    """Tell an error on stderr; its exit code."""
-    print(f"farense-tui: {error.title}", file=sys.stderr)
-    for part in (error.detail, error.hint):
-        for line in part.splitlines():
-            print(f"  {line}", file=sys.stderr)
-    return error.exit_code
-
-
 def relative(path: Path) -> str:
     """Give a path as it reads best from here."""
     try:

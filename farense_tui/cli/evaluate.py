@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,20 +12,37 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from farense_tui.data_view import console
-from farense_tui.engine import evaluation
+from farense_tui.cli import common
+from farense_tui.cli.data_view import console
+from farense_tui.cli.headless import relative
+from farense_tui.cli.progress_line import ProgressLine
+from farense_tui.engine import evaluation, runs
 from farense_tui.engine import format as f
 from farense_tui.engine.evaluation import Difference
 from farense_tui.engine.text import clean
-from farense_tui.headless import relative
-from farense_tui.progress_line import ProgressLine
 from worker.protocol.errors import ExitCode
 from worker.protocol.evaluation import Report, Request, Score
+from worker.protocol.profile import Profile, replace_setting
 from worker.protocol.runfolder import RunFolder
 
 
-def evaluate(
-    asked: Request, runs: Sequence[RunFolder], *, examples: int, as_json: bool, keep: bool
+def evaluate(args: argparse.Namespace) -> int:
+    """Measure adapters and their base models on the test set."""
+    folder = common.runs_dir(args)
+    found = [runs.find(name, folder) for name in dict.fromkeys(args.runs)]
+    given = {"split": args.split, "rows": args.rows, "max_tokens": args.max_tokens}
+    asked = evaluation.request(found, data=_data_path(args.data), **given)
+    own = not args.data and args.split == "test" and not args.rows
+    return _evaluate(asked, found, examples=args.examples, as_json=args.json, keep=own)
+
+
+def _data_path(given: str | None) -> str:
+    """Give an absolute folder, or nothing if none is given."""
+    return str(runs.data_folder(replace_setting(Profile(), "data.path", given))) if given else ""
+
+
+def _evaluate(
+    asked: Request, folders: Sequence[RunFolder], *, examples: int, as_json: bool, keep: bool
 ) -> int:
     """Measure, keep what was found in each run's folder, and print it.
 
@@ -38,7 +56,7 @@ def evaluate(
     finally:
         line.clear()
     if keep:
-        evaluation.keep(report, runs)
+        evaluation.keep(report, folders)
     if as_json:
         print(msgspec.json.encode(report).decode())
     else:

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from dataclasses import asdict
-from pathlib import Path
 
 from rich.text import Text
 
-from farense_tui.data_view import console
-from farense_tui.engine import doctor
+from farense_tui.cli import common
+from farense_tui.cli.data_view import console
+from farense_tui.cli.progress_line import ProgressLine
+from farense_tui.engine import doctor as looking
 from farense_tui.engine.doctor import Check, Level
 from farense_tui.engine.format import from_here
 from farense_tui.engine.text import clean
-from farense_tui.progress_line import ProgressLine
 from worker.protocol.errors import ExitCode
-from worker.protocol.profile import Profile
 from worker.protocol.task import Progress
 
 SIGNS: dict[Level, str] = {"ok": "✓", "warn": "▲", "fail": "✗"}
@@ -24,25 +24,29 @@ _STYLES: dict[Level, str] = {"ok": "green", "warn": "yellow", "fail": "bold red"
 _NAME = 12
 
 
-def run(profile: Profile, runs_dir: Path, *, as_json: bool) -> int:
-    """Look at everything; exit code 3 if something would keep a run from being started."""
+def doctor(args: argparse.Namespace) -> int:
+    """Look at all that a run depends on.
+
+    Exit code 3 if something would keep a run from being started.
+    """
+    profile = common.profile(args)
     found: list[Check] = []
     to, waiting = console(), ProgressLine(sys.stderr)
     try:
-        for check in doctor.checks(profile, runs_dir):
+        for check in looking.checks(profile, common.runs_dir(args)):
             waiting.clear()
             found.append(check)
-            if not as_json:
+            if not args.json:
                 to.print(line(check))
             waiting.show(Progress("looking"))
     except KeyboardInterrupt:
         return ExitCode.STOPPED
     finally:
         waiting.clear()
-    if as_json:
-        said = {"level": doctor.worst(found), "checks": [asdict(check) for check in found]}
+    if args.json:
+        said = {"level": looking.worst(found), "checks": [asdict(check) for check in found]}
         print(json.dumps(said, indent=2, ensure_ascii=False))
-    return ExitCode.REFUSED if doctor.worst(found) == "fail" else ExitCode.DONE
+    return ExitCode.REFUSED if looking.worst(found) == "fail" else ExitCode.DONE
 
 
 def line(check: Check) -> Text:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import os
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from farense_tui import headless
+from farense_tui.cli import common, headless
 from farense_tui.engine import runs, simulation, supervisor
 from farense_tui.engine.supervisor import Worker
 from worker.protocol.runfolder import RunFolder
@@ -17,28 +17,30 @@ from worker.protocol.runfolder import RunFolder
 _PATIENCE = 10.0
 
 
-def demo(scenario: str, speed: float, runs_dir: str | None) -> int:
+def demo(args: argparse.Namespace) -> int:
     """Play a scenario on the screen, or as lines where there is no terminal; the exit code.
 
-    The run is kept only if `runs_dir` says where.
+    The run is kept only if --runs-dir says where.
     """
-    with _folder(runs_dir) as folder:
-        run = simulation.prepare_scenario(scenario, speed, folder, _owner(runs_dir))
+    with _folder(args.runs_dir) as folder:
+        owner = _owner(args.runs_dir)
+        run = simulation.prepare_scenario(args.scenario, args.speed, folder, owner)
         interrupts = headless.Interrupts()
-        if not _terminal():
+        if not common.terminal():
             interrupts.listen()
         worker = supervisor.launch(run)
-        if _terminal():
+        if common.terminal():
             return _screen(folder, worker)
         return headless.follow(worker, interrupts, as_json=False)
 
 
-def replay(record: Path, speed: float, runs_dir: str | None) -> int:
+def replay(args: argparse.Namespace) -> int:
     """Play a record as `demo` plays a scenario; the exit code of the run that is played."""
-    with _folder(runs_dir) as folder:
-        run = simulation.prepare_replay(record, speed, folder, _owner(runs_dir))
+    with _folder(args.runs_dir) as folder:
+        owner = _owner(args.runs_dir)
+        run = simulation.prepare_replay(args.record, args.speed, folder, owner)
         worker = supervisor.launch(run)
-        return _screen(folder, worker) if _terminal() else headless.watch(run)
+        return _screen(folder, worker) if common.terminal() else headless.watch(run)
 
 
 @contextlib.contextmanager
@@ -69,7 +71,3 @@ def _screen(folder: Path, worker: Worker) -> int:
     from farense_tui.app import run_app
 
     return run_app(folder, worker.folder, worker)
-
-
-def _terminal() -> bool:
-    return sys.stdin.isatty() and sys.stdout.isatty()

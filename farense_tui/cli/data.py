@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
-from pathlib import Path
 
 import msgspec
 
+from farense_tui.cli import common
+from farense_tui.cli.headless import clean, relative
 from farense_tui.engine import datacheck, profiles
-from farense_tui.headless import clean, relative
 from worker.protocol.datacheck import Progress
 from worker.protocol.errors import ExitCode, refused
-from worker.protocol.profile import Profile
 
 
-def check(profile: Profile, *, rows: int, as_json: bool) -> int:
-    """Look through the profile's data; exit code 3 if it cannot be trained on."""
-    asked = datacheck.request(profile, rows=rows)
+def check(args: argparse.Namespace) -> int:
+    """Show what of a data set is trained on, and what is wrong with it.
+
+    Exit code 3 if it cannot be trained on.
+    """
+    asked = datacheck.request(common.profile(args), rows=args.rows)
     try:
         report = datacheck.check(asked, _tell if sys.stderr.isatty() else lambda _: None)
     except KeyboardInterrupt:
@@ -24,20 +27,21 @@ def check(profile: Profile, *, rows: int, as_json: bool) -> int:
     finally:
         if sys.stderr.isatty():
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
-    if as_json:
+    if args.json:
         print(msgspec.json.encode(report).decode())
     else:
-        from farense_tui import data_view  # rich is not needed for anything else
+        from farense_tui.cli import data_view  # rich is not needed for anything else
 
         data_view.show(report, data_view.console())
     return ExitCode.DONE if report.trainable else ExitCode.REFUSED
 
 
-def import_config(config: Path, name: str | None, folder: Path | None) -> int:
+def import_config(args: argparse.Namespace) -> int:
     """Write a profile out of an mlx_lm.lora configuration and tell what became of each key."""
     from farense_tui.engine import importer  # YAML is needed for nothing else
 
-    name = name or config.stem
+    config, folder = args.config, args.to
+    name = args.name or config.stem
     made = importer.read(config)
     path = (folder or profiles.own_folder()) / f"{name}.toml"
     if path.exists():

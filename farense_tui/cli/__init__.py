@@ -1,0 +1,42 @@
+"""The command line: parse it, load the command's module, run it, tell an error."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from farense_tui.cli.parser import build
+from worker.protocol.errors import ExitCode, FarenseError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a locale may know no arrow
+            stream.reconfigure(errors="replace")
+    args = build().parse_args(argv)
+    if args.ascii:
+        os.environ["FARENSE_ASCII"] = "1"
+    # A command is named `module:function`: nothing waits for the modules of the others.
+    module, function = args.command.split(":")
+    try:
+        return int(getattr(import_module(f"farense_tui.cli.{module}"), function)(args))
+    except FarenseError as error:
+        return _report(error)
+    except KeyboardInterrupt:
+        return ExitCode.STOPPED
+    except BrokenPipeError:  # `farense-tui runs | head`
+        sys.stderr.close()
+        return ExitCode.FAILED
+
+
+def _report(error: FarenseError) -> int:
+    """Tell an error on stderr; its exit code."""
+    print(f"farense-tui: {error.title}", file=sys.stderr)
+    for part in (error.detail, error.hint):
+        for line in part.splitlines():
+            print(f"  {line}", file=sys.stderr)
+    return error.exit_code

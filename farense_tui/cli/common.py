@@ -1,0 +1,58 @@
+"""What commands share: the run, the profile and the settings that the arguments name."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from farense_tui.engine import hardware, profiles, runs
+from worker.protocol.errors import refused, usage
+from worker.protocol.profile import Profile, replace_setting
+from worker.protocol.runfolder import RunFolder
+from worker.protocol.settings import setting
+
+
+def terminal() -> bool:
+    """Whether there is a terminal for a screen."""
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def runs_dir(args: argparse.Namespace) -> Path:
+    """Give the folder of the runs."""
+    return runs.runs_dir(args.runs_dir)
+
+
+def run(args: argparse.Namespace) -> RunFolder:
+    """Give the run that RUN names; FarenseError if it is not there."""
+    return runs.find(args.run, runs_dir(args))
+
+
+def profile_name(args: argparse.Namespace) -> str:
+    """Give --profile, else the one that fits this machine."""
+    return str(args.profile or profiles.fitting(hardware.machine(), profiles.find()))
+
+
+def profile(args: argparse.Namespace, name: str | None = None) -> Profile:
+    """Give a profile, --profile's if none is named, with --model, --data and --set applied."""
+    made = profiles.get(name or profile_name(args))
+    given = [f"{n}={v}" for n, v in (("model.repo", args.model), ("data.path", args.data)) if v]
+    for key, value in settings([*given, *args.set]):
+        made = replace_setting(made, key, value)
+    return made
+
+
+def settings(assignments: Sequence[str]) -> Iterator[tuple[str, Any]]:
+    """Parse `section.key=VALUE`, each."""
+    for assignment in assignments:
+        name, sign, text = assignment.partition("=")
+        if not sign:
+            raise usage(f"--set {assignment}", hint="It is --set section.key=VALUE.")
+        declared = setting(name.strip())
+        try:
+            yield declared.name, declared.parse_text(text.strip())
+        except ValueError as error:
+            hint = declared.description
+            raise refused(f"{declared.name} {error}", hint=hint, kind="profile") from error

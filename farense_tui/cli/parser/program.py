@@ -1,0 +1,96 @@
+"""How the parser is put together and how its help is laid out."""
+
+from __future__ import annotations
+
+import argparse
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+
+class Layout(argparse.HelpFormatter):
+    """Wraps paragraphs, but leaves those that have lines of their own as they are."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        parts = text.split("\n\n")
+        return "\n\n".join(
+            textwrap.indent(part, indent)
+            if "\n" in part
+            else textwrap.fill(part, width, initial_indent=indent, subsequent_indent=indent)
+            for part in parts
+        )
+
+
+class Command(argparse.ArgumentParser):
+    """One command."""
+
+    examples: tuple[str, ...] = ()
+
+
+@dataclass
+class Group:
+    """Commands that are needed together."""
+
+    title: str
+    commands: list[argparse.Action] = field(default_factory=list)
+
+
+class Program(argparse.ArgumentParser):
+    """The program: its help lists the commands under the titles of their groups."""
+
+    def __init__(self, *, prog: str, description: str, epilog: str) -> None:
+        """Begin without commands."""
+        super().__init__(prog=prog, description=description, epilog=epilog, formatter_class=Layout)
+        self.groups: list[Group] = []
+        self.commands = self.add_subparsers(metavar="COMMAND", parser_class=Command)
+        self.usage = "%(prog)s [OPTIONS] [COMMAND ...]"
+        self.common: list[Command] = []
+
+    def group(self, title: str) -> None:
+        """Begin a group: what is added next belongs to it."""
+        self.groups.append(Group(title))
+
+    def add(
+        self,
+        name: str,
+        function: str,
+        help_: str,
+        *,
+        about: str = "",
+        examples: Sequence[str] = (),
+        below: argparse._SubParsersAction[Command] | None = None,
+    ) -> Command:
+        """Add a command.
+
+        function: `module:function` in farense_tui/cli. about: what there is to say beyond `help_`.
+        examples: whole command lines. below: the command that this one belongs to, if any.
+        """
+        to = self.commands if below is None else below
+        made = to.add_parser(
+            name,
+            help=help_,
+            description=f"{help_[0].upper()}{help_[1:]}.{f' {about}' if about else ''}",
+            epilog="\n".join(["examples:", *(f"  {each}" for each in examples)]),
+            formatter_class=Layout,
+            parents=self.common,
+        )
+        made.examples = tuple(examples)
+        made.set_defaults(command=function)
+        if below is None:
+            self.groups[-1].commands.append(to._choices_actions[-1])
+        return made
+
+    def format_help(self) -> str:
+        """Lay out the help: usage, commands by group, options, what else there is to say."""
+        formatter = self._get_formatter()
+        formatter.add_usage(self.usage, self._actions, self._mutually_exclusive_groups)
+        formatter.add_text(self.description)
+        for group in self.groups:
+            formatter.start_section(group.title)
+            formatter.add_arguments(group.commands)
+            formatter.end_section()
+        formatter.start_section("options")
+        formatter.add_arguments([each for each in self._actions if each.option_strings])
+        formatter.end_section()
+        formatter.add_text(self.epilog)
+        return formatter.format_help()

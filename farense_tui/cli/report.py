@@ -1,0 +1,18 @@
+"""`farense-tui report`."""
+
+from __future__ import annotations
+
+import argparse
+
+from farense_tui.cli import common
+from farense_tui.cli.headless import relative
+from farense_tui.report import make
+from worker.protocol.errors import ExitCode
+
+
+def report(args: argparse.Namespace) -> int:
+    """Write the report of a run."""
+    run = common.run(args)
+    for path in make.update(run) if args.update else make.make(run):
+        print(relative(path))
+    return ExitCode.DONE

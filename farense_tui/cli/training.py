@@ -1,0 +1,84 @@
+"""`farense-tui train` and `farense-tui resume`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from farense_tui.cli import common, headless
+from farense_tui.engine import runs, supervisor
+from farense_tui.engine.several import group
+from worker.protocol.errors import ExitCode, FarenseError, refused
+from worker.protocol.profile import Profile
+from worker.protocol.runfolder import RunFolder
+
+
+def train(args: argparse.Namespace) -> int:
+    """Start a run and follow it."""
+    from farense_tui.cli.ahead import Ahead
+    from farense_tui.engine.estimate import refuse_hopeless
+
+    folder = common.runs_dir(args)
+    profile_name = common.profile_name(args)
+    profile = common.profile(args, profile_name)
+    _check_trust(profile, args)
+    stem = Path(profile_name).stem
+    name = args.name or runs.new_name(stem, folder)
+    several = _several(args)
+    if not args.anyway:
+        refuse_hopeless(profile)
+    run = runs.prepare(profile, name=name, profile_name=stem, folder=folder, **several)
+    ahead = Ahead(profile, folder)
+    try:
+        if not (args.json or args.detach or several):
+            ahead.start()
+        code = _start(run, args)
+    except FarenseError as error:
+        # Nothing was trained and nothing can be resumed: leave no folder behind.
+        if error.exit_code == ExitCode.REFUSED and not run.is_alive():
+            runs.discard(run)
+        raise
+    finally:
+        ahead.finish()
+    return code
+
+
+def resume(args: argparse.Namespace) -> int:
+    """Go on with a run."""
+    run = common.run(args)
+    several = {f"run.{key}": value for key, value in _several(args).items()}
+    runs.prepare_resume(run, {**dict(common.settings(args.set)), **several})
+    return _start(run, args)
+
+
+def _start(run: RunFolder, args: argparse.Namespace) -> int:
+    start = run.events.stat().st_size if run.events.exists() else 0
+    interrupts = headless.Interrupts()
+    interrupts.listen()  # before there is a worker that a Ctrl-C could leave behind
+    worker = supervisor.launch(run)
+    if not args.detach:
+        code = headless.follow(worker, interrupts, as_json=args.json, start=start)
+        if not args.json:
+            headless.tell_files(run, code)
+        return code
+    # The data and the model are found to be right before the model is loaded.
+    code = headless.follow(worker, interrupts, as_json=False, start=start, until=headless.accepted)
+    print(f"{run.name} goes on in the background: farense-tui attach {run.name}")
+    return code
+
+
+def _check_trust(profile: Profile, args: argparse.Namespace) -> None:
+    """Refuse to run a model's own code unless the user says so here, and not only the profile."""
+    wished = any(each.partition("=")[0].strip() == "model.trust_remote_code" for each in args.set)
+    if profile.model.trust_remote_code and not wished:
+        raise refused(
+            f"the profile lets {profile.model.repo} run its own Python code",
+            "model.trust_remote_code is on: the code could do whatever you may do.",
+            "--set model.trust_remote_code=true says that you trust it, =false leaves it out.",
+            kind="trust",
+        )
+
+
+def _several(args: argparse.Namespace) -> dict[str, Any]:
+    return group(args.ranks, args.hosts, args.backend)
