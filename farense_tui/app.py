@@ -18,7 +18,7 @@ from farense_tui.ascii import Ascii
 from farense_tui.engine import runs, supervisor
 from farense_tui.engine.supervisor import Worker
 from farense_tui.messages import Refused, Started
-from farense_tui.screens.dialogs import ErrorDialog
+from farense_tui.screens.dialogs import Answer, AskDialog, ErrorDialog
 from farense_tui.terminal import TerminalGuard
 from farense_tui.theme import CONTRAST, DARK, THEMES, TITLES
 from worker.protocol.errors import FarenseError, refused, usage
@@ -125,6 +125,26 @@ class FarenseApp(App[None]):
             self.show_error(many)
             return
         self.push_screen(CompareScreen(folders))
+
+    @work
+    async def open_ask(self, folders: list[RunFolder]) -> None:
+        """Ask the adapters of runs; first whether it may, if a run is being trained."""
+        from farense_tui.engine import ask
+        from farense_tui.screens.ask import AskScreen
+
+        try:
+            setup = ask.setup(folders)
+            data = Path(folders[0].read_config().data.path)
+        except FarenseError as error:
+            self.show_error(error)
+            return
+        alive = [run.name for run in runs.folders(self.runs_dir) if run.is_alive()]
+        if alive:
+            text = f"{', '.join(alive)}\nThe models to be asked take memory beside it."
+            answers = [Answer("y", "ask all the same")]
+            if await self.push_screen_wait(AskDialog("A run is training", text, answers)) != "y":
+                return
+        self.push_screen(AskScreen(setup, data))
 
     def _show_main(self, screen: Screen[None] | str) -> None:
         """Put a main screen in the place of the one there is, with all that lies over it."""

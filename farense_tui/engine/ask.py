@@ -13,7 +13,7 @@ from types import TracebackType
 
 import msgspec
 
-from farense_tui.engine import evaluation
+from farense_tui.engine import blas, evaluation
 from worker.protocol.conversation import Answered, Piece, Question, Ready, Said, Setup, decode
 from worker.protocol.errors import FarenseError, refused
 from worker.protocol.evaluation import Adapter
@@ -49,7 +49,7 @@ class Conversation:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
-            env={**os.environ, "TOKENIZERS_PARALLELISM": "false"},
+            env={**os.environ, **blas.environment(), "TOKENIZERS_PARALLELISM": "false"},
         )
         self._write(asked)
 

@@ -80,10 +80,20 @@ def _candidates(runs: Sequence[RunFolder], configs: Sequence[Config]) -> tuple[C
     )
 
 
+def has_adapter(run: RunFolder) -> bool:
+    """Whether the run has written an adapter yet."""
+    return (run.adapters / "adapters.safetensors").is_file()
+
+
 def adapter_of(run: RunFolder) -> Path:
     """Give the folder of the run's best adapter; FarenseError (refused) if there is none yet."""
-    if not (run.adapters / "adapters.safetensors").is_file():
-        raise refused(f"run {run.name} has no adapter yet", str(run.adapters), kind="adapter")
+    if not has_adapter(run):
+        raise refused(
+            f"run {run.name} has no adapter yet",
+            str(run.adapters),
+            "It is written with the first checkpoint.",
+            kind="adapter",
+        )
     return run.adapters
 
 

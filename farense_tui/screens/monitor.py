@@ -46,6 +46,7 @@ class MonitorScreen(SteeredScreen, ChartScreen):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("l", "runs", "Runs", tooltip="List the runs"),
+        Binding("a", "ask", "Ask", tooltip="Ask its adapter, and the base model"),
         Binding("up", "scroll_log('up')", "Scroll the log", show=False),
         Binding("down", "scroll_log('down')", "Scroll the log", show=False),
         Binding("pageup", "scroll_log('page_up')", "Scroll the log", show=False),
@@ -170,6 +171,7 @@ class MonitorScreen(SteeredScreen, ChartScreen):
         """Say how it ended."""
         self.query_one(OutcomePanel).end = end
         self.set_class(end is not None, "-ended")
+        self.refresh_bindings()
 
     def show_chart(self) -> None:
         """Show the run's course."""
@@ -183,6 +185,16 @@ class MonitorScreen(SteeredScreen, ChartScreen):
     def action_runs(self) -> None:
         """List the runs."""
         self._host.open_runs()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer to ask once the run has ended: while it trains, it needs the memory itself."""
+        if action == "ask":
+            return self.end is not None and self.end.adapter
+        return super().check_action(action, parameters)
+
+    def action_ask(self) -> None:
+        """Ask the run's adapter."""
+        self._host.open_ask([self.folder])
 
     def action_launch(self) -> None:
         """Go back to the launch screen; the run goes on."""

@@ -41,6 +41,7 @@ class RunsScreen(Screen[None]):
         Binding("d", "delete", "Delete"),
         Binding("space", "mark", "Mark", tooltip="Mark the run for a comparison, or not"),
         Binding("c", "compare", "Compare", tooltip="The marked runs in one chart"),
+        Binding("a", "ask", "Ask", tooltip="Ask the marked runs' adapters, and the base model"),
         Binding("p", "post_mortem", "What happened", show=False, tooltip="To a run that ended"),
         Binding("m", "rename", "Rename", show=False),
         Binding("n", "note", "Note", show=False, tooltip="A line to remember it by"),
@@ -134,6 +135,15 @@ class RunsScreen(Screen[None]):
             self.notify("Mark two runs or more with space.", severity="warning", markup=False)
             return
         self.app.open_comparison(folders)
+
+    def action_ask(self) -> None:
+        """Ask the adapters of the marked runs, or of the one under the cursor."""
+        paths = self.query_one(RunTable).marked
+        if self.current and not paths:
+            paths = [str(self.current.folder.path)]
+        folders = [self._summaries[path].folder for path in paths if path in self._summaries]
+        if folders:
+            self.app.open_ask(folders)
 
     def action_resume(self) -> None:
         """Go on with the run; the monitor opens."""

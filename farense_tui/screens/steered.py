@@ -34,6 +34,9 @@ class Host(Protocol):
     def open_runs(self) -> None:
         """Show the list of runs."""
 
+    def open_ask(self, folders: list[RunFolder]) -> object:
+        """Ask the runs' adapters."""
+
     def show_error(self, error: FarenseError) -> None:
         """Show an error."""
 

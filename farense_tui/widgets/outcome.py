@@ -11,6 +11,7 @@ from textual.reactive import reactive
 from textual.widget import Widget
 
 from farense_tui.engine import supervisor
+from farense_tui.engine.evaluation import has_adapter
 from farense_tui.engine.text import clean, clean_lines
 from farense_tui.engine.watch import Snapshot
 from farense_tui.widgets.status import look
@@ -21,20 +22,28 @@ _CRASH, _CRASH_WITHIN = re.compile(r"^Fatal Python error: (.*)$", re.MULTILINE),
 
 
 class Outcome(NamedTuple):
-    """The end of a run: what, where and why, what to do, and the worker's last words."""
+    """The end of a run: what, where and why, what to do, and the worker's last words.
+
+    adapter: whether there is one to be asked.
+    """
 
     status: str
     title: str
     lines: tuple[str, ...] = ()
     hint: str = ""
     log: tuple[str, ...] = ()
+    adapter: bool = False
 
 
 def outcome(snapshot: Snapshot, exit_code: int | None) -> Outcome | None:
     """Find out how a run ended; None for one that lives or has not begun. Reads files."""
-    folder, state, status = snapshot.folder, snapshot.state, snapshot.status
-    if snapshot.alive or snapshot.read < 1 or (status == "new" and exit_code is None):
+    if snapshot.alive or snapshot.read < 1 or (snapshot.status == "new" and exit_code is None):
         return None
+    return _outcome(snapshot, exit_code)._replace(adapter=has_adapter(snapshot.folder))
+
+
+def _outcome(snapshot: Snapshot, exit_code: int | None) -> Outcome:
+    folder, state, status = snapshot.folder, snapshot.state, snapshot.status
     step = folder.resume_step()
     again = f"r resumes from step {step}" if step is not None else "r starts it again"
     if state.failure is not None and status == "failed":
@@ -50,10 +59,10 @@ def outcome(snapshot: Snapshot, exit_code: int | None) -> Outcome | None:
 def _ended(snapshot: Snapshot, again: str) -> Outcome:
     folder, status = snapshot.folder, snapshot.status
     lines = []
-    if folder.adapters.is_dir():
+    if has_adapter(folder):
         lines = [
             f"adapter  {folder.adapters}",
-            f'ask it   farense-tui ask {folder.name} "..."',
+            f'ask it   a, or farense-tui ask {folder.name} "..."',
         ]
     title = {
         "completed": "the run is complete",

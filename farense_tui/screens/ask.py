@@ -1,0 +1,243 @@
+"""Questions to the base model and to adapters, answered side by side as they come."""
+
+from __future__ import annotations
+
+import math
+import threading
+from pathlib import Path
+from typing import ClassVar
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container
+from textual.content import Content
+from textual.events import Resize
+from textual.message import Message
+from textual.screen import Screen
+from textual.widgets import Footer, Static
+
+from farense_tui.engine import questions
+from farense_tui.engine.ask import Conversation
+from farense_tui.engine.questions import Asked
+from farense_tui.engine.text import clean
+from farense_tui.screens.dialogs import ErrorDialog
+from farense_tui.widgets.answers import Answers
+from farense_tui.widgets.question_field import QuestionField
+from worker.protocol.conversation import Answered, Piece, Question, Setup
+from worker.protocol.errors import FarenseError
+
+TEMPERATURES = (0.0, 0.3, 0.7, 1.0)
+LENGTHS = (100, 200, 400, 50)
+# Columns; where there are few rows, narrow answers are better than none.
+_NARROWEST, _NARROWEST_SHORT, _SHORT = 34, 26, 20
+
+
+class AskScreen(Screen[None]):
+    """Holds one conversation; the models stay loaded until the screen is left."""
+
+    HELP_TITLE = "Ask"
+    AUTO_FOCUS = "QuestionField"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+t", "test_question", "Test question", tooltip="The next of the test set"),
+        Binding("ctrl+n", "begin_anew", "New", tooltip="Forget what was said"),
+        Binding("ctrl+g", "temperature", "Temperature", tooltip="Without one, the likeliest word"),
+        Binding("ctrl+l", "length", "Length", tooltip="The most tokens of an answer"),
+        Binding("pageup", "scroll('page_up')", "Scroll the answers", show=False),
+        Binding("pagedown", "scroll('page_down')", "Scroll the answers", show=False),
+        Binding("escape", "back", "Stop, back", tooltip="Break the answers off, or leave"),
+    ]
+
+    class Said(Message):
+        """What came from the models; None once they are ready for a question."""
+
+        def __init__(self, said: Piece | Answered | FarenseError | None) -> None:
+            """Bring it."""
+            super().__init__()
+            self.said = said
+
+    def __init__(self, setup: Setup, data: Path) -> None:
+        """Ask the models of `setup`; the questions on a key are those of the test set in `data`."""
+        super().__init__()
+        self._setup = setup
+        self._data = data
+        self._conversation: Conversation | None = None
+        self._left = False
+        self._lock = threading.Lock()  # between starting the worker and leaving
+        self._questions: list[Asked] = []
+        self._next = 0
+        self._temperature = self._length = 0
+        self._count = 0
+        self._fresh = self._stopping = self._failed = False
+        self.busy = True
+
+    def compose(self) -> ComposeResult:
+        """A column for each model, what the data says, the question, how it is asked, keys."""
+        with Container(id="answers"):
+            for name in ("", *(adapter.name for adapter in self._setup.adapters)):
+                yield Answers(name)
+        yield Static(id="reference", markup=False)
+        yield QuestionField()
+        yield Static(id="how", markup=False)
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        """Load the models."""
+        self._show_how()
+        self._load()
+
+    def on_resize(self, event: Resize) -> None:
+        """Put as many columns side by side as have room; the others come below."""
+        count = len(self._setup.adapters) + 1
+        narrowest = _NARROWEST if event.size.height >= _SHORT else _NARROWEST_SHORT
+        most = max(1, min(count, event.size.width // narrowest))
+        rows = math.ceil(count / most)
+        self.query_one("#answers").styles.grid_size_columns = math.ceil(count / rows)
+
+    def on_unmount(self) -> None:
+        """End the worker, or do not let it begin."""
+        with self._lock:
+            self._left = True
+            if self._conversation:
+                self._conversation.close()
+
+    # The models, in threads
+
+    @work(thread=True, group="ask")
+    def _load(self) -> None:
+        self._questions = questions.read(self._data)
+        with self._lock:
+            if self._left:
+                return
+            self._conversation = Conversation(self._setup)
+        self._pass_on(self._conversation, None)
+
+    @work(thread=True, group="ask")
+    def _put(self, conversation: Conversation, question: Question) -> None:
+        self._pass_on(conversation, question)
+
+    def _pass_on(self, conversation: Conversation, question: Question | None) -> None:
+        """Wait until the models have answered, or are loaded; say each thing as it comes."""
+        try:
+            if question is None:
+                conversation.ready()
+            else:
+                for said in conversation.ask(question):
+                    self.post_message(self.Said(said))
+        except FarenseError as error:
+            self.post_message(self.Said(error))
+        else:
+            self.post_message(self.Said(None))
+
+    @on(Said)
+    def _take(self, message: Said) -> None:
+        said = message.said
+        if said is None:
+            self.busy = self._stopping = False
+            self._show_how()
+        elif isinstance(said, FarenseError):
+            self._failed = True
+            self.app.push_screen(ErrorDialog(said))
+        else:
+            column = next(each for each in self.query(Answers) if each.model == said.name)
+            if isinstance(said, Piece):
+                column.add(said.text)
+            else:
+                column.end(said)
+
+    def on_screen_resume(self) -> None:
+        """Leave once an error has been read: the worker ended with it."""
+        if self._failed:
+            self.dismiss()
+
+    # What is typed
+
+    @on(QuestionField.Submitted)
+    def _ask(self) -> None:
+        """Ask, unless the models are still at the last question."""
+        if self.busy or self._conversation is None:
+            return
+        line = self.query_one(QuestionField).take()
+        if not line:
+            return
+        row = next((each for each in self._questions if each.line == line), None)
+        text = row.question if row else line
+        for column in self.query(Answers):
+            column.begin(text, fresh=self._fresh)
+        self._show_reference(row)
+        self.busy = True
+        self._count += 1
+        question = Question(
+            text=text,
+            fresh=self._fresh,
+            max_tokens=LENGTHS[self._length],
+            temperature=TEMPERATURES[self._temperature],
+            seed=self._count,
+        )
+        self._fresh = False
+        self._show_how()
+        self._put(self._conversation, question)
+
+    def _show_reference(self, row: Asked | None) -> None:
+        shown = self.query_one("#reference", Static)
+        shown.display = row is not None
+        if row:
+            told = (("in the data  ", "$text-muted"), clean(row.reference))
+            shown.update(Content.assemble(*told))
+
+    def _show_how(self) -> None:
+        temperature, count = TEMPERATURES[self._temperature], len(self._questions)
+        parts = [
+            self._state(),
+            f"temperature {temperature:g}" if temperature else "the likeliest answer",
+            f"at most {LENGTHS[self._length]} tokens",
+            f"{count} test question{'s' if count > 1 else ''}" if count else "",
+        ]
+        self.query_one("#how", Static).update(Content(" · ".join(filter(None, parts))))
+        field = self.query_one(QuestionField)
+        field.placeholder = "a new conversation" if self._fresh else "ask something"
+
+    def _state(self) -> str:
+        if self._stopping:
+            return "breaking off …"
+        if self.busy:
+            return "answering … esc breaks it off" if self._count else "loading the models …"
+        return ""
+
+    def action_test_question(self) -> None:
+        """Put the next question of the test set into the field, in a conversation of its own."""
+        if self._questions:
+            self.query_one(QuestionField).show(self._questions[self._next].line)
+            self._next = (self._next + 1) % len(self._questions)
+            self.action_begin_anew()
+        elif not self.busy:
+            self.notify("There is no test set beside the data.", severity="warning", markup=False)
+
+    def action_begin_anew(self) -> None:
+        """Ask the next question without what was said before."""
+        self._fresh = self._count > 0
+        self._show_how()
+
+    def action_temperature(self) -> None:
+        """Go to the next temperature."""
+        self._temperature = (self._temperature + 1) % len(TEMPERATURES)
+        self._show_how()
+
+    def action_length(self) -> None:
+        """Go to the next length."""
+        self._length = (self._length + 1) % len(LENGTHS)
+        self._show_how()
+
+    def action_scroll(self, where: str) -> None:
+        """Scroll all answers."""
+        for column in self.query(Answers):
+            column.page(where)
+
+    def action_back(self) -> None:
+        """Break off the answers that are being given; if there are none, or again, leave."""
+        if self.busy and self._count and self._conversation and not self._stopping:
+            self._stopping = True
+            self._conversation.stop()
+            self._show_how()
+        else:
+            self.dismiss()
