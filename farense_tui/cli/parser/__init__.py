@@ -6,7 +6,7 @@ The groups stand in the order in which a user needs them.
 from __future__ import annotations
 
 from farense_tui import __version__
-from farense_tui.cli.parser import after, before, running, shared, trying
+from farense_tui.cli.parser import after, before, running, shared, shell, trying
 from farense_tui.cli.parser.program import Program
 
 
@@ -36,6 +36,6 @@ def build() -> Program:
     shared.add_common(program)
     program.set_defaults(command="watching:app")
     program.common.append(shared.common())
-    for group in (before, running, after, trying):
+    for group in (before, running, after, trying, shell):
         group.add(program)
     return program
