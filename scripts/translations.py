@@ -6,8 +6,9 @@
     python scripts/translations.py --fill FILE  put in translations: {"English": "português", ...}
 
 Strings are marked `_("...")`, `ngettext("...", "...", n)`, `pgettext("context", "...")` or
-`mark("...")`. A plural is filled as {"one": ["translated one", "translated many"]}, a string with
-a context as {"context|message": "..."}.
+`mark("...")`; title and description of the built-in profiles are collected too. A plural is filled
+as {"one": ["translated one", "translated many"]}, a string with a context as
+{"context|message": "..."}.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import tomllib
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -82,6 +84,10 @@ def current(language: str) -> Catalog:
             ROOT / package, SOURCES, keywords=KEYWORDS, comment_tags=("Translators:",)
         ):
             template.add(message, auto_comments=comments, context=context)
+    for profile in sorted((ROOT / "profiles").glob("*.toml")):
+        about = tomllib.loads(profile.read_text(encoding="utf-8"))["profile"]
+        for key in ("title", "description"):
+            template.add(about[key], context="profile")
     catalogue = stored(language)
     catalogue.update(template, no_fuzzy_matching=True)
     catalogue.obsolete.clear()

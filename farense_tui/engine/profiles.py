@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec import structs
+
 from farense_tui.engine.assets import asset
 from farense_tui.engine.hardware import GIB, Machine
 from worker.protocol.errors import FarenseError, refused
+from worker.protocol.language import pgettext
 from worker.protocol.profile import Profile
 from worker.protocol.profile_file import dumps, load
 from worker.protocol.runfolder import check_name, write_atomically
@@ -76,9 +79,21 @@ def save(name: str, profile: Profile, folder: Path | None = None) -> Path:
 
 def _read(name: str, path: Path) -> Found:
     try:
-        return Found(name, path, load(path))
+        return Found(name, path, _said(load(path)) if _built_in(path) else load(path))
     except FarenseError as fault:
         return Found(name, path, None, fault)
+
+
+def _built_in(path: Path) -> bool:
+    return path.parent == asset("profiles")
+
+
+def _said(profile: Profile) -> Profile:
+    """Give a built-in profile with its title and description in the user's language."""
+    about = profile.profile
+    title, description = (pgettext("profile", each) for each in (about.title, about.description))
+    said = structs.replace(about, title=title, description=description)
+    return structs.replace(profile, profile=said)
 
 
 def _memory(found: Found) -> int:

@@ -10,27 +10,29 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
+from worker.protocol.language import gettext as _
+
 Level = Literal["error", "warning", "info"]
 
 # What each code means, and whether a data set that has it can be trained on.
 CODES: dict[str, tuple[Level, str]] = {
-    "file": ("error", "files that cannot be read or are not there"),
-    "not_utf8": ("error", "lines that are not UTF-8"),
-    "not_json": ("error", "lines that are not JSON"),
-    "row": ("error", "lines that are no rows"),
-    "kind": ("error", "rows of another kind than the first of the file"),
-    "template": ("error", "rows that have no labels or that the chat template refuses"),
-    "no_label": ("error", "rows without a label"),
-    "labels_cut": ("error", "rows whose labels are all cut off"),
-    "test_label": ("warning", "rows of test.jsonl that cannot be evaluated"),
-    "leak": ("warning", "rows that another split has as well"),
-    "truncated": ("warning", "rows that are cut off"),
-    "parted": ("warning", "rows whose template does not go on as its prompt ends"),
-    "empty_answer": ("warning", "empty answers"),
-    "mojibake": ("warning", "rows with text that was decoded wrongly"),
-    "replacement": ("warning", "rows with replacement characters"),
-    "control": ("warning", "rows with control characters or such as cannot be seen"),
-    "duplicate": ("warning", "rows that stand in the split already"),
+    "file": ("error", _("files that cannot be read or are not there")),
+    "not_utf8": ("error", _("lines that are not UTF-8")),
+    "not_json": ("error", _("lines that are not JSON")),
+    "row": ("error", _("lines that are no rows")),
+    "kind": ("error", _("rows of another kind than the first of the file")),
+    "template": ("error", _("rows that have no labels or that the chat template refuses")),
+    "no_label": ("error", _("rows without a label")),
+    "labels_cut": ("error", _("rows whose labels are all cut off")),
+    "test_label": ("warning", _("rows of test.jsonl that cannot be evaluated")),
+    "leak": ("warning", _("rows that another split has as well")),
+    "truncated": ("warning", _("rows that are cut off")),
+    "parted": ("warning", _("rows whose template does not go on as its prompt ends")),
+    "empty_answer": ("warning", _("empty answers")),
+    "mojibake": ("warning", _("rows with text that was decoded wrongly")),
+    "replacement": ("warning", _("rows with replacement characters")),
+    "control": ("warning", _("rows with control characters or such as cannot be seen")),
+    "duplicate": ("warning", _("rows that stand in the split already")),
 }
 
 

@@ -19,13 +19,16 @@ from typing import Any, Literal
 import msgspec
 
 from worker.protocol.errors import FarenseError, refused
+from worker.protocol.language import gettext as _
+from worker.protocol.language import ngettext, pgettext
 
 Kind = Literal["chat", "completion", "text"]
 SPLITS = ("train", "valid", "test")
-FORMATS = (
-    'Each line is one of {"messages": [{"role": "user", "content": "..."}, '
-    '{"role": "assistant", "content": "..."}]}, '
-    '{"prompt": "...", "completion": "..."} or {"text": "..."}.'
+FORMATS = _("Each line is one of {chat}, {completion} or {text}.").format(
+    chat='{"messages": [{"role": "user", "content": "..."}, '
+    '{"role": "assistant", "content": "..."}]}',
+    completion='{"prompt": "...", "completion": "..."}',
+    text='{"text": "..."}',
 )
 _MOST_FAULTS = 20
 # A file that is no data set at all has a fault on every line; more than these are only counted.
@@ -107,7 +110,10 @@ def scan(path: Path) -> Iterator[Row | Fault]:
             if isinstance(found, Row):
                 kind = kind or found.kind
                 if found.kind != kind:
-                    found = Fault(path, number, f"a {found.kind} row among {kind} rows", "kind")
+                    what = _("a {kind} row among {others} rows").format(
+                        kind=found.kind, others=kind
+                    )
+                    found = Fault(path, number, what, "kind")
             yield found
 
 
@@ -146,11 +152,11 @@ def summarise(folder: Path, most: int | None = None) -> Summary:
 def nothing_to_train_on(folder: Path, train_rows: int | None) -> Fault | None:
     """Say why there is nothing to train on, if so. train_rows: None where there is no file."""
     if not os.path.isdir(folder):
-        return Fault(folder, 0, "there is no such folder", "file")
+        return Fault(folder, 0, _("there is no such folder"), "file")
     if train_rows is None:
-        return Fault(folder, 0, "there is no train.jsonl in it", "file")
+        return Fault(folder, 0, _("there is no train.jsonl in it"), "file")
     if not train_rows:
-        return Fault(folder / "train.jsonl", 0, "there is no row in it", "file")
+        return Fault(folder / "train.jsonl", 0, _("there is no row in it"), "file")
     return None
 
 
@@ -186,35 +192,39 @@ def faulty(faults: Sequence[Fault], number: int) -> FarenseError:
     """Make the one error out of all the faults; `number` may be more than are at hand."""
     listed = [str(fault) for fault in faults[:_MOST_FAULTS]]
     if number > _MOST_FAULTS:
-        listed.append(f"and {number - _MOST_FAULTS} more")
-    what = f"{number} faults" if number > 1 else "a fault"
-    return refused(f"the data has {what}", "\n".join(listed), FORMATS, kind="data")
+        listed.append(_("and {n} more").format(n=number - _MOST_FAULTS))
+    title = ngettext("the data has a fault", "the data has {n} faults", number).format(n=number)
+    return refused(title, "\n".join(listed), FORMATS, kind="data")
 
 
 def _row(path: Path, number: int, raw: bytes) -> Row | Fault:
     try:
         values = _decode(raw.removeprefix(b"\xef\xbb\xbf") if number == 1 else raw)
     except UnicodeDecodeError as error:
-        return Fault(path, number, f"not UTF-8 at byte {error.start + 1} of the line", "not_utf8")
+        what = _("not UTF-8 at byte {byte} of the line").format(byte=error.start + 1)
+        return Fault(path, number, what, "not_utf8")
     except json.JSONDecodeError as error:
-        return Fault(path, number, f"not JSON: {error.msg} at column {error.colno}", "not_json")
+        what = _("not JSON: {why} at column {column}").format(why=error.msg, column=error.colno)
+        return Fault(path, number, what, "not_json")
     except RecursionError:
-        return Fault(path, number, "not a row: nested too deeply", "not_json")
+        return Fault(path, number, _("not a row: nested too deeply"), "not_json")
     if not isinstance(values, dict):
-        return Fault(path, number, "not a JSON object")
+        return Fault(path, number, _("not a JSON object"))
     if "prompt" in values and "completion" in values:
         if not all(isinstance(values[key], str) for key in ("prompt", "completion")):
-            return Fault(path, number, '"prompt" and "completion" must be strings')
+            return Fault(path, number, _('"prompt" and "completion" must be strings'))
         return _sound(path, Row(number, "completion", values))
     if "messages" in values:
         what = _messages_fault(values["messages"])
         return Fault(path, number, what) if what else _sound(path, Row(number, "chat", values))
     if "text" in values:
         if not isinstance(values["text"], str) or not values["text"]:
-            return Fault(path, number, '"text" must be a string that is not empty')
+            return Fault(path, number, _('"text" must be a string that is not empty'))
         return _sound(path, Row(number, "text", values))
-    keys = ", ".join(sorted(values)) or "none"
-    return Fault(path, number, f'no "messages", "prompt" and "completion", or "text"; keys: {keys}')
+    what = _('no "messages", "prompt" and "completion", or "text"; keys: {keys}')
+    return Fault(
+        path, number, what.format(keys=", ".join(sorted(values)) or pgettext("keys", "none"))
+    )
 
 
 def _decode(raw: bytes) -> Any:
@@ -231,9 +241,10 @@ def _sound(path: Path, row: Row) -> Row | Fault:
             text.encode()
     except UnicodeEncodeError as error:
         half = f"\\u{ord(error.object[error.start]):04x}"
-        return Fault(path, row.line, f"{half} is half a character: no text has it", "not_utf8")
+        what = _("{half} is half a character: no text has it").format(half=half)
+        return Fault(path, row.line, what, "not_utf8")
     except RecursionError:
-        return Fault(path, row.line, "not a row: nested too deeply", "not_json")
+        return Fault(path, row.line, _("not a row: nested too deeply"), "not_json")
     return row
 
 
@@ -254,10 +265,11 @@ def _collect(value: Any, found: list[str]) -> None:
 
 def _messages_fault(messages: Any) -> str:
     if not isinstance(messages, list) or not messages:
-        return '"messages" must be a list that is not empty'
+        return _('"messages" must be a list that is not empty')
     for index, message in enumerate(messages, 1):
         if not isinstance(message, dict) or not isinstance(message.get("role"), str):
-            return f'message {index} must be an object with a "role"'
+            return _('message {number} must be an object with a "role"').format(number=index)
         if not isinstance(message.get("content"), str) and "tool_calls" not in message:
-            return f'message {index} ({message["role"]}) has no "content" that is a string'
+            what = _('message {number} ({role}) has no "content" that is a string')
+            return what.format(number=index, role=message["role"])
     return ""

@@ -18,6 +18,8 @@ from typing import Any, Literal, get_args
 import psutil
 
 from worker.protocol.errors import FarenseError, refused
+from worker.protocol.language import gettext as _
+from worker.protocol.language import ngettext
 
 Backend = Literal["ring", "jaccl", "jaccl-ring", "nccl", "mpi"]
 BACKENDS: tuple[str, ...] = get_args(Backend)
@@ -70,9 +72,9 @@ def load(path: Path, backend: str = "") -> Hosts:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise _refused(path, [error.strerror or "cannot be read"]) from error
+        raise _refused(path, [error.strerror or _("cannot be read")]) from error
     except UnicodeDecodeError as error:
-        raise _refused(path, [f"not UTF-8 at byte {error.start}"]) from error
+        raise _refused(path, [_("not UTF-8 at byte {byte}").format(byte=error.start)]) from error
     return parse(text, path, own_addresses(), backend)
 
 
@@ -92,20 +94,27 @@ def parse(text: str, source: Path, own: set[str], backend: str = "") -> Hosts:
     try:
         found = json.loads(text)
     except json.JSONDecodeError as error:
-        raise _refused(source, [f"line {error.lineno}: not JSON: {error.msg}"]) from error
+        raise _refused(
+            source, [_("line {line}: not JSON: {why}").format(line=error.lineno, why=error.msg)]
+        ) from error
     table = found if isinstance(found, dict) else {"hosts": found}
-    faults = [f'unknown key "{key}"' for key in table.keys() - {"hosts", "backend", "envs"}]
+    faults = [
+        _('unknown key "{key}"').format(key=key)
+        for key in table.keys() - {"hosts", "backend", "envs"}
+    ]
     backend = backend or table.get("backend") or "ring"
     if backend not in BACKENDS:
-        faults.append(f'"backend" must be {" or ".join(BACKENDS)}, not {json.dumps(backend)}')
+        what = _('"backend" must be {backends}, not {value}')
+        backends = (" " + _("or") + " ").join(BACKENDS)
+        faults.append(what.format(backends=backends, value=json.dumps(backend)))
     envs = table.get("envs", [])
     if not (isinstance(envs, list) and all(isinstance(e, str) and _ENV.match(e) for e in envs)):
-        faults.append('"envs" must be a list of "NAME=VALUE"')
+        faults.append(_('"envs" must be a list of "NAME=VALUE"'))
     entries = table.get("hosts")
     if not isinstance(entries, list) or not entries:
-        raise _refused(source, [*faults, "it must be a list of machines that is not empty"])
+        raise _refused(source, [*faults, _("it must be a list of machines that is not empty")])
     for number, entry in enumerate(entries, 1):
-        faults += [f"entry {number}: {fault}" for fault in _faults(entry, backend)]
+        faults += [_in_entry(number, fault) for fault in _faults(entry, backend)]
     if faults:
         raise _refused(source, faults)
     hosts = tuple(
@@ -118,20 +127,32 @@ def parse(text: str, source: Path, own: set[str], backend: str = "") -> Hosts:
 _ENV = re.compile(r"\w+=", re.ASCII)
 
 
+def _in_entry(number: int, fault: str) -> str:
+    return _("entry {number}: {fault}").format(number=number, fault=fault)
+
+
 def _faults(entry: Any, backend: str) -> list[str]:
     if not isinstance(entry, dict):
-        return ['must be an object with "ssh" and "ips"']
-    found = [f'unknown key "{key}"' for key in entry.keys() - {"ssh", "ips", "rdma"}]
+        return [_('must be an object with "ssh" and "ips"')]
+    found = [
+        _('unknown key "{key}"').format(key=key) for key in entry.keys() - {"ssh", "ips", "rdma"}
+    ]
     if not isinstance(entry.get("ssh"), str) or not entry["ssh"]:
-        found.append('"ssh" must be the name that ssh knows it by')
+        found.append(_('"ssh" must be the name that ssh knows it by'))
     ips = entry.get("ips", [])
     if not isinstance(ips, list):
-        return [*found, '"ips" must be a list of IP addresses']
-    found += [f'"ips": {json.dumps(ip)} is not an IP address' for ip in ips if not _is_ip(ip)]
+        return [*found, _('"ips" must be a list of IP addresses')]
+    found += [
+        _('"ips": {value} is not an IP address').format(value=json.dumps(ip))
+        for ip in ips
+        if not _is_ip(ip)
+    ]
     if not ips and backend != "mpi":
-        found.append(f'"ips" must name an IP address: {backend} connects by it')
+        found.append(
+            _('"ips" must name an IP address: {backend} connects by it').format(backend=backend)
+        )
     if not isinstance(entry.get("rdma", []), list):
-        found.append('"rdma" must be a list')
+        found.append(_('"rdma" must be a list'))
     return found
 
 
@@ -148,24 +169,24 @@ def _from_here(hosts: tuple[Host, ...], source: Path, own: set[str]) -> tuple[Ho
     first = hosts[0]
     elsewhere = first.ips and not own & set(first.ips)
     if elsewhere or (not first.ips and not first.local and first.ssh != socket.gethostname()):
-        raise _refused(
-            source,
-            [f"entry 1: {first.ssh} {' '.join(first.ips)} is not this machine".replace("  ", " ")],
+        what = _("{machine} is not this machine").format(machine=" ".join((first.ssh, *first.ips)))
+        hint = _(
             "The first entry is the machine that the run is started on: it keeps the run folder. "
-            f"This one has {', '.join(sorted(own))}.",
+            "This one has {addresses}."
         )
+        raise _refused(source, [_in_entry(1, what)], hint.format(addresses=", ".join(sorted(own))))
     others = any(not host.local for host in hosts[1:])
     if others and any(ipaddress.ip_address(ip).is_loopback for ip in first.ips):
-        raise _refused(
-            source,
-            [f"entry 1: other machines cannot reach {first.ips[0]}"],
-            f"Name an address of this machine that they reach: {', '.join(sorted(own))}.",
-        )
+        what = _("other machines cannot reach {address}").format(address=first.ips[0])
+        hint = _("Name an address of this machine that they reach: {addresses}.")
+        raise _refused(source, [_in_entry(1, what)], hint.format(addresses=", ".join(sorted(own))))
     return (Host(LOCAL, first.ips, first.rdma), *hosts[1:])
 
 
 def _refused(source: Path, faults: list[str], hint: str = "") -> FarenseError:
-    count = f"{len(faults)} fault{'s' if len(faults) > 1 else ''}"
+    title = ngettext(
+        "the list of machines has {n} fault", "the list of machines has {n} faults", len(faults)
+    ).format(n=len(faults))
     lines = "\n".join(f"{source}: {fault}" for fault in faults)
-    hint = hint or f"One entry a machine, this one first: {_EXAMPLE}"
-    return refused(f"the list of machines has {count}", lines, hint, kind="hosts")
+    hint = hint or _("One entry a machine, this one first: {example}").format(example=_EXAMPLE)
+    return refused(title, lines, hint, kind="hosts")

@@ -14,15 +14,16 @@ from msgspec import Meta, Struct
 
 from worker.protocol.errors import refused
 from worker.protocol.hosts import Backend
+from worker.protocol.language import gettext as _
 
 
 class About(Struct, frozen=True, forbid_unknown_fields=True):
     """[profile]: what the card says."""
 
-    title: Annotated[str, Meta(description="name on the card")] = "My profile"
-    description: Annotated[str, Meta(description="one line under the name")] = ""
+    title: Annotated[str, Meta(description=_("name on the card"))] = _("My profile")
+    description: Annotated[str, Meta(description=_("one line under the name"))] = ""
     memory_gb: Annotated[
-        int, Meta(ge=0, le=1024, description="the machine it is for, 0 for any")
+        int, Meta(ge=0, le=1024, description=_("the machine it is for, 0 for any"))
     ] = 0
 
 
@@ -30,22 +31,26 @@ class Model(Struct, frozen=True, forbid_unknown_fields=True):
     """[model]: what is trained."""
 
     repo: Annotated[
-        str, Meta(min_length=1, description="Hugging Face repository, folder, or `embedded`")
+        str, Meta(min_length=1, description=_("Hugging Face repository, folder, or `embedded`"))
     ] = "embedded"
-    fallback: Annotated[str, Meta(description="a smaller one, offered beside it")] = ""
-    revision: Annotated[str, Meta(description="branch, tag or commit; empty for the newest")] = ""
+    fallback: Annotated[str, Meta(description=_("a smaller one, offered beside it"))] = ""
+    revision: Annotated[str, Meta(description=_("branch, tag or commit; empty for the newest"))] = (
+        ""
+    )
     dtype: Annotated[
         Literal["auto", "float32", "float16", "bfloat16"],
         Meta(
-            description="what it computes in: auto is float32 on a CPU, float16 on an M1 or M2, "
-            "which have no bfloat16, and else what the model comes in"
+            description=_(
+                "what it computes in: auto is float32 on a CPU, float16 on an M1 or M2, "
+                "which have no bfloat16, and else what the model comes in"
+            )
         ),
     ] = "auto"
     trust_remote_code: Annotated[
-        bool, Meta(description="run Python code that comes with the model")
+        bool, Meta(description=_("run Python code that comes with the model"))
     ] = False
     adapter: Annotated[
-        str, Meta(description="folder of an adapter to start from, ours or mlx_lm's")
+        str, Meta(description=_("folder of an adapter to start from, ours or mlx_lm's"))
     ] = ""
 
 
@@ -54,11 +59,13 @@ class Data(Struct, frozen=True, forbid_unknown_fields=True):
 
     path: Annotated[
         str,
-        Meta(min_length=1, description="folder with train.jsonl and valid.jsonl, or `embedded`"),
+        Meta(min_length=1, description=_("folder with train.jsonl and valid.jsonl, or `embedded`")),
     ] = "embedded"
     valid_fraction: Annotated[
         float,
-        Meta(ge=0, le=0.5, description="of train.jsonl to validate on if there is no valid.jsonl"),
+        Meta(
+            ge=0, le=0.5, description=_("of train.jsonl to validate on if there is no valid.jsonl")
+        ),
     ] = 0.0
 
 
@@ -70,74 +77,81 @@ class Train(Struct, frozen=True, forbid_unknown_fields=True):
         Meta(
             ge=1,
             le=1024,
-            description="examples of max_seq_length that go through the model at once; of shorter "
-            "ones, as many as take the same tokens",
+            description=_(
+                "examples of max_seq_length that go through the model at once; of shorter "
+                "ones, as many as take the same tokens"
+            ),
         ),
     ] = 4
     grad_accumulation: Annotated[
-        int, Meta(ge=1, le=4096, description="times batch_size is the effective batch of a step")
+        int, Meta(ge=1, le=4096, description=_("times batch_size is the effective batch of a step"))
     ] = 2
     max_seq_length: Annotated[
-        int, Meta(ge=8, le=131072, description="tokens; longer examples are cut off")
+        int, Meta(ge=8, le=131072, description=_("tokens; longer examples are cut off"))
     ] = 512
     fine_tune_type: Annotated[
         Literal["lora", "dora", "full"],
-        Meta(description="low-rank adapter, the same with magnitudes, or all weights"),
+        Meta(description=_("low-rank adapter, the same with magnitudes, or all weights")),
     ] = "lora"
     optimizer: Annotated[
-        Literal["adam", "adamw", "sgd", "adafactor", "muon"], Meta(description="of MLX")
+        Literal["adam", "adamw", "sgd", "adafactor", "muon"], Meta(description=_("of MLX"))
     ] = "adam"
-    weight_decay: Annotated[float, Meta(ge=0, le=10, description="of the optimizer")] = 0.0
-    learning_rate: Annotated[float, Meta(gt=0, le=1, description="after the warm-up")] = 2e-4
+    weight_decay: Annotated[float, Meta(ge=0, le=10, description=_("of the optimizer"))] = 0.0
+    learning_rate: Annotated[float, Meta(gt=0, le=1, description=_("after the warm-up"))] = 2e-4
     warmup_steps: Annotated[
-        int, Meta(ge=0, le=1_000_000, description="in which the rate grows from 0")
+        int, Meta(ge=0, le=1_000_000, description=_("in which the rate grows from 0"))
     ] = 100
     schedule: Annotated[
-        Literal["constant", "linear", "cosine"], Meta(description="of the rate after the warm-up")
+        Literal["constant", "linear", "cosine"],
+        Meta(description=_("of the rate after the warm-up")),
     ] = "constant"
     final_learning_rate: Annotated[
-        float, Meta(ge=0, le=1, description="where linear and cosine end")
+        float, Meta(ge=0, le=1, description=_("where linear and cosine end"))
     ] = 0.0
     max_grad_norm: Annotated[
-        float, Meta(ge=0, le=1e6, description="longer gradients are scaled to it; 0 for never")
+        float, Meta(ge=0, le=1e6, description=_("longer gradients are scaled to it; 0 for never"))
     ] = 0.0
-    epochs: Annotated[int, Meta(ge=1, le=10_000, description="passes over all examples")] = 3
-    seed: Annotated[int, Meta(ge=0, le=2**32 - 1, description="of order, dropout and weights")] = 0
-    mask_prompt: Annotated[bool, Meta(description="train on the answers only")] = True
+    epochs: Annotated[int, Meta(ge=1, le=10_000, description=_("passes over all examples"))] = 3
+    seed: Annotated[
+        int, Meta(ge=0, le=2**32 - 1, description=_("of order, dropout and weights"))
+    ] = 0
+    mask_prompt: Annotated[bool, Meta(description=_("train on the answers only"))] = True
     grad_checkpoint: Annotated[
-        bool, Meta(description="compute activations again: less memory, more time")
+        bool, Meta(description=_("compute activations again: less memory, more time"))
     ] = False
     trunk_cache: Annotated[
         Literal["auto", "on", "off"],
         Meta(
-            description="compute the layers below the trained ones once, not in every epoch: auto "
-            "does so where it can"
+            description=_(
+                "compute the layers below the trained ones once, not in every epoch: auto "
+                "does so where it can"
+            )
         ),
     ] = "auto"
     early_stopping: Annotated[
-        int, Meta(ge=0, le=10_000, description="validations without a better one; 0 for never")
+        int, Meta(ge=0, le=10_000, description=_("validations without a better one; 0 for never"))
     ] = 0
     rollbacks: Annotated[
         int,
-        Meta(ge=0, le=100, description="times to go back with half the rate after NaN or Inf"),
+        Meta(ge=0, le=100, description=_("times to go back with half the rate after NaN or Inf")),
     ] = 2
     compile: Annotated[
         Literal["auto", "on", "off"],
-        Meta(description="mx.compile: auto is on for a GPU, off for a CPU"),
+        Meta(description=_("mx.compile: auto is on for a GPU, off for a CPU")),
     ] = "auto"
 
 
 class Lora(Struct, frozen=True, forbid_unknown_fields=True):
     """[lora]: what is added to the model."""
 
-    rank: Annotated[int, Meta(ge=1, le=1024, description="inner size of the adapter")] = 8
-    scale: Annotated[float, Meta(gt=0, le=1000, description="factor on the adapter")] = 16.0
-    dropout: Annotated[float, Meta(ge=0, lt=1, description="on the adapter's input")] = 0.0
+    rank: Annotated[int, Meta(ge=1, le=1024, description=_("inner size of the adapter"))] = 8
+    scale: Annotated[float, Meta(gt=0, le=1000, description=_("factor on the adapter"))] = 16.0
+    dropout: Annotated[float, Meta(ge=0, lt=1, description=_("on the adapter's input"))] = 0.0
     num_layers: Annotated[
-        int, Meta(ge=-1, le=10_000, description="top layers that get one, -1 for all")
+        int, Meta(ge=-1, le=10_000, description=_("top layers that get one, -1 for all"))
     ] = -1
     keys: Annotated[
-        tuple[str, ...], Meta(min_length=1, description="linear layers that get one")
+        tuple[str, ...], Meta(min_length=1, description=_("linear layers that get one"))
     ] = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
 
@@ -145,43 +159,47 @@ class Memory(Struct, frozen=True, forbid_unknown_fields=True):
     """[memory]: limits. Fractions are of the limit that the machine sets to MLX."""
 
     cache_limit_gb: Annotated[
-        float, Meta(ge=0, le=1024, description="buffers that MLX keeps for reuse, 0 for none")
+        float, Meta(ge=0, le=1024, description=_("buffers that MLX keeps for reuse, 0 for none"))
     ] = 1.0
     wired_limit_gb: Annotated[
-        float, Meta(ge=0, le=1024, description="memory that MLX pins, 0 leaves it unpinned")
+        float, Meta(ge=0, le=1024, description=_("memory that MLX pins, 0 leaves it unpinned"))
     ] = 0.0
     limit_gb: Annotated[
         float,
-        Meta(ge=0, le=1024, description="memory the run may take, 0 for what the machine allows"),
+        Meta(
+            ge=0, le=1024, description=_("memory the run may take, 0 for what the machine allows")
+        ),
     ] = 0.0
     trunk_cache_gb: Annotated[
-        float, Meta(ge=0, le=65536, description="disk that train.trunk_cache may take")
+        float, Meta(ge=0, le=65536, description=_("disk that train.trunk_cache may take"))
     ] = 16.0
-    warning: Annotated[float, Meta(gt=0, le=1, description="fraction at which it warns")] = 0.8
+    warning: Annotated[float, Meta(gt=0, le=1, description=_("fraction at which it warns"))] = 0.8
     critical: Annotated[
-        float, Meta(gt=0, le=1, description="fraction at which it checkpoints and stops")
+        float, Meta(gt=0, le=1, description=_("fraction at which it checkpoints and stops"))
     ] = 0.95
 
 
 class CheckpointSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """[checkpoint]: what is kept."""
 
-    every: Annotated[int, Meta(ge=1, le=1_000_000, description="steps between two")] = 200
-    keep: Annotated[int, Meta(ge=1, le=1000, description="newest ones kept, and the best")] = 3
+    every: Annotated[int, Meta(ge=1, le=1_000_000, description=_("steps between two"))] = 200
+    keep: Annotated[int, Meta(ge=1, le=1000, description=_("newest ones kept, and the best"))] = 3
 
 
 class Report(Struct, frozen=True, forbid_unknown_fields=True):
     """[report]: what is told on the way."""
 
-    eval_every: Annotated[int, Meta(ge=1, le=1_000_000, description="steps between two")] = 200
+    eval_every: Annotated[int, Meta(ge=1, le=1_000_000, description=_("steps between two"))] = 200
     log_every: Annotated[
-        int, Meta(ge=1, le=1_000_000, description="steps between two lines of the log")
+        int, Meta(ge=1, le=1_000_000, description=_("steps between two lines of the log"))
     ] = 10
     prompts: Annotated[
-        tuple[str, ...], Meta(description="asked at each validation; may be empty")
+        tuple[str, ...], Meta(description=_("asked at each validation; may be empty"))
     ] = ()
-    sample_tokens: Annotated[int, Meta(ge=1, le=4096, description="longest answer")] = 60
-    at_end: Annotated[bool, Meta(description="write report.html and plots when a run ends")] = True
+    sample_tokens: Annotated[int, Meta(ge=1, le=4096, description=_("longest answer"))] = 60
+    at_end: Annotated[bool, Meta(description=_("write report.html and plots when a run ends"))] = (
+        True
+    )
 
 
 class Profile(Struct, frozen=True, forbid_unknown_fields=True):
@@ -205,14 +223,16 @@ class Profile(Struct, frozen=True, forbid_unknown_fields=True):
 class Run(Struct, frozen=True, forbid_unknown_fields=True):
     """[run]: what `train` adds to the profile."""
 
-    name: Annotated[str, Meta(min_length=1, description="name of the run and of its folder")]
-    profile_name: Annotated[str, Meta(description="profile it was started with")] = ""
-    created: Annotated[float, Meta(ge=0, description="Unix seconds")] = 0.0
-    app_version: Annotated[str, Meta(description="of farense-tui")] = ""
-    format: Annotated[int, Meta(ge=1, le=1, description="of the run folder")] = 1
-    ranks: Annotated[int, Meta(ge=1, le=1024, description="processes that train together")] = 1
-    hosts: Annotated[str, Meta(description="hosts.json; empty for all ranks on this machine")] = ""
-    backend: Annotated[Backend, Meta(description="of mx.distributed")] = "ring"
+    name: Annotated[str, Meta(min_length=1, description=_("name of the run and of its folder"))]
+    profile_name: Annotated[str, Meta(description=_("profile it was started with"))] = ""
+    created: Annotated[float, Meta(ge=0, description=_("Unix seconds"))] = 0.0
+    app_version: Annotated[str, Meta(description=_("of farense-tui"))] = ""
+    format: Annotated[int, Meta(ge=1, le=1, description=_("of the run folder"))] = 1
+    ranks: Annotated[int, Meta(ge=1, le=1024, description=_("processes that train together"))] = 1
+    hosts: Annotated[
+        str, Meta(description=_("hosts.json; empty for all ranks on this machine"))
+    ] = ""
+    backend: Annotated[Backend, Meta(description=_("of mx.distributed"))] = "ring"
 
 
 class Config(Profile, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -225,13 +245,15 @@ def contradictions(profile: Profile) -> list[str]:
     """Say what in a profile does not go together, each as `section.key ...`."""
     train, found = profile.train, []
     if train.weight_decay and train.optimizer == "adam":
-        found.append("train.weight_decay has no effect with adam; adamw is Adam with weight decay")
+        found.append(
+            _("train.weight_decay has no effect with adam; adamw is Adam with weight decay")
+        )
     if train.schedule != "constant" and train.final_learning_rate > train.learning_rate:
-        found.append("train.final_learning_rate is above train.learning_rate")
+        found.append(_("train.final_learning_rate is above train.learning_rate"))
     if train.schedule == "constant" and train.final_learning_rate:
-        found.append("train.final_learning_rate has no effect with a constant schedule")
+        found.append(_("train.final_learning_rate has no effect with a constant schedule"))
     if profile.memory.warning > profile.memory.critical:
-        found.append("memory.warning is above memory.critical")
+        found.append(_("memory.warning is above memory.critical"))
     return found
 
 
@@ -239,7 +261,7 @@ def check(profile: Profile) -> None:
     """Refuse a profile whose settings do not go together."""
     found = contradictions(profile)
     if found:
-        raise refused("settings contradict each other", "\n".join(found), kind="profile")
+        raise refused(_("settings contradict each other"), "\n".join(found), kind="profile")
 
 
 P = TypeVar("P", bound=Profile)
@@ -247,6 +269,6 @@ P = TypeVar("P", bound=Profile)
 
 def replace_setting(profile: P, name: str, value: Any) -> P:
     """Give a profile with one setting changed. The value must have been parsed before."""
-    section, _, key = name.partition(".")
+    section, _dot, key = name.partition(".")
     changed = msgspec.structs.replace(getattr(profile, section), **{key: value})
     return msgspec.structs.replace(profile, **{section: changed})

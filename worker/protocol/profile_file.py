@@ -15,6 +15,8 @@ import msgspec
 import tomli_w
 
 from worker.protocol.errors import refused
+from worker.protocol.language import gettext as _
+from worker.protocol.language import ngettext
 from worker.protocol.profile import Config, Profile
 from worker.protocol.settings import CONFIG_SETTINGS, SETTINGS, Setting, nearest
 
@@ -39,9 +41,15 @@ def load(path: Path) -> Profile:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise refused(f"cannot read the profile {path}", error.strerror or "") from error
+        raise refused(
+            _("cannot read the profile {path}").format(path=path), error.strerror or ""
+        ) from error
     except UnicodeDecodeError as error:
-        raise refused(f"{path} is not UTF-8", f"byte {error.start}", "Save it as UTF-8.") from error
+        raise refused(
+            _("{path} is not UTF-8").format(path=path),
+            _("byte {byte}").format(byte=error.start),
+            _("Save it as UTF-8."),
+        ) from error
     return parse(text, str(path))
 
 
@@ -56,23 +64,28 @@ def _parse(
     try:
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise refused(f"{source} is not TOML", str(error), kind="profile") from error
+        raise refused(
+            _("{source} is not TOML").format(source=source), str(error), kind="profile"
+        ) from error
     faults: list[str] = []
     sections: dict[str, Any] = {}
     types = get_type_hints(root)
     for section, table in tables.items():
-        where = f"line {_line_of(text, section)}: "
+        where = _at(_line_of(text, section))
         if section not in declared:
-            faults.append(f"{where}unknown section [{section}]. {nearest(section, declared)}")
+            what = _("unknown section [{section}].").format(section=section)
+            faults.append(f"{where}{what} {nearest(section, declared)}")
         elif not isinstance(table, dict):
-            faults.append(f"{where}{section} must be a section, [{section}]")
+            faults.append(
+                where + _("{section} must be a section, [{section}]").format(section=section)
+            )
         else:
             values = {}
             for key, value in table.items():
-                where = f"line {_line_of(text, section, key)}: "
+                where = _at(_line_of(text, section, key))
                 if key not in declared[section]:
-                    meant = nearest(key, declared[section])
-                    faults.append(f"{where}unknown key {section}.{key}. {meant}")
+                    what = _("unknown key {name}.").format(name=f"{section}.{key}")
+                    faults.append(f"{where}{what} {nearest(key, declared[section])}")
                     continue
                 try:
                     values[key] = declared[section][key].parse(value)
@@ -84,14 +97,20 @@ def _parse(
                 except TypeError as error:
                     faults.append(f"[{section}]: {error}")
     missing = [name for name in declared if name == "run" and name not in tables]
-    faults += [f"the section [{name}] is missing" for name in missing]
+    faults += [_("the section [{name}] is missing").format(name=name) for name in missing]
     if faults:
         raise refused(
-            f"{source} has {len(faults)} fault{'s' if len(faults) > 1 else ''}",
+            ngettext("{file} has {n} fault", "{file} has {n} faults", len(faults)).format(
+                file=source, n=len(faults)
+            ),
             "\n".join(fault.strip() for fault in faults),
             kind="profile",
         )
     return root(**sections)
+
+
+def _at(line: int) -> str:
+    return _("line {line}: ").format(line=line)
 
 
 def _line_of(text: str, section: str, key: str | None = None) -> int:

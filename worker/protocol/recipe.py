@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 
+from worker.protocol.language import gettext as _
+from worker.protocol.language import mark
 from worker.protocol.profile import Config
 
 # Another value of these would make the rest of the curve another run's.
@@ -23,7 +25,8 @@ FIXED = (
     "lora.keys",
     "data.valid_fraction",
 )
-EFFECTIVE_BATCH = "effective batch (train.batch_size x train.grad_accumulation)"
+# A key of the checkpoints, said in the user's language only where it is shown.
+EFFECTIVE_BATCH = mark("effective batch (train.batch_size x train.grad_accumulation)")
 # These change the curve from here on, which is what they are for.
 TOLD = (
     "train.learning_rate",
@@ -40,7 +43,7 @@ def of(config: Config) -> dict[str, Any]:
     """Take down the settings that are compared on a resume, as they come back from JSON."""
     found: dict[str, Any] = {EFFECTIVE_BATCH: config.effective_batch}
     for name in (*FIXED, *TOLD):
-        section, _, key = name.partition(".")
+        section, _dot, key = name.partition(".")
         found[name] = getattr(getattr(config, section), key)
     recorded: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(found))
     return recorded
@@ -49,7 +52,7 @@ def of(config: Config) -> dict[str, Any]:
 def broken(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """Name the settings whose change would silently make it another run."""
     return [
-        f"{name} was {then[name]} and is {now[name]}"
+        _("{name} was {before} and is {now}").format(name=_(name), before=then[name], now=now[name])
         for name in (*FIXED, EFFECTIVE_BATCH)
         if name in then and then[name] != now[name]
     ]

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from worker.protocol.errors import FarenseError, refused
+from worker.protocol.language import gettext as _
 from worker.protocol.profile import Config
 from worker.protocol.profile_file import parse_config
 
@@ -24,9 +25,9 @@ def check_name(name: str) -> str:
     """Give the name back if a run folder can have it; FarenseError (refused) if not."""
     if not _NAME.match(name):
         raise refused(
-            f"{name!r} cannot be the name of a run",
-            "A run is a folder in the runs folder and stays in it.",
-            "Use letters, digits, '.', '_' and '-', at most 100, the first a letter or a digit.",
+            _("{name!r} cannot be the name of a run").format(name=name),
+            _("A run is a folder in the runs folder and stays in it."),
+            _("Use letters, digits, '.', '_' and '-', at most 100, the first a letter or a digit."),
             kind="run_name",
         )
     return name
@@ -112,9 +113,9 @@ class RunFolder:
             text = self.config.read_text(encoding="utf-8")
         except OSError as error:
             raise refused(
-                f"{self.path} is not a run",
+                _("{path} is not a run").format(path=self.path),
                 f"config.toml: {error.strerror}",
-                "farense-tui runs lists the runs there are.",
+                _("farense-tui runs lists the runs there are."),
                 kind="no_run",
             ) from error
         return parse_config(text, str(self.config))
@@ -156,10 +157,13 @@ class RunFolder:
                 if time.monotonic() > deadline:
                     os.close(descriptor)
                     raise refused(
-                        f"run {self.name} is already being trained",
-                        f"Process {self.pid()} holds {self.lock_file}.",
-                        f"farense-tui attach {self.name} shows it, "
-                        f"farense-tui stop {self.name} stops it.",
+                        _("run {name} is already being trained").format(name=self.name),
+                        _("Process {pid} holds {file}.").format(
+                            pid=self.pid(), file=self.lock_file
+                        ),
+                        _(
+                            "farense-tui attach {run} shows it, farense-tui stop {run} stops it."
+                        ).format(run=self.name),
                         kind="run_locked",
                     ) from None
                 time.sleep(0.02)
@@ -224,14 +228,14 @@ def disk_error(error: OSError, path: Path) -> FarenseError:
     """Say what an OSError on the run's files means to the user."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return refused(
-            "no space on the disk",
+            _("no space on the disk"),
             f"{error.filename or path}: {error.strerror}",
-            "Delete old runs or choose another --runs-dir.",
+            _("Delete old runs or choose another --runs-dir."),
             kind="disk_full",
         )
     return refused(
-        f"cannot write {error.filename or path}",
+        _("cannot write {path}").format(path=error.filename or path),
         error.strerror or str(error),
-        "Choose another --runs-dir.",
+        _("Choose another --runs-dir."),
         kind="not_writable",
     )

@@ -14,6 +14,7 @@ import tomli_w
 from msgspec import Meta, Struct
 
 from worker.protocol.errors import refused
+from worker.protocol.language import gettext as _
 from worker.protocol.profile import Config, Profile
 
 
@@ -38,7 +39,8 @@ class Setting(Struct, frozen=True):
         try:
             return msgspec.convert(value, self.type)
         except msgspec.ValidationError:
-            raise ValueError(f"must be {self.rule()}, not {_shown(value)}") from None
+            said = _("must be {rule}, not {value}").format(rule=self.rule(), value=_shown(value))
+            raise ValueError(said) from None
 
     def parse_text(self, text: str) -> Any:
         """Check a value that was typed: as TOML where it is TOML, else as a string."""
@@ -55,30 +57,37 @@ class Setting(Struct, frozen=True):
     def rule(self) -> str:
         """What a right value is, in words: `a whole number from 1 to 1024`."""
         if self.choices:
-            return " or ".join(f'"{choice}"' for choice in self.choices)
+            joiner = " " + _("or") + " "
+            return joiner.join(f'"{choice}"' for choice in self.choices)
         origin = get_origin_type(self.type)
         noun = _NOUNS[origin]
         meta = next(
             (m for m in getattr(self.type, "__metadata__", ()) if isinstance(m, Meta)), Meta()
         )
-        low = f"from {_bound(meta.ge)}" if meta.ge is not None else ""
-        low = f"above {_bound(meta.gt)}" if meta.gt is not None else low
-        high = f"to {_bound(meta.le)}" if meta.le is not None else ""
-        high = f"below {_bound(meta.lt)}" if meta.lt is not None else high
         if meta.min_length and origin in (str, tuple):
-            return f"{noun} that is not empty"
-        joiner = " and " if "above" in low or "below" in high else " "
-        return " ".join(
-            part for part in (noun, joiner.join(filter(None, (low, high))).strip()) if part
-        )
+            return _("{noun} that is not empty").format(noun=noun)
+        bounds = {name: getattr(meta, name) for name in ("ge", "gt", "le", "lt")}
+        given = {name: _bound(value) for name, value in bounds.items() if value is not None}
+        return _RULES[tuple(given)].format(noun=noun, **given)
 
 
 _NOUNS = {
-    int: "a whole number",
-    float: "a number",
-    bool: "true or false",
-    str: "a string",
-    tuple: "a list of strings",
+    int: _("a whole number"),
+    float: _("a number"),
+    bool: _("true or false"),
+    str: _("a string"),
+    tuple: _("a list of strings"),
+}
+_RULES: dict[tuple[str, ...], str] = {
+    (): "{noun}",
+    ("ge",): _("{noun} from {ge}"),
+    ("gt",): _("{noun} above {gt}"),
+    ("le",): _("{noun} to {le}"),
+    ("lt",): _("{noun} below {lt}"),
+    ("ge", "le"): _("{noun} from {ge} to {le}"),
+    ("ge", "lt"): _("{noun} from {ge} and below {lt}"),
+    ("gt", "le"): _("{noun} above {gt} and to {le}"),
+    ("gt", "lt"): _("{noun} above {gt} and below {lt}"),
 }
 
 
@@ -123,15 +132,18 @@ CONFIG_SETTINGS = _settings(Config)
 
 def setting(name: str) -> Setting:
     """Look up `section.key`; a FarenseError names the nearest one there is."""
-    section, _, key = name.partition(".")
+    section, _dot, key = name.partition(".")
     found = SETTINGS.get(section, {}).get(key)
     if found is None:
         known = [s.name for keys in SETTINGS.values() for s in keys.values()]
-        raise refused(f"there is no setting {name}", hint=nearest(name, known), kind="profile")
+        title = _("there is no setting {name}").format(name=name)
+        raise refused(title, hint=nearest(name, known), kind="profile")
     return found
 
 
 def nearest(name: str, known: Any) -> str:
     """Say which of the known names was probably meant."""
     near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f"Did you mean {near[0]}?" if near else f"Known: {', '.join(known)}."
+    if near:
+        return _("Did you mean {name}?").format(name=near[0])
+    return _("Known: {names}.").format(names=", ".join(known))

@@ -15,37 +15,38 @@ import msgspec
 from msgspec import Struct
 
 from worker.protocol.errors import refused
+from worker.protocol.language import gettext as _
 
 FILE = "simulation.json"
 MOST = 1e6
 
 SCENARIOS = {
-    "ok": "a healthy run to its end",
-    "slow": "a run that becomes three times slower, as a hot machine does",
-    "nan": "NaN, two rollbacks, and then the end; half the learning rate cures it",
-    "diverge": "a loss that falls and then climbs; half the learning rate cures it",
-    "explode": "a loss above 1000; half the learning rate cures it",
-    "flat": "a loss that does not fall",
-    "overfit": "a validation loss that rises while the training loss falls",
-    "memory": "memory near the limit; a smaller micro-batch cures it",
-    "oom": "the GPU runs out of memory; a smaller micro-batch cures it",
-    "oom-kill": "the system kills the worker",
-    "crash": "a native crash, with a last word in the log only",
-    "watchdog": "macOS stops the GPU work that is in the way of the display",
-    "disk-full": "a checkpoint that cannot be written",
-    "cpu": "training on a Mac's CPU instead of its GPU",
-    "truncated": "a third of the rows is longer than max_seq_length",
-    "sleep": "a machine that sleeps for an hour",
-    "clock": "a clock that is set back",
-    "stall-download": "a download that stands still",
-    "stall-load": "a model that is never loaded",
-    "stall-tokenize": "texts that are never all turned into tokens",
-    "stall-validation": "a first validation that stands still",
-    "stall-compile": "a first step that never ends",
-    "stall-step": "a step in the middle that never ends",
-    "stall-save": "a checkpoint that is never done",
-    "frozen": "a worker that gives no sign of life",
-    "deaf": "a worker that does not heed a request to stop",
+    "ok": _("a healthy run to its end"),
+    "slow": _("a run that becomes three times slower, as a hot machine does"),
+    "nan": _("NaN, two rollbacks, and then the end; half the learning rate cures it"),
+    "diverge": _("a loss that falls and then climbs; half the learning rate cures it"),
+    "explode": _("a loss above 1000; half the learning rate cures it"),
+    "flat": _("a loss that does not fall"),
+    "overfit": _("a validation loss that rises while the training loss falls"),
+    "memory": _("memory near the limit; a smaller micro-batch cures it"),
+    "oom": _("the GPU runs out of memory; a smaller micro-batch cures it"),
+    "oom-kill": _("the system kills the worker"),
+    "crash": _("a native crash, with a last word in the log only"),
+    "watchdog": _("macOS stops the GPU work that is in the way of the display"),
+    "disk-full": _("a checkpoint that cannot be written"),
+    "cpu": _("training on a Mac's CPU instead of its GPU"),
+    "truncated": _("a third of the rows is longer than max_seq_length"),
+    "sleep": _("a machine that sleeps for an hour"),
+    "clock": _("a clock that is set back"),
+    "stall-download": _("a download that stands still"),
+    "stall-load": _("a model that is never loaded"),
+    "stall-tokenize": _("texts that are never all turned into tokens"),
+    "stall-validation": _("a first validation that stands still"),
+    "stall-compile": _("a first step that never ends"),
+    "stall-step": _("a step in the middle that never ends"),
+    "stall-save": _("a checkpoint that is never done"),
+    "frozen": _("a worker that gives no sign of life"),
+    "deaf": _("a worker that does not heed a request to stop"),
     "flood": "5,000 events a second",
 }
 
@@ -78,7 +79,10 @@ class Simulation(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 def check_speed(speed: float) -> float:
     """Give the speed back if it can be played; FarenseError (refused) if not."""
     if not (isfinite(speed) and 0 < speed <= MOST):
-        raise refused(f"a speed of {speed:g} cannot be played", hint=f"Above 0, at most {MOST:g}.")
+        raise refused(
+            _("a speed of {speed:g} cannot be played").format(speed=speed),
+            hint=_("Above 0, at most {most:g}.").format(most=MOST),
+        )
     return speed
 
 
@@ -89,7 +93,9 @@ def read(folder: Path) -> Simulation | None:
     except FileNotFoundError:
         return None
     except (OSError, msgspec.DecodeError) as error:
-        raise refused(f"{folder / FILE} cannot be read", str(error), kind="simulation") from error
+        raise refused(
+            _("{path} cannot be read").format(path=folder / FILE), str(error), kind="simulation"
+        ) from error
 
 
 def write(folder: Path, simulation: Simulation) -> None:
