@@ -18,7 +18,21 @@ from worker.protocol import language
 ROOT = Path(__file__).resolve().parent.parent
 
 # Sources whose strings are not marked yet; nothing may be added here.
-NOT_YET: tuple[str, ...] = ("farense_tui/", "worker/")
+NOT_YET: tuple[str, ...] = (
+    "farense_tui/report/",
+    "farense_tui/cli/",
+    "farense_tui/screens/",
+    "farense_tui/widgets/",
+    "farense_tui/app.py",
+    "farense_tui/ascii.py",
+    "farense_tui/commands.py",
+    "farense_tui/keys.py",
+    "farense_tui/messages.py",
+    "farense_tui/preferences.py",
+    "farense_tui/terminal.py",
+    "farense_tui/theme.py",
+    "worker/",
+)
 
 # Their descriptions of fields are for docs/protocol.md alone, which is in English.
 FOR_THE_DOCS = ("worker/protocol/events.py", "worker/protocol/evaluation.py")

@@ -17,6 +17,7 @@ from farense_tui.engine import blas, evaluation
 from worker.protocol.conversation import Answered, Piece, Question, Ready, Said, Setup, decode
 from worker.protocol.errors import FarenseError, refused
 from worker.protocol.evaluation import Adapter
+from worker.protocol.language import gettext as _
 from worker.protocol.runfolder import RunFolder
 from worker.protocol.task import Failure
 
@@ -28,9 +29,9 @@ def setup(runs: Sequence[RunFolder]) -> Setup:
     repos = sorted({config.model.repo for config in configs})
     if len(repos) > 1:
         raise refused(
-            "the runs have different base models",
+            _("the runs have different base models"),
             "\n".join(repos),
-            "Ask those together that have the same one.",
+            _("Ask those together that have the same one."),
             kind="model",
         )
     model = configs[0].model
@@ -68,7 +69,7 @@ class Conversation:
 
     def ready(self) -> None:
         """Wait until the models are loaded; FarenseError if they cannot be."""
-        for _ in self._until_ready():
+        for _said in self._until_ready():
             pass
 
     def ask(self, question: Question) -> Iterator[Piece | Answered]:
@@ -104,7 +105,7 @@ class Conversation:
                 yield said
         self._log.seek(0)
         words = self._log.read()[-2000:].decode("utf-8", "replace")
-        raise FarenseError("the model could not answer", words, kind="ask")
+        raise FarenseError(_("the model could not answer"), words, kind="ask")
 
 
 def _decoded(line: bytes) -> Said | None:

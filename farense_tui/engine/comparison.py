@@ -8,8 +8,11 @@ from statistics import median
 from typing import Any, NamedTuple
 
 from farense_tui.engine import format as show
+from farense_tui.engine import words
 from farense_tui.engine.text import clean
 from farense_tui.engine.watch import Snapshot
+from worker.protocol.language import gettext as _
+from worker.protocol.language import pgettext
 from worker.protocol.profile import Config
 from worker.protocol.settings import SETTINGS
 
@@ -28,16 +31,19 @@ def results(runs: Sequence[Snapshot]) -> list[Row]:
     """What the runs came to."""
     states = [run.state for run in runs]
     best = [state.best.loss if state.best else None for state in states]
-    told = [f"{show.loss(s.best.loss)} at {s.best.step}" if s.best else "" for s in states]
+    at = _("{loss} at {step}")
+    told = [
+        at.format(loss=show.loss(s.best.loss), step=s.best.step) if s.best else "" for s in states
+    ]
     speeds = [state.tokens_per_second.tail(_SPEEDS) for state in states]
     return [
-        Row("state", tuple(run.status.replace("_", " ") for run in runs)),
-        Row("steps", tuple(_steps(state.step, state.total_steps) for state in states)),
-        Row("best validation", tuple(text or show.UNKNOWN for text in told), _least(best)),
-        Row("newest loss", tuple(show.loss(state.loss.last) for state in states)),
-        Row("tokens a second", tuple(show.speed(median(s)) if s else show.UNKNOWN for s in speeds)),
-        Row("time", tuple(show.duration(s.elapsed) if s.elapsed else show.UNKNOWN for s in states)),
-        Row("peak of MLX", tuple(show.size(s.peak_memory or None) for s in states)),
+        Row(_("state"), tuple(words.status(run.status) for run in runs)),
+        Row(_("steps"), tuple(_steps(state.step, state.total_steps) for state in states)),
+        Row(_("best validation"), tuple(text or show.UNKNOWN for text in told), _least(best)),
+        Row(_("newest loss"), tuple(show.loss(state.loss.last) for state in states)),
+        Row(_("tokens a second"), tuple(show.speed(median(s) if s else None) for s in speeds)),
+        Row(_("time"), tuple(show.duration(state.elapsed or None) for state in states)),
+        Row(_("peak of MLX"), tuple(show.size(s.peak_memory or None) for s in states)),
     ]
 
 
@@ -54,7 +60,7 @@ def differences(runs: Sequence[Snapshot]) -> list[Row]:
 
 
 def _steps(step: int, total: int) -> str:
-    return f"{step} of {total}" if total else show.UNKNOWN
+    return _("{done} of {total}").format(done=step, total=total) if total else show.UNKNOWN
 
 
 def _least(losses: Sequence[float | None]) -> int | None:
@@ -70,10 +76,10 @@ def _value(config: Config | None, section: str, key: str) -> str:
 
 def _text(value: Any) -> str:
     if isinstance(value, bool):
-        return "on" if value else "off"
+        return pgettext("setting", "on") if value else pgettext("setting", "off")
     if isinstance(value, tuple):
-        return " ".join(map(str, value)) or "none"
+        return " ".join(map(str, value)) or pgettext("setting", "none")
     if isinstance(value, float):
         return f"{value:g}"
     text = str(value)
-    return PurePath(text).name if "/" in text else text or "none"
+    return PurePath(text).name if "/" in text else text or pgettext("setting", "none")

@@ -17,6 +17,7 @@ from farense_tui.engine import models, runs
 from worker.protocol import datacheck
 from worker.protocol.datacheck import Failure, Progress, Report
 from worker.protocol.errors import ExitCode, FarenseError
+from worker.protocol.language import gettext as _
 from worker.protocol.profile import Profile
 
 
@@ -117,7 +118,7 @@ def run(asked: Request, stop: Stop | None = None) -> Iterator[Progress | Report]
         process.wait()
         stderr.seek(0)
         words = stderr.read()[-2000:].decode("utf-8", "replace")
-    raise FarenseError("the data could not be checked", words, kind="data_check")
+    raise FarenseError(_("the data could not be checked"), words, kind="data_check")
 
 
 def check(asked: Request, tell: Callable[[Progress], None] = lambda _: None) -> Report:
@@ -126,24 +127,34 @@ def check(asked: Request, tell: Callable[[Progress], None] = lambda _: None) -> 
         if isinstance(said, Report):
             return said
         tell(said)
-    raise AssertionError("run() ends with a report or raises")
+    raise AssertionError("run() ends with a report or raises")  # not translated: a fault of ours
 
 
 def summary(report: Report) -> list[str]:
     """The report in a few short lines, the first the whole in one."""
-    rows = ", ".join(f"{split.rows} {split.name}" for split in report.splits) or "no rows"
-    lines = [f"{rows}{f' ({report.set_aside} of them to validate)' if report.set_aside else ''}"]
+    rows = ", ".join(f"{split.rows} {split.name}" for split in report.splits) or _("no rows")
+    if report.set_aside:
+        rows = _("{rows} ({n} of them to validate)").format(rows=rows, n=report.set_aside)
+    lines = [rows]
     train = next((split for split in report.splits if split.name == "train"), None)
     if train is not None and train.tokens:
         lines.append(
-            f"{f.count(train.labels)} of {f.count(train.tokens)} tokens are trained on; "
-            f"median {train.median}, 95 % within {train.most}, longest {train.longest}"
+            _(
+                "{labels} of {tokens} tokens are trained on; "
+                "median {median}, 95 % within {most}, longest {longest}"
+            ).format(
+                labels=f.count(train.labels),
+                tokens=f.count(train.tokens),
+                median=train.median,
+                most=train.most,
+                longest=train.longest,
+            )
         )
     if report.no_tokenizer:
-        lines.append("lengths and labels are not known: the tokenizer is not here")
-    for level in ("error", "warning"):
+        lines.append(_("lengths and labels are not known: the tokenizer is not here"))
+    for level, word in (("error", _("error")), ("warning", _("warning"))):
         lines += [
-            f"{level}: {meaning} ({number})"
+            f"{word}: {meaning} ({number})"
             for code, (its_level, meaning) in datacheck.CODES.items()
             if its_level == level and (number := report.counts.get(code, 0))
         ]

@@ -24,6 +24,8 @@ from farense_tui.engine.power import Power
 from farense_tui.engine.terminal_check import Terminal, terminal
 from worker.protocol.doctor import Findings, Request
 from worker.protocol.errors import FarenseError
+from worker.protocol.language import gettext as _
+from worker.protocol.language import mark, ngettext
 from worker.protocol.profile import Profile
 
 Level = Literal["ok", "warn", "fail"]
@@ -31,11 +33,15 @@ Level = Literal["ok", "warn", "fail"]
 _LEAST_PYTHON = (3, 11)
 _LEAST_COLUMNS, _LEAST_ROWS = 80, 24
 _PROGRAMS = 3
+_AGAIN = _("Install farense-tui again.")
 
 
 @dataclass(frozen=True)
 class Check:
-    """One line: what was looked at, how it is, what was found, and what to do about it."""
+    """One line: what was looked at, how it is, what was found, and what to do about it.
+
+    `name` and `level` are English; who shows them calls `gettext`.
+    """
 
     name: str
     level: Level
@@ -65,14 +71,18 @@ def python() -> Check:
     """The app's own Python, which is the worker's too."""
     version = ".".join(map(str, sys.version_info[:3]))
     level: Level = "ok" if sys.version_info >= _LEAST_PYTHON else "fail"
-    wanted = "Install Python 3.11 or newer." if level == "fail" else ""
+    wanted = _("Install Python 3.11 or newer.") if level == "fail" else ""
     return Check("Python", level, f"{version} ({sys.executable})", wanted)
 
 
 def machine(found: Machine) -> Check:
     """What it is."""
-    said = f"{found.chip}, {found.memory / GIB:.0f} GB, {found.cores} cores, {found.system}"
-    return Check("Machine", "ok", said)
+    said = ngettext(
+        "{chip}, {memory:.0f} GB, {cores} core, {system}",
+        "{chip}, {memory:.0f} GB, {cores} cores, {system}",
+        found.cores,
+    ).format(chip=found.chip, memory=found.memory / GIB, cores=found.cores, system=found.system)
+    return Check(mark("Machine"), "ok", said)
 
 
 def programs() -> list[tuple[str, int]]:
@@ -89,33 +99,39 @@ def programs() -> list[tuple[str, int]]:
 
 def memory(available: int, total: int, model: ModelState, largest: list[tuple[str, int]]) -> Check:
     """Free memory against the model's weights; and who else has it."""
-    said = f"{f.size(available)} of {f.size(total)} are free"
+    name = mark("Free memory")
+    said = _("{free} of {total} are free").format(free=f.size(available), total=f.size(total))
     if largest:
-        said += "; largest: " + ", ".join(f"{name} {f.size(size)}" for name, size in largest)
+        names = ", ".join(f"{name} {f.size(size)}" for name, size in largest)
+        said += "; " + _("largest: {names}").format(names=names)
     if available < model.bytes:
-        remedy = f"The model alone takes {f.size(model.bytes)}. Close other programs, or take"
-        return Check("Free memory", "fail", said, f"{remedy} a smaller model.")
+        remedy = _(
+            "The model alone takes {size}. Close other programs, or take a smaller model."
+        ).format(size=f.size(model.bytes))
+        return Check(name, "fail", said, remedy)
     if available < max(1.5 * model.bytes, 0.15 * total):
-        return Check("Free memory", "warn", said, "Close other programs before a long run.")
-    return Check("Free memory", "ok", said)
+        return Check(name, "warn", said, _("Close other programs before a long run."))
+    return Check(name, "ok", said)
 
 
 def swap(used: int) -> Check:
     """Swap in use tells that memory was short already."""
+    said = _("{size} in use").format(size=f.size(used))
     if used < GIB:
-        return Check("Swap", "ok", f"{f.size(used)} in use")
-    remedy = "Close other programs, or restart: a run that swaps is many times slower."
-    return Check("Swap", "warn", f"{f.size(used)} in use", remedy)
+        return Check(mark("Swap"), "ok", said)
+    remedy = _("Close other programs, or restart: a run that swaps is many times slower.")
+    return Check("Swap", "warn", said, remedy)
 
 
 def model(found: ModelState) -> Check:
     """Whether the profile's model is here."""
     if found.state == "here":
-        return Check("Model", "ok", f"{found.repo}, {f.size(found.bytes)}")
+        return Check(mark("Model"), "ok", f"{found.repo}, {f.size(found.bytes)}")
     if found.state == "download":
-        remedy = f"farense-tui models download {found.repo} gets it beforehand."
-        return Check("Model", "warn", f"{found.repo} is not here; a run downloads it", remedy)
-    remedy = "Give a folder, a repository (owner/name) or 'embedded' with --model."
+        said = _("{repo} is not here; a run downloads it").format(repo=found.repo)
+        remedy = _("farense-tui models download {repo} gets it beforehand.")
+        return Check("Model", "warn", said, remedy.format(repo=found.repo))
+    remedy = _("Give a folder, a repository (owner/name) or 'embedded' with --model.")
     return Check("Model", "fail", f"{found.repo}: {found.why}", remedy)
 
 
@@ -124,11 +140,13 @@ def data(found: Inspection) -> Check:
     summary = found.data
     rows = ", ".join(f"{count} {split}" for split, count in summary.rows.items())
     if summary.faults:
-        more = f" and {summary.fault_count - 1} more" if summary.fault_count > 1 else ""
-        remedy = "farense-tui data check DIR lists them all."
-        return Check("Data", "fail", f"{summary.faults[0]}{more}", remedy)
+        said, more = str(summary.faults[0]), summary.fault_count - 1
+        if more > 0:
+            said = _("{fault} and {n} more").format(fault=said, n=more)
+        remedy = _("farense-tui data check DIR lists them all.")
+        return Check(mark("Data"), "fail", said, remedy)
     if "valid" not in summary.rows:
-        remedy = "Without valid.jsonl nothing tells which adapter is best: data.valid_fraction."
+        remedy = _("Without valid.jsonl nothing tells which adapter is best: data.valid_fraction.")
         return Check("Data", "warn", f"{summary.path}: {rows}", remedy)
     return Check("Data", "ok", f"{summary.path}: {rows}")
 
@@ -143,51 +161,63 @@ def free_space(folder: Path) -> int:
 
 def disk(free: int, need: int) -> Check:
     """Free disk against what the run will write."""
-    said = f"{f.size(free)} free, a run writes about {f.size(need)}"
+    said = _("{free} free, a run writes about {need}").format(free=f.size(free), need=f.size(need))
     if free < need:
-        remedy = "Delete old runs, lower checkpoint.keep, or choose another --runs-dir."
-        return Check("Disk", "fail", said, remedy)
+        remedy = _("Delete old runs, lower checkpoint.keep, or choose another --runs-dir.")
+        return Check(mark("Disk"), "fail", said, remedy)
     if free < need + 2 * GIB:
-        return Check("Disk", "warn", said, "Make some space: macOS swaps to the same disk.")
+        return Check("Disk", "warn", said, _("Make some space: macOS swaps to the same disk."))
     return Check("Disk", "ok", said)
 
 
 def awake(found: Power) -> Check:
     """Whether the machine stays on until the run ends."""
-    said = []
-    if found.plugged is not None:
-        percent = f" at {found.percent} %" if found.percent is not None else ""
-        said.append("plugged in" if found.plugged else f"on battery{percent}")
-    if found.low_power:
-        said.append("in low power mode")
-    if found.sleep_after is not None:
-        when = f"sleeps after {found.sleep_after} min" if found.sleep_after else "never sleeps"
-        said.append("kept awake by a program" if found.held_awake else when)
-    text = ", ".join(said) or "no battery, and nothing known of sleep"
+    name, text = mark("Power"), ", ".join(_power(found))
+    text = text or _("no battery, and nothing known of sleep")
     if found.plugged is False:
-        return Check("Power", "warn", text, "Plug it in: a run takes hours, and is slower so.")
+        return Check(name, "warn", text, _("Plug it in: a run takes hours, and is slower so."))
     if found.low_power:
-        return Check("Power", "warn", text, "Turn low power mode off (System Settings, Battery).")
+        return Check(name, "warn", text, _("Turn low power mode off (System Settings, Battery)."))
     if found.sleep_after and not found.held_awake:
-        remedy = "caffeinate -i farense-tui keeps it awake; keep the lid open."
-        return Check("Power", "warn", text, remedy)
-    return Check("Power", "ok", text)
+        remedy = _("caffeinate -i farense-tui keeps it awake; keep the lid open.")
+        return Check(name, "warn", text, remedy)
+    return Check(name, "ok", text)
+
+
+def _power(found: Power) -> Iterator[str]:
+    if found.plugged:
+        yield _("plugged in")
+    elif found.plugged is False and found.percent is None:
+        yield _("on battery")
+    elif found.plugged is False:
+        yield _("on battery at {percent} %").format(percent=found.percent)
+    if found.low_power:
+        yield _("in low power mode")
+    if found.sleep_after is not None:
+        if found.held_awake:
+            yield _("kept awake by a program")
+        elif found.sleep_after:
+            yield _("sleeps after {minutes} min").format(minutes=found.sleep_after)
+        else:
+            yield _("never sleeps")
 
 
 def screen(found: Terminal) -> Check:
     """What the terminal can show."""
+    name = mark("Terminal")
     if not found.there:
-        return Check("Terminal", "ok", "none: the commands work, the app needs one")
-    colours = {0: "no colours", 1 << 24: "all colours"}.get(found.colours)
-    said = f"{found.name}, {found.columns}x{found.rows}, {colours or f'{found.colours} colours'}"
+        return Check(name, "ok", _("none: the commands work, the app needs one"))
+    colours = {0: _("no colours"), 1 << 24: _("all colours")}.get(found.colours)
+    colours = colours or _("{n} colours").format(n=found.colours)
+    said = f"{found.name}, {found.columns}x{found.rows}, {colours}"
     if not found.unicode:
-        remedy = "Set LANG to a UTF-8 locale, such as en_GB.UTF-8: the charts need it."
-        return Check("Terminal", "warn", f"{said}, no Unicode", remedy)
+        remedy = _("Set LANG to a UTF-8 locale, such as en_GB.UTF-8: the charts need it.")
+        return Check(name, "warn", f"{said}, {_('no Unicode')}", remedy)
     if found.columns < _LEAST_COLUMNS or found.rows < _LEAST_ROWS:
-        return Check("Terminal", "warn", said, "Make the window larger: 80x24 at the least.")
+        return Check(name, "warn", said, _("Make the window larger: 80x24 at the least."))
     if found.colours < 256:
-        return Check("Terminal", "warn", said, "The app works, but looks plain here.")
-    return Check("Terminal", "ok", said)
+        return Check(name, "warn", said, _("The app works, but looks plain here."))
+    return Check(name, "ok", said)
 
 
 def mlx(stop: task.Stop | None = None) -> Iterator[Check]:
@@ -195,52 +225,56 @@ def mlx(stop: task.Stop | None = None) -> Iterator[Check]:
     try:
         found = task.result_of("doctor", Request(), Findings, stop=stop)
     except FarenseError as error:
-        remedy = "Install farense-tui again."
-        yield Check("MLX", "fail", f"{error.title}: {error.detail[-200:]}", remedy)
+        yield Check("MLX", "fail", f"{error.title}: {error.detail[-200:]}", _AGAIN)
         return
     yield from told(found)
 
 
 def told(found: Findings) -> Iterator[Check]:
     """Say what the worker has found."""
-    versions = f"mlx {found.mlx or 'is missing'}, mlx_lm {found.mlx_lm or 'is missing'}"
+    missing = _("is missing")
+    versions = f"mlx {found.mlx or missing}, mlx_lm {found.mlx_lm or missing}"
     if found.fault:
-        yield Check("MLX", "fail", f"{versions}: {found.fault}", "Install farense-tui again.")
+        yield Check("MLX", "fail", f"{versions}: {found.fault}", _AGAIN)
         return
     wanted = _unwanted(found)
     if wanted:
-        yield Check("MLX", "warn", versions, f"It is tested with {wanted}.")
+        remedy = _("It is tested with {versions}.").format(versions=wanted)
+        yield Check("MLX", "warn", versions, remedy)
     else:
-        yield Check("MLX", "ok", f"{versions}, imported in {found.seconds:.1f} s")
+        said = _("{versions}, imported in {seconds:.1f} s")
+        yield Check("MLX", "ok", said.format(versions=versions, seconds=found.seconds))
     if found.on_gpu:
-        yield Check("Device", "ok", found.device)
+        yield Check(mark("Device"), "ok", found.device)
     else:
-        slow = "Training works, but slowly."
+        slow = _("Training works, but slowly.")
         if found.translated:
-            slow = "Install a Python for Apple chips (arm64)."
+            slow = _("Install a Python for Apple chips (arm64).")
         yield Check("Device", "warn", f"{found.device}: {found.why}", slow)
         if sys.platform == "linux":
             yield fast_blas(blas.find())
-    yield Check("Working set", "ok", _working_set(found))
+    yield Check(mark("Working set"), "ok", _working_set(found))
 
 
 def fast_blas(library: Path | None) -> Check:
     """Whether float32 products on a Linux CPU are fast: MLX's wheel brings a slow library."""
     if library:
-        return Check("BLAS", "ok", f"{library} is preloaded for the worker")
-    remedy = (
+        said = _("{library} is preloaded for the worker").format(library=library)
+        return Check("BLAS", "ok", said)
+    remedy = _(
         "Training takes many times longer without: apt install libopenblas0, dnf install openblas, "
         "or pip install 'farense-tui[fast-cpu]'. FARENSE_BLAS names another one."
     )
-    return Check("BLAS", "warn", "MLX's own, which is slow", remedy)
+    return Check("BLAS", "warn", _("MLX's own, which is slow"), remedy)
 
 
 def _working_set(found: Findings) -> str:
     limit = f.size(found.memory_limit)
     if found.on_gpu and found.memory:
         share = found.memory_limit / found.memory
-        return f"MLX may use {limit} well, {share:.0%} of the memory"
-    return f"MLX may use {limit}"
+        said = _("MLX may use {limit} well, {share:.0%} of the memory")
+        return said.format(limit=limit, share=share)
+    return _("MLX may use {limit}").format(limit=limit)
 
 
 def _unwanted(found: Findings) -> str:

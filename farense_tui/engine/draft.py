@@ -13,13 +13,17 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from worker.protocol.errors import FarenseError
+from worker.protocol.language import gettext as _
 from worker.protocol.profile import Profile, replace_setting
 from worker.protocol.runfolder import check_name
 from worker.protocol.settings import SETTINGS, Setting, get_origin_type, setting
 
 # Not part of a profile, but chosen with it: empty takes the next free name.
 RUN_NAME = Setting(
-    "run", "name", Annotated[str, Meta()], "the run and its folder; empty for the next free name"
+    "run",
+    "name",
+    Annotated[str, Meta()],
+    _("the run and its folder; empty for the next free name"),
 )
 ORDER = ("model", "data", "train", "lora", "checkpoint", "report", "memory", "profile")
 
@@ -98,7 +102,7 @@ class Draft:
             check_name(text)
         except FarenseError as error:
             return error.hint
-        return "is taken by another run" if (self.runs / text).exists() else ""
+        return _("is taken by another run") if (self.runs / text).exists() else ""
 
     def _base_value(self, name: str) -> Any:
         if name == RUN_NAME.name:

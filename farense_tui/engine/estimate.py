@@ -22,6 +22,7 @@ from farense_tui.engine.shape import Shape
 from worker.protocol import dataset
 from worker.protocol.errors import FarenseError, refused
 from worker.protocol.estimation import Facts, Probe, Probed, Request
+from worker.protocol.language import gettext as _
 from worker.protocol.profile import Profile
 
 # Share of its memory that macOS lets Metal use well: 66.7 % in every log found of 8, 16 and 32 GB
@@ -81,14 +82,16 @@ def estimate(
 
     first = made(profile)
     if first is None:
-        return Estimate(profile, None, why="nothing is known of the model's shape")
+        return Estimate(profile, None, why=_("nothing is known of the model's shape"))
     remedy = ladder.remedy(profile, made) if first.verdict not in ("fits", "unknown") else None
     return Estimate(profile, first, remedy, "" if first.known_lengths else _without(known))
 
 
 def _without(known: Facts) -> str:
-    why = f": {known.no_rows}" if known.no_rows else ""
-    return f"lengths are not known{why}; all rows are taken to be max_seq_length long"
+    if not known.no_rows:
+        return _("lengths are not known; all rows are taken to be max_seq_length long")
+    said = _("lengths are not known: {why}; all rows are taken to be max_seq_length long")
+    return said.format(why=known.no_rows)
 
 
 def where(known: Facts, memory: int = 0, disk: Path | None = None) -> Place:
@@ -113,7 +116,7 @@ def probe(
 ) -> Measured:
     """Take one real step on the micro-batch that takes most; corrects a forecast."""
     if made.forecast is None:
-        raise refused("there is nothing to measure", made.why, kind="model")
+        raise refused(_("there is nothing to measure"), made.why, kind="model")
     batch, cached = made.forecast.batch, made.forecast.trunk_disk > 0
     asked = Probe(
         profile=resolved(profile),
@@ -141,13 +144,16 @@ def refuse_hopeless(profile: Profile) -> None:
     least = minimum(found, profile)
     if least <= limit:
         return
-    smaller = profile.model.fallback
+    smaller = _("Take a smaller model.")
+    if profile.model.fallback:
+        smaller = _("--model {name} is smaller.").format(name=profile.model.fallback)
     raise refused(
-        "the run cannot fit into this machine's memory",
-        f"{profile.model.repo} with its adapter takes {least / GIB:.1f} GiB before the first "
-        f"example, {limit / GIB:.1f} GiB is the most that there is for it",
-        (f"--model {smaller} is smaller. " if smaller else "Take a smaller model. ")
-        + "farense-tui train --anyway starts it all the same.",
+        _("the run cannot fit into this machine's memory"),
+        _(
+            "{repo} with its adapter takes {least:.1f} GiB before the first example, "
+            "{limit:.1f} GiB is the most that there is for it"
+        ).format(repo=profile.model.repo, least=least / GIB, limit=limit / GIB),
+        f"{smaller} " + _("farense-tui train --anyway starts it all the same."),
         kind="memory",
     )
 

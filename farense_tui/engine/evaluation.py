@@ -12,6 +12,7 @@ import msgspec
 from farense_tui.engine import task
 from worker.protocol.errors import refused, usage
 from worker.protocol.evaluation import Adapter, Candidate, Report, Request, Row, Score
+from worker.protocol.language import gettext as _
 from worker.protocol.profile import Config
 from worker.protocol.runfolder import RunFolder, disk_error, write_atomically
 from worker.protocol.task import Progress
@@ -44,14 +45,14 @@ def request(
     adapter, and for runs with different data.
     """
     if rows < 0 or max_tokens < 0:
-        raise usage("a number below 0", hint="--rows and --max-tokens are 0 (all) or more.")
+        raise usage(_("a number below 0"), hint=_("--rows and --max-tokens are 0 (all) or more."))
     configs = [run.read_config() for run in runs]
     folders = {data} if data else {config.data.path for config in configs}
     if len(folders) > 1:
         raise refused(
-            "the runs were trained on different data",
+            _("the runs were trained on different data"),
             "\n".join(sorted(folders)),
-            "--data DIR says on which they are to be measured.",
+            _("--data DIR says on which they are to be measured."),
             kind="data",
         )
     trains = [config.train for config in configs]
@@ -89,9 +90,9 @@ def adapter_of(run: RunFolder) -> Path:
     """Give the folder of the run's best adapter; FarenseError (refused) if there is none yet."""
     if not has_adapter(run):
         raise refused(
-            f"run {run.name} has no adapter yet",
+            _("run {name} has no adapter yet").format(name=run.name),
             str(run.adapters),
-            "It is written with the first checkpoint.",
+            _("It is written with the first checkpoint."),
             kind="adapter",
         )
     return run.adapters

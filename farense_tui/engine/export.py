@@ -15,6 +15,7 @@ from farense_tui.engine.state import fold
 from farense_tui.engine.tail import Tail
 from worker.protocol.errors import FarenseError, refused
 from worker.protocol.export import MANIFEST, Exported, Precision, Request
+from worker.protocol.language import gettext as _
 from worker.protocol.runfolder import RunFolder, disk_error
 from worker.protocol.task import Progress
 
@@ -80,13 +81,14 @@ def _check_place(to: Path, overwrite: bool) -> None:
     if not to.exists() or (to.is_dir() and not any(to.iterdir())):
         return
     if not (to / MANIFEST).is_file():
-        raise _taken(to, "It is not an export of farense-tui.", "Give another folder.")
+        raise _taken(to, _("It is not an export of farense-tui."), _("Give another folder."))
     if not overwrite:
-        raise _taken(to, "It is an earlier export.", "--overwrite replaces it.")
+        raise _taken(to, _("It is an earlier export."), _("--overwrite replaces it."))
 
 
 def _taken(to: Path, detail: str, hint: str) -> FarenseError:
-    return refused(f"there is a folder {to} already", detail, hint, kind="exists")
+    title = _("there is a folder {folder} already").format(folder=to)
+    return refused(title, detail, hint, kind="exists")
 
 
 def _put(beside: Path, to: Path) -> None:

@@ -15,10 +15,11 @@ from farense_tui.engine.memory_model import Fit, MicroBatch, Parts
 from farense_tui.engine.shape import Shape
 from farense_tui.engine.workload import Workload
 from worker.protocol.estimation import Probed, Rows
+from worker.protocol.language import gettext as _
 from worker.protocol.profile import Profile
 
 GIB = 1 << 30
-Verdict = Literal["fits", "tight", "will not fit", "unknown"]
+Verdict = Literal["fits", "tight", "will not fit", "unknown"]  # not translated: keys
 
 # Python, MLX and the tokenizer, outside of what MLX counts (measured: 0.13 to 0.2 GiB on Linux).
 PROCESS = 200 << 20
@@ -251,7 +252,7 @@ def _verdict(found: Forecast, profile: Profile, place: Place) -> Verdict:
     if not found.limit:
         return "unknown"
     if found.needed > profile.memory.critical * found.limit:
-        return "will not fit"
+        return "will not fit"  # not translated: a key
     short = place.available is not None and found.needed > place.available
     if found.needed + found.cache > profile.memory.warning * found.limit or short:
         return "tight"
@@ -275,7 +276,7 @@ def _speed(
     """Floating-point operations a second, and where that is from."""
     if measured and measured.probed.seconds > 0:
         made = workload.flops(shape, profile, measured.batch, cached=measured.cached)
-        return made / measured.probed.seconds, "measured"
+        return made / measured.probed.seconds, _("measured")
     return published(place.chip)
 
 
@@ -294,4 +295,4 @@ def published(chip: str) -> tuple[float | None, str]:
     name = chip.removeprefix("Apple ").strip()
     if name not in _CHIPS:
         return None, ""
-    return _CHIPS[name] * 1e12 * _SHARE, "from published runs on an M1 Max"
+    return _CHIPS[name] * 1e12 * _SHARE, _("from published runs on an M1 Max")

@@ -5,8 +5,10 @@ from __future__ import annotations
 from farense_tui.engine import format as f
 from farense_tui.engine.estimate import Estimate
 from farense_tui.engine.forecast import GIB, Forecast
+from farense_tui.engine.words import verdict
+from worker.protocol.language import gettext as _
 
-_MARKS = {"fits": "✓", "tight": "!", "will not fit": "✗", "unknown": "?"}
+_MARKS = {"fits": "✓", "tight": "!", "will not fit": "✗", "unknown": "?"}  # not translated: keys
 
 
 def mark(found: Forecast) -> str:
@@ -16,18 +18,21 @@ def mark(found: Forecast) -> str:
 
 def used(found: Forecast) -> str:
     """Say how much memory it takes of how much: `3.1 of 5.3 GiB`."""
-    most = "" if found.known_lengths else "up to "
-    return f"{most}{found.needed / GIB:.1f} of {found.limit / GIB:.1f} GiB"
+    said = _("{needed:.1f} of {limit:.1f} GiB")
+    if not found.known_lengths:
+        said = _("up to {needed:.1f} of {limit:.1f} GiB")
+    return said.format(needed=found.needed / GIB, limit=found.limit / GIB)
 
 
 def line(made: Estimate) -> str:
     """Tell a forecast in a line."""
     found = made.forecast
     if found is None:
-        return f"forecast: unknown, {made.why}"
-    said = f"forecast: {found.verdict}, {used(found)}"
+        return _("forecast: unknown, {why}").format(why=made.why)
+    said = _("forecast: {verdict}, {used}").format(verdict=verdict(found.verdict), used=used(found))
     if found.run_seconds:
-        said += f", about {f.duration(found.run_seconds)}"
+        said += ", " + _("about {time}").format(time=f.duration(found.run_seconds))
     if made.remedy:
-        said += f"; {made.remedy.forecast.verdict} with {made.remedy.words}"
+        then = verdict(made.remedy.forecast.verdict)
+        said += "; " + _("{verdict} with {how}").format(verdict=then, how=made.remedy.words)
     return said

@@ -6,7 +6,14 @@ import time
 from math import isfinite
 from pathlib import Path
 
+from worker.protocol.language import gettext as _
+
 UNKNOWN = "—"
+_AGO = (
+    (_("{n} min ago"), 60, 60),
+    (_("{n} h ago"), 3600, 48),
+    (_("{n} days ago"), 86400, 31),
+)
 
 
 def size(count: float | None) -> str:
@@ -51,11 +58,11 @@ def from_here(text: str) -> str:
 def ago(then: float, now: float) -> str:
     """How long ago, roughly: `now`, `3 min ago`, `2 h ago`, `5 days ago`; a date after a month."""
     seconds = max(0.0, now - then)
-    for unit, length, upto in (("min", 60, 60), ("h", 3600, 48), ("days", 86400, 31)):
+    for text, length, upto in _AGO:
         if seconds < 60:
-            return "now"
+            return _("now")
         if seconds < length * upto:
-            return f"{int(seconds / length)} {unit} ago"
+            return text.format(n=int(seconds / length))
     return time.strftime("%Y-%m-%d", time.localtime(then))
 
 
@@ -63,7 +70,7 @@ def loss(value: float | None) -> str:
     """Four decimals, as trainers print it."""
     if value is None:
         return UNKNOWN
-    return f"{value:.4f}" if isfinite(value) else "not finite"
+    return f"{value:.4f}" if isfinite(value) else _("not finite")
 
 
 def rate(value: float | None) -> str:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import psutil
 
+from worker.protocol.language import gettext as _
+
 GIB = 1 << 30
 
 
@@ -63,7 +65,7 @@ def parse_cpuinfo(text: str) -> str:
     """Find the processor's name in /proc/cpuinfo."""
     for line in text.splitlines():
         key, _, value = line.partition(":")
-        if key.strip() in ("model name", "Model", "Hardware"):
+        if key.strip() in ("model name", "Model", "Hardware"):  # not translated: the kernel's words
             return value.strip()
     return ""
 
@@ -88,7 +90,7 @@ def _backend() -> str:
     """Which MLX is installed; whether it really computes there, the worker says when it runs."""
     installed = {dist.metadata["Name"] or "" for dist in metadata.distributions(name="mlx")}
     if not installed:
-        return "MLX is not installed"
+        return _("MLX is not installed")
     if platform.system() == "Darwin" and platform.machine() == "arm64":
         return "Metal"
     for name in ("mlx-cuda-13", "mlx-cuda-12"):

@@ -26,6 +26,8 @@ from farense_tui.engine.mlx_lm_config import (
 )
 from worker.protocol import dataset
 from worker.protocol.errors import refused
+from worker.protocol.language import gettext as _
+from worker.protocol.language import ngettext
 from worker.protocol.profile import Profile, replace_setting
 from worker.protocol.settings import setting
 
@@ -55,7 +57,9 @@ def read(path: Path) -> Imported:
     if translation.faults:
         number = len(translation.faults)
         raise refused(
-            f"{path} has {number} fault{'s' if number > 1 else ''}",
+            ngettext("{path} has {n} fault", "{path} has {n} faults", number).format(
+                path=path, n=number
+            ),
             "\n".join(translation.faults),
             kind="import",
         )
@@ -73,7 +77,8 @@ class _Translation:
         self.faults: list[str] = []
         self.made = Imported(Profile())
         self._set("profile.title", path.stem, "")
-        self._set("profile.description", f"imported from {path.name}", "")
+        description = _("imported from {name}").format(name=path.name)
+        self._set("profile.description", description, "")
 
     def all(self) -> None:
         """Go through all keys, those of mlx_lm's that the file leaves out as well."""
@@ -100,12 +105,13 @@ class _Translation:
         given = self._mapping("lora_parameters")
         if self._values["fine_tune_type"] == "full":
             if "lora_parameters" in self._file.values:
-                self._leave("lora_parameters", "fine_tune_type is full")
+                self._leave("lora_parameters", _("fine_tune_type is full"))
             return
         for name in ("rank", "scale", "dropout"):
             if name not in given:
                 value = DEFAULTS["lora_parameters"][name]
-                self._change("lora_parameters", f"{name} is missing, {value} is taken for it")
+                remark = _("{name} is missing, {value} is taken for it")
+                self._change("lora_parameters", remark.format(name=name, value=value))
             default = DEFAULTS["lora_parameters"][name]
             self._set(f"lora.{name}", given.get(name, default), f"lora_parameters.{name}")
         if given.get("keys") is not None:
@@ -114,11 +120,15 @@ class _Translation:
             keys = ", ".join(self.made.profile.lora.keys)
             self._change(
                 "lora_parameters.keys",
-                f"none: mlx_lm adapts every linear layer of a block, lora.keys names {keys}",
+                _(
+                    "none: mlx_lm adapts every linear layer of a block, lora.keys names {keys}"
+                ).format(keys=keys),
             )
         for name in given.keys() - {"rank", "scale", "dropout", "keys"}:
-            hint = "; lora.scale is alpha / rank" if name == "alpha" else ""
-            self._leave(f"lora_parameters.{name}", f"mlx_lm does not use it{hint}")
+            remark = _("mlx_lm does not use it")
+            if name == "alpha":
+                remark = _("mlx_lm does not use it; lora.scale is alpha / rank")
+            self._leave(f"lora_parameters.{name}", remark)
 
     def _optimizer(self) -> None:
         name = str(self._values["optimizer"]).lower()
@@ -126,10 +136,11 @@ class _Translation:
         configs = self._mapping("optimizer_config")
         for other in configs.keys() - {name}:
             if configs[other]:
-                self._leave(f"optimizer_config.{other}", f"the optimizer is {name}")
+                remark = _("the optimizer is {name}").format(name=name)
+                self._leave(f"optimizer_config.{other}", remark)
         given = configs.get(name) or {}
         if not isinstance(given, dict):
-            self._fault(f"optimizer_config.{name}", "must be keys with values")
+            self._fault(f"optimizer_config.{name}", _("must be keys with values"))
             return
         if name in WEIGHT_DECAY:
             decay = given.get("weight_decay", WEIGHT_DECAY[name])
@@ -141,9 +152,11 @@ class _Translation:
                 continue
             key = f"optimizer_config.{name}.{option}"
             if option not in here:
-                self._leave(key, f"{name} has no such option")
+                self._leave(key, _("{name} has no such option").format(name=name))
             elif value != here[option]:
-                remark = f"{value} in mlx_lm, always {here[option]} here"
+                remark = _("{there} in mlx_lm, always {here} here").format(
+                    there=value, here=here[option]
+                )
                 (self._leave if option in given else self._change)(key, remark)
 
     def _schedule(self) -> None:
@@ -154,16 +167,17 @@ class _Translation:
         given = self._mapping("lr_schedule")
         arguments = given.get("arguments")
         if not isinstance(arguments, list) or not arguments:
-            self._fault("lr_schedule", "needs `name` and a list of `arguments`")
+            self._fault("lr_schedule", _("needs `name` and a list of `arguments`"))
             return
         if "learning_rate" in self._file.values and self._values["learning_rate"] != arguments[0]:
-            self._leave("learning_rate", f"mlx_lm takes {arguments[0]} from lr_schedule")
+            remark = _("mlx_lm takes {rate} from lr_schedule").format(rate=arguments[0])
+            self._leave("learning_rate", remark)
         self._set("train.learning_rate", arguments[0], "lr_schedule.arguments")
         self._set("train.warmup_steps", given.get("warmup") or 0, "lr_schedule.warmup")
         if given.get("warmup_init"):
-            self._leave("lr_schedule.warmup_init", "the warm-up begins at 0")
+            self._leave("lr_schedule.warmup_init", _("the warm-up begins at 0"))
         for name in given.keys() - {"name", "arguments", "warmup", "warmup_init"}:
-            self._leave(f"lr_schedule.{name}", "mlx_lm does not use it")
+            self._leave(f"lr_schedule.{name}", _("mlx_lm does not use it"))
         self._decay(str(given.get("name")), arguments)
 
     def _decay(self, name: str, arguments: list[Any]) -> None:
@@ -174,14 +188,14 @@ class _Translation:
             final, steps = arguments[1], arguments[2]
             schedule = "constant" if final == arguments[0] else "linear"
         else:
-            self._leave("lr_schedule", f"{name} is not offered; the rate stays as it begins")
+            remark = _("{name} is not offered; the rate stays as it begins").format(name=name)
+            self._leave("lr_schedule", remark)
             return
         self._set("train.schedule", schedule, "lr_schedule.name")
         if schedule != "constant":
             self._set("train.final_learning_rate", final, "lr_schedule.arguments")
-            self._change(
-                "lr_schedule.arguments", f"it ends with the last step, not after {steps} updates"
-            )
+            remark = _("it ends with the last step, not after {steps} updates")
+            self._change("lr_schedule.arguments", remark.format(steps=steps))
 
     def _cadences(self) -> None:
         accumulation = self.made.profile.train.grad_accumulation
@@ -190,32 +204,35 @@ class _Translation:
             if accumulation > 1 and isinstance(value, int) and value > 0:
                 steps = max(1, round(value / accumulation))
                 if key in self._file.values:
-                    self._change(key, f"{value} micro-batches are {name} = {steps} steps")
+                    remark = _("{n} micro-batches are {name} = {steps} steps")
+                    self._change(key, remark.format(n=value, name=name, steps=steps))
                 value = steps
             self._set(name, value, key)
 
     def _epochs(self) -> None:
         iters, train = self._values["iters"], self.made.profile.train
         if isinstance(iters, bool) or not isinstance(iters, int) or iters < 1:
-            self._fault("iters", f"must be a whole number from 1, not {iters!r}")
+            remark = _("must be a whole number from 1, not {value!r}").format(value=iters)
+            self._fault("iters", remark)
             return
         folder = Path(self.made.profile.data.path).expanduser()
         rows = dataset.summarise(folder).rows.get("train", 0) if folder.is_dir() else 0
         if not folder.is_dir():
-            self._leave("data", f"there is no folder {folder} here; train --data DIR gives another")
+            remark = _("there is no folder {folder} here; train --data DIR gives another")
+            self._leave("data", remark.format(folder=folder))
         if not rows:
-            self._leave(
-                "iters",
-                f"how many rows there are is not known, train.epochs is left at {train.epochs}",
-            )
+            remark = _("how many rows there are is not known, train.epochs is left at {epochs}")
+            self._leave("iters", remark.format(epochs=train.epochs))
             return
         passes = iters * train.batch_size / rows
         epochs = max(1, round(passes))
         self._set("train.epochs", epochs, "iters")
         self._change(
             "iters",
-            f"{iters} micro-batches of {train.batch_size} are {passes:.2f} passes over {rows} "
-            f"rows: train.epochs = {epochs}",
+            _(
+                "{iters} micro-batches of {size} are {passes:.2f} passes over {rows} rows: "
+                "train.epochs = {epochs}"
+            ).format(iters=iters, size=train.batch_size, passes=passes, rows=rows, epochs=epochs),
         )
 
     def _adapter(self) -> None:
@@ -225,12 +242,15 @@ class _Translation:
         path = Path(str(given))
         if path.name == "adapters.safetensors":
             self._set("model.adapter", str(path.parent), "resume_adapter_file")
-            self._change("resume_adapter_file", f"the run starts from the folder {path.parent}")
+            remark = _("the run starts from the folder {folder}").format(folder=path.parent)
+            self._change("resume_adapter_file", remark)
         else:
             self._leave(
                 "resume_adapter_file",
-                "a run starts from a folder with adapters.safetensors and adapter_config.json: "
-                "copy the file into one under that name and set model.adapter",
+                _(
+                    "a run starts from a folder with adapters.safetensors and adapter_config.json: "
+                    "copy the file into one under that name and set model.adapter"
+                ),
             )
 
     def _others(self) -> None:
@@ -242,13 +262,13 @@ class _Translation:
                 if value not in (None, DEFAULTS.get(key)):
                     self._leave(key, NO_PLACE[key])
             elif key == "train" and not value:
-                self._leave(key, "a profile is for training")
+                self._leave(key, _("a profile is for training"))
             elif key not in DEFAULTS:
                 near = difflib.get_close_matches(key, DEFAULTS, n=1)
-                hint = f" Did you mean {near[0]}?" if near else ""
-                self._leave(key, f"mlx_lm.lora does not know it.{hint}")
+                hint = " " + _("Did you mean {name}?").format(name=near[0]) if near else ""
+                self._leave(key, _("mlx_lm.lora does not know it.") + hint)
         for key in self._file.twice:
-            self._leave(key, "it is given more than once; the last one counts")
+            self._leave(key, _("it is given more than once; the last one counts"))
 
     # ---- what they share ----------------------------------------------------------------------
 
@@ -256,7 +276,7 @@ class _Translation:
         value = self._values[key]
         if isinstance(value, dict):
             return {str(name): each for name, each in value.items()}
-        self._fault(key, "must be keys with values")
+        self._fault(key, _("must be keys with values"))
         return {}
 
     def _set(self, name: str, value: Any, key: str) -> None:

@@ -10,6 +10,7 @@ from farense_tui.engine import format as show
 from farense_tui.engine.text import clean
 from worker.protocol import events
 from worker.protocol.events import number
+from worker.protocol.language import gettext as _
 
 Kind = Literal[
     "step", "validation", "checkpoint", "sample", "phase", "info", "warning", "error", "end"
@@ -17,19 +18,22 @@ Kind = Literal[
 _KEPT = 1000
 # The others are over in moments and leave a line of their own: a loss, a path, an answer.
 _PHASES = {
-    "starting": "the worker starts",
-    "downloading": "downloading the model",
-    "loading_model": "loading the model",
-    "precomputing": "computing the frozen layers once",
-    "tokenizing": "turning the texts into tokens",
-    "paused": "paused",
-    "stopping": "stopping: finishing the step and saving",
+    "starting": _("the worker starts"),
+    "downloading": _("downloading the model"),
+    "loading_model": _("loading the model"),
+    "precomputing": _("computing the frozen layers once"),
+    "tokenizing": _("turning the texts into tokens"),
+    "paused": _("paused"),
+    "stopping": _("stopping: finishing the step and saving"),
 }
 _ENDS = {
-    "completed": "completed",
-    "stopped": "stopped by the user",
-    "early_stopping": "stopped early: the validation loss no longer falls",
+    "completed": _("completed at step {step}"),
+    "stopped": _("stopped by the user at step {step}"),
+    "early_stopping": _("stopped early: the validation loss no longer falls at step {step}"),
 }
+
+
+_BEST = "  " + _("best so far")
 
 
 class Entry(NamedTuple):
@@ -105,7 +109,7 @@ class Journal:
     def _phase(self, event: events.Phase) -> str | None:
         text = _PHASES.get(event.name)
         if self._paused and text is None:
-            text = "continued"
+            text = _("continued")
         self._paused = event.name == "paused"
         return text
 
@@ -130,39 +134,54 @@ def _line(event: events.AnyEvent) -> tuple[Kind, str]:
         case events.RunStarted():
             return "phase", _started(event)
         case events.RunStopped():
-            return "end", f"{_ENDS[event.reason]} at step {event.step}"
+            return "end", _ENDS[event.reason].format(step=event.step)
         case events.RunFailed():
-            return "error", clean(f"failed at step {event.step}: {event.title}")
+            text = _("failed at step {step}: {what}").format(step=event.step, what=event.title)
+            return "error", clean(text)
         case _:
             return "phase", ""
 
 
 def _step(event: events.Step) -> str:
-    return (
-        f"step {event.step:>6}  loss {show.loss(number(event.loss))}  "
-        f"lr {show.rate(event.learning_rate)}  {show.speed(event.tokens_per_second)} tok/s"
+    return _("step {step:>6}  loss {loss}  lr {rate}  {speed} tok/s").format(
+        step=event.step,
+        loss=show.loss(number(event.loss)),
+        rate=show.rate(event.learning_rate),
+        speed=show.speed(event.tokens_per_second),
     )
 
 
 def _validation(event: events.Validation) -> str:
-    best = "  best so far" if event.best else ""
-    perplexity = number(event.perplexity)
-    return (
-        f"step {event.step:>6}  validation loss {show.loss(number(event.loss))}  "
-        f"perplexity {perplexity:.4g}{best}"
+    text = _("step {step:>6}  validation loss {loss}  perplexity {perplexity:.4g}").format(
+        step=event.step,
+        loss=show.loss(number(event.loss)),
+        perplexity=number(event.perplexity),
     )
+    return text + (_BEST if event.best else "")
 
 
 def _checkpoint(event: events.Checkpoint) -> str:
-    best = "  best so far" if event.best else ""
-    return (
-        f"step {event.step:>6}  checkpoint, {show.size(event.bytes)} in {event.seconds:.1f} s{best}"
+    text = _("step {step:>6}  checkpoint, {size} in {seconds:.1f} s").format(
+        step=event.step, size=show.size(event.bytes), seconds=event.seconds
     )
+    return text + (_BEST if event.best else "")
 
 
 def _started(event: events.RunStarted) -> str:
-    verb = f"resumed after step {event.resumed_from_step}" if event.resumed_from_step else "started"
+    text = (
+        _(
+            "resumed after step {from_step} on {device}: {trainable} of {total} parameters, "
+            "{steps} steps"
+        )
+        if event.resumed_from_step
+        else _("started on {device}: {trainable} of {total} parameters, {steps} steps")
+    )
     return clean(
-        f"{verb} on {event.device}: {show.count(event.trainable_parameters)} of "
-        f"{show.count(event.total_parameters)} parameters, {event.total_steps} steps"
+        text.format(
+            from_step=event.resumed_from_step,
+            device=event.device,
+            trainable=show.count(event.trainable_parameters),
+            total=show.count(event.total_parameters),
+            steps=event.total_steps,
+        )
     )

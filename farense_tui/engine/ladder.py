@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from farense_tui.engine.forecast import Forecast
+from worker.protocol.language import gettext as _
 from worker.protocol.profile import Profile, replace_setting
 
 _LAYERS = (16, 8, 4)
@@ -30,17 +31,17 @@ class Remedy:
         more = made.pop("train.grad_accumulation", None)
         if more:
             made["train.batch_size"] = f"{made['train.batch_size']} x {more}"
-        return ", ".join(_WORDS[name].format(value) for name, value in made.items())
+        return ", ".join(_WORDS[name].format(value=value) for name, value in made.items())
 
 
 _WORDS = {
-    "train.batch_size": "batch {}",
-    "train.grad_checkpoint": "gradient checkpoints",
-    "train.trunk_cache": "frozen layers stored",
-    "lora.num_layers": "{} layers",
-    "train.max_seq_length": "{} tokens",
-    "lora.rank": "rank {}",
-    "model.repo": "{}",
+    "train.batch_size": _("batch {value}"),
+    "train.grad_checkpoint": _("gradient checkpoints"),
+    "train.trunk_cache": _("frozen layers stored"),
+    "lora.num_layers": _("{value} layers"),
+    "train.max_seq_length": _("{value} tokens"),
+    "lora.rank": _("rank {value}"),
+    "model.repo": "{value}",
 }
 
 

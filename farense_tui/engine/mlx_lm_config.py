@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from worker.protocol.language import gettext as _
+
 # mlx_lm.lora.CONFIG_DEFAULTS of mlx_lm 0.32; a test compares them.
 DEFAULTS: dict[str, Any] = {
     "model": "Qwen/Qwen3-0.6b",
@@ -58,18 +60,20 @@ CADENCES = {
 }
 # Keys without a place in a profile, and why.
 NO_PLACE = {
-    "val_batches": "every validation goes through all rows of valid.jsonl",
-    "test": "farense-tui evaluate RUN looks at test.jsonl",
-    "test_batches": "farense-tui evaluate RUN looks at all of test.jsonl",
-    "adapter_path": "the adapter is in RUN/adapters; farense-tui export RUN --to DIR copies it",
-    "clear_cache_threshold": "mlx_lm.lora does not use it; memory.cache_limit_gb limits the cache",
-    "report_to": "runs are reported to nobody; RUN/events.jsonl has all there is to report",
-    "project_name": "runs are reported to nobody",
-    "config": "one file makes one profile",
-    "hf_dataset": "save its rows as DIR/train.jsonl and give train --data DIR",
+    "val_batches": _("every validation goes through all rows of valid.jsonl"),
+    "test": _("farense-tui evaluate RUN looks at test.jsonl"),
+    "test_batches": _("farense-tui evaluate RUN looks at all of test.jsonl"),
+    "adapter_path": _("the adapter is in RUN/adapters; farense-tui export RUN --to DIR copies it"),
+    "clear_cache_threshold": _(
+        "mlx_lm.lora does not use it; memory.cache_limit_gb limits the cache"
+    ),
+    "report_to": _("runs are reported to nobody; RUN/events.jsonl has all there is to report"),
+    "project_name": _("runs are reported to nobody"),
+    "config": _("one file makes one profile"),
+    "hf_dataset": _("save its rows as DIR/train.jsonl and give train --data DIR"),
 }
 FEATURES = ("prompt_feature", "completion_feature", "chat_feature", "text_feature")
-RENAME = 'rows have the keys "messages", "prompt" and "completion", or "text"; rename theirs'
+RENAME = _('rows have the keys "messages", "prompt" and "completion", or "text"; rename theirs')
 # What an optimizer has here that a profile does not set.
 FIXED_OPTIONS: dict[str, dict[str, Any]] = {
     "adam": {"betas": [0.9, 0.999], "eps": 1e-8, "bias_correction": True},

@@ -40,18 +40,19 @@ def adapter_card(made: Made) -> str:
     return _card(
         made,
         "adapter",
-        f"A {_kind(made.config)} adapter of {base}, as mlx_lm reads it.",
+        f"A {_kind(made.config)} adapter of {base}, as mlx_lm reads it.",  # not translated: Hub
         f'mlx_lm.generate --model {base} --adapter-path . --prompt "..."',
     )
 
 
 def fused_card(made: Made) -> str:
     """Describe the fused model."""
-    base = base_model(made.config.model.repo)
+    base, kind = base_model(made.config.model.repo), _kind(made.config)
+    lead = f"{base} with a {kind} adapter fused into its weights"  # not translated: Hub
     return _card(
         made,
         "model",
-        f"{base} with a {_kind(made.config)} adapter fused into its weights, as mlx_lm reads it.",
+        f"{lead}, as mlx_lm reads it.",  # not translated: Hub
         'mlx_lm.generate --model . --prompt "..."',
     )
 
@@ -70,50 +71,54 @@ def _card(made: Made, what: str, lead: str, use: str) -> str:
         "",
         f"    {clean(use)}",
         "",
-        "## How it was made",
+        "## How it was made",  # not translated: Hub
         "",
         *_facts(made),
     ]
     if made.measured:
-        parts += ["", "## On the test set", "", *_scores(made.measured)]
-    return "\n".join([*parts, "", f"Trained and exported with farense-tui {__version__}.", ""])
+        parts += ["", "## On the test set", "", *_scores(made.measured)]  # not translated: Hub
+    end = f"Trained and exported with farense-tui {__version__}."  # not translated: Hub
+    return "\n".join([*parts, "", end, ""])
 
 
 def _kind(config: Config) -> str:
-    return {"lora": "LoRA", "dora": "DoRA", "full": "full fine-tuning"}[config.train.fine_tune_type]
+    kinds = {"lora": "LoRA", "dora": "DoRA", "full": "full fine-tuning"}  # not translated: Hub
+    return kinds[config.train.fine_tune_type]
 
 
 def _facts(made: Made) -> list[str]:
     train, lora, state = made.config.train, made.config.lora, made.state
     examples = state.started.train_examples if state.started else 0
     best = state.best
+    on = "the answers" if train.mask_prompt else "every token"  # not translated: Hub
     facts = [
         ("examples", f"{examples} of {Path(made.config.data.path).name}"),
         ("steps", f"{state.step} of {made.config.effective_batch} examples"),
         ("epochs", f"{state.epoch:.2f}"),
-        ("longest example", f"{train.max_seq_length} tokens"),
+        ("longest example", f"{train.max_seq_length} tokens"),  # not translated: Hub
         ("optimizer", f"{train.optimizer}, rate {train.learning_rate:g}, {train.schedule}"),
-        ("trained on", "the answers" if train.mask_prompt else "every token"),
+        ("trained on", on),  # not translated: Hub
     ]
     if train.fine_tune_type != "full":
-        facts.append(("rank, scale", f"{lora.rank}, {lora.scale:g}"))
+        facts.append(("rank, scale", f"{lora.rank}, {lora.scale:g}"))  # not translated: Hub
     if best is not None:
-        facts.append(("best validation loss", f"{f.loss(best.loss)} after step {best.step}"))
+        reached = f"{f.loss(best.loss)} after step {best.step}"  # not translated: Hub
+        facts.append(("best validation loss", reached))  # not translated: Hub
     return ["| | |", "| --- | --- |", *(f"| {key} | {_cell(value)} |" for key, value in facts)]
 
 
 def _scores(report: Report) -> list[str]:
     lines = [
-        f"{report.measured} rows that were not trained on, greedy answers.",
+        f"{report.measured} rows that were not trained on, greedy answers.",  # not translated: Hub
         "",
-        "| | loss | exact match | token F1 | chrF |",
+        "| | loss | exact match | token F1 | chrF |",  # not translated: Hub
         "| --- | --- | --- | --- | --- |",
     ]
     for score in report.scores:
         exact = f.UNKNOWN if score.exact_match is None else f"{score.exact_match:.1%}"
         f1 = f.UNKNOWN if score.token_f1 is None else f"{score.token_f1:.1%}"
         chrf = f.UNKNOWN if score.chrf is None else f"{score.chrf:.1f}"
-        name = _cell(score.name or "base model")
+        name = _cell(score.name or "base model")  # not translated: Hub
         lines.append(f"| {name} | {f.loss(score.loss)} | {exact} | {f1} | {chrf} |")
     return lines
 

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from farense_tui.engine import models
 from farense_tui.engine.assets import embedded_model
+from worker.protocol.language import gettext as _
 
 Source = Literal["embedded", "cache", "folder"]
 
@@ -116,8 +117,10 @@ def _weights(config: dict[str, Any]) -> str:
     quantised = config.get("quantization") or config.get("quantization_config")
     if isinstance(quantised, dict) and quantised.get("bits"):
         mode = quantised.get("mode") or ""
-        named = f"{mode}, " if mode not in ("", "affine") else ""
-        return f"{named}{quantised['bits']} bits, groups of {quantised.get('group_size', '?')}"
+        said = _("{bits} bits, groups of {size}").format(
+            bits=quantised["bits"], size=quantised.get("group_size", "?")
+        )
+        return said if mode in ("", "affine") else f"{mode}, {said}"
     return str(config.get("torch_dtype") or config.get("dtype") or "")
 
 

@@ -10,6 +10,7 @@ from typing import Literal
 
 from farense_tui.engine.assets import embedded_model
 from worker.protocol.errors import FarenseError, refused
+from worker.protocol.language import gettext as _
 
 EMBEDDED = "embedded"
 
@@ -42,7 +43,8 @@ def _locate(repo: str, revision: str) -> ModelState:
     if folder.exists() or repo.startswith(("/", ".", "~")):
         return _folder(repo, folder)
     if repo.count("/") != 1 or repo.endswith("/"):
-        return ModelState(repo, "missing", why="neither a folder nor a repository (owner/name)")
+        why = _("neither a folder nor a repository (owner/name)")
+        return ModelState(repo, "missing", why=why)
     cached = _cached(repo, revision)
     if cached is None:
         return ModelState(repo, "download")
@@ -63,24 +65,28 @@ def resolve(repo: str, revision: str = "") -> str:
 def missing(found: ModelState) -> FarenseError:
     """Say that a model is nowhere, and what would be."""
     return refused(
-        f"there is no model {found.repo}",
+        _("there is no model {repo}").format(repo=found.repo),
         found.why,
-        "Give a folder with config.json and *.safetensors, a Hugging Face repository "
-        f"(owner/name), or {EMBEDDED!r}.",
+        _(
+            "Give a folder with config.json and *.safetensors, a Hugging Face repository "
+            "(owner/name), or {embedded!r}."
+        ).format(embedded=EMBEDDED),
         kind="model",
     )
 
 
 def _folder(repo: str, folder: Path) -> ModelState:
     if not folder.is_dir():
-        return ModelState(repo, "missing", why=f"{folder} is not a folder")
+        why = _("{folder} is not a folder").format(folder=folder)
+        return ModelState(repo, "missing", why=why)
     weights = list(folder.glob("model*.safetensors"))
     for what, found in (
         ("config.json", (folder / "config.json").is_file()),
         ("model*.safetensors", bool(weights)),
     ):
         if not found:
-            return ModelState(repo, "missing", why=f"{folder} has no {what}")
+            why = _("{folder} has no {what}").format(folder=folder, what=what)
+            return ModelState(repo, "missing", why=why)
     return ModelState(repo, "here", folder, sum(path.stat().st_size for path in weights))
 
 

@@ -36,15 +36,15 @@ def power() -> Power:
 
 def parse_pmset(battery: str, settings: str) -> Power:
     """Read what `pmset -g batt` and `pmset -g` say on macOS."""
-    drawing = re.search(r"drawing from '([^']+)'", battery)
+    drawing = re.search(r"drawing from '([^']+)'", battery)  # not translated: macOS's words
     percent = re.search(r"(\d+)%;", battery)
     sleep = re.search(r"^\s*sleep\s+(\d+)(.*)$", settings, re.MULTILINE)
     low = re.search(r"^\s*(?:lowpowermode|powermode)\s+1\b", settings, re.MULTILINE)
     return Power(
-        plugged=drawing[1] != "Battery Power" if drawing else None,
+        plugged=drawing[1] != "Battery Power" if drawing else None,  # not translated: macOS's
         percent=int(percent[1]) if percent else None,
         sleep_after=int(sleep[1]) if sleep else None,
-        held_awake=bool(sleep and "sleep prevented by" in sleep[2]),
+        held_awake=bool(sleep and "sleep prevented by" in sleep[2]),  # not translated: macOS's
         low_power=low is not None,
     )
 

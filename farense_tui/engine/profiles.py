@@ -10,6 +10,7 @@ from msgspec import structs
 from farense_tui.engine.assets import asset
 from farense_tui.engine.hardware import GIB, Machine
 from worker.protocol.errors import FarenseError, refused
+from worker.protocol.language import gettext as _
 from worker.protocol.language import pgettext
 from worker.protocol.profile import Profile
 from worker.protocol.profile_file import dumps, load
@@ -49,10 +50,15 @@ def get(name: str) -> Profile:
     for found in find():
         if found.name == name:
             if found.profile is None:
-                raise found.fault or refused(f"{found.path} cannot be read")
+                title = _("{path} cannot be read").format(path=found.path)
+                raise found.fault or refused(title)
             return found.profile
     names = ", ".join(found.name for found in find())
-    raise refused(f"there is no profile {name}", hint=f"There are: {names}.", kind="profile")
+    raise refused(
+        _("there is no profile {name}").format(name=name),
+        hint=_("There are: {names}.").format(names=names),
+        kind="profile",
+    )
 
 
 def fitting(machine: Machine, profiles: list[Found]) -> str:

@@ -22,6 +22,8 @@ from farense_tui.engine.state import RunState
 from farense_tui.engine.text import clean
 from worker.protocol import dataset, recipe
 from worker.protocol.errors import FarenseError, refused
+from worker.protocol.language import gettext as _
+from worker.protocol.language import ngettext
 from worker.protocol.profile import Config, Profile, Run, check, replace_setting
 from worker.protocol.profile_file import dumps
 from worker.protocol.runfolder import RunFolder, check_name, disk_error, write_atomically
@@ -59,8 +61,13 @@ def find(run: str, folder: Path) -> RunFolder:
     for path in (folder / run, Path(run).expanduser()):
         if (path / "config.toml").is_file():
             return RunFolder(path.resolve())
-    names = ", ".join(summary.name for summary in folders(folder)) or "none yet"
-    raise refused(f"there is no run {run}", f"in {folder}", f"Runs: {names}.", kind="no_run")
+    names = ", ".join(summary.name for summary in folders(folder)) or _("none yet")
+    raise refused(
+        _("there is no run {name}").format(name=run),
+        _("in {folder}").format(folder=folder),
+        _("Runs: {names}.").format(names=names),
+        kind="no_run",
+    )
 
 
 def folders(folder: Path) -> list[RunFolder]:
@@ -112,16 +119,18 @@ def revise(folder: RunFolder, changes: dict[str, Any], state: RunState | None = 
     check(revised)
     different = recipe.broken(recipe.of(config), recipe.of(revised))
     different += [
-        f"{name} cannot be changed"
+        _("{name} cannot be changed").format(name=name)
         for name in changes
         if name.startswith(("model.", "data.", "profile."))
     ]
     if different:
         raise refused(
-            "resuming would make it another run",
+            _("resuming would make it another run"),
             "\n".join(different),
-            "A new run can start from these weights: "
-            f"farense-tui train --set model.adapter={folder.adapters}",
+            _(
+                "A new run can start from these weights: "
+                "farense-tui train --set model.adapter={folder}"
+            ).format(folder=folder.adapters),
             kind="run_changed",
         )
     _check_epochs(state or record.state_of(folder), config, revised)
@@ -133,9 +142,11 @@ def _check_epochs(state: RunState, config: Config, revised: Config) -> None:
     before, now = config.train.epochs, revised.train.epochs
     if now < before and state.step * before > state.total_steps * now:
         raise refused(
-            f"{now} epoch{'s are' if now > 1 else ' is'} done already",
-            f"step {state.step} is in epoch {state.step * before / state.total_steps:.2f}",
-            "Stop the run where it is, or take more epochs.",
+            ngettext("{n} epoch is done already", "{n} epochs are done already", now).format(n=now),
+            _("step {step} is in epoch {epoch:.2f}").format(
+                step=state.step, epoch=state.step * before / state.total_steps
+            ),
+            _("Stop the run where it is, or take more epochs."),
             kind="run_changed",
         )
 
@@ -152,13 +163,17 @@ def prepare_resume(folder: RunFolder, changes: dict[str, Any]) -> None:
     revised = revise(folder, changes, state)
     more = revised.train.epochs > config.train.epochs
     if state.status in ("completed", "early_stopping") and not more:
-        raise refused(
-            f"run {folder.name} is complete",
-            f"all {state.total_steps} steps are done"
+        ended = (
+            _("all {total} steps are done")
             if state.status == "completed"
-            else f"it stopped early after step {state.step}",
-            f"Its adapter is in {folder.adapters}. "
-            f"--set train.epochs={config.train.epochs + 1} (or more) goes on with it.",
+            else _("it stopped early after step {step}")
+        )
+        raise refused(
+            _("run {name} is complete").format(name=folder.name),
+            ended.format(step=state.step, total=state.total_steps),
+            _(
+                "Its adapter is in {folder}. --set train.epochs={epochs} (or more) goes on with it."
+            ).format(folder=folder.adapters, epochs=config.train.epochs + 1),
             kind="run_complete",
         )
     if changes:
@@ -192,9 +207,11 @@ def prepare(
     path = folder / name
     if path.exists():
         raise refused(
-            f"there is a run {name} already",
+            _("there is a run {name} already").format(name=name),
             str(path),
-            f"farense-tui resume {name} continues it; --name gives the new one another name.",
+            _(
+                "farense-tui resume {name} continues it; --name gives the new one another name."
+            ).format(name=name),
             kind="run_exists",
         )
     data = data_folder(profile)
@@ -235,9 +252,11 @@ def check_space(folder: Path) -> None:
     free = shutil.disk_usage(there).free
     if free < _LEAST_SPACE:
         raise refused(
-            "no space on the disk",
-            f"{there}: {free >> 20} MiB free, a run needs at least {_LEAST_SPACE >> 20} MiB",
-            "Delete old runs or choose another --runs-dir.",
+            _("no space on the disk"),
+            _("{folder}: {free} MiB free, a run needs at least {least} MiB").format(
+                folder=there, free=free >> 20, least=_LEAST_SPACE >> 20
+            ),
+            _("Delete old runs or choose another --runs-dir."),
             kind="disk_full",
         )
 
@@ -257,7 +276,8 @@ def rename(folder: RunFolder, name: str) -> RunFolder:
     check_name(name)
     target = folder.path.with_name(name)
     if target.exists():
-        raise refused(f"there is a run {name} already", str(target), kind="run_exists")
+        title = _("there is a run {name} already").format(name=name)
+        raise refused(title, str(target), kind="run_exists")
     lock = folder.acquire()
     try:
         with alone(folder):

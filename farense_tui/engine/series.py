@@ -58,7 +58,7 @@ class Series:
 
     def __repr__(self) -> str:
         """Tell the length and the last point."""
-        return f"Series({len(self)} points, last {self.last})"
+        return f"Series({len(self)} points, last {self.last})"  # not translated: a repr
 
     @property
     def last(self) -> float | None:

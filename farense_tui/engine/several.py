@@ -7,6 +7,7 @@ from typing import Any
 
 from worker.protocol import hosts
 from worker.protocol.errors import usage
+from worker.protocol.language import gettext as _
 
 
 def group(
@@ -23,8 +24,8 @@ def group(
         return {"ranks": len(found.hosts), "hosts": str(path), "backend": found.backend}
     if ranks is not None:
         if not 1 <= ranks <= 1024:
-            raise usage(f"--ranks {ranks}", hint="It is a whole number from 1 to 1024.")
+            raise usage(f"--ranks {ranks}", hint=_("It is a whole number from 1 to 1024."))
         return {"ranks": ranks, "hosts": "", "backend": backend or "ring"}
     if backend is not None:
-        raise usage(f"--backend {backend}", hint="It goes with --hosts FILE or --ranks N.")
+        raise usage(f"--backend {backend}", hint=_("It goes with --hosts FILE or --ranks N."))
     return {}

@@ -77,7 +77,7 @@ def _header(path: Path) -> Iterable[tuple[str, tuple[int, ...], str]]:
     with path.open("rb") as file:
         size = int.from_bytes(file.read(8), "little")
         if size > 100 << 20:
-            raise ValueError("no safetensors file")
+            raise ValueError("no safetensors file")  # not translated: `read` catches it
         header = json.loads(file.read(size))
     for name, about in header.items():
         if name != "__metadata__":

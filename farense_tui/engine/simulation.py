@@ -9,6 +9,7 @@ from farense_tui import __version__
 from farense_tui.engine.tail import Tail
 from worker.protocol import simulation
 from worker.protocol.errors import FarenseError, refused
+from worker.protocol.language import gettext as _
 from worker.protocol.profile import (
     CheckpointSettings,
     Config,
@@ -31,7 +32,10 @@ def prepare_scenario(scenario: str, speed: float, folder: Path, owner: int = 0) 
     (refused) for a scenario or a speed that there is not.
     """
     if scenario not in SCENARIOS:
-        raise refused(f"there is no scenario {scenario}", hint=f"There are {', '.join(SCENARIOS)}.")
+        raise refused(
+            _("there is no scenario {name}").format(name=scenario),
+            hint=_("There are {names}.").format(names=", ".join(SCENARIOS)),
+        )
     now = time.time()
     played = Simulation(
         scenario=scenario, speed=check_speed(speed), since=now, origin=now, owner=owner
@@ -48,7 +52,10 @@ def prepare_replay(record: Path, speed: float, folder: Path, owner: int = 0) -> 
     record = (record / "events.jsonl" if record.is_dir() else record).expanduser().resolve()
     first = next(iter(Tail(record).read()), None)
     if first is None:
-        raise refused(f"there are no events in {record}", hint="A run's record is events.jsonl.")
+        raise refused(
+            _("there are no events in {path}").format(path=record),
+            hint=_("A run's record is events.jsonl."),
+        )
     name = RunFolder(record.parent).name[:80]
     try:
         config = RunFolder(record.parent).read_config()
@@ -72,7 +79,8 @@ def _prepare(config: Config, played: Simulation, folder: Path) -> RunFolder:
         simulation.write(run.path, played)
         run.config.write_text(dumps(config), encoding="utf-8")
     except FileExistsError as error:
-        raise refused(f"there is a run {run.name} already", str(run.path)) from error
+        title = _("there is a run {name} already").format(name=run.name)
+        raise refused(title, str(run.path)) from error
     except OSError as error:
         raise disk_error(error, run.path) from error
     return run

@@ -14,6 +14,7 @@ from typing import Any
 from farense_tui.engine import runs, supervisor
 from farense_tui.engine.supervisor import Control, Worker
 from worker.protocol.errors import refused
+from worker.protocol.language import gettext as _
 from worker.protocol.profile import Config, Profile
 from worker.protocol.runfolder import CheckpointFolder, RunFolder, disk_error, write_atomically
 
@@ -78,8 +79,11 @@ def rewind(folder: RunFolder, step: int) -> None:
 def _checkpoint(folder: RunFolder, step: int) -> CheckpointFolder:
     there = {each.step: each for each in folder.checkpoints()}
     if step not in there:
-        steps = ", ".join(map(str, there)) or "none"
-        raise refused(f"there is no checkpoint of step {step}", f"There are: {steps}.")
+        steps = ", ".join(map(str, there)) or _("none yet")
+        raise refused(
+            _("there is no checkpoint of step {step}").format(step=step),
+            _("There are: {names}.").format(names=steps),
+        )
     return there[step]
 
 

@@ -21,6 +21,7 @@ from farense_tui.engine import blas
 from farense_tui.engine.awake import keep_awake
 from worker.protocol import simulation
 from worker.protocol.errors import ExitCode, FarenseError, refused
+from worker.protocol.language import gettext as _
 from worker.protocol.runfolder import RunFolder, disk_error
 
 STOP_PATIENCE = 20.0
@@ -146,19 +147,22 @@ def explain_exit(code: int, folder: RunFolder) -> FarenseError:
     """Say what became of a worker that ended without a last event."""
     if code < 0:
         named = {each.value: each.name for each in signal.Signals}
-        title = f"the worker was killed by {named.get(-code, f'signal {-code}')}"
+        by = named.get(-code) or _("signal {number}").format(number=-code)
+        title = _("the worker was killed by {signal}").format(signal=by)
         detail = {
-            signal.SIGKILL.value: "Somebody killed it, or the system did because memory ran out.",
-            signal.SIGABRT.value: "A native library gave up; the log may say why.",
-            signal.SIGSEGV.value: "A native library crashed.",
+            signal.SIGKILL.value: _(
+                "Somebody killed it, or the system did because memory ran out."
+            ),
+            signal.SIGABRT.value: _("A native library gave up; the log may say why."),
+            signal.SIGSEGV.value: _("A native library crashed."),
         }.get(-code, "")
     else:
-        title, detail = f"the worker ended with exit code {code}", ""
+        title, detail = _("the worker ended with exit code {code}").format(code=code), ""
     words = last_words(folder.log)
     return FarenseError(
         title,
         "\n".join(part for part in (detail, words) if part),
-        f"farense-tui resume {folder.name} continues from the last checkpoint.",
+        _("farense-tui resume {name} continues from the last checkpoint.").format(name=folder.name),
         kind="killed" if code < 0 else "worker",
         exit_code=ExitCode.FAILED,
     )
@@ -167,8 +171,8 @@ def explain_exit(code: int, folder: RunFolder) -> FarenseError:
 def not_running(folder: RunFolder) -> FarenseError:
     """Make the error for a control that needs a living worker."""
     return refused(
-        f"run {folder.name} is not being trained",
-        hint=f"farense-tui resume {folder.name} continues it.",
+        _("run {name} is not being trained").format(name=folder.name),
+        hint=_("farense-tui resume {name} continues it.").format(name=folder.name),
         kind="not_running",
     )
 

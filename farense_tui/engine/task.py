@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from farense_tui.engine import blas
 from worker.protocol.errors import FarenseError
+from worker.protocol.language import gettext as _
 from worker.protocol.task import Failure, Progress
 
 R = TypeVar("R", bound=Struct)
@@ -85,7 +86,8 @@ def run(name: str, asked: Struct, result: type[R], stop: Stop | None = None) -> 
             process.wait()
         stderr.seek(0)
         words = stderr.read()[-2000:].decode("utf-8", "replace")
-    raise FarenseError(f"the worker ended without a result: {name}", words, kind="task")
+    title = _("the worker ended without a result: {name}").format(name=name)
+    raise FarenseError(title, words, kind="task")
 
 
 def result_of(
@@ -101,4 +103,4 @@ def result_of(
             return said
         if isinstance(said, Progress):
             tell(said)
-    raise AssertionError("run() ends with a result or raises")
+    raise AssertionError("run() ends with a result or raises")  # not translated: a fault of ours

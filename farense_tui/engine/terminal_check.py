@@ -8,6 +8,8 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from worker.protocol.language import gettext as _
+
 _TRUE_COLOUR = ("truecolor", "24bit")
 _DIRECT = ("-direct", "kitty", "alacritty", "ghostty", "wezterm", "foot")
 
@@ -37,7 +39,7 @@ def read(
 ) -> Terminal:
     """Tell what a terminal with this environment can do."""
     term = environment.get("TERM", "")
-    name = environment.get("TERM_PROGRAM") or term or "unknown"
+    name = environment.get("TERM_PROGRAM") or term or _("unknown")
     return Terminal(
         there=there,
         name=name.replace("_", " "),

@@ -118,12 +118,12 @@ class Reader:
 
 def parse_vm_stat(text: str) -> Swapped | None:
     """Read the output of vm_stat; psutil's figures on macOS count the paging of files too."""
-    page = re.search(r"page size of (\d+) bytes", text)
+    page = re.search(r"page size of (\d+) bytes", text)  # not translated: vm_stat's words
     pages = {name: int(count) for name, count in re.findall(r'^"?([^:"]+)"?:\s+(\d+)', text, re.M)}
     if not page or not {"Swapins", "Swapouts"} <= pages.keys():
         return None
     size = int(page[1])
-    compressed = pages.get("Pages occupied by compressor")
+    compressed = pages.get("Pages occupied by compressor")  # not translated: vm_stat's words
     return Swapped(
         pages["Swapins"] * size,
         pages["Swapouts"] * size,
@@ -144,7 +144,8 @@ def parse_ioreg(tree: bytes) -> float | None:
         return None
     nodes = found if isinstance(found, list) else [found]
     statistics = [n.get("PerformanceStatistics") for n in nodes if isinstance(n, dict)]
-    shares = [s.get("Device Utilization %") for s in statistics if isinstance(s, dict)]
+    name = "Device Utilization %"  # not translated: ioreg's word
+    shares = [s.get(name) for s in statistics if isinstance(s, dict)]
     known = [share / 100 for share in shares if isinstance(share, int | float)]
     return max(known, default=None)
 
@@ -164,7 +165,7 @@ def parse_macmon(lines: bytes) -> tuple[float | None, float | None]:
 
 def parse_psi(text: str) -> float | None:
     """Read /proc/pressure/memory: the share of ten seconds in which some task was stalled."""
-    found = re.search(r"^some avg10=([\d.]+)", text, re.M)
+    found = re.search(r"^some avg10=([\d.]+)", text, re.M)  # not translated: the kernel's words
     return float(found[1]) / 100 if found else None
 
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import yaml
 
-from worker.protocol.errors import refused
+from worker.protocol.errors import FarenseError, refused
+from worker.protocol.language import gettext as _
 
 
 class _Loader(yaml.SafeLoader):
@@ -40,26 +41,30 @@ def load(path: Path) -> YamlFile:
         node = loader.get_single_node()
         values = loader.construct_document(node) if node is not None else {}
     except OSError as error:
-        raise refused(f"cannot read {path}", error.strerror or "", kind="import") from error
+        title = _("cannot read {path}").format(path=path)
+        raise refused(title, error.strerror or "", kind="import") from error
     except yaml.MarkedYAMLError as error:
         line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise refused(
-            f"{path} is not YAML", f"{path}{line}: {error.problem or error.context}", kind="import"
-        ) from error
+        what = f"{path}{line}: {error.problem or error.context}"
+        raise _not_yaml(path, what) from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # bad characters, bad dates
         what = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise refused(f"{path} is not YAML", what, kind="import") from error
+        raise _not_yaml(path, what) from error
     if not isinstance(values, dict):
         raise refused(
-            f"{path} is no mlx_lm.lora configuration",
-            f"{path}:1: it holds no keys",
-            "It has lines such as `model: mlx-community/...` and `iters: 1000`.",
+            _("{path} is no mlx_lm.lora configuration").format(path=path),
+            _("{path}:1: it holds no keys").format(path=path),
+            _("It has lines such as `model: mlx-community/...` and `iters: 1000`."),
             kind="import",
         )
     found = list(_lines(node, "")) if node is not None else []
-    names = [name for name, _ in found]
+    names = [each[0] for each in found]
     twice = tuple(sorted({name for name in names if names.count(name) > 1}))
     return YamlFile({str(key): value for key, value in values.items()}, dict(found), twice)
+
+
+def _not_yaml(path: Path, what: str) -> FarenseError:
+    return refused(_("{path} is not YAML").format(path=path), what, kind="import")
 
 
 def _lines(node: Any, prefix: str) -> Iterator[tuple[str, int]]:

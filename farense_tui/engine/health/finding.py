@@ -17,13 +17,15 @@ class Action:
     """A remedy that the app can apply.
 
     change: stop the worker with a checkpoint, change these settings, go on; from the checkpoint of
-    step `back_to`, if that is not None, and without the later ones. `label` says it.
+    step `back_to`, if that is not None, and without the later ones. `label` says it, `how` what is
+    changed ("with ...").
     """
 
     deed: Deed
     label: str
     changes: tuple[tuple[str, Any], ...] = ()
     back_to: int | None = None
+    how: str = ""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from farense_tui.engine.health.facts import Facts
 from farense_tui.engine.health.finding import Found, rule
 from farense_tui.engine.health.remedies import STOP, back_with_half_rate, halve_rate
 from worker.protocol.events import number
+from worker.protocol.language import gettext as _
 
 HUGE = 1000.0
 _WINDOW = 20  # steps
@@ -28,8 +29,11 @@ def mean_of(facts: Facts, start: float, end: float = inf) -> float | None:
 
 @rule(
     "not-finite",
-    "a loss or a gradient is NaN or infinite, the worker has rolled back for it, or ended for it",
-    "half the learning rate",
+    _(
+        "a loss or a gradient is NaN or infinite, the worker has rolled back for it, "
+        "or ended for it"
+    ),
+    _("half the learning rate"),
 )
 def not_finite(facts: Facts) -> Found | None:
     """The worker never lets NaN into the weights; the cause is still there."""
@@ -42,24 +46,26 @@ def not_finite(facts: Facts) -> Found | None:
     if rolled and facts.steps_here < 100:
         evidence = rolled[-1].message
     elif where:
-        evidence = f"{len(where)} of the newest 100 steps, the newest step {where[-1]:.0f}"
+        evidence = _("{n} of the newest 100 steps, the newest step {step:.0f}").format(
+            n=len(where), step=where[-1]
+        )
     elif state.validations and not isfinite(number(state.validations[-1].loss)):
-        evidence = f"the validation at step {state.validations[-1].step}"
+        evidence = _("the validation at step {step}").format(step=state.validations[-1].step)
     else:
         return None
     return (
         "alarm",
-        "the loss is not a finite number",
+        _("the loss is not a finite number"),
         evidence,
-        "The learning rate is too high for this data, or a row is broken.",
+        _("The learning rate is too high for this data, or a row is broken."),
         halve_rate(facts.config),
     )
 
 
 @rule(
     "huge-loss",
-    f"the newest loss is above {HUGE:.0f}",
-    "back to the best checkpoint with half the learning rate",
+    _("the newest loss is above {huge:.0f}").format(huge=HUGE),
+    _("back to the best checkpoint with half the learning rate"),
 )
 def huge_loss(facts: Facts) -> Found | None:
     """No cross-entropy of a language model is: it is log(vocabulary), about 12, at the worst."""
@@ -68,18 +74,22 @@ def huge_loss(facts: Facts) -> Found | None:
         return None
     return (
         "alarm",
-        "the loss is beyond all bounds",
-        f"{show.loss(last.loss)} at step {last.step}; guessing gives about 12",
-        "The weights are spoilt since the loss rose. The learning rate is too high.",
+        _("the loss is beyond all bounds"),
+        _("{loss} at step {step}; guessing gives about 12").format(
+            loss=show.loss(last.loss), step=last.step
+        ),
+        _("The weights are spoilt since the loss rose. The learning rate is too high."),
         back_with_half_rate(facts.config, facts.state),
     )
 
 
 @rule(
     "diverging",
-    f"the mean loss of the newest {_WINDOW} steps is {_RISE} times the lowest mean of this worker, "
-    f"by {_RISE_AT_LEAST} and by four standard errors",
-    "back to the best checkpoint with half the learning rate",
+    _(
+        "the mean loss of the newest {steps} steps is {times} times the lowest mean of this "
+        "worker, by {least} and by four standard errors"
+    ).format(steps=_WINDOW, times=_RISE, least=_RISE_AT_LEAST),
+    _("back to the best checkpoint with half the learning rate"),
 )
 def diverging(facts: Facts) -> Found | None:
     """Against the lowest mean of a column; there are as many columns however long the run is."""
@@ -96,28 +106,31 @@ def diverging(facts: Facts) -> Found | None:
         return None
     return (
         "alarm",
-        "the loss is diverging",
-        f"{now:.2f} over the newest {_WINDOW} steps, {lowest.mean:.2f} around step "
-        f"{lowest.step:.0f}",
-        "The learning rate is too high.",
+        _("the loss is diverging"),
+        _("{now:.2f} over the newest {steps} steps, {lowest:.2f} around step {step:.0f}").format(
+            now=now, steps=_WINDOW, lowest=lowest.mean, step=lowest.step
+        ),
+        _("The learning rate is too high."),
         back_with_half_rate(facts.config, facts.state),
     )
 
 
 @rule(
     "not-learning",
-    f"{_PATIENCE} steps after the warm-up the mean loss of {_LONG} steps is not below that of the "
-    f"first {_LONG} by 2 %, nor by two standard errors; or all gradients are zero",
-    "a higher rate, other data; `data check`",
+    _(
+        "{patience} steps after the warm-up the mean loss of {steps} steps is not below that of "
+        "the first {steps} by 2 %, nor by two standard errors; or all gradients are zero"
+    ).format(patience=_PATIENCE, steps=_LONG),
+    _("a higher rate, other data; `data check`"),
 )
 def not_learning(facts: Facts) -> Found | None:
     """Not of an adapter that was trained before, which begins where a curve is flat."""
     state, config = facts.state, facts.config
     norms = state.grad_norm.tail(10)
     if len(norms) == 10 and not any(norms):
-        evidence = "all gradients of the newest 10 steps are zero"
-        advice = "Nothing is trained: look at lora.keys and lora.num_layers, and run data check."
-        return "alarm", "it does not learn", evidence, advice
+        evidence = _("all gradients of the newest 10 steps are zero")
+        advice = _("Nothing is trained: look at lora.keys and lora.num_layers, and run data check.")
+        return "alarm", _("it does not learn"), evidence, advice
     warm = config.train.warmup_steps if config else 100
     if state.step < warm + _PATIENCE or (config and config.model.adapter):
         return None
@@ -133,17 +146,21 @@ def not_learning(facts: Facts) -> Found | None:
         return None
     return (
         "warning",
-        "it does not learn",
-        f"loss {now:.3f} over the newest {_LONG} steps, {first:.3f} over the first {_LONG}",
-        "The rate may be too low, or the labels wrong: farense-tui data check shows them.",
+        _("it does not learn"),
+        _(
+            "loss {now:.3f} over the newest {steps} steps, {first:.3f} over the first {steps}"
+        ).format(now=now, first=first, steps=_LONG),
+        _("The rate may be too low, or the labels wrong: farense-tui data check shows them."),
     )
 
 
 @rule(
     "overfitting",
-    "two validations in a row are above the best one, the newest by 4 %, while the training loss "
-    "has gone on falling",
-    "stop: the best adapter is kept",
+    _(
+        "two validations in a row are above the best one, the newest by 4 %, while the training "
+        "loss has gone on falling"
+    ),
+    _("stop: the best adapter is kept"),
 )
 def overfitting(facts: Facts) -> Found | None:
     """It learns the rows by heart and forgets what is common to them."""
@@ -160,10 +177,14 @@ def overfitting(facts: Facts) -> Found | None:
         return None
     return (
         "warning",
-        "it is overfitting",
-        f"validation {best.loss:.3f} at step {best.step}, {later[-1]:.3f} now; "
-        f"training {then:.3f}, {now:.3f} now",
-        f"The adapter of step {best.step} is kept as the best one. Going on makes it no better.",
+        _("it is overfitting"),
+        _(
+            "validation {best:.3f} at step {step}, {later:.3f} now; "
+            "training {then:.3f}, {now:.3f} now"
+        ).format(best=best.loss, step=best.step, later=later[-1], then=then, now=now),
+        _(
+            "The adapter of step {step} is kept as the best one. Going on makes it no better."
+        ).format(step=best.step),
         STOP,
     )
 

@@ -8,6 +8,7 @@ from farense_tui.engine import format as show
 from farense_tui.engine.health.facts import Facts
 from farense_tui.engine.health.finding import Found, rule
 from farense_tui.engine.health.remedies import smaller_steps
+from worker.protocol.language import gettext as _
 
 _SLOW, _SLOW_STEPS, _SLOW_SECONDS = 0.6, 20, 60.0
 _COLUMNS = 30
@@ -19,8 +20,8 @@ _GAP_IS_NEWS = 900.0  # seconds
 
 @rule(
     "memory",
-    "the worker's memory is above memory.warning of what the machine recommends",
-    "smaller micro-batch",
+    _("the worker's memory is above memory.warning of what the machine recommends"),
+    _("smaller micro-batch"),
 )
 def memory(facts: Facts) -> Found | None:
     """At memory.critical the worker saves and ends by itself."""
@@ -34,19 +35,25 @@ def memory(facts: Facts) -> Found | None:
         return None
     return (
         "alarm" if share > (settings.warning + 2 * settings.critical) / 3 else "warning",
-        "memory is near the limit",
-        f"{show.size(used)} of {show.size(limit)}, {share:.0%}; at {settings.critical:.0%} it "
-        "saves and ends",
-        "Close other programs, or take smaller micro-batches.",
+        _("memory is near the limit"),
+        _("{used} of {limit}, {share:.0%}; at {critical:.0%} it saves and ends").format(
+            used=show.size(used),
+            limit=show.size(limit),
+            share=share,
+            critical=settings.critical,
+        ),
+        _("Close other programs, or take smaller micro-batches."),
         smaller_steps(config),
     )
 
 
 @rule(
     "slower",
-    f"the median of tokens a second over the newest minute, and at least {_SLOW_STEPS} steps, is "
-    f"below {_SLOW} of the median of this worker's steps before",
-    "air and mains power; other programs",
+    _(
+        "the median of tokens a second over the newest minute, and at least {steps} steps, is "
+        "below {share} of the median of this worker's steps before"
+    ).format(steps=_SLOW_STEPS, share=_SLOW),
+    _("air and mains power; other programs"),
 )
 def slower(facts: Facts) -> Found | None:
     """Heat, a battery, other programs; where swap grows, that is told instead."""
@@ -62,17 +69,20 @@ def slower(facts: Facts) -> Found | None:
     usual, now = median(column.mean for column in before), median(recent)
     if not usual or now > _SLOW * usual or recent[3 * count // 4] > 0.8 * usual:
         return None
-    battery = ", on battery" if facts.on_battery else ""
+    evidence = (
+        _("{now} tokens a second over the newest {count} steps, {usual} before, on battery")
+        if facts.on_battery
+        else _("{now} tokens a second over the newest {count} steps, {usual} before")
+    )
     return (
         "warning",
-        f"it has become {usual / now:.1f} times slower",
-        f"{show.speed(now)} tokens a second over the newest {count} steps, "
-        f"{show.speed(usual)} before{battery}",
-        "A hot machine slows itself down: give it air and mains power. Look for other programs.",
+        _("it has become {times:.1f} times slower").format(times=usual / now),
+        evidence.format(now=show.speed(now), count=count, usual=show.speed(usual)),
+        _("A hot machine slows itself down: give it air and mains power. Look for other programs."),
     )
 
 
-@rule("cpu", "a Mac's run computes on the CPU", "start it on the Mac itself, not over ssh")
+@rule("cpu", _("a Mac's run computes on the CPU"), _("start it on the Mac itself, not over ssh"))
 def cpu(facts: Facts) -> Found | None:
     """Only where there is a GPU: the device names an Apple chip."""
     device = facts.state.started.device if facts.state.started else ""
@@ -80,16 +90,18 @@ def cpu(facts: Facts) -> Found | None:
         return None
     return (
         "warning",
-        "it trains on the CPU",
-        f"MLX computes on {device}",
-        "MLX has found no GPU. In a virtual machine or a session over ssh there may be none.",
+        _("it trains on the CPU"),
+        _("MLX computes on {device}").format(device=device),
+        _("MLX has found no GPU. In a virtual machine or a session over ssh there may be none."),
     )
 
 
 @rule(
     "truncated",
-    f"more than {_TRUNCATED:.0%} of the rows are longer than train.max_seq_length",
-    "a new run with longer sequences, or shorter rows",
+    _("more than {share:.0%} of the rows are longer than train.max_seq_length").format(
+        share=_TRUNCATED
+    ),
+    _("a new run with longer sequences, or shorter rows"),
 )
 def truncated(facts: Facts) -> Found | None:
     """What is cut off is not learnt, and it is the end of the answers."""
@@ -102,17 +114,18 @@ def truncated(facts: Facts) -> Found | None:
     longest = config.train.max_seq_length if config else 0
     return (
         "warning",
-        "many rows are cut off",
-        f"{started.truncated_examples} of {rows} rows are longer than {longest} tokens and lose "
-        "their ends",
-        "Start anew with a larger train.max_seq_length, or split the rows.",
+        _("many rows are cut off"),
+        _("{cut} of {rows} rows are longer than {longest} tokens and lose their ends").format(
+            cut=started.truncated_examples, rows=rows, longest=longest
+        ),
+        _("Start anew with a larger train.max_seq_length, or split the rows."),
     )
 
 
 @rule(
     "disk",
-    "there is less free than two checkpoints and 512 MiB, or the worker waits for space",
-    "make space: the run goes on by itself",
+    _("there is less free than two checkpoints and 512 MiB, or the worker waits for space"),
+    _("make space: the run goes on by itself"),
 )
 def disk(facts: Facts) -> Found | None:
     """A checkpoint that does not fit makes the run wait, not fail."""
@@ -121,24 +134,28 @@ def disk(facts: Facts) -> Found | None:
         return None
     notice = next((n for n in state.notices[-5:] if n.code == "disk_full"), None)
     if notice and state.phase == "paused" and notice.time >= state.phase_since:
-        waits = f"for {show.duration(facts.now - state.phase_since)}: {notice.message}"
-        return "alarm", "it waits for space on the disk", waits, notice.hint
+        waits = _("for {time}: {what}").format(
+            time=show.duration(facts.now - state.phase_since), what=notice.message
+        )
+        return "alarm", _("it waits for space on the disk"), waits, notice.hint
     need = 2 * max((c.bytes for c in state.checkpoints[-3:]), default=0) + _DISK
     if facts.disk_free is None or facts.disk_free >= need:
         return None
     return (
         "warning",
-        "the disk is nearly full",
-        f"{show.size(facts.disk_free)} are free where the checkpoints go",
-        "Make space, or delete old runs (l lists them). A full disk makes the run wait.",
+        _("the disk is nearly full"),
+        _("{size} are free where the checkpoints go").format(size=show.size(facts.disk_free)),
+        _("Make space, or delete old runs (l lists them). A full disk makes the run wait."),
     )
 
 
 @rule(
     "gap",
-    "the clock and the worker's own have parted by 30 s, or it said nothing for as long; "
-    "told for 15 minutes",
-    "mains power, lid open",
+    _(
+        "the clock and the worker's own have parted by 30 s, or it said nothing for as long; "
+        "told for 15 minutes"
+    ),
+    _("mains power, lid open"),
 )
 def gap(facts: Facts) -> Found | None:
     """A Mac that slept, a clock that was set, a process that was suspended."""
@@ -148,26 +165,31 @@ def gap(facts: Facts) -> Found | None:
         return None
     if state.last_time - newest.time > _GAP_IS_NEWS:
         return None
-    at = f"at step {newest.step}"
     if newest.silent:
         return (
             "note",
-            "it stood still for a while",
-            f"no heartbeat for {show.duration(newest.silent)} {at}; then it went on",
-            "It was suspended, or the machine was swapping. Nothing is lost.",
+            _("it stood still for a while"),
+            _("no heartbeat for {time} at step {step}; then it went on").format(
+                time=show.duration(newest.silent), step=newest.step
+            ),
+            _("It was suspended, or the machine was swapping. Nothing is lost."),
         )
     if newest.asleep < 0:
         return (
             "note",
-            "the clock was set back",
-            f"by {show.duration(-newest.asleep)} {at}",
-            "Times before and after do not compare. The training is not touched by it.",
+            _("the clock was set back"),
+            _("by {time} at step {step}").format(
+                time=show.duration(-newest.asleep), step=newest.step
+            ),
+            _("Times before and after do not compare. The training is not touched by it."),
         )
     return (
         "note",
-        "the machine slept",
-        f"for {show.duration(newest.asleep)} {at}, or its clock was set forth; then it went on",
-        "Keep it on mains power with the lid open. Nothing is lost but the time.",
+        _("the machine slept"),
+        _("for {time} at step {step}, or its clock was set forth; then it went on").format(
+            time=show.duration(newest.asleep), step=newest.step
+        ),
+        _("Keep it on mains power with the lid open. Nothing is lost but the time."),
     )
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from farense_tui.engine.health.finding import Action
 from farense_tui.engine.state import RunState
+from worker.protocol.language import gettext as _
 from worker.protocol.profile import Config
 
 
@@ -18,8 +20,7 @@ def halve_rate(config: Config | None) -> Action | None:
     changes: list[tuple[str, float]] = [("train.learning_rate", rate)]
     if train.final_learning_rate > rate:
         changes.append(("train.final_learning_rate", rate))
-    label = f"go on with half the learning rate, {rate:.3g}"
-    return Action("change", label, tuple(changes))
+    return _change(_("with half the learning rate, {rate:.3g}").format(rate=rate), tuple(changes))
 
 
 def back_with_half_rate(config: Config | None, state: RunState) -> Action | None:
@@ -27,7 +28,7 @@ def back_with_half_rate(config: Config | None, state: RunState) -> Action | None
     half, best = halve_rate(config), state.best
     if half is None or best is None or all(c.step != best.step for c in state.checkpoints):
         return half
-    label = half.label.replace("go on", f"go back to step {best.step} and on", 1)
+    label = _("go back to step {step} and on {how}").format(step=best.step, how=half.how)
     return replace(half, label=label, back_to=best.step)
 
 
@@ -39,14 +40,18 @@ def smaller_steps(config: Config | None) -> Action | None:
     if batch > 1:
         size = next(n for n in range(batch // 2, 0, -1) if effective % n == 0)
         changes = (("train.batch_size", size), ("train.grad_accumulation", effective // size))
-        return Action("change", f"go on with micro-batches of {size} instead of {batch}", changes)
+        how = _("with micro-batches of {size} instead of {batch}").format(size=size, batch=batch)
+        return _change(how, changes)
     if not config.train.grad_checkpoint:
-        changes_ = (("train.grad_checkpoint", True),)
-        return Action("change", "go on with train.grad_checkpoint on", changes_)
+        return _change(_("with train.grad_checkpoint on"), (("train.grad_checkpoint", True),))
     return None
 
 
-STOP = Action("stop", "stop it with a checkpoint")
-KILL = Action("kill", "kill it; a resume goes on from the newest checkpoint")
-RESUME = Action("resume", "go on from the newest checkpoint")
-STACKS = Action("stacks", "write the stacks of all its threads to the log")
+def _change(how: str, changes: tuple[tuple[str, Any], ...]) -> Action:
+    return Action("change", _("go on {how}").format(how=how), changes, how=how)
+
+
+STOP = Action("stop", _("stop it with a checkpoint"))
+KILL = Action("kill", _("kill it; a resume goes on from the newest checkpoint"))
+RESUME = Action("resume", _("go on from the newest checkpoint"))
+STACKS = Action("stacks", _("write the stacks of all its threads to the log"))

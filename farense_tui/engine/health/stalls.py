@@ -10,13 +10,15 @@ from farense_tui.engine import format as show
 from farense_tui.engine.health.facts import Facts
 from farense_tui.engine.health.finding import Found, rule
 from farense_tui.engine.health.remedies import KILL, STACKS, smaller_steps
+from farense_tui.engine.words import phase, unit
+from worker.protocol.language import gettext as _
 
 SILENT = 20.0  # seconds; a heartbeat comes every two, and a busy machine may hold some back
 SWAPPING = 4 << 20  # bytes a second
 _IDLE, _BUSY = 0.02, 0.2  # cores
 _GROWS = 16 << 20  # bytes a minute
 _FIRST_STEP, _FIRST_STEP_LATE = 60.0, 600.0
-_ADVICE = "The stacks show where it hangs. Then stop or kill it, and resume."
+_ADVICE = _("The stacks show where it hangs. Then stop or kill it, and resume.")
 
 
 def limit(facts: Facts) -> float:
@@ -48,27 +50,37 @@ def _swapping(facts: Facts) -> bool:
 
 
 def _for(facts: Facts) -> str:
-    return f"nothing for {show.duration(facts.still)}"
+    return _("nothing for {time}").format(time=show.duration(facts.still))
 
 
-def _cpu(facts: Facts) -> str:
-    told = "" if facts.cpu is None else f", the worker keeps {facts.cpu:.1f} cores busy"
-    return told if facts.gpu is None else f"{told}, the GPU is at {facts.gpu:.0%}"
+def _told(facts: Facts, *parts: str) -> str:
+    """Evidence as a list: `parts`, and what the processors do."""
+    told = list(parts)
+    if facts.cpu is not None:
+        told.append(_("the worker keeps {cores:.1f} cores busy").format(cores=facts.cpu))
+    if facts.gpu is not None:
+        told.append(_("the GPU is at {share:.0%}").format(share=facts.gpu))
+    return ", ".join(told)
 
 
 def _progress(facts: Facts) -> str:
     progress = facts.state.progress
     if progress is None:
-        return "before any progress"
+        return _("before any progress")
     if progress.unit == "bytes":
-        return f"at {show.size(progress.done)} of {show.size(progress.total)}"
-    return f"at {progress.done} of {progress.total} {progress.unit}"
+        done, total = show.size(progress.done), show.size(progress.total)
+        return _("at {done} of {total}").format(done=done, total=total)
+    return _("at {done} of {total} {unit}").format(
+        done=progress.done, total=progress.total, unit=unit(progress.unit)
+    )
 
 
 @rule(
     "silent",
-    f"the worker's process is there and there has been no heartbeat for {SILENT:.0f} s",
-    "stacks; kill and resume",
+    _("the worker's process is there and there has been no heartbeat for {seconds:.0f} s").format(
+        seconds=SILENT
+    ),
+    _("stacks; kill and resume"),
 )
 def silent(facts: Facts) -> Found | None:
     """A process that is frozen as a whole, suspended, or starved by swapping."""
@@ -76,18 +88,24 @@ def silent(facts: Facts) -> Found | None:
         return None
     return (
         "alarm",
-        "the worker gives no sign of life",
-        f"no heartbeat for {show.duration(facts.silent)}, its process is there{_cpu(facts)}",
-        "It is suspended, or the machine is swapping. Wait a little; else kill it and resume.",
+        _("the worker gives no sign of life"),
+        _told(
+            facts,
+            _("no heartbeat for {time}").format(time=show.duration(facts.silent)),
+            _("its process is there"),
+        ),
+        _("It is suspended, or the machine is swapping. Wait a little; else kill it and resume."),
         KILL,
     )
 
 
 @rule(
     "swapping",
-    "more than 4 MiB a second are swapped out over half a minute, or macOS calls the pressure on "
-    "memory critical",
-    "smaller micro-batch, fewer other programs",
+    _(
+        "more than 4 MiB a second are swapped out over half a minute, or macOS calls the pressure "
+        "on memory critical"
+    ),
+    _("smaller micro-batch, fewer other programs"),
 )
 def swapping(facts: Facts) -> Found | None:
     """More memory is asked for than there is; everything becomes slow."""
@@ -96,37 +114,41 @@ def swapping(facts: Facts) -> Found | None:
     late = facts.still > limit(facts)
     told = []
     if facts.swap_rate is not None and facts.swap_rate > SWAPPING:
-        told.append(f"{show.size(facts.swap_rate)} a second go to the disk")
+        told.append(_("{size} a second go to the disk").format(size=show.size(facts.swap_rate)))
     if facts.pressure == "critical":
-        told.append("macOS calls the pressure on memory critical")
+        told.append(_("macOS calls the pressure on memory critical"))
     if late:
         told.append(_for(facts))
     return (
         "alarm" if late else "warning",
-        "the machine is swapping",
+        _("the machine is swapping"),
         ", ".join(told),
-        "Close other programs, or take smaller micro-batches.",
+        _("Close other programs, or take smaller micro-batches."),
         smaller_steps(facts.config),
     )
 
 
-@rule("download", "the download stands still for a minute", "look after the network; stop, resume")
+@rule(
+    "download",
+    _("the download stands still for a minute"),
+    _("look after the network; stop, resume"),
+)
 def download(facts: Facts) -> Found | None:
     """The network, or the other end of it."""
     if not stalled(facts, "downloading"):
         return None
     return (
         "alarm",
-        "the download stands still",
+        _("the download stands still"),
         f"{_for(facts)}, {_progress(facts)}",
-        "Look after the network. Stop and resume: what is there is not loaded again.",
+        _("Look after the network. Stop and resume: what is there is not loaded again."),
     )
 
 
 @rule(
     "loading",
-    "the model is not loaded after two minutes and the worker's memory does not grow",
-    "look after the disk; stacks",
+    _("the model is not loaded after two minutes and the worker's memory does not grow"),
+    _("look after the disk; stacks"),
 )
 def loading(facts: Facts) -> Found | None:
     """While weights are being read, the process grows."""
@@ -135,39 +157,41 @@ def loading(facts: Facts) -> Found | None:
     last = facts.state.memory.columns(1, start=facts.now - 60)
     if last and last[0].high - last[0].low > _GROWS:
         return None
-    word = "model is not being loaded" if facts.state.phase != "starting" else "start hangs"
+    starting = facts.state.phase == "starting"
     return (
         "alarm",
-        f"the {word}",
-        f"{_for(facts)}, its memory does not grow{_cpu(facts)}",
-        "Is the disk a slow or a network one? " + _ADVICE,
+        _("the start hangs") if starting else _("the model is not being loaded"),
+        _told(facts, _for(facts), _("its memory does not grow")),
+        _("Is the disk a slow or a network one?") + f" {_ADVICE}",
         STACKS,
     )
 
 
-@rule("tokenizing", "no more texts are turned into tokens for a minute", "stacks")
+@rule("tokenizing", _("no more texts are turned into tokens for a minute"), _("stacks"))
 def tokenizing(facts: Facts) -> Found | None:
     """A tokenizer that hangs."""
     if not stalled(facts, "tokenizing"):
         return None
-    evidence = f"{_for(facts)}, {_progress(facts)}{_cpu(facts)}"
-    return "alarm", "the texts are not being turned into tokens", evidence, _ADVICE, STACKS
+    evidence = _told(facts, _for(facts), _progress(facts))
+    return "alarm", _("the texts are not being turned into tokens"), evidence, _ADVICE, STACKS
 
 
 @rule(
     "validation",
-    "a validation has had no progress for a minute, or three times the last one's time",
-    "stacks; kill and resume",
+    _("a validation has had no progress for a minute, or three times the last one's time"),
+    _("stacks; kill and resume"),
 )
 def validation(facts: Facts) -> Found | None:
     """With progress, a long validation is none of this."""
     if not stalled(facts, "validating", "sampling"):
         return None
-    first = "first validation, before step 1," if not facts.state.step else "validation"
+    first = not facts.state.step
     return (
         "alarm",
-        f"the {first} does not move",
-        f"{_for(facts)}, {_progress(facts)}{_cpu(facts)}",
+        _("the first validation, before step 1, does not move")
+        if first
+        else _("the validation does not move"),
+        _told(facts, _for(facts), _progress(facts)),
         _ADVICE,
         STACKS,
     )
@@ -175,8 +199,8 @@ def validation(facts: Facts) -> Found | None:
 
 @rule(
     "first-step",
-    "the first step has taken a minute (a note: it is being compiled), or ten (an alarm)",
-    "wait; after ten minutes stacks",
+    _("the first step has taken a minute (a note: it is being compiled), or ten (an alarm)"),
+    _("wait; after ten minutes stacks"),
 )
 def first_step(facts: Facts) -> Found | None:
     """mx.compile traces the model on the first step, and again for every new shape."""
@@ -185,18 +209,23 @@ def first_step(facts: Facts) -> Found | None:
         return None
     if facts.still <= _FIRST_STEP or facts.silent > SILENT:
         return None
-    evidence = f"{_for(facts)} since it began{_cpu(facts)}"
+    still = show.duration(facts.still)
+    evidence = _told(facts, _("nothing for {time} since it began").format(time=still))
     if facts.still <= _FIRST_STEP_LATE:
-        advice = "It is compiled for the first time, which may take minutes. Nothing is wrong yet."
-        return "note", "the first step takes long", evidence, advice, STACKS
-    return "alarm", "the first step does not end", evidence, _ADVICE, STACKS
+        advice = _(
+            "It is compiled for the first time, which may take minutes. Nothing is wrong yet."
+        )
+        return "note", _("the first step takes long"), evidence, advice, STACKS
+    return "alarm", _("the first step does not end"), evidence, _ADVICE, STACKS
 
 
 @rule(
     "step",
-    "a step takes ten times the median of this run's newest 100, three times the longest of them, "
-    "and 20 s",
-    "stacks; kill and resume",
+    _(
+        "a step takes ten times the median of this run's newest 100, three times the longest of "
+        "them, and 20 s"
+    ),
+    _("stacks; kill and resume"),
 )
 def step(facts: Facts) -> Found | None:
     """A deadlock where the processor rests too; else work that does not end."""
@@ -205,8 +234,12 @@ def step(facts: Facts) -> Found | None:
     usual = facts.usual_step or 0.0
     return (
         "alarm",
-        f"step {facts.state.step + 1} does not end{_kind(facts)}",
-        f"{show.duration(facts.still)} already, usually {usual:.1f} s{_cpu(facts)}",
+        _kind(facts).format(step=facts.state.step + 1),
+        _told(
+            facts,
+            _("{time} already").format(time=show.duration(facts.still)),
+            _("usually {seconds:.1f} s").format(seconds=usual),
+        ),
         _ADVICE,
         STACKS,
     )
@@ -215,27 +248,37 @@ def step(facts: Facts) -> Found | None:
 def _kind(facts: Facts) -> str:
     """A deadlock leaves both processors at rest; where the GPU is not known, it may be at work."""
     if (facts.gpu or 0.0) > _BUSY or (facts.cpu or 0.0) > _BUSY:
-        return ", though it computes"
+        return _("step {step} does not end, though it computes")
     if facts.cpu is not None and facts.cpu < _IDLE:
-        return ": a deadlock" if facts.gpu is not None else ": a deadlock, or it waits for the GPU"
-    return ""
+        if facts.gpu is not None:
+            return _("step {step} does not end: a deadlock")
+        return _("step {step} does not end: a deadlock, or it waits for the GPU")
+    return _("step {step} does not end")
 
 
-@rule("saving", "a checkpoint takes a minute, or twenty times the longest", "look after the disk")
+@rule(
+    "saving",
+    _("a checkpoint takes a minute, or twenty times the longest"),
+    _("look after the disk"),
+)
 def saving(facts: Facts) -> Found | None:
     """The disk does not answer."""
     if not stalled(facts, "saving"):
         return None
     return (
         "alarm",
-        "the checkpoint is not being written",
-        _for(facts) + _cpu(facts),
-        "Look after the disk: is it full, far away, or asleep? " + _ADVICE,
+        _("the checkpoint is not being written"),
+        _told(facts, _for(facts)),
+        _("Look after the disk: is it full, far away, or asleep?") + f" {_ADVICE}",
         STACKS,
     )
 
 
-@rule("deaf", "asked to stop, the worker has not begun to for 20 s and three steps", "kill, resume")
+@rule(
+    "deaf",
+    _("asked to stop, the worker has not begun to for 20 s and three steps"),
+    _("kill, resume"),
+)
 def deaf(facts: Facts) -> Found | None:
     """A signal is heeded between two steps; one that is not has met a call that hangs."""
     if not facts.alive or facts.stop_asked is None or facts.state.phase == "stopping":
@@ -245,9 +288,11 @@ def deaf(facts: Facts) -> Found | None:
         return None
     return (
         "alarm",
-        "the worker does not heed the request to stop",
-        f"asked {show.duration(waited)} ago, it is still in the phase {facts.state.phase}",
-        "Kill it. The newest checkpoint is sound; a resume goes on from there.",
+        _("the worker does not heed the request to stop"),
+        _("asked {time} ago, it is still in the phase {phase}").format(
+            time=show.duration(waited), phase=phase(facts.state.phase)
+        ),
+        _("Kill it. The newest checkpoint is sound; a resume goes on from there."),
         KILL,
     )
 
