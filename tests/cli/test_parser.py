@@ -11,6 +11,7 @@ import pytest
 
 from farense_tui.cli.parser import build
 from farense_tui.cli.parser.program import Command
+from farense_tui.engine import profiles
 
 
 def commands(
@@ -25,6 +26,7 @@ def commands(
 
 
 ALL = dict(commands())
+PROFILES = [each.name for each in profiles.find()]
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -50,7 +52,8 @@ def test_the_examples_are_taken(name: str) -> None:
         program, *words = shlex.split(example)
         assert program == "farense-tui"
         assert " ".join(words).startswith(name)
-        build().parse_args(words[: words.index(">")] if ">" in words else words)
+        given = build().parse_args(words[: words.index(">")] if ">" in words else words)
+        assert getattr(given, "profile", None) in (None, *PROFILES)
 
 
 def test_every_command_is_in_the_help_under_a_title() -> None:

@@ -26,9 +26,9 @@ def _ask(program: Program) -> None:
         "answer with the base model and with each adapter",
         about="Without a RUN the base model answers alone.",
         examples=(
-            'farense-tui ask demo-1 "Who won the cup?"',
-            'farense-tui ask demo-1 demo-2 "Who won the cup?" --temperature 0.7 --seed 1',
-            'farense-tui ask --model embedded "Who won the cup?"',
+            'farense-tui ask demo-1 "Quem marcou na final de 1990?"',
+            'farense-tui ask demo-1 demo-2 "Quem marcou na final de 1990?" --temperature 0.7',
+            'farense-tui ask --model embedded "Quem marcou na final de 1990?"',
         ),
     )
     command.usage = "%(prog)s [OPTIONS] [RUN ...] QUESTION"

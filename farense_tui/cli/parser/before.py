@@ -26,7 +26,7 @@ def _doctor(program: Program) -> None:
         "look at the machine, MLX, model, data, disk and power",
         about="Each line is ok, warn or fail, with what to do about it. "
         "Exit code 3: a run could not start.",
-        examples=("farense-tui doctor", "farense-tui doctor --profile balanced --json"),
+        examples=("farense-tui doctor", "farense-tui doctor --profile m1-16gb --json"),
     )
     shared.add_profile(command)
     shared.add_model(command)
@@ -131,7 +131,7 @@ def _estimate(program: Program) -> None:
         about="Memory, disk, steps and time, and what would make it fit.",
         examples=(
             "farense-tui estimate",
-            "farense-tui estimate --profile quality --memory 16",
+            "farense-tui estimate --profile m1-32gb --memory 16",
             "farense-tui estimate --profile demo --probe",
         ),
     )

@@ -26,7 +26,7 @@ def _train(program: Program) -> None:
         examples=(
             "farense-tui train --profile demo",
             "farense-tui train --data ~/club --set train.epochs=2 --name club-1",
-            "farense-tui train --profile balanced --detach",
+            "farense-tui train --profile m1-16gb --detach",
         ),
     )
     shared.add_profile(command)
