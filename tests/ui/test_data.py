@@ -95,7 +95,6 @@ async def test_the_launch_screen_and_the_data_screen_show_the_check(
     runs_dir: Path, real: Path
 ) -> None:
     async with launched(runs_dir) as (pilot, screen):
-        await until(pilot, lambda: "looking …" in said(screen))
         await until(pilot, lambda: "longest" in said(screen), 30)
         assert "! 1 doubled\nd shows them" in said(screen).replace("  d shows", "\nd shows")
         await pilot.press("d")

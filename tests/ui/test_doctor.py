@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from textual.pilot import Pilot
 from textual.widgets import Static
 
 from farense_tui.app import FarenseApp
@@ -14,6 +15,7 @@ from farense_tui.engine.doctor import Check
 from farense_tui.screens.doctor import CheckLine, DoctorScreen
 from farense_tui.screens.launch import LaunchScreen
 from tests.ui.conftest import until
+from tests.ui.test_pictures import at_launch
 
 CHECKS = [
     Check("Python", "ok", "3.12.1"),
@@ -72,8 +74,11 @@ def test_the_panel(
 ) -> None:
     monkeypatch.setattr(doctor, "checks", found)
 
-    async def steps(pilot: object) -> None:
-        await pilot.press("o")  # type: ignore[attr-defined]
-        await until(pilot, lambda: pilot.app.screen.over)  # type: ignore[attr-defined, arg-type]
+    async def steps(pilot: Pilot[None]) -> None:
+        await at_launch()(pilot)  # what is behind the panel stands still
+        await pilot.press("o")
+        screen = pilot.app.screen
+        assert isinstance(screen, DoctorScreen)
+        await until(pilot, lambda: screen.over)
 
     assert snap_compare(FarenseApp(runs_dir), terminal_size=size, run_before=steps)  # type: ignore[operator]

@@ -31,11 +31,11 @@ def at_launch(*keys: str, field: str = "") -> Steps:
     async def steps(pilot: Pilot[None]) -> None:
         screen = pilot.app.screen
         assert isinstance(screen, LaunchScreen)
-        await until(pilot, lambda: len(screen.query(SettingRow)) > 30)
+        panel = screen.query_one(PlanPanel)
+        await until(pilot, lambda: len(screen.query(SettingRow)) > 30 and panel.complete)
         if field:
             screen.query_one(SettingsForm).row(field).query_one(".field").focus()
         await pilot.press(*keys)
-        panel = screen.query_one(PlanPanel)
         await until(pilot, lambda: panel.complete)
         await pilot.pause()
 
