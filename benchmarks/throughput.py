@@ -157,6 +157,7 @@ def ours(place: Path, model: Path, data: Path, args: argparse.Namespace) -> Meas
         "train.max_seq_length": LENGTH,
         "train.learning_rate": args.rate,
         "train.warmup_steps": 0,
+        "train.schedule": "constant",  # mlx_lm's default; the demo's profile has another
         "train.epochs": EPOCHS,
         "train.mask_prompt": str(args.mask_prompt).lower(),
         "train.grad_checkpoint": str(args.grad_checkpoint).lower(),
