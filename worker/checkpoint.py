@@ -37,7 +37,9 @@ class TrainingState(msgspec.Struct, kw_only=True):
     random: MLX's random key, two 32-bit numbers. validated_step: the last step whose validation
     is done, -1 before the first. since_best: validations since the best one. rate_factor: what
     the learning rate is multiplied with after rollbacks. data, model: digests of the tokenised
-    training set and of the model. recipe: settings, see worker/recipe.py.
+    training set and of the model. recipe: settings, see worker/recipe.py. finer: tokens that
+    go through the model at once by the settings, the limit of memory in bytes, and the tokens that
+    it was found to allow.
     """
 
     step: int = 0
@@ -53,6 +55,7 @@ class TrainingState(msgspec.Struct, kw_only=True):
     data: str = ""
     model: str = ""
     recipe: dict[str, Any] = {}
+    finer: tuple[int, int, int] | None = None
     format: int = _FORMAT
 
 

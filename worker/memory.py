@@ -6,6 +6,7 @@ import ctypes
 import sys
 import threading
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import psutil
@@ -17,6 +18,8 @@ from worker.protocol.profile import Memory
 
 GIB = 1 << 30
 _BEAT = 2.0
+# So many steps in a row the machine may starve before anything is done: other programs come and go.
+PATIENCE = 5
 
 
 def footprint() -> int:
@@ -85,18 +88,37 @@ def apply_limits(mx: Any, settings: Memory) -> None:
         mx.set_wired_limit(int(settings.wired_limit_gb * GIB))
 
 
+@dataclass(frozen=True)
+class Seen:
+    """used: bytes of this process, or the peak of MLX's since the last step if that is more.
+
+    free: bytes that the machine has for other programs without swapping.
+    """
+
+    used: int
+    free: int
+
+
 class Guard:
-    """Compares the process's memory with the machine's limit."""
+    """Compares the process's memory with the limit, and the machine's with what it must keep.
+
+    A process near its limit is critical at once. A machine that starves, whoever took the memory,
+    is so after a while.
+    """
 
     def __init__(self, settings: Memory, limit: int) -> None:
         """Take the profile's thresholds and the limit in bytes."""
         self._settings = settings
-        self._limit = limit
+        self.limit = limit
         self._warned = False
 
-    def look(self, used: int) -> Notice | None:
+    def see(self, peak: int) -> Seen:
+        """Look at this process, of which MLX's peak is given, and at the machine."""
+        return Seen(max(footprint(), peak), int(psutil.virtual_memory().available))
+
+    def look(self, seen: Seen) -> Notice | None:
         """Give a notice when the warning threshold is crossed, once until it is well below."""
-        share = used / self._limit
+        share = seen.used / self.limit
         if share < self._settings.warning * 0.95:
             self._warned = False
         if share < self._settings.warning or self._warned:
@@ -106,32 +128,52 @@ class Guard:
             level="warning",
             code="memory",
             message=f"memory is at {share:.0%} of the limit "
-            f"({used / GIB:.1f} of {self._limit / GIB:.1f} GiB)",
+            f"({seen.used / GIB:.1f} of {self.limit / GIB:.1f} GiB)",
             hint="Close other programs, or take a smaller train.batch_size.",
         )
 
-    def critical(self, used: int) -> bool:
+    def critical(self, seen: Seen) -> bool:
         """Whether the critical threshold is crossed."""
-        return used >= self._settings.critical * self._limit
+        return seen.used >= self._settings.critical * self.limit
 
-    def cut_finer(self, used: int, tokens: int) -> Notice:
+    def starved(self, seen: Seen) -> bool:
+        """Whether less is free on the machine than the profile wants kept."""
+        return seen.free < self._settings.keep_free_gb * GIB
+
+    def cut_finer(self, seen: Seen, tokens: int) -> Notice:
         """Make the notice for a run that goes on with smaller micro-batches."""
         return Notice(
             level="warning",
             code="memory_cut",
-            message=f"memory is at {used / self._limit:.0%} of the limit: from here on at most "
+            message=f"{self._why(seen)}: from here on at most "
             f"{tokens} tokens go through the model at once, in the same steps",
             hint="Nothing else changes. A smaller train.batch_size has it so from the start.",
         )
 
-    def stopped(self, used: int) -> FarenseError:
+    def _why(self, seen: Seen) -> str:
+        if not self.critical(seen):
+            return f"only {seen.free / GIB:.1f} GiB are free on this machine"
+        return f"memory is at {seen.used / self.limit:.0%} of the limit"
+
+    def stopped(self, seen: Seen) -> FarenseError:
         """Make the error for a run that is ended before the machine suffers."""
+        saved = (
+            "A checkpoint was saved. Resume with a smaller train.batch_size (and more "
+            "train.grad_accumulation), or with train.grad_checkpoint on."
+        )
+        if not self.critical(seen):
+            return FarenseError(
+                "stopped before the machine ran out of memory",
+                f"{seen.free / GIB:.1f} GiB are free on this machine, memory.keep_free_gb is "
+                f"{self._settings.keep_free_gb:g}; this run takes {seen.used / GIB:.1f} GiB",
+                f"Close other programs. {saved}",
+                kind="memory",
+            )
         return FarenseError(
             "stopped before memory ran out",
-            f"{used / GIB:.1f} GiB are in use, the limit is {self._limit / GIB:.1f} GiB and "
+            f"{seen.used / GIB:.1f} GiB are in use, the limit is {self.limit / GIB:.1f} GiB and "
             f"memory.critical {self._settings.critical:g}",
-            "A checkpoint was saved. Resume with a smaller train.batch_size (and more "
-            "train.grad_accumulation), or with train.grad_checkpoint on.",
+            saved,
             kind="memory",
         )
 

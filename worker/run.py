@@ -72,6 +72,7 @@ class Run:
     peak_memory: int = 0  # of MLX, in bytes
     owes_samples: bool = False  # for which there was no memory
     short: FarenseError | None = None  # of memory, on this rank
+    starved: int = 0  # steps in a row after which the machine had too little memory free
     budget: int = field(init=False)  # tokens, padding included, that go through at once
     per_epoch: int = field(init=False)
     total_steps: int = field(init=False)
@@ -221,6 +222,8 @@ def go_back(run: Run) -> None:
             run.output.emit(notice)
         checkpoint.restore(run.model, run.optimizer, loaded)
         run.state = recipe.updated(loaded.state, run.state)
+        if run.state.finer and run.state.finer[:2] == (budget(run.config), run.guard.limit):
+            run.budget = min(run.budget, run.state.finer[2])
     elif run.config.train.rollbacks:
         run.unsaved = True  # the first weights are saved too, to have something to go back to
     run.output.step = run.state.step

@@ -26,7 +26,7 @@ from worker.protocol.events import wire
 from worker.protocol.profile import Config
 from worker.protocol.runfolder import RunFolder, disk_error
 from worker.ranks import Ranks
-from worker.run import Run, go_back, set_up
+from worker.run import Run, budget, go_back, set_up
 
 _PROGRESS_EVERY = 0.5
 _DISK_POLL = 5.0
@@ -193,22 +193,25 @@ def watch_memory(run: Run) -> None:
     How a step is cut changes its memory, never its mathematics.
     """
     peak = mx.get_peak_memory()
-    used = max(memory.footprint(), peak)
-    notice = run.guard.look(used)
+    seen = run.guard.see(peak)
+    notice = run.guard.look(seen)
     if notice is not None:
         run.output.emit(notice)
-    if not run.guard.critical(used):
-        return
-    mx.clear_cache()
-    used = max(memory.footprint(), peak)
-    if not run.guard.critical(used):
+    if run.guard.critical(seen) or run.guard.starved(seen):
+        mx.clear_cache()
+        seen = run.guard.see(peak)
+    run.starved = run.starved + 1 if run.guard.starved(seen) else 0
+    waited = run.starved and run.starved % memory.PATIENCE == 0
+    if not (run.guard.critical(seen) or waited):
         return
     least = batching.padded(int(run.train.lengths.max()) - 1)
     if run.budget > least:
         run.budget = max(least, run.budget // 2)
-        run.output.emit(run.guard.cut_finer(used, run.budget))
+        finer = (budget(run.config), run.guard.limit, run.budget)
+        run.state = msgspec.structs.replace(run.state, finer=finer)
+        run.output.emit(run.guard.cut_finer(seen, run.budget))
     else:
-        run.short = run.guard.stopped(used)
+        run.short = run.guard.stopped(seen)
 
 
 def end_short_of_memory(run: Run) -> None:

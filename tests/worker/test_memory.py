@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from worker import memory
-from worker.memory import GIB, Guard, HeartbeatThread
+from worker.memory import GIB, Guard, HeartbeatThread, Seen
 from worker.output import Output
 from worker.protocol import events
 from worker.protocol.profile import Memory
@@ -52,11 +52,15 @@ def test_the_structure_of_macos_has_its_layout() -> None:
     assert offsets["ri_proc_exit_abstime"] == 88
 
 
+def seen(used: float, free: int = 4 * GIB) -> Seen:
+    return Seen(int(used), free)
+
+
 def test_a_warning_comes_once_until_memory_is_well_below() -> None:
     guard = Guard(SETTINGS, LIMIT)
 
     def warns(share: float) -> bool:
-        return guard.look(int(share * LIMIT)) is not None
+        return guard.look(seen(share * LIMIT)) is not None
 
     assert [warns(share) for share in (0.5, 0.79)] == [False, False]
     assert [warns(share) for share in (0.81, 0.9, 0.81)] == [True, False, False]
@@ -67,7 +71,7 @@ def test_a_warning_comes_once_until_memory_is_well_below() -> None:
 
 
 def test_a_warning_says_how_much_and_what_to_do() -> None:
-    notice = Guard(SETTINGS, LIMIT).look(9 * GIB)
+    notice = Guard(SETTINGS, LIMIT).look(seen(9 * GIB))
     assert notice is not None
     assert notice.level == "warning"
     assert notice.code == "memory"
@@ -78,12 +82,30 @@ def test_a_warning_says_how_much_and_what_to_do() -> None:
 
 def test_critical_is_at_its_threshold_and_above() -> None:
     guard = Guard(SETTINGS, LIMIT)
-    assert not guard.critical(int(0.949 * LIMIT))
-    assert guard.critical(int(0.95 * LIMIT) + 1)
-    assert guard.critical(2 * LIMIT)
-    error = guard.stopped(2 * LIMIT)
+    assert not guard.critical(seen(0.949 * LIMIT))
+    assert guard.critical(seen(0.95 * LIMIT + 1))
+    assert guard.critical(seen(2 * LIMIT))
+    error = guard.stopped(seen(2 * LIMIT))
     assert error.kind == "memory"
     assert "20.0 GiB" in error.detail
+
+
+def test_a_machine_that_starves_is_told_from_a_process_that_takes_too_much() -> None:
+    guard = Guard(SETTINGS, LIMIT)
+    assert not guard.starved(seen(GIB, int(0.21 * GIB)))
+    starving = seen(GIB, int(0.19 * GIB))
+    assert guard.starved(starving)
+    assert not guard.critical(starving)
+    assert "only 0.2 GiB are free" in guard.cut_finer(starving, 64).message
+    assert "Close other programs" in guard.stopped(starving).hint
+    assert "Close other programs" not in guard.stopped(seen(2 * LIMIT)).hint
+
+
+def test_the_machine_is_looked_at() -> None:
+    now = Guard(SETTINGS, LIMIT).see(0)
+    assert now.used > 1 << 20
+    assert 0 < now.free < 1 << 45
+    assert Guard(SETTINGS, LIMIT).see(1 << 50).used == 1 << 50
 
 
 def test_there_is_a_limit_on_every_machine() -> None:

@@ -16,6 +16,7 @@ from farense_tui.engine.supervisor import Control
 from farense_tui.engine.tail import Tail
 from tests import micro_model
 from tests.real_runs import RunMaker, finish, results, sha256, state_of, until
+from worker.memory import PATIENCE
 from worker.protocol.events import Step
 from worker.protocol.runfolder import RunFolder
 
@@ -282,3 +283,23 @@ def test_short_of_memory_it_cuts_finer_and_ends_with_all_saved(make_run: RunMake
     there = [value for _, value in state_of(plain).loss][:3]
     assert [event.loss for event in steps] == pytest.approx(there, rel=1e-5)
     assert [checkpoint.step for checkpoint in short.checkpoints()][-1] == 3
+
+
+def test_on_a_starving_machine_it_waits_cuts_finer_ends_and_goes_on(make_run: RunMaker) -> None:
+    plain = make_run("plain", lora__dropout=0.0, train__epochs=6)
+    starved = make_run("starved", lora__dropout=0.0, train__epochs=6, memory__keep_free_gb=1024.0)
+    finish(plain)
+    assert supervisor.launch(starved).wait() == 1
+    state = state_of(starved)
+    assert state.failure is not None
+    assert "the machine ran out" in state.failure.title
+    assert state.step == 3 * PATIENCE
+    runs.prepare_resume(starved, {"memory.keep_free_gb": 0.0})
+    finish(starved)
+    losses = [value for _, value in state_of(plain).loss]
+    assert [value for _, value in state_of(starved).loss] == pytest.approx(losses, rel=1e-5)
+    first = [e for e in Tail(plain.events).read_all() if isinstance(e, Step)]
+    cut = [e for e in Tail(starved.events).read_all() if isinstance(e, Step)]
+    resumed, uncut = cut[3 * PATIENCE], first[3 * PATIENCE]
+    assert resumed.step == uncut.step == 3 * PATIENCE + 1
+    assert resumed.micro_batches > uncut.micro_batches

@@ -177,6 +177,12 @@ class Memory(Struct, frozen=True, forbid_unknown_fields=True):
     critical: Annotated[
         float, Meta(gt=0, le=1, description=_("fraction at which it checkpoints and stops"))
     ] = 0.95
+    keep_free_gb: Annotated[
+        float,
+        Meta(
+            ge=0, le=1024, description="with less free on the machine it cuts finer, or stops"
+        ),
+    ] = 0.2
 
 
 class CheckpointSettings(Struct, frozen=True, forbid_unknown_fields=True):
