@@ -179,9 +179,7 @@ class Memory(Struct, frozen=True, forbid_unknown_fields=True):
     ] = 0.95
     keep_free_gb: Annotated[
         float,
-        Meta(
-            ge=0, le=1024, description="with less free on the machine it cuts finer, or stops"
-        ),
+        Meta(ge=0, le=1024, description=_("with less free on the machine it cuts finer, or stops")),
     ] = 0.2
 
 
