@@ -10,6 +10,7 @@ from farense_tui.engine.series import Series
 from farense_tui.engine.state import RunState
 from farense_tui.report.svg import Curve, Mark, Point
 from farense_tui.widgets.smooth import smoothed, window_for
+from worker.protocol.language import gettext as _
 
 _COLUMNS = 600
 _MIB = (1 << 20, "MiB")
@@ -17,7 +18,7 @@ _MIB = (1 << 20, "MiB")
 
 @dataclass(frozen=True)
 class Graph:
-    """A chart: its name, its axes, and what is on it."""
+    """A chart: its name, its axes, and what is on it. over_steps: x counts steps, not time."""
 
     title: str
     x_label: str
@@ -26,6 +27,7 @@ class Graph:
     marks: tuple[Mark, ...] = ()
     from_zero: bool = False
     limit: float | None = None
+    over_steps: bool = True
 
 
 def loss(state: RunState) -> Graph:
@@ -34,16 +36,16 @@ def loss(state: RunState) -> Graph:
     marks = resumed(state)
     if state.best is not None and state.best.loss is not None:
         best = state.best
-        said = f"best {f.loss(best.loss)} at step {best.step}"
+        said = _("best {loss} at step {step}").format(loss=f.loss(best.loss), step=best.step)
         marks = (*marks, Mark(best.step, best.loss, said))
     return Graph(
-        "Loss",
-        "step",
+        _("Loss"),
+        _("step"),
         (
             Curve(raw(state.loss), "raw"),
             Curve(smooth(state.loss), "train"),
             Curve(validated, "valid"),
-            Curve(validated, "valid-dot", dots=True, tip="validation"),
+            Curve(validated, "valid-dot", dots=True, tip=_("validation")),
         ),
         lambda value: f"{value:.3g}",
         marks,
@@ -53,8 +55,8 @@ def loss(state: RunState) -> Graph:
 def learning_rate(state: RunState) -> Graph:
     """The rate of each update."""
     return Graph(
-        "Learning rate",
-        "step",
+        _("Learning rate"),
+        _("step"),
         (Curve(raw(state.learning_rate), "train"),),
         lambda value: f"{value:.3g}",
         resumed(state),
@@ -66,7 +68,7 @@ def grad_norm(state: RunState) -> Graph:
     """L2 norm of the gradient."""
     curves = (Curve(raw(state.grad_norm), "raw"), Curve(smooth(state.grad_norm), "train"))
     return Graph(
-        "Gradient norm", "step", curves, lambda value: f"{value:.3g}", resumed(state), True
+        _("Gradient norm"), _("step"), curves, lambda value: f"{value:.3g}", resumed(state), True
     )
 
 
@@ -74,7 +76,7 @@ def speed(state: RunState) -> Graph:
     """Tokens a second."""
     series = state.tokens_per_second
     curves = (Curve(raw(series), "raw"), Curve(smooth(series), "train"))
-    return Graph("Tokens a second", "step", curves, f.count, resumed(state), True)
+    return Graph(_("Tokens a second"), _("step"), curves, f.count, resumed(state), True)
 
 
 def memory(state: RunState) -> Graph:
@@ -84,19 +86,20 @@ def memory(state: RunState) -> Graph:
     points = [((x - state.first_time) / unit, y / size) for x, y in raw(state.memory)]
     limit = state.started.memory_limit if state.started else 0
     return Graph(
-        f"Memory of the worker, {sized}",
+        _("Memory of the worker, {unit}").format(unit=sized),
         name,
         (Curve(points, "train"),),
         lambda value: f"{value:g}",
         from_zero=True,
         limit=limit / size if limit else None,
+        over_steps=False,
     )
 
 
 def resumed(state: RunState) -> tuple[Mark, ...]:
     """Where another worker went on."""
     return tuple(
-        Mark(each.resumed_from_step, None, "resumed")
+        Mark(each.resumed_from_step, None, _("resumed"))
         for each in state.segments[1:]
         if each.resumed_from_step
     )
@@ -120,5 +123,5 @@ def smooth(series: Series) -> list[Point]:
 
 def _time_unit(seconds: float) -> tuple[float, str]:
     if seconds < 300:
-        return 1.0, "seconds"
-    return (60.0, "minutes") if seconds < 3 * 3600 else (3600.0, "hours")
+        return 1.0, _("seconds")
+    return (60.0, _("minutes")) if seconds < 3 * 3600 else (3600.0, _("hours"))

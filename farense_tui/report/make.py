@@ -16,6 +16,7 @@ from farense_tui.engine.tail import Tail
 from farense_tui.report import metrics
 from farense_tui.report.metrics import Metrics
 from worker.protocol.errors import FarenseError, refused
+from worker.protocol.language import gettext as _
 from worker.protocol.runfolder import RunFolder, disk_error
 
 PAGE = "report.html"
@@ -30,8 +31,8 @@ def make(folder: RunFolder) -> list[Path]:
     figures, state = _read(folder)
     if not state.step:
         raise refused(
-            f"run {folder.name} has not taken a step yet",
-            hint="There is nothing to report.",
+            _("run {name} has not taken a step yet").format(name=folder.name),
+            hint=_("There is nothing to report."),
             kind="no_report",
         )
     files = _files(folder, figures, state)

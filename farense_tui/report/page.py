@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from farense_tui import __version__
-from farense_tui.engine import evaluation
+from farense_tui.engine import evaluation, words
 from farense_tui.engine import format as f
 from farense_tui.engine.state import RunState
 from farense_tui.engine.text import clean, clean_lines
@@ -22,7 +22,9 @@ from farense_tui.report import curves
 from farense_tui.report.curves import Graph
 from farense_tui.report.svg import chart
 from farense_tui.widgets.smooth import window_for
+from worker.protocol import language
 from worker.protocol.evaluation import Report, Score
+from worker.protocol.language import gettext as _
 from worker.protocol.profile import Config
 from worker.protocol.settings import CONFIG_SETTINGS
 
@@ -36,7 +38,11 @@ _TONES = {
     "killed": ("bad", "✗"),
     "lost": ("bad", "✗"),
 }
-_LEVELS = {"info": ("", "·"), "warning": ("warn", "▲"), "error": ("bad", "✗")}
+_LEVELS = {
+    "info": ("", "·", _("info")),
+    "warning": ("warn", "▲", _("warning")),
+    "error": ("bad", "✗", _("error")),
+}
 
 
 def page(
@@ -54,10 +60,12 @@ def page(
         undefined=StrictUndefined,
         trim_blocks=True,
     )
+    environment.globals["_"] = _
     tone, sign = _TONES.get(status, ("", "●"))
     return environment.get_template("page.html.j2").render(
+        language=language.spoken(),
         name=clean(name),
-        status={"word": status.replace("_", " "), "tone": tone, "sign": sign},
+        status={"word": words.status(status), "tone": tone, "sign": sign},
         lead=_lead(config, state),
         when=_when(state),
         tiles=_tiles(state),
@@ -105,11 +113,19 @@ def _svg(graph: Graph, width: int, height: int) -> Markup:
 
 def _lead(config: Config | None, state: RunState) -> str:
     if config is None:
-        return "config.toml cannot be read"
-    kind = {"lora": "LoRA", "dora": "DoRA", "full": "all weights"}[config.train.fine_tune_type]
-    model, data = (_short(each) for each in (config.model.repo, config.data.path))
-    examples = f", {state.started.train_examples} examples" if state.started else ""
-    return clean(f"{model} fine-tuned ({kind}) on {data}{examples}")
+        return _("config.toml cannot be read")
+    kind = {"lora": "LoRA", "dora": "DoRA", "full": _("all weights")}[config.train.fine_tune_type]
+    text = _("{model} fine-tuned ({kind}) on {data}")
+    if state.started:
+        text = _("{model} fine-tuned ({kind}) on {data}, {examples} examples")
+    return clean(
+        text.format(
+            model=_short(config.model.repo),
+            kind=kind,
+            data=_short(config.data.path),
+            examples=state.started.train_examples if state.started else 0,
+        )
+    )
 
 
 def _short(path: str) -> str:
@@ -118,23 +134,35 @@ def _short(path: str) -> str:
 
 def _when(state: RunState) -> str:
     if not state.first_time:
-        return "not started"
-    workers = f", in {len(state.segments)} pieces" if len(state.segments) > 1 else ""
-    return f"{_clock(state.first_time)}, {f.duration(state.elapsed)} in all{workers}"
+        return _("not started")
+    text = _("{when}, {time} in all")
+    if len(state.segments) > 1:
+        text = _("{when}, {time} in all, in {n} pieces")
+    return text.format(
+        when=_clock(state.first_time), time=f.duration(state.elapsed), n=len(state.segments)
+    )
 
 
 def _tiles(state: RunState) -> list[dict[str, str]]:
     best = state.best
     speed = state.tokens / state.active_seconds if state.active_seconds else None
     tiles = [
-        (f.loss(best.loss if best else None), "best validation loss"),
-        (f"{best.perplexity:.3g}" if best and best.perplexity else f.UNKNOWN, "perplexity there"),
-        (f.loss(state.loss.last), "training loss, last step"),
-        (str(state.step), f"steps of {state.total_steps or '?'}, {state.epoch:.2f} epochs"),
-        (f.duration(state.active_seconds), "computing steps"),
-        (f.count(state.tokens), "tokens trained on"),
-        (f.speed(speed), "tokens a second"),
-        (f.size(state.peak_memory or None), "peak memory of MLX"),
+        (f.loss(best.loss if best else None), _("best validation loss")),
+        (
+            f"{best.perplexity:.3g}" if best and best.perplexity else f.UNKNOWN,
+            _("perplexity there"),
+        ),
+        (f.loss(state.loss.last), _("training loss, last step")),
+        (
+            str(state.step),
+            _("steps of {total}, {epochs:.2f} epochs").format(
+                total=state.total_steps or "?", epochs=state.epoch
+            ),
+        ),
+        (f.duration(state.active_seconds), _("computing steps")),
+        (f.count(state.tokens), _("tokens trained on")),
+        (f.speed(speed), _("tokens a second")),
+        (f.size(state.peak_memory or None), _("peak memory of MLX")),
     ]
     return [{"value": value, "what": what} for value, what in tiles]
 
@@ -154,19 +182,25 @@ def _evaluation(name: str, report: Report, stale: bool) -> dict[str, Any]:
     worse = [each for each in reversed(found) if each.chrf < 0]
     groups = [
         {
-            "title": f"{title} than the base model in {len(rows)} rows",
+            "title": title.format(n=len(rows)),
             "examples": [_example(each) for each in rows[:_MOST_EXAMPLES]],
         }
-        for title, rows in (("Nearer to the reference", better), ("Farther from it", worse))
+        for title, rows in (
+            (_("Nearer to the reference than the base model in {n} rows"), better),
+            (_("Farther from it than the base model in {n} rows"), worse),
+        )
         if rows
     ]
     return {
         "split": report.split,
         "rows": report.measured,
-        "stale": "The adapter has changed since it was measured." if stale else "",
-        "heads": ["loss", "perplexity", "exact match", "token F1", "chrF"],
+        "stale": _("The adapter has changed since it was measured.") if stale else "",
+        "heads": [_("loss"), _("perplexity"), _("exact match"), _("token F1"), "chrF"],
         "scores": [
-            {"name": clean(each.name or "base model"), "figures": figures(each, report.measured)}
+            {
+                "name": clean(each.name or _("base model")),
+                "figures": figures(each, report.measured),
+            }
             for each in report.scores
         ],
         "groups": groups,
@@ -210,11 +244,11 @@ def _prompts(state: RunState) -> list[dict[str, Any]]:
 
 
 def _notice(notice: Any) -> dict[str, str]:
-    tone, sign = _LEVELS[notice.level]
+    tone, sign, word = _LEVELS[notice.level]
     return {
         "tone": tone,
         "sign": sign,
-        "level": notice.level,
+        "level": word,
         "message": clean(notice.message),
         "hint": clean(notice.hint),
         "when": _clock(notice.time),
@@ -224,21 +258,23 @@ def _notice(notice: Any) -> dict[str, str]:
 def _environment(state: RunState) -> Iterable[tuple[str, str]]:
     started = state.started
     if started is None:
-        return [("worker", "it did not come to the training")]
+        return [(_("worker"), _("it did not come to the training"))]
+    trained = _("{trained} trained of {total}").format(
+        trained=f.count(started.trainable_parameters), total=f.count(started.total_parameters)
+    )
+    examples = _("{train} to train, {valid} to validate").format(
+        train=started.train_examples, valid=started.valid_examples
+    )
     facts = [
-        ("device", clean(started.device)),
+        (_("device"), clean(started.device)),
         *((name, clean(version)) for name, version in started.versions.items()),
-        ("memory limit", f.size(started.memory_limit or None)),
-        ("model weights", f.size(started.weights_bytes)),
-        (
-            "parameters",
-            f"{f.count(started.trainable_parameters)} trained "
-            f"of {f.count(started.total_parameters)}",
-        ),
-        ("examples", f"{started.train_examples} to train, {started.valid_examples} to validate"),
+        (_("memory limit"), f.size(started.memory_limit or None)),
+        (_("model weights"), f.size(started.weights_bytes)),
+        (_("parameters"), trained),
+        (_("examples"), examples),
     ]
     if started.ranks > 1:
-        facts.append(("ranks", str(started.ranks)))
+        facts.append((_("ranks"), str(started.ranks)))
     return facts
 
 
@@ -248,7 +284,7 @@ def _checkpoints(state: RunState) -> list[dict[str, Any]]:
             "step": each.step,
             "path": clean(each.path),
             "size": f.size(each.bytes),
-            "word": "best so far" if each.best else "",
+            "word": _("best so far") if each.best else "",
         }
         for each in state.checkpoints
     ]

@@ -17,6 +17,7 @@ from farense_tui.engine.state import RunState
 from farense_tui.report import curves
 from farense_tui.report.curves import Graph
 from farense_tui.report.svg import Mark
+from worker.protocol.language import gettext as _
 
 _INK, _FAINT, _ACCENT, _BLUE = "#1a1917", "#c9c4b8", "#c45f00", "#2b6a99"
 _STYLES: dict[str, dict[str, Any]] = {
@@ -25,7 +26,7 @@ _STYLES: dict[str, dict[str, Any]] = {
     "valid": {"color": _BLUE, "linewidth": 1.4},
     "valid-dot": {"color": _BLUE, "linestyle": "", "marker": "o", "markersize": 4},
 }
-_NAMES = {"raw": "", "train": "training (median)", "valid": "validation", "valid-dot": ""}
+_NAMES = {"raw": "", "train": _("training (median)"), "valid": _("validation"), "valid-dot": ""}
 
 
 def plots(state: RunState) -> dict[str, bytes]:
@@ -54,7 +55,7 @@ def _draw(graph: Graph, run: str, legend: bool) -> bytes:
     for mark in graph.marks:
         _mark(axes, mark)
     if legend:
-        axes.legend(frameon=False, loc="upper right")
+        axes.legend(frameon=False, loc="upper right")  # not translated: matplotlib's
     file = io.BytesIO()
     figure.savefig(file, format="png")
     return file.getvalue()
@@ -64,8 +65,8 @@ def _dress(axes: Axes, graph: Graph, run: str) -> None:
     # parse_math: a name is text, whatever is in it
     axes.set_title(f"{run}: {graph.title}", loc="left", color=_INK, parse_math=False)
     axes.set_xlabel(graph.x_label, color=_INK)
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: graph.show(value)))
-    axes.xaxis.set_major_locator(MaxNLocator(integer=graph.x_label == "step"))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _at: graph.show(value)))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=graph.over_steps))
     axes.grid(axis="y", color=_FAINT, linewidth=0.6, alpha=0.7)
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(colors=_INK, length=0)
@@ -74,7 +75,7 @@ def _dress(axes: Axes, graph: Graph, run: str) -> None:
         axes.set_ylim(bottom=0)
     if graph.limit and axes.get_ylim()[1] > 0.5 * graph.limit:
         axes.axhline(graph.limit, color=_INK, linewidth=1, linestyle="--")
-        axes.annotate("limit", (axes.get_xlim()[1], graph.limit), ha="right", va="bottom")
+        axes.annotate(_("limit"), (axes.get_xlim()[1], graph.limit), ha="right", va="bottom")
 
 
 def _mark(axes: Axes, mark: Mark) -> None:
@@ -87,7 +88,7 @@ def _mark(axes: Axes, mark: Mark) -> None:
         mark.text,
         (mark.x, mark.y),
         xytext=(-12 if late else 12, 10),
-        textcoords="offset points",
+        textcoords="offset points",  # not translated: matplotlib's
         ha="right" if late else "left",
         color=_INK,
     )

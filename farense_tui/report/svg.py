@@ -8,6 +8,8 @@ from html import escape
 from math import ceil, floor, isfinite, log10
 from typing import NamedTuple
 
+from worker.protocol.language import gettext as _
+
 Point = tuple[float, float]
 
 _NICE = (1.0, 2.0, 2.5, 5.0, 10.0)
@@ -81,7 +83,7 @@ def chart(
         *_axes(frame, x_label, show),
     ]
     if limit is not None and frame.low <= limit <= frame.high:
-        parts.append(_level(frame, limit, f"limit {show(limit)}"))
+        parts.append(_level(frame, limit, _("limit {value}").format(value=show(limit))))
     parts += [_vertical(frame, mark) for mark in marks if mark.y is None]
     parts += [_curve(frame, curve) for curve in curves]
     parts += [_ring(frame, mark) for mark in marks if mark.y is not None]
@@ -102,13 +104,13 @@ def ticks(low: float, high: float, most: int) -> list[float]:
 def _frame(
     points: Sequence[Point], width: int, height: int, from_zero: bool, limit: float | None
 ) -> Frame:
-    low, high = min(y for _, y in points), max(y for _, y in points)
+    low, high = min(point[1] for point in points), max(point[1] for point in points)
     if limit is not None and high > 0.5 * limit:
         high = max(high, limit)
     if from_zero:
         low = min(low, 0.0)
     room = (high - low) * 0.06 or abs(high) * 0.1 or 1.0
-    low_x, high_x = min(0.0, *(x for x, _ in points)), max(x for x, _ in points)
+    low_x, high_x = min(0.0, *(point[0] for point in points)), max(point[0] for point in points)
     bottom = low if from_zero and low == 0 else low - room
     return Frame(width, height, low_x, high_x if high_x > low_x else low_x + 1, bottom, high + room)
 
@@ -142,7 +144,7 @@ def _curve(frame: Frame, curve: Curve) -> str:
             f"<title>{escape(curve.tip)} {value:.6g}</title></circle>"
             for x, y, value in points
         )
-    path = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y, _ in points)
+    path = "M" + "L".join(f"{point[0]:.1f} {point[1]:.1f}" for point in points)
     return f'<path class="{curve.style}" d="{path}"/>' if points else ""
 
 
