@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
+READY_DOCS := $(VENV)/.ready-docs
 SOURCES := farense_tui worker scripts benchmarks tests
 
 .DEFAULT_GOAL := help
@@ -41,9 +42,14 @@ snapshots: $(READY_DEV) ## take the tests' SVG pictures anew, after looking at t
 translations: $(READY_DEV) ## collect the strings of the code and compile their translations
 	$(BIN)/python scripts/translations.py
 
+.PHONY: docs
+docs: $(READY_DOCS) ## build the docs as a site in site/; a link that leads nowhere fails
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo 'site/index.html'
+
 .PHONY: clean
 clean: ## remove what was set up and built; runs are kept
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache
 
 # uv is used if it is there: it is faster, and it brings a Python of its own if need be.
 $(VENV)/bin/python:
@@ -62,6 +68,10 @@ $(READY): pyproject.toml constraints.txt hatch_build.py $(TRANSLATIONS) | $(VENV
 
 $(READY_DEV): $(READY)
 	@$(call install,-c constraints.txt -e '.[dev]')
+	@touch $@
+
+$(READY_DOCS): $(READY)
+	@$(call install,-c constraints.txt -e '.[docs]')
 	@touch $@
 
 define install
