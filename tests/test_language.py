@@ -82,8 +82,11 @@ def _sentences(tree: ast.AST) -> Iterator[tuple[int, str]]:
             )
             if WORDS.search(TAG.sub("", text)):
                 yield node.lineno, text
-                continue
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            else:
+                for part in node.values:
+                    yield from _sentences(part)
+            continue
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
             if WORDS.search(node.value):
                 yield node.lineno, node.value
             continue
