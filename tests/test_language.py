@@ -30,7 +30,6 @@ NOT_YET: tuple[str, ...] = (
     "farense_tui/preferences.py",
     "farense_tui/terminal.py",
     "farense_tui/theme.py",
-    "worker/",
 )
 
 # Their descriptions of fields are for docs/protocol.md alone, which is in English.

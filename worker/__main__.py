@@ -26,7 +26,7 @@ from worker.work import failed, work  # noqa: E402
 def main() -> int:
     """Run the worker; the exit code."""
     if len(sys.argv) != 2:
-        print("usage: python -m worker RUN", file=sys.stderr)
+        print("usage: python -m worker RUN", file=sys.stderr)  # not translated: for developers
         return ExitCode.USAGE
     folder = RunFolder(Path(sys.argv[1]).resolve())
     try:

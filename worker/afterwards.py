@@ -31,4 +31,5 @@ def start(code: int) -> None:
             env={name: value for name, value in os.environ.items() if name not in _OWN},
         )
     except (OSError, ValueError, TypeError) as error:
-        print(f"worker: not started afterwards: {command}: {error}", file=sys.stderr)
+        said = f"not started afterwards: {command}: {error}"  # not translated: for worker.log
+        print(f"worker: {said}", file=sys.stderr)

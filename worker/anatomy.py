@@ -209,9 +209,9 @@ def _value(model: nn.Module, inputs: mx.array) -> mx.array:
         model(inputs)
     except _Reached as reached:
         if not isinstance(reached.value, mx.array):
-            raise TypeError("the inner model gives no array") from None
+            raise TypeError("the inner model gives no array") from None  # not translated: caught
         return reached.value
-    raise TypeError("the model does not call what was looked for")
+    raise TypeError("the model does not call what was looked for")  # not translated: caught
 
 
 def _same(one: mx.array, other: mx.array) -> bool:

@@ -72,8 +72,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--mask-prompt", action="store_true")
     parser.add_argument("--valid-fraction", type=float, default=0.0)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--rows", type=int, default=3, help="examples to show")
-    parser.add_argument("--offline", action="store_true", help="never ask the network")
+    parser.add_argument("--rows", type=int, default=3, help="examples")
+    parser.add_argument("--offline", action="store_true")
     return parser.parse_args()
 
 

@@ -19,6 +19,8 @@ import msgspec
 from mlx.utils import tree_flatten, tree_unflatten
 
 from worker.protocol.errors import refused
+from worker.protocol.language import gettext as _
+from worker.protocol.language import ngettext
 from worker.protocol.runfolder import CheckpointFolder, RunFolder, sync, write_atomically
 
 _ADAPTERS = "adapters.safetensors"
@@ -177,9 +179,13 @@ def check_space(folder: RunFolder, trainable: int, keep: int) -> None:
     free = shutil.disk_usage(folder.path).free
     if free < needed:
         raise refused(
-            "no space on the disk",
-            f"{folder.path}: {free >> 20} MiB free, {keep} checkpoints need {needed >> 20} MiB",
-            "Delete old runs, lower checkpoint.keep, or choose another --runs-dir.",
+            _("no space on the disk"),
+            ngettext(
+                "{folder}: {free} MiB free, {n} checkpoint needs {needed} MiB",
+                "{folder}: {free} MiB free, {n} checkpoints need {needed} MiB",
+                keep,
+            ).format(folder=folder.path, free=free >> 20, n=keep, needed=needed >> 20),
+            _("Delete old runs, lower checkpoint.keep, or choose another --runs-dir."),
             kind="disk_full",
         )
 
@@ -215,9 +221,13 @@ def restore(model: Any, optimizer: Any, loaded: Loaded) -> None:
             name for name in now.keys() | then.keys() if now.get(name) != then.get(name)
         )
         raise refused(
-            "the checkpoint is of another model or adapter",
-            f"{len(different)} weights differ, the first is {different[0]}",
-            "Resume with the [model] and [lora] that the run was started with.",
+            _("the checkpoint is of another model or adapter"),
+            ngettext(
+                "{n} weight differs, the first is {first}",
+                "{n} weights differ, the first is {first}",
+                len(different),
+            ).format(n=len(different), first=different[0]),
+            _("Resume with the [model] and [lora] that the run was started with."),
             kind="checkpoint",
         )
     model.load_weights(list(loaded.adapters.items()), strict=False)
@@ -237,9 +247,11 @@ def _compare(path: Path) -> None:
     files = json.loads((path / _MANIFEST).read_text())["files"]
     for name in (_ADAPTERS, _ADAPTER_CONFIG, _OPTIMIZER, _STATE):
         if (path / name).stat().st_size != files[name]["bytes"]:
-            raise ValueError(f"{name} has another size than its manifest says")
+            said = _("{file} has another size than its manifest says")
+            raise ValueError(said.format(file=name))
         if _sha256(path / name) != files[name]["sha256"]:
-            raise ValueError(f"{name} has another SHA-256 than its manifest says")
+            said = _("{file} has another SHA-256 than its manifest says")
+            raise ValueError(said.format(file=name))
 
 
 def _is_sound(path: Path) -> bool:

@@ -15,10 +15,12 @@ from worker import datacache, labels, split
 from worker.datacache import Tokenised
 from worker.examples import Builder, Examples
 from worker.output import Output
-from worker.protocol import dataset
+from worker.protocol import dataset, language
 from worker.protocol.dataset import Fault, Faults, Kind, Row
 from worker.protocol.errors import refused
 from worker.protocol.events import Notice, Progress
+from worker.protocol.language import gettext as _
+from worker.protocol.language import ngettext
 from worker.protocol.profile import Config
 
 __all__ = ["Examples", "load"]
@@ -39,7 +41,8 @@ def load(
     if made is None:
         began = time.perf_counter()
         made = tokenise(config, tokenizer(), output)
-        print(f"data: tokenised in {time.perf_counter() - began:.2f} s", file=sys.stderr)
+        took = time.perf_counter() - began
+        print(f"data: tokenised in {took:.2f} s", file=sys.stderr)  # not translated: for worker.log
         if key and _state(files) == before:
             datacache.write(key, made)
     for notice in made.notices:
@@ -57,7 +60,11 @@ def tokenise(config: Config, tokenizer: Any, output: Output) -> Tokenised:
         reading.total = sum(dataset.count(path) for path in there.values())
         builders = {name: reading.read(path) for name, path in there.items()}
     except OSError as error:
-        raise refused(f"cannot read {error.filename}", error.strerror or "", kind="data") from error
+        raise refused(
+            _("cannot read {path}").format(path=error.filename),
+            error.strerror or "",
+            kind="data",
+        ) from error
     nothing = dataset.nothing_to_train_on(folder, reading.rows.get(paths["train"]))
     if nothing and not reading.faults.count:
         reading.faults.add(nothing)
@@ -141,7 +148,7 @@ class _Reading:
                 Notice(
                     level="info",
                     code="mask_prompt",
-                    message="text rows have no prompt: every token is trained on",
+                    message=_("text rows have no prompt: every token is trained on"),
                 )
             )
         if self._parted_count:
@@ -149,9 +156,14 @@ class _Reading:
                 Notice(
                     level="warning",
                     code="labels_parted",
-                    message=f"in {self._parted_count} rows the chat template does not go on as its "
-                    f"prompt ends; labels begin where the two part: {', '.join(self._parted)}",
-                    hint="farense-tui data check shows the labels of each row.",
+                    message=ngettext(
+                        "in {n} row the chat template does not go on as its prompt ends; labels "
+                        "begin where the two part: {places}",
+                        "in {n} rows the chat template does not go on as its prompt ends; labels "
+                        "begin where the two part: {places}",
+                        self._parted_count,
+                    ).format(n=self._parted_count, places=", ".join(self._parted)),
+                    hint=_("farense-tui data check shows the labels of each row."),
                 )
             )
         return said
@@ -160,10 +172,12 @@ class _Reading:
 def unusable(found: labels.Encoded, max_seq_length: int) -> str:
     """Say why a tokenised row cannot be trained on, if so."""
     if found.first >= len(found.tokens):
-        return "no token of the row is a label"
+        return _("no token of the row is a label")
     if found.first >= max_seq_length:
-        what = f"its first label is token {found.first + 1}"
-        return f"all labels are cut off: {what}, train.max_seq_length is {max_seq_length}"
+        return _(
+            "all labels are cut off: its first label is token {token}, train.max_seq_length is "
+            "{most}"
+        ).format(token=found.first + 1, most=max_seq_length)
     return ""
 
 
@@ -171,8 +185,10 @@ def needs_template(tokenizer: Any, row: Row, path: Path) -> None:
     """Refuse chats for a model that has no template for them."""
     if row.kind != "text" and not tokenizer.has_chat_template:
         raise refused(
-            f"the model has no chat template, and the rows of {path} are {row.kind} rows",
-            hint='Use an instruct model, or rows of {"text": "..."}.',
+            _("the model has no chat template, and the rows of {path} are {kind} rows").format(
+                path=path, kind=row.kind
+            ),
+            hint=_('Use an instruct model, or rows of {"text": "..."}.'),
             kind="data",
         )
 
@@ -184,6 +200,7 @@ def _settings(config: Config) -> dict[str, object]:
         "trust_remote_code": config.model.trust_remote_code,
         "valid_fraction": config.data.valid_fraction,
         "seed": config.train.seed if config.data.valid_fraction else 0,
+        "language": language.spoken(),  # of the notices
     }
 
 
@@ -197,8 +214,10 @@ def _set_aside(train: Examples, valid: Examples, seed: int) -> Notice:
     return Notice(
         level="info",
         code="split",
-        message=f"{len(valid)} of {len(train) + len(valid)} rows of train.jsonl are set aside for "
-        f"validation (seed {seed}); {len(train)} are trained on",
+        message=_(
+            "{valid} of {total} rows of train.jsonl are set aside for validation (seed {seed}); "
+            "{train} are trained on"
+        ).format(valid=len(valid), total=len(train) + len(valid), seed=seed, train=len(train)),
     )
 
 
@@ -206,7 +225,7 @@ def _not_split() -> Notice:
     return Notice(
         level="info",
         code="split",
-        message="there is a valid.jsonl: data.valid_fraction is not used",
+        message=_("there is a valid.jsonl: data.valid_fraction is not used"),
     )
 
 
@@ -217,8 +236,8 @@ def _remarks(splits: dict[str, Examples], max_seq_length: int) -> list[Notice]:
             Notice(
                 level="warning",
                 code="no_validation",
-                message="there is no validation set: nothing tells which adapter is the best",
-                hint="Put some rows into valid.jsonl, or set data.valid_fraction.",
+                message=_("there is no validation set: nothing tells which adapter is the best"),
+                hint=_("Put some rows into valid.jsonl, or set data.valid_fraction."),
             )
         )
     truncated = sum(examples.truncated for examples in splits.values())
@@ -227,8 +246,12 @@ def _remarks(splits: dict[str, Examples], max_seq_length: int) -> list[Notice]:
             Notice(
                 level="warning",
                 code="truncated",
-                message=f"{truncated} examples are cut off at {max_seq_length} tokens",
-                hint="Raise train.max_seq_length or shorten them.",
+                message=ngettext(
+                    "{n} example is cut off at {most} tokens",
+                    "{n} examples are cut off at {most} tokens",
+                    truncated,
+                ).format(n=truncated, most=max_seq_length),
+                hint=_("Raise train.max_seq_length or shorten them."),
             )
         )
     return said

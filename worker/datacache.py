@@ -95,10 +95,10 @@ def read(name: str) -> Tokenised | None:
         splits = {split: _load(entry, split, about) for split, about in meta.splits.items()}
         os.utime(entry)
     except (OSError, ValueError, EOFError, msgspec.DecodeError) as error:
-        print(f"data: the cached tokens in {entry} are damaged: {error}", file=sys.stderr)
+        _log(f"the cached tokens in {entry} are damaged: {error}")  # not translated: for worker.log
         shutil.rmtree(entry, ignore_errors=True)
         return None
-    print(f"data: tokens from {entry}", file=sys.stderr)
+    _log(f"tokens from {entry}")  # not translated: for worker.log
     return Tokenised(splits, meta.notices)
 
 
@@ -117,7 +117,7 @@ def write(name: str, made: Tokenised) -> None:
             shutil.rmtree(beside, ignore_errors=True)
         prune(place)
     except OSError as error:
-        print(f"data: the tokens are not cached: {error}", file=sys.stderr)
+        _log(f"the tokens are not cached: {error}")  # not translated: for worker.log
 
 
 def prune(place: Path) -> None:
@@ -135,6 +135,10 @@ def prune(place: Path) -> None:
         total += size
         if at and (at >= MOST_ENTRIES or total > MOST_BYTES):
             shutil.rmtree(entry, ignore_errors=True)
+
+
+def _log(what: str) -> None:
+    print(f"data: {what}", file=sys.stderr)
 
 
 def _save(entry: Path, made: Tokenised) -> None:
@@ -155,5 +159,5 @@ def _load(entry: Path, split: str, about: _Split) -> Examples:
     )
     examples = Examples(tokens, bounds, first_label, about.truncated)
     if examples.digest() != about.digest:
-        raise ValueError(f"{split} is not what was written")
+        raise ValueError(f"{split} is not what was written")  # not translated: for worker.log
     return examples

@@ -10,6 +10,7 @@ from importlib import metadata
 from typing import Any
 
 from worker.protocol.doctor import Findings, Request
+from worker.protocol.language import gettext as _
 from worker.protocol.task import Progress, Tell
 
 _PACKAGES = {"mlx": "mlx", "mlx-lm": "mlx_lm"}
@@ -17,7 +18,7 @@ _PACKAGES = {"mlx": "mlx", "mlx-lm": "mlx_lm"}
 
 def doctor(_asked: Request, tell: Tell) -> Findings:
     """Import MLX, ask it for its device, compute something."""
-    tell(Progress("asking MLX"))
+    tell(Progress(_("asking MLX")))
     found: dict[str, Any] = {
         "python": platform.python_version(),
         "executable": sys.executable,
@@ -43,7 +44,7 @@ def _compute() -> dict[str, Any]:
 
     x = mx.arange(16.0).reshape(4, 4)
     if (x @ x)[3, 3].item() != 506.0:  # row 3 and column 3 of 0..15
-        raise ArithmeticError("a product of two small matrices is wrong")
+        raise ArithmeticError(_("a product of two small matrices is wrong"))
     info = mx.device_info()
     return {
         "device": model.device(),
@@ -57,13 +58,13 @@ def _compute() -> dict[str, Any]:
 def _why_cpu(mx: Any) -> str:
     if sys.platform == "darwin":
         if _translated():
-            return "this Python was built for Intel and is translated: MLX has no GPU there"
+            return _("this Python was built for Intel and is translated: MLX has no GPU there")
         if not mx.metal.is_available():
-            return "Metal is not available: a virtual machine, or an Intel Mac"
-        return "the default device was set to the CPU"
+            return _("Metal is not available: a virtual machine, or an Intel Mac")
+        return _("the default device was set to the CPU")
     if getattr(mx, "cuda", None) is not None and mx.cuda.is_available():
-        return "the default device was set to the CPU"
-    return "this is MLX's build for Linux without a GPU"
+        return _("the default device was set to the CPU")
+    return _("this is MLX's build for Linux without a GPU")
 
 
 def _translated() -> bool:

@@ -17,6 +17,7 @@ from worker.examples import Examples
 from worker.output import Output
 from worker.protocol.errors import FarenseError
 from worker.protocol.estimation import Facts, Request, Rows
+from worker.protocol.language import gettext as _
 from worker.protocol.profile import Config, Run
 from worker.protocol.task import Progress, Tell
 
@@ -27,13 +28,13 @@ _LONGEST = 131_072  # as train.max_seq_length may be: lengths are wanted before 
 def estimate(asked: Request, tell: Tell) -> Facts:
     """Find out what a forecast needs. Without the tokenizer or sound rows it says so."""
     rows, why = dict[str, Rows](), ""
-    tell(Progress("reading the data"))
+    tell(Progress(_("reading the data")))
     try:
         rows = _rows(asked)
     except FarenseError as error:
         why = error.title
     except (OSError, ValueError):  # of huggingface_hub: it is not in the cache
-        why = "the tokenizer is not here"
+        why = _("the tokenizer is not here")
     return Facts(
         device=model.device(),
         gpu=model.on_gpu(),

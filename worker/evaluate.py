@@ -21,6 +21,7 @@ from worker.protocol.dataset import Fault, Row
 from worker.protocol.errors import refused
 from worker.protocol.evaluation import Adapter, Answer, Candidate, Report, Request, Score
 from worker.protocol.evaluation import Row as Asked
+from worker.protocol.language import gettext as _
 from worker.protocol.profile import Model
 from worker.protocol.task import Progress, Tell
 
@@ -40,9 +41,9 @@ def evaluate(asked: Request, tell: Tell) -> Report:
     left_out = len(reasons)
     if not rows:
         raise refused(
-            f"there is no row in {asked.split}.jsonl that can be asked",
+            _("there is no row in {file} that can be asked").format(file=f"{asked.split}.jsonl"),
             "\n".join(reasons[:_MOST_REASONS]),
-            "farense-tui data check shows what is wrong.",
+            _("farense-tui data check shows what is wrong."),
             kind="data",
         )
     if asked.rows and asked.rows < len(rows):
@@ -85,9 +86,9 @@ def _rows(asked: Request) -> tuple[list[Row], list[str]]:
                 rows.append(found)
     except OSError as error:
         raise refused(
-            f"there is no {asked.split} set",
+            _("there is no {split} set").format(split=asked.split),
             f"{path}: {error.strerror}",
-            "--split valid takes the rows the runs were validated on, --data another folder.",
+            _("--split valid takes the rows the runs were validated on, --data another folder."),
             kind="data",
         ) from error
     return rows, reasons
@@ -166,30 +167,31 @@ class _Base:
 def _no_reference(row: Row) -> str:
     if row.kind == "text":
         return ""
-    messages, _ = row.conversation()
+    messages, _tools = row.conversation()
     if messages[-1]["role"] != "assistant" or not str(messages[-1].get("content") or "").strip():
-        return "the row ends in no answer to compare with"
-    return "" if len(messages) > 1 else "there is no question before the answer"
+        return _("the row ends in no answer to compare with")
+    return "" if len(messages) > 1 else _("there is no question before the answer")
 
 
 def _measure(
     base: _Base, adapter: Adapter, rows: list[Row], most: int, asked: Request, tell: Tell
 ) -> tuple[Score, list[Answer]]:
     began = time.perf_counter()
-    named = adapter.name or "base model"
-    tell(Progress(f"{named}: loading"))
+    named = adapter.name or _("base model")
+    tell(Progress(_("{model}: loading").format(model=named)))
     network = loading.load(base.folder, base.settings, adapter.name, adapter.folder)
     value, tokens = _loss(network, base.examples(rows, asked.max_seq_length), asked, named, tell)
     given: list[Answer] = []
     cut_off = 0
     if rows[0].kind != "text":
+        answering = _("{model}: answers").format(model=named)
         found = answers.answers(
             network,
             base.tokenizer,
             [base.prompts[row.line] for row in rows],
             batch_size=asked.batch_size,
             max_tokens=most,
-            tell=lambda done: tell(Progress(f"{named}: answers", done, len(rows), "rows")),
+            tell=lambda done: tell(Progress(answering, done, len(rows), "rows")),
         )
         references = [_question(row)[1] for row in rows]
         given = [metrics.compare(a.text, r) for a, r in zip(found, references, strict=True)]
@@ -221,7 +223,8 @@ def _loss(
         total += loss.scalar(label_loss(*arrays, gradient=False))
         tokens += batch.label_tokens
         done += len(batch.rows)
-        tell(Progress(f"{named}: loss", done, len(examples), "rows"))
+        what = _("{model}: loss").format(model=named)
+        tell(Progress(what, done, len(examples), "rows"))
     return total / tokens, tokens
 
 

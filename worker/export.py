@@ -16,6 +16,8 @@ from worker.protocol import dataset
 from worker.protocol.dataset import Row
 from worker.protocol.errors import FarenseError, refused
 from worker.protocol.export import MANIFEST, Exported, Part, Request, Verified
+from worker.protocol.language import gettext as _
+from worker.protocol.language import mark
 from worker.protocol.profile import Model
 from worker.protocol.task import Progress, Tell
 
@@ -32,10 +34,12 @@ def export(asked: Request, tell: Tell) -> Exported:
     source, to = loading.find(settings), Path(asked.to)
     if asked.gguf and (obstacle := gguf.obstacle(source)):
         raise refused(
-            "this model cannot be exported as GGUF",
+            _("this model cannot be exported as GGUF"),
             obstacle,
-            "Export with --fuse --dequantize, and convert the model folder with llama.cpp's "
-            "convert_hf_to_gguf.py.",
+            _(
+                "Export with --fuse --dequantize, and convert the model folder with llama.cpp's "
+                "convert_hf_to_gguf.py."
+            ),
             kind="export",
         )
     to.mkdir(parents=True)
@@ -69,7 +73,7 @@ class _Export:
 
     def adapter(self) -> Part:
         """Copy the adapter, and see that it is one of this model."""
-        self._tell(Progress("the adapter"))
+        self._tell(Progress(_("the adapter")))
         folder, made = self._to / "adapter", Path(self._asked.adapter)
         folder.mkdir()
         shutil.copyfile(made / "adapters.safetensors", folder / "adapters.safetensors")
@@ -77,22 +81,23 @@ class _Export:
         config["model"] = self._asked.base  # a folder of this machine means nothing elsewhere
         (folder / "adapter_config.json").write_text(json.dumps(config, indent=2) + "\n")
         (folder / "README.md").write_text(self._asked.adapter_card, encoding="utf-8")
-        copied = self._behaviour("the adapter", adapter=folder)
-        self._before = self._behaviour("the run's adapter", adapter=made)
-        self._base = self._behaviour("the base model")
+        copied = self._behaviour(_("looking at the adapter"), adapter=folder)
+        self._before = self._behaviour(_("looking at the run's adapter"), adapter=made)
+        self._base = self._behaviour(_("looking at the base model"))
         verified = likeness.compare(self._before, self._base, copied)
-        return Part(what="adapter", path="adapter", bytes=_size(folder), verified=verified)
+        return Part(what=mark("adapter"), path="adapter", bytes=_size(folder), verified=verified)
 
     def fused(self) -> list[Part]:
         """Fuse, write, load again and compare; then GGUF and the Modelfile as far as they go."""
-        self._tell(Progress("fusing"))
+        self._tell(Progress(_("fusing")))
         asked, folder = self._asked, self._to / "model"
         network = loading.load(self._source, self._settings, asked.name, asked.adapter)
         fusing.fuse(network, asked.precision)
         fusing.save(network, self._source, folder)
         (folder / "README.md").write_text(asked.model_card, encoding="utf-8")
-        verified = self._checked("the fused model", self._behaviour("the fused model", folder))
-        parts = [Part(what="model", path="model", bytes=_size(folder), verified=verified)]
+        seen = self._behaviour(_("looking at the fused model"), folder)
+        verified = self._checked(_("the fused model has lost the adapter"), seen)
+        parts = [Part(what=mark("model"), path="model", bytes=_size(folder), verified=verified)]
         if asked.gguf:
             parts.append(self._gguf(network, folder))
         if asked.gguf or not self._quantised(folder):
@@ -100,31 +105,38 @@ class _Export:
             text = ollama.modelfile(self._tokenizer, source, self._context(folder))
             (self._to / "Modelfile").write_text(text, encoding="utf-8")
             size = len(text.encode())
-            parts.append(Part(what="Ollama Modelfile", path="Modelfile", bytes=size))
+            parts.append(Part(what=mark("Ollama Modelfile"), path="Modelfile", bytes=size))
         else:
             self.remarks.append(
-                "no Modelfile: Ollama does not read MLX's quantised weights; --dequantize or --gguf"
+                _(
+                    "no Modelfile: Ollama does not read MLX's quantised weights; "
+                    "--dequantize or --gguf"
+                )
             )
         return parts
 
     def _gguf(self, network: Any, folder: Path) -> Part:
-        self._tell(Progress("writing GGUF"))
+        self._tell(Progress(_("writing GGUF")))
         path = self._to / f"{self._asked.name}.gguf"
         gguf.write(folder, fusing.as_half(network), path)
         gguf.read_into(network, json.loads((folder / "config.json").read_text()), path)
         seen = likeness.behaviour(network, self._tokenizer, self._questions())
-        verified = self._checked("the GGUF file", seen)
+        verified = self._checked(_("the GGUF file has lost the adapter"), seen)
         return Part(what="GGUF", path=path.name, bytes=path.stat().st_size, verified=verified)
 
-    def _checked(self, what: str, seen: Behaviour) -> Verified:
+    def _checked(self, lost: str, seen: Behaviour) -> Verified:
         verified = likeness.compare(self._before, self._base, seen)
         if verified.kept < _LEAST_KEPT:
             raise FarenseError(
-                f"{what} has lost the adapter",
-                f"{verified.kept:.0%} of the adapter's effect is left; {verified.answers_same} of "
-                f"{verified.answers} answers are the same",
-                "Nothing was exported. Without --requantize the layers with an adapter are kept "
-                "as floats.",
+                lost,
+                _(
+                    "{kept:.0%} of the adapter's effect is left; {same} of {answers} answers are "
+                    "the same"
+                ).format(kept=verified.kept, same=verified.answers_same, answers=verified.answers),
+                _(
+                    "Nothing was exported. Without --requantize the layers with an adapter are "
+                    "kept as floats."
+                ),
                 kind="export",
             )
         return verified
@@ -132,7 +144,7 @@ class _Export:
     def _behaviour(
         self, what: str, folder: Path | None = None, adapter: Path | None = None
     ) -> Behaviour:
-        self._tell(Progress(f"looking at {what}"))
+        self._tell(Progress(what))
         place = str(adapter) if adapter else ""
         network = loading.load(folder or self._source, self._settings, self._asked.name, place)
         return likeness.behaviour(network, self._tokenizer, self._questions())
@@ -148,9 +160,9 @@ class _Export:
                     found.append(Question(tokens, encoded.first, self._prompt(row, tokens)))
         if not found:
             raise refused(
-                "there is no row to compare the models on",
+                _("there is no row to compare the models on"),
                 self._asked.data,
-                "It takes rows of test.jsonl or valid.jsonl.",
+                _("It takes rows of test.jsonl or valid.jsonl."),
                 kind="data",
             )
         return found

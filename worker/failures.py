@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 
 from worker.protocol.errors import PEER, FarenseError
+from worker.protocol.language import gettext as _
 
-_SMALLER = (
+_SMALLER = _(
     "Take a smaller micro-batch (train.batch_size, with train.grad_accumulation raised), turn "
     "train.grad_checkpoint on, or lower lora.num_layers or train.max_seq_length."
 )
@@ -19,52 +20,55 @@ _SMALLER = (
 _KNOWN = (
     (
         "gpu_memory",
-        r"kIOGPUCommandBufferCallbackErrorOutOfMemory|Insufficient Memory",
-        "the GPU ran out of memory",
+        r"kIOGPUCommandBufferCallbackErrorOutOfMemory|Insufficient Memory",  # not translated: regex
+        _("the GPU ran out of memory"),
         _SMALLER,
     ),
     (
         "gpu_watchdog",
-        r"ImpactingInteractivity|0000000e:Internal Error",
-        "macOS stopped the GPU work because it got in the way of the display",
-        "Let the display sleep (pmset displaysleepnow), or make each step smaller: "
-        "train.batch_size 1, shorter train.max_seq_length.",
+        r"ImpactingInteractivity|0000000e:Internal Error",  # not translated: regex
+        _("macOS stopped the GPU work because it got in the way of the display"),
+        _(
+            "Let the display sleep (pmset displaysleepnow), or make each step smaller: "
+            "train.batch_size 1, shorter train.max_seq_length."
+        ),
     ),
     (
         "gpu_timeout",
-        r"kIOGPUCommandBufferCallbackErrorTimeout|GPU Timeout",
-        "one piece of GPU work took too long for macOS",
-        "Often the machine is swapping. " + _SMALLER,
+        r"kIOGPUCommandBufferCallbackErrorTimeout|GPU Timeout",  # not translated: regex
+        _("one piece of GPU work took too long for macOS"),
+        _("Often the machine is swapping.") + " " + _SMALLER,
     ),
     (
         "gpu_fault",
-        r"kIOGPUCommandBufferCallbackError|GPU (Address Fault|Hang)",
-        "the GPU driver gave up",
-        "Resume: a new process starts with a clean driver state.",
+        r"kIOGPUCommandBufferCallbackError|GPU (Address Fault|Hang)",  # not translated: regex
+        _("the GPU driver gave up"),
+        _("Resume: a new process starts with a clean driver state."),
     ),
     (
         "gpu_buffers",
-        r"Resource limit \(\d+\) exceeded",
-        "MLX holds more buffers than Metal allows",
-        "Resume: only a new process clears it.",
+        r"Resource limit \(\d+\) exceeded",  # not translated: regex
+        _("MLX holds more buffers than Metal allows"),
+        _("Resume: only a new process clears it."),
     ),
     (
         "memory",
-        r"\[malloc|metal::malloc|Unable to allocate|maximum allowed buffer size",
-        "there is not enough memory",
+        r"\[malloc|metal::malloc|"  # not translated: regex
+        r"Unable to allocate|maximum allowed buffer size",
+        _("there is not enough memory"),
         _SMALLER,
     ),
     (
         PEER,
-        r"connection to a peer was lost|\[(jaccl|nccl|mpi)\]",
-        "the connection to another rank was lost",
-        "Resume. If it comes again, look after the network between the machines.",
+        r"connection to a peer was lost|\[(jaccl|nccl|mpi)\]",  # not translated: regex
+        _("the connection to another rank was lost"),
+        _("Resume. If it comes again, look after the network between the machines."),
     ),
     (
         "no_gpu",
-        r"No Metal device available|Failed to load the default metallib",
-        "MLX finds no GPU",
-        "Over ssh or in a virtual machine there may be none; start it on the Mac itself.",
+        r"No Metal device available|Failed to load the default metallib",  # not translated: regex
+        _("MLX finds no GPU"),
+        _("Over ssh or in a virtual machine there may be none; start it on the Mac itself."),
     ),
 )
 
@@ -74,14 +78,14 @@ def explain(error: BaseException) -> FarenseError:
     if isinstance(error, FarenseError):
         return error
     if isinstance(error, MemoryError):
-        return FarenseError("there is not enough memory", str(error), _SMALLER, kind="memory")
+        return FarenseError(_("there is not enough memory"), str(error), _SMALLER, kind="memory")
     text = str(error)
     for kind, pattern, title, hint in _KNOWN:
         if re.search(pattern, text):
             return FarenseError(title, text, hint, kind=kind)
     return FarenseError(
-        f"the training ended by {type(error).__name__}",
+        _("the training ended by {error}").format(error=type(error).__name__),
         text,
-        "worker.log has the whole traceback.",
+        _("worker.log has the whole traceback."),
         kind="unexpected",
     )

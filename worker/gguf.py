@@ -10,6 +10,8 @@ import mlx.core as mx
 import mlx.nn as nn
 from mlx_lm.gguf import convert_to_gguf, permute_weights, translate_weight_names
 
+from worker.protocol.language import gettext as _
+
 KINDS = ("llama", "mistral", "mixtral")
 
 
@@ -23,14 +25,16 @@ def obstacle(folder: Path) -> str:
     config = json.loads((folder / "config.json").read_text())
     kind = config.get("model_type")
     if kind not in KINDS:
-        return f"mlx_lm writes GGUF of {', '.join(KINDS)}, not of {kind}"
+        return _("mlx_lm writes GGUF of {kinds}, not of {kind}").format(
+            kinds=", ".join(KINDS), kind=kind
+        )
     heads = config["num_attention_heads"]
     if config.get("head_dim", config["hidden_size"] // heads) * heads != config["hidden_size"]:
-        return "its heads are not hidden_size / num_attention_heads wide"
+        return _("its heads are not hidden_size / num_attention_heads wide")
     tokenizer = folder / "tokenizer.json"
     made = json.loads(tokenizer.read_text())["model"] if tokenizer.is_file() else {}
     if not made.get("byte_fallback"):
-        return "its tokenizer is not SentencePiece's, and mlx_lm would describe it as such"
+        return _("its tokenizer is not SentencePiece's, and mlx_lm would describe it as such")
     return ""
 
 

@@ -14,6 +14,7 @@ import msgspec
 
 from worker.checkpoint import Loaded, TrainingState
 from worker.protocol.errors import refused
+from worker.protocol.language import gettext as _
 from worker.ranks import Ranks
 
 # Name, shape and type of an array that follows.
@@ -57,19 +58,16 @@ def hand_over(ranks: Ranks, loaded: Loaded | None, now: TrainingState) -> Loaded
 
 
 def _compare(first: _Header, now: TrainingState) -> None:
-    unlike = [
-        f"the {what} on this rank is not what it is on rank 0"
-        for what, ours, theirs in (
-            ("training data", now.data, first.data),
-            ("model", now.model, first.model),
-        )
-        if ours != theirs
-    ]
+    unlike = []
+    if now.data != first.data:
+        unlike.append(_("the training data on this rank is not what it is on rank 0"))
+    if now.model != first.model:
+        unlike.append(_("the model on this rank is not what it is on rank 0"))
     if unlike:
         raise refused(
-            "the ranks do not train on the same",
+            _("the ranks do not train on the same"),
             "\n".join(unlike),
-            "Bring the same data set and the same model to every machine, under the same path.",
+            _("Bring the same data set and the same model to every machine, under the same path."),
             kind="ranks",
         )
 

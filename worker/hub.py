@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from worker.protocol.errors import FarenseError, refused
+from worker.protocol.language import gettext as _
 from worker.protocol.profile import Model
 
 # What mlx_lm needs of a repository (mlx_lm.utils.DEFAULT_ALLOW_PATTERNS).
@@ -151,7 +152,8 @@ def _fetch(repo: str, commit: str, file: File, blobs: Path, progress: _Progress)
                 retries = retries - 1 if out.seek(0, os.SEEK_END) == size else _RETRIES
                 if retries < 0:
                     raise
-                print(f"download: {error}; trying again", file=sys.stderr)
+                said = f"download: {error}; trying again"  # not translated: for worker.log
+                print(said, file=sys.stderr)
                 time.sleep(1.0)
         progress.at(file.size)
         _check_sum(repo, file, partial)
@@ -186,9 +188,11 @@ def _check_sum(repo: str, file: File, partial: Path) -> None:
     if found != file.sha256:
         partial.unlink()
         raise refused(
-            f"the model {repo} cannot be downloaded",
-            f"{file.name} has arrived damaged: SHA-256 {found}, not {file.sha256}",
-            "Try again: it begins anew.",
+            _("the model {repo} cannot be downloaded").format(repo=repo),
+            _("{file} has arrived damaged: SHA-256 {found}, not {wanted}").format(
+                file=file.name, found=found, wanted=file.sha256
+            ),
+            _("Try again: it begins anew."),
             kind="download",
         )
 
@@ -205,9 +209,11 @@ def _check_space(settings: Model, blobs: Path, files: list[File]) -> None:
     free = shutil.disk_usage(place).free
     if missing > free:
         raise refused(
-            "no space on the disk",
-            f"{place}: {free >> 20} MiB free, {settings.repo} needs {missing >> 20} MiB more",
-            "Make space, or set HF_HOME to another disk.",
+            _("no space on the disk"),
+            _("{folder}: {free} MiB free, {model} needs {missing} MiB more").format(
+                folder=place, free=free >> 20, model=settings.repo, missing=missing >> 20
+            ),
+            _("Make space, or set HF_HOME to another disk."),
             kind="disk_full",
         )
 
@@ -264,23 +270,27 @@ def _explained(settings: Model, error: Exception) -> FarenseError:
         RevisionNotFoundError,
     )
 
-    smaller = f" The profile's smaller one is {settings.fallback}." if settings.fallback else ""
-    why = "The hub cannot be reached."
-    hint = f"What is there of it is kept: the same again continues.{smaller}"
+    smaller = _("The profile's smaller one is {model}.").format(model=settings.fallback)
+    smaller = f" {smaller}" if settings.fallback else ""
+    why = _("The hub cannot be reached.")
+    hint = _("What is there of it is kept: the same again continues.") + smaller
     if isinstance(error, OfflineModeIsEnabled):
-        why = "HF_HUB_OFFLINE is set, and the model is not in the cache."
-        hint = f"Unset it, or give a local folder with --model.{smaller}"
+        why = _("HF_HUB_OFFLINE is set, and the model is not in the cache.")
+        hint = _("Unset it, or give a local folder with --model.") + smaller
     elif isinstance(error, GatedRepoError):
-        why = "The repository is gated: its owner must let you in."
-        hint = f"Ask for access on its page, then log in with: hf auth login.{smaller}"
+        why = _("The repository is gated: its owner must let you in.")
+        hint = _("Ask for access on its page, then log in with: hf auth login.") + smaller
     elif isinstance(error, RevisionNotFoundError):
-        why = f"There is no revision {settings.revision} of it."
-        hint = "Check model.revision."
+        why = _("There is no revision {revision} of it.").format(revision=settings.revision)
+        hint = _("Check model.revision.")
     elif isinstance(error, RepositoryNotFoundError):
-        why = "There is no such repository, or it is private."
-        hint = f"Check the name, or give a local folder with --model.{smaller}"
+        why = _("There is no such repository, or it is private.")
+        hint = _("Check the name, or give a local folder with --model.") + smaller
     lines = str(error).strip().splitlines()
     said = lines[0] if lines else type(error).__name__
     return refused(
-        f"the model {settings.repo} cannot be downloaded", f"{why}\n{said}", hint, kind="download"
+        _("the model {repo} cannot be downloaded").format(repo=settings.repo),
+        f"{why}\n{said}",
+        hint,
+        kind="download",
     )

@@ -19,6 +19,7 @@ from itertools import islice
 from typing import Any
 
 from worker.protocol.dataset import Row
+from worker.protocol.language import gettext as _
 from worker.tokenizer import LightTokenizer
 
 _BATCH = 256
@@ -70,7 +71,7 @@ def _attempt(tokenizer: Any, row: Row, mask_prompt: bool) -> Encoded | str:
     except NoLabels as error:
         return str(error)
     except _template_errors() as error:
-        return f"the chat template refuses the row: {error}"
+        return _("the chat template refuses the row: {error}").format(error=error)
 
 
 def _template_errors() -> tuple[type[Exception], ...]:
@@ -87,7 +88,7 @@ def _render(tokenizer: Any, row: Row, mask_prompt: bool, *, tokenize: bool) -> t
     if not mask_prompt or messages[-1]["role"] != "assistant":
         return whole, None
     if len(messages) == 1:
-        raise NoLabels("the answer has no question before it: where it begins cannot be told")
+        raise NoLabels(_("the answer has no question before it: where it begins cannot be told"))
     return whole, tokenizer.apply_chat_template(messages[:-1], add_generation_prompt=True, **asked)
 
 
@@ -120,8 +121,10 @@ def _labelled(
         whole_text, prompt_text = _render(tokenizer, row, mask_prompt, tokenize=False)
         if not whole_text.startswith(prompt_text):  # else a token spans the end of the prompt
             raise NoLabels(
-                "the chat template writes the question otherwise when the answer follows, from "
-                f"token {parts + 1} on: where the answer begins cannot be told"
+                _(
+                    "the chat template writes the question otherwise when the answer follows, from "
+                    "token {token} on: where the answer begins cannot be told"
+                ).format(token=parts + 1)
             )
     return Encoded(tokens, max(1, parts), parted=True)
 

@@ -13,6 +13,7 @@ from worker import model
 from worker.mlxlm import load_adapters
 from worker.output import Output
 from worker.protocol.errors import FarenseError
+from worker.protocol.language import gettext as _
 from worker.protocol.profile import Model
 
 
@@ -46,7 +47,9 @@ def load(
             load_adapters(network, adapter)
         except (OSError, ValueError, KeyError, RuntimeError) as error:
             raise FarenseError(
-                f"the adapter of {name} cannot be loaded", str(error), kind="adapter"
+                _("the adapter of {name} cannot be loaded").format(name=name),
+                str(error),
+                kind="adapter",
             ) from error
     network.eval()
     return network

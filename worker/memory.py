@@ -14,6 +14,7 @@ import psutil
 from worker.output import Output
 from worker.protocol.errors import FarenseError
 from worker.protocol.events import Heartbeat, Notice
+from worker.protocol.language import gettext as _
 from worker.protocol.profile import Memory
 
 GIB = 1 << 30
@@ -127,9 +128,16 @@ class Guard:
         return Notice(
             level="warning",
             code="memory",
+<<<<<<< HEAD
             message=f"memory is at {share:.0%} of the limit "
             f"({seen.used / GIB:.1f} of {self.limit / GIB:.1f} GiB)",
             hint="Close other programs, or take a smaller train.batch_size.",
+=======
+            message=_(
+                "memory is at {share:.0%} of the limit ({used:.1f} of {limit:.1f} GiB)"
+            ).format(share=share, used=used / GIB, limit=self._limit / GIB),
+            hint=_("Close other programs, or take a smaller train.batch_size."),
+>>>>>>> 012794b (What the worker says is marked and said in Portuguese)
         )
 
     def critical(self, seen: Seen) -> bool:
@@ -145,9 +153,17 @@ class Guard:
         return Notice(
             level="warning",
             code="memory_cut",
+<<<<<<< HEAD
             message=f"{self._why(seen)}: from here on at most "
             f"{tokens} tokens go through the model at once, in the same steps",
             hint="Nothing else changes. A smaller train.batch_size has it so from the start.",
+=======
+            message=_(
+                "memory is at {share:.0%} of the limit: from here on at most {tokens} tokens go "
+                "through the model at once, in the same steps"
+            ).format(share=used / self._limit, tokens=tokens),
+            hint=_("Nothing else changes. A smaller train.batch_size has it so from the start."),
+>>>>>>> 012794b (What the worker says is marked and said in Portuguese)
         )
 
     def _why(self, seen: Seen) -> str:
@@ -170,10 +186,22 @@ class Guard:
                 kind="memory",
             )
         return FarenseError(
+<<<<<<< HEAD
             "stopped before memory ran out",
             f"{seen.used / GIB:.1f} GiB are in use, the limit is {self.limit / GIB:.1f} GiB and "
             f"memory.critical {self._settings.critical:g}",
             saved,
+=======
+            _("stopped before memory ran out"),
+            _(
+                "{used:.1f} GiB are in use, the limit is {limit:.1f} GiB and memory.critical "
+                "{critical:g}"
+            ).format(used=used / GIB, limit=self._limit / GIB, critical=self._settings.critical),
+            _(
+                "A checkpoint was saved. Resume with a smaller train.batch_size (and more "
+                "train.grad_accumulation), or with train.grad_checkpoint on."
+            ),
+>>>>>>> 012794b (What the worker says is marked and said in Portuguese)
             kind="memory",
         )
 

@@ -35,7 +35,8 @@ def _import() -> None:
         for name in _WANTED:
             importlib.import_module(name)
     except ImportError as error:
-        print(f"start: mlx_lm is imported as a whole: {error}", file=sys.stderr)
+        said = f"start: mlx_lm is imported as a whole: {error}"  # not translated: for worker.log
+        print(said, file=sys.stderr)
         for name in [name for name in sys.modules if name.split(".")[0] == "mlx_lm"]:
             del sys.modules[name]
     finally:
@@ -72,7 +73,8 @@ class _Package(ModuleType):
     def __getattr__(self, name: str) -> Any:
         loader = self.__dict__.pop("__loader__", None)
         if loader is None or name.startswith("__"):
-            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+            said = f"module {self.__name__!r} has no attribute {name!r}"  # not translated: Python's
+            raise AttributeError(said)
         loader.exec_module(self)
         return getattr(self, name)
 

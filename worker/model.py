@@ -18,6 +18,8 @@ from worker.mlxlm import get_total_parameters, linear_to_lora_layers, load_model
 from worker.output import Output
 from worker.protocol.errors import refused
 from worker.protocol.events import Notice, Progress
+from worker.protocol.language import gettext as _
+from worker.protocol.language import ngettext
 from worker.protocol.profile import Config, Lora
 from worker.protocol.profile import Model as ModelSettings
 
@@ -28,7 +30,11 @@ def find(settings: ModelSettings, output: Output) -> Path:
     if folder.is_dir():
         return folder
     if folder.is_absolute():
-        raise refused(f"there is no model {folder}", "The folder is gone.", kind="model")
+        raise refused(
+            _("there is no model {folder}").format(folder=folder),
+            _("The folder is gone."),
+            kind="model",
+        )
     return _download(settings, output)
 
 
@@ -82,7 +88,9 @@ def read_weights(model: nn.Module, settings: ModelSettings) -> None:
 
 
 def _not_loaded(settings: ModelSettings, error: Exception) -> Exception:
-    return refused(f"the model {settings.repo} cannot be loaded", str(error), kind="model")
+    return refused(
+        _("the model {repo} cannot be loaded").format(repo=settings.repo), str(error), kind="model"
+    )
 
 
 def make_trainable(model: nn.Module, config: Config, output: Output) -> dict[str, Any]:
@@ -95,7 +103,10 @@ def make_trainable(model: nn.Module, config: Config, output: Output) -> dict[str
     num_layers = layers if config.lora.num_layers < 0 else min(config.lora.num_layers, layers)
     if num_layers == 0:
         raise refused(
-            "no layer is trained", "lora.num_layers is 0", "Use -1 for all.", kind="profile"
+            _("no layer is trained"),
+            _("lora.num_layers is 0"),
+            _("Use -1 for all."),
+            kind="profile",
         )
     top = model.layers[-num_layers:]
     kind = config.train.fine_tune_type
@@ -116,9 +127,9 @@ def _unfreeze(layers: list[nn.Module]) -> None:
     for layer in layers:
         if any(isinstance(module, nn.QuantizedLinear) for module in layer.modules()):
             raise refused(
-                "a quantised model cannot be trained whole",
-                "train.fine_tune_type is full, and 4-bit weights have no gradient",
-                "Use lora or dora, or a model that is not quantised.",
+                _("a quantised model cannot be trained whole"),
+                _("train.fine_tune_type is full, and 4-bit weights have no gradient"),
+                _("Use lora or dora, or a model that is not quantised."),
                 kind="profile",
             )
         layer.unfreeze()
@@ -133,9 +144,9 @@ def _add_lora(
     absent = [name for name, found in keys.items() if not found]
     if len(absent) == len(keys):
         raise refused(
-            "the model has none of the layers that lora.keys names",
+            _("the model has none of the layers that lora.keys names"),
             f"lora.keys: {', '.join(settings.keys)}",
-            f"It has: {', '.join(sorted(linear))}.",
+            _("It has: {layers}.").format(layers=", ".join(sorted(linear))),
             kind="profile",
         )
     if absent:
@@ -143,8 +154,8 @@ def _add_lora(
             Notice(
                 level="warning",
                 code="lora_keys",
-                message=f"the model has no {', '.join(absent)}",
-                hint=f"It has: {', '.join(sorted(linear))}.",
+                message=_("the model has no {layers}").format(layers=", ".join(absent)),
+                hint=_("It has: {layers}.").format(layers=", ".join(sorted(linear))),
             )
         )
     parameters = {
@@ -156,7 +167,7 @@ def _add_lora(
     try:
         linear_to_lora_layers(model, len(layers), parameters, use_dora=dora)
     except ValueError as error:  # kinds of layers that mlx_lm has no adapter for
-        raise refused("the model cannot be adapted so", str(error), kind="profile") from error
+        raise refused(_("the model cannot be adapted so"), str(error), kind="profile") from error
     dropout.replace(model, settings.dropout)
     return parameters
 
@@ -171,20 +182,30 @@ def start_from(model: nn.Module, adapter: Path) -> None:
         made = json.loads((adapter / "adapter_config.json").read_text())
     except (OSError, RuntimeError, ValueError) as error:
         raise refused(
-            f"there is no adapter in {adapter}",
+            _("there is no adapter in {adapter}").format(adapter=adapter),
             str(error),
-            "It is a folder with adapters.safetensors and adapter_config.json.",
+            _("It is a folder with adapters.safetensors and adapter_config.json."),
             kind="adapter",
         ) from error
     here = {name: value.shape for name, value in tree_flatten(model.trainable_parameters())}
     there = {name: value.shape for name, value in weights.items()}
     if here != there:
         lora = made.get("lora_parameters", {})
+        differing = len(set(here.items()) ^ set(there.items()))
         raise refused(
-            f"the adapter in {adapter} has other weights than this run would train",
-            f"{len(set(here.items()) ^ set(there.items()))} weights differ",
-            f"It was made with fine_tune_type {made.get('fine_tune_type', 'lora')}, num_layers "
-            f"{made.get('num_layers')}, rank {lora.get('rank')}, keys {lora.get('keys')}.",
+            _("the adapter in {adapter} has other weights than this run would train").format(
+                adapter=adapter
+            ),
+            ngettext("{n} weight differs", "{n} weights differ", differing).format(n=differing),
+            _(
+                "It was made with fine_tune_type {kind}, num_layers {layers}, rank {rank}, keys "
+                "{keys}."
+            ).format(
+                kind=made.get("fine_tune_type", "lora"),
+                layers=made.get("num_layers"),
+                rank=lora.get("rank"),
+                keys=lora.get("keys"),
+            ),
             kind="adapter",
         )
     model.load_weights(list(weights.items()), strict=False)

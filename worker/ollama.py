@@ -12,6 +12,11 @@ from typing import Any
 
 _S, _Q, _A = "\ue000system\ue000", "\ue000question\ue000", "\ue000answer\ue000"
 _Q2 = "\ue000another\ue000"
+# A Modelfile goes to others, as a model card does, so it is in English.
+_NO_TEMPLATE = (
+    "# The model's chat template has no like in Ollama's: "  # not translated: for others
+    "set TEMPLATE by hand."
+)
 
 
 @dataclass(frozen=True)
@@ -43,12 +48,17 @@ def modelfile(tokenizer: Any, source: str, context: int) -> str:
     lines = [f"FROM {source}"]
     frame = find(tokenizer)
     if frame is None:
-        lines.append("# The model's chat template has no like in Ollama's: set TEMPLATE by hand.")
+        lines.append(_NO_TEMPLATE)
     else:
         lines.append(f'TEMPLATE """{frame.go()}"""')
     for token in sorted(tokenizer.eos_token_ids):
-        lines.append(f'PARAMETER stop "{tokenizer.decode([token])}"')
-    return "\n".join([*lines, f"PARAMETER num_ctx {context}", "PARAMETER temperature 0", ""])
+        lines.append(_parameter("stop", f'"{tokenizer.decode([token])}"'))
+    lines += [_parameter("num_ctx", context), _parameter("temperature", 0), ""]
+    return "\n".join(lines)
+
+
+def _parameter(name: str, value: object) -> str:
+    return f"PARAMETER {name} {value}"
 
 
 def find(tokenizer: Any) -> Frame | None:

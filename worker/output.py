@@ -77,7 +77,8 @@ class Output:
                 if error.errno != errno.EPIPE:
                     raise
                 # Somebody read a pipe and has gone away; the training goes on without a reader.
-                print("worker: nobody reads the events any more", file=sys.stderr)
+                said = "worker: nobody reads the events any more"  # not translated: for worker.log
+                print(said, file=sys.stderr)
                 self._closed = True
                 return
             self._backlog = self._backlog[written:]

@@ -14,6 +14,7 @@ import numpy as np
 from worker import anatomy, dropout, loading, loss, memory, model, optimizer
 from worker.output import Output
 from worker.protocol.estimation import Probe, Probed
+from worker.protocol.language import gettext as _
 from worker.protocol.profile import Config, Run
 from worker.protocol.task import Progress, Tell
 
@@ -25,7 +26,7 @@ def probe(asked: Probe, tell: Tell) -> Probed:
     """
     config = Config(**msgspec.structs.asdict(asked.profile), run=Run(name="probe"))
     memory.apply_limits(mx, config.memory)
-    tell(Progress("loading the model"))
+    tell(Progress(_("loading the model")))
     path = loading.find(config.model)
     network = model.load(path, config.model)
     mx.random.seed(config.train.seed)
@@ -56,9 +57,9 @@ def probe(asked: Probe, tell: Tell) -> Probed:
     mx.reset_peak_memory()
     resident = mx.get_active_memory()
     network.train()
-    tell(Progress("taking a step"))
+    tell(Progress(_("taking a step")))
     seconds = []
-    for _ in range(asked.steps):
+    for _step in range(asked.steps):
         began = time.perf_counter()
         value, gradients = share(mx.array(1.0 / asked.labels, mx.float32), *batch)
         mx.eval(value, gradients)

@@ -7,6 +7,7 @@ import msgspec
 from worker.checkpoint import TrainingState
 from worker.protocol.errors import refused
 from worker.protocol.events import Notice
+from worker.protocol.language import gettext as _
 from worker.protocol.recipe import broken, changed
 
 
@@ -18,22 +19,26 @@ def compare(then: TrainingState, now: TrainingState) -> list[Notice]:
     """
     different = broken(then.recipe, now.recipe)
     if then.data != now.data:
-        different.append("the training data is not what it was")
+        different.append(_("the training data is not what it was"))
     if then.model != now.model:
-        different.append("the model is not what it was")
+        different.append(_("the model is not what it was"))
     if different:
         raise refused(
-            "resuming would make it another run",
+            _("resuming would make it another run"),
             "\n".join(different),
-            "Put it back as it was, or start a new run from these weights: "
-            "farense-tui train --set model.adapter=RUN/adapters",
+            _(
+                "Put it back as it was, or start a new run from these weights: "
+                "farense-tui train --set model.adapter=RUN/adapters"
+            ),
             kind="run_changed",
         )
     return [
         Notice(
             level="info",
             code="setting_changed",
-            message=f"{name} was {before}, from step {then.step + 1} on it is {after}",
+            message=_("{name} was {before}, from step {step} on it is {after}").format(
+                name=name, before=before, step=then.step + 1, after=after
+            ),
         )
         for name, before, after in changed(then.recipe, now.recipe)
     ]

@@ -37,6 +37,7 @@ from worker.data import Examples
 from worker.output import Output
 from worker.protocol import events
 from worker.protocol.errors import FarenseError
+from worker.protocol.language import gettext as _
 from worker.protocol.profile import Config, check
 from worker.protocol.recipe import of
 from worker.protocol.runfolder import RunFolder
@@ -190,8 +191,10 @@ def take_apart(network: nn.Module, examples: Examples, output: Output) -> Anatom
         events.Notice(
             level="info",
             code="logits",
-            message="this kind of model does not come apart into layers and head: the loss "
-            "computes the logits of all tokens, which takes more memory and time",
+            message=_(
+                "this kind of model does not come apart into layers and head: the loss "
+                "computes the logits of all tokens, which takes more memory and time"
+            ),
         )
     )
     return None
@@ -214,7 +217,7 @@ def go_back(run: Run) -> None:
             events.Notice(
                 level="warning",
                 code="checkpoint_damaged",
-                message=f"a damaged checkpoint is passed over: {what}",
+                message=_("a damaged checkpoint is passed over: {what}").format(what=what),
             )
         )
     if loaded is not None:

@@ -22,6 +22,7 @@ from worker.protocol import dataset
 from worker.protocol.datacheck import Example, Finding, Report, Split
 from worker.protocol.dataset import SPLITS, Fault, Row
 from worker.protocol.errors import FarenseError
+from worker.protocol.language import gettext as _
 
 _MOST_OF_A_CODE = 50
 
@@ -145,12 +146,16 @@ class Survey:
             code = "no_label" if found.first >= length else "labels_cut"
             self._find("test_label" if _is_test(path) else code, path, row.line, wrong)
         elif length > self._most:
-            lost = length - max(self._most, found.first)
-            what = f"{length} tokens, {length - self._most} are cut off: {lost} of "
-            self._find("truncated", path, row.line, f"{what}{length - found.first} labels")
+            what = _("{tokens} tokens, {cut} are cut off: {lost} of {labels} labels").format(
+                tokens=length,
+                cut=length - self._most,
+                lost=length - max(self._most, found.first),
+                labels=length - found.first,
+            )
+            self._find("truncated", path, row.line, what)
         if found.parted:
-            what = f"the labels begin at token {found.first + 1}, where prompt and row part"
-            self._find("parted", path, row.line, what)
+            what = _("the labels begin at token {token}, where prompt and row part")
+            self._find("parted", path, row.line, what.format(token=found.first + 1))
         if len(self._examples) < self._wanted:
             self._examples.append(self._example(path, row, found))
 
@@ -163,9 +168,12 @@ class Survey:
     def _find_duplicates(self, paths: list[Path]) -> None:
         for again in self._duplicates.find():
             path, first = paths[again.split], paths[again.first_split]
-            but = "" if again.exact else " but for white space and case"
+            what = _("the same as {place}")
+            if not again.exact:
+                what = _("the same as {place} but for white space and case")
             code = "duplicate" if again.split == again.first_split else "leak"
-            self._find(code, path, again.line, f"the same as {first.name}:{again.first_line}{but}")
+            place = f"{first.name}:{again.first_line}"
+            self._find(code, path, again.line, what.format(place=place))
 
     def _set_aside(self, fraction: float, seed: int) -> int:
         if not fraction or self._rows.get("valid") or not self._fingerprints:
@@ -191,10 +199,11 @@ def _is_test(path: Path) -> bool:
 
 def _empty_answers(row: Row) -> list[str]:
     if row.kind == "text":
-        return ["the text is nothing but white space"] if row.values["text"].isspace() else []
-    messages, _ = row.conversation()
+        blank = row.values["text"].isspace()
+        return [_("the text is nothing but white space")] if blank else []
+    messages, _tools = row.conversation()
     return [
-        f"message {at} (assistant) is empty"
+        _("message {number} (assistant) is empty").format(number=at)
         for at, message in enumerate(messages, 1)
         if message["role"] == "assistant"
         and not (message.get("content") or "").strip()

@@ -16,6 +16,7 @@ import msgspec  # noqa: E402
 
 from worker.protocol import doctor, download, estimation, evaluation, export  # noqa: E402
 from worker.protocol.errors import ExitCode, FarenseError  # noqa: E402
+from worker.protocol.language import gettext as _  # noqa: E402
 from worker.protocol.task import Failure  # noqa: E402
 
 # The request, and the module whose function of the task's name answers it.
@@ -54,7 +55,8 @@ def _failed(error: Exception) -> int:
     told = explain(error)
     if told.kind == "unexpected":
         place = "".join(traceback.format_exception(error)[-2:-1]).strip()
-        told = FarenseError(f"{sys.argv[1]} ended by {type(error).__name__}", f"{error}\n{place}")
+        title = _("{task} ended by {error}").format(task=sys.argv[1], error=type(error).__name__)
+        told = FarenseError(title, f"{error}\n{place}")
     _say(Failure.of(told))
     return told.exit_code
 

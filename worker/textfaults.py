@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 
+from worker.protocol.language import gettext as _
+from worker.protocol.language import ngettext
+
 # What the bytes 80 to BF of UTF-8 look like when they are read as Latin-1 or Windows-1252.
 _CP1252 = "€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ"
 _NEXT = f"[\x80-\xbf{_CP1252}]"
@@ -26,20 +29,27 @@ def find(text: str) -> list[tuple[str, str]]:
     wrong = _mojibake(text)
     if wrong:
         found.append(
-            ("mojibake", f'"{wrong}" stands for "{_repair(wrong)}": decoded in a wrong way')
+            (
+                "mojibake",
+                _('"{wrong}" stands for "{right}": decoded in a wrong way').format(
+                    wrong=wrong, right=_repair(wrong)
+                ),
+            )
         )
     count = text.count("�")
     if count:
-        found.append(("replacement", f"U+FFFD{_times(count)}, where a character was lost"))
+        what = ngettext(
+            "U+FFFD, where a character was lost",
+            "U+FFFD {n} times, where a character was lost",
+            count,
+        )
+        found.append(("replacement", what.format(n=count)))
     controls = _CONTROL.findall(text) if not wrong else []
     if controls:
         names = ", ".join(sorted({f"U+{ord(char):04X}" for char in controls}))
-        found.append(("control", f"{names}{_times(len(controls))}"))
+        what = names if len(controls) == 1 else _("{names} {n} times")
+        found.append(("control", what.format(names=names, n=len(controls))))
     return found
-
-
-def _times(count: int) -> str:
-    return "" if count == 1 else f" {count} times"
 
 
 def _mojibake(text: str) -> str:

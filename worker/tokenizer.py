@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from worker.protocol.errors import refused
+from worker.protocol.language import gettext as _
 from worker.protocol.profile import Model
 
 # Classes of transformers that take tokenizer.json as it is; others build theirs anew.
@@ -64,7 +65,11 @@ def find(settings: Model, offline: bool) -> Path:
 
 
 def _not_loaded(settings: Model, error: Exception) -> Exception:
-    return refused(f"the tokenizer of {settings.repo} cannot be loaded", str(error), kind="model")
+    return refused(
+        _("the tokenizer of {repo} cannot be loaded").format(repo=settings.repo),
+        str(error),
+        kind="model",
+    )
 
 
 class LightTokenizer:

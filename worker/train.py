@@ -23,6 +23,8 @@ from worker.output import Output
 from worker.protocol import events
 from worker.protocol.errors import PEER, FarenseError
 from worker.protocol.events import wire
+from worker.protocol.language import gettext as _
+from worker.protocol.language import ngettext
 from worker.protocol.profile import Config
 from worker.protocol.runfolder import RunFolder, disk_error
 from worker.ranks import Ranks
@@ -112,7 +114,11 @@ def take_step(run: Run) -> None:
     value, gradients, computed = accumulate(run, micro_batches, label_tokens)
     norm = ranks.first_says(loss.scalar(loss.norm(gradients)))
     if not (math.isfinite(value) and math.isfinite(norm)):
-        raise NotFinite(f"step {step}: loss {value}, gradient norm {norm}, learning rate {rate:g}")
+        raise NotFinite(
+            _("step {step}: loss {loss}, gradient norm {norm}, learning rate {rate:g}").format(
+                step=step, loss=value, norm=norm, rate=rate
+            )
+        )
     optimizer.set_learning_rate(run.optimizer, rate)
     run.optimizer.update(run.model, loss.clip(gradients, norm, settings.max_grad_norm))
     mx.eval(run.model.trainable_parameters(), run.optimizer.state)
@@ -168,21 +174,29 @@ def roll_back(run: Run, problem: NotFinite) -> None:
     done, most = run.state.rollbacks, run.config.train.rollbacks
     if done >= most:
         raise FarenseError(
-            "the loss or its gradient is not a finite number",
-            f"{problem}; {done} of {most} rollbacks are used",
-            "The checkpoints are sound. Start again with a smaller train.learning_rate.",
+            _("the loss or its gradient is not a finite number"),
+            _("{problem}; {done} of {most} rollbacks are used").format(
+                problem=problem, done=done, most=most
+            ),
+            _("The checkpoints are sound. Start again with a smaller train.learning_rate."),
             kind="not_finite",
         ) from problem
     go_back(run)
-    factor = 0.5 ** (done + 1)
+    factor, left = 0.5 ** (done + 1), most - done - 1
     run.state = msgspec.structs.replace(run.state, rollbacks=done + 1, rate_factor=factor)
     run.output.emit(
         events.Notice(
             level="warning",
             code="rollback",
-            message=f"not a finite number at {problem}. Back to step {run.state.step}, "
-            f"on with {factor:g} of the learning rate",
-            hint=f"{most - done - 1} rollbacks are left (train.rollbacks).",
+            message=_(
+                "not a finite number at {problem}. Back to step {step}, on with {factor:g} of the "
+                "learning rate"
+            ).format(problem=problem, step=run.state.step, factor=factor),
+            hint=ngettext(
+                "{n} rollback is left (train.rollbacks).",
+                "{n} rollbacks are left (train.rollbacks).",
+                left,
+            ).format(n=left),
         )
     )
 
@@ -218,7 +232,7 @@ def end_short_of_memory(run: Run) -> None:
     """Save and end, because memory is short where one of the ranks is."""
     save(run, improved=False)
     run.ranks.add(0.0)  # none goes before the first rank has saved
-    raise run.short or FarenseError("memory is short on another rank", kind=PEER)
+    raise run.short or FarenseError(_("memory is short on another rank"), kind=PEER)
 
 
 # ---- the duties -------------------------------------------------------------------------------
@@ -315,8 +329,8 @@ def sample_at_the_end(run: Run) -> None:
             events.Notice(
                 level="warning",
                 code="no_samples",
-                message="the model does not fit into memory as a whole: no prompt was answered",
-                hint="Ask the adapter on a machine with more memory: farense-tui ask.",
+                message=_("the model does not fit into memory as a whole: no prompt was answered"),
+                hint=_("Ask the adapter on a machine with more memory: farense-tui ask."),
             )
         )
 
@@ -363,8 +377,8 @@ def wait_for_disk(run: Run, error: FarenseError) -> None:
         events.Notice(
             level="error",
             code="disk_full",
-            message=f"the checkpoint cannot be written: {error.detail}",
-            hint="The training waits. Make space, and it goes on by itself.",
+            message=_("the checkpoint cannot be written: {why}").format(why=error.detail),
+            hint=_("The training waits. Make space, and it goes on by itself."),
         )
     )
     deadline = time.monotonic() + _DISK_POLL

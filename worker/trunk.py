@@ -33,6 +33,7 @@ from worker.examples import Examples
 from worker.output import Output
 from worker.protocol.errors import refused
 from worker.protocol.events import Notice, Progress
+from worker.protocol.language import gettext as _
 from worker.protocol.profile import Config
 from worker.protocol.runfolder import sync
 
@@ -122,22 +123,26 @@ def plan(
 def objection(config: Config, made: Plan) -> str:
     """Say why the trunk is not cached, empty if it is."""
     limit = config.memory.trunk_cache_gb * (1 << 30)
-    size = f"its activations take {made.bytes / 1e9:.2f} GB"
+    size = made.bytes / 1e9
     if config.train.trunk_cache == "off":
-        return "train.trunk_cache is off"
+        return _("train.trunk_cache is off")
     if not made.start:
-        return "all layers are trained, so there is no frozen trunk"
+        return _("all layers are trained, so there is no frozen trunk")
     if config.run.ranks > 1:
-        return "with several ranks every one of them would have to keep it"
+        return _("with several ranks every one of them would have to keep it")
     if config.train.epochs == 1 and config.train.trunk_cache == "auto":
-        return "in one epoch nothing is computed twice"
+        return _("in one epoch nothing is computed twice")
     if all(made.path(split).is_file() for split in made.examples):
         return ""
     if made.bytes > limit:
-        return f"{size}, memory.trunk_cache_gb is {config.memory.trunk_cache_gb:g}"
+        return _("its activations take {size:.2f} GB, memory.trunk_cache_gb is {limit:g}").format(
+            size=size, limit=config.memory.trunk_cache_gb
+        )
     free = shutil.disk_usage(made.folder.parent).free
     if made.bytes > free * _FREE_DISK:
-        return f"{size}, and {free / 1e9:.2f} GB are free on the disk"
+        return _(
+            "its activations take {size:.2f} GB, and {free:.2f} GB are free on the disk"
+        ).format(size=size, free=free / 1e9)
     return ""
 
 
@@ -155,9 +160,9 @@ def prepare(
         why = _compute(anatomy, made, room, budget, output)
     if why:
         if config.train.trunk_cache == "on":
-            raise refused("the frozen layers cannot be cached", why, _HINT, kind="trunk_cache")
+            raise refused(_("the frozen layers cannot be cached"), why, _HINT, kind="trunk_cache")
         if config.train.trunk_cache == "auto" and made.start and config.train.epochs > 1:
-            message = f"the frozen layers are computed in every epoch: {why}"
+            message = _("the frozen layers are computed in every epoch: {why}").format(why=why)
             output.emit(Notice(level="info", code="trunk_cache", message=message))
         return None
     anatomy.release(0, made.start)
@@ -165,7 +170,7 @@ def prepare(
     return Trunk(made.start, _open(made, made.path, "r"))
 
 
-_HINT = "Set train.trunk_cache to auto, which does without where it must."
+_HINT = _("Set train.trunk_cache to auto, which does without where it must.")
 
 
 def remove(folder: Path) -> None:
@@ -184,12 +189,12 @@ def _compute(anatomy: Anatomy, made: Plan, room: int, budget: int, output: Outpu
     if len(groups) == 1:
         tokens = next(iter(made.examples.values())).example(0)
         if not splits(anatomy, [int(token) for token in tokens] * 2, made.start):
-            return "this kind of model does not split into layers"
+            return _("this kind of model does not split into layers")
     elif anatomy.model_type not in KNOWN:
-        return (
-            f"the model does not fit into memory as a whole, and {anatomy.model_type} is not "
-            "among the kinds that are known to split"
-        )
+        return _(
+            "the model does not fit into memory as a whole, and {kind} is not among the kinds "
+            "that are known to split"
+        ).format(kind=anatomy.model_type)
     output.enter("precomputing")
     # What was stored for other data or layers is of no use any more.
     remove(made.folder)
@@ -247,7 +252,11 @@ def _open(made: Plan, place: Any, mode: Any) -> dict[str, Stored]:
         kind = _stored_as(made.dtype)[1]
         values = np.lib.format.open_memmap(place(split), mode, kind, None if mode == "r" else shape)
         if values.shape != shape:
-            raise ValueError(f"{place(split)} has {values.shape} values, not {shape}")
+            raise ValueError(
+                _("{path} has {found} values, not {wanted}").format(
+                    path=place(split), found=values.shape, wanted=shape
+                )
+            )
         found[split] = Stored(examples, values, made.dtype)
     return found
 

@@ -56,7 +56,8 @@ def own_rank() -> int:
     for name in ("MLX_RANK", "OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK"):
         if name in os.environ:
             return int(os.environ[name])
-    raise SystemExit("guard: this is started by mlx.launch, see farense-tui train --ranks")
+    said = "this is started by mlx.launch, see farense-tui train --ranks"  # not translated: by hand
+    raise SystemExit(f"guard: {said}")
 
 
 @dataclass

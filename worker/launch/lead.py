@@ -32,9 +32,10 @@ import psutil
 from worker.launch import reports
 from worker.launch.reports import WORDS, End
 from worker.output import Output
-from worker.protocol import events, hosts
+from worker.protocol import events, hosts, language
 from worker.protocol.errors import ExitCode, FarenseError
 from worker.protocol.hosts import Hosts
+from worker.protocol.language import gettext as _
 from worker.protocol.profile import Config
 from worker.protocol.runfolder import RunFolder, disk_error, write_atomically, write_pid
 from worker.work import failed
@@ -110,6 +111,7 @@ def start(
     options = ["--backend", config.run.backend]
     options += ["--starting-port", str(free_ports(len(group.hosts)))]
     options += ["--env", f"FARENSE_CONFIG={settings}", "--env", "TOKENIZERS_PARALLELISM=false"]
+    options += ["--env", f"FARENSE_LANG={language.spoken()}"]  # ssh brings no environment along
     guard = [*python, "worker.launch.guard", str(folder.path)]
     try:
         write_atomically(hostfile, group.dumps())
@@ -129,7 +131,7 @@ def start(
 
 def free_ports(count: int) -> int:
     """Find so many free ports in a row, at random, so that two runs do not meet; the first."""
-    for _ in range(100):
+    for _attempt in range(100):
         first = random.SystemRandom().randrange(*_PORTS)
         with contextlib.ExitStack() as opened:
             try:
@@ -139,9 +141,9 @@ def free_ports(count: int) -> int:
                 continue
             return first
     raise FarenseError(
-        f"there are no {count} free ports in a row",
-        f"from {_PORTS[0]} to {_PORTS[1]}",
-        "The ranks connect through them. End programs that listen there.",
+        _("there are no {count} free ports in a row").format(count=count),
+        _("from {first} to {last}").format(first=_PORTS[0], last=_PORTS[1]),
+        _("The ranks connect through them. End programs that listen there."),
         kind="ports",
     )
 
@@ -228,9 +230,9 @@ class Lead:
                 end = msgspec.structs.replace(end, words="\n".join(self.lines))
             return reports.explain(end, self.group.hosts, run)
         return FarenseError(
-            f"mlx.launch ended with code {self.process.poll()}",
+            _("mlx.launch ended with code {code}").format(code=self.process.poll()),
             "\n".join(self.lines),
-            f"farense-tui resume {run} continues from the last checkpoint.",
+            _("farense-tui resume {run} continues from the last checkpoint.").format(run=run),
             kind="launch",
         )
 

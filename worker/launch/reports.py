@@ -17,6 +17,7 @@ import msgspec
 
 from worker.protocol.errors import PEER, ExitCode, FarenseError
 from worker.protocol.hosts import Host
+from worker.protocol.language import gettext as _
 
 # What is asked for, and the signal that asks a worker for it (worker/control.py).
 WORDS = {
@@ -36,7 +37,9 @@ JOINED = b"joined\n"
 
 _MARK = "@farense-rank-ended "
 _SAYS = re.compile(r"@farense-rank-says (\d+) (ready|joined)")
-_LAUNCHER = re.compile(r"Node with rank (\d+) exited with code (-?\d+)")
+_LAUNCHER = re.compile(  # what mlx.launch prints
+    r"Node with rank (\d+) exited with code (-?\d+)"  # not translated: a pattern
+)
 _MOST = 2000  # characters of what a rank has said; a line must fit into a pipe at once
 
 
@@ -126,7 +129,7 @@ def explain(end: End, hosts: Sequence[Host], run: str) -> FarenseError:
     """Say what became of the rank that has ended the run."""
     host = hosts[end.rank]
     who = _who(end.rank, host)
-    hint = f"farense-tui resume {run} continues from the last checkpoint."
+    hint = _("farense-tui resume {run} continues from the last checkpoint.").format(run=run)
     failure = end.failure
     if failure is not None:
         elsewhere = "" if end.rank == 0 and failure.kind != PEER else f"{who}:\n"
@@ -139,13 +142,14 @@ def explain(end: End, hosts: Sequence[Host], run: str) -> FarenseError:
         )
     detail = ""
     if not end.guarded and not host.local:
-        title = f"{who} could not be started, or was lost"
-        detail = f"ssh to {host.ssh} ended with {_code(end.code)}."
+        title = _("{rank} could not be started, or was lost").format(rank=who)
+        detail = _("ssh to {host} ended with {code}.").format(host=host.ssh, code=_code(end.code))
         hint = _reach(host.ssh)
     elif end.code < 0:
-        title, detail = f"{who} was killed by {_code(end.code)}", _MEANING.get(-end.code, "")
+        title = _("{rank} was killed by {signal}").format(rank=who, signal=_code(end.code))
+        detail = _MEANING.get(-end.code, "")
     else:
-        title = f"{who} ended with {_code(end.code)}"
+        title = _("{rank} ended with {code}").format(rank=who, code=_code(end.code))
     detail = "\n".join(part for part in (detail, end.words) if part)
     return FarenseError(title, detail, hint, kind="rank")
 
@@ -155,30 +159,39 @@ def explain_absence(ready: set[int], joined: set[int], hosts: Sequence[Host]) ->
     away = [rank for rank in range(len(hosts)) if rank not in ready]
     if away:
         return FarenseError(
-            f"{', '.join(_who(rank, hosts[rank]) for rank in away)}: not started in time",
+            _("{ranks}: not started in time").format(
+                ranks=", ".join(_who(rank, hosts[rank]) for rank in away)
+            ),
             hint=_reach(hosts[away[0]].ssh),
             kind="ranks",
         )
     alone = [_who(rank, host) for rank, host in enumerate(hosts) if rank not in joined]
     ips = " ".join(ip for host in hosts for ip in host.ips)
     return FarenseError(
-        "the ranks could not connect in time",
-        f"{', '.join(alone)}: not connected. The addresses are {ips}",
-        "Every machine must reach the next one in hosts.json, and the last the first, by their "
-        '"ips"; a firewall may be in the way.',
+        _("the ranks could not connect in time"),
+        _("{ranks}: not connected. The addresses are {ips}").format(
+            ranks=", ".join(alone), ips=ips
+        ),
+        _(
+            "Every machine must reach the next one in hosts.json, and the last the first, by their "
+            '"ips"; a firewall may be in the way.'
+        ),
         kind="ranks",
     )
 
 
 def _who(rank: int, host: Host) -> str:
-    return f"rank {rank}" if host.local else f"rank {rank} on {host.ssh}"
+    if host.local:
+        return _("rank {rank}").format(rank=rank)
+    return _("rank {rank} on {host}").format(rank=rank, host=host.ssh)
 
 
 def _reach(ssh: str) -> str:
-    return (
-        f"`ssh {ssh} true` must work without a question, and the same Python environment must be "
-        "there under the same path (docs/several-machines.md)."
-    )
+    return _(
+        "`ssh {ssh} true` must work without a question, and the same Python "
+        "environment must be there under the same path "
+        "(docs/several-machines.md)."
+    ).format(ssh=ssh)
 
 
 def _exit_code(failure: Failure) -> ExitCode:
@@ -187,15 +200,15 @@ def _exit_code(failure: Failure) -> ExitCode:
 
 def _code(code: int) -> str:
     if code >= 0:
-        return f"exit code {code}"
+        return _("exit code {code}").format(code=code)
     try:
         return signal.Signals(-code).name
     except ValueError:
-        return f"signal {-code}"
+        return _("signal {number}").format(number=-code)
 
 
 _MEANING: dict[int, str] = {
-    signal.SIGKILL: "Somebody killed it, or the system did because memory ran out.",
-    signal.SIGABRT: "A native library gave up; what it said:",
-    signal.SIGSEGV: "A native library crashed.",
+    signal.SIGKILL: _("Somebody killed it, or the system did because memory ran out."),
+    signal.SIGABRT: _("A native library gave up; what it said:"),
+    signal.SIGSEGV: _("A native library crashed."),
 }

@@ -47,7 +47,7 @@ SCENARIOS = {
     "stall-save": _("a checkpoint that is never done"),
     "frozen": _("a worker that gives no sign of life"),
     "deaf": _("a worker that does not heed a request to stop"),
-    "flood": "5,000 events a second",
+    "flood": _("5,000 events a second"),
 }
 
 

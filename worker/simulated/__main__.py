@@ -14,6 +14,7 @@ from pathlib import Path  # noqa: E402
 from worker.control import Control, inherited_lock  # noqa: E402
 from worker.protocol import simulation  # noqa: E402
 from worker.protocol.errors import ExitCode, FarenseError, refused  # noqa: E402
+from worker.protocol.language import gettext as _  # noqa: E402
 from worker.protocol.runfolder import RunFolder, write_pid  # noqa: E402
 from worker.simulated import leash, replay, scenarios  # noqa: E402
 from worker.simulated.stage import Stage  # noqa: E402
@@ -22,14 +23,15 @@ from worker.simulated.stage import Stage  # noqa: E402
 def main() -> int:
     """Play; the exit code."""
     if len(sys.argv) != 2:
-        print("usage: python -m worker.simulated RUN", file=sys.stderr)
+        usage = "usage: python -m worker.simulated RUN"  # not translated: for developers
+        print(usage, file=sys.stderr)
         return ExitCode.USAGE
     folder = RunFolder(Path(sys.argv[1]).resolve())
     try:
         config = folder.read_config()
         played = simulation.read(folder.path)
         if played is None or not (played.record or played.scenario in scenarios.SCRIPTS):
-            raise refused(f"{folder.path} is not a simulated run")
+            raise refused(_("{path} is not a simulated run").format(path=folder.path))
         lock = inherited_lock() or folder.acquire()
     except FarenseError as error:
         print(error, file=sys.stderr)

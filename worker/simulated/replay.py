@@ -13,6 +13,7 @@ import msgspec
 from worker.control import Control
 from worker.protocol.errors import ExitCode
 from worker.protocol.events import Notice, Phase, RunStopped, encode
+from worker.protocol.language import gettext as _
 from worker.protocol.simulation import Simulation
 
 _NAP = 0.05
@@ -70,7 +71,9 @@ def _notice(played: Simulation) -> Notice:
         time=played.origin,
         level="info",
         code="replay",
-        message=f"A replay at {played.speed:g} times the speed: nothing is being trained.",
+        message=_("A replay at {speed:g} times the speed: nothing is being trained.").format(
+            speed=played.speed
+        ),
     )
 
 

@@ -8,14 +8,19 @@ where half the learning rate or a smaller micro-batch would cure a real run, it 
 
 from __future__ import annotations
 
+import errno
 import math
+import os
 import random
 import signal
 import sys
 from collections.abc import Callable
 
+from worker.failures import explain
 from worker.protocol import events
 from worker.protocol.events import Notice, Phase, Progress, RunFailed
+from worker.protocol.language import gettext as _
+from worker.protocol.language import ngettext
 from worker.simulated import checkpoints
 from worker.simulated.stage import FOR_EVER, GIB, MIB, Die, Script, Silence, Stage
 
@@ -88,7 +93,7 @@ def training(
     at: Stage,
     loss: Curve = falling,
     upto: int = sys.maxsize,
-    seconds: Curve = lambda _: SECONDS,
+    seconds: Curve = lambda _step: SECONDS,
     valid: Curve = _validation,
 ) -> Script:
     """Steps, validations and checkpoints as they are due, to the end or to `upto`."""
@@ -160,6 +165,12 @@ def failed(at: Stage, kind: str, title: str, detail: str, hint: str) -> RunFaile
     return RunFailed(kind=kind, title=title, detail=detail, hint=hint, step=at.step)
 
 
+def native(at: Stage, text: str) -> RunFailed:
+    """The last event of a run that MLX or Metal has ended with these words."""
+    error = explain(RuntimeError(text))
+    return failed(at, error.kind, error.title, error.detail, error.hint)
+
+
 # ---- scenarios --------------------------------------------------------------------------------
 
 
@@ -182,13 +193,20 @@ def nan(at: Stage) -> Script:
     for left in (1, 0):
         if at.config.train.learning_rate > TOO_FAST:
             yield from training(at, upto=at.step + 60)
-            problem = f"step {at.step + 1}: loss nan, gradient norm nan"
+            problem = _not_finite(at)
             yield started(at, at.folder.resume_step() or 0)
             yield Notice(
                 level="warning",
                 code="rollback",
-                message=f"not a finite number at {problem}. Back to step {at.step}",
-                hint=f"{left} rollbacks are left (train.rollbacks).",
+                message=_(
+                    "not a finite number at {problem}. Back to step {step}, on with {factor:g} of "
+                    "the learning rate"
+                ).format(problem=problem, step=at.step, factor=0.5 ** (2 - left)),
+                hint=ngettext(
+                    "{n} rollback is left (train.rollbacks).",
+                    "{n} rollbacks are left (train.rollbacks).",
+                    left,
+                ).format(n=left),
             )
     if at.config.train.learning_rate <= TOO_FAST:
         yield from training(at)
@@ -197,10 +215,18 @@ def nan(at: Stage) -> Script:
     yield failed(
         at,
         "not_finite",
-        "the loss or its gradient is not a finite number",
-        f"step {at.step + 1}: loss nan, gradient norm nan; 2 of 2 rollbacks are used",
-        "The checkpoints are sound. Start again with a smaller train.learning_rate.",
+        _("the loss or its gradient is not a finite number"),
+        _("{problem}; {done} of {most} rollbacks are used").format(
+            problem=_not_finite(at), done=2, most=2
+        ),
+        _("The checkpoints are sound. Start again with a smaller train.learning_rate."),
     )
+
+
+def _not_finite(at: Stage) -> str:
+    said = _("step {step}: loss {loss}, gradient norm {norm}, learning rate {rate:g}")
+    rate = at.config.train.learning_rate
+    return said.format(step=at.step + 1, loss=math.nan, norm=math.nan, rate=rate)
 
 
 def diverge(at: Stage) -> Script:
@@ -228,7 +254,7 @@ def explode(at: Stage) -> Script:
 def flat(at: Stage) -> Script:
     """A loss that stays where it was."""
     yield from opening(at)
-    yield from training(at, lambda step: 3.1 * (1 + _noise(step, 0.06)), valid=lambda _: 3.02)
+    yield from training(at, lambda step: 3.1 * (1 + _noise(step, 0.06)), valid=lambda _step: 3.02)
 
 
 def overfit(at: Stage) -> Script:
@@ -257,13 +283,10 @@ def oom(at: Stage) -> Script:
         yield from training(at)
         return
     yield from training(at, upto=at.step + 80)
-    yield failed(
+    yield native(
         at,
-        "gpu_memory",
-        "the GPU ran out of memory",
-        "[METAL] Command buffer execution failed: Insufficient Memory "
+        "[METAL] Command buffer execution failed: Insufficient Memory "  # not translated: Metal
         "(00000008:kIOGPUCommandBufferCallbackErrorOutOfMemory)",
-        "Take a smaller micro-batch (train.batch_size, with train.grad_accumulation raised).",
     )
 
 
@@ -278,8 +301,11 @@ def crash(at: Stage) -> Script:
     """A native library gives up."""
     yield from opening(at)
     yield from training(at, upto=at.step + 80)
-    print("libc++abi: terminating due to uncaught exception", file=sys.stderr, flush=True)
-    print("-[IOGPUMetalCommandBuffer validate]: failed assertion", file=sys.stderr, flush=True)
+    for line in (
+        "libc++abi: terminating due to uncaught exception",  # not translated: a library's words
+        "-[IOGPUMetalCommandBuffer validate]: failed assertion",  # not translated: Metal's
+    ):
+        print(line, file=sys.stderr, flush=True)
     yield Die(signal=signal.SIGABRT)
 
 
@@ -287,14 +313,10 @@ def watchdog(at: Stage) -> Script:
     """The display wants the GPU."""
     yield from opening(at)
     yield from training(at, upto=at.step + 80)
-    yield failed(
+    yield native(
         at,
-        "gpu_watchdog",
-        "macOS stopped the GPU work because it got in the way of the display",
-        "[METAL] Command buffer execution failed: Impacting Interactivity "
+        "[METAL] Command buffer execution failed: Impacting Interactivity "  # not translated: Metal
         "(0000000e:kIOGPUCommandBufferCallbackErrorImpactingInteractivity)",
-        "Let the display sleep (pmset displaysleepnow), or make each step smaller: "
-        "train.batch_size 1, shorter train.max_seq_length.",
     )
 
 
@@ -306,8 +328,8 @@ def disk_full(at: Stage) -> Script:
     yield Notice(
         level="error",
         code="disk_full",
-        message="the checkpoint cannot be written: No space left on device",
-        hint="The training waits. Make space, and it goes on by itself.",
+        message=_("the checkpoint cannot be written: {why}").format(why=os.strerror(errno.ENOSPC)),
+        hint=_("The training waits. Make space, and it goes on by itself."),
     )
     while True:
         yield 1.0
