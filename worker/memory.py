@@ -128,16 +128,10 @@ class Guard:
         return Notice(
             level="warning",
             code="memory",
-<<<<<<< HEAD
-            message=f"memory is at {share:.0%} of the limit "
-            f"({seen.used / GIB:.1f} of {self.limit / GIB:.1f} GiB)",
-            hint="Close other programs, or take a smaller train.batch_size.",
-=======
             message=_(
                 "memory is at {share:.0%} of the limit ({used:.1f} of {limit:.1f} GiB)"
-            ).format(share=share, used=used / GIB, limit=self._limit / GIB),
+            ).format(share=share, used=seen.used / GIB, limit=self.limit / GIB),
             hint=_("Close other programs, or take a smaller train.batch_size."),
->>>>>>> 012794b (What the worker says is marked and said in Portuguese)
         )
 
     def critical(self, seen: Seen) -> bool:
@@ -153,55 +147,46 @@ class Guard:
         return Notice(
             level="warning",
             code="memory_cut",
-<<<<<<< HEAD
-            message=f"{self._why(seen)}: from here on at most "
-            f"{tokens} tokens go through the model at once, in the same steps",
-            hint="Nothing else changes. A smaller train.batch_size has it so from the start.",
-=======
             message=_(
-                "memory is at {share:.0%} of the limit: from here on at most {tokens} tokens go "
-                "through the model at once, in the same steps"
-            ).format(share=used / self._limit, tokens=tokens),
+                "{why}: from here on at most {tokens} tokens go through the model at once, in the "
+                "same steps"
+            ).format(why=self._why(seen), tokens=tokens),
             hint=_("Nothing else changes. A smaller train.batch_size has it so from the start."),
->>>>>>> 012794b (What the worker says is marked and said in Portuguese)
         )
 
     def _why(self, seen: Seen) -> str:
         if not self.critical(seen):
-            return f"only {seen.free / GIB:.1f} GiB are free on this machine"
-        return f"memory is at {seen.used / self.limit:.0%} of the limit"
+            free = seen.free / GIB
+            return _("only {free:.1f} GiB are free on this machine").format(free=free)
+        return _("memory is at {share:.0%} of the limit").format(share=seen.used / self.limit)
 
     def stopped(self, seen: Seen) -> FarenseError:
         """Make the error for a run that is ended before the machine suffers."""
-        saved = (
+        saved = _(
             "A checkpoint was saved. Resume with a smaller train.batch_size (and more "
             "train.grad_accumulation), or with train.grad_checkpoint on."
         )
         if not self.critical(seen):
             return FarenseError(
-                "stopped before the machine ran out of memory",
-                f"{seen.free / GIB:.1f} GiB are free on this machine, memory.keep_free_gb is "
-                f"{self._settings.keep_free_gb:g}; this run takes {seen.used / GIB:.1f} GiB",
-                f"Close other programs. {saved}",
+                _("stopped before the machine ran out of memory"),
+                _(
+                    "{free:.1f} GiB are free on this machine, memory.keep_free_gb is {kept:g}; "
+                    "this run takes {used:.1f} GiB"
+                ).format(
+                    free=seen.free / GIB, kept=self._settings.keep_free_gb, used=seen.used / GIB
+                ),
+                _("Close other programs.") + " " + saved,
                 kind="memory",
             )
         return FarenseError(
-<<<<<<< HEAD
-            "stopped before memory ran out",
-            f"{seen.used / GIB:.1f} GiB are in use, the limit is {self.limit / GIB:.1f} GiB and "
-            f"memory.critical {self._settings.critical:g}",
-            saved,
-=======
             _("stopped before memory ran out"),
             _(
                 "{used:.1f} GiB are in use, the limit is {limit:.1f} GiB and memory.critical "
                 "{critical:g}"
-            ).format(used=used / GIB, limit=self._limit / GIB, critical=self._settings.critical),
-            _(
-                "A checkpoint was saved. Resume with a smaller train.batch_size (and more "
-                "train.grad_accumulation), or with train.grad_checkpoint on."
+            ).format(
+                used=seen.used / GIB, limit=self.limit / GIB, critical=self._settings.critical
             ),
->>>>>>> 012794b (What the worker says is marked and said in Portuguese)
+            saved,
             kind="memory",
         )
 
