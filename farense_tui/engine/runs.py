@@ -16,7 +16,7 @@ import msgspec
 import psutil
 
 from farense_tui import __version__
-from farense_tui.engine import models, record
+from farense_tui.engine import models, record, trackers
 from farense_tui.engine.assets import embedded_data
 from farense_tui.engine.state import RunState
 from farense_tui.engine.text import clean
@@ -161,6 +161,7 @@ def prepare_resume(folder: RunFolder, changes: dict[str, Any]) -> None:
         os.close(folder.acquire(patience=0.2))
     config, state = folder.read_config(), record.state_of(folder)
     revised = revise(folder, changes, state)
+    trackers.check(revised.report.trackers)
     more = revised.train.epochs > config.train.epochs
     if state.status in ("completed", "early_stopping") and not more:
         ended = (
@@ -216,6 +217,7 @@ def prepare(
         )
     data = data_folder(profile)
     dataset.check(data, most=_LOOKED_AT)
+    trackers.check(profile.report.trackers)
     repo = models.resolve(profile.model.repo, profile.model.revision)
     check_space(folder)
     config = Config(

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from farense_tui.engine import blas
+from farense_tui.engine import blas, trackers
 from farense_tui.engine.awake import keep_awake
 from worker.protocol import simulation
 from worker.protocol.errors import ExitCode, FarenseError, refused
@@ -79,6 +79,7 @@ def launch(folder: RunFolder) -> Worker:
         os.close(lock)
     if module == "worker":
         keep_awake(process.pid)
+    trackers.start(folder)
     return Worker(folder, process)
 
 

@@ -204,6 +204,12 @@ class Report(Struct, frozen=True, forbid_unknown_fields=True):
     at_end: Annotated[bool, Meta(description=_("write report.html and plots when a run ends"))] = (
         True
     )
+    trackers: Annotated[
+        tuple[Literal["tensorboard", "wandb"], ...],
+        Meta(
+            description=_("what else is written while it trains: for TensorBoard, for offline wandb")
+        ),
+    ] = ()
 
 
 class Profile(Struct, frozen=True, forbid_unknown_fields=True):

@@ -17,6 +17,7 @@ def add(program: Program) -> None:
     _evaluate(program)
     _report(program)
     _export(program)
+    _track(program)
 
 
 def _ask(program: Program) -> None:
@@ -116,6 +117,26 @@ def _export(program: Program) -> None:
     how.add_argument("--gguf", action="store_true", help="write a GGUF file too, in float16")
     command.add_argument("--overwrite", action="store_true", help="replace an earlier export")
     shared.add_json(command)
+
+
+def _track(program: Program) -> None:
+    command = program.add(
+        "track",
+        "track:track",
+        "write a run's figures for TensorBoard or Weights & Biases",
+        about="Each comes with an extra: farense-tui[tensorboard], farense-tui[wandb]. wandb's run "
+        "stays on the disk until 'wandb sync' takes it. The setting report.trackers does it "
+        "while a run trains.",
+        examples=(
+            "farense-tui track demo-1 --to tensorboard",
+            "farense-tui train --profile demo --set report.trackers=tensorboard",
+        ),
+    )
+    shared.add_run(command)
+    command.add_argument(
+        "--to", choices=("tensorboard", "wandb"), required=True, help="which of them"
+    )
+    command.add_argument("--follow", action="store_true", help="go on until the run has ended")
 
 
 def _temperature(text: str) -> float:

@@ -1,0 +1,17 @@
+"""`farense-tui track`."""
+
+from __future__ import annotations
+
+import argparse
+
+from farense_tui.cli import common
+from farense_tui.cli.headless import relative
+from worker.protocol.errors import ExitCode
+
+
+def track(args: argparse.Namespace) -> int:
+    """Write a run for a tracker."""
+    from farense_tui.track.follow import track as write
+
+    print(relative(write(common.run(args), args.to, follow=args.follow)))
+    return ExitCode.DONE

@@ -1,0 +1,73 @@
+"""Which events of a record count: what a resume or a rollback has superseded does not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from worker.protocol.events import AnyEvent, RunStarted, Sample, Step, Validation
+
+Figured = Step | Validation | Sample
+
+
+class Course:
+    """What a record has told so far, event by event."""
+
+    def __init__(self) -> None:
+        """Nothing yet."""
+        self.read = 0
+        self._step = 0  # the newest one taken
+        self._highest = 0  # that anything was told of
+        self._newest: dict[tuple[str, int, str], int] = {}
+        self._cuts: list[tuple[int, int]] = []  # at the nth event, steps above this one
+
+    def supersedes(self, event: AnyEvent) -> bool:
+        """Whether the event says again, or takes back, what was said before it."""
+        match event:
+            case RunStarted():
+                return event.resumed_from_step < self._highest
+            case Step():
+                return event.step <= self._step
+            case Validation() | Sample():
+                return _key(event) in self._newest
+        return False
+
+    def take(self, event: AnyEvent) -> None:
+        """Go on by one event."""
+        match event:
+            case RunStarted() if self.supersedes(event):
+                self._cut(event.resumed_from_step)
+            case Step() if self.supersedes(event):
+                self._cut(event.step - 1)
+        match event:
+            case Step():
+                self._step = event.step
+            case Validation() | Sample():
+                self._newest[_key(event)] = self.read
+        if isinstance(event, Figured):
+            self._highest = max(self._highest, event.step)
+        self.read += 1
+
+    def _cut(self, upto: int) -> None:
+        self._cuts.append((self.read, upto))
+        self._newest = {key: at for key, at in self._newest.items() if key[1] <= upto}
+        self._step = min(self._step, upto)
+        self._highest = upto
+
+    def counting(self, events: Iterable[AnyEvent]) -> Iterator[AnyEvent]:
+        """Give those of the events taken, which are brought again, that still count."""
+        cuts = self._cuts[::-1]
+        lowest = [min(upto for _, upto in cuts[: n + 1]) for n in range(len(cuts))][::-1]
+        limits = list(zip((at for at, _ in self._cuts), lowest, strict=True))
+        for at, event in enumerate(events):
+            while limits and limits[0][0] <= at:
+                limits.pop(0)
+            if not isinstance(event, Figured):
+                yield event
+            elif limits and event.step > limits[0][1]:
+                continue
+            elif isinstance(event, Step) or self._newest.get(_key(event)) == at:
+                yield event
+
+
+def _key(event: Validation | Sample) -> tuple[str, int, str]:
+    return type(event).__name__, event.step, event.prompt if isinstance(event, Sample) else ""

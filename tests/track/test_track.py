@@ -1,0 +1,204 @@
+"""Runs as TensorBoard and wandb see them, against the record they come from."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import get_args, get_type_hints
+
+import pytest
+
+from farense_tui.cli import main
+from farense_tui.engine import runs, supervisor, trackers
+from farense_tui.engine.tail import Tail
+from farense_tui.track.follow import _alone, track
+from tests import real_runs
+from tests.real_runs import RunMaker, state_of
+from tests.track import files
+from worker.protocol import events
+from worker.protocol.errors import FarenseError
+from worker.protocol.profile import Report
+from worker.protocol.runfolder import RunFolder
+
+_STEP_TAGS = {
+    "train/loss": "loss",
+    "train/learning_rate": "learning_rate",
+    "train/grad_norm": "grad_norm",
+    "train/epoch": "epoch",
+    "train/tokens_per_second": "tokens_per_second",
+    "memory/active_bytes": "active_memory",
+    "memory/cache_bytes": "cache_memory",
+    "memory/peak_bytes": "peak_memory",
+}
+
+
+def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to that"
+        time.sleep(0.05)
+
+
+def wait_for(run: RunFolder, name: str) -> Path:
+    """Wait until the process that the launcher started is at its end."""
+    place = trackers.place(run, name)
+    until(place.is_dir)
+    with _alone(place, wait=True):
+        pass
+    return place
+
+
+def expected(run: RunFolder) -> tuple[dict[int, events.Step], dict[int, events.Validation]]:
+    """Steps and validations of the record; of a step told twice, the later one."""
+    told = Tail(run.events).read_all()
+    steps = {e.step: e for e in told if isinstance(e, events.Step)}
+    validations = {e.step: e for e in told if isinstance(e, events.Validation)}
+    return steps, validations
+
+
+def compare(run: RunFolder, figures: files.Figures) -> None:
+    steps, validations = expected(run)
+    for tag, field in _STEP_TAGS.items():
+        found = figures[tag]
+        assert [step for step, _ in found] == list(range(1, len(steps) + 1))
+        assert [value for _, value in found] == pytest.approx(
+            [getattr(steps[step], field) for step, _ in found], rel=1e-6
+        )
+    assert figures["validation/loss"] == [
+        (step, pytest.approx(event.loss, rel=1e-6)) for step, event in sorted(validations.items())
+    ]
+    told = [type(event) for event in Tail(run.events).read_all()]
+    beaten = (
+        events.Step in told[told.index(events.Heartbeat) :] if events.Heartbeat in told else False
+    )
+    assert beaten == ("memory/process_bytes" in figures)
+
+
+SAMPLED = {"report__prompts": ("Quem é o número 3?", "E o 4?"), "report__sample_tokens": 5}
+
+
+def test_a_run_is_written_for_tensorboard_while_it_trains(make_run: RunMaker) -> None:
+    run = make_run(report__trackers=("tensorboard",), **SAMPLED)
+    real_runs.finish(run)
+    figures, texts = files.tensorboard(wait_for(run, "tensorboard"))
+    compare(run, figures)
+    assert "| lora.rank | 4 |" in texts["settings/text_summary"][0][1]
+    answers = [e for e in Tail(run.events).read_all() if isinstance(e, events.Sample)]
+    second = [e for e in answers if e.prompt == "E o 4?"]
+    assert [step for step, _ in texts["samples/2/text_summary"]] == [e.step for e in second]
+    assert texts["samples/2/text_summary"][0][1].startswith("> E o 4?")
+    assert not trackers.log(run).read_text()
+
+
+def test_a_resumed_run_has_no_step_twice(make_run: RunMaker) -> None:
+    run = make_run(report__trackers=("tensorboard",))
+    worker = supervisor.launch(run)
+    real_runs.until(worker, lambda state: state.step >= 6)
+    os.killpg(worker.process.pid, signal.SIGKILL)
+    worker.wait()
+    figures, _ = files.tensorboard(wait_for(run, "tensorboard"))
+    assert figures["train/loss"][-1][0] == state_of(run).step
+    runs.prepare_resume(run, {})
+    real_runs.finish(run)
+    assert state_of(run).segments[-1].resumed_from_step < figures["train/loss"][-1][0]
+    last = len(expected(run)[0])
+    place = trackers.place(run, "tensorboard")
+    until(lambda: dict(files.tensorboard(place)[0]["train/loss"]).get(last))
+    compare(run, files.tensorboard(wait_for(run, "tensorboard"))[0])
+
+
+def test_a_finished_run_is_written_by_the_command(
+    make_run: RunMaker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = make_run()
+    real_runs.finish(run)
+    for _ in range(2):  # the second time in the place of the first
+        assert main(["track", str(run.path), "--to", "tensorboard"]) == 0
+        assert "tensorboard" in capsys.readouterr().out
+        compare(run, files.tensorboard(trackers.place(run, "tensorboard"))[0])
+
+
+def test_tensorboard_itself_reads_it(make_run: RunMaker) -> None:
+    reader = pytest.importorskip(
+        "tensorboard.backend.event_processing.event_accumulator",
+        reason="TensorBoard is not installed: farense-tui only writes its files",
+    )
+    run = make_run(**SAMPLED)
+    real_runs.finish(run)
+    found = reader.EventAccumulator(str(track(run, "tensorboard")), size_guidance={"scalars": 0})
+    found.Reload()
+    figures = {
+        tag: [(e.step, e.value) for e in found.Scalars(tag)] for tag in found.Tags()["scalars"]
+    }
+    compare(run, figures)
+    assert "samples/2/text_summary" in found.Tags()["tensors"]
+
+
+def test_wandb_reads_it(make_run: RunMaker) -> None:
+    pytest.importorskip("wandb", reason="wandb is not installed: it takes over 50 MB")
+    run = make_run(report__trackers=("wandb",), **SAMPLED)
+    worker = supervisor.launch(run)
+    real_runs.until(worker, lambda state: state.step >= 6)
+    os.killpg(worker.process.pid, signal.SIGKILL)
+    worker.wait()
+    wait_for(run, "wandb")
+    runs.prepare_resume(run, {})
+    real_runs.finish(run)
+    place, last = trackers.place(run, "wandb"), len(expected(run)[0])
+    until(lambda: any(row.get("_step") == last for row in files.wandb(place)[1]))
+    config, history = files.wandb(wait_for(run, "wandb"))
+    assert config["lora.rank"] == 4
+    figures: files.Figures = {}
+    for row in history:
+        for key, value in row.items():
+            if isinstance(value, int | float):
+                figures.setdefault(key, []).append((row["_step"], value))
+    compare(run, figures)
+    steps = expected(run)[0]
+    times = {row["_step"]: row["_timestamp"] for row in history}
+    assert times[1] == pytest.approx(steps[1].time)
+    tables = [row["_step"] for row in history if any(k.startswith("samples") for k in row)]
+    assert tables == sorted(expected(run)[1])
+
+
+def test_a_tracker_that_is_not_installed_is_refused_before_the_start(
+    make_run: RunMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(trackers.PACKAGES, "wandb", "no_package_of_this_name")
+    with pytest.raises(FarenseError, match="not installed: wandb") as caught:
+        make_run(report__trackers=("tensorboard", "wandb"))
+    assert "pip install 'farense-tui[wandb]'" in caught.value.hint
+    run = make_run()
+    assert [each.name for each in run.path.parent.iterdir()] == [run.name]
+    with pytest.raises(FarenseError, match="not installed"):
+        runs.prepare_resume(run, {"report.trackers": ("wandb",)})
+    with pytest.raises(FarenseError, match="not installed"):
+        track(run, "wandb")
+
+
+def test_a_tracker_that_fails_harms_no_run(make_run: RunMaker) -> None:
+    run = make_run(report__trackers=("tensorboard",), train__epochs=1)
+    trackers.place(run, "tensorboard").write_text("in the way")
+    assert real_runs.finish(run).status == "completed"
+    until(lambda: trackers.log(run).read_text())
+    assert "farense-tui:" in trackers.log(run).read_text()
+    assert "Traceback" not in trackers.log(run).read_text()
+
+
+def test_two_do_not_write_the_same_files(make_run: RunMaker) -> None:
+    run = make_run()
+    place = trackers.place(run, "tensorboard")
+    place.mkdir()
+    with _alone(place, wait=True), pytest.raises(FarenseError, match="is being written"):
+        track(run, "tensorboard")
+
+
+def test_the_profile_and_the_command_know_the_same_trackers() -> None:
+    declared = get_args(get_type_hints(Report)["trackers"])[0]
+    assert get_args(declared) == tuple(trackers.PACKAGES)
+    for name in trackers.PACKAGES:
+        with pytest.raises(SystemExit):
+            main(["track", "--to", name])
