@@ -29,7 +29,7 @@ def check(names: Sequence[str]) -> None:
             _("not installed: {names}").format(names=", ".join(absent)),
             _("report.trackers wants what comes with an extra of farense-tui."),
             _("{command} installs it; --set report.trackers=[] does without.").format(
-                command=f"pip install 'farense-tui[{','.join(absent)}]'"
+                command=f"pip install 'farense-tui[{','.join(absent)}]'"  # not translated
             ),
             kind="tracker",
         )
@@ -64,4 +64,5 @@ def _start(folder: RunFolder, name: str) -> None:
                 start_new_session=True,
             )
     except OSError as error:  # a full disk, or no more processes: the run matters, not this
-        print(f"farense-tui: not tracked to {name}: {error}", file=sys.stderr)
+        told = _("not tracked to {name}: {error}").format(name=name, error=error)
+        print(f"farense-tui: {told}", file=sys.stderr)

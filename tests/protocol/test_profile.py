@@ -37,6 +37,8 @@ def _valid(setting: settings.Setting) -> st.SearchStrategy[Any]:
         case "str":
             return text.filter(lambda s: len(s) >= (meta.min_length or 0))
         case _:
+            if names := settings.names_of(setting.type):
+                return st.lists(st.sampled_from(names), max_size=4).map(tuple)
             return st.lists(text, min_size=meta.min_length or 0, max_size=4).map(tuple)
 
 

@@ -207,7 +207,9 @@ class Report(Struct, frozen=True, forbid_unknown_fields=True):
     trackers: Annotated[
         tuple[Literal["tensorboard", "wandb"], ...],
         Meta(
-            description=_("what else is written while it trains: for TensorBoard, for offline wandb")
+            description=_(
+                "what else is written while it trains: for TensorBoard, for offline wandb"
+            )
         ),
     ] = ()
 

@@ -64,8 +64,8 @@ class Setting(Struct, frozen=True):
         meta = next(
             (m for m in getattr(self.type, "__metadata__", ()) if isinstance(m, Meta)), Meta()
         )
-        if origin is tuple and (names := _names(self.type)):
-            return _("a list of {names}, or empty").format(names=_(" and ").join(names))
+        if origin is tuple and (names := names_of(self.type)):
+            return _("a list of {names}, or empty").format(names=", ".join(names))
         if meta.min_length and origin in (str, tuple):
             return _("{noun} that is not empty").format(noun=noun)
         bounds = {name: getattr(meta, name) for name in ("ge", "gt", "le", "lt")}
@@ -73,7 +73,7 @@ class Setting(Struct, frozen=True):
         return _RULES[tuple(given)].format(noun=noun, **given)
 
 
-def _names(annotation: Any) -> tuple[str, ...]:
+def names_of(annotation: Any) -> tuple[str, ...]:
     """What the strings of a list may be; empty if they may be anything."""
     inside = get_args(get_args(annotation)[0])[0]
     return get_args(inside) if get_origin(inside) is Literal else ()

@@ -129,7 +129,7 @@ def _track(program: Program) -> None:
         "while a run trains.",
         examples=(
             "farense-tui track demo-1 --to tensorboard",
-            "farense-tui train --profile demo --set report.trackers=tensorboard",
+            "farense-tui track demo-1 --to wandb --follow",
         ),
     )
     shared.add_run(command)
