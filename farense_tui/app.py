@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import work
 from textual.app import App
 from textual.binding import Binding, BindingType
+from textual.command import CommandPalette
 from textual.filter import LineFilter
 from textual.screen import Screen
 
@@ -22,10 +23,13 @@ from farense_tui.screens.dialogs import Answer, AskDialog, ErrorDialog
 from farense_tui.terminal import TerminalGuard
 from farense_tui.theme import CONTRAST, DARK, THEMES, TITLES
 from worker.protocol.errors import FarenseError, refused, usage
+from worker.protocol.language import gettext as _
+from worker.protocol.language import pgettext
 from worker.protocol.profile import Profile
 from worker.protocol.runfolder import RunFolder
 
 _LOOK_FOR_TERMINAL = 2.0
+_KEYS = {"space": pgettext("key", "space")}  # names of keys that Textual gives in English
 
 if TYPE_CHECKING:
     from textual.command import Provider
@@ -44,14 +48,16 @@ class FarenseApp(App[None]):
     """Composition root. Below the dialogs and the list of runs stands one main screen."""
 
     TITLE = "farense-tui"
-    HELP_TITLE = "Everywhere"
+    HELP_TITLE = _("Everywhere")
     CSS_PATH = Path(__file__).with_name("farense.tcss")
     COMMANDS: ClassVar = {_commands}
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("question_mark", "help", "Help", key_display="?"),
-        Binding("q", "request_quit", "Quit"),
-        Binding("t", "next_theme", "Next theme", show=False, tooltip="Dark, light, high contrast"),
-        Binding("ctrl+q", "request_quit", "Quit", show=False, priority=True),
+        Binding("question_mark", "help", _("Help"), key_display="?"),
+        Binding("q", "request_quit", _("Quit")),
+        Binding(
+            "t", "next_theme", _("Next theme"), show=False, tooltip=_("Dark, light, high contrast")
+        ),
+        Binding("ctrl+q", "request_quit", _("Quit"), show=False, priority=True),
     ]
 
     def __init__(
@@ -121,7 +127,10 @@ class FarenseApp(App[None]):
         from farense_tui.screens.compare import MOST, CompareScreen
 
         if len(folders) > MOST:
-            many = usage(f"{len(folders)} runs are too many", f"{MOST} can be told apart")
+            many = usage(
+                _("{n} runs are too many").format(n=len(folders)),
+                _("{n} can be told apart").format(n=MOST),
+            )
             self.show_error(many)
             return
         self.push_screen(CompareScreen(folders))
@@ -176,7 +185,9 @@ class FarenseApp(App[None]):
         except FarenseError as error:
             self.post_message(Refused(error))
         except OSError as error:  # a path that is too long or may not be read
-            wrong = refused(f"cannot read {error.filename}", error.strerror or str(error))
+            wrong = refused(
+                _("cannot read {path}").format(path=error.filename), error.strerror or str(error)
+            )
             self.post_message(Refused(wrong))
         else:
             self.post_message(Started(worker))
@@ -230,6 +241,17 @@ class FarenseApp(App[None]):
         """Leave without a question. For a signal handler, which may run between any two lines."""
         if self._event_loop:
             self._event_loop.call_soon_threadsafe(self.exit)
+
+    def get_key_display(self, binding: Binding) -> str:
+        """Name a key in the user's language."""
+        shown = super().get_key_display(binding)
+        return _KEYS.get(shown, shown)
+
+    def action_command_palette(self) -> None:
+        """Open the palette, with a hint in the user's language."""
+        if not CommandPalette.is_open(self):
+            hint = _("Search for commands…")
+            self.push_screen(CommandPalette(placeholder=hint, id="--command-palette"))
 
     def action_help(self) -> None:
         """Show the keys of the screen that is open."""

@@ -13,6 +13,7 @@ from farense_tui.app import FarenseApp
 from farense_tui.keys import own_actions
 from farense_tui.screens.launch import LaunchScreen
 from farense_tui.theme import TITLES
+from worker.protocol.language import gettext as _
 
 
 class Command(NamedTuple):
@@ -52,16 +53,20 @@ class FarenseCommands(Provider):
             if ours and name and active.enabled and name not in seen:
                 seen.add(name)
                 key = self.app.get_key_display(binding)
-                told = " · ".join(filter(None, (f"key {key}", binding.tooltip)))
+                told = " · ".join(filter(None, (_("key {key}").format(key=key), binding.tooltip)))
                 yield Command(name, told, self._action(binding.action, active.node))
         for theme, title in TITLES.items():
             if isinstance(self.app, FarenseApp) and theme != self.app.theme:
                 choose = partial(self.app.choose_theme, theme)
-                yield Command(f"Theme: {title}", "remembered for the next start", choose)
+                yield Command(
+                    _("Theme: {title}").format(title=title),
+                    _("remembered for the next start"),
+                    choose,
+                )
         if isinstance(self.screen, LaunchScreen):
             for name, title in self.screen.profile_titles.items():
                 run = partial(self.screen.choose, name)
-                yield Command(f"Choose profile {name}", title, run)
+                yield Command(_("Choose profile {name}").format(name=name), title, run)
 
     def _action(self, action: str, node: object) -> Callable[[], object]:
         return partial(self.app.run_action, action, node)  # type: ignore[arg-type]

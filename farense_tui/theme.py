@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from textual.theme import Theme
 
+from worker.protocol.language import gettext as _
+
 DARK = Theme(
     name="farense-dark",
     dark=True,
@@ -130,4 +132,4 @@ CONTRAST = Theme(
 )
 
 THEMES = (DARK, LIGHT, CONTRAST)
-TITLES = {DARK.name: "dark", LIGHT.name: "light", CONTRAST.name: "high contrast"}
+TITLES = {DARK.name: _("dark"), LIGHT.name: _("light"), CONTRAST.name: _("high contrast")}

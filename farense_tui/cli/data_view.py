@@ -18,28 +18,39 @@ from rich.text import Text
 from farense_tui.engine import format as f
 from farense_tui.engine.text import clean
 from worker.protocol.datacheck import CODES, Example, Finding, Piece, Report, Split
+from worker.protocol.language import gettext as _
+from worker.protocol.language import mark, pgettext
 
 _BAR = 40
 _MOST_FINDINGS = 20
 _UNSAFE = {"Cc": "�", "Cf": "", "Cs": "�", "Zl": "�", "Zp": "�"}
-_LEVEL_STYLES = {"error": "bold red", "warning": "yellow", "info": "cyan"}
+_LEVEL_STYLES = {
+    mark("error"): "bold red",
+    mark("warning"): "yellow",
+    mark("info"): "cyan",
+}
 
 
 def show(report: Report, console: Console) -> None:
     """Print a report."""
-    masked = "prompts are not trained on" if report.mask_prompt else "every token is trained on"
-    kind = f"{report.kind} rows, " if report.kind else ""
-    console.print(Text(clean(f"{_short(report.path)} for {_short(report.model)}"), "bold"))
-    console.print(Text(f"{kind}at most {report.max_seq_length} tokens, {masked}", "dim"))
+    masked = (
+        _("prompts are not trained on") if report.mask_prompt else _("every token is trained on")
+    )
+    kind = _("{kind} rows, ").format(kind=report.kind) if report.kind else ""
+    most = _("at most {n} tokens").format(n=report.max_seq_length)
+    title = _("{data} for {model}").format(data=_short(report.path), model=_short(report.model))
+    console.print(Text(clean(title), "bold"))
+    console.print(Text(f"{kind}{most}, {masked}", "dim"))
     if report.no_tokenizer:
         console.print(
-            Text("lengths and labels are not checked: the tokenizer is not here", "yellow")
+            Text(_("lengths and labels are not checked: the tokenizer is not here"), "yellow")
         )
         console.print(Text(f"  {clean(report.no_tokenizer)}", "dim"))
     console.print()
     console.print(_splits(report.splits))
     if report.set_aside:
-        console.print(Text(f"{report.set_aside} rows of train are set aside for validation"))
+        aside = _("{n} rows of train are set aside for validation")
+        console.print(Text(aside.format(n=report.set_aside)))
     for split in report.splits:
         if split.bins and split.name == "train":
             _histogram(split, report.max_seq_length, console)
@@ -56,15 +67,15 @@ def console() -> Console:
 def _splits(splits: Sequence[Split]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     heads = (
-        "split",
-        "rows",
-        "tokens",
-        "labels",
-        "shortest",
-        "median",
+        pgettext("column", "split"),
+        pgettext("column", "rows"),
+        pgettext("column", "tokens"),
+        pgettext("column", "labels"),
+        pgettext("column", "shortest"),
+        pgettext("column", "median"),
         "95 %",
-        "longest",
-        "cut off",
+        pgettext("column", "longest"),
+        pgettext("column", _("cut off")),
     )
     for at, head in enumerate(heads):
         table.add_column(head, justify="right" if at else "left", header_style="dim", no_wrap=True)
@@ -77,35 +88,40 @@ def _splits(splits: Sequence[Split]) -> Table:
 
 def _histogram(split: Split, limit: int, console: Console) -> None:
     console.print()
-    console.print(Text(f"rows of {split.name} by tokens", "bold"))
+    console.print(Text(_("rows of {split} by tokens").format(split=split.name), "bold"))
     most = max(each.rows for each in split.bins)
-    width = len(str(split.bins[-1].start)) + len(str(split.bins[-1].end or "more")) + 3
+    width = len(str(split.bins[-1].start)) + len(str(split.bins[-1].end or _("more"))) + 3
     for each in split.bins:
-        name = f"{each.start} - {each.end or 'more'}"
+        name = f"{each.start} - {each.end or _('more')}"
         beyond = each.start > limit
         bar = "█" * max(int(each.rows > 0), round(_BAR * each.rows / most))
         line = Text(f"{name:>{width}}  ")
         line.append(f"{bar:{_BAR}}", "red" if beyond else "green")
         line.append(f" {each.rows}")
         if each.start <= limit < (each.end or limit + 1):
-            line.append(f"  cut off at {limit}", "dim")
+            line.append("  " + _("cut off at {limit}").format(limit=limit), "dim")
         elif beyond and each.rows:
-            line.append("  cut off", "dim")
+            line.append("  " + _("cut off"), "dim")
         console.print(line)
 
 
 def _examples(examples: Sequence[Example], console: Console) -> None:
     plain = console.no_color or not console.color_system
     left, right = _brackets(console.encoding)
-    key = f"labels {left}so{right}" if plain else "labels green, prompt dim"
+    key = (
+        _("labels {left}so{right}").format(left=left, right=right)
+        if plain
+        else _("labels green, prompt dim")
+    )
     console.print()
-    console.print(Text(f"examples ({key})", "bold"))
+    console.print(Text(_("examples ({key})").format(key=key), "bold"))
     for example in examples:
         where = f"{Path(example.path).name}:{example.line}"
-        hidden = f", the last {example.hidden} not shown" * bool(example.hidden)
-        console.print(
-            Text(f"{where}  {example.tokens} tokens, {example.labels} trained on{hidden}", "dim")
-        )
+        said = _("{tokens} tokens, {labels} trained on")
+        if example.hidden:
+            said = _("{tokens} tokens, {labels} trained on, the last {hidden} not shown")
+        told = said.format(tokens=example.tokens, labels=example.labels, hidden=example.hidden)
+        console.print(Text(f"{where}  {told}", "dim"))
         console.print(_row(example.pieces, (left, right) if plain else ("", "")))
 
 
@@ -147,19 +163,19 @@ def _brackets(encoding: str) -> tuple[str, str]:
 def _findings(report: Report, console: Console) -> None:
     console.print()
     if not report.findings:
-        console.print(Text("nothing to find fault with", "green"))
+        console.print(Text(_("nothing to find fault with"), "green"))
         return
     for code, (level, meaning) in CODES.items():
         found = [finding for finding in report.findings if finding.code == code]
         if not found:
             continue
-        head = Text(f"{level}: ", _LEVEL_STYLES[level])
-        console.print(head.append(f"{meaning} ({report.counts[code]})", "bold"))
+        head = Text(f"{_(level)}: ", _LEVEL_STYLES[level])
+        console.print(head.append(f"{_(meaning)} ({report.counts[code]})", "bold"))
         for finding in found[:_MOST_FINDINGS]:
             console.print(_finding(finding))
         more = report.counts[code] - len(found[:_MOST_FINDINGS])
         if more:
-            console.print(Text(f"  and {more} more", "dim"))
+            console.print(Text("  " + _("and {n} more").format(n=more), "dim"))
 
 
 def _finding(finding: Finding) -> Text:

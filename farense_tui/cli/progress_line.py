@@ -32,9 +32,6 @@ class ProgressLine:
 def text(progress: Progress) -> str:
     """`demo-1: answers, 12 of 108 rows`."""
     what = clean(progress.what)
-    if progress.unit == "bytes":
-        total = f" of {f.size(progress.total)}" if progress.total else ""
-        return f"{what}, {f.size(progress.done)}{total}"
-    if not progress.total:
-        return f"{what} ..."
-    return f"{what}, {progress.done} of {progress.total} {progress.unit}"
+    if progress.total:
+        return f"{what}, {f.part(progress.done, progress.total, progress.unit)}"
+    return f"{what}, {f.size(progress.done)}" if progress.unit == "bytes" else f"{what} ..."

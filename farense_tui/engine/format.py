@@ -6,6 +6,7 @@ import time
 from math import isfinite
 from pathlib import Path
 
+from farense_tui.engine import words
 from worker.protocol.language import gettext as _
 
 UNKNOWN = "—"
@@ -48,6 +49,13 @@ def duration(seconds: float | None) -> str:
     if hours:
         return f"{hours}:{minutes:02}:{secs:02}"
     return f"{minutes}:{secs:02}" if minutes else f"{secs} s"
+
+
+def part(done: int, total: int, unit: str) -> str:
+    """How far something is: `695 MiB of 1.5 GiB`, `12 of 108 rows`; `unit` as the worker names it."""
+    if unit == "bytes":
+        return _("{done} of {total}").format(done=size(done), total=size(total))
+    return _("{done} of {total} {unit}").format(done=done, total=total, unit=words.unit(unit))
 
 
 def from_here(text: str) -> str:

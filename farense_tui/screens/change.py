@@ -17,15 +17,16 @@ from farense_tui.engine.state import RunState
 from farense_tui.screens.dialogs import keys
 from farense_tui.widgets.setting_row import Choice
 from worker.protocol.errors import FarenseError
+from worker.protocol.language import gettext as _
 from worker.protocol.profile import Config
 from worker.protocol.runfolder import RunFolder
 from worker.protocol.settings import setting
 
 FIELDS = {
-    "train.learning_rate": "learning rate",
-    "report.eval_every": "validate every",
-    "checkpoint.every": "checkpoint every",
-    "train.epochs": "epochs",
+    "train.learning_rate": _("learning rate"),
+    "report.eval_every": _("validate every"),
+    "checkpoint.every": _("checkpoint every"),
+    "train.epochs": _("epochs"),
 }
 _AS_IT_IS = ""
 
@@ -34,9 +35,9 @@ class ChangeDialog(ModalScreen[dict[str, Any]]):
     """Gives the changed settings by `section.key`; empty for none."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "dismiss({})", "Stay"),
-        Binding("up", "app.focus_previous", "Field above", show=False),
-        Binding("down", "app.focus_next", "Field below", show=False),
+        Binding("escape", "dismiss({})", _("Stay")),
+        Binding("up", "app.focus_previous", _("Field above"), show=False),
+        Binding("down", "app.focus_next", _("Field below"), show=False),
     ]
     DEFAULT_CSS = """
     ChangeDialog {
@@ -62,19 +63,20 @@ class ChangeDialog(ModalScreen[dict[str, Any]]):
     def compose(self) -> ComposeResult:
         """A field each, what will happen, what is wrong."""
         with VerticalGroup(classes="box"):
-            yield Static("Change and go on", classes="title", markup=False)
+            yield Static(_("Change and go on"), classes="title", markup=False)
             for name, label in FIELDS.items():
                 with HorizontalGroup(classes="row"):
                     yield Label(label)
                     yield Input(self._text(name), id=name.replace(".", "-"), compact=True)
             with HorizontalGroup(classes="row"):
-                yield Label("memory as of")
-                choices = [("this run", _AS_IT_IS), *((name, name) for name in self._profiles)]
+                yield Label(_("memory as of"))
+                choices = [(_("this run"), _AS_IT_IS), *((name, name) for name in self._profiles)]
                 yield Choice(choices, value=_AS_IT_IS, allow_blank=False, compact=True)
             yield Static(classes="what", markup=False)
             yield Static(classes="fault", markup=False)
             yield Static(
-                Content("   ").join([keys("enter", "do it"), keys("esc", "stay")]), classes="keys"
+                Content("   ").join([keys("enter", _("do it")), keys("esc", _("stay"))]),
+                classes="keys",
             )
 
     def on_mount(self) -> None:
@@ -99,7 +101,7 @@ class ChangeDialog(ModalScreen[dict[str, Any]]):
             self.dismiss(changes)
 
     def _text(self, name: str) -> str:
-        section, _, key = name.partition(".")
+        section, key = name.split(".")
         value = getattr(getattr(self._config, section), key)
         return f"{value:g}" if isinstance(value, float) else str(value)
 
@@ -125,11 +127,16 @@ class ChangeDialog(ModalScreen[dict[str, Any]]):
 
     def _what(self, changes: dict[str, Any]) -> Content:
         if not changes:
-            return Content.styled("Nothing is changed.", "$text-muted")
+            return Content.styled(_("Nothing is changed."), "$text-muted")
         told = [f"{name}  {self._text(name)} → {_shown(value)}" for name, value in changes.items()]
-        how = "It finishes its step, saves, and goes on" if self._alive else "It goes on"
-        effective = self._config.effective_batch
-        same = f"{how} with the same effective batch, {effective} examples a step."
+        same = (
+            _(
+                "It finishes its step, saves, and goes on with the same effective batch, "
+                "{effective} examples a step."
+            )
+            if self._alive
+            else _("It goes on with the same effective batch, {effective} examples a step.")
+        ).format(effective=self._config.effective_batch)
         return Content("\n").join(
             [*(Content(line) for line in told), Content.styled(same, "$text-muted")]
         )

@@ -10,6 +10,7 @@ from textual.screen import Screen
 
 from farense_tui.widgets.chart import Chart
 from farense_tui.widgets.chart_data import SUBJECTS
+from worker.protocol.language import gettext as _
 
 
 class ChartScreen(Screen[None]):
@@ -17,16 +18,20 @@ class ChartScreen(Screen[None]):
 
     SUBJECTS: ClassVar[tuple[str, ...]] = SUBJECTS
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("v", "subject(1)", "Next chart", show=False, tooltip="Loss, rate, speed and so on"),
-        Binding("V", "subject(-1)", "Chart before", show=False),
-        Binding("x", "crosshair", "Crosshair", show=False, tooltip="Read out a step; ← → move it"),
-        Binding("f", "large", "Large chart", show=False, tooltip="The chart alone, and back"),
-        Binding("g", "log_scale", "Logarithmic scale", show=False),
-        Binding("plus,equals_sign", "zoom(0.6)", "Zoom in", show=False),
-        Binding("minus", "zoom(1.6)", "Zoom out", show=False),
-        Binding("0", "zoom_all", "Show all steps", show=False),
-        Binding("left", "across(-1)", "Earlier steps", show=False),
-        Binding("right", "across(1)", "Later steps", show=False),
+        Binding(
+            "v", "subject(1)", _("Next chart"), show=False, tooltip=_("Loss, rate, speed and so on")
+        ),
+        Binding("V", "subject(-1)", _("Chart before"), show=False),
+        Binding(
+            "x", "crosshair", _("Crosshair"), show=False, tooltip=_("Read out a step; ← → move it")
+        ),
+        Binding("f", "large", _("Large chart"), show=False, tooltip=_("The chart alone, and back")),
+        Binding("g", "log_scale", _("Logarithmic scale"), show=False),
+        Binding("plus,equals_sign", "zoom(0.6)", _("Zoom in"), show=False),
+        Binding("minus", "zoom(1.6)", _("Zoom out"), show=False),
+        Binding("0", "zoom_all", _("Show all steps"), show=False),
+        Binding("left", "across(-1)", _("Earlier steps"), show=False),
+        Binding("right", "across(1)", _("Later steps"), show=False),
     ]
 
     subject: reactive[str] = reactive(SUBJECTS[0])

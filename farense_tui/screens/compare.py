@@ -20,6 +20,7 @@ from farense_tui.screens.chart_screen import ChartScreen
 from farense_tui.widgets.chart import CURVES, Chart
 from farense_tui.widgets.chart_data import SUBJECTS, compared
 from farense_tui.widgets.compare_table import CompareTable
+from worker.protocol.language import gettext as _
 from worker.protocol.runfolder import RunFolder
 
 MOST = len(CURVES)  # runs that can be told apart
@@ -43,13 +44,13 @@ class Looked(Message):
 class CompareScreen(ChartScreen):
     """Follows two to six runs at once."""
 
-    HELP_TITLE = "Comparison"
+    HELP_TITLE = _("Comparison")
     AUTO_FOCUS = ""
     SUBJECTS = SUBJECTS[:-1]  # the memory is over time and not over steps
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up", "scroll(-1)", "Scroll the table", show=False),
-        Binding("down", "scroll(1)", "Scroll the table", show=False),
-        Binding("escape,l", "dismiss", "Back"),
+        Binding("up", "scroll(-1)", _("Scroll the table"), show=False),
+        Binding("down", "scroll(1)", _("Scroll the table"), show=False),
+        Binding("escape,l", "dismiss", _("Back")),
     ]
 
     DEFAULT_CSS = """
@@ -71,14 +72,14 @@ class CompareScreen(ChartScreen):
 
     def compose(self) -> ComposeResult:
         """The chart, the table, keys."""
-        yield Chart("v next chart   x read out   f large")
+        yield Chart(_("v next chart   x read out   f large"))
         with VerticalScroll(id="table", can_focus=False):
             yield CompareTable()
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
         """Begin to read."""
-        self.title = "comparison"
+        self.title = _("comparison")
         self._follow()
 
     def on_unmount(self) -> None:

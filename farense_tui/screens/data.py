@@ -15,20 +15,21 @@ from farense_tui.engine.format import from_here
 from farense_tui.engine.text import clean
 from farense_tui.screens.look import Look
 from farense_tui.widgets.data_view import DataView
+from worker.protocol.language import gettext as _
 from worker.protocol.profile import Profile
 
 
 class DataScreen(Screen[None]):
     """Shows what the launch screen's `Looker` finds; that one hands it over with `show`."""
 
-    HELP_TITLE = "Data"
+    HELP_TITLE = _("Data")
     AUTO_FOCUS = "DataView"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (150, "-wide")]  # noqa: RUF012 - Screen's own type
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,d", "back", "Back"),
-        Binding("n", "part(1)", "Next part"),
-        Binding("p", "part(-1)", "Part before", show=False),
-        Binding("r", "again", "Look again"),
+        Binding("escape,d", "back", _("Back")),
+        Binding("n", "part(1)", _("Next part")),
+        Binding("p", "part(-1)", _("Part before"), show=False),
+        Binding("r", "again", _("Look again")),
     ]
 
     def __init__(self, profile: Profile, look: Look, again: Callable[[], None]) -> None:
@@ -67,9 +68,11 @@ class DataScreen(Screen[None]):
 def _title(profile: Profile) -> Content:
     """What is looked at; the model comes last, because its name may be too long for the line."""
     train = profile.train
-    what = "answers only" if train.mask_prompt else "every token"
+    what = _("trains on answers only") if train.mask_prompt else _("trains on every token")
+    most = _("{count} tokens at most").format(count=train.max_seq_length)
+    path = _("data {path}").format(path=clean(from_here(profile.data.path)))
     return Content.assemble(
-        (f"data {clean(from_here(profile.data.path))}", "bold $foreground"),
-        f" · {train.max_seq_length} tokens at most · trains on {what}",
-        f" · for {clean(profile.model.repo)}",
+        (path, "bold $foreground"),
+        f" · {most} · {what} · ",
+        _("for {model}").format(model=clean(profile.model.repo)),
     )

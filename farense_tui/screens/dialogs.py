@@ -15,6 +15,7 @@ from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from worker.protocol.errors import FarenseError
+from worker.protocol.language import gettext as _
 
 
 class Answer(NamedTuple):
@@ -28,7 +29,7 @@ class ErrorDialog(ModalScreen[None]):
     """Title, detail and hint of a FarenseError; nothing behind it has changed."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,enter,space,q", "dismiss", "Close"),
+        Binding("escape,enter,space,q", "dismiss", _("Close")),
     ]
 
     def __init__(self, error: FarenseError) -> None:
@@ -45,13 +46,13 @@ class ErrorDialog(ModalScreen[None]):
                     yield Static(self.error.detail, markup=False)
             if self.error.hint:
                 yield Static(self.error.hint, classes="hint", markup=False)
-            yield Static(keys("enter", "close"), classes="keys")
+            yield Static(keys("enter", _("close")), classes="keys")
 
 
 class AskDialog(ModalScreen[str]):
     """A question; gives the key of the answer, or "" for staying where one was."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss('')", "Stay")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss('')", _("Stay"))]
 
     def __init__(self, title: str, text: str, answers: list[Answer]) -> None:
         """Ask. Enter alone stays: an answer is given by its key, or by going to it."""
@@ -66,7 +67,7 @@ class AskDialog(ModalScreen[str]):
             yield Static(self._title, classes="title", markup=False)
             yield Static(self._text, classes="text", markup=False)
             options = [Option(keys(a.key.ljust(3), a.label), id=a.key) for a in self._answers]
-            yield OptionList(*options, Option(keys("esc", "stay")), compact=True)
+            yield OptionList(*options, Option(keys("esc", _("stay"))), compact=True)
 
     def on_mount(self) -> None:
         """Begin at the answer that does nothing."""
@@ -87,7 +88,7 @@ class AskDialog(ModalScreen[str]):
 class NameDialog(ModalScreen[str]):
     """Asks for a name and says while it is typed what is wrong with it; gives "" for none."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss('')", "Cancel")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss('')", _("Cancel"))]
 
     def __init__(self, title: str, text: str, name: str, check: Callable[[str], str]) -> None:
         """Ask; `check` gives what is wrong with a name, "" if nothing is."""
@@ -105,7 +106,8 @@ class NameDialog(ModalScreen[str]):
             yield Input(self._name_before, compact=True)
             yield Static(classes="fault", markup=False)
             yield Static(
-                Content("   ").join([keys("enter", "save"), keys("esc", "stay")]), classes="keys"
+                Content("   ").join([keys("enter", _("save")), keys("esc", _("stay"))]),
+                classes="keys",
             )
 
     def on_input_changed(self, message: Input.Changed) -> None:
@@ -121,7 +123,7 @@ class NameDialog(ModalScreen[str]):
 class NoteDialog(ModalScreen[str | None]):
     """Asks for a line of text; gives None for leaving it as it was."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "Cancel")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", _("Cancel"))]
 
     def __init__(self, title: str, text: str) -> None:
         """Begin with the text there is."""
@@ -135,7 +137,8 @@ class NoteDialog(ModalScreen[str | None]):
             yield Static(self._title, classes="title", markup=False)
             yield Input(self._text_before, compact=True, select_on_focus=False)
             yield Static(
-                Content("   ").join([keys("enter", "save"), keys("esc", "stay")]), classes="keys"
+                Content("   ").join([keys("enter", _("save")), keys("esc", _("stay"))]),
+                classes="keys",
             )
 
     def on_input_submitted(self, message: Input.Submitted) -> None:

@@ -21,12 +21,14 @@ from farense_tui.engine.format import from_here
 from farense_tui.engine.text import clean
 from farense_tui.screens.dialogs import keys
 from worker.protocol.errors import FarenseError
+from worker.protocol.language import gettext as _
+from worker.protocol.language import ngettext
 from worker.protocol.profile import Profile
 
-SIGNS: dict[Level, tuple[str, str]] = {
-    "ok": ("✓", "$success"),
-    "warn": ("▲", "$warning"),
-    "fail": ("✗", "$error"),
+SIGNS: dict[Level, tuple[str, str, str]] = {
+    "ok": ("✓", _("ok"), "$success"),
+    "warn": ("▲", _("warn"), "$warning"),
+    "fail": ("✗", _("fail"), "$error"),
 }
 
 
@@ -40,8 +42,8 @@ class CheckLine(Horizontal):
 
     def compose(self) -> ComposeResult:
         """Sign and name on the left, what was found on the right."""
-        sign, colour = SIGNS[self.check.level]
-        left = ((f"{sign} {self.check.level:5}", f"{colour} bold"), (self.check.name, "bold"))
+        sign, word, colour = SIGNS[self.check.level]
+        left = ((f"{sign} {word:5}", f"{colour} bold"), (self.check.name, "bold"))
         lines = [Content(clean(from_here(self.check.found)))]
         if self.check.remedy:
             lines.append(Content.styled(clean(self.check.remedy), "$text-muted"))
@@ -53,9 +55,9 @@ class DoctorScreen(ModalScreen[None]):
     """Looks at everything once; nothing of it is changed from here."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,enter,o,q", "dismiss", "Close"),
-        Binding("down,j", "scroll(1)", "Down", show=False),
-        Binding("up,k", "scroll(-1)", "Up", show=False),
+        Binding("escape,enter,o,q", "dismiss", _("Close")),
+        Binding("down,j", "scroll(1)", _("Down"), show=False),
+        Binding("up,k", "scroll(-1)", _("Up"), show=False),
     ]
 
     class Found(Message):
@@ -78,10 +80,10 @@ class DoctorScreen(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """What is found, and how it is on the whole."""
         with VerticalGroup(classes="box"):
-            yield Static("Doctor", classes="title", markup=False)
+            yield Static(_("Doctor"), classes="title", markup=False)
             yield VerticalScroll(classes="checks")
-            yield Static("looking …", classes="whole", markup=False)
-            yield Static(keys("esc", "close"), classes="keys")
+            yield Static(_("looking …"), classes="whole", markup=False)
+            yield Static(keys("esc", _("close")), classes="keys")
 
     def on_mount(self) -> None:
         """Begin to look."""
@@ -100,7 +102,7 @@ class DoctorScreen(ModalScreen[None]):
                     return
                 self.post_message(self.Found(check))
         except FarenseError as error:
-            self.post_message(self.Found(Check("Doctor", "fail", error.title, error.hint)))
+            self.post_message(self.Found(Check(_("Doctor"), "fail", error.title, error.hint)))
         self.post_message(self.Found(None))
 
     def on_doctor_screen_found(self, message: Found) -> None:
@@ -121,7 +123,13 @@ def _whole(found: list[Check]) -> Content:
     fails = sum(check.level == "fail" for check in found)
     warns = sum(check.level == "warn" for check in found)
     if fails:
-        return Content.styled(f"✗ {fails} would keep a run from being started", "$error")
+        told = ngettext(
+            "✗ {n} would keep a run from being started",
+            "✗ {n} would keep a run from being started",
+            fails,
+        )
+        return Content.styled(told.format(n=fails), "$error")
     if warns:
-        return Content.styled(f"▲ a run can be started; {warns} to think about", "$warning")
-    return Content.styled("✓ all is well", "$success")
+        told = _("▲ a run can be started; {n} to think about")
+        return Content.styled(told.format(n=warns), "$warning")
+    return Content.styled(_("✓ all is well"), "$success")

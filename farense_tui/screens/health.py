@@ -18,14 +18,15 @@ from farense_tui.engine.health.remedies import STACKS
 from farense_tui.engine.text import clean
 from farense_tui.screens.dialogs import keys
 from farense_tui.widgets.health_card import headline
+from worker.protocol.language import gettext as _
 
-_WELL = "Nothing is found to be wrong."
+_WELL = _("Nothing is found to be wrong.")
 
 
 class HealthDialog(ModalScreen[Action | None]):
     """Gives the remedy that was chosen, None for none."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "Stay")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", _("Stay"))]
 
     def __init__(self, findings: tuple[Finding, ...], alive: bool) -> None:
         """Show these. `alive`: whether there is a worker to be asked for its stacks."""
@@ -51,7 +52,7 @@ class HealthDialog(ModalScreen[Action | None]):
                 Option(keys(key.ljust(3), clean(action.label)), id=key)
                 for key, action in self._actions.items()
             ]
-            yield OptionList(*options, Option(keys("esc", "stay")), compact=True)
+            yield OptionList(*options, Option(keys("esc", _("stay"))), compact=True)
 
     def on_mount(self) -> None:
         """Begin at the answer that does nothing."""
@@ -81,7 +82,7 @@ def _told(finding: Finding) -> Content:
 class TextDialog(ModalScreen[None]):
     """Lines to be read, the last of them in sight."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,enter,q", "dismiss", "Close")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,enter,q", "dismiss", _("Close"))]
 
     def __init__(self, title: str, lines: list[str]) -> None:
         """Show these; they are cleaned already."""
@@ -95,4 +96,4 @@ class TextDialog(ModalScreen[None]):
             yield Static(self._title, classes="title", markup=False)
             with VerticalScroll(classes="detail"):
                 yield Static("\n".join(self._lines), markup=False)
-            yield Static(keys("esc", "close"), classes="keys")
+            yield Static(keys("esc", _("close")), classes="keys")

@@ -15,6 +15,7 @@ from textual.widgets import Static
 
 from farense_tui.keys import own_actions
 from farense_tui.screens.dialogs import keys
+from worker.protocol.language import gettext as _
 
 _KEY_WIDTH = 12
 
@@ -23,7 +24,7 @@ class HelpScreen(ModalScreen[None]):
     """Lists every binding of the screen, of our widgets on it, and of the app."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,question_mark,q,enter", "dismiss", "Close"),
+        Binding("escape,question_mark,q,enter", "dismiss", _("Close")),
     ]
 
     def __init__(self, below: Screen[object]) -> None:
@@ -38,7 +39,7 @@ class HelpScreen(ModalScreen[None]):
                 for node in _owners(self._below):
                     yield Static(_title(node), classes="section", markup=False)
                     yield Static(_listed(node))
-            yield Static(keys("esc", "close"), classes="keys")
+            yield Static(keys("esc", _("close")), classes="keys")
 
 
 def _owners(screen: Screen[object]) -> Iterable[DOMNode]:
@@ -62,7 +63,7 @@ def _title(node: DOMNode) -> str:
 def _listed(node: DOMNode) -> Content:
     """One line for each action, with all its keys."""
     by_action: dict[str, list[Binding]] = {}
-    for _, binding in node._bindings:
+    for _key, binding in node._bindings:
         if binding.action in own_actions(type(node)):
             by_action.setdefault(binding.description, []).append(binding)
     lines = [

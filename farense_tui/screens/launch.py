@@ -32,6 +32,7 @@ from farense_tui.widgets.profile_cards import ProfileCards
 from farense_tui.widgets.setting_row import SettingRow
 from farense_tui.widgets.settings_form import SettingsForm
 from worker.protocol.errors import refused
+from worker.protocol.language import gettext as _
 from worker.protocol.profile import Profile
 
 if TYPE_CHECKING:
@@ -44,23 +45,27 @@ _DEBOUNCE = 0.3
 class LaunchScreen(Screen[None]):
     """Owns the drafts: one for each profile that was changed, so that no change is ever lost."""
 
-    HELP_TITLE = "Launch"
+    HELP_TITLE = _("Launch")
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (104, "-wide")]  # noqa: RUF012 - Screen's own type
     VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter,s", "start", "Start", key_display="s"),
+        Binding("enter,s", "start", _("Start"), key_display="s"),
         # short, and what is needed most comes first: a narrow footer is cut at its end
-        Binding("e", "edit", "Edit", tooltip="Change the settings"),
-        Binding("d", "data", "Data", tooltip="What is trained on, and what is wrong with it"),
-        Binding("r", "resume", "Resume", tooltip="Go on with the last run"),
-        Binding("l", "runs", "Runs", tooltip="List the runs"),
-        Binding("f", "smaller", "Smaller", tooltip="Take the smaller model, or the larger again"),
-        Binding("y", "make_fit", "Make it fit", tooltip="Take the settings that make it fit"),
-        Binding("w", "save", "Save", tooltip="Keep the changes as a profile of your own"),
-        Binding("m", "models", "Models", tooltip="Choose a model that is here, or download one"),
-        Binding("o", "doctor", "Doctor", tooltip="Look at the machine, MLX, disk and power"),
-        Binding("escape", "leave_form", "Back to the profiles"),
-        *(Binding(str(n), f"choose({n})", "Choose a profile", show=False) for n in range(1, 10)),
+        Binding("e", "edit", _("Edit"), tooltip=_("Change the settings")),
+        Binding("d", "data", _("Data"), tooltip=_("What is trained on, and what is wrong with it")),
+        Binding("r", "resume", _("Resume"), tooltip=_("Go on with the last run")),
+        Binding("l", "runs", _("Runs"), tooltip=_("List the runs")),
+        Binding(
+            "f", "smaller", _("Smaller"), tooltip=_("Take the smaller model, or the larger again")
+        ),
+        Binding("y", "make_fit", _("Make it fit"), tooltip=_("Take the settings that make it fit")),
+        Binding("w", "save", _("Save"), tooltip=_("Keep the changes as a profile of your own")),
+        Binding(
+            "m", "models", _("Models"), tooltip=_("Choose a model that is here, or download one")
+        ),
+        Binding("o", "doctor", _("Doctor"), tooltip=_("Look at the machine, MLX, disk and power")),
+        Binding("escape", "leave_form", _("Back to the profiles")),
+        *(Binding(str(n), f"choose({n})", _("Choose a profile"), show=False) for n in range(1, 10)),
     ]
     AUTO_FOCUS = "ProfileCards"
     app: FarenseApp
@@ -92,7 +97,7 @@ class LaunchScreen(Screen[None]):
     def profile_titles(self) -> dict[str, str]:
         """The profiles there are, in the order of their cards, with what stands on them."""
         return {
-            name: found.profile.profile.title if found.profile else "has faults"
+            name: _(found.profile.profile.title) if found.profile else _("has faults")
             for name, found in self._found.items()
         }
 
@@ -157,7 +162,7 @@ class LaunchScreen(Screen[None]):
         panel, draft = self.query_one(PlanPanel), self.draft
         if draft is None:
             fault = self._found[self._chosen].fault
-            panel.show_fault(fault or refused("this profile cannot be read"))
+            panel.show_fault(fault or refused(_("this profile cannot be read")))
             return
         if card := self.query_one(ProfileCards).card(self._chosen):
             card.changes = len(draft.typed)
@@ -319,7 +324,7 @@ class LaunchScreen(Screen[None]):
             self._chosen = name
             await self.query_one(ProfileCards).replace(list(self._found.values()), name)
             self._show()
-            self.notify(f"profiles/{name}.toml", title="Saved")
+            self.notify(f"profiles/{name}.toml", title=_("Saved"))
 
     def action_data(self) -> None:
         """Show the data: how long its rows are, what is wrong, what is trained on."""
@@ -348,7 +353,7 @@ class LaunchScreen(Screen[None]):
         if draft := self.draft:
             self.app.push_screen(DoctorScreen(draft.profile, self._runs_dir))
 
-    def _leave_data(self, _: None) -> None:
+    def _leave_data(self, nothing: None) -> None:
         self._data = None
 
     def action_runs(self) -> None:
@@ -378,17 +383,23 @@ class LaunchScreen(Screen[None]):
     @work
     async def _ask_for_trust(self, draft: Draft) -> None:
         """Start if the user means it: the model's code can do whatever the user can."""
-        what = f"model.trust_remote_code is on: Python code of {clean(draft.profile.model.repo)} "
-        what += "would run on this machine, with all that you may do."
-        answers = [Answer("y", "yes, I trust it")]
-        if await self.app.push_screen_wait(AskDialog("Run the model's own code?", what, answers)):
+        what = _(
+            "model.trust_remote_code is on: Python code of {model} would run on this machine, "
+            "with all that you may do."
+        ).format(model=clean(draft.profile.model.repo))
+        answers = [Answer("y", _("yes, I trust it"))]
+        if await self.app.push_screen_wait(
+            AskDialog(_("Run the model's own code?"), what, answers)
+        ):
             self._start(draft)
 
     def _refuse(self) -> None:
         draft = self.draft
         if draft is None:
             fault = self._found[self._chosen].fault
-            self.app.show_error(fault or refused("this profile cannot be read"))
+            self.app.show_error(fault or refused(_("this profile cannot be read")))
         else:
             faults = "\n".join(f"{name}: {what}" for name, what in draft.faults.items())
-            self.app.show_error(refused("not every setting is right", faults, "e goes to them."))
+            self.app.show_error(
+                refused(_("not every setting is right"), faults, _("e goes to them."))
+            )

@@ -16,23 +16,25 @@ from textual.widgets.option_list import Option
 from farense_tui.engine import supervisor
 from farense_tui.engine.supervisor import STOP_PATIENCE, Control
 from farense_tui.screens.dialogs import keys
+from worker.protocol.language import gettext as _
+from worker.protocol.language import ngettext
 from worker.protocol.runfolder import RunFolder
 
 if TYPE_CHECKING:
     from farense_tui.app import FarenseApp
 
-_STOPPING = "Finishing the step and saving a checkpoint. Then the app ends."
-_LATE = "Not stopped yet. It goes on trying; b leaves it to that, k kills it."
+_STOPPING = _("Finishing the step and saving a checkpoint. Then the app ends.")
+_LATE = _("Not stopped yet. It goes on trying; b leaves it to that, k kills it.")
 
 
 class LeaveDialog(ModalScreen[None]):
     """Leave the runs in the background, stop them, or stay."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("b", "background", "Leave in the background"),
-        Binding("s", "stop", "Stop and leave"),
-        Binding("k", "kill", "Kill and leave"),
-        Binding("escape,q", "dismiss", "Stay"),
+        Binding("b", "background", _("Leave in the background")),
+        Binding("s", "stop", _("Stop and leave")),
+        Binding("k", "kill", _("Kill and leave")),
+        Binding("escape,q", "dismiss", _("Stay")),
     ]
     app: FarenseApp
 
@@ -46,18 +48,21 @@ class LeaveDialog(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """The question and the ways to answer it."""
         names = ", ".join(run.name for run in self._alive)
-        one = len(self._alive) == 1
+        n = len(self._alive)
+        leave = ngettext(
+            "leave, it goes on in the background", "leave, they go on in the background", n
+        )
+        stop = ngettext(
+            "stop it with a checkpoint, then leave", "stop them with a checkpoint, then leave", n
+        )
         answers = {
-            "background": keys(
-                "b  ", f"leave, {'it goes' if one else 'they go'} on in the background"
-            ),
-            "stop": keys("s  ", f"stop {'it' if one else 'them'} with a checkpoint, then leave"),
-            "dismiss": keys("esc", "stay"),
+            "background": keys("b  ", leave),
+            "stop": keys("s  ", stop),
+            "dismiss": keys("esc", _("stay")),
         }
+        title = ngettext("{names} is being trained", "{names} are being trained", n)
         with VerticalGroup(classes="box"):
-            yield Static(
-                f"{names} {'is' if one else 'are'} being trained", classes="title", markup=False
-            )
+            yield Static(title.format(names=names), classes="title", markup=False)
             options = [Option(prompt, id=action) for action, prompt in answers.items()]
             yield OptionList(*options, compact=True)
             yield Static(classes="note", markup=False)

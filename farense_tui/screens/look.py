@@ -17,6 +17,7 @@ from farense_tui.engine import datacheck
 from farense_tui.engine.datacheck import Stop
 from worker.protocol.datacheck import Report
 from worker.protocol.errors import FarenseError, refused
+from worker.protocol.language import gettext as _
 from worker.protocol.profile import Profile
 
 STILL = 0.8  # seconds without a change before a check is worth its start
@@ -119,7 +120,7 @@ class Looker:
         except FarenseError as error:
             self._tell(replace(look, error=error), stop)
         except OSError as error:  # a path that is too long or may not be read
-            wrong = refused("the data could not be checked", error.strerror or str(error))
+            wrong = refused(_("the data could not be checked"), error.strerror or str(error))
             self._tell(replace(look, error=wrong), stop)
 
     def _tell(self, look: Look, stop: Stop) -> None:

@@ -21,6 +21,7 @@ from farense_tui.engine.text import clean
 from farense_tui.screens.dialogs import keys
 from worker.protocol.download import Downloaded, Request
 from worker.protocol.errors import FarenseError
+from worker.protocol.language import gettext as _
 from worker.protocol.task import Progress
 
 _BAR = 30
@@ -30,8 +31,8 @@ class ModelsScreen(ModalScreen[str]):
     """Gives the name that was taken, or "" for none. A download ends with the screen, to go on."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,m,q", "leave", "Close"),
-        Binding("g", "get", "Download"),
+        Binding("escape,m,q", "leave", _("Close")),
+        Binding("g", "get", _("Download")),
     ]
 
     class Read(Message):
@@ -60,12 +61,12 @@ class ModelsScreen(ModalScreen[str]):
     def compose(self) -> ComposeResult:
         """The list, what is going on, the keys."""
         with VerticalGroup(classes="box"):
-            yield Static("Models on this machine", classes="title", markup=False)
+            yield Static(_("Models on this machine"), classes="title", markup=False)
             yield OptionList(compact=True)
             yield Static(classes="whole", markup=False)
             yield Static(
                 Content("   ").join(
-                    [keys("enter", "take it"), keys("g", "download"), keys("esc", "close")]
+                    [keys("enter", _("take it")), keys("g", _("download")), keys("esc", _("close"))]
                 ),
                 classes="keys",
             )
@@ -96,9 +97,10 @@ class ModelsScreen(ModalScreen[str]):
 
     def _about_chosen(self) -> Content:
         if models.locate(self._chosen).state == "download":
-            said = f"{clean(self._chosen)} is not here: g downloads it"
+            said = _("{model} is not here: g downloads it").format(model=clean(self._chosen))
             return Content.styled(f"↓ {said}", "$warning")
-        return Content.styled(f"the profile has {clean(self._chosen)}", "$text-muted")
+        said = _("the profile has {model}").format(model=clean(self._chosen))
+        return Content.styled(said, "$text-muted")
 
     def _tell(self, content: Content) -> None:
         self.query_one(".whole", Static).update(content)
@@ -110,7 +112,7 @@ class ModelsScreen(ModalScreen[str]):
         if each.whole:
             self.dismiss(each.name)
         else:
-            self._tell(Content.styled("it is not whole yet: g goes on with it", "$warning"))
+            self._tell(Content.styled(_("it is not whole yet: g goes on with it"), "$warning"))
 
     def action_get(self) -> None:
         """Download the highlighted model if it is not whole, else the profile's."""
@@ -120,7 +122,8 @@ class ModelsScreen(ModalScreen[str]):
         if self._stop is not None:
             return
         if not part and models.locate(wanted).state != "download":
-            self._tell(Content.styled(f"{clean(wanted)} is here already", "$text-muted"))
+            here = _("{model} is here already").format(model=clean(wanted))
+            self._tell(Content.styled(here, "$text-muted"))
             return
         self._stop = task.Stop()
         self._get(wanted, self._stop)
@@ -151,7 +154,8 @@ class ModelsScreen(ModalScreen[str]):
             self._tell(Content("\n").join(lines))
             return
         self._chosen = said.repo
-        self._tell(Content.styled(f"✓ {clean(said.repo)} is here", "$success"))
+        here = _("✓ {model} is here").format(model=clean(said.repo))
+        self._tell(Content.styled(here, "$success"))
         self._read()
 
     def action_leave(self) -> None:
@@ -164,12 +168,12 @@ def line(each: Listed) -> Content:
     facts = [
         f.size(each.bytes),
         clean(each.kind),
-        f"{each.layers} layers" if each.layers else "",
-        f"vocabulary {f.count(each.vocabulary)}" if each.vocabulary else "",
+        _("{n} layers").format(n=each.layers) if each.layers else "",
+        _("vocabulary {size}").format(size=f.count(each.vocabulary)) if each.vocabulary else "",
         clean(each.weights.partition(", groups")[0]),
-        "brings Python code" if each.trusts else "",
+        _("brings Python code") if each.trusts else "",
     ]
-    state = ("", "") if each.whole else ("  ↓ not whole", "$warning")
+    state = ("", "") if each.whole else (_("  ↓ not whole"), "$warning")
     name = clean(each.name)
     return Content.assemble(
         (name, "bold"), state, "\n  ", (" · ".join(filter(None, facts)), "$text-muted")
@@ -183,6 +187,7 @@ def bar(progress: Progress) -> Content:
     return Content.assemble(
         ("━" * full, "$accent"),
         ("━" * (_BAR - full), "$panel"),
-        f"  {f.size(progress.done)} of {f.size(progress.total)}",
-        ("  esc breaks it off, to go on later", "$text-muted"),
+        "  ",
+        _("{done} of {total}").format(done=f.size(progress.done), total=f.size(progress.total)),
+        (_("  esc breaks it off, to go on later"), "$text-muted"),
     )

@@ -33,28 +33,29 @@ from farense_tui.widgets.run_view import view
 from farense_tui.widgets.trends import Trend, Trends
 from worker.protocol import simulation
 from worker.protocol.errors import FarenseError
+from worker.protocol.language import gettext as _
 
 
 class MonitorScreen(SteeredScreen, ChartScreen):
     """Shows a run as it is and hands the user's wishes to its worker."""
 
-    HELP_TITLE = "Monitor"
+    HELP_TITLE = _("Monitor")
     AUTO_FOCUS = ""
     # not ClassVar, because Textual's own annotation of these two is not
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-normal"), (150, "-wide")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-tiny"), (20, "-short"), (30, "-middle"), (40, "-tall")]  # noqa: RUF012
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("l", "runs", "Runs", tooltip="List the runs"),
-        Binding("a", "ask", "Ask", tooltip="Ask its adapter, and the base model"),
-        Binding("up", "scroll_log('up')", "Scroll the log", show=False),
-        Binding("down", "scroll_log('down')", "Scroll the log", show=False),
-        Binding("pageup", "scroll_log('page_up')", "Scroll the log", show=False),
-        Binding("pagedown", "scroll_log('page_down')", "Scroll the log", show=False),
-        Binding("home", "scroll_log('home')", "Start of the log", show=False),
-        Binding("end", "scroll_log('end')", "End of the log", show=False),
-        Binding("q", "leave", "Leave", tooltip="Leave; the run may go on without the screen"),
-        Binding("escape", "launch", "Back", show=False),
+        Binding("l", "runs", _("Runs"), tooltip=_("List the runs")),
+        Binding("a", "ask", _("Ask"), tooltip=_("Ask its adapter, and the base model")),
+        Binding("up", "scroll_log('up')", _("Scroll the log"), show=False),
+        Binding("down", "scroll_log('down')", _("Scroll the log"), show=False),
+        Binding("pageup", "scroll_log('page_up')", _("Scroll the log"), show=False),
+        Binding("pagedown", "scroll_log('page_down')", _("Scroll the log"), show=False),
+        Binding("home", "scroll_log('home')", _("Start of the log"), show=False),
+        Binding("end", "scroll_log('end')", _("End of the log"), show=False),
+        Binding("q", "leave", _("Leave"), tooltip=_("Leave; the run may go on without the screen")),
+        Binding("escape", "launch", _("Back"), show=False),
     ]
 
     DEFAULT_CSS = """
@@ -114,7 +115,7 @@ class MonitorScreen(SteeredScreen, ChartScreen):
         yield OutcomePanel()
         yield HealthCard()
         with Container(id="body"):
-            yield Chart("v next chart   x read out   f large")
+            yield Chart(_("v next chart   x read out   f large"))
             with Container(id="side"):
                 yield Trends()
                 yield MemoryGauge()

@@ -16,7 +16,7 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Footer, Label, Static
 
-from farense_tui.engine import clock, supervisor
+from farense_tui.engine import clock, supervisor, words
 from farense_tui.engine import format as show
 from farense_tui.engine.health import Action, Facts, Finding, examine
 from farense_tui.engine.health.remedies import RESUME
@@ -26,6 +26,8 @@ from farense_tui.screens.dialogs import keys
 from farense_tui.widgets.health_card import headline
 from farense_tui.widgets.outcome import Outcome, outcome
 from farense_tui.widgets.status import look
+from worker.protocol.language import gettext as _
+from worker.protocol.language import ngettext
 from worker.protocol.runfolder import RunFolder
 
 _LOG_LINES, _EVENTS = 40, 8
@@ -47,15 +49,15 @@ class Read(Message):
 class PostMortemScreen(Screen[Action | None]):
     """Gives what the user wants to be done, None for nothing."""
 
-    HELP_TITLE = "What happened"
+    HELP_TITLE = _("What happened")
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("r", "resume", "Resume", tooltip="Go on from the newest checkpoint"),
-        Binding("h", "remedy", "Remedy", tooltip="Resume with what is advised"),
-        Binding("up", "scroll('up')", "Scroll", show=False),
-        Binding("down", "scroll('down')", "Scroll", show=False),
-        Binding("pageup", "scroll('page_up')", "Scroll", show=False),
-        Binding("pagedown", "scroll('page_down')", "Scroll", show=False),
-        Binding("escape,p", "dismiss(None)", "Back"),
+        Binding("r", "resume", _("Resume"), tooltip=_("Go on from the newest checkpoint")),
+        Binding("h", "remedy", _("Remedy"), tooltip=_("Resume with what is advised")),
+        Binding("up", "scroll('up')", _("Scroll"), show=False),
+        Binding("down", "scroll('down')", _("Scroll"), show=False),
+        Binding("pageup", "scroll('page_up')", _("Scroll"), show=False),
+        Binding("pagedown", "scroll('page_down')", _("Scroll"), show=False),
+        Binding("escape,p", "dismiss(None)", _("Back")),
     ]
     DEFAULT_CSS = """
     PostMortemScreen {
@@ -77,7 +79,7 @@ class PostMortemScreen(Screen[Action | None]):
     def compose(self) -> ComposeResult:
         """The page and its keys."""
         with VerticalScroll(id="page"):
-            yield Static("reading the record …", markup=False)
+            yield Static(_("reading the record …"), markup=False)
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
@@ -147,24 +149,24 @@ def tell(read: Read, findings: tuple[Finding, ...], remedy: Action | None) -> It
             Content.styled(end.title, "bold $foreground"),
         ],
     )
-    yield "when", _plain(_when(snapshot))
-    yield "where", _plain(_where(snapshot))
+    yield _("when"), _plain(_when(snapshot))
+    yield _("where"), _plain(_where(snapshot))
     if end.lines:
-        yield "why", _plain(end.lines)
+        yield _("why"), _plain(end.lines)
     if findings:
         lines = []
         for finding in findings:
             lines += [headline(finding), *_plain([finding.evidence, finding.remedy])]
-        yield "signs", lines
+        yield _("signs"), lines
     todo = [keys("r", end.hint.removeprefix("r "))] if end.hint else []
     if remedy:
         todo.append(keys("h", clean(remedy.label)))
     if todo:
-        yield "what to do", todo
+        yield _("what to do"), todo
     entries = snapshot.journal[-_EVENTS:]
     if entries:
         yield (
-            "last events",
+            _("last events"),
             [
                 Content.styled(f"{_clock(entry.time)}  {entry.text}", "$foreground")
                 for entry in entries
@@ -177,33 +179,44 @@ def tell(read: Read, findings: tuple[Finding, ...], remedy: Action | None) -> It
 def _when(snapshot: Snapshot) -> list[str]:
     state = snapshot.state
     if not state.last_time:
-        return ["it has never begun"]
+        return [_("it has never begun")]
     date = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(state.last_time))
+    ago = show.ago(state.last_time, snapshot.now)
+    workers = ngettext(
+        "trained for {duration}",
+        "trained for {duration}, by {n} workers",
+        max(1, len(state.segments)),
+    )
     lines = [
-        f"{date}, {show.ago(state.last_time, snapshot.now)}: its last sign of life",
-        f"trained for {show.duration(state.elapsed)}, by {len(state.segments)} workers"
-        if len(state.segments) > 1
-        else f"trained for {show.duration(state.elapsed)}",
+        _("{date}, {ago}: its last sign of life").format(date=date, ago=ago),
+        workers.format(duration=show.duration(state.elapsed), n=len(state.segments)),
     ]
     if snapshot.status == "lost":
-        lines.append(f"the machine was started again at {_clock(psutil.boot_time())}")
+        again = _("the machine was started again at {time}")
+        lines.append(again.format(time=_clock(psutil.boot_time())))
     return lines
 
 
 def _where(snapshot: Snapshot) -> list[str]:
     state = snapshot.state
-    lines = [f"step {state.step} of {state.total_steps or show.UNKNOWN}, epoch {state.epoch:.2f}"]
+    at = _("step {step} of {total}, epoch {epoch:.2f}")
     if state.phase:
-        lines[0] += f", in the phase {state.phase.replace('_', ' ')}"
+        at = _("step {step} of {total}, epoch {epoch:.2f}, in the phase {phase}")
+    phase = words.phase(state.phase)
+    total = state.total_steps or show.UNKNOWN
+    lines = [at.format(step=state.step, total=total, epoch=state.epoch, phase=phase)]
     kept = snapshot.folder.resume_step()
     if kept is None:
-        lines.append("there is no checkpoint: it starts from the beginning")
+        lines.append(_("there is no checkpoint: it starts from the beginning"))
     elif kept < state.step:
-        lines.append(f"the newest checkpoint is of step {kept}: {state.step - kept} steps again")
+        again = _("the newest checkpoint is of step {step}: {lost} steps again")
+        lines.append(again.format(step=kept, lost=state.step - kept))
     else:
-        lines.append(f"the newest checkpoint is of step {kept}: nothing is lost")
+        whole = _("the newest checkpoint is of step {step}: nothing is lost")
+        lines.append(whole.format(step=kept))
     if state.best:
-        lines.append(f"best validation {show.loss(state.best.loss)} at step {state.best.step}")
+        best = _("best validation {loss} at step {step}")
+        lines.append(best.format(loss=show.loss(state.best.loss), step=state.best.step))
     return lines
 
 

@@ -23,6 +23,7 @@ from farense_tui.screens.dialogs import Answer, AskDialog, NameDialog, NoteDialo
 from farense_tui.screens.post_mortem import PostMortemScreen
 from farense_tui.widgets.run_table import RunTable
 from worker.protocol.errors import FarenseError
+from worker.protocol.language import gettext as _
 from worker.protocol.runfolder import RunFolder, check_name, disk_error
 
 if TYPE_CHECKING:
@@ -34,18 +35,22 @@ _REFRESH = 2.0
 class RunsScreen(Screen[None]):
     """Follows the runs folder; what a key does, it does to the run under the cursor."""
 
-    HELP_TITLE = "Runs"
+    HELP_TITLE = _("Runs")
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("r", "resume", "Resume"),
-        Binding("k", "stop", "Stop"),
-        Binding("d", "delete", "Delete"),
-        Binding("space", "mark", "Mark", tooltip="Mark the run for a comparison, or not"),
-        Binding("c", "compare", "Compare", tooltip="The marked runs in one chart"),
-        Binding("a", "ask", "Ask", tooltip="Ask the marked runs' adapters, and the base model"),
-        Binding("p", "post_mortem", "What happened", show=False, tooltip="To a run that ended"),
-        Binding("m", "rename", "Rename", show=False),
-        Binding("n", "note", "Note", show=False, tooltip="A line to remember it by"),
-        Binding("escape,l", "back", "Back"),
+        Binding("r", "resume", _("Resume")),
+        Binding("k", "stop", _("Stop")),
+        Binding("d", "delete", _("Delete")),
+        Binding("space", "mark", _("Mark"), tooltip=_("Mark the run for a comparison, or not")),
+        Binding("c", "compare", _("Compare"), tooltip=_("The marked runs in one chart")),
+        Binding(
+            "a", "ask", _("Ask"), tooltip=_("Ask the marked runs' adapters, and the base model")
+        ),
+        Binding(
+            "p", "post_mortem", _("What happened"), show=False, tooltip=_("To a run that ended")
+        ),
+        Binding("m", "rename", _("Rename"), show=False),
+        Binding("n", "note", _("Note"), show=False, tooltip=_("A line to remember it by")),
+        Binding("escape,l", "back", _("Back")),
     ]
     app: FarenseApp
 
@@ -59,9 +64,11 @@ class RunsScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """Where the runs are, the table, a word on the one under the cursor, keys."""
-        yield Static(f"runs in {self._runs_dir}", id="runs-dir", markup=False)
+        yield Static(
+            _("runs in {folder}").format(folder=self._runs_dir), id="runs-dir", markup=False
+        )
         yield RunTable()
-        yield Static("reading the runs …", id="run-detail", markup=False)
+        yield Static(_("reading the runs …"), id="run-detail", markup=False)
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
@@ -96,7 +103,7 @@ class RunsScreen(Screen[None]):
 
     def _show_detail(self) -> None:
         summary = self.current
-        empty = Content("No runs yet. Escape goes back, s starts one.")
+        empty = Content(_("No runs yet. Escape goes back, s starts one."))
         self.query_one("#run-detail", Static).update(_detail(summary) if summary else empty)
         self.refresh_bindings()
 
@@ -132,7 +139,7 @@ class RunsScreen(Screen[None]):
             paths = list(dict.fromkeys([*paths, str(self.current.folder.path)]))
         folders = [self._summaries[path].folder for path in paths if path in self._summaries]
         if len(folders) < 2:
-            self.notify("Mark two runs or more with space.", severity="warning", markup=False)
+            self.notify(_("Mark two runs or more with space."), severity="warning", markup=False)
             return
         self.app.open_comparison(folders)
 
@@ -164,7 +171,7 @@ class RunsScreen(Screen[None]):
 
     def on_asked(self, message: Asked) -> None:
         """Say that it may take a moment."""
-        self.notify("finishing the step and saving", title=message.name, markup=False)
+        self.notify(_("finishing the step and saving"), title=message.name, markup=False)
 
     @work
     async def action_delete(self) -> None:
@@ -174,8 +181,9 @@ class RunsScreen(Screen[None]):
             return
         name = summary.folder.name
         where = f.from_here(str(summary.folder.path))
-        text = f"{where}\nCheckpoints and adapter go with it, for good."
-        dialog = AskDialog(f"Delete {name}?", text, [Answer("y", f"delete {name}")])
+        text = f"{where}\n" + _("Checkpoints and adapter go with it, for good.")
+        title, yes = _("Delete {name}?").format(name=name), _("delete {name}").format(name=name)
+        dialog = AskDialog(title, text, [Answer("y", yes)])
         if await self.app.push_screen_wait(dialog) == "y":
             self._delete(summary.folder)
 
@@ -186,9 +194,8 @@ class RunsScreen(Screen[None]):
         if summary is None:
             return
         old = summary.folder
-        dialog = NameDialog(
-            f"Rename {old.name}", "Its folder moves with it.", old.name, _name_fault
-        )
+        title = _("Rename {name}").format(name=old.name)
+        dialog = NameDialog(title, _("Its folder moves with it."), old.name, _name_fault)
         name = await self.app.push_screen_wait(dialog)
         if name and name != old.name:
             self._do(lambda: runs.rename(old, name), old)
@@ -200,7 +207,7 @@ class RunsScreen(Screen[None]):
             return
         folder = summary.folder
         text = await self.app.push_screen_wait(
-            NoteDialog(f"A note on {folder.name}", runs.note(folder))
+            NoteDialog(_("A note on {name}").format(name=folder.name), runs.note(folder))
         )
         if text is not None:
             self._do(lambda: runs.write_note(folder, text), None)
@@ -254,16 +261,17 @@ def _detail(summary: RunSummary) -> Content:
     if state.failure and summary.status == "failed":
         first = f"{state.failure.title}. {state.failure.hint}"
     elif summary.resumable:
-        at = f"from step {summary.resume_step}" if summary.resume_step else "from the beginning"
-        first = f"r goes on {at}"
+        first = _("r goes on from the beginning")
+        if summary.resume_step:
+            first = _("r goes on from step {step}").format(step=summary.resume_step)
     elif summary.status in ("completed", "early_stopping"):
-        first = f.from_here(f"adapter: {summary.folder.adapters}")
-    second = "its config.toml cannot be read"
+        first = _("adapter: {path}").format(path=f.from_here(str(summary.folder.adapters)))
+    second = _("its config.toml cannot be read")
     if config:
         profile = config.run.profile_name
         second = " · ".join(filter(None, (profile, config.model.repo, config.data.path)))
     if remark := runs.note(summary.folder):
         first = f"{remark}   {first}"
     if summary.status in ("failed", "killed", "lost"):
-        first = f"{first}   p tells what happened"
+        first = f"{first}   " + _("p tells what happened")
     return Content.assemble(first, "\n", (second, "$text-muted"))

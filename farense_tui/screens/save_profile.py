@@ -10,6 +10,7 @@ from farense_tui.engine import profiles
 from farense_tui.engine.draft import Draft
 from farense_tui.screens.dialogs import Answer, AskDialog, NameDialog
 from worker.protocol.errors import FarenseError
+from worker.protocol.language import gettext as _
 from worker.protocol.profile import Profile
 from worker.protocol.runfolder import check_name
 
@@ -19,8 +20,10 @@ if TYPE_CHECKING:
 
 async def save_as(app: FarenseApp, draft: Draft, name: str, known: list[str]) -> str:
     """Ask for a name and save; gives the name, or "" if it came to nothing."""
-    where = f"As a file in {profiles.own_folder()}, where you can edit it as well."
-    given = await app.push_screen_wait(NameDialog("Save this profile as", where, name, _wrong_with))
+    where = _("As a file in {folder}, where you can edit it as well.")
+    where = where.format(folder=profiles.own_folder())
+    dialog = NameDialog(_("Save this profile as"), where, name, _wrong_with)
+    given = await app.push_screen_wait(dialog)
     if not given:
         return ""
     if given in known and not await _may_replace(app, given):
@@ -36,12 +39,13 @@ async def save_as(app: FarenseApp, draft: Draft, name: str, known: list[str]) ->
 async def _may_replace(app: FarenseApp, name: str) -> bool:
     own = (profiles.own_folder() / f"{name}.toml").exists()
     text = (
-        "You have a profile of that name: its file would be written anew."
+        _("You have a profile of that name: its file would be written anew.")
         if own
-        else "A built-in profile has that name: yours would stand in its place here."
+        else _("A built-in profile has that name: yours would stand in its place here.")
     )
-    answers = [Answer("y", "replace it" if own else "save it all the same")]
-    return await app.push_screen_wait(AskDialog(f"Save as {name}?", text, answers)) == "y"
+    title = _("Save as {name}?").format(name=name)
+    answers = [Answer("y", _("replace it") if own else _("save it all the same"))]
+    return await app.push_screen_wait(AskDialog(title, text, answers)) == "y"
 
 
 def _titled(draft: Draft, name: str) -> Profile:

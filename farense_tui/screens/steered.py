@@ -20,6 +20,7 @@ from farense_tui.messages import Refused
 from farense_tui.screens.follow import Follower
 from farense_tui.screens.steering import CONTROLS, Asked, Wish, newest
 from worker.protocol.errors import FarenseError
+from worker.protocol.language import gettext as _
 from worker.protocol.runfolder import RunFolder
 
 _STACKS_PATIENCE = 3.0
@@ -57,14 +58,22 @@ class SteeredScreen(Screen[None]):
     """Hands the user's wishes to the worker of a run."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "pause", "Pause", tooltip="Pause, or go on, between two steps"),
-        Binding("k", "stop", "Stop", tooltip="Finish the step, save, end; again: kill"),
-        Binding("c", "checkpoint", "Checkpoint", tooltip="Write a checkpoint after this step"),
-        Binding("r", "resume", "Resume", tooltip="Go on from the newest checkpoint"),
-        Binding("e", "change", "Change", tooltip="Rate, cadence, epochs, memory; and go on"),
-        Binding("h", "health", "What is wrong", show=False, tooltip="And what to do about it"),
-        Binding("p", "post_mortem", "What happened", show=False, tooltip="Of a run that has ended"),
-        Binding("w", "stacks", "Where it is", show=False, tooltip="The stacks of its threads"),
+        Binding("space", "pause", _("Pause"), tooltip=_("Pause, or go on, between two steps")),
+        Binding("k", "stop", _("Stop"), tooltip=_("Finish the step, save, end; again: kill")),
+        Binding(
+            "c", "checkpoint", _("Checkpoint"), tooltip=_("Write a checkpoint after this step")
+        ),
+        Binding("r", "resume", _("Resume"), tooltip=_("Go on from the newest checkpoint")),
+        Binding("e", "change", _("Change"), tooltip=_("Rate, cadence, epochs, memory; and go on")),
+        Binding(
+            "h", "health", _("What is wrong"), show=False, tooltip=_("And what to do about it")
+        ),
+        Binding(
+            "p", "post_mortem", _("What happened"), show=False, tooltip=_("Of a run that has ended")
+        ),
+        Binding(
+            "w", "stacks", _("Where it is"), show=False, tooltip=_("The stacks of its threads")
+        ),
     ]
 
     snapshot: reactive[Snapshot | None] = reactive(None, always_update=True)
@@ -125,7 +134,7 @@ class SteeredScreen(Screen[None]):
     def action_resume(self) -> None:
         """Start a worker on this run again."""
         if self.alive:
-            self._warn("It is being trained already.")
+            self._warn(_("It is being trained already."))
         elif self._may_go_on():
             self.asked = Asked("resume", clock.now())
             self._launch()
@@ -181,16 +190,16 @@ class SteeredScreen(Screen[None]):
     def _may_go_on(self, longer: bool = False) -> bool:
         """Whether there is something left to train; else say why not."""
         if self.snapshot is None or self.snapshot.read < 1:
-            self._warn("The record is still being read.")
+            self._warn(_("The record is still being read."))
             return False
         if self.snapshot.status in ("completed", "early_stopping") and not longer:
-            self._warn("The run is complete: e gives it more epochs.")
+            self._warn(_("The run is complete: e gives it more epochs."))
             return False
         return True
 
     def _ask(self, wish: Wish) -> None:
         if not self.alive:
-            self._warn("It is not being trained.")
+            self._warn(_("It is not being trained."))
             return
         before = newest(self.snapshot) if self.snapshot else 0
         self.asked = Asked(wish, clock.now(), before)
@@ -256,8 +265,8 @@ class SteeredScreen(Screen[None]):
         """Show them; they stay in the log."""
         from farense_tui.screens.health import TextDialog
 
-        lines = message.lines or ["Nothing was written."]
-        self.app.push_screen(TextDialog("Where the worker's threads are (worker.log)", lines))
+        lines = message.lines or [_("Nothing was written.")]
+        self.app.push_screen(TextDialog(_("Where the worker's threads are (worker.log)"), lines))
 
     def on_refused(self, message: Refused) -> None:
         """Say why not; what was asked will not come to pass."""

@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 
 from farense_tui.engine.supervisor import STOP_PATIENCE, Control
 from farense_tui.engine.watch import Snapshot
+from worker.protocol.language import gettext as _
 
 Wish = Literal["pause", "continue", "checkpoint", "stop", "kill", "resume", "change"]
 
@@ -16,13 +17,13 @@ CONTROLS: dict[Wish, Control] = {
     "stop": Control.STOP,
 }
 _SAYS: dict[Wish, str] = {
-    "pause": "pausing after this step",
-    "continue": "going on",
-    "checkpoint": "a checkpoint after this step",
-    "stop": "stopping: finishing the step and saving; k again kills it",
-    "kill": "killing it",
-    "resume": "starting the worker",
-    "change": "finishing the step; then it goes on with what was changed",
+    "pause": _("pausing after this step"),
+    "continue": _("going on"),
+    "checkpoint": _("a checkpoint after this step"),
+    "stop": _("stopping: finishing the step and saving; k again kills it"),
+    "kill": _("killing it"),
+    "resume": _("starting the worker"),
+    "change": _("finishing the step; then it goes on with what was changed"),
 }
 _PATIENCE = 15.0  # seconds after which a wish that nobody answered is no longer shown
 
@@ -40,9 +41,11 @@ class Asked(NamedTuple):
     def says(self, now: float) -> str:
         """What the head shows for it."""
         if self.wish == "stop" and now - self.time > STOP_PATIENCE:
-            return f"it has not stopped for {now - self.time:.0f} s; k kills it"
+            late = _("it has not stopped for {seconds:.0f} s; k kills it")
+            return late.format(seconds=now - self.time)
         if self.wish == "change" and now - self.time > STOP_PATIENCE:
-            return f"it has not finished its step for {now - self.time:.0f} s; k kills it"
+            late = _("it has not finished its step for {seconds:.0f} s; k kills it")
+            return late.format(seconds=now - self.time)
         return _SAYS[self.wish]
 
     def settled(self, snapshot: Snapshot) -> bool:

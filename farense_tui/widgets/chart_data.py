@@ -12,6 +12,8 @@ from farense_tui.engine.series import Series
 from farense_tui.engine.state import RunState
 from farense_tui.widgets import chart_scale as scale
 from worker.protocol.events import number
+from worker.protocol.language import gettext as _
+from worker.protocol.language import mark
 
 Mark = tuple[float, float]
 Reading = tuple[tuple[str, str], ...]  # label and value, the most telling first
@@ -59,7 +61,14 @@ def _gib(size: float) -> float:
     return size / _GIB
 
 
-SUBJECTS = ("loss", "perplexity", "learning rate", "tokens a second", "gradient norm", "memory")
+SUBJECTS = (
+    mark("loss"),
+    mark("perplexity"),
+    mark("learning rate"),
+    mark("tokens a second"),
+    mark("gradient norm"),
+    mark("memory"),
+)
 
 
 SIGNS = "abcdef"  # one for each run of a comparison
@@ -67,10 +76,10 @@ SIGNS = "abcdef"  # one for each run of a comparison
 
 def compared(runs: Sequence[tuple[str, RunState]], subject: str, inks: Sequence[str]) -> ChartData:
     """Overlay the same of several runs, given by name; each has a sign and an ink of its own."""
-    single = [of(state, subject) for _, state in runs]
+    single = [of(state, subject) for _name, state in runs]
     curves = tuple(
         replace(data.curves[0], name=name, sign=sign, ink=ink)
-        for data, (name, _), sign, ink in zip(single, runs, SIGNS, inks, strict=False)
+        for data, (name, _state), sign, ink in zip(single, runs, SIGNS, inks, strict=False)
     )
 
     def read(step: float) -> Reading:
@@ -80,7 +89,7 @@ def compared(runs: Sequence[tuple[str, RunState]], subject: str, inks: Sequence[
             for curve, at in zip(curves, near, strict=True)
             if at and abs(at[0] - step) < 1  # a run that ended before says nothing here
         ]
-        return (("step", f"{step:.0f}"), *values)
+        return ((_("step"), f"{step:.0f}"), *values)
 
     return replace(
         single[0],
@@ -96,16 +105,16 @@ def of(state: RunState, subject: str = "loss") -> ChartData:
     if subject == "memory":
         return _memory(state)
     single = {
-        "learning rate": state.learning_rate,
-        "tokens a second": state.tokens_per_second,
-        "gradient norm": state.grad_norm,
+        "learning rate": state.learning_rate,  # not translated: a key
+        "tokens a second": state.tokens_per_second,  # not translated: a key
+        "gradient norm": state.grad_norm,  # not translated: a key
     }
     curve = Curve("", single[subject]) if subject in single else loss_curve(state)
     return ChartData(
-        title=subject,
+        title=_(subject),
         curves=(curve,),
         reach=scale.reach(curve.series.last_step or 0.0, state.total_steps, state.ended),
-        empty=f"the {subject} comes with the first step",
+        empty=_("the {subject} comes with the first step").format(subject=_(subject)),
         read=partial(reading, state, subject),
         convert=_perplexity if subject == "perplexity" else float,
         boundaries=tuple(s.resumed_from_step for s in state.segments if s.resumed_from_step),
@@ -133,15 +142,15 @@ def reading(state: RunState, subject: str, step: float) -> Reading:
         return near[1] if near else None
 
     loss = at(state.loss)
-    found = [("step", f"{step:.0f}"), ("loss", show.loss(loss))]
+    found = [(_("step"), f"{step:.0f}"), (_("loss"), show.loss(loss))]
     if subject == "perplexity" and loss is not None:
-        found.append(("perplexity", f"{_perplexity(loss):.4g}"))
+        found.append((_("perplexity"), f"{_perplexity(loss):.4g}"))
     norm = at(state.grad_norm)
     found += [
-        ("lr", show.rate(at(state.learning_rate))),
-        ("tok/s", show.speed(at(state.tokens_per_second))),
-        ("epoch", f"{state.epoch * step / state.step:.2f}" if state.step else show.UNKNOWN),
-        ("grad", show.UNKNOWN if norm is None else f"{norm:.3g}"),
+        (_("lr"), show.rate(at(state.learning_rate))),
+        (_("tok/s"), show.speed(at(state.tokens_per_second))),
+        (_("epoch"), f"{state.epoch * step / state.step:.2f}" if state.step else show.UNKNOWN),
+        (_("grad"), show.UNKNOWN if norm is None else f"{norm:.3g}"),
     ]
     return tuple(found)
 
@@ -150,13 +159,13 @@ def _memory(state: RunState) -> ChartData:
     first = state.memory.columns(1)
     offset = state.first_time if first else 0.0
     curves = (
-        Curve("process", state.memory, "line", "p"),
-        Curve("MLX active", state.active_memory, "validation", "a"),
-        Curve("MLX cache", state.cache_memory, "raw", "c"),
+        Curve(_("process"), state.memory, "line", "p"),
+        Curve(_("MLX active"), state.active_memory, "validation", "a"),
+        Curve(_("MLX cache"), state.cache_memory, "raw", "c"),
     )
 
     def read(seconds: float) -> Reading:
-        found = [("after", show.duration(seconds))]
+        found = [(_("after"), show.duration(seconds))]
         for curve in curves:
             near = curve.series.near(seconds + offset)
             found.append((curve.name, show.size(near[1]) if near else show.UNKNOWN))
@@ -164,10 +173,10 @@ def _memory(state: RunState) -> ChartData:
 
     last = state.memory.last_step or offset
     return ChartData(
-        title="memory, GiB",
+        title=_("memory, GiB"),
         curves=curves,
         reach=max(1.0, last - offset),
-        empty="the memory comes with the first sign of life",
+        empty=_("the memory comes with the first sign of life"),
         read=read,
         convert=_gib,
         offset=offset,

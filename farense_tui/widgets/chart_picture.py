@@ -13,9 +13,10 @@ from farense_tui.widgets.braille import BrailleCanvas
 from farense_tui.widgets.chart_data import ChartData, Curve, Mark
 from farense_tui.widgets.chart_scale import Axis
 from farense_tui.widgets.smooth import smoothed, window_for
+from worker.protocol.language import gettext as _
 
 LEFT = 7  # cells for the labels of the values
-_NOT_FINITE = "no value is finite"
+_NOT_FINITE = _("no value is finite")
 _SIGN_EVERY = 24  # cells between two signs on a line
 
 
@@ -122,15 +123,15 @@ class ChartPicture:
         self._canvas.text(left, 1 + self._height // 2, text, self._ink("label"))
 
     def _draw_legend(self, drawn: list[Drawn], zoomed: bool) -> None:
-        title = self._data.title + (", log scale" if self._log else "")
-        title += ", zoomed (0 shows all)" if zoomed else ""
+        title = self._data.title + (_(", log scale") if self._log else "")
+        title += _(", zoomed (0 shows all)") if zoomed else ""
         entries = [("", title, "label")]
         if len(drawn) == 1:
             entries += _legend(drawn[0])
         else:
             entries += [(d.curve.sign or "━", d.curve.name, d.curve.ink) for d in drawn]
         if self._data.boundaries:
-            entries.append(("┊", "resumed", "label"))
+            entries.append(("┊", _("resumed"), "label"))
         at = 1
         for sign, label, ink in entries:
             if at + len(sign) + 1 + len(label) > self._width + LEFT:
@@ -181,7 +182,7 @@ class ChartPicture:
         free = 0
         for tick, label in zip(ticks, texts, strict=True):
             first = tick == ticks[0] and not self._data.by_time
-            label = f"step {label}" if first else label
+            label = _("step {step}").format(step=label) if first else label
             at = int(plot.x(tick)) - (0 if tick == ticks[0] else len(label) // 2)
             at = min(at, LEFT + plot.width - len(label))
             if at >= free:
@@ -247,11 +248,14 @@ def _course(plot: Plot, drawn: Drawn) -> list[Mark]:
 def _legend(drawn: Drawn) -> list[tuple[str, str, str]]:
     entries = []
     if drawn.window > 1:
-        entries += [("⠶", "each step", "raw"), ("━", f"median of {drawn.window}", "line")]
+        entries += [
+            ("⠶", _("each step"), "raw"),
+            ("━", _("median of {n}").format(n=drawn.window), "line"),
+        ]
     if drawn.marks:
-        entries.append(("◇", "validation", "validation"))
+        entries.append(("◇", _("validation"), "validation"))
     if drawn.curve.best:
-        entries.append(("◆", "best", "best"))
+        entries.append(("◆", _("best"), "best"))
     return entries
 
 

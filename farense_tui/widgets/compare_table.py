@@ -14,6 +14,7 @@ from farense_tui.engine.comparison import Row, differences, results
 from farense_tui.engine.watch import Snapshot
 from farense_tui.widgets.chart import CURVE_STYLES, CURVES
 from farense_tui.widgets.chart_data import SIGNS
+from worker.protocol.language import gettext as _
 
 _LEAST, _MOST = 8, 28
 
@@ -32,12 +33,12 @@ class CompareTable(Widget):
     def render(self) -> RenderResult:
         """One line for each value."""
         if not self.runs:
-            return Content.styled("reading the records …", "$text-muted")
+            return Content.styled(_("reading the records …"), "$text-muted")
         found, settings = results(self.runs), differences(self.runs)
         longest = max(len(row.label) for row in [*found, *settings])
         label = min(longest + 2, self.size.width // 3)
         width = min(_MOST, max(_LEAST, (self.size.width - label) // len(self.runs)))
-        told = "settings that differ" if settings else "all settings are the same"
+        told = _("settings that differ") if settings else _("all settings are the same")
         lines = [self._head(label, width), *(_line(row, label, width) for row in found)]
         lines.append(Content.styled(told, "bold" if settings else "$text-muted"))
         return Content("\n").join([*lines, *(_line(row, label, width) for row in settings)])

@@ -9,30 +9,32 @@ from textual.content import Content
 from farense_tui.engine import format as f
 from farense_tui.engine.text import clean
 from worker.protocol.datacheck import Bin, Split
+from worker.protocol.language import gettext as _
+from worker.protocol.language import pgettext
 
 _GAP = 2
 _BAR = 48
 _LEAST_BAR = 8
 # name of the column, and whether it is left out where there is little room
 _COLUMNS = (
-    ("split", False),
-    ("rows", False),
-    ("tokens", False),
-    ("labels", False),
-    ("shortest", True),
-    ("median", False),
+    (pgettext("column", "split"), False),
+    (pgettext("column", "rows"), False),
+    (pgettext("column", "tokens"), False),
+    (pgettext("column", "labels"), False),
+    (pgettext("column", "shortest"), True),
+    (pgettext("column", "median"), False),
     ("95 %", True),
-    ("longest", False),
-    ("cut off", False),
+    (pgettext("column", "longest"), False),
+    (pgettext("column", "cut off"), False),
 )
 
 
 def table(splits: Sequence[Split], width: int) -> Content:
     """A line for each split; some columns are left out where there is no room for all."""
-    cells = [[name for name, _ in _COLUMNS], *(_cells(split) for split in splits)]
+    cells = [[name for name, _extra in _COLUMNS], *(_cells(split) for split in splits)]
     shown = range(len(_COLUMNS))
     if _width(cells, shown) > width:
-        shown = [at for at, (_, extra) in enumerate(_COLUMNS) if not extra]  # type: ignore[assignment]
+        shown = [at for at, (_name, extra) in enumerate(_COLUMNS) if not extra]  # type: ignore[assignment]
     head, *rows = [_row(row, cells, shown) for row in cells]
     return Content("\n").join([Content.styled(head, "$text-muted"), *map(Content, rows)])
 
@@ -71,7 +73,7 @@ def bars(split: Split, limit: int, width: int) -> Content:
 
 
 def _edge(limit: int, left: int, room: int) -> Content:
-    said = f" cut off after {limit} "
+    said = " " + _("cut off after {limit}").format(limit=limit) + " "
     return Content.styled(f"{'':{left}}  {said:╌^{max(len(said), room)}}", "$warning")
 
 

@@ -15,6 +15,7 @@ from farense_tui.engine.format import from_here
 from farense_tui.engine.text import clean
 from farense_tui.widgets.data_words import SIGNS
 from worker.protocol.datacheck import CODES, Example, Finding, Piece, Report
+from worker.protocol.language import gettext as _
 
 _LABEL, _PROMPT = "bold underline $success", "$text-muted"
 _CUT = "strike $error"
@@ -24,8 +25,8 @@ _WORD_OR_SPACE = re.compile(r"\S+|\s")
 
 def legend(cut: bool) -> Content:
     """How an example is to be read."""
-    shown = Content.assemble(("prompt", _PROMPT), "  ", ("trained on", _LABEL))
-    return Content.assemble(shown, "  ", ("cut off", _CUT)) if cut else shown
+    shown = Content.assemble((_("prompt"), _PROMPT), "  ", (_("trained on"), _LABEL))
+    return Content.assemble(shown, "  ", (_("cut off"), _CUT)) if cut else shown
 
 
 def has_cut(examples: Sequence[Example]) -> bool:
@@ -40,10 +41,12 @@ def examples(found: Sequence[Example]) -> Content:
 
 def _example(example: Example) -> Content:
     where = clean(f"{Path(example.path).name}:{example.line}")
-    said = f"  {example.tokens} tokens, {example.labels} trained on"
-    hidden = f", the last {example.hidden} not shown" if example.hidden else ""
+    said = _("{tokens} tokens, {labels} trained on")
+    if example.hidden:
+        said = _("{tokens} tokens, {labels} trained on, the last {hidden} not shown")
+    told = said.format(tokens=example.tokens, labels=example.labels, hidden=example.hidden)
     text = Content("").join(Content.styled(visible(p.text), _style(p)) for p in example.pieces)
-    return Content.assemble((where, "bold"), (f"{said}{hidden}", "$text-muted"), "\n", text)
+    return Content.assemble((where, "bold"), (f"  {told}", "$text-muted"), "\n", text)
 
 
 def _style(piece: Piece) -> str:
@@ -66,8 +69,10 @@ def findings(report: Report) -> Content:
     """By kind, the worst first; of each kind the first lines."""
     kinds = [code for code in CODES if report.counts.get(code)]
     if not kinds:
-        far = " as far as can be told without the model" if report.no_tokenizer else ""
-        return Content.styled(f"✓ nothing to find fault with{far}", "$success")
+        well = _("✓ nothing to find fault with")
+        if report.no_tokenizer:
+            well = _("✓ nothing to find fault with as far as can be told without the model")
+        return Content.styled(well, "$success")
     return Content("\n\n").join(_kind(code, report) for code in kinds)
 
 
@@ -77,12 +82,12 @@ def _kind(code: str, report: Report) -> Content:
     found = [each for each in report.findings if each.code == code]
     places = [_place(each, report.path) for each in found]
     room = min(_MOST_PLACE, max(map(len, places), default=0))
-    lines = [Content.styled(f"{sign} {meaning} ({report.counts[code]})", f"bold {style}")]
+    lines = [Content.styled(f"{sign} {_(meaning)} ({report.counts[code]})", f"bold {style}")]
     for each, place in zip(found, places, strict=True):
         what = Content.styled(clean(each.what), "$text-muted")
         lines.append(Content.assemble(f"  {place:<{room}}  ", what))
     if more := report.counts[code] - len(found):
-        lines.append(Content.styled(f"  and {more} more", "$text-muted"))
+        lines.append(Content.styled("  " + _("and {n} more").format(n=more), "$text-muted"))
     return Content("\n").join(lines)
 
 

@@ -14,9 +14,10 @@ from farense_tui.widgets import data_figures, data_rows
 from farense_tui.widgets.data_words import counted
 from worker.protocol.datacheck import Report
 from worker.protocol.errors import FarenseError
+from worker.protocol.language import gettext as _
 
 Shown = tuple[str | Content, Content]  # a part's title and what it tells
-_AWAY = "Lengths and labels are told once the model is here: its tokenizer makes them."
+_AWAY = _("Lengths and labels are told once the model is here: its tokenizer makes them.")
 
 
 class Part(VerticalGroup):
@@ -38,7 +39,7 @@ class Part(VerticalGroup):
 class DataView(VerticalScroll):
     """Shows a look at a data set, whatever is known of it."""
 
-    HELP_TITLE = "Data"
+    HELP_TITLE = _("Data")
     PARTS = ("state", "rows", "lengths", "examples", "findings")
 
     def __init__(self, look: Look) -> None:
@@ -93,10 +94,10 @@ def _parts(look: Look, width: int) -> dict[str, Shown]:
     if look.error:
         return {"state": _wrong(look.error)}
     if look.report is None:
-        far = (
-            f"row {look.done} of {look.total}" if look.total else "its first rows come in a moment"
-        )
-        return {"state": ("looking …", Content.styled(far, "$text-muted"))}
+        far = _("its first rows come in a moment")
+        if look.total:
+            far = _("row {n} of {total}").format(n=look.done, total=look.total)
+        return {"state": (_("looking …"), Content.styled(far, "$text-muted"))}
     return _report(look.report, width)
 
 
@@ -107,17 +108,17 @@ def _wrong(error: FarenseError) -> Shown:
 
 
 def _report(report: Report, width: int) -> dict[str, Shown]:
-    parts: dict[str, Shown] = {"rows": ("rows", _rows(report, width))}
+    parts: dict[str, Shown] = {"rows": (_("rows"), _rows(report, width))}
     if report.no_tokenizer:
-        parts["state"] = ("the model is not here", Content.styled(_AWAY, "$text-muted"))
-    parts["findings"] = ("findings", data_rows.findings(report))
+        parts["state"] = (_("the model is not here"), Content.styled(_AWAY, "$text-muted"))
+    parts["findings"] = (_("findings"), data_rows.findings(report))
     for split in report.splits:
         if split.name == "train" and split.bins:
             text = data_figures.bars(split, report.max_seq_length, width)
-            parts["lengths"] = ("rows of train by their tokens", text)
+            parts["lengths"] = (_("rows of train by their tokens"), text)
     if report.examples:
         legend = data_rows.legend(data_rows.has_cut(report.examples))
-        title = Content.assemble("examples  ", legend)
+        title = Content.assemble(_("examples"), "  ", legend)
         parts["examples"] = (title, data_rows.examples(report.examples))
     return parts
 
@@ -125,7 +126,7 @@ def _report(report: Report, width: int) -> dict[str, Shown]:
 def _rows(report: Report, width: int) -> Content:
     lines = [data_figures.table(report.splits, width)]
     if report.set_aside:
-        aside = f"{report.set_aside} rows of train are kept for validation"
+        aside = _("{n} rows of train are kept for validation").format(n=report.set_aside)
         lines.append(Content.styled(aside, "$text-muted"))
     wrong = (counted(report, "error"), counted(report, "warning"))
     return Content("\n").join([*lines, *filter(None, wrong)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from textual.content import Content
 
 from worker.protocol.datacheck import CODES, Level, Report
+from worker.protocol.language import gettext as _
 
 SIGNS: dict[Level, tuple[str, str]] = {
     "error": ("✗", "$error"),
@@ -14,23 +15,23 @@ SIGNS: dict[Level, tuple[str, str]] = {
 _MOST = 3  # kinds of findings to name
 # After a number: "3 doubled". The long form is in worker.protocol.datacheck.
 SHORT = {
-    "file": "unreadable",
-    "not_utf8": "not UTF-8",
-    "not_json": "not JSON",
-    "row": "no rows",
-    "kind": "of another kind",
-    "template": "refused by the template",
-    "no_label": "without a label",
-    "labels_cut": "with all labels cut off",
-    "test_label": "that test nothing",
-    "leak": "in two splits",
-    "truncated": "cut off",
-    "parted": "off the template",
-    "empty_answer": "with empty answers",
-    "mojibake": "decoded wrongly",
-    "replacement": "with � in them",
-    "control": "with control characters",
-    "duplicate": "doubled",
+    "file": _("unreadable"),
+    "not_utf8": _("not UTF-8"),
+    "not_json": _("not JSON"),
+    "row": _("no rows"),
+    "kind": _("of another kind"),
+    "template": _("refused by the template"),
+    "no_label": _("without a label"),
+    "labels_cut": _("with all labels cut off"),
+    "test_label": _("that test nothing"),
+    "leak": _("in two splits"),
+    "truncated": _("cut off"),
+    "parted": _("off the template"),
+    "empty_answer": _("with empty answers"),
+    "mojibake": _("decoded wrongly"),
+    "replacement": _("with � in them"),
+    "control": _("with control characters"),
+    "duplicate": _("doubled"),
 }
 
 
@@ -42,22 +43,23 @@ def words(report: Report) -> list[Content]:
 def lengths(report: Report) -> Content:
     """How long the rows are that are trained on."""
     if report.no_tokenizer:
-        return Content.styled("lengths are told once the model is here", "$text-muted")
+        return Content.styled(_("lengths are told once the model is here"), "$text-muted")
     train = next((split for split in report.splits if split.name == "train"), None)
     if train is None or not train.tokens:
-        return Content.styled("no tokens to train on", "$text-muted")
-    text = f"median {train.median} tokens, longest {train.longest}"
-    return Content.styled(text, "$text-muted")
+        return Content.styled(_("no tokens to train on"), "$text-muted")
+    text = _("median {median} tokens, longest {longest}")
+    told = text.format(median=train.median, longest=train.longest)
+    return Content.styled(told, "$text-muted")
 
 
 def counted(report: Report, level: Level) -> Content | None:
     """The findings of a level, each with its number: `! 12 cut off · 3 doubled`."""
     found = [
         f"{report.counts[code]} {SHORT[code]}"
-        for code, (its_level, _) in CODES.items()
+        for code, (its_level, _meaning) in CODES.items()
         if its_level == level and report.counts.get(code)
     ]
     if more := len(found[_MOST:]):
-        found[_MOST:] = [f"{more} more"]
+        found[_MOST:] = [_("{n} more").format(n=more)]
     sign, style = SIGNS[level]
     return Content.styled(f"{sign} {' · '.join(found)}", style) if found else None

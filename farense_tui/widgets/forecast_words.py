@@ -7,13 +7,15 @@ from textual.content import Content
 from farense_tui.engine import format as f
 from farense_tui.engine.estimate import Estimate
 from farense_tui.engine.forecast import GIB, Forecast
-from farense_tui.engine.forecast_words import mark
+from farense_tui.engine.forecast_words import mark as sign
 from farense_tui.engine.text import clean
+from farense_tui.engine.words import verdict
+from worker.protocol.language import gettext as _
 
 _STYLES = {
     "fits": "$success",
     "tight": "$warning",
-    "will not fit": "$error",
+    "will not fit": "$error",  # not translated: a key
     "unknown": "$text-muted",
 }
 
@@ -22,12 +24,14 @@ def memory(made: Estimate, *, old: bool, between: str) -> Content:
     """Tell the verdict, of how much memory, and what takes most of it."""
     found = made.forecast
     if found is None:
-        return Content.styled(f"? not known: {clean(made.why)}", "$text-muted")
+        return Content.styled(_("? not known: {why}").format(why=clean(made.why)), "$text-muted")
     style = "$text-muted" if old else _STYLES[found.verdict]
     most = "" if found.known_lengths else "≤ "
+    figures = _("{needed:.1f} of {limit:.1f} GiB")
+    told = figures.format(needed=found.needed / GIB, limit=found.limit / GIB)
     first = Content.assemble(
-        (f"{mark(found)} {found.verdict}", style),
-        f"  {most}{found.needed / GIB:.1f} of {found.limit / GIB:.1f} GiB",
+        (f"{sign(found)} {verdict(found.verdict)}", style),
+        f"  {most}{told}",
         " …" if old else "",
     )
     return Content.assemble(first, between, (_parts(found), "$text-muted"))
@@ -37,12 +41,13 @@ def _parts(found: Forecast) -> str:
     """Name the weights and the largest of the rest."""
     parts = found.parts
     rest = {
-        "adapter": parts.adapter + parts.optimizer + parts.other,
-        "activations": parts.activations,
-        "logits": parts.logits,
+        _("adapter"): parts.adapter + parts.optimizer + parts.other,
+        _("activations"): parts.activations,
+        _("logits"): parts.logits,
     }
     largest = max(rest, key=lambda name: rest[name])
-    return f"weights {f.short_size(parts.weights)} · {largest} {f.short_size(rest[largest])}"
+    weights = _("weights {size}").format(size=f.short_size(parts.weights))
+    return f"{weights} · {largest} {f.short_size(rest[largest])}"
 
 
 def time(made: Estimate) -> Content | None:
@@ -50,10 +55,10 @@ def time(made: Estimate) -> Content | None:
     found = made.forecast
     if found is None or found.run_seconds is None:
         return None
-    most = "" if found.known_lengths else "up to "
-    return Content.assemble(
-        f"{most}{f.duration(found.run_seconds)}", (f"  {found.speed_from}", "$text-muted")
-    )
+    told = f.duration(found.run_seconds)
+    if not found.known_lengths:
+        told = _("up to {duration}").format(duration=told)
+    return Content.assemble(told, (f"  {found.speed_from}", "$text-muted"))
 
 
 def remedy(made: Estimate, between: str) -> Content | None:
@@ -64,7 +69,7 @@ def remedy(made: Estimate, between: str) -> Content | None:
     return Content.assemble(
         made.remedy.words,
         between,
-        (f"{mark(then)} {then.verdict}", _STYLES[then.verdict]),
+        (f"{sign(then)} {verdict(then.verdict)}", _STYLES[then.verdict]),
         (f"  {then.needed / GIB:.1f} GiB  ", "$text-muted"),
-        ("y does it", "$accent"),
+        (_("y does it"), "$accent"),
     )

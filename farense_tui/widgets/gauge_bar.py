@@ -8,6 +8,7 @@ from typing import NamedTuple
 from farense_tui.engine.series import Series
 from farense_tui.engine.watch import Snapshot
 from worker.protocol.events import Heartbeat, RunStarted
+from worker.protocol.language import mark
 
 
 class Part(NamedTuple):
@@ -45,17 +46,17 @@ def measure(snapshot: Snapshot) -> Memory:
     beat = state.heartbeat if snapshot.alive else None
     if beat is None:
         unknown = _UNKNOWN if snapshot.alive else ()
-        others = Part("others", "in use" if snapshot.alive else "other programs", used)
+        others = Part("others", mark("in use") if snapshot.alive else mark("other programs"), used)
         parts = (*unknown, others)
     else:
         worker = (*_active(beat, state.started), *_beside(beat))
         known = sum(part.bytes or 0 for part in worker)
-        parts = (*worker, Part("others", "other programs", max(0, used - known)))
+        parts = (*worker, Part("others", mark("other programs"), max(0, used - known)))
     free = max(0, machine.total - sum(part.bytes or 0 for part in parts))
     critical = snapshot.config.memory.critical if snapshot.config else None
     return Memory(
         machine.total,
-        (*parts, Part("free", "free", free)),
+        (*parts, Part("free", mark("free"), free)),
         state.peak_memory or None,
         limit,
         int(limit * critical) if limit and critical else None,
@@ -64,29 +65,32 @@ def measure(snapshot: Snapshot) -> Memory:
 
 
 _UNKNOWN = (
-    Part("active", "MLX active", None),
-    Part("cache", "MLX cache", None),
-    Part("rest", "rest of worker", None),
+    Part("active", mark("MLX active"), None),
+    Part("cache", mark("MLX cache"), None),
+    Part("rest", mark("rest of worker"), None),
 )
 
 
 def _active(beat: Heartbeat, started: RunStarted | None) -> tuple[Part, ...]:
     """What MLX holds: weights, what is trained, and activations; undivided where it is unknown."""
     if started is None or not started.base_bytes or not started.adapter_bytes:
-        return (Part("active", "MLX active", beat.active_memory),)
+        return (Part("active", mark("MLX active"), beat.active_memory),)
     activations = beat.active_memory - started.base_bytes - started.adapter_bytes
     if activations < 0:  # not all is loaded yet
-        return (Part("active", "MLX active", beat.active_memory),)
+        return (Part("active", mark("MLX active"), beat.active_memory),)
     return (
-        Part("base", "base weights", started.base_bytes),
-        Part("adapter", "adapter, optimizer", started.adapter_bytes),
-        Part("active", "activations", activations),
+        Part("base", mark("base weights"), started.base_bytes),
+        Part("adapter", mark("adapter, optimizer"), started.adapter_bytes),
+        Part("active", mark("activations"), activations),
     )
 
 
 def _beside(beat: Heartbeat) -> tuple[Part, ...]:
     rest = max(0, beat.rss - beat.active_memory - beat.cache_memory)
-    return (Part("cache", "MLX cache", beat.cache_memory), Part("rest", "rest of worker", rest))
+    return (
+        Part("cache", mark("MLX cache"), beat.cache_memory),
+        Part("rest", mark("rest of worker"), rest),
+    )
 
 
 def cells(sizes: Sequence[int | None], total: int, width: int) -> list[int]:

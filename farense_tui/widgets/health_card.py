@@ -61,7 +61,7 @@ class HealthCard(Widget):
         shown = self.findings[: room // 3]
         rows = [row for finding in shown for row in _rows(finding, width)]
         if hidden := len(self.findings) - len(shown):
-            more = Content.styled(f"{KEY}  {hidden} more", "$text-muted")
+            more = Content.styled(f"{KEY}  " + _("{n} more").format(n=hidden), "$text-muted")
             rows[0] = _apart(rows[0], more, width)
         return Content("\n").join(rows)
 
@@ -85,7 +85,7 @@ def _short(findings: tuple[Finding, ...], width: int) -> list[Content]:
     more = f"   +{len(findings) - 1}" if len(findings) > 1 else ""
     label = clean(first.action.label) if first.action else ""
     fits = left.cell_length + len(label) + len(more) + 6 <= width
-    right = f"{KEY}  {label if label and fits else 'what to do'}{more}"
+    right = f"{KEY}  {label if label and fits else _('what to do')}{more}"
     evidence = Content.styled(clean(first.evidence), "$foreground")
     return [
         _apart(left, Content.styled(right, "bold $accent"), width),

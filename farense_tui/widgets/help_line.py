@@ -6,6 +6,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from farense_tui.engine.draft import Draft
+from worker.protocol.language import gettext as _
 from worker.protocol.settings import Setting
 
 
@@ -18,7 +19,14 @@ class HelpLine(Static):
             self.update(Content.styled(f"✗ {fault}", "$error"))
             return
         base = draft.base_text(setting.name)
-        changed = f" · the profile says {base or 'nothing'}" if setting.name in draft.typed else ""
+        changed = ""
+        if setting.name in draft.typed:
+            said = (
+                _("the profile says {value}").format(value=base)
+                if base
+                else _("the profile says nothing")
+            )
+            changed = f" · {said}"
         rule = Content.styled(f"{setting.rule()}{changed}", "$text-muted")
         self.update(Content.assemble(setting.description, "\n", rule))
 
@@ -28,10 +36,10 @@ class HelpLine(Static):
         self.update(
             Content.assemble(
                 (keys, "$accent"),
-                (" or ", "$text-muted"),
+                (_(" or "), "$text-muted"),
                 ("← →", "$accent"),
-                (" choose a profile, ", "$text-muted"),
+                (_(" choose a profile, "), "$text-muted"),
                 ("enter", "$accent"),
-                (" starts it", "$text-muted"),
+                (_(" starts it"), "$text-muted"),
             )
         )

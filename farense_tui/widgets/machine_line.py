@@ -10,6 +10,7 @@ from textual.widgets import Static
 from farense_tui.engine import hardware
 from farense_tui.engine.format import size
 from farense_tui.engine.hardware import GIB, Machine
+from worker.protocol.language import gettext as _
 
 _REFRESH = 2.0
 
@@ -28,7 +29,7 @@ class MachineLine(Horizontal):
         parts = (
             machine.chip,
             f"{machine.memory / GIB:.0f} GB",
-            f"{machine.cores} cores",
+            _("{n} cores").format(n=machine.cores),
             machine.backend,
             machine.system,
         )
@@ -43,6 +44,6 @@ class MachineLine(Horizontal):
 
     def _look(self) -> None:
         free = Content.assemble(
-            (size(hardware.memory().available), "bold"), (" free", "$text-muted")
+            (size(hardware.memory().available), "bold"), (_(" free"), "$text-muted")
         )
         self.query_one("#free-memory", Static).update(free)

@@ -16,6 +16,8 @@ from farense_tui.engine.vitals import EVERY, Reader, Vitals
 from farense_tui.messages import Sampled
 from farense_tui.widgets.gauge_bar import Memory, cells, free_cell, position
 from farense_tui.widgets.spark import extremes, filled, line_rows
+from worker.protocol.language import gettext as _
+from worker.protocol.language import mark, pgettext
 
 # Told apart by character as well as by colour.
 _LOOKS = {
@@ -29,12 +31,12 @@ _LOOKS = {
 }
 _PEAK, _LIMIT, _STOP = ("╎", "bold $foreground"), ("┃", "bold $error"), ("┇", "bold $error")
 _SHORT = {
-    "MLX active": "active",
-    "base weights": "base",
-    "adapter, optimizer": "adapter",
-    "MLX cache": "cache",
-    "rest of worker": "rest",
-    "other programs": "other",
+    mark("MLX active"): pgettext("memory", "active"),
+    mark("base weights"): pgettext("memory", "base"),
+    mark("adapter, optimizer"): pgettext("memory", "adapter"),
+    mark("MLX cache"): pgettext("memory", "cache"),
+    mark("rest of worker"): pgettext("memory", "rest"),
+    mark("other programs"): pgettext("memory", "other"),
 }
 _TALL = 7  # rows from which the legend is a list
 
@@ -96,21 +98,23 @@ class MemoryGauge(Widget):
         return Content("\n").join(line.truncate(width, ellipsis=True) for line in lines)
 
     def _tall(self, memory: Memory, width: int, height: int) -> Content:
-        head = _row(("", ""), "memory", size(memory.total), width)
+        head = _row(("", ""), _("memory"), size(memory.total), width)
         marks = (
-            (_PEAK, "peak of MLX", memory.peak),
-            (_LIMIT, "limit for MLX", memory.limit),
-            (_STOP, "saves and stops at", memory.stop),
+            (_PEAK, _("peak of MLX"), memory.peak),
+            (_LIMIT, _("limit for MLX"), memory.limit),
+            (_STOP, _("saves and stops at"), memory.stop),
         )
-        rows = [_row(_LOOKS[p.key], p.label, size(p.bytes), width) for p in memory.parts]
+        rows = [_row(_LOOKS[p.key], _(p.label), size(p.bytes), width) for p in memory.parts]
         rows += [_row(look, label, size(value), width) for look, label, value in marks]
-        rows += _told(self.vitals) or [Content.styled("swap and pressure unknown", "$text-muted")]
+        rows += _told(self.vitals) or [
+            Content.styled(_("swap and pressure unknown"), "$text-muted")
+        ]
         lines = [head, bar(memory, width), *rows]
         columns = filled(memory.history, width * 2)
         left = height - len(lines) - 1
         if columns and left > 0:
             low, high = (size(value) for value in extremes(memory.history) or (0, 0))
-            lines.append(_row(("", ""), "process so far", f"{low} to {high}", width))
+            lines.append(_row(("", ""), _("process so far"), _span(low, high), width))
             ink = self.get_component_styles("gauge--history").color.hex
             lines += [Content.styled(row, ink) for row in line_rows(columns, width, left)]
         return Content("\n").join(lines[:height])
@@ -121,13 +125,15 @@ def _told(vitals: Vitals) -> list[Content]:
     style = "bold $warning" if vitals.alarming else "$foreground"
     told = []
     if vitals.swap_out is not None and vitals.swap_in is not None:
-        rates = f"{short_size(vitals.swap_out)}/s out  {short_size(vitals.swap_in)}/s in"
-        told.append(Content.assemble(("swap ", "$text-muted"), (rates, style)))
+        rates = _("{out}/s out  {back}/s in").format(
+            out=short_size(vitals.swap_out), back=short_size(vitals.swap_in)
+        )
+        told.append(Content.assemble((_("swap "), "$text-muted"), (rates, style)))
     if vitals.pressure is not None:
-        told.append(Content.assemble(("pressure ", "$text-muted"), (vitals.pressure, style)))
+        told.append(Content.assemble((_("pressure "), "$text-muted"), (_(vitals.pressure), style)))
     if vitals.stalled is not None:
-        share = f"{vitals.stalled:.0%} of the time"
-        told.append(Content.assemble(("waits for memory ", "$text-muted"), (share, style)))
+        share = _("{share:.0%} of the time").format(share=vitals.stalled)
+        told.append(Content.assemble((_("waits for memory "), "$text-muted"), (share, style)))
     if vitals.gpu is not None:
         watts = f", {vitals.gpu_power:.0f} W" if vitals.gpu_power is not None else ""
         told.append(Content.assemble(("GPU ", "$text-muted"), f"{vitals.gpu:.0%}{watts}"))
@@ -140,22 +146,25 @@ def bar(memory: Memory, width: int) -> Content:
     row = [
         _LOOKS[part.key]
         for part, count in zip(memory.parts, counts, strict=True)
-        for _ in range(count)
+        for _cell in range(count)
     ]
-    for mark, look in ((memory.peak, _PEAK), (memory.stop, _STOP), (memory.limit, _LIMIT)):
-        if mark and row:
-            row[free_cell(position(mark, memory.total, width), counts)] = look
+    for place, look in ((memory.peak, _PEAK), (memory.stop, _STOP), (memory.limit, _LIMIT)):
+        if place and row:
+            row[free_cell(position(place, memory.total, width), counts)] = look
     return Content.assemble(*row)
 
 
 def _line_with_bar(memory: Memory, width: int) -> Content:
-    label = Content.styled("memory  ", "$text-muted")
+    label = Content.styled(_("memory  "), "$text-muted")
     marks = [
         Content.assemble("  ", look, (f" {name} ", "$text-muted"), short_size(value))
-        for look, name, value in ((_PEAK, "peak", memory.peak), (_LIMIT, "limit", memory.limit))
+        for look, name, value in (
+            (_PEAK, _("peak"), memory.peak),
+            (_LIMIT, _("limit"), memory.limit),
+        )
         if value and width >= 70
     ]
-    total = Content.assemble(("  of ", "$text-muted"), short_size(memory.total))
+    total = Content.assemble((_("  of "), "$text-muted"), short_size(memory.total))
     right = Content.assemble(*marks, total)
     room = max(0, width - label.cell_length - right.cell_length)
     return Content.assemble(label, bar(memory, room), right)
@@ -165,7 +174,7 @@ def _legend(memory: Memory, width: int, before: Content | None = None) -> Conten
     """The legend on one line; entries that do not fit are left out from the right."""
     line = Content.assemble(" " * 8, before, "  ") if before else Content(" " * 8)
     for part in memory.parts:
-        label = _SHORT.get(part.label, part.label) if width < 130 else part.label
+        label = _SHORT.get(part.label, _(part.label)) if width < 130 else _(part.label)
         longer = Content.assemble(
             line, _LOOKS[part.key], (f" {label} ", "$text-muted"), short_size(part.bytes), "  "
         )
@@ -173,6 +182,10 @@ def _legend(memory: Memory, width: int, before: Content | None = None) -> Conten
             break
         line = longer
     return line
+
+
+def _span(low: str, high: str) -> str:
+    return _("{low} to {high}").format(low=low, high=high)
 
 
 def _row(look: tuple[str, str], label: str, value: str, width: int) -> Content:

@@ -15,10 +15,12 @@ from farense_tui.engine.evaluation import has_adapter
 from farense_tui.engine.text import clean, clean_lines
 from farense_tui.engine.watch import Snapshot
 from farense_tui.widgets.status import look
+from worker.protocol.language import gettext as _
 
 _LOG_LINES = 6
 # What faulthandler writes into worker.log before a signal of a native crash ends the process.
-_CRASH, _CRASH_WITHIN = re.compile(r"^Fatal Python error: (.*)$", re.MULTILINE), 60
+_CRASH = re.compile(r"^Fatal Python error: (.*)$", re.MULTILINE)  # not translated: a log's own
+_CRASH_WITHIN = 60  # lines
 
 
 class Outcome(NamedTuple):
@@ -45,7 +47,11 @@ def outcome(snapshot: Snapshot, exit_code: int | None) -> Outcome | None:
 def _outcome(snapshot: Snapshot, exit_code: int | None) -> Outcome:
     folder, state, status = snapshot.folder, snapshot.state, snapshot.status
     step = folder.resume_step()
-    again = f"r resumes from step {step}" if step is not None else "r starts it again"
+    again = (
+        _("r resumes from step {step}").format(step=step)
+        if step is not None
+        else _("r starts it again")
+    )
     if state.failure is not None and status == "failed":
         why = state.failure
         log = clean_lines(supervisor.last_words(folder.log, _LOG_LINES))
@@ -61,13 +67,13 @@ def _ended(snapshot: Snapshot, again: str) -> Outcome:
     lines = []
     if has_adapter(folder):
         lines = [
-            f"adapter  {folder.adapters}",
-            f'ask it   a, or farense-tui ask {folder.name} "..."',
+            _("adapter  {path}").format(path=folder.adapters),
+            _('ask it   a, or farense-tui ask {name} "..."').format(name=folder.name),
         ]
     title = {
-        "completed": "the run is complete",
-        "early_stopping": "stopped early, the validation loss no longer falls",
-    }.get(status, f"stopped at step {snapshot.state.step}")
+        "completed": _("the run is complete"),
+        "early_stopping": _("stopped early, the validation loss no longer falls"),
+    }.get(status, _("stopped at step {step}").format(step=snapshot.state.step))
     return Outcome(status, title, tuple(lines), "" if status == "completed" else again)
 
 
@@ -82,11 +88,11 @@ def _died(snapshot: Snapshot, exit_code: int | None, again: str) -> Outcome:
         )
     crash = _CRASH.search(supervisor.last_words(folder.log, _CRASH_WITHIN))
     if status == "lost":
-        title = "the machine went down while it trained"
+        title = _("the machine went down while it trained")
     elif crash:
-        title = f"the worker crashed: {clean(crash[1])}"
+        title = _("the worker crashed: {why}").format(why=clean(crash[1]))
     else:
-        title = "the worker was killed: it ended without a last word"
+        title = _("the worker was killed: it ended without a last word")
     return Outcome(status, title, (), again, log)
 
 
@@ -119,10 +125,10 @@ class OutcomePanel(Widget):
         if self.end is None:
             return ""
         end = self.end
-        sign, _, style = look(end.status)
+        sign, _word, style = look(end.status)
         rows = [Content.styled(f"{sign} {end.title}", f"bold {style}")]
         if end.hint:  # second, so that it is seen where there is room for little
-            more = "   p tells what happened" if self.has_class("-bad") else ""
+            more = "   " + _("p tells what happened") if self.has_class("-bad") else ""
             rows.append(Content.styled(end.hint + more, "bold $accent"))
         rows += [Content.styled(line, "$foreground") for line in end.lines]
         rows += [Content.styled(line, "$text-muted") for line in end.log]

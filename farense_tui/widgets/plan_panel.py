@@ -22,6 +22,8 @@ from farense_tui.widgets.data_words import words
 from farense_tui.widgets.status import shown as shown_status
 from worker.protocol.dataset import SPLITS, Summary
 from worker.protocol.errors import FarenseError
+from worker.protocol.language import gettext as _
+from worker.protocol.language import mark, ngettext
 from worker.protocol.profile import Profile, contradictions
 
 _WIDE = 60
@@ -41,7 +43,7 @@ class Fact(Horizontal):
 
     def compose(self) -> ComposeResult:
         """Label and value."""
-        yield Static(self.key, classes="label", markup=False)
+        yield Static(_(self.key), classes="label", markup=False)
         yield Static(classes="value", markup=False)
 
     def show(self, content: Content | None) -> None:
@@ -56,17 +58,17 @@ class PlanPanel(VerticalGroup):
     """The facts that follow from a draft and from what was found on the disk."""
 
     KEYS = (
-        "model",
-        "smaller",
-        "data",
-        "batch",
-        "steps",
-        "memory",
-        "time",
-        "to fit",
-        "note",
-        "fault",
-        "last run",
+        mark("model"),
+        mark("smaller"),
+        mark("data"),
+        mark("batch"),
+        mark("steps"),
+        mark("memory"),
+        mark("time"),
+        mark("to fit"),
+        mark("note"),
+        mark("fault"),
+        mark("last run"),
     )
 
     def __init__(self, machine: Machine) -> None:
@@ -125,7 +127,7 @@ class PlanPanel(VerticalGroup):
         if self._fault:
             facts["fault"] = _error(self._fault)
         if self._run:
-            facts["last run"] = _run(self._run, between)
+            facts["last run"] = _run(self._run, between)  # not translated: a key
         for fact in self.query(Fact):
             fact.show(facts[fact.key])
 
@@ -151,7 +153,7 @@ def _forecast(known: Forecasting, between: str) -> dict[str, Content | None]:
     return {
         "memory": forecast_words.memory(made, old=known.old, between=between),
         "time": forecast_words.time(made),
-        "to fit": forecast_words.remedy(made, between),
+        "to fit": forecast_words.remedy(made, between),  # not translated: a key
     }
 
 
@@ -163,17 +165,17 @@ def _broken(repo: str, between: str) -> str:
 
 def _model(found: ModelState) -> Content:
     if found.state == "here":
-        return Content.styled(f"✓ here, {size(found.bytes)}", "$success")
+        return Content.styled(_("✓ here, {size}").format(size=size(found.bytes)), "$success")
     if found.state == "download":
-        return Content.styled("↓ must be downloaded", "$warning")
-    return Content.styled(f"✗ missing: {from_here(found.why)}", "$error")
+        return Content.styled(_("↓ must be downloaded"), "$warning")
+    return Content.styled(_("✗ missing: {why}").format(why=from_here(found.why)), "$error")
 
 
 def _smaller(profile: Profile, found: ModelState | None, between: str) -> Content | None:
     if not profile.model.fallback or profile.model.fallback == profile.model.repo:
         return None
     state = _model(found) if found else _LOOKING
-    hint = ("  f takes it", "$accent") if between == "\n" else ""
+    hint = (_("  f takes it"), "$accent") if between == "\n" else ""
     return Content.assemble(_broken(profile.model.fallback, between), between, state, hint)
 
 
@@ -195,24 +197,27 @@ def _packed(lines: list[Content], between: str) -> list[Content]:
 
 def _checked(look: Look) -> list[Content]:
     if look.report:
-        hint = [Content.styled("d shows them", "$accent")] if look.report.counts else []
+        hint = [Content.styled(_("d shows them"), "$accent")] if look.report.counts else []
         return [*words(look.report), *hint]
     if look.error:
-        return [Content.styled(f"! not checked: {clean(look.error.title)}", "$warning")]
-    return [Content.styled("looking …", "$text-muted")]
+        told = _("! not checked: {why}").format(why=clean(look.error.title))
+        return [Content.styled(told, "$warning")]
+    return [Content.styled(_("looking …"), "$text-muted")]
 
 
 def _counted(profile: Profile, found: Summary) -> Content:
     if found.faults:
         shown = [from_here(str(fault)) for fault in found.faults[:_FAULTS]]
         more = len(found.faults) - len(shown)
-        lines = [f"✗ {shown[0]}", *shown[1:], *([f"and {more} more"] if more else [])]
+        lines = [f"✗ {shown[0]}", *shown[1:], *([_("and {n} more").format(n=more)] if more else [])]
         return Content.styled("\n".join(lines), "$error")
     rows = " · ".join(f"{found.rows[split]} {split}" for split in SPLITS if split in found.rows)
     if kept := held_out(profile, found):
-        rows += f" · {kept:.0%} of train kept for validation"
+        rows += " · " + _("{share:.0%} of train kept for validation").format(share=kept)
     elif not found.rows.get("valid"):
-        return Content.assemble((f"✓ {rows}  ", "$success"), ("! no validation rows", "$warning"))
+        return Content.assemble(
+            (f"✓ {rows}  ", "$success"), (_("! no validation rows"), "$warning")
+        )
     return Content.styled(f"✓ {rows}", "$success")
 
 
@@ -220,20 +225,20 @@ def _batch(profile: Profile) -> Content:
     train = profile.train
     return Content.assemble(
         (f"{profile.effective_batch}", "bold"),
-        " examples a step",
+        _(" examples a step"),
         (f"  {train.batch_size} × {train.grad_accumulation}", "$text-muted"),
     )
 
 
 def _steps(profile: Profile, data: Summary | None) -> Content:
     epochs = profile.train.epochs
+    epochs_told = ngettext("{n} epoch", "{n} epochs", epochs).format(n=epochs)
     if not data or not data.rows.get("train"):
-        return Content.assemble("—", (f"  {epochs} epochs", "$text-muted"))
+        return Content.assemble("—", ("  " + epochs_told, "$text-muted"))
     each = steps_per_epoch(profile, data)
-    about = "about " if held_out(profile, data) else ""
-    return Content.assemble(
-        about, (f"{each * epochs}", "bold"), (f"  {each} an epoch × {epochs} epochs", "$text-muted")
-    )
+    about = _("about ") if held_out(profile, data) else ""
+    told = _("  {steps} an epoch × {epochs}").format(steps=each, epochs=epochs_told)
+    return Content.assemble(about, (f"{each * epochs}", "bold"), (told, "$text-muted"))
 
 
 def _note(profile: Profile, machine: Machine) -> Content | None:
@@ -242,9 +247,11 @@ def _note(profile: Profile, machine: Machine) -> Content | None:
         return Content.styled("\n".join(f"✗ {each}" for each in wrong), "$error")
     needs = profile.profile.memory_gb
     if needs > round(machine.memory / GIB):
-        text = f"! made for {needs} GB of memory, here are {machine.memory / GIB:.0f}"
+        text = _("! made for {needs} GB of memory, here are {here:.0f}").format(
+            needs=needs, here=machine.memory / GIB
+        )
     elif needs and not machine.apple_silicon:
-        text = f"! made for Apple silicon; {machine.backend} here"
+        text = _("! made for Apple silicon; {backend} here").format(backend=machine.backend)
     else:
         return None
     return Content.styled(text, "$warning")
@@ -252,8 +259,10 @@ def _note(profile: Profile, machine: Machine) -> Content | None:
 
 def _run(run: RunSummary, between: str) -> Content:
     state = run.state
-    at = f"step {state.step} of {state.total_steps}" if state.total_steps else "before its start"
-    key = "r resumes it" if run.resumable else "l shows the runs"
+    at = _("before its start")
+    if state.total_steps:
+        at = _("step {step} of {total}").format(step=state.step, total=state.total_steps)
+    key = _("r resumes it") if run.resumable else _("l shows the runs")
     return Content.assemble(
         run.folder.name,
         "  ",

@@ -15,6 +15,8 @@ from textual.widgets import Static
 
 from farense_tui.engine.hardware import GIB, Machine
 from farense_tui.engine.profiles import Found
+from worker.protocol.language import gettext as _
+from worker.protocol.language import ngettext
 from worker.protocol.profile import Profile
 
 _ROOM_FOR_WORDS = 24
@@ -47,26 +49,30 @@ class ProfileCard(Static):
     def render(self) -> Content:
         """Title with its sign, figures, description."""
         profile = self.found.profile
-        title = profile.profile.title if profile else self.found.name
+        title = _(profile.profile.title) if profile else self.found.name
         sign, word, style = self._badge()
         badge = f" {sign} {word}" if self.size.width >= _ROOM_FOR_WORDS else f" {sign}"
         badge = badge if sign else ""
         lines = [Content.assemble((f"{self.number} ", "$accent"), (title, "bold"), (badge, style))]
         if profile:
             lines.append(Content(figures(profile)))
-            lines.append(Content.styled(profile.profile.description, "$text-muted"))
+            lines.append(Content.styled(_(profile.profile.description), "$text-muted"))
         return Content("\n").join(lines)
 
     def _badge(self) -> tuple[str, str, str]:
         """Give the sign for what there is to know, the words for it, and their style."""
         if self.found.fault:
-            return "✗", "has faults", "$error"
+            return "✗", _("has faults"), "$error"
         if self.changes:
-            return "*", f"{self.changes} changed", "$accent"
+            return (
+                "*",
+                ngettext("{n} changed", "{n} changed", self.changes).format(n=self.changes),
+                "$accent",
+            )
         if self.fits:
-            return "●", "fits", "$success"
+            return "●", _("fits"), "$success"
         if self.too_large:
-            return "!", "too large", "$warning"
+            return "!", _("too large"), "$warning"
         return "", "", ""
 
     def on_click(self, event: Click) -> None:
@@ -78,10 +84,10 @@ class ProfileCard(Static):
 class ProfileCards(HorizontalScroll, can_focus=True):
     """The row of cards. Left and right choose, and so does a click."""
 
-    HELP_TITLE = "Profiles"
+    HELP_TITLE = _("Profiles")
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left", "step(-1)", "Previous profile", show=False),
-        Binding("right", "step(1)", "Next profile", show=False),
+        Binding("left", "step(-1)", _("Previous profile"), show=False),
+        Binding("right", "step(1)", _("Next profile"), show=False),
     ]
     chosen: reactive[str] = reactive("")
 
@@ -166,4 +172,6 @@ def figures(profile: Profile) -> str:
     """The three figures by which profiles differ most."""
     train = profile.train
     batch = f"{train.batch_size}×{train.grad_accumulation}"
-    return f"{batch} · {train.max_seq_length} tokens · rank {profile.lora.rank}"
+    return f"{batch} · " + _("{tokens} tokens · rank {rank}").format(
+        tokens=train.max_seq_length, rank=profile.lora.rank
+    )

@@ -12,6 +12,7 @@ from textual.widget import Widget
 from farense_tui.engine import format as show
 from farense_tui.engine.text import clean
 from farense_tui.engine.watch import Snapshot
+from worker.protocol.language import gettext as _
 
 Facts = tuple[tuple[str, str], ...]
 
@@ -23,21 +24,31 @@ def facts(snapshot: Snapshot) -> Facts:
     if config is not None:
         train = config.train
         found += [
-            ("profile", config.run.profile_name or show.UNKNOWN),
-            ("model", PurePath(config.model.repo).name),
-            ("data", PurePath(config.data.path).name),
-            ("batch", f"{config.effective_batch} = {train.batch_size} x {train.grad_accumulation}"),
-            ("sequence", f"{train.max_seq_length} tokens"),
-            ("LoRA", f"rank {config.lora.rank}, scale {config.lora.scale:g}"),
+            (_("profile"), config.run.profile_name or show.UNKNOWN),
+            (_("model"), PurePath(config.model.repo).name),
+            (_("data"), PurePath(config.data.path).name),
+            (
+                _("batch"),
+                f"{config.effective_batch} = {train.batch_size} x {train.grad_accumulation}",
+            ),
+            (_("sequence"), _("{n} tokens").format(n=train.max_seq_length)),
+            (
+                "LoRA",
+                _("rank {rank}, scale {scale:g}").format(
+                    rank=config.lora.rank, scale=config.lora.scale
+                ),
+            ),
         ]
     if started is not None:
         found += [
             (
-                "trains",
-                f"{show.count(started.trainable_parameters)} of "
-                f"{show.count(started.total_parameters)} parameters",
+                _("trains"),
+                _("{trained} of {total} parameters").format(
+                    trained=show.count(started.trainable_parameters),
+                    total=show.count(started.total_parameters),
+                ),
             ),
-            ("computes on", started.device),
+            (_("computes on"), started.device),
         ]
     return tuple((name, clean(value)) for name, value in found)
 

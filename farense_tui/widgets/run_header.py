@@ -11,6 +11,7 @@ from farense_tui.engine.format import UNKNOWN
 from farense_tui.engine.format import loss as show_loss
 from farense_tui.widgets.run_view import RunView
 from farense_tui.widgets.slim_bar import slim_bar
+from worker.protocol.language import gettext as _
 
 _ROOMY = 76  # cells for a whole sentence
 _DIM, _BRIGHT = "$text-muted", "bold $foreground"
@@ -30,7 +31,7 @@ class RunHeader(Widget):
     def render(self) -> RenderResult:
         """Say it in three lines."""
         if self.run is None:
-            return Content.styled("reading the record …", _DIM)
+            return Content.styled(_("reading the record …"), _DIM)
         width = self.size.width
         lines = (_state(self.run, width), _way(self.run, width), _figures(self.run, width))
         return Content("\n").join(lines)
@@ -50,13 +51,18 @@ def _state(run: RunView, width: int) -> Content:
 def _way(run: RunView, width: int) -> Content:
     total = run.total_steps
     digits = len(str(total))
-    step = f"{run.step:>{digits}} of {total}" if total else UNKNOWN
+    step = (
+        _("{step} of {total}").format(step=f"{run.step:>{digits}}", total=total)
+        if total
+        else UNKNOWN
+    )
     share = run.step / total if total else 0.0
-    left = Content.assemble(("step ", _DIM), (step, _BRIGHT), "  ")
-    epochs = f"{run.epoch:.2f} of {run.epochs}" if total else f"{UNKNOWN} of {run.epochs}"
+    left = Content.assemble((_("step "), _DIM), (step, _BRIGHT), "  ")
+    epoch = f"{run.epoch:.2f}" if total else UNKNOWN
+    epochs = _("{step} of {total}").format(step=epoch, total=run.epochs)
     right = Content.assemble(
         (f"  {share:>4.0%}" if total else f"  {UNKNOWN:>4}", _BRIGHT),
-        ("   epoch ", _DIM),
+        (_("   epoch "), _DIM),
         (epochs, _BRIGHT),
     )
     bar = slim_bar(share, max(4, width - left.cell_length - right.cell_length))
@@ -64,15 +70,15 @@ def _way(run: RunView, width: int) -> Content:
 
 
 def _figures(run: RunView, width: int) -> Content:
-    left = Content.assemble(("loss ", _DIM), (show_loss(run.loss), _BRIGHT))
+    left = Content.assemble((_("loss "), _DIM), (show_loss(run.loss), _BRIGHT))
     if run.best_step is not None:
         left = Content.assemble(
             left,
-            ("   best validation " if width >= _ROOMY else "   best ", _DIM),
+            (_("   best validation ") if width >= _ROOMY else _("   best "), _DIM),
             (show_loss(run.best_loss), _BRIGHT),
-            (f" at step {run.best_step}" if width >= _ROOMY else "", _DIM),
+            (_(" at step {step}").format(step=run.best_step) if width >= _ROOMY else "", _DIM),
         )
-    clocks = [("elapsed ", run.elapsed), ("left ", run.left)]
+    clocks = [(_("elapsed "), run.elapsed), (_("left "), run.left)]
     right = Content("   ").join(
         Content.assemble((label, _DIM), (value, _BRIGHT)) for label, value in clocks if value
     )

@@ -17,10 +17,21 @@ from farense_tui.engine.state import RunState
 from farense_tui.widgets.slim_bar import slim_bar
 from farense_tui.widgets.spark import column_values, spark_rows
 from farense_tui.widgets.status import shown as shown_status
+from worker.protocol.language import gettext as _
+from worker.protocol.language import pgettext
 
+_HEADS = {
+    "run": pgettext("column", "run"),
+    "state": pgettext("column", "state"),
+    "step": pgettext("column", "step"),
+    "curve": pgettext("column", "curve"),
+    "loss": pgettext("column", "loss"),
+    "best": pgettext("column", "best val."),
+    "written": pgettext("column", "written"),
+}
 # Widths of their own, because a table cannot measure Content; the name takes what is left.
 _COLUMNS = {
-    "run": 0, "state": 12, "step": 9, "curve": 6, "loss": 7, "best val.": 9, "written": 10,
+    "run": 0, "state": 12, "step": 9, "curve": 6, "loss": 7, "best": 9, "written": 10,
 }  # fmt: skip
 _NAME_WIDTHS = (12, 48)
 _WIDE, _WIDE_COLUMNS = 104, {"step": 20, "curve": 16}  # with a bar before the step
@@ -30,11 +41,11 @@ _BAR = 10
 class RunTable(DataTable[Content]):
     """One row a run, the newest on top."""
 
-    HELP_TITLE = "List"
+    HELP_TITLE = _("List")
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "select_cursor", "Open"),
-        Binding("up", "cursor_up", "Run above", show=False),
-        Binding("down", "cursor_down", "Run below", show=False),
+        Binding("enter", "select_cursor", _("Open")),
+        Binding("up", "cursor_up", _("Run above"), show=False),
+        Binding("down", "cursor_down", _("Run below"), show=False),
     ]
 
     def __init__(self) -> None:
@@ -49,7 +60,7 @@ class RunTable(DataTable[Content]):
     def on_mount(self) -> None:
         """Make the columns."""
         for column, width in _COLUMNS.items():
-            self.add_column(column, key=column, width=width or _NAME_WIDTHS[0])
+            self.add_column(_HEADS[column], key=column, width=width or _NAME_WIDTHS[0])
 
     def on_resize(self, event: Resize) -> None:
         """Give the names the width that the other columns leave."""

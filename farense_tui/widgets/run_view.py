@@ -6,25 +6,26 @@ from statistics import median
 from typing import NamedTuple
 
 from farense_tui.engine.eta import remaining_seconds
-from farense_tui.engine.format import duration, size
+from farense_tui.engine.format import duration, part
 from farense_tui.engine.state import RunState
 from farense_tui.engine.watch import Snapshot
 from farense_tui.widgets.status import Look, look
+from worker.protocol.language import gettext as _
 
 _LATE, _LATE_AT_LEAST = 4.0, 6.0  # times the usual step, and seconds: then it is worth a word
 SILENCE = 10.0  # seconds; a heartbeat comes every two
 _PHASES = {
-    "starting": "starting",
-    "downloading": "downloading the model",
-    "loading_model": "loading the model",
-    "precomputing": "computing the frozen layers once",
-    "tokenizing": "turning the texts into tokens",
-    "training": "training",
-    "validating": "validating",
-    "saving": "saving a checkpoint",
-    "sampling": "asking the sample prompts",
-    "paused": "paused",
-    "stopping": "stopping",
+    "starting": _("starting"),
+    "downloading": _("downloading the model"),
+    "loading_model": _("loading the model"),
+    "precomputing": _("computing the frozen layers once"),
+    "tokenizing": _("turning the texts into tokens"),
+    "training": _("training"),
+    "validating": _("validating"),
+    "saving": _("saving a checkpoint"),
+    "sampling": _("asking the sample prompts"),
+    "paused": _("paused"),
+    "stopping": _("stopping"),
 }
 
 
@@ -85,7 +86,7 @@ def view(snapshot: Snapshot, asked: str = "") -> RunView:
 def _state(snapshot: Snapshot) -> Look:
     """Sign, word and style; a run that is being trained is named by its phase."""
     if snapshot.read < 1:
-        return Look("○", "reading the record", "$text-muted")
+        return Look("○", _("reading the record"), "$text-muted")
     found = look(snapshot.status)
     if snapshot.status != "running":
         return found
@@ -99,11 +100,7 @@ def _elapsed(snapshot: Snapshot) -> float:
 
 def _progress(state: RunState) -> str:
     progress = state.progress
-    if progress is None:
-        return ""
-    if progress.unit == "bytes":
-        return f"{size(progress.done)} of {size(progress.total)}"
-    return f"{progress.done} of {progress.total} {progress.unit}"
+    return part(progress.done, progress.total, progress.unit) if progress else ""
 
 
 def _why(snapshot: Snapshot, asked: str) -> tuple[str, str]:
@@ -114,36 +111,43 @@ def _why(snapshot: Snapshot, asked: str) -> tuple[str, str]:
     if snapshot.read < 1:
         return f"{snapshot.read:.0%}", "$text-muted"
     if not snapshot.alive:
-        return "r starts it" if snapshot.status == "new" else "", "$text-muted"
+        return _("r starts it") if snapshot.status == "new" else "", "$text-muted"
     silent = snapshot.now - state.last_time if state.last_time else 0.0
     if silent > SILENCE:
-        return f"no sign of life from the worker for {duration(silent)}", "bold $error"
+        told = _("no sign of life from the worker for {duration}")
+        return told.format(duration=duration(silent)), "bold $error"
     if state.phase == "paused":
-        return f"for {_age(snapshot)}; space continues", "$warning"
+        return _("for {duration}; space continues").format(duration=_age(snapshot)), "$warning"
     if state.phase == "stopping":
-        return "finishing the step and saving; k kills it", "$warning"
+        return _("finishing the step and saving; k kills it"), "$warning"
     if not state.phase:
-        return "the worker is starting", "$text-muted"
+        return _("the worker is starting"), "$text-muted"
     if state.phase == "training":
         return _pace(snapshot)
     if state.phase == "validating" and not state.step:
-        return f"before the first step, for {_age(snapshot)}", "$text-muted"
-    return f"for {_age(snapshot)}", "$text-muted"
+        told = _("before the first step, for {duration}")
+        return told.format(duration=_age(snapshot)), "$text-muted"
+    return _("for {duration}").format(duration=_age(snapshot)), "$text-muted"
 
 
 def _pace(snapshot: Snapshot) -> tuple[str, str]:
     """How long this step takes already, and how long they usually take."""
     state = snapshot.state
     if state.last_step is None:
-        return f"the first step is under way, for {_age(snapshot)}", "$text-muted"
+        told = _("the first step is under way, for {duration}")
+        return told.format(duration=_age(snapshot)), "$text-muted"
     usual = median(state.step_seconds.tail(100))
     since = snapshot.now - max(state.last_step.time, state.phase_since)
     if since > max(_LATE_AT_LEAST, _LATE * usual):
-        late = f"step {state.step + 1} takes {duration(since)} already, usually {_short(usual)}"
+        late = _("step {step} takes {duration} already, usually {usual}").format(
+            step=state.step + 1, duration=duration(since), usual=_short(usual)
+        )
         return late, "bold $warning"
     if usual < 1:
-        return f"{1 / usual if usual else 0:.1f} steps a second", "$text-muted"
-    return f"{_short(usual)} a step, this one for {duration(max(0.0, since))}", "$text-muted"
+        pace = _("{steps:.1f} steps a second").format(steps=1 / usual if usual else 0)
+        return pace, "$text-muted"
+    pace = _("{usual} a step, this one for {duration}")
+    return pace.format(usual=_short(usual), duration=duration(max(0.0, since))), "$text-muted"
 
 
 def _short(seconds: float) -> str:

@@ -15,6 +15,7 @@ from textual.widget import Widget
 from textual.widgets import Input, Select, Switch
 
 from farense_tui.engine.draft import Draft, all_settings, is_long, is_switch
+from worker.protocol.language import gettext as _
 from worker.protocol.settings import Setting
 
 
@@ -22,7 +23,7 @@ class Toggle(Switch):
     """A switch of one line that says in words how it stands."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter,space", "toggle_switch", "On or off", show=False),
+        Binding("enter,space", "toggle_switch", _("On or off"), show=False),
     ]
 
     def render(self) -> Content:
@@ -30,12 +31,12 @@ class Toggle(Switch):
         on_style, off_style = ("$accent", "$text-muted") if self.value else ("$text-muted", "")
         return Content.assemble(
             ("● " if self.value else "○ ", on_style),
-            ("on" if self.value else "off", "" if self.value else off_style),
+            (_("on") if self.value else _("off"), "" if self.value else off_style),
         )
 
     def get_content_width(self, container: object, viewport: object) -> int:
         """Room for the longer word."""
-        return 5
+        return 2 + max(len(_("on")), len(_("off")))
 
     def check_consume_key(self, key: str, character: str | None) -> bool:
         """Keep letters: one typed a field too far must not start a training."""
@@ -46,7 +47,7 @@ class Choice(Select[str], inherit_bindings=False):
     """A select of one line; up and down leave it, as they do every other field."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter,space", "show_overlay", "Choose", show=False),
+        Binding("enter,space", "show_overlay", _("Choose"), show=False),
     ]
 
     def check_consume_key(self, key: str, character: str | None = None) -> bool:

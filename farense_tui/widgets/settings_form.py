@@ -13,6 +13,7 @@ from textual.widgets import Input, Static
 
 from farense_tui.engine.draft import RUN_NAME, Draft, all_settings
 from farense_tui.widgets.setting_row import SettingRow
+from worker.protocol.language import gettext as _
 from worker.protocol.settings import Setting
 
 _EMPTY = "—"
@@ -21,11 +22,11 @@ _EMPTY = "—"
 class SettingsForm(VerticalScroll, can_focus=False):
     """Shows a draft; posts `SettingRow.Edited`, `SettingRow.Focused` and `Undo`."""
 
-    HELP_TITLE = "Settings"
+    HELP_TITLE = _("Settings")
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up", "app.focus_previous", "Setting above", show=False),
-        Binding("down", "app.focus_next", "Setting below", show=False),
-        Binding("ctrl+z", "undo", "Undo this change"),
+        Binding("up", "app.focus_previous", _("Setting above"), show=False),
+        Binding("down", "app.focus_next", _("Setting below"), show=False),
+        Binding("ctrl+z", "undo", _("Undo this change")),
     ]
 
     class Undo(Message):

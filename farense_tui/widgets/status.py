@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 from textual.content import Content
 
+from worker.protocol.language import pgettext
+
 
 class Look(NamedTuple):
     """Sign, word and style of a status."""
@@ -16,16 +18,16 @@ class Look(NamedTuple):
 
 
 LOOKS = {
-    "running": Look("●", "running", "$success"),
-    "paused": Look("‖", "paused", "$warning"),
-    "stopping": Look("◌", "stopping", "$warning"),
-    "completed": Look("✓", "completed", "$success"),
-    "early_stopping": Look("✓", "early stop", "$success"),
-    "stopped": Look("■", "stopped", "$foreground"),
-    "failed": Look("✗", "failed", "$error"),
-    "killed": Look("✗", "killed", "$error"),
-    "lost": Look("?", "lost", "$error"),
-    "new": Look("○", "new", "$text-muted"),
+    "running": Look("●", pgettext("state", "running"), "$success"),
+    "paused": Look("‖", pgettext("state", "paused"), "$warning"),
+    "stopping": Look("◌", pgettext("state", "stopping"), "$warning"),
+    "completed": Look("✓", pgettext("state", "completed"), "$success"),
+    "early_stopping": Look("✓", pgettext("state", "early stop"), "$success"),
+    "stopped": Look("■", pgettext("state", "stopped"), "$foreground"),
+    "failed": Look("✗", pgettext("state", "failed"), "$error"),
+    "killed": Look("✗", pgettext("state", "killed"), "$error"),
+    "lost": Look("?", pgettext("state", "lost"), "$error"),
+    "new": Look("○", pgettext("state", "new"), "$text-muted"),
 }
 
 

@@ -16,6 +16,7 @@ from farense_tui.engine.series import Column, Series
 from farense_tui.engine.state import RunState
 from farense_tui.widgets.spark import line_rows, means, spark_rows
 from farense_tui.widgets.throttle import Throttle
+from worker.protocol.language import gettext as _
 
 Format = Callable[[float | None], str]
 _VALUE_WIDTH = 7
@@ -105,8 +106,8 @@ class Trend(Widget):
         span = ""
         if self._columns:
             low, high = min(c.low for c in self._columns), max(c.high for c in self._columns)
-            span = f"{self._shown(low)} to {self._shown(high)}"
-        label = f"{self._label if width >= 34 else self._short}  "
+            span = _("{low} to {high}").format(low=self._shown(low), high=self._shown(high))
+        label = f"{_(self._label) if width >= 34 else self._short}  "
         room = max(1, width - len(label) - len(value) - len(span))
         span = span if len(label) + len(value) + len(span) < width else ""
         return Content.assemble(
@@ -129,9 +130,11 @@ class Trends(Container):
 
     def compose(self) -> ComposeResult:
         """Learning rate, speed, gradient norm."""
-        yield Trend("learning rate", "lr", show.rate, id="trend-rate")
-        yield Trend("tokens a second", "tok/s", show.speed, id="trend-speed")
-        yield Trend("gradient norm", "grad", norm, id="trend-norm")
+        yield Trend("learning rate", _("lr"), show.rate, id="trend-rate")  # not translated: a key
+        yield Trend(
+            "tokens a second", _("tok/s"), show.speed, id="trend-speed"
+        )  # not translated: a key
+        yield Trend("gradient norm", _("grad"), norm, id="trend-norm")  # not translated: a key
 
     def show(self, state: RunState) -> None:
         """Show the series of a run."""
