@@ -149,9 +149,10 @@ class FarenseApp(App[None]):
             return
         alive = [run.name for run in runs.folders(self.runs_dir) if run.is_alive()]
         if alive:
-            text = f"{', '.join(alive)}\nThe models to be asked take memory beside it."
-            answers = [Answer("y", "ask all the same")]
-            if await self.push_screen_wait(AskDialog("A run is training", text, answers)) != "y":
+            told = _("The models to be asked take memory beside it.")
+            text = f"{', '.join(alive)}\n{told}"
+            answers = [Answer("y", _("ask all the same"))]
+            if await self.push_screen_wait(AskDialog(_("A run is training"), text, answers)) != "y":
                 return
         self.push_screen(AskScreen(setup, data))
 
@@ -249,7 +250,7 @@ class FarenseApp(App[None]):
 
     def action_command_palette(self) -> None:
         """Open the palette, with a hint in the user's language."""
-        if not CommandPalette.is_open(self):
+        if not CommandPalette.is_open(self):  # type: ignore[arg-type]
             hint = _("Search for commands…")
             self.push_screen(CommandPalette(placeholder=hint, id="--command-palette"))
 

@@ -129,7 +129,7 @@ def _said(text: str, *arguments: str, **environment: str) -> str:
         check=True,
         cwd=ROOT,
     )
-    return found.stdout.strip()
+    return found.stdout.removesuffix("\n")
 
 
 def test_the_option_is_before_the_variable_is_before_the_locale() -> None:

@@ -52,7 +52,7 @@ def duration(seconds: float | None) -> str:
 
 
 def part(done: int, total: int, unit: str) -> str:
-    """How far something is: `695 MiB of 1.5 GiB`, `12 of 108 rows`; `unit` as the worker names it."""
+    """How far something is: `695 MiB of 1.5 GiB`, `12 of 108 rows`; `unit` is the worker's."""
     if unit == "bytes":
         return _("{done} of {total}").format(done=size(done), total=size(total))
     return _("{done} of {total} {unit}").format(done=done, total=total, unit=words.unit(unit))

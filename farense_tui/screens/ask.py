@@ -26,6 +26,8 @@ from farense_tui.widgets.answers import Answers
 from farense_tui.widgets.question_field import QuestionField
 from worker.protocol.conversation import Answered, Piece, Question, Setup
 from worker.protocol.errors import FarenseError
+from worker.protocol.language import gettext as _
+from worker.protocol.language import ngettext
 
 TEMPERATURES = (0.0, 0.3, 0.7, 1.0)
 LENGTHS = (100, 200, 400, 50)
@@ -36,16 +38,20 @@ _NARROWEST, _NARROWEST_SHORT, _SHORT = 34, 26, 20
 class AskScreen(Screen[None]):
     """Holds one conversation; the models stay loaded until the screen is left."""
 
-    HELP_TITLE = "Ask"
+    HELP_TITLE = _("Ask")
     AUTO_FOCUS = "QuestionField"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+t", "test_question", "Test question", tooltip="The next of the test set"),
-        Binding("ctrl+n", "begin_anew", "New", tooltip="Forget what was said"),
-        Binding("ctrl+g", "temperature", "Temperature", tooltip="Without one, the likeliest word"),
-        Binding("ctrl+l", "length", "Length", tooltip="The most tokens of an answer"),
-        Binding("pageup", "scroll('page_up')", "Scroll the answers", show=False),
-        Binding("pagedown", "scroll('page_down')", "Scroll the answers", show=False),
-        Binding("escape", "back", "Stop, back", tooltip="Break the answers off, or leave"),
+        Binding(
+            "ctrl+t", "test_question", _("Test question"), tooltip=_("The next of the test set")
+        ),
+        Binding("ctrl+n", "begin_anew", _("New"), tooltip=_("Forget what was said")),
+        Binding(
+            "ctrl+g", "temperature", _("Temperature"), tooltip=_("Without one, the likeliest word")
+        ),
+        Binding("ctrl+l", "length", _("Length"), tooltip=_("The most tokens of an answer")),
+        Binding("pageup", "scroll('page_up')", _("Scroll the answers"), show=False),
+        Binding("pagedown", "scroll('page_down')", _("Scroll the answers"), show=False),
+        Binding("escape", "back", _("Stop, back"), tooltip=_("Break the answers off, or leave")),
     ]
 
     class Said(Message):
@@ -182,26 +188,30 @@ class AskScreen(Screen[None]):
         shown = self.query_one("#reference", Static)
         shown.display = row is not None
         if row:
-            told = (("in the data  ", "$text-muted"), clean(row.reference))
+            told = ((_("in the data  "), "$text-muted"), clean(row.reference))
             shown.update(Content.assemble(*told))
 
     def _show_how(self) -> None:
         temperature, count = TEMPERATURES[self._temperature], len(self._questions)
         parts = [
             self._state(),
-            f"temperature {temperature:g}" if temperature else "the likeliest answer",
-            f"at most {LENGTHS[self._length]} tokens",
-            f"{count} test question{'s' if count > 1 else ''}" if count else "",
+            _("temperature {value:g}").format(value=temperature)
+            if temperature
+            else _("the likeliest answer"),
+            _("at most {n} tokens").format(n=LENGTHS[self._length]),
+            ngettext("{n} test question", "{n} test questions", count).format(n=count)
+            if count
+            else "",
         ]
         self.query_one("#how", Static).update(Content(" · ".join(filter(None, parts))))
         field = self.query_one(QuestionField)
-        field.placeholder = "a new conversation" if self._fresh else "ask something"
+        field.placeholder = _("a new conversation") if self._fresh else _("ask something")
 
     def _state(self) -> str:
         if self._stopping:
-            return "breaking off …"
+            return _("breaking off …")
         if self.busy:
-            return "answering … esc breaks it off" if self._count else "loading the models …"
+            return _("answering … esc breaks it off") if self._count else _("loading the models …")
         return ""
 
     def action_test_question(self) -> None:
@@ -211,7 +221,9 @@ class AskScreen(Screen[None]):
             self._next = (self._next + 1) % len(self._questions)
             self.action_begin_anew()
         elif not self.busy:
-            self.notify("There is no test set beside the data.", severity="warning", markup=False)
+            self.notify(
+                _("There is no test set beside the data."), severity="warning", markup=False
+            )
 
     def action_begin_anew(self) -> None:
         """Ask the next question without what was said before."""

@@ -97,7 +97,7 @@ class LaunchScreen(Screen[None]):
     def profile_titles(self) -> dict[str, str]:
         """The profiles there are, in the order of their cards, with what stands on them."""
         return {
-            name: _(found.profile.profile.title) if found.profile else _("has faults")
+            name: found.profile.profile.title if found.profile else _("has faults")
             for name, found in self._found.items()
         }
 

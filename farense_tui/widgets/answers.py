@@ -9,6 +9,7 @@ from textual.widgets import Static
 
 from farense_tui.engine.text import clean, clean_lines
 from worker.protocol.conversation import Answered
+from worker.protocol.language import gettext as _
 
 
 class Answers(Vertical):
@@ -23,7 +24,7 @@ class Answers(Vertical):
 
     def compose(self) -> ComposeResult:
         """The name, and room for what is said."""
-        yield Static(clean(self.model) or "base model", classes="model", markup=False)
+        yield Static(clean(self.model) or _("base model"), classes="model", markup=False)
         yield VerticalScroll(classes="said", can_focus=False)
 
     def begin(self, question: str, *, fresh: bool) -> None:
@@ -44,8 +45,13 @@ class Answers(Vertical):
     def end(self, how: Answered) -> None:
         """Say how long it took, and whether there would be more."""
         speed = how.tokens / how.seconds if how.seconds > 0 else 0.0
-        told = f"{how.tokens} tokens, {speed:.0f}/s" + (", cut off" if how.cut_off else "")
-        words = self._words() or Content.styled("(nothing)", "$text-muted")
+        told = (
+            _("{n} tokens, {speed:.0f}/s, cut off")
+            if how.cut_off
+            else _("{n} tokens, {speed:.0f}/s")
+        )
+        told = told.format(n=how.tokens, speed=speed)
+        words = self._words() or Content.styled(_("(nothing)"), "$text-muted")
         self._show(Content.assemble(words, "\n", (told, "$text-muted")))
 
     def page(self, where: str) -> None:

@@ -49,14 +49,14 @@ class ProfileCard(Static):
     def render(self) -> Content:
         """Title with its sign, figures, description."""
         profile = self.found.profile
-        title = _(profile.profile.title) if profile else self.found.name
+        title = profile.profile.title if profile else self.found.name
         sign, word, style = self._badge()
         badge = f" {sign} {word}" if self.size.width >= _ROOM_FOR_WORDS else f" {sign}"
         badge = badge if sign else ""
         lines = [Content.assemble((f"{self.number} ", "$accent"), (title, "bold"), (badge, style))]
         if profile:
             lines.append(Content(figures(profile)))
-            lines.append(Content.styled(_(profile.profile.description), "$text-muted"))
+            lines.append(Content.styled(profile.profile.description, "$text-muted"))
         return Content("\n").join(lines)
 
     def _badge(self) -> tuple[str, str, str]:

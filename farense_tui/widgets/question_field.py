@@ -7,14 +7,16 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 from textual.widgets import Input
 
+from worker.protocol.language import gettext as _
+
 
 class QuestionField(Input):
     """One line; the arrows up and down go through what was asked before."""
 
-    HELP_TITLE = "Question"
+    HELP_TITLE = _("Question")
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up", "earlier(-1)", "Earlier question", show=False),
-        Binding("down", "earlier(1)", "Later question", show=False),
+        Binding("up", "earlier(-1)", _("Earlier question"), show=False),
+        Binding("down", "earlier(1)", _("Later question"), show=False),
     ]
 
     def __init__(self) -> None:
