@@ -18,9 +18,7 @@ from worker.protocol import language
 ROOT = Path(__file__).resolve().parent.parent
 
 # Sources whose strings are not marked yet; nothing may be added here.
-NOT_YET: tuple[str, ...] = (
-    "farense_tui/cli/",
-)
+NOT_YET: tuple[str, ...] = ("farense_tui/cli/",)
 
 # Their descriptions of fields are for docs/protocol.md alone, which is in English.
 FOR_THE_DOCS = ("worker/protocol/events.py", "worker/protocol/evaluation.py")
