@@ -100,9 +100,10 @@ def built(here: Path) -> Path:
 
 
 def contents(wheel: Path) -> dict[str, int]:
-    """The files of a wheel, with their checksums."""
+    """The files of a wheel, with their checksums. Not its RECORD, which lists them in any order."""
     with zipfile.ZipFile(wheel) as file:
-        return {each.filename: each.CRC for each in file.infolist()}
+        files = {each.filename: each.CRC for each in file.infolist()}
+    return {name: checksum for name, checksum in files.items() if not name.endswith("/RECORD")}
 
 
 # ---- use -------------------------------------------------------------------------------------
