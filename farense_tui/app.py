@@ -103,6 +103,8 @@ class FarenseApp(App[None]):
         """
         from farense_tui.screens.monitor import MonitorScreen
 
+        if not self._readable([folder]):
+            return
         if worker:
             self._started[folder.path] = worker
         monitor = MonitorScreen(folder, worker or self._started.get(folder.path))
@@ -133,6 +135,8 @@ class FarenseApp(App[None]):
             )
             self.show_error(many)
             return
+        if not self._readable(folders):
+            return
         self.push_screen(CompareScreen(folders))
 
     @work
@@ -155,6 +159,16 @@ class FarenseApp(App[None]):
             if await self.push_screen_wait(AskDialog(_("A run is training"), text, answers)) != "y":
                 return
         self.push_screen(AskScreen(setup, data))
+
+    def _readable(self, folders: list[RunFolder]) -> bool:
+        """Whether the runs are of no newer version; says so if one is."""
+        try:
+            for folder in folders:
+                runs.check_format(folder)
+        except FarenseError as error:
+            self.show_error(error)
+            return False
+        return True
 
     def _show_main(self, screen: Screen[None] | str) -> None:
         """Put a main screen in the place of the one there is, with all that lies over it."""

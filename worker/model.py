@@ -62,6 +62,8 @@ def dtype(settings: ModelSettings, device: dict[str, Any], gpu: bool, model: nn.
     products are fast.
     """
     comes = _dtype_of(model)
+    if settings.dtype == "model":
+        return comes
     if settings.dtype != "auto":
         chosen: mx.Dtype = getattr(mx, settings.dtype)
         return chosen

@@ -19,6 +19,7 @@ def app(args: argparse.Namespace) -> int:
 def attach(args: argparse.Namespace) -> int:
     """Show one run: on the screen, or as lines where there is no terminal."""
     run = common.run(args)
+    runs.check_format(run)
     if not common.terminal():
         from farense_tui.cli import headless
 

@@ -27,6 +27,7 @@ from worker.protocol.language import ngettext
 from worker.protocol.profile import Config, Profile, Run, check, replace_setting
 from worker.protocol.profile_file import dumps
 from worker.protocol.runfolder import RunFolder, check_name, disk_error, write_atomically
+from worker.protocol.upgrade import TOO_NEW
 
 # What a run writes at the least; the worker asks for more once it knows the adapter's size.
 _LEAST_SPACE = 64 << 20
@@ -74,6 +75,18 @@ def folders(folder: Path) -> list[RunFolder]:
     """List the runs, the one written to last first."""
     found = [RunFolder(path.parent.resolve()) for path in folder.glob("*/config.toml")]
     return sorted(found, key=_touched, reverse=True)
+
+
+def check_format(folder: RunFolder) -> None:
+    """Refuse a run folder of a newer farense-tui.
+
+    Other faults of its configuration do not keep anybody from looking at it.
+    """
+    try:
+        folder.read_config()
+    except FarenseError as error:
+        if error.kind == TOO_NEW:
+            raise
 
 
 def summarise(folder: RunFolder) -> RunSummary:

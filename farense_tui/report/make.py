@@ -28,6 +28,7 @@ def make(folder: RunFolder) -> list[Path]:
 
     Raises FarenseError for a run without a step, and where the files cannot be written.
     """
+    runs.check_format(folder)
     figures, state = _read(folder)
     if not state.step:
         raise refused(

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
-from farense_tui.engine import trackers
+from farense_tui.engine import runs, trackers
 from farense_tui.engine.tail import Tail
 from farense_tui.track.course import Course
 from farense_tui.track.writer import Feed, Writer
@@ -34,6 +34,7 @@ def track(folder: RunFolder, name: str, *, follow: bool = False) -> Path:
     there, and, without `follow`, if another process is at it.
     """
     trackers.check([name])
+    runs.check_format(folder)
     if follow:
         os.nice(19)  # it takes what time the training leaves
     place, make = trackers.place(folder, name), _writer(name)

@@ -14,6 +14,7 @@ from textual.widgets import Static
 
 from farense_tui.app import FarenseApp
 from farense_tui.commands import FarenseCommands
+from farense_tui.screens.dialogs import ErrorDialog
 from farense_tui.screens.help import HelpScreen
 from farense_tui.screens.launch import LaunchScreen
 from farense_tui.screens.leave import LeaveDialog
@@ -23,6 +24,7 @@ from farense_tui.widgets.profile_cards import ProfileCards
 from farense_tui.widgets.status import LOOKS
 from tests.ui import recorded
 from tests.ui.conftest import StandIn, until
+from tests.ui.test_runs import Bare
 from worker.protocol.errors import FarenseError
 
 
@@ -172,3 +174,17 @@ def test_the_first_frame_waits_for_nothing_heavy() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     heavy = {"mlx", "mlx_lm", "transformers", "numpy", "huggingface_hub", "textual_plot", "httpx"}
     assert not heavy & set(done.stdout.split())
+
+
+async def test_a_run_of_a_newer_version_is_not_opened(tmp_path: Path) -> None:
+    folder = recorded.live(tmp_path).folder
+    folder.config.write_text(folder.config.read_text().replace("format = 1", "format = 99"))
+    app = Bare(tmp_path)
+    async with app.run_test() as pilot:
+        for attempt in (app.open_run, lambda run: app.open_comparison([run, run])):
+            attempt(folder)
+            await until(pilot, lambda: isinstance(app.screen, ErrorDialog))
+            assert isinstance(app.screen, ErrorDialog)
+            assert "format 99" in app.screen.error.detail
+            await pilot.press("enter")
+            assert not isinstance(app.screen, MonitorScreen)

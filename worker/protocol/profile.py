@@ -15,6 +15,7 @@ from msgspec import Meta, Struct
 from worker.protocol.errors import refused
 from worker.protocol.hosts import Backend
 from worker.protocol.language import gettext as _
+from worker.protocol.upgrade import FORMAT
 
 
 class About(Struct, frozen=True, forbid_unknown_fields=True):
@@ -38,11 +39,11 @@ class Model(Struct, frozen=True, forbid_unknown_fields=True):
         ""
     )
     dtype: Annotated[
-        Literal["auto", "float32", "float16", "bfloat16"],
+        Literal["auto", "model", "float32", "float16", "bfloat16"],
         Meta(
             description=_(
                 "what it computes in: auto is float32 on a CPU, float16 on an M1 or M2, "
-                "which have no bfloat16, and else what the model comes in"
+                "which have no bfloat16, and else what the model comes in, as model is everywhere"
             )
         ),
     ] = "auto"
@@ -239,7 +240,7 @@ class Run(Struct, frozen=True, forbid_unknown_fields=True):
     profile_name: Annotated[str, Meta(description=_("profile it was started with"))] = ""
     created: Annotated[float, Meta(ge=0, description=_("Unix seconds"))] = 0.0
     app_version: Annotated[str, Meta(description=_("of farense-tui"))] = ""
-    format: Annotated[int, Meta(ge=1, le=1, description=_("of the run folder"))] = 1
+    format: Annotated[int, Meta(ge=1, le=FORMAT, description=_("of the run folder"))] = FORMAT
     ranks: Annotated[int, Meta(ge=1, le=1024, description=_("processes that train together"))] = 1
     hosts: Annotated[
         str, Meta(description=_("hosts.json; empty for all ranks on this machine"))

@@ -14,6 +14,7 @@ from typing import Any, get_type_hints
 import msgspec
 import tomli_w
 
+from worker.protocol import upgrade
 from worker.protocol.errors import refused
 from worker.protocol.language import gettext as _
 from worker.protocol.language import ngettext
@@ -26,12 +27,13 @@ def parse(text: str, source: str) -> Profile:
 
     Raises FarenseError (refused) that lists every fault with its line.
     """
-    return _parse(text, source, Profile, SETTINGS)
+    return _parse(_tables(text, source), text, source, Profile, SETTINGS)
 
 
 def parse_config(text: str, source: str) -> Config:
-    """Read the config.toml of a run, as `parse` reads a profile."""
-    config = _parse(text, source, Config, CONFIG_SETTINGS)
+    """Read the config.toml of a run, of an older version too, as `parse` reads a profile."""
+    tables = upgrade.to_now(_tables(text, source), source)
+    config = _parse(tables, text, source, Config, CONFIG_SETTINGS)
     assert isinstance(config, Config)
     return config
 
@@ -58,15 +60,22 @@ def dumps(profile: Profile) -> str:
     return tomli_w.dumps(msgspec.to_builtins(profile))
 
 
-def _parse(
-    text: str, source: str, root: type[Profile], declared: dict[str, dict[str, Setting]]
-) -> Profile:
+def _tables(text: str, source: str) -> dict[str, Any]:
     try:
-        tables = tomllib.loads(text)
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise refused(
             _("{source} is not TOML").format(source=source), str(error), kind="profile"
         ) from error
+
+
+def _parse(
+    tables: dict[str, Any],
+    text: str,
+    source: str,
+    root: type[Profile],
+    declared: dict[str, dict[str, Setting]],
+) -> Profile:
     faults: list[str] = []
     sections: dict[str, Any] = {}
     types = get_type_hints(root)
@@ -104,6 +113,7 @@ def _parse(
                 file=source, n=len(faults)
             ),
             "\n".join(fault.strip() for fault in faults),
+            upgrade.advice(tables),
             kind="profile",
         )
     return root(**sections)
