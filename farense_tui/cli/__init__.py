@@ -17,7 +17,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a locale may know no arrow
             stream.reconfigure(errors="replace")
-    args = build().parse_args(argv)
+    args = build().parse_args(argv)  # --lang has been taken before (farense_tui/__main__.py)
     if args.ascii:
         os.environ["FARENSE_ASCII"] = "1"
     # A command is named `module:function`: nothing waits for the modules of the others.

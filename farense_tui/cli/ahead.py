@@ -12,6 +12,7 @@ import psutil
 from farense_tui.cli.headless import clean
 from farense_tui.engine.task import Stop
 from worker.protocol.errors import FarenseError
+from worker.protocol.language import gettext as _
 from worker.protocol.profile import Profile
 
 
@@ -33,7 +34,7 @@ class Ahead(threading.Thread):
             known = estimate.facts(self._profile, self._stop_asking)
             said = line(estimate.estimate(self._profile, known, disk=self._runs_dir))
         except FarenseError as error:
-            said = f"forecast: none, {error.title}"
+            said = _("forecast: none, {why}").format(why=error.title)
         if not self._stop_asking.asked:
             print(clean(said), flush=True)
 

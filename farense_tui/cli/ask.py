@@ -10,6 +10,7 @@ from farense_tui.engine import ask as asking
 from farense_tui.engine import models, profiles, runs
 from worker.protocol.conversation import Answered, Question, Setup
 from worker.protocol.errors import ExitCode
+from worker.protocol.language import gettext as _
 from worker.protocol.runfolder import RunFolder
 
 
@@ -26,7 +27,7 @@ def ask(args: argparse.Namespace) -> int:
             for said in conversation.ask(question):
                 if heading != said.name:
                     heading = said.name
-                    print(f"[{said.name or 'base model'}] ", end="")
+                    print(f"[{said.name or _('base model')}] ", end="")
                 end = isinstance(said, Answered)
                 piece = "" if isinstance(said, Answered) else said.text
                 print(clean(piece), end="\n" if end else "", flush=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 from farense_tui.engine import hardware, profiles, runs
 from worker.protocol.errors import refused, usage
+from worker.protocol.language import gettext as _
 from worker.protocol.profile import Profile, replace_setting
 from worker.protocol.runfolder import RunFolder
 from worker.protocol.settings import setting
@@ -49,7 +50,7 @@ def settings(assignments: Sequence[str]) -> Iterator[tuple[str, Any]]:
     for assignment in assignments:
         name, sign, text = assignment.partition("=")
         if not sign:
-            raise usage(f"--set {assignment}", hint="It is --set section.key=VALUE.")
+            raise usage(f"--set {assignment}", hint=_("It is --set section.key=VALUE."))
         declared = setting(name.strip())
         try:
             yield declared.name, declared.parse_text(text.strip())

@@ -17,6 +17,7 @@ from farense_tui.cli import common
 from farense_tui.cli.parser import build
 from farense_tui.engine import profiles, runs
 from worker.protocol.errors import ExitCode, usage
+from worker.protocol.language import gettext as _
 from worker.protocol.settings import SETTINGS
 from worker.protocol.simulation import SCENARIOS
 
@@ -32,8 +33,10 @@ def completion(args: argparse.Namespace) -> int:
     shell = args.shell or Path(os.environ.get("SHELL", "")).name
     if shell not in SHELLS:
         raise usage(
-            f"there is no completion for {shell or 'an unknown shell'}",
-            hint=f"farense-tui completion SHELL; SHELL is {', '.join(SHELLS)}.",
+            _("there is no completion for {shell}").format(shell=shell or _("an unknown shell")),
+            hint=_("farense-tui completion SHELL; SHELL is {names}.").format(
+                names=", ".join(SHELLS)
+            ),
         )
     print(script(shell))
     return ExitCode.DONE
@@ -48,6 +51,7 @@ def script(shell: str) -> str:
 
 
 # shtab asks in a subshell, where nothing can be said about the space that bash adds.
+# not translated: a script
 _BASH = """
 _farense_tui() {
   _shtab_farense_tui
@@ -84,15 +88,16 @@ def _profiles(_args: argparse.Namespace) -> list[str]:
 
 def _names(what: str) -> dict[str, Any]:
     """Ask for names at the time. shtab.cmd would, in zsh, ask once when the script is loaded."""
-    ask = f"farense-tui completion --names {what} 2>/dev/null"
+    ask = f"farense-tui completion --names {what} 2>/dev/null"  # not translated: a script
     function = f"_farense_tui_{what}"
     return {
         "bash": function,
         "zsh": function,
         "fish": f"({ask})",
-        "tcsh": f"`farense-tui completion --names {what}`",
+        "tcsh": f"`farense-tui completion --names {what}`",  # not translated: a script
         "preamble": {
             # Not `compgen -W`: bash would expand what stands in a name.
+            # not translated: a script
             "bash": f"{function}() {{ {ask} | while IFS= read -r name; do "
             f'[[ $name == "$1"* ]] && printf "%s\\n" "$name"; done; }}',
             "zsh": f'{function}() {{ compadd -- ${{(f)"$({ask})"}}; }}',

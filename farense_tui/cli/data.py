@@ -12,6 +12,7 @@ from farense_tui.cli.headless import clean, relative
 from farense_tui.engine import datacheck, profiles
 from worker.protocol.datacheck import Progress
 from worker.protocol.errors import ExitCode, refused
+from worker.protocol.language import gettext as _
 
 
 def check(args: argparse.Namespace) -> int:
@@ -21,7 +22,7 @@ def check(args: argparse.Namespace) -> int:
     """
     asked = datacheck.request(common.profile(args), rows=args.rows)
     try:
-        report = datacheck.check(asked, _tell if sys.stderr.isatty() else lambda _: None)
+        report = datacheck.check(asked, _tell if sys.stderr.isatty() else lambda _said: None)
     except KeyboardInterrupt:
         return ExitCode.STOPPED
     finally:
@@ -46,26 +47,28 @@ def import_config(args: argparse.Namespace) -> int:
     path = (folder or profiles.own_folder()) / f"{name}.toml"
     if path.exists():
         raise refused(
-            f"there is a profile {name} already",
+            _("there is a profile {name} already").format(name=name),
             str(path),
-            "--name gives the new one another name.",
+            _("--name gives the new one another name."),
             kind="profile",
         )
     try:
         profiles.save(name, made.profile, folder)
     except OSError as error:
-        raise refused(f"cannot write {path}", error.strerror or "", kind="not_writable") from error
-    print(f"{relative(path)} is written")
-    for title, remarks in (("translated", made.changed), ("not translated", made.left_out)):
+        title = _("cannot write {path}").format(path=path)
+        raise refused(title, error.strerror or "", kind="not_writable") from error
+    print(_("{path} is written").format(path=relative(path)))
+    for title, remarks in ((_("translated"), made.changed), (_("not translated"), made.left_out)):
         if remarks:
             print(f"{title}:")
         for remark in remarks:
             where = f"{config.name}:{remark.line}: " if remark.line else ""
             print(clean(f"  {where}{remark.key}: {remark.what}"))
     start = f"--profile {name}" if folder is None else f"--profile {relative(path)}"
-    print(f"farense-tui train {start} starts a run with it")
+    print(_("farense-tui train {options} starts a run with it").format(options=start))
     return ExitCode.DONE
 
 
 def _tell(progress: Progress) -> None:
-    print(f"\r{progress.done} of {progress.total} rows", end="", file=sys.stderr, flush=True)
+    text = _("{done} of {total} rows").format(done=progress.done, total=progress.total)
+    print(f"\r{text}", end="", file=sys.stderr, flush=True)

@@ -17,10 +17,15 @@ from farense_tui.engine.doctor import Check, Level
 from farense_tui.engine.format import from_here
 from farense_tui.engine.text import clean
 from worker.protocol.errors import ExitCode
+from worker.protocol.language import gettext as _
 from worker.protocol.task import Progress
 
 SIGNS: dict[Level, str] = {"ok": "✓", "warn": "▲", "fail": "✗"}
-_STYLES: dict[Level, str] = {"ok": "green", "warn": "yellow", "fail": "bold red"}
+_STYLES: dict[Level, str] = {
+    "ok": "green",
+    "warn": "yellow",
+    "fail": "bold red",
+}
 _NAME = 12
 
 
@@ -38,7 +43,7 @@ def doctor(args: argparse.Namespace) -> int:
             found.append(check)
             if not args.json:
                 to.print(line(check))
-            waiting.show(Progress("looking"))
+            waiting.show(Progress(_("looking")))
     except KeyboardInterrupt:
         return ExitCode.STOPPED
     finally:
@@ -51,8 +56,9 @@ def doctor(args: argparse.Namespace) -> int:
 
 def line(check: Check) -> Text:
     """`✓ ok    Python       3.11.7 (...)`, and the remedy below it."""
-    text = Text().append(f"{SIGNS[check.level]} {check.level:5}", _STYLES[check.level])
-    text.append(f"{check.name:{_NAME}} ", "bold").append(clean(from_here(check.found)))
+    level = looking.LEVELS[check.level]
+    text = Text().append(f"{SIGNS[check.level]} {level:5}", _STYLES[check.level])
+    text.append(f"{_(check.name):{_NAME}} ", "bold").append(clean(from_here(check.found)))
     if check.remedy:
         text.append(f"\n{'':{_NAME + 8}}{clean(check.remedy)}", "dim")
     return text

@@ -19,11 +19,14 @@ from farense_tui.engine.estimate import Estimate
 from farense_tui.engine.forecast import Forecast, Measured
 from farense_tui.engine.forecast_words import line, mark, used
 from farense_tui.engine.text import clean
+from farense_tui.engine.words import verdict
 from worker.protocol.errors import ExitCode, refused
 from worker.protocol.estimation import Facts
+from worker.protocol.language import gettext as _
 from worker.protocol.profile import Profile
 
-_STYLES = {"fits": "green", "tight": "yellow", "will not fit": "red", "unknown": "dim"}
+_WILL_NOT = "will not fit"  # not translated: the name of a verdict
+_STYLES = {"fits": "green", "tight": "yellow", _WILL_NOT: "red", "unknown": "dim"}
 
 
 def estimate(args: argparse.Namespace) -> int:
@@ -57,37 +60,40 @@ def _show(
     console = Console(highlight=False, soft_wrap=True)
     if len(made) > 1:
         console.print(_table(made))
-        console.print("farense-tui estimate --profile NAME tells one in detail.", style="dim")
+        more = _("farense-tui estimate --profile NAME tells one in detail.")
+        console.print(more, style="dim")
     for name, each in made.items() if len(made) == 1 else ():
         console.print(detail(name, each))
     return ExitCode.DONE
 
 
 def _measure(profile: Profile, made: Estimate, known: Facts) -> Measured:
-    if made.forecast and made.forecast.verdict == "will not fit":
+    if made.forecast and made.forecast.verdict == _WILL_NOT:
         raise refused(
-            "no step can be tried: it would not fit",
+            _("no step can be tried: it would not fit"),
             line(made),
-            "Leave out --probe.",
+            _("Leave out --probe."),
             kind="memory",
         )
     if sys.stderr.isatty():
-        print("trying a step ...", file=sys.stderr)
+        print(_("trying a step ..."), file=sys.stderr)
     return estimating.probe(profile, made, known)
 
 
 def _table(made: dict[str, Estimate]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for head in ("profile", "verdict", "memory", "disk", "steps", "time", "to make it fit"):
-        table.add_column(head, justify="right" if head in ("disk", "steps", "time") else "left")
+    heads = (_("profile"), _("verdict"), _("memory"), _("disk"), _("steps"), _("time"))
+    for at, head in enumerate((*heads, _("to make it fit"))):
+        table.add_column(head, justify="right" if at in (3, 4, 5) else "left")
     for name, each in made.items():
         found = each.forecast
         if found is None:
-            table.add_row(Text(name), Text("? unknown", "dim"), Text(clean(each.why)))
+            unknown = Text(f"? {verdict('unknown')}", "dim")
+            table.add_row(Text(name), unknown, Text(clean(each.why)))
             continue
         table.add_row(
             Text(name),
-            Text(f"{mark(found)} {found.verdict}", _STYLES[found.verdict]),
+            Text(f"{mark(found)} {verdict(found.verdict)}", _STYLES[found.verdict]),
             Text(used(found)),
             Text(f.size(found.disk)),
             Text(str(found.steps)),
@@ -103,44 +109,59 @@ def detail(name: str, made: Estimate) -> Text:
     text = Text()
     text.append(f"{name}", "bold").append(f"  {clean(profile.model.repo)}\n")
     if found is None:
-        return text.append(f"? unknown: {clean(made.why)}", "dim")
-    text.append(f"{mark(found)} {found.verdict}", _STYLES[found.verdict])
+        return text.append(f"? {verdict('unknown')}: {clean(made.why)}", "dim")
+    text.append(f"{mark(found)} {verdict(found.verdict)}", _STYLES[found.verdict])
     text.append(f"  {used(found)}\n")
-    rows = [
-        ("weights", f.size(found.parts.weights), "what is there all the time"),
-        ("adapter", f.size(found.parts.adapter), ""),
-        ("optimizer", f.size(found.parts.optimizer), ""),
-        ("activations", f.size(found.parts.activations), _batch(found)),
-        ("logits", f.size(found.parts.logits), ""),
-        ("gradients", f.size(found.parts.other), ""),
-        ("process", f.size(found.needed - found.peak), "Python, MLX, tokenizer"),
-        ("buffers", f.size(found.cache), "kept for reuse on top, where there is room"),
-    ]
-    if found.precompute:
-        rows.append(("frozen", f.size(found.precompute), "at most, while they are computed once"))
-    rows += [
-        ("disk", f.size(found.disk), f"of it {f.size(found.trunk_disk)} for the frozen layers"),
-        ("steps", str(found.steps), f"{found.per_epoch} an epoch"),
-        ("a step", _seconds(found.step_seconds), found.speed_from or "not known: --probe measures"),
-        ("the run", f.duration(found.run_seconds), "" if found.known_lengths else "at most"),
-    ]
-    for key, value, about in rows:
+    for key, value, about in _rows(found):
         text.append(f"  {key:12}", "dim").append(f"{value:>10}").append(f"  {about}\n", "dim")
     if made.why:
         text.append(f"  {clean(made.why)}\n", "dim")
     if made.remedy:
         then = made.remedy.forecast
-        text.append(f"  {then.verdict} with ", _STYLES[then.verdict])
-        text.append(f"{made.remedy.words}").append(f"  {used(then)}\n", "dim")
-    elif found.verdict == "will not fit":
-        text.append("  no setting of the ladder makes it fit\n", "red")
+        said = _("{verdict} with {how}").format(
+            verdict=verdict(then.verdict), how=made.remedy.words
+        )
+        text.append(f"  {said}", _STYLES[then.verdict])
+        text.append(f"  {used(then)}\n", "dim")
+    elif found.verdict == _WILL_NOT:
+        text.append("  " + _("no setting of the ladder makes it fit") + "\n", "red")
     text.rstrip()
     return text
 
 
+def _rows(found: Forecast) -> list[tuple[str, str, str]]:
+    """What it takes, part by part: name, value, what there is to say about it."""
+    parts, size = found.parts, f.size
+    rows = [
+        (_("weights"), size(parts.weights), _("what is there all the time")),
+        (_("adapter"), size(parts.adapter), ""),
+        (_("optimizer"), size(parts.optimizer), ""),
+        (_("activations"), size(parts.activations), _batch(found)),
+        (_("logits"), size(parts.logits), ""),
+        (_("gradients"), size(parts.other), ""),
+        (_("process"), size(found.needed - found.peak), _("Python, MLX, tokenizer")),
+        (_("buffers"), size(found.cache), _("kept for reuse on top, where there is room")),
+    ]
+    if found.precompute:
+        about = _("at most, while they are computed once")
+        rows.append((_("frozen"), size(found.precompute), about))
+    trunk = _("of it {size} for the frozen layers").format(size=size(found.trunk_disk))
+    source = _(found.speed_from) or _("not known: --probe measures")
+    most = "" if found.known_lengths else _("at most")
+    return [
+        *rows,
+        (_("disk"), size(found.disk), trunk),
+        (_("steps"), str(found.steps), _("{n} an epoch").format(n=found.per_epoch)),
+        (_("a step"), _seconds(found.step_seconds), source),
+        (_("the run"), f.duration(found.run_seconds), most),
+    ]
+
+
 def _batch(found: Forecast) -> str:
     batch = found.batch
-    return f"of {batch.rows} x {batch.width} tokens, {batch.labels} labels: the largest micro-batch"
+    return _("of {rows} x {width} tokens, {labels} labels: the largest micro-batch").format(
+        rows=batch.rows, width=batch.width, labels=batch.labels
+    )
 
 
 def _seconds(value: float | None) -> str:

@@ -22,6 +22,7 @@ from farense_tui.engine.evaluation import Difference
 from farense_tui.engine.text import clean
 from worker.protocol.errors import ExitCode
 from worker.protocol.evaluation import Report, Request, Score
+from worker.protocol.language import gettext as _
 from worker.protocol.profile import Profile, replace_setting
 from worker.protocol.runfolder import RunFolder
 
@@ -67,17 +68,19 @@ def _evaluate(
 def show(report: Report, examples: int, to: Console) -> None:
     """Print the table and, of each adapter, the rows it changed most."""
     path = relative(Path(report.data) / f"{report.split}.jsonl")
-    to.print(Text(clean(f"{path}: {report.measured} rows, greedy answers"), "bold"))
+    head = _("{path}: {n} rows, greedy answers").format(path=path, n=report.measured)
+    to.print(Text(clean(head), "bold"))
     if report.left_out:
-        to.print(Text(f"{report.left_out} rows are left out:", "yellow"))
+        to.print(Text(_("{n} rows are left out:").format(n=report.left_out), "yellow"))
         for reason in report.reasons:
             to.print(Text(f"  {clean(reason)}", "dim"))
     to.print()
     to.print(_table(report))
     cut_off = [each for each in report.scores if each.cut_off]
     for score in cut_off:
-        name = clean(score.name) or "base model"
-        said = f"{name}: {score.cut_off} answers were cut off at {report.max_tokens} tokens"
+        said = _("{name}: {n} answers were cut off at {most} tokens").format(
+            name=clean(score.name) or _("base model"), n=score.cut_off, most=report.max_tokens
+        )
         to.print(Text(said, "dim"))
     for score in report.scores:
         if score.name and report.rows and examples:
@@ -86,13 +89,13 @@ def show(report: Report, examples: int, to: Console) -> None:
 
 def _table(report: Report) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    heads = ("", "loss", "perplexity", "exact match", "token F1", "chrF", "seconds")
+    heads = ("", _("loss"), _("perplexity"), _("exact match"), _("token F1"), "chrF", _("seconds"))
     for at, head in enumerate(heads):
         table.add_column(head, justify="right" if at else "left", header_style="dim", no_wrap=True)
     several = len({score.model for score in report.scores}) > 1
     for score in report.scores:
         of = f" {Path(score.model).name}" if several else ""
-        name = Text(clean(score.name or f"base model{of}"), "bold" if score.name else "")
+        name = Text(clean(score.name or _("base model") + of), "bold" if score.name else "")
         table.add_row(name, *_figures(score, report.measured))
     return table
 
@@ -111,11 +114,13 @@ def _examples(report: Report, score: Score, most: int, to: Console) -> None:
     found = evaluation.differences(report, score)
     better = [each for each in found if each.chrf > 0]
     worse = [each for each in reversed(found) if each.chrf < 0]
-    for title, rows in (("nearer to the reference", better), ("farther from it", worse)):
+    for title, rows in (
+        (_("{name}: nearer to the reference than the base model in {n} rows"), better),
+        (_("{name}: farther from it than the base model in {n} rows"), worse),
+    ):
         if rows:
             to.print()
-            head = f"{clean(score.name)}: {title} than the base model in {len(rows)} rows"
-            to.print(Text(head, "bold"))
+            to.print(Text(title.format(name=clean(score.name), n=len(rows)), "bold"))
         for each in rows[:most]:
             to.print(_example(each))
 
@@ -125,9 +130,9 @@ def _example(each: Difference) -> Text:
     text = Text(f"  {clean(each.row.question)}")
     text.append(f"  chrF {each.chrf:+.1f}\n", style)
     for what, answer in (
-        ("reference", each.row.reference),
-        ("base", each.before),
-        ("adapter", each.after),
+        (_("reference"), each.row.reference),
+        (_("base"), each.before),
+        (_("adapter"), each.after),
     ):
         text.append(f"    {what:10}", "dim").append(f"{clean(answer)}\n")
     text.rstrip()

@@ -16,6 +16,9 @@ from farense_tui.engine import format as f
 from farense_tui.engine.text import clean
 from worker.protocol.errors import ExitCode, usage
 from worker.protocol.export import Part, Precision, Request
+from worker.protocol.language import gettext as _
+
+_PARTS = {"adapter": _("adapter"), "model": _("model")}
 
 
 def export(args: argparse.Namespace) -> int:
@@ -23,7 +26,7 @@ def export(args: argparse.Namespace) -> int:
     run = common.run(args)
     to = Path(args.to).expanduser().resolve()
     if (args.dequantize or args.requantize) and not args.fuse:
-        raise usage("--dequantize and --requantize say how to fuse", hint="Add --fuse.")
+        raise usage(_("--dequantize and --requantize say how to fuse"), hint=_("Add --fuse."))
     precision: Precision = (
         "float" if args.dequantize else "quantised" if args.requantize else "keep"
     )
@@ -43,9 +46,11 @@ def _export(asked: Request, *, overwrite: bool, as_json: bool) -> int:
     if as_json:
         print(msgspec.json.encode(made).decode())
         return ExitCode.DONE
-    print(f"{clean(made.run)} is exported to {clean(relative(Path(asked.to)))}")
+    folder = clean(relative(Path(asked.to)))
+    print(_("{run} is exported to {folder}").format(run=clean(made.run), folder=folder))
     for part in made.parts:
-        print(f"  {part.what:17} {clean(part.path):22} {f.size(part.bytes)}")
+        what = _PARTS.get(part.what, part.what)
+        print(f"  {what:17} {clean(part.path):22} {f.size(part.bytes)}")
         if part.verified:
             print(f"  {'':17} {_verified(part)}")
     for remark in made.remarks:
@@ -56,8 +61,13 @@ def _export(asked: Request, *, overwrite: bool, as_json: bool) -> int:
 def _verified(part: Part) -> str:
     found = part.verified
     assert found is not None
-    return (
-        f"loaded again: {found.answers_same} of {found.answers} answers and "
-        f"{found.tokens_same} of {found.tokens} tokens are the same, "
-        f"{found.kept:.2%} of the adapter's effect is there"
+    return _(
+        "loaded again: {same} of {answers} answers and {tokens_same} of {tokens} tokens are the "
+        "same, {kept:.2%} of the adapter's effect is there"
+    ).format(
+        same=found.answers_same,
+        answers=found.answers,
+        tokens_same=found.tokens_same,
+        tokens=found.tokens,
+        kept=found.kept,
     )

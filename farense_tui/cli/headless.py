@@ -12,13 +12,14 @@ from pathlib import Path
 from types import FrameType
 
 from farense_tui.engine import format as f
-from farense_tui.engine import supervisor
+from farense_tui.engine import supervisor, words
 from farense_tui.engine.eta import remaining_seconds
 from farense_tui.engine.state import RunState, reduce
 from farense_tui.engine.supervisor import Control, Worker
 from farense_tui.engine.tail import Tail
 from worker.protocol import events
 from worker.protocol.errors import ExitCode, FarenseError
+from worker.protocol.language import gettext as _
 from worker.protocol.profile import Config
 from worker.protocol.runfolder import RunFolder
 
@@ -83,7 +84,7 @@ def watch(folder: RunFolder) -> int:
     try:
         while True:
             alive = folder.is_alive()
-            for _, line, event in _new(tail):
+            for _at, line, event in _new(tail):
                 if event is not None:
                     state = reduce(state, event)
                 lines(line, event, state)
@@ -98,7 +99,7 @@ def _new(tail: Tail) -> list[tuple[int, bytes, events.AnyEvent | None]]:
     """Read what is new, each line with the offset at which it begins."""
     found = []
     while lines := tail.read_lines():
-        at = tail.offset - tail.pending - sum(len(line) + 1 for line, _ in lines)
+        at = tail.offset - tail.pending - sum(len(line) + 1 for line, _event in lines)
         for line, event in lines:
             found.append((at, line, event))
             at += len(line) + 1
@@ -108,10 +109,10 @@ def _new(tail: Tail) -> list[tuple[int, bytes, events.AnyEvent | None]]:
 def _interrupt(folder: RunFolder, times: int) -> None:
     """Say it on stderr: with --json, stdout is the events and nothing else."""
     if times == 1:
-        print("stopping: the step is finished and saved; once more kills", file=sys.stderr)
+        print(_("stopping: the step is finished and saved; once more kills"), file=sys.stderr)
         supervisor.send(folder, Control.STOP)
     else:
-        print("killed", file=sys.stderr)
+        print(_("killed"), file=sys.stderr)
         supervisor.kill(folder)
 
 
@@ -137,16 +138,17 @@ def tell_files(folder: RunFolder, code: int) -> None:
     run has ended as it has.
     """
     if code == ExitCode.DONE:
-        _say(f"adapter: {relative(folder.adapters)}")
+        _say(_("adapter: {path}").format(path=relative(folder.adapters)))
     if not folder.read_config().report.at_end:
         return
     command = [sys.executable, "-P", "-m", "farense_tui", "report", "--update", str(folder.path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     page = folder.path / "report.html"
     if done.returncode == ExitCode.DONE and page.is_file():
-        _say(f"report: {relative(page)}")
+        _say(_("report: {path}").format(path=relative(page)))
     elif done.returncode != ExitCode.REFUSED:  # refused: there was no step
-        print(f"there is no report: {done.stderr.strip()[-500:]}", file=sys.stderr)
+        why = done.stderr.strip()[-500:]
+        print(_("there is no report: {why}").format(why=why), file=sys.stderr)
 
 
 def _raw(line: bytes, _event: events.AnyEvent | None, _state: RunState) -> None:
@@ -176,31 +178,43 @@ class Lines:
             case events.Step() if self._due(event, state):
                 return self._step(event, state)
             case events.Validation():
-                best = "  best so far" if event.best else ""
-                return (
-                    f"validation at step {event.step}: loss {f.loss(event.loss)}, "
-                    f"perplexity {f.rate(event.perplexity)}{best}"
-                )
+                return self._validation(event)
             case events.Sample():
                 return f"  {event.prompt}\n  > {event.text}"
             case events.Checkpoint():
-                return f"checkpoint {event.path} ({f.size(event.bytes)})"
+                text = _("checkpoint {path} ({size})")
+                return text.format(path=event.path, size=f.size(event.bytes))
             case events.Notice():
-                return "\n  ".join(
-                    part for part in (f"{event.level}: {event.message}", event.hint) if part
-                )
+                said = f"{_LEVELS[event.level]}: {event.message}"
+                return "\n  ".join(part for part in (said, event.hint) if part)
             case events.RunStopped():
-                return f"{event.reason} after step {event.step}"
+                return _("{status} after step {step}").format(
+                    status=words.status(event.reason), step=event.step
+                )
         return ""
 
     def _started(self, event: events.RunStarted) -> str:
-        resumed = f", resumed after step {event.resumed_from_step}" * bool(event.resumed_from_step)
-        return (
-            f"run {event.run} on {event.device}: {event.train_examples} examples, "
-            f"{event.valid_examples} for validation, {event.total_steps} steps, "
-            f"{f.count(event.trainable_parameters)} of {f.count(event.total_parameters)} "
-            f"parameters trained{resumed}"
+        text = _(
+            "run {run} on {device}: {train} examples, {valid} for validation, {steps} steps, "
+            "{trainable} of {total} parameters trained"
+        ).format(
+            run=event.run,
+            device=event.device,
+            train=event.train_examples,
+            valid=event.valid_examples,
+            steps=event.total_steps,
+            trainable=f.count(event.trainable_parameters),
+            total=f.count(event.total_parameters),
         )
+        if event.resumed_from_step:
+            text += ", " + _("resumed after step {step}").format(step=event.resumed_from_step)
+        return text
+
+    def _validation(self, event: events.Validation) -> str:
+        text = _("validation at step {step}: loss {loss}, perplexity {perplexity}").format(
+            step=event.step, loss=f.loss(event.loss), perplexity=f.rate(event.perplexity)
+        )
+        return text + ("  " + _("best so far") if event.best else "")
 
     def _due(self, event: events.Step, state: RunState) -> bool:
         every = self._config.report.log_every
@@ -208,23 +222,30 @@ class Lines:
 
     def _step(self, event: events.Step, state: RunState) -> str:
         left = remaining_seconds(state, self._config.report.eval_every)
-        width = len(str(state.total_steps))
-        return (
-            f"step {event.step:{width}}/{state.total_steps}  epoch {event.epoch:.2f}  "
-            f"loss {f.loss(event.loss)}  lr {f.rate(event.learning_rate)}  "
-            f"{f.count(event.tokens_per_second)} tokens/s  {f.duration(left)} left"
+        return _(
+            "step {step}/{total}  epoch {epoch:.2f}  loss {loss}  lr {rate}  {speed} tokens/s  "
+            "{left} left"
+        ).format(
+            step=f"{event.step:{len(str(state.total_steps))}}",
+            total=state.total_steps,
+            epoch=event.epoch,
+            loss=f.loss(event.loss),
+            rate=f.rate(event.learning_rate),
+            speed=f.count(event.tokens_per_second),
+            left=f.duration(left),
         )
 
 
 _PHASES = {
-    "downloading": "downloading the model",
-    "loading_model": "loading the model",
-    "precomputing": "computing the frozen layers once",
-    "tokenizing": "reading the data",
-    "validating": "validating",
-    "paused": "paused",
-    "stopping": "stopping",
+    "downloading": _("downloading the model"),
+    "loading_model": _("loading the model"),
+    "precomputing": _("computing the frozen layers once"),
+    "tokenizing": _("reading the data"),
+    "validating": _("validating"),
+    "paused": _("paused"),
+    "stopping": _("stopping"),
 }
+_LEVELS = {"info": _("info"), "warning": _("warning"), "error": _("error")}
 
 
 def clean(text: str) -> str:

@@ -9,8 +9,9 @@ import msgspec
 
 from farense_tui.cli import common
 from farense_tui.engine import format as f
-from farense_tui.engine import hardware, profiles, runs
+from farense_tui.engine import hardware, profiles, runs, words
 from worker.protocol.errors import ExitCode
+from worker.protocol.language import gettext as _
 
 
 def list_runs(args: argparse.Namespace) -> int:
@@ -20,15 +21,23 @@ def list_runs(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps([_run_values(summary) for summary in summaries], indent=2))
     elif not summaries:
-        print(f"no runs in {folder}")
-    for summary in [] if args.json else summaries:
-        state = summary.state
-        best = f.loss(state.best.loss if state.best else None)
-        print(
-            f"{summary.folder.name:24} {summary.status:10} step {state.step}/{state.total_steps}"
-            f"  loss {f.loss(state.loss.last)}  best validation {best}"
-        )
+        print(_("no runs in {folder}").format(folder=folder))
+    else:
+        width = max(10, *(len(words.status(summary.status)) for summary in summaries))
+        for summary in summaries:
+            print(_run_line(summary, width))
     return ExitCode.DONE
+
+
+def _run_line(summary: runs.RunSummary, width: int) -> str:
+    state, status = summary.state, words.status(summary.status)
+    text = _("step {step}/{total}  loss {loss}  best validation {best}").format(
+        step=state.step,
+        total=state.total_steps,
+        loss=f.loss(state.loss.last),
+        best=f.loss(state.best.loss if state.best else None),
+    )
+    return f"{summary.folder.name:24} {status:{width}} {text}"
 
 
 def list_profiles(args: argparse.Namespace) -> int:
@@ -41,15 +50,18 @@ def list_profiles(args: argparse.Namespace) -> int:
     for each in found:
         mark = "*" if each.name == chosen else " "
         if each.profile is None:
-            print(f"{mark} {each.name:12} has faults: {each.fault}")
+            print(f"{mark} {each.name:12} {_('has faults: {what}').format(what=each.fault)}")
             continue
         profile = each.profile
-        print(
-            f"{mark} {each.name:12} {profile.profile.title:12} {profile.model.repo}, "
-            f"{profile.train.batch_size} x {profile.train.grad_accumulation} examples a step, "
-            f"{profile.train.max_seq_length} tokens, rank {profile.lora.rank}"
+        size = _("{size} x {times} examples a step, {tokens} tokens, rank {rank}").format(
+            size=profile.train.batch_size,
+            times=profile.train.grad_accumulation,
+            tokens=profile.train.max_seq_length,
+            rank=profile.lora.rank,
         )
-    print("* fits this machine; --profile NAME takes another one")
+        title = profile.profile.title
+        print(f"{mark} {each.name:12} {title:12} {profile.model.repo}, {size}")
+    print(_("* fits this machine; --profile NAME takes another one"))
     return ExitCode.DONE
 
 

@@ -20,6 +20,7 @@ from farense_tui.engine import model_list, models, task
 from farense_tui.engine.text import clean
 from worker.protocol.download import Downloaded, Request
 from worker.protocol.errors import ExitCode, refused
+from worker.protocol.language import gettext as _
 
 
 def list_models(args: argparse.Namespace) -> int:
@@ -29,8 +30,9 @@ def list_models(args: argparse.Namespace) -> int:
         print(json.dumps([asdict(each) for each in found], indent=2, default=str))
         return ExitCode.DONE
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for at, head in enumerate(("model", "size", "kind", "layers", "vocabulary", "weights", "")):
-        right = head in ("size", "layers", "vocabulary")
+    heads = (_("model"), _("size"), _("kind"), _("layers"), _("vocabulary"), _("weights"), "")
+    for at, head in enumerate(heads):
+        right = at in (1, 3, 4)
         table.add_column(
             head, justify="right" if right else "left", header_style="dim", no_wrap=at > 0
         )
@@ -42,7 +44,7 @@ def list_models(args: argparse.Namespace) -> int:
             str(each.layers or f.UNKNOWN),
             str(each.vocabulary or f.UNKNOWN),
             Text(clean(each.weights) or f.UNKNOWN),
-            Text("" if each.whole else "not whole: models download goes on", "yellow"),
+            Text("" if each.whole else _("not whole: models download goes on"), "yellow"),
         )
     console().print(table)
     return ExitCode.DONE
@@ -53,8 +55,8 @@ def download(args: argparse.Namespace) -> int:
     repo = args.repo
     if models.locate(repo).state == "missing" or Path(repo).is_dir():
         raise refused(
-            f"{repo!r} is no repository",
-            hint="It is the name of one on the hub: owner/name.",
+            _("{name!r} is no repository").format(name=repo),
+            hint=_("It is the name of one on the hub: owner/name."),
             kind="model",
         )
     line = ProgressLine(sys.stderr)
@@ -62,13 +64,13 @@ def download(args: argparse.Namespace) -> int:
         made = task.result_of("download", Request(repo, args.revision), Downloaded, line.show)
     except KeyboardInterrupt:
         line.clear()
-        print("broken off; the same again continues it", file=sys.stderr)
+        print(_("broken off; the same again continues it"), file=sys.stderr)
         return ExitCode.STOPPED
     finally:
         line.clear()
     if args.json:
         print(msgspec.json.encode(made).decode())
     else:
-        print(f"{clean(made.repo)} is here, {f.size(made.bytes)}")
+        print(_("{repo} is here, {size}").format(repo=clean(made.repo), size=f.size(made.bytes)))
         print(f"  {clean(relative(Path(made.path)))}")
     return ExitCode.DONE

@@ -10,6 +10,7 @@ from farense_tui.cli import common, headless
 from farense_tui.engine import runs, supervisor
 from farense_tui.engine.several import group
 from worker.protocol.errors import ExitCode, FarenseError, refused
+from worker.protocol.language import gettext as _
 from worker.protocol.profile import Profile
 from worker.protocol.runfolder import RunFolder
 
@@ -64,7 +65,8 @@ def _start(run: RunFolder, args: argparse.Namespace) -> int:
         return code
     # The data and the model are found to be right before the model is loaded.
     code = headless.follow(worker, interrupts, as_json=False, start=start, until=headless.accepted)
-    print(f"{run.name} goes on in the background: farense-tui attach {run.name}")
+    text = _("{name} goes on in the background: farense-tui attach {name}")
+    print(text.format(name=run.name))
     return code
 
 
@@ -73,9 +75,9 @@ def _check_trust(profile: Profile, args: argparse.Namespace) -> None:
     wished = any(each.partition("=")[0].strip() == "model.trust_remote_code" for each in args.set)
     if profile.model.trust_remote_code and not wished:
         raise refused(
-            f"the profile lets {profile.model.repo} run its own Python code",
-            "model.trust_remote_code is on: the code could do whatever you may do.",
-            "--set model.trust_remote_code=true says that you trust it, =false leaves it out.",
+            _("the profile lets {repo} run its own Python code").format(repo=profile.model.repo),
+            _("model.trust_remote_code is on: the code could do whatever you may do."),
+            _("--set model.trust_remote_code=true says that you trust it, =false leaves it out."),
             kind="trust",
         )
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 
 from farense_tui.cli import common
-from farense_tui.engine import runs, supervisor
+from farense_tui.engine import runs, supervisor, words
 from farense_tui.engine.supervisor import Control
 from worker.protocol.errors import ExitCode, usage
+from worker.protocol.language import gettext as _
 from worker.protocol.runfolder import RunFolder
 
 
@@ -33,22 +34,26 @@ def stop(args: argparse.Namespace) -> int:
     told = supervisor.kill(run) if args.now else supervisor.send(run, Control.STOP)
     if not told:
         raise supervisor.not_running(run)
-    print(f"{run.name}: {'killed' if args.now else 'finishing the step and saving'}", flush=True)
+    asked = _("killed") if args.now else _("finishing the step and saving")
+    print(f"{run.name}: {asked}", flush=True)
     try:
         while not supervisor.wait_until_gone(run, 1.0):
             pass
     except KeyboardInterrupt:
         return ExitCode.STOPPED
     summary = runs.summarise(run)
-    print(f"{run.name}: {summary.status} after step {summary.state.step}")
+    ended = _("{status} after step {step}").format(
+        status=words.status(summary.status), step=summary.state.step
+    )
+    print(f"{run.name}: {ended}")
     return ExitCode.DONE
 
 
 def _screen(args: argparse.Namespace, run: RunFolder | None) -> int:
     if not common.terminal():
         raise usage(
-            "there is no terminal to open the app in",
-            hint="farense-tui train starts a run without a screen; --help lists the commands.",
+            _("there is no terminal to open the app in"),
+            hint=_("farense-tui train starts a run without a screen; --help lists the commands."),
         )
     from farense_tui.app import run_app
 

@@ -29,6 +29,7 @@ from worker.protocol.language import mark, ngettext
 from worker.protocol.profile import Profile
 
 Level = Literal["ok", "warn", "fail"]
+LEVELS: dict[Level, str] = {"ok": _("ok"), "warn": _("warn"), "fail": _("fail")}
 
 _LEAST_PYTHON = (3, 11)
 _LEAST_COLUMNS, _LEAST_ROWS = 80, 24
@@ -40,7 +41,7 @@ _AGAIN = _("Install farense-tui again.")
 class Check:
     """One line: what was looked at, how it is, what was found, and what to do about it.
 
-    `name` and `level` are English; who shows them calls `gettext`.
+    `name` and `level` are English: who shows them calls `gettext` and takes LEVELS.
     """
 
     name: str

@@ -15,7 +15,7 @@ from farense_tui.engine.memory_model import Fit, MicroBatch, Parts
 from farense_tui.engine.shape import Shape
 from farense_tui.engine.workload import Workload
 from worker.protocol.estimation import Probed, Rows
-from worker.protocol.language import gettext as _
+from worker.protocol.language import mark
 from worker.protocol.profile import Profile
 
 GIB = 1 << 30
@@ -59,7 +59,7 @@ class Forecast:
 
     parts: at the peak of a training step, which batch gives the peak. precompute: peak of the pass
     that stores the trunk, 0 without one. trunk_disk: what it stores. cache: freed buffers that MLX
-    may keep on top.
+    may keep on top. speed_from: English; who shows it calls `gettext`.
     """
 
     verdict: Verdict
@@ -276,7 +276,7 @@ def _speed(
     """Floating-point operations a second, and where that is from."""
     if measured and measured.probed.seconds > 0:
         made = workload.flops(shape, profile, measured.batch, cached=measured.cached)
-        return made / measured.probed.seconds, _("measured")
+        return made / measured.probed.seconds, mark("measured")
     return published(place.chip)
 
 
@@ -295,4 +295,4 @@ def published(chip: str) -> tuple[float | None, str]:
     name = chip.removeprefix("Apple ").strip()
     if name not in _CHIPS:
         return None, ""
-    return _CHIPS[name] * 1e12 * _SHARE, _("from published runs on an M1 Max")
+    return _CHIPS[name] * 1e12 * _SHARE, mark("from published runs on an M1 Max")

@@ -39,7 +39,7 @@ _VERDICTS = {
     "will not fit": _("will not fit"),  # not translated: the key
     "unknown": _("unknown"),
 }
-_UNITS = {"examples": _("examples"), "bytes": _("bytes"), "tokens": _("tokens")}
+_UNITS = {"examples": _("examples"), "rows": _("rows"), "bytes": _("bytes")}
 
 
 def status(name: str) -> str:

@@ -43,7 +43,7 @@ class CheckLine(Horizontal):
     def compose(self) -> ComposeResult:
         """Sign and name on the left, what was found on the right."""
         sign, word, colour = SIGNS[self.check.level]
-        left = ((f"{sign} {word:5}", f"{colour} bold"), (self.check.name, "bold"))
+        left = ((f"{sign} {word:5}", f"{colour} bold"), (_(self.check.name), "bold"))
         lines = [Content(clean(from_here(self.check.found)))]
         if self.check.remedy:
             lines.append(Content.styled(clean(self.check.remedy), "$text-muted"))

@@ -58,7 +58,7 @@ def time(made: Estimate) -> Content | None:
     told = f.duration(found.run_seconds)
     if not found.known_lengths:
         told = _("up to {duration}").format(duration=told)
-    return Content.assemble(told, (f"  {found.speed_from}", "$text-muted"))
+    return Content.assemble(told, (f"  {_(found.speed_from)}", "$text-muted"))
 
 
 def remedy(made: Estimate, between: str) -> Content | None:

@@ -48,7 +48,7 @@ def bash(words: list[str], env: dict[str, str], cwd: Path) -> list[str]:
 @pytest.mark.parametrize(
     ("typed", "offered"),
     [
-        ("tra", ["train"]),
+        ("trai", ["train"]),
         ("data ''", ["check"]),
         ("train --de", ["--detach"]),
         ("train --backend ri", ["ring"]),
@@ -77,7 +77,7 @@ def test_what_stands_in_a_name_is_not_run(shell: dict[str, str], tmp_path: Path)
 @pytest.mark.parametrize(
     ("typed", "offered"),
     [
-        ("tra", {"train"}),
+        ("trai", {"train"}),
         ("train --profile de", {"demo"}),
         ("resume club", {"club-1", "club-2"}),
         ("train --set train.ep", {"train.epochs="}),

@@ -26,7 +26,7 @@ def choose(arguments: Sequence[str]) -> None:
     """Take the value of `--lang`, wherever it stands; the command line checks it later."""
     for at, argument in enumerate(arguments):
         name, sign, value = argument.partition("=")
-        if name == "--lang":
+        if name.startswith("--l") and "--lang".startswith(name):  # argparse takes --la as well
             os.environ[_VARIABLE] = value if sign else "".join(arguments[at + 1 : at + 2])
 
 

@@ -8,21 +8,19 @@ from __future__ import annotations
 from farense_tui import __version__
 from farense_tui.cli.parser import after, before, running, shared, shell, trying
 from farense_tui.cli.parser.program import Program
+from worker.protocol.language import gettext as _
 
 
 def build() -> Program:
     """Give the parser. `command` of what it parses is `module:function` in farense_tui/cli."""
     program = Program(
         prog="farense-tui",
-        description="Start, watch and steer LoRA fine-tuning with Apple's MLX. "
-        "Without a command it opens the app.",
-        epilog=(
-            "examples:\n"
-            "  farense-tui                          open the app\n"
-            "  farense-tui doctor                   is all here that a run needs?\n"
-            "  farense-tui train --profile demo     train the small model that comes along\n"
-            "  farense-tui COMMAND --help           what a command takes\n"
-            "\n"
+        description=_(
+            "Start, watch and steer LoRA fine-tuning with Apple's MLX. "
+            "Without a command it opens the app."
+        ),
+        epilog=f"{_('examples:')}\n{_examples()}\n\n"
+        + _(
             "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused before the start, "
             "130 stopped by the user."
         ),
@@ -31,7 +29,7 @@ def build() -> Program:
         "--version",
         action="version",
         version=f"farense-tui {__version__}",
-        help="print the version",
+        help=_("print the version"),
     )
     shared.add_common(program)
     program.set_defaults(command="watching:app")
@@ -39,3 +37,14 @@ def build() -> Program:
     for group in (before, running, after, trying, shell):
         group.add(program)
     return program
+
+
+def _examples() -> str:
+    told = {
+        "": _("open the app"),
+        "doctor": _("is all here that a run needs?"),
+        "train --profile demo": _("train the small model that comes along"),  # not translated
+        _("COMMAND --help"): _("what a command takes"),
+    }
+    width = max(map(len, told)) + 5
+    return "\n".join(f"  farense-tui {words:{width}}{what}" for words, what in told.items())

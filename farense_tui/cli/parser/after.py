@@ -8,11 +8,12 @@ import contextlib
 from farense_tui.cli.parser import shared
 from farense_tui.cli.parser.program import Program
 from worker.protocol.dataset import SPLITS
+from worker.protocol.language import gettext as _
 
 
 def add(program: Program) -> None:
     """Add them."""
-    program.group("after a run")
+    program.group(_("after a run"))
     _ask(program)
     _evaluate(program)
     _report(program)
@@ -24,32 +25,35 @@ def _ask(program: Program) -> None:
     command = program.add(
         "ask",
         "ask:ask",
-        "answer with the base model and with each adapter",
-        about="Without a RUN the base model answers alone.",
+        _("answer with the base model and with each adapter"),
+        about=_("Without a RUN the base model answers alone."),
         examples=(
             'farense-tui ask demo-1 "Quem marcou na final de 1990?"',
             'farense-tui ask demo-1 demo-2 "Quem marcou na final de 1990?" --temperature 0.7',
             'farense-tui ask --model embedded "Quem marcou na final de 1990?"',
         ),
     )
-    command.usage = "%(prog)s [OPTIONS] [RUN ...] QUESTION"
+    command.usage = "%(prog)s " + _("[OPTIONS] [RUN ...] QUESTION")
     command.add_argument(
-        "words", nargs="+", metavar="[RUN ...] QUESTION", help="whom to ask, and at the end what"
+        "words",
+        nargs="+",
+        metavar=_("[RUN ...] QUESTION"),
+        help=_("whom to ask, and at the end what"),
     )
-    shared.add_profile(command, default="demo; whose model answers without a RUN")
+    shared.add_profile(command, default=_("demo; whose model answers without a RUN"))
     shared.add_model(command)
     command.add_argument(
-        "--max-tokens", type=int, default=100, metavar="N", help="of an answer; default 100"
+        "--max-tokens", type=int, default=100, metavar="N", help=_("of an answer; default 100")
     )
     command.add_argument(
         "--temperature",
         type=_temperature,
         default=0.0,
         metavar="T",
-        help="0 to 5; default 0: no chance in it",
+        help=_("0 to 5; default 0: no chance in it"),
     )
     command.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="of what is drawn; default 0"
+        "--seed", type=int, default=0, metavar="N", help=_("of what is drawn; default 0")
     )
 
 
@@ -57,47 +61,53 @@ def _evaluate(program: Program) -> None:
     command = program.add(
         "evaluate",
         "evaluate:evaluate",
-        "measure adapters and base models on the test set",
-        about="Loss, perplexity, exact match, token F1 and chrF, in one table, with the answers "
-        "that changed most.",
+        _("measure adapters and base models on the test set"),
+        about=_(
+            "Loss, perplexity, exact match, token F1 and chrF, in one table, with the answers "
+            "that changed most."
+        ),
         examples=(
             "farense-tui evaluate demo-1",
             "farense-tui evaluate demo-1 demo-2 --rows 100 --json",
         ),
     )
-    command.add_argument("runs", nargs="+", metavar="RUN", help="names of runs, or their folders")
     command.add_argument(
-        "--data", metavar="DIR", help="another data set; default: what the runs were trained on"
+        "runs", nargs="+", metavar=_("RUN"), help=_("names of runs, or their folders")
     )
     command.add_argument(
-        "--split", choices=SPLITS, default="test", help="which part of it; default: test"
+        "--data",
+        metavar=_("DIR"),
+        help=_("another data set; default: what the runs were trained on"),
+    )
+    command.add_argument(
+        "--split", choices=SPLITS, default="test", help=_("which part of it; default: test")
     )
     for name, default, help_ in (
-        ("--rows", 0, "at most so many, drawn by lot; default: all"),
-        ("--max-tokens", 0, "of an answer; default: 1.5 times the longest reference"),
-        ("--examples", 3, "rows to show of each adapter; default 3"),
+        ("--rows", 0, _("at most so many, drawn by lot; default: all")),
+        ("--max-tokens", 0, _("of an answer; default: 1.5 times the longest reference")),
+        ("--examples", 3, _("rows to show of each adapter; default 3")),
     ):
         command.add_argument(name, type=int, default=default, metavar="N", help=help_)
-    shared.add_json(command, "print JSON, with every answer")
+    shared.add_json(command, _("print JSON, with every answer"))
 
 
 def _report(program: Program) -> None:
     command = program.add(
         "report",
         "report:report",
-        "write a run's plots, metrics and report.html",
+        _("write a run's plots, metrics and report.html"),
         examples=("farense-tui report demo-1",),
     )
     shared.add_run(command)
-    command.add_argument("--update", action="store_true", help="only if there is something new")
+    command.add_argument("--update", action="store_true", help=_("only if there is something new"))
 
 
 def _export(program: Program) -> None:
     command = program.add(
         "export",
         "export:export",
-        "write the adapter or the fused model for use elsewhere",
-        about="What is written is loaded again and compared with the run's answers.",
+        _("write the adapter or the fused model for use elsewhere"),
+        about=_("What is written is loaded again and compared with the run's answers."),
         examples=(
             "farense-tui export demo-1 --to club-adapter",
             "farense-tui export demo-1 --to club --fuse --dequantize",
@@ -105,17 +115,19 @@ def _export(program: Program) -> None:
         ),
     )
     shared.add_run(command)
-    command.add_argument("--to", metavar="DIR", required=True, help="a new folder")
+    command.add_argument("--to", metavar=_("DIR"), required=True, help=_("a new folder"))
     command.add_argument(
-        "--fuse", action="store_true", help="write the model with the adapter in it"
+        "--fuse", action="store_true", help=_("write the model with the adapter in it")
     )
     how = command.add_mutually_exclusive_group()
-    how.add_argument("--dequantize", action="store_true", help="with --fuse: all layers as floats")
     how.add_argument(
-        "--requantize", action="store_true", help="with --fuse: all layers quantised, as before"
+        "--dequantize", action="store_true", help=_("with --fuse: all layers as floats")
     )
-    how.add_argument("--gguf", action="store_true", help="write a GGUF file too, in float16")
-    command.add_argument("--overwrite", action="store_true", help="replace an earlier export")
+    how.add_argument(
+        "--requantize", action="store_true", help=_("with --fuse: all layers quantised, as before")
+    )
+    how.add_argument("--gguf", action="store_true", help=_("write a GGUF file too, in float16"))
+    command.add_argument("--overwrite", action="store_true", help=_("replace an earlier export"))
     shared.add_json(command)
 
 
@@ -123,10 +135,12 @@ def _track(program: Program) -> None:
     command = program.add(
         "track",
         "track:track",
-        "write a run's figures for TensorBoard or Weights & Biases",
-        about="Each comes with an extra: farense-tui[tensorboard], farense-tui[wandb]. wandb's run "
-        "stays on the disk until 'wandb sync' takes it. The setting report.trackers does it "
-        "while a run trains.",
+        _("write a run's figures for TensorBoard or Weights & Biases"),
+        about=_(
+            "Each comes with an extra: farense-tui[tensorboard], farense-tui[wandb]. wandb's run "
+            "stays on the disk until 'wandb sync' takes it. The setting report.trackers does it "
+            "while a run trains."
+        ),
         examples=(
             "farense-tui track demo-1 --to tensorboard",
             "farense-tui track demo-1 --to wandb --follow",
@@ -134,13 +148,13 @@ def _track(program: Program) -> None:
     )
     shared.add_run(command)
     command.add_argument(
-        "--to", choices=("tensorboard", "wandb"), required=True, help="which of them"
+        "--to", choices=("tensorboard", "wandb"), required=True, help=_("which of them")
     )
-    command.add_argument("--follow", action="store_true", help="go on until the run has ended")
+    command.add_argument("--follow", action="store_true", help=_("go on until the run has ended"))
 
 
 def _temperature(text: str) -> float:
     with contextlib.suppress(ValueError):
         if 0 <= float(text) <= 5:
             return float(text)
-    raise argparse.ArgumentTypeError("it is a number from 0 to 5")
+    raise argparse.ArgumentTypeError(_("it is a number from 0 to 5"))

@@ -6,11 +6,12 @@ from pathlib import Path
 
 from farense_tui.cli.parser import shared
 from farense_tui.cli.parser.program import Command, Program
+from worker.protocol.language import gettext as _
 
 
 def add(program: Program) -> None:
     """Add them."""
-    program.group("before a run")
+    program.group(_("before a run"))
     _doctor(program)
     _models(program)
     _profiles(program)
@@ -23,9 +24,11 @@ def _doctor(program: Program) -> None:
     command = program.add(
         "doctor",
         "doctor:doctor",
-        "look at the machine, MLX, model, data, disk and power",
-        about="Each line is ok, warn or fail, with what to do about it. "
-        "Exit code 3: a run could not start.",
+        _("look at the machine, MLX, model, data, disk and power"),
+        about=_(
+            "Each line is ok, warn or fail, with what to do about it. "
+            "Exit code 3: a run could not start."
+        ),
         examples=("farense-tui doctor", "farense-tui doctor --profile m1-16gb --json"),
     )
     shared.add_profile(command)
@@ -39,31 +42,33 @@ def _models(program: Program) -> None:
     listing = program.add(
         "models",
         "models:list_models",
-        "list the models on this machine, or download one",
-        about="It lists the embedded one, what is in Hugging Face's cache and what lies in "
-        "local folders.",
+        _("list the models on this machine, or download one"),
+        about=_(
+            "It lists the embedded one, what is in Hugging Face's cache and what lies in "
+            "local folders."
+        ),
         examples=(
             "farense-tui models",
             "farense-tui models download mlx-community/Qwen3-0.6B-4bit",
         ),
     )
     shared.add_json(listing)
-    below = listing.add_subparsers(title="commands", metavar="COMMAND", parser_class=Command)
-    listing.usage = "%(prog)s [OPTIONS] [COMMAND ...]"
+    below = listing.add_subparsers(title=_("commands"), metavar=_("COMMAND"), parser_class=Command)
+    listing.usage = "%(prog)s " + _("[OPTIONS] [COMMAND ...]")
     download = program.add(
         "download",
         "models:download",
-        "bring a model into Hugging Face's cache, or go on with it",
-        about="Ctrl-C leaves it to be continued.",
+        _("bring a model into Hugging Face's cache, or go on with it"),
+        about=_("Ctrl-C leaves it to be continued."),
         examples=("farense-tui models download mlx-community/Qwen3-0.6B-4bit",),
         below=below,
     )
-    download.add_argument("repo", metavar="REPO", help="the repository, owner/name")
+    download.add_argument("repo", metavar=_("REPO"), help=_("the repository, owner/name"))
     download.add_argument(
         "--revision",
         default="",
         metavar="R",
-        help="branch, tag or commit; default: the main branch",
+        help=_("branch, tag or commit; default: the main branch"),
     )
     shared.add_json(download)
 
@@ -72,7 +77,7 @@ def _profiles(program: Program) -> None:
     command = program.add(
         "profiles",
         "listing:list_profiles",
-        "list the profiles and mark the one that fits this machine",
+        _("list the profiles and mark the one that fits this machine"),
         examples=("farense-tui profiles",),
     )
     shared.add_json(command)
@@ -82,43 +87,45 @@ def _import(program: Program) -> None:
     command = program.add(
         "import",
         "data:import_config",
-        "make a profile of an mlx_lm.lora configuration",
-        about="It tells what became of each key.",
+        _("make a profile of an mlx_lm.lora configuration"),
+        about=_("It tells what became of each key."),
         examples=("farense-tui import lora_config.yaml --name mine",),
     )
     command.add_argument(
-        "config", type=Path, metavar="CONFIG.yaml", help="what you gave to mlx_lm.lora --config"
+        "config", type=Path, metavar="CONFIG.yaml", help=_("what you gave to mlx_lm.lora --config")
     )
-    command.add_argument("--name", metavar="NAME", help="of the profile; default: the file's")
+    command.add_argument("--name", metavar=_("NAME"), help=_("of the profile; default: the file's"))
     command.add_argument(
-        "--to", type=Path, metavar="DIR", help="where to write it; default: ./profiles"
+        "--to", type=Path, metavar=_("DIR"), help=_("where to write it; default: ./profiles")
     )
 
 
 def _data(program: Program) -> None:
     command = program.add(
-        "data", "data:check", "look through a data set", examples=("farense-tui data check DIR",)
+        "data", "data:check", _("look through a data set"), examples=("farense-tui data check DIR",)
     )
     below = command.add_subparsers(
-        title="commands", metavar="COMMAND", required=True, parser_class=Command
+        title=_("commands"), metavar=_("COMMAND"), required=True, parser_class=Command
     )
     checking = program.add(
         "check",
         "data:check",
-        "show what is trained on: labels, lengths, duplicates, faults",
-        about="Exit code 3: the data cannot be trained on.",
+        _("show what is trained on: labels, lengths, duplicates, faults"),
+        about=_("Exit code 3: the data cannot be trained on."),
         examples=(
             "farense-tui data check embedded --profile demo",
             "farense-tui data check ~/club --rows 10 --set train.max_seq_length=512",
         ),
         below=below,
     )
-    checking.add_argument("data", metavar="DIR", help="folder with train.jsonl, or 'embedded'")
+    checking.add_argument(
+        "data", metavar=_("DIR"), help=_("folder with train.jsonl, or 'embedded'")
+    )
     shared.add_profile(checking)
     shared.add_model(checking)
     shared.add_set(checking)
     checking.add_argument(
-        "--rows", type=int, default=3, metavar="N", help="examples to show; default 3"
+        "--rows", type=int, default=3, metavar="N", help=_("examples to show; default 3")
     )
     shared.add_json(checking)
 
@@ -127,15 +134,15 @@ def _estimate(program: Program) -> None:
     command = program.add(
         "estimate",
         "estimate:estimate",
-        "tell what a run will take, before it starts",
-        about="Memory, disk, steps and time, and what would make it fit.",
+        _("tell what a run will take, before it starts"),
+        about=_("Memory, disk, steps and time, and what would make it fit."),
         examples=(
             "farense-tui estimate",
             "farense-tui estimate --profile m1-32gb --memory 16",
             "farense-tui estimate --profile demo --probe",
         ),
     )
-    shared.add_profile(command, default="all of them, in a table")
+    shared.add_profile(command, default=_("all of them, in a table"))
     shared.add_model(command)
     shared.add_data(command)
     shared.add_set(command)
@@ -144,7 +151,7 @@ def _estimate(program: Program) -> None:
         type=int,
         default=0,
         metavar="GB",
-        help="judge for a Mac with so much memory; default: this machine",
+        help=_("judge for a Mac with so much memory; default: this machine"),
     )
-    command.add_argument("--probe", action="store_true", help="take one real step, to be exact")
+    command.add_argument("--probe", action="store_true", help=_("take one real step, to be exact"))
     shared.add_json(command)

@@ -7,6 +7,37 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from worker.protocol.language import gettext as _
+from worker.protocol.language import mark, ngettext
+
+# argparse would ask for its words in the locale's language; ours may be another one.
+argparse._ = _  # type: ignore[attr-defined]
+argparse.ngettext = ngettext  # type: ignore[attr-defined]
+# What a user can get to see of them, in Python 3.11 to 3.14.
+ARGPARSE = (
+    mark("usage: "),
+    mark("positional arguments"),
+    mark("options"),
+    mark("show this help message and exit"),
+    mark("show program's version number and exit"),
+    mark("%(heading)s:"),
+    mark("%(prog)s: error: %(message)s\n"),
+    mark("argument %(argument_name)s: %(message)s"),
+    mark("unrecognized arguments: %s"),
+    mark("the following arguments are required: %s"),
+    mark("one of the arguments %s is required"),
+    mark("not allowed with argument %s"),
+    mark("ambiguous option: %(option)s could match %(matches)s"),
+    mark("invalid choice: %(value)r (choose from %(choices)s)"),
+    mark("invalid %(type)s value: %(value)r"),
+    mark("ignored explicit argument %r"),
+    mark("unknown parser %(parser_name)r (choices: %(choices)s)"),
+    mark("expected one argument"),
+    mark("expected at most one argument"),
+    mark("expected at least one argument"),
+    ngettext("expected %s argument", "expected %s arguments", 1),
+)
+
 
 class Layout(argparse.HelpFormatter):
     """Wraps paragraphs, but leaves those that have lines of their own as they are."""
@@ -42,8 +73,8 @@ class Program(argparse.ArgumentParser):
         """Begin without commands."""
         super().__init__(prog=prog, description=description, epilog=epilog, formatter_class=Layout)
         self.groups: list[Group] = []
-        self.commands = self.add_subparsers(metavar="COMMAND", parser_class=Command)
-        self.usage = "%(prog)s [OPTIONS] [COMMAND ...]"
+        self.commands = self.add_subparsers(metavar=_("COMMAND"), parser_class=Command)
+        self.usage = "%(prog)s " + _("[OPTIONS] [COMMAND ...]")
         self.common: list[Command] = []
 
     def group(self, title: str) -> None:
@@ -70,7 +101,7 @@ class Program(argparse.ArgumentParser):
             name,
             help=help_,
             description=f"{help_[0].upper()}{help_[1:]}.{f' {about}' if about else ''}",
-            epilog="\n".join(["examples:", *(f"  {each}" for each in examples)]),
+            epilog="\n".join([_("examples:"), *(f"  {each}" for each in examples)]),
             formatter_class=Layout,
             parents=self.common,
         )
@@ -89,7 +120,7 @@ class Program(argparse.ArgumentParser):
             formatter.start_section(group.title)
             formatter.add_arguments(group.commands)
             formatter.end_section()
-        formatter.start_section("options")
+        formatter.start_section(_("options"))
         formatter.add_arguments([each for each in self._actions if each.option_strings])
         formatter.end_section()
         formatter.add_text(self.epilog)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 
 from farense_tui.cli.parser.program import Command
+from worker.protocol import language
 from worker.protocol.hosts import BACKENDS
+from worker.protocol.language import gettext as _
 
 
 def common() -> Command:
@@ -20,34 +22,53 @@ def add_common(parser: argparse.ArgumentParser, default: object = None) -> None:
     """Add them; `default` stands for what is not given."""
     parser.add_argument(
         "--runs-dir",
-        metavar="DIR",
+        metavar=_("DIR"),
         default=default,
-        help="where runs are kept; default: $FARENSE_RUNS, else ./checkpoints",
+        help=_("where runs are kept; default: $FARENSE_RUNS, else ./checkpoints"),
     )
     parser.add_argument(
         "--ascii",
         action="store_true",
         default=default or False,
-        help="draw with ASCII alone, as FARENSE_ASCII=1 does",
+        help=_("draw with ASCII alone, as FARENSE_ASCII=1 does"),
+    )
+    parser.add_argument(
+        "--lang",
+        type=_language,
+        metavar="L",
+        default=default,
+        help=_("speak English (en) or Portuguese (pt); default: $FARENSE_LANG, else the locale's"),
+    )
+
+
+def _language(text: str) -> str:
+    """Check what farense_tui/__main__.py has taken before anything was said."""
+    if found := language.known(text):
+        return found
+    known = ", ".join(f"{code} ({name})" for code, name in language.LANGUAGES.items())
+    raise argparse.ArgumentTypeError(
+        _("{given!r} is no language known here; there are {known}").format(given=text, known=known)
     )
 
 
 def add_run(parser: argparse.ArgumentParser) -> None:
     """RUN."""
-    parser.add_argument("run", metavar="RUN", help="name of a run, or its folder")
+    parser.add_argument("run", metavar=_("RUN"), help=_("name of a run, or its folder"))
 
 
-def add_json(parser: argparse.ArgumentParser, what: str = "print JSON") -> None:
+def add_json(parser: argparse.ArgumentParser, what: str = _("print JSON")) -> None:
     """--json."""
     parser.add_argument("--json", action="store_true", help=what)
 
 
 def add_profile(
-    parser: argparse.ArgumentParser, default: str = "the one that fits this machine"
+    parser: argparse.ArgumentParser, default: str = _("the one that fits this machine")
 ) -> None:
     """--profile."""
     parser.add_argument(
-        "--profile", metavar="P", help=f"name or file of a profile; default: {default}"
+        "--profile",
+        metavar="P",
+        help=_("name or file of a profile; default: {default}").format(default=default),
     )
 
 
@@ -56,7 +77,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         metavar="M",
-        help="folder, repository (owner/name) or 'embedded'; default: the profile's",
+        help=_("folder, repository (owner/name) or 'embedded'; default: the profile's"),
     )
 
 
@@ -64,19 +85,19 @@ def add_data(parser: argparse.ArgumentParser) -> None:
     """--data."""
     parser.add_argument(
         "--data",
-        metavar="DIR",
-        help="folder with train.jsonl, or 'embedded'; default: the profile's",
+        metavar=_("DIR"),
+        help=_("folder with train.jsonl, or 'embedded'; default: the profile's"),
     )
 
 
-def add_set(parser: argparse.ArgumentParser, which: str = "any setting of the profile") -> None:
+def add_set(parser: argparse.ArgumentParser, which: str = _("any setting of the profile")) -> None:
     """--set."""
     parser.add_argument(
         "--set",
-        metavar="SECTION.KEY=VALUE",
+        metavar=_("SECTION.KEY=VALUE"),
         action="append",
         default=[],
-        help=f"{which}; as often as you like",
+        help=_("{which}; as often as you like").format(which=which),
     )
 
 
@@ -84,21 +105,21 @@ def add_machines(parser: argparse.ArgumentParser) -> None:
     """--hosts, --ranks and --backend."""
     where = parser.add_mutually_exclusive_group()
     where.add_argument(
-        "--hosts", metavar="FILE", help="train on the machines in this list (mlx.launch)"
+        "--hosts", metavar=_("FILE"), help=_("train on the machines in this list (mlx.launch)")
     )
     where.add_argument(
-        "--ranks", type=int, metavar="N", help="train with N processes on this machine"
+        "--ranks", type=int, metavar="N", help=_("train with N processes on this machine")
     )
     parser.add_argument(
         "--backend",
         choices=BACKENDS,
         metavar="B",
-        help=f"how they talk: {', '.join(BACKENDS)}; default: ring",
+        help=_("how they talk: {names}; default: ring").format(names=", ".join(BACKENDS)),
     )
 
 
 def add_following(parser: argparse.ArgumentParser) -> None:
     """--json and --detach."""
     how = parser.add_mutually_exclusive_group()
-    how.add_argument("--json", action="store_true", help="print the worker's events")
-    how.add_argument("--detach", action="store_true", help="leave the run in the background")
+    how.add_argument("--json", action="store_true", help=_("print the worker's events"))
+    how.add_argument("--detach", action="store_true", help=_("leave the run in the background"))

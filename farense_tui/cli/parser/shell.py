@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from farense_tui.cli.parser.program import Program
+from worker.protocol.language import gettext as _
 
 
 def add(program: Program) -> None:
     """Add it."""
-    program.group("for your shell")
+    program.group(_("for your shell"))
     command = program.add(
         "completion",
         "completion:completion",
-        "print a script that completes commands, options and names",
-        about="For bash, zsh, fish and tcsh. Names of runs are those in $FARENSE_RUNS, "
-        "else ./checkpoints.",
+        _("print a script that completes commands, options and names"),
+        about=_(
+            "For bash, zsh, fish and tcsh. Names of runs are those in $FARENSE_RUNS, "
+            "else ./checkpoints."
+        ),
         examples=(
             "farense-tui completion bash > ~/.local/share/bash-completion/completions/farense-tui",
             "farense-tui completion zsh > ~/.zfunc/_farense-tui",
@@ -21,10 +24,10 @@ def add(program: Program) -> None:
         ),
     )
     command.add_argument(
-        "shell", nargs="?", metavar="SHELL", help="bash, zsh, fish or tcsh; default: $SHELL"
+        "shell", nargs="?", metavar=_("SHELL"), help=_("bash, zsh, fish or tcsh; default: $SHELL")
     )
     command.add_argument(
         "--names",
         choices=("runs", "profiles"),
-        help="print the names of these instead, one a line, as the scripts ask for them",
+        help=_("print the names of these instead, one a line, as the scripts ask for them"),
     )

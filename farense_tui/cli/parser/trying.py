@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from farense_tui.cli.parser.program import Command, Program
+from worker.protocol.language import gettext as _
 from worker.protocol.simulation import SCENARIOS
 
 
 def add(program: Program) -> None:
     """Add them."""
-    program.group("to try the app")
+    program.group(_("to try the app"))
     _demo(program)
     _replay(program)
 
@@ -19,15 +20,15 @@ def _demo(program: Program) -> None:
     command = program.add(
         "demo",
         "play:demo",
-        "play a scenario of a simulated worker: nothing is trained",
-        about="The run is kept only if --runs-dir says where.",
+        _("play a scenario of a simulated worker: nothing is trained"),
+        about=_("The run is kept only if --runs-dir says where."),
         examples=("farense-tui demo", "farense-tui demo nan --speed 50"),
     )
     width = max(map(len, SCENARIOS)) + 2
     told = "\n".join(f"  {name:{width}}{about}" for name, about in SCENARIOS.items())
-    command.epilog = f"scenarios:\n{told}\n\n{command.epilog}"
+    command.epilog = f"{_('scenarios:')}\n{told}\n\n{command.epilog}"
     command.add_argument(
-        "scenario", metavar="SCENARIO", nargs="?", default="ok", help="see below; default: ok"
+        "scenario", metavar=_("SCENARIO"), nargs="?", default="ok", help=_("see below; default: ok")
     )
     _add_speed(command)
 
@@ -36,16 +37,16 @@ def _replay(program: Program) -> None:
     command = program.add(
         "replay",
         "play:replay",
-        "play a record once more: nothing is trained",
+        _("play a record once more: nothing is trained"),
         examples=("farense-tui replay checkpoints/demo-1 --speed 100",),
     )
     command.add_argument(
-        "record", type=Path, metavar="EVENTS.jsonl", help="the record, or its run folder"
+        "record", type=Path, metavar="EVENTS.jsonl", help=_("the record, or its run folder")
     )
     _add_speed(command)
 
 
 def _add_speed(command: Command) -> None:
     command.add_argument(
-        "--speed", type=float, default=10.0, metavar="X", help="times as fast; default 10"
+        "--speed", type=float, default=10.0, metavar="X", help=_("times as fast; default 10")
     )
