@@ -24,7 +24,7 @@ from farense_tui import __version__
 ROOT = Path(__file__).resolve().parent.parent
 UV = shutil.which("uv")
 NO_INDEX = os.EX_TEMPFAIL
-LEFT_OUT = (".git", ".venv", ".make", ".*_cache", "__pycache__", "*.mo", "checkpoints", "build")
+LEFT_OUT = (".*", "__pycache__", "*.mo", "checkpoints", "site", "dist")
 ROWS = 48  # of the sample data: three steps of the demo
 
 
@@ -86,7 +86,7 @@ def built(here: Path) -> Path:
     In a copy: a build compiles the translations, and others may be reading them.
     """
     sources = here / "sources"
-    shutil.copytree(ROOT, sources, ignore=shutil.ignore_patterns(*LEFT_OUT))
+    copy(sources)
     builder = [UV, "build"] if UV else [sys.executable, "-m", "build"]
     step("wheel from the sources", [*builder, "--wheel", "-o", here / "direct", sources])
     step("sdist, and the wheel from it", [*builder, "-o", here / "dist", sources])
@@ -97,6 +97,19 @@ def built(here: Path) -> Path:
             raise SystemExit(f"{name} is not the same in the wheel from the sdist")
     print(f"  {len(one)} files, {wheel.stat().st_size / 2**20:.1f} MiB, the same in both")
     return wheel
+
+
+def copy(to: Path) -> None:
+    """Copy the sources: what git knows or would take; all there is where there is no git."""
+    asked = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    known = subprocess.run(asked, capture_output=True, text=True, check=False, cwd=ROOT)
+    if known.returncode:
+        shutil.copytree(ROOT, to, ignore=shutil.ignore_patterns(*LEFT_OUT))
+        return
+    for name in filter(None, known.stdout.split("\0")):
+        if (ROOT / name).is_file():  # and not deleted since
+            (to / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, to / name)
 
 
 def contents(wheel: Path) -> dict[str, int]:
@@ -113,7 +126,12 @@ def used(venv: Path, empty: Path) -> None:
     """Use what was installed, from an empty folder that is also its home."""
     empty.mkdir()
     own = {name: os.environ[name] for name in ("TMPDIR", "LANG") if name in os.environ}
-    env = {**own, "PATH": f"{venv / 'bin'}:/usr/bin:/bin", "HOME": str(empty), "FARENSE_LANG": "en"}
+    env = {
+        **own,
+        "PATH": f"{venv / 'bin'}:/usr/bin:/bin:/usr/sbin:/sbin",
+        "HOME": str(empty),
+        "FARENSE_LANG": "en",
+    }
 
     def farense(*words: str | Path) -> str:
         return step(f"farense-tui {words[0]}", ["farense-tui", *words], cwd=empty, env=env)
