@@ -109,7 +109,7 @@ def save(catalogue: Catalog, language: str) -> None:
 def missing(catalogue: Catalog) -> Iterator[Message]:
     """The strings without a translation."""
     for message in catalogue:
-        if message.id and not all(_strings(message)):
+        if message.id and not all(strings(message)):
             yield message
 
 
@@ -124,7 +124,7 @@ def faults(catalogue: Catalog, before: Catalog) -> Iterator[str]:
     for message in catalogue:
         ids = (message.id,) if isinstance(message.id, str) else message.id
         wanted = set().union(*map(fields, ids))
-        for text in filter(None, _strings(message)):
+        for text in filter(None, strings(message)):
             if message.id and (fields(text) - wanted or (wanted - fields(text) and len(ids) == 1)):
                 yield f"{text!r} has other fields in braces than {message.id!r}"
 
@@ -152,7 +152,8 @@ def _key(message: Message) -> str:
     return f"{message.context}|{first}" if message.context else first
 
 
-def _strings(message: Message) -> tuple[str, ...]:
+def strings(message: Message) -> tuple[str, ...]:
+    """The translations of a message: one, or one for each plural form."""
     string = message.string or ""
     return (string,) if isinstance(string, str) else tuple(string)
 

@@ -34,6 +34,18 @@ def test_every_marked_string_has_a_translation(name: str) -> None:
     assert found == []
 
 
+BRAZILIAN = re.compile(
+    r"\b(arquivos?|telas?|mouse|usuári[oa]s?|você|salvar?|deletar|excluir|registros?|planilhas?"
+    r"|est(á|ão|ava|avam) (?!quando)\w+ndo|(carreg|trein|salv|calcul|transfer)[aei]ndo)\b",
+    re.IGNORECASE,
+)
+
+
+def test_the_portuguese_is_european() -> None:
+    strings = [text for each in translations.stored("pt") for text in translations.strings(each)]
+    assert [text for text in strings if BRAZILIAN.search(text)] == []
+
+
 def _sources() -> list[str]:
     paths = [*ROOT.glob("farense_tui/**/*.py"), *ROOT.glob("worker/**/*.py")]
     return sorted(str(path.relative_to(ROOT)) for path in paths)

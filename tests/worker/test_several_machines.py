@@ -116,9 +116,22 @@ def test_a_lost_connection_ends_the_run_on_both_sides(
     assert f"`ssh {MACHINE} true` must work" in failure.hint
 
 
+@pytest.mark.parametrize(
+    ("language", "detail"),
+    [
+        ("en", "rank 1 on {}:\nthe training data on this rank is not what it is on rank 0"),
+        ("pt", "rank 1 em {}:\nos dados de treino neste rank não são os do rank 0"),
+    ],
+)
 def test_other_data_on_the_other_machine_is_refused(
-    make_run: RunMaker, machines: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    make_run: RunMaker,
+    machines: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    language: str,
+    detail: str,
 ) -> None:
+    monkeypatch.setenv("FARENSE_LANG", language)
     own = tmp_path / "own"
     own.mkdir()
     rows = (make_run.data / "train.jsonl").read_bytes()
@@ -128,6 +141,4 @@ def test_other_data_on_the_other_machine_is_refused(
     assert supervisor.launch(folder).wait() == 3
     failure = state_of(folder).failure
     assert failure is not None
-    assert failure.detail == (
-        f"rank 1 on {MACHINE}:\nthe training data on this rank is not what it is on rank 0"
-    )
+    assert failure.detail == detail.format(MACHINE)
