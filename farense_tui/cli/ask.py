@@ -23,11 +23,11 @@ def ask(args: argparse.Namespace) -> int:
     for setup in _setups(names, args):
         with asking.Conversation(setup) as conversation:
             conversation.ready()
-            heading = None
+            heading, base = None, _("base model")
             for said in conversation.ask(question):
                 if heading != said.name:
                     heading = said.name
-                    print(f"[{said.name or _('base model')}] ", end="")
+                    print(f"[{said.name or base}] ", end="")
                 end = isinstance(said, Answered)
                 piece = "" if isinstance(said, Answered) else said.text
                 print(clean(piece), end="\n" if end else "", flush=True)

@@ -90,9 +90,10 @@ def _histogram(split: Split, limit: int, console: Console) -> None:
     console.print()
     console.print(Text(_("rows of {split} by tokens").format(split=split.name), "bold"))
     most = max(each.rows for each in split.bins)
-    width = len(str(split.bins[-1].start)) + len(str(split.bins[-1].end or _("more"))) + 3
+    more = _("more")
+    width = len(str(split.bins[-1].start)) + len(str(split.bins[-1].end or more)) + 3
     for each in split.bins:
-        name = f"{each.start} - {each.end or _('more')}"
+        name = f"{each.start} - {each.end or more}"
         beyond = each.start > limit
         bar = "█" * max(int(each.rows > 0), round(_BAR * each.rows / most))
         line = Text(f"{name:>{width}}  ")

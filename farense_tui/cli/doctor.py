@@ -27,6 +27,7 @@ _STYLES: dict[Level, str] = {
     "fail": "bold red",
 }
 _NAME = 12
+_LEVEL = max(map(len, looking.LEVELS.values())) + 1
 
 
 def doctor(args: argparse.Namespace) -> int:
@@ -57,8 +58,8 @@ def doctor(args: argparse.Namespace) -> int:
 def line(check: Check) -> Text:
     """`✓ ok    Python       3.11.7 (...)`, and the remedy below it."""
     level = looking.LEVELS[check.level]
-    text = Text().append(f"{SIGNS[check.level]} {level:5}", _STYLES[check.level])
+    text = Text().append(f"{SIGNS[check.level]} {level:{_LEVEL}}", _STYLES[check.level])
     text.append(f"{_(check.name):{_NAME}} ", "bold").append(clean(from_here(check.found)))
     if check.remedy:
-        text.append(f"\n{'':{_NAME + 8}}{clean(check.remedy)}", "dim")
+        text.append(f"\n{'':{_LEVEL + _NAME + 3}}{clean(check.remedy)}", "dim")
     return text

@@ -129,11 +129,13 @@ def _example(each: Difference) -> Text:
     style = "green" if each.chrf > 0 else "red"
     text = Text(f"  {clean(each.row.question)}")
     text.append(f"  chrF {each.chrf:+.1f}\n", style)
-    for what, answer in (
+    answers = (
         (_("reference"), each.row.reference),
         (_("base"), each.before),
         (_("adapter"), each.after),
-    ):
-        text.append(f"    {what:10}", "dim").append(f"{clean(answer)}\n")
+    )
+    width = max(len(what) for what, _answer in answers) + 1
+    for what, answer in answers:
+        text.append(f"    {what:{width}}", "dim").append(f"{clean(answer)}\n")
     text.rstrip()
     return text

@@ -50,7 +50,8 @@ def list_profiles(args: argparse.Namespace) -> int:
     for each in found:
         mark = "*" if each.name == chosen else " "
         if each.profile is None:
-            print(f"{mark} {each.name:12} {_('has faults: {what}').format(what=each.fault)}")
+            fault = _("has faults: {what}").format(what=each.fault)
+            print(f"{mark} {each.name:12} {fault}")
             continue
         profile = each.profile
         size = _("{size} x {times} examples a step, {tokens} tokens, rank {rank}").format(

@@ -213,7 +213,7 @@ def screen(found: Terminal) -> Check:
     said = f"{found.name}, {found.columns}x{found.rows}, {colours}"
     if not found.unicode:
         remedy = _("Set LANG to a UTF-8 locale, such as en_GB.UTF-8: the charts need it.")
-        return Check(name, "warn", f"{said}, {_('no Unicode')}", remedy)
+        return Check(name, "warn", said + ", " + _("no Unicode"), remedy)
     if found.columns < _LEAST_COLUMNS or found.rows < _LEAST_ROWS:
         return Check(name, "warn", said, _("Make the window larger: 80x24 at the least."))
     if found.colours < 256:

@@ -26,10 +26,11 @@ from worker.protocol.language import ngettext
 from worker.protocol.profile import Profile
 
 SIGNS: dict[Level, tuple[str, str, str]] = {
-    "ok": ("✓", _("ok"), "$success"),
-    "warn": ("▲", _("warn"), "$warning"),
-    "fail": ("✗", _("fail"), "$error"),
+    "ok": ("✓", doctor.LEVELS["ok"], "$success"),
+    "warn": ("▲", doctor.LEVELS["warn"], "$warning"),
+    "fail": ("✗", doctor.LEVELS["fail"], "$error"),
 }
+_WIDTH = max(map(len, doctor.LEVELS.values())) + 1
 
 
 class CheckLine(Horizontal):
@@ -43,7 +44,7 @@ class CheckLine(Horizontal):
     def compose(self) -> ComposeResult:
         """Sign and name on the left, what was found on the right."""
         sign, word, colour = SIGNS[self.check.level]
-        left = ((f"{sign} {word:5}", f"{colour} bold"), (_(self.check.name), "bold"))
+        left = ((f"{sign} {word:{_WIDTH}}", f"{colour} bold"), (_(self.check.name), "bold"))
         lines = [Content(clean(from_here(self.check.found)))]
         if self.check.remedy:
             lines.append(Content.styled(clean(self.check.remedy), "$text-muted"))

@@ -85,7 +85,7 @@ def _short(findings: tuple[Finding, ...], width: int) -> list[Content]:
     more = f"   +{len(findings) - 1}" if len(findings) > 1 else ""
     label = clean(first.action.label) if first.action else ""
     fits = left.cell_length + len(label) + len(more) + 6 <= width
-    right = f"{KEY}  {label if label and fits else _('what to do')}{more}"
+    right = f"{KEY}  " + (label if label and fits else _("what to do")) + more
     evidence = Content.styled(clean(first.evidence), "$foreground")
     return [
         _apart(left, Content.styled(right, "bold $accent"), width),

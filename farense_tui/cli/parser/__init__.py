@@ -19,7 +19,8 @@ def build() -> Program:
             "Start, watch and steer LoRA fine-tuning with Apple's MLX. "
             "Without a command it opens the app."
         ),
-        epilog=f"{_('examples:')}\n{_examples()}\n\n"
+        epilog=_("examples:")
+        + f"\n{_examples()}\n\n"
         + _(
             "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused before the start, "
             "130 stopped by the user."

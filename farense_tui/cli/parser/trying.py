@@ -26,7 +26,7 @@ def _demo(program: Program) -> None:
     )
     width = max(map(len, SCENARIOS)) + 2
     told = "\n".join(f"  {name:{width}}{about}" for name, about in SCENARIOS.items())
-    command.epilog = f"{_('scenarios:')}\n{told}\n\n{command.epilog}"
+    command.epilog = _("scenarios:") + f"\n{told}\n\n{command.epilog}"
     command.add_argument(
         "scenario", metavar=_("SCENARIO"), nargs="?", default="ok", help=_("see below; default: ok")
     )
