@@ -17,6 +17,7 @@ from farense_tui.cli import common
 from farense_tui.cli.parser import build
 from farense_tui.engine import profiles, runs
 from worker.protocol.errors import ExitCode, usage
+from worker.protocol.language import LANGUAGES
 from worker.protocol.language import gettext as _
 from worker.protocol.settings import SETTINGS
 from worker.protocol.simulation import SCENARIOS
@@ -64,8 +65,8 @@ complete -o bashdefault -F _farense_tui farense-tui"""
 def _prepare(parser: argparse.ArgumentParser) -> None:
     """Say of each argument how it is completed, and of each command only what it is for."""
     for action in parser._actions:
-        if action.dest == "scenario":
-            action.choices = list(SCENARIOS)
+        if action.dest in _CHOICES:
+            action.choices = list(_CHOICES[action.dest])
         elif action.dest in _VALUES:
             action.complete = _VALUES[action.dest]  # type: ignore[attr-defined]
         if isinstance(action, argparse._SubParsersAction):
@@ -121,6 +122,8 @@ def _assignments() -> dict[str, Any]:
     }
 
 
+# Where argparse knows no choices, because what is wrong is told better elsewhere.
+_CHOICES = {"scenario": SCENARIOS, "lang": LANGUAGES, "shell": SHELLS}
 _RUNS, _PROFILES = _names("runs"), _names("profiles")
 _VALUES: dict[str, Any] = {
     "run": _RUNS,

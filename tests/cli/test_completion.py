@@ -54,6 +54,8 @@ def bash(words: list[str], env: dict[str, str], cwd: Path) -> list[str]:
         ("train --backend ri", ["ring"]),
         ("train --profile de", ["demo"]),
         ("train --set train.ep", ["train.epochs="]),
+        ("runs --lang ''", ["en", "pt"]),
+        ("completion f", ["fish"]),
         ("demo fl", ["flat", "flood"]),
         ("resume club", ["club-1", "club-2"]),
         ("evaluate club-1 club-2", ["club-2"]),

@@ -13,12 +13,13 @@ from worker.protocol.language import gettext as _
 def common() -> Command:
     """Give the options that every command has."""
     parser = Command(add_help=False)
+    group = parser.add_argument_group(_("options of every command"))
     # Without SUPPRESS, the command's default would undo what is given before the command.
-    add_common(parser, default=argparse.SUPPRESS)
+    add_common(group, default=argparse.SUPPRESS)
     return parser
 
 
-def add_common(parser: argparse.ArgumentParser, default: object = None) -> None:
+def add_common(parser: argparse._ActionsContainer, default: object = None) -> None:
     """Add them; `default` stands for what is not given."""
     parser.add_argument(
         "--runs-dir",
