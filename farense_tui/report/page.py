@@ -71,6 +71,7 @@ def page(
         tiles=_tiles(state),
         failure=_failure(state),
         loss=_svg(curves.loss(state), width=920, height=340) if len(state.loss) else "",
+        loss_slim=_svg(curves.loss(state), width=420, height=280) if len(state.loss) else "",
         window=window_for(len(state.loss)),
         validated=bool(state.validations),
         graphs=[

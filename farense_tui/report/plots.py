@@ -66,7 +66,7 @@ def _dress(axes: Axes, graph: Graph, run: str) -> None:
     axes.set_title(f"{run}: {graph.title}", loc="left", color=_INK, parse_math=False)
     axes.set_xlabel(graph.x_label, color=_INK)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _at: graph.show(value)))
-    axes.xaxis.set_major_locator(MaxNLocator(integer=graph.over_steps))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=graph.over_steps, steps=[1, 2, 2.5, 5, 10]))
     axes.grid(axis="y", color=_FAINT, linewidth=0.6, alpha=0.7)
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(colors=_INK, length=0)
