@@ -18,8 +18,6 @@ from worker.protocol.errors import ExitCode, usage
 from worker.protocol.export import Part, Precision, Request
 from worker.protocol.language import gettext as _
 
-_PARTS = {"adapter": _("adapter"), "model": _("model")}
-
 
 def export(args: argparse.Namespace) -> int:
     """Write a run's adapter, or the model fused with it, for use elsewhere."""
@@ -49,8 +47,7 @@ def _export(asked: Request, *, overwrite: bool, as_json: bool) -> int:
     folder = clean(relative(Path(asked.to)))
     print(_("{run} is exported to {folder}").format(run=clean(made.run), folder=folder))
     for part in made.parts:
-        what = _PARTS.get(part.what, part.what)
-        print(f"  {what:17} {clean(part.path):22} {f.size(part.bytes)}")
+        print(f"  {_(part.what):17} {clean(part.path):22} {f.size(part.bytes)}")
         if part.verified:
             print(f"  {'':17} {_verified(part)}")
     for remark in made.remarks:
