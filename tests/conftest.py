@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,9 +11,6 @@ from hypothesis import settings
 
 from tests import micro_model
 from tests.real_runs import RunMaker
-
-# Strings are looked up while modules are imported.
-os.environ["FARENSE_LANG"] = "en"
 
 # A machine that is busy makes no test fail.
 settings.register_profile("shared", deadline=None)

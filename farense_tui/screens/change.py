@@ -28,6 +28,8 @@ FIELDS = {
     "checkpoint.every": _("checkpoint every"),
     "train.epochs": _("epochs"),
 }
+_MEMORY_OF = _("memory as of")
+_LABEL = max(map(len, (*FIELDS.values(), _MEMORY_OF))) + 2  # cells
 _AS_IT_IS = ""
 
 
@@ -42,7 +44,7 @@ class ChangeDialog(ModalScreen[dict[str, Any]]):
     DEFAULT_CSS = """
     ChangeDialog {
         .row { height: 1; }
-        .row Label { width: 18; color: $text-muted; }
+        .row Label { color: $text-muted; }
         .row Input, .row Choice { width: 1fr; height: 1; border: none; padding: 0; margin: 0; }
         .row Input { background: $panel; }
         .row SelectCurrent { border: none; padding: 0; background: $panel; }
@@ -66,10 +68,10 @@ class ChangeDialog(ModalScreen[dict[str, Any]]):
             yield Static(_("Change and go on"), classes="title", markup=False)
             for name, label in FIELDS.items():
                 with HorizontalGroup(classes="row"):
-                    yield Label(label)
+                    yield _label(label)
                     yield Input(self._text(name), id=name.replace(".", "-"), compact=True)
             with HorizontalGroup(classes="row"):
-                yield Label(_("memory as of"))
+                yield _label(_MEMORY_OF)
                 choices = [(_("this run"), _AS_IT_IS), *((name, name) for name in self._profiles)]
                 yield Choice(choices, value=_AS_IT_IS, allow_blank=False, compact=True)
             yield Static(classes="what", markup=False)
@@ -140,6 +142,12 @@ class ChangeDialog(ModalScreen[dict[str, Any]]):
         return Content("\n").join(
             [*(Content(line) for line in told), Content.styled(same, "$text-muted")]
         )
+
+
+def _label(text: str) -> Label:
+    label = Label(text)
+    label.styles.width = _LABEL
+    return label
 
 
 def _shown(value: Any) -> str:

@@ -181,7 +181,7 @@ def _legend(memory: Memory, width: int, before: Content | None = None) -> Conten
         if longer.cell_length - 2 > width:
             break
         line = longer
-    return line
+    return line.rstrip() if line.cell_length > width else line  # the gap behind the last
 
 
 def _span(low: str, high: str) -> str:
