@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 
 from farense_tui.engine import format as f
-from farense_tui.engine import supervisor, words
+from farense_tui.engine import supervisor, trackers, words
 from farense_tui.engine.eta import remaining_seconds
 from farense_tui.engine.state import RunState, reduce
 from farense_tui.engine.supervisor import Control, Worker
@@ -139,7 +139,10 @@ def tell_files(folder: RunFolder, code: int) -> None:
     """
     if code == ExitCode.DONE:
         _say(_("adapter: {path}").format(path=relative(folder.adapters)))
-    if not folder.read_config().report.at_end:
+    settings = folder.read_config().report
+    for name in settings.trackers:
+        _tell_tracker(folder, name)
+    if not settings.at_end:
         return
     command = [sys.executable, "-P", "-m", "farense_tui", "report", "--update", str(folder.path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -149,6 +152,15 @@ def tell_files(folder: RunFolder, code: int) -> None:
     elif done.returncode != ExitCode.REFUSED:  # refused: there was no step
         why = done.stderr.strip()[-500:]
         print(_("there is no report: {why}").format(why=why), file=sys.stderr)
+
+
+def _tell_tracker(folder: RunFolder, name: str) -> None:
+    place = trackers.place(folder, name)
+    if place.is_dir():
+        _say(f"{name}: {relative(place)}")
+    if why := supervisor.last_words(trackers.log(folder), 3):
+        told = _("not tracked to {name}: {error}").format(name=name, error=why)
+        print(told, file=sys.stderr)
 
 
 def _raw(line: bytes, _event: events.AnyEvent | None, _state: RunState) -> None:

@@ -6,6 +6,7 @@ import argparse
 import shlex
 from collections.abc import Iterator
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 
@@ -63,3 +64,27 @@ def test_every_command_is_in_the_help_under_a_title() -> None:
     text = program.format_help()
     places = [text.index(f"\n{group.title}:") for group in program.groups]
     assert places == sorted(places)
+
+
+def test_words_stand_before_and_after_options() -> None:
+    given = build().parse_args(["ask", "one", "two", "--temperature", "0.7", "Who?", "--seed", "3"])
+    assert (given.words, given.temperature, given.seed) == (["one", "two", "Who?"], 0.7, 3)
+    given = build().parse_args(["evaluate", "one", "--rows", "5", "two", "--runs-dir", "x"])
+    assert (given.runs, given.rows, given.runs_dir) == (["one", "two"], 5, "x")
+    with pytest.raises(SystemExit):
+        build().parse_args(["ask", "--seed", "3"])
+
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize(
+    "path", [*ROOT.glob("docs/*.md"), ROOT / "README.md"], ids=lambda path: path.name
+)
+def test_the_commands_in_the_docs_are_taken(path: Path) -> None:
+    """Those that are shown as typed, after a `$`."""
+    for line in path.read_text(encoding="utf-8").splitlines():
+        command = line.strip().removeprefix("$ ")
+        if line.strip().startswith("$ farense-tui ") and "..." not in command:
+            words = shlex.split(command, comments=True)[1:]
+            build().parse_args(words[: words.index("|")] if "|" in words else words)

@@ -34,6 +34,7 @@ def _ask(program: Program) -> None:
         ),
     )
     command.usage = "%(prog)s " + _("[OPTIONS] [RUN ...] QUESTION")
+    command.intermixed = True
     command.add_argument(
         "words",
         nargs="+",
@@ -71,6 +72,7 @@ def _evaluate(program: Program) -> None:
             "farense-tui evaluate demo-1 demo-2 --rows 100 --json",
         ),
     )
+    command.intermixed = True
     command.add_argument(
         "runs", nargs="+", metavar=_("RUN"), help=_("names of runs, or their folders")
     )

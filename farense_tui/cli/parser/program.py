@@ -6,6 +6,7 @@ import argparse
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from worker.protocol.language import gettext as _
 from worker.protocol.language import mark, ngettext
@@ -53,9 +54,23 @@ class Layout(argparse.HelpFormatter):
 
 
 class Command(argparse.ArgumentParser):
-    """One command."""
+    """One command.
+
+    intermixed: takes any number of words, which may stand before and after its options.
+    """
 
     examples: tuple[str, ...] = ()
+    intermixed = False
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse as argparse does, or words and options in any order."""
+        if not self.intermixed:
+            return super().parse_known_args(args, namespace)
+        self.intermixed = False  # argparse calls this method to do it
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self.intermixed = True
 
 
 @dataclass
