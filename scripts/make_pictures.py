@@ -1,6 +1,7 @@
 """Pictures of the monitor and the comparison for docs/pictures, from recorded runs.
 
     python scripts/make_pictures.py
+    FARENSE_LANG=pt python scripts/make_pictures.py     the Portuguese ones
 
 The runs are those of the tests and the machine is made up (an M1 with 16 GB), so that the pictures
 show what a Mac will, and come out the same everywhere. Needs rsvg-convert and the DejaVu fonts.
@@ -21,12 +22,14 @@ sys.path.insert(0, str(ROOT))
 # ruff: noqa: E402
 
 from farense_tui.app import FarenseApp
-from farense_tui.engine import clock, hardware, vitals
+from farense_tui.engine import clock, estimate, hardware, vitals
 from farense_tui.engine.hardware import GIB, MemorySample
 from farense_tui.engine.vitals import Vitals
 from scripts.screen_svg import picture, svg
 from tests.ui import recorded
+from tests.ui.conftest import FACTS, M1
 from tests.ui.monitor_host import held
+from worker.protocol import language
 
 SIZES = ((80, 24), (120, 36), (200, 50))
 THEMES = {"": "farense-dark", "-light": "farense-light"}
@@ -42,6 +45,9 @@ async def main() -> None:
         os.chdir(place)
         run = recorded.live(Path("runs"))
         _stand_still(run.time + 0.3)
+        if language.spoken() != language.ENGLISH:
+            await in_another_language(run, language.spoken())
+            return
         runs = recorded.comparable(Path("more"))
         for size in SIZES:
             for suffix, theme in THEMES.items():
@@ -60,6 +66,19 @@ async def main() -> None:
             )
             os.environ["FARENSE_ASCII"] = "1"
             await take(FarenseApp(Path("runs"), run.folder), (100, 30), "farense-dark", "ascii.png")
+
+
+async def in_another_language(run: recorded.Recording, code: str) -> None:
+    """The launch screen and the monitor alone."""
+    hardware.machine = lambda: M1
+    estimate.facts = lambda profile, stop=None: FACTS  # type: ignore[assignment]
+    for width, height in SIZES[:2]:
+        size, name = (width, height), f"{code}-{width}x{height}.png"
+        await take(FarenseApp(Path("runs")), size, "farense-dark", f"launch-{name}")
+        with held(run.folder):
+            await take(
+                FarenseApp(Path("runs"), run.folder), size, "farense-dark", f"monitor-{name}"
+            )
 
 
 def _stand_still(now: float) -> None:
