@@ -46,13 +46,14 @@ sys.exit(app.run_app(Path(sys.argv[1])))
 class Terminal:
     """The app in a pseudo-terminal of its own."""
 
-    def __init__(self, runs_dir: Path, home: Path) -> None:
+    def __init__(self, runs_dir: Path, home: Path, *program: str) -> None:
+        """Start `program`, without one APP."""
         self.screen, self._app_side = pty.openpty()
         self.before = termios.tcgetattr(self._app_side)
         self.output = b""
         self.hangs = home / "hangs"
         self.process = subprocess.Popen(
-            [sys.executable, "-c", APP, str(runs_dir)],
+            [sys.executable, *(program or ("-c", APP, str(runs_dir)))],
             stdin=self._app_side,
             stdout=self._app_side,
             stderr=self._app_side,
@@ -219,3 +220,16 @@ def test_a_terminal_that_is_gone_ends_the_app(terminal: Terminal) -> None:
     """Without this it would go on for ever, reading the end of its input again and again."""
     terminal.vanish()
     assert terminal.process.wait(20) != 0
+
+
+def test_it_speaks_the_language_of_the_option(tmp_path: Path) -> None:
+    runs = str(tmp_path / "runs")
+    opened = Terminal(tmp_path, tmp_path, "-m", "farense_tui", "--lang", "pt", "--runs-dir", runs)
+    try:
+        for text in ("Iniciar", "memória", "em 4 bits", "exemplos por passo", "inicia-o"):
+            opened.wait_for(text.encode())
+        opened.press(b"q")
+        assert opened.end() == 0
+        assert_as_before(opened)
+    finally:
+        opened.close()

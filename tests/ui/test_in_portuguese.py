@@ -23,3 +23,7 @@ def _pass(tests: str, tmp_path: Path, *options: str, **environment: str) -> None
 
 def test_the_pictures_in_portuguese(tmp_path: Path) -> None:
     _pass("tests/ui/in_portuguese.py", tmp_path, FARENSE_TEST_LANG="pt")
+
+
+def test_no_text_on_the_screens_is_unmarked(tmp_path: Path) -> None:
+    _pass("tests/ui/in_strange.py", tmp_path, "-p", "tests.ui.strange")
