@@ -6,6 +6,7 @@ from textual.content import Content
 
 from worker.protocol.datacheck import CODES, Level, Report
 from worker.protocol.language import gettext as _
+from worker.protocol.language import pgettext
 
 SIGNS: dict[Level, tuple[str, str]] = {
     "error": ("✗", "$error"),
@@ -25,7 +26,7 @@ SHORT = {
     "labels_cut": _("with all labels cut off"),
     "test_label": _("that test nothing"),
     "leak": _("in two splits"),
-    "truncated": _("cut off"),
+    "truncated": pgettext("rows", "cut off"),
     "parted": _("off the template"),
     "empty_answer": _("with empty answers"),
     "mojibake": _("decoded wrongly"),
