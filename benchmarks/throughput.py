@@ -10,6 +10,7 @@ their median and spread:
 - useful tokens a second: tokens of the examples, padding not counted, over the time of the steps
   and of the pass through the frozen layers before them
 - wall time, from the start of the process to its end, and to the same validation loss
+- processor time of the process, which other work on the machine disturbs less
 - time from the start of the process to the first step done
 - peak memory as MLX counts it, as a whole and over the model's weights
 """
@@ -20,6 +21,7 @@ import argparse
 import json
 import os
 import random
+import resource
 import statistics
 import subprocess
 import sys
@@ -49,6 +51,7 @@ class Measured:
 
     first_step: float
     wall: float
+    processor: float  # seconds of it, of all its processes
     training: float  # all steps together, and what is computed once before them
     peak: int
     validations: list[tuple[float, float]]  # when, loss
@@ -137,12 +140,13 @@ def theirs(
     (place / "settings.json").write_text(json.dumps(settings))
     began = time.time()
     runner = Path(__file__).with_name("mlx_lm_timed.py")
-    out = _run([sys.executable, str(runner), str(place / "settings.json")])
+    out, processor = _run([sys.executable, str(runner), str(place / "settings.json")])
     wall = time.time() - began
     told = json.loads(out.splitlines()[-1])
     return Measured(
         first_step=told["steps"][0][0] - began,
         wall=wall,
+        processor=processor,
         training=sum(seconds for _, seconds, _ in told["steps"]),
         peak=told["peak"],
         validations=[(at - began, loss) for at, loss in told["validations"]],
@@ -175,13 +179,14 @@ def ours(place: Path, model: Path, data: Path, args: argparse.Namespace) -> Meas
     command += ["--runs-dir", str(place), "--name", "run"]
     command += [f"--set={name}={value}" for name, value in settings.items()]
     began = time.time()
-    out = _run(command)
+    out, processor = _run(command)
     wall = time.time() - began
     events = [json.loads(line) for line in out.splitlines()]
     steps = [event for event in events if event["type"] == "step"]
     return Measured(
         first_step=steps[0]["time"] - began,
         wall=wall,
+        processor=processor,
         training=sum(event["seconds"] for event in steps) + _once(events),
         peak=max(event["peak_memory"] for event in steps),
         validations=[(e["time"] - began, e["loss"]) for e in events if e["type"] == "validation"],
@@ -227,12 +232,16 @@ def full_names() -> list[str]:
     return [f"{'self_attn' if key in attention else 'mlp'}.{key}" for key in KEYS]
 
 
-def _run(command: list[str]) -> str:
+def _run(command: list[str]) -> tuple[str, float]:
+    """What a command prints, and the seconds of processor that it and its children took."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     environment = {**os.environ, **blas.environment()}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     if done.returncode:
         sys.exit(done.stderr[-2000:])
-    return done.stdout
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return done.stdout, used
 
 
 def _print_pair(at: int, them: Measured, us: Measured) -> None:
@@ -240,6 +249,7 @@ def _print_pair(at: int, them: Measured, us: Measured) -> None:
         losses = ", ".join(f"{loss:.4f}" for _, loss in run.validations)
         print(
             f"  pair {at + 1} {name:7} training {run.training:6.2f} s  wall {run.wall:6.2f} s  "
+            f"processor {run.processor:6.2f} s  "
             f"first step {run.first_step:5.2f} s  peak {run.peak / 1e6:7.1f} MB  "
             f"validation {losses}",
             flush=True,
@@ -255,6 +265,7 @@ def _print_ratios(
     rows: dict[str, list[Any]] = {
         "useful tokens/s, ours / mlx_lm": [them.training / us.training for them, us in pairs],
         "wall time, mlx_lm / ours": [them.wall / us.wall for them, us in pairs],
+        "processor time, mlx_lm / ours": [them.processor / us.processor for them, us in pairs],
         "time to the same validation loss, mlx_lm / ours": [
             them.reached(loss) / us.reached(loss)
             for (them, us), loss in zip(pairs, goal, strict=True)

@@ -15,11 +15,10 @@ import mlx.nn as nn
 from mlx.utils import tree_flatten, tree_map
 
 from worker.anatomy import Anatomy
+from worker.protocol.cutting import chunk_of
 
 Gradients = dict[str, Any]
 Head = Callable[[mx.array], mx.array]
-# What the logits of one chunk may take, in float32.
-_CHUNK_BYTES = 32 << 20
 
 
 class LabelLoss:
@@ -72,7 +71,7 @@ def head_loss(
     def fused(hidden: mx.array) -> tuple[mx.array, mx.array]:
         total, parts = mx.array(0.0), list[mx.array]()
         vocabulary = head(hidden[None, :1]).shape[-1]
-        chunk = max(64, _CHUNK_BYTES // (4 * vocabulary))
+        chunk = chunk_of(len(hidden), vocabulary)
         for at in range(0, len(hidden), chunk):
             rows = hidden[at : at + chunk]
             if parts:  # one after the other, or the logits of all chunks would live at once

@@ -10,11 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from farense_tui.engine.shape import Shape
+from worker.protocol.cutting import chunk_of
 from worker.protocol.profile import Profile
 
 # Linear layers that read the same input, of which one copy serves all.
 _READERS = (("q_proj", "k_proj", "v_proj", "qkv_proj"), ("gate_proj", "up_proj", "gate_up_proj"))
-_CHUNK_BYTES = 32 << 20  # as worker/loss.py
 _MOMENTS = {"adam": 2, "adamw": 2, "sgd": 1, "adafactor": 0, "muon": 1}
 
 
@@ -38,9 +38,8 @@ class Fit:
 
     frozen_*: a layer without gradient. back_*: a trained one, backwards. Of hidden states (tokens x
     hidden), of ffn activations (tokens x ffn), of attention scores (rows x heads x width^2).
-    head_*: hidden states; the logits of each of the first two chunks, of the third, and of a chunk
-    that is not full. gradient: adapters' sizes
-    while the backward pass is under way; update: during the optimizer's update.
+    head_*: hidden states; the logits of a chunk, when there are one, two or more chunks. gradient:
+    adapters' sizes while the backward pass is under way; update: during the optimizer's update.
     """
 
     frozen_hidden: float
@@ -50,9 +49,9 @@ class Fit:
     back_ffn: float
     back_scores: float
     head_hidden: float
-    head_chunk: float
-    head_third: float
-    head_partial: float
+    head_one: float
+    head_two: float
+    head_more: float
     gradient: float
     update: float
 
@@ -150,17 +149,12 @@ def saved(
     return total
 
 
-def chunks_at_once(chunks: float, fit: Fit) -> float:
+def chunks_at_once(chunks: int, fit: Fit) -> float:
     """How many arrays as large as a chunk's logits are there at once, of so many chunks.
 
-    A backend runs ahead: when it computes a chunk, those for the next two are there already.
+    A backend runs ahead: when it computes a chunk, arrays of the next two are there already.
     """
-    at_once = fit.head_chunk * (min(chunks, 1) + (chunks >= 2)) + fit.head_third * (chunks >= 3)
-    if 1 < chunks < 2:
-        at_once += fit.head_partial * (chunks - 1)
-    if 2 < chunks < 3:
-        at_once += fit.head_partial * fit.head_third / fit.head_chunk * (chunks - 2)
-    return at_once
+    return (fit.head_one, fit.head_two, fit.head_more)[min(chunks, 3) - 1]
 
 
 def frozen_bytes(shape: Shape, batch: MicroBatch, fit: Fit) -> int:
@@ -200,8 +194,9 @@ def step_parts(
     kept, again = (
         (hidden * trained, layer) if profile.train.grad_checkpoint else (layer * trained, 0)
     )
-    chunk = max(64, _CHUNK_BYTES // (4 * shape.vocabulary))
-    logits = int(chunks_at_once(batch.labels / chunk, fit) * chunk * shape.vocabulary * 4)
+    chunk = chunk_of(batch.labels, shape.vocabulary)
+    chunks = -(-batch.labels // chunk)
+    logits = int(chunks_at_once(chunks, fit) * chunk * shape.vocabulary * 4)
     earlier = adapter * (micro_batches > 1)
     back = fit.back_hidden * hidden + fit.back_ffn * ffn
     if trained > 1 or any(_stage(key) == 0 for key in trained_keys(shape, profile)) or full:

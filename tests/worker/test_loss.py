@@ -17,6 +17,7 @@ from worker import anatomy, batching, loss
 from worker.batching import MicroBatch
 from worker.data import Examples
 from worker.loss import LabelLoss
+from worker.protocol import cutting
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +129,7 @@ HEADS = ["plain", "bias", "tied", "quantised", "tied quantised", "softcap", "sca
 
 @pytest.mark.parametrize("kind", HEADS)
 def test_the_loss_without_logits_is_the_loss(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loss, "_CHUNK_BYTES", 1)  # so that there are several chunks
+    monkeypatch.setattr(cutting, "_CHUNK_BYTES", 1)  # so that there are several chunks
     mx.random.seed(3)
     head = Head(kind, vocabulary=320, hidden=64)
     hidden = mx.random.normal((150, 64)) * 2
