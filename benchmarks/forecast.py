@@ -440,7 +440,7 @@ def least_squares(found: list[Row]) -> tuple[np.ndarray, np.ndarray]:
     def cost(r: np.ndarray) -> float:
         return float(np.sum(np.sqrt(1 + (r / 0.03) ** 2)))
 
-    values = np.array(astuple(Fit(4, 2.4, 2.6, 6, 4, 2, 15, 4, 7, 10, 1, 2)), float)
+    values = np.array(astuple(Fit(4, 2.4, 2.6, 6, 4, 2, 15, 4, 7, 9, 11, 1, 2)), float)
     now, damping = errors(values), 1.0
     for _ in range(60):
         steps = 1e-3 * np.maximum(1, values)

@@ -38,7 +38,7 @@ class Fit:
 
     frozen_*: a layer without gradient. back_*: a trained one, backwards. Of hidden states (tokens x
     hidden), of ffn activations (tokens x ffn), of attention scores (rows x heads x width^2).
-    head_*: hidden states; the logits of a chunk, when there are one, two or more chunks. gradient:
+    head_*: hidden states; the logits of a chunk, when there are one, two, three or more chunks. gradient:
     adapters' sizes while the backward pass is under way; update: during the optimizer's update.
     """
 
@@ -51,6 +51,7 @@ class Fit:
     head_hidden: float
     head_one: float
     head_two: float
+    head_three: float
     head_more: float
     gradient: float
     update: float
@@ -154,7 +155,7 @@ def chunks_at_once(chunks: int, fit: Fit) -> float:
 
     A backend runs ahead: when it computes a chunk, arrays of the next two are there already.
     """
-    return (fit.head_one, fit.head_two, fit.head_more)[min(chunks, 3) - 1]
+    return (fit.head_one, fit.head_two, fit.head_three, fit.head_more)[min(chunks, 4) - 1]
 
 
 def frozen_bytes(shape: Shape, batch: MicroBatch, fit: Fit) -> int:
