@@ -9,7 +9,8 @@ the fit. Predicted by `farense-tui estimate`'s own functions, before the run; me
 over the whole run. Peak memory does not depend on what else the machine does.
 --times: seconds a step, predicted from one probe step, in pairs: probe, run, probe, so that other
 load falls on both.
---fit: probes of other shapes, each in a process of its own, and the table of engine/fits.py.
+--fit: probes of other shapes, each in a process of its own, and the table of engine/fits.py;
+with --vocabulary, of heads that wide alone, and how many chunks of logits they hold at once.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import signal
 import statistics
 import sys
 import tempfile
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
@@ -38,9 +40,11 @@ import numpy as np
 from mlx.utils import tree_flatten
 
 from farense_tui.engine import estimate, memory_model, shape
+from farense_tui.engine.fits import FITS
 from farense_tui.engine.memory_model import Fit, MicroBatch
 from tests import micro_model
 from tests.real_runs import RunMaker, finish
+from worker.protocol.cutting import chunk_of
 from worker.protocol.estimation import Probe, Probed
 from worker.protocol.profile import Profile, replace_setting
 
@@ -384,9 +388,37 @@ def fit(number: int, seed: int, modes: tuple[str, ...]) -> None:
             print(f'    ("{mode}", {checkpoints}): Fit({numbers}),  # {len(chosen)} probes, {said}')
 
 
-def probe(dice: random.Random, mode: str) -> Row | None:
+def heads(number: int, seed: int, modes: tuple[str, ...], vocabulary: int) -> None:
+    """Probe wide heads; print how many arrays of a chunk's size are there at once."""
+    for mode in modes:
+        by_chunks: dict[tuple[bool, int], list[float]] = defaultdict(list)
+        for at in range(number):
+            row = probe(random.Random(f"heads-{seed}-{at}"), mode, vocabulary)
+            if row is None:
+                continue
+            made, profile, batch, cached, probed = row
+            checkpoints = profile.train.grad_checkpoint
+            parts = memory_model.step_parts(
+                made, profile, batch, FITS[mode, checkpoints], cached=cached, exact_norms=True
+            )
+            chunk = chunk_of(batch.labels, vocabulary)
+            if parts.logits:
+                at_once = (probed.peak - parts.total + parts.logits) / (chunk * vocabulary * 4)
+                chunks = min(-(-batch.labels // chunk), 4)
+                by_chunks[checkpoints, chunks].append(at_once)
+        for (checkpoints, chunks), found in sorted(by_chunks.items()):
+            print(
+                f"    {mode}, checkpoints {checkpoints}, chunks {chunks}: "
+                f"median {statistics.median(found):.2f} ({min(found):.2f} to {max(found):.2f}, "
+                f"{len(found)} probes)"
+            )
+
+
+def probe(dice: random.Random, mode: str, vocabulary: int = 0) -> Row | None:
     """Probe a random shape in a process of its own; None if it took too long."""
     sizes = draw_sizes(dice, ("llama",))
+    if vocabulary:
+        sizes = replace(sizes, vocabulary=vocabulary, bits=0, half=False)
     rows, width = affordable(sizes, dice.choice([1, 2, 3, 4, 6, 8]), 8 * dice.randint(1, 48))
     width = -(-width // 8) * 8
     batch = MicroBatch(rows, width, max(1, int(rows * width * dice.choice([0.1, 0.3, 0.6, 1.0]))))
@@ -470,12 +502,15 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=0)
     parser.add_argument("--times", type=int, default=0)
     parser.add_argument("--fit", type=int, default=0)
+    parser.add_argument("--vocabulary", type=int, default=0)
     parser.add_argument("--modes", nargs="+", default=["eager", "compiled"])
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--csv", type=Path)
     parser.add_argument("--plot", type=Path)
     args = parser.parse_args()
-    if args.fit:
+    if args.fit and args.vocabulary:
+        heads(args.fit, args.seed, tuple(args.modes), args.vocabulary)
+    elif args.fit:
         fit(args.fit, args.seed, tuple(args.modes))
     if args.runs:
         runs(args.runs, args.seed, args.csv, args.plot)

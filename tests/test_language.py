@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import gettext
 import os
 import re
 import subprocess
@@ -164,3 +165,15 @@ def test_the_option_is_before_the_variable_is_before_the_locale() -> None:
     assert _said(english, LANG="pt_PT.UTF-8", FARENSE_LANG="en") == english
     assert _said(english, "--lang", "pt", FARENSE_LANG="en") == portuguese
     assert _said(english, "train", "--lang=en", LANG="pt_PT.UTF-8") == english
+
+
+@pytest.mark.parametrize("name", [each for each in language.LANGUAGES if each != language.ENGLISH])
+def test_what_is_compiled_is_what_is_written(name: str) -> None:
+    compiled = gettext.translation(language.DOMAIN, language.FOLDER, [name])
+    stale = [
+        message.id
+        for message in translations.stored(name)
+        if isinstance(message.id, str) and message.id and not message.context
+        if compiled.gettext(message.id) != message.string
+    ]
+    assert stale == [], "run: make translations"

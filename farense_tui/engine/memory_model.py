@@ -38,8 +38,8 @@ class Fit:
 
     frozen_*: a layer without gradient. back_*: a trained one, backwards. Of hidden states (tokens x
     hidden), of ffn activations (tokens x ffn), of attention scores (rows x heads x width^2).
-    head_*: hidden states; the logits of a chunk, when there are one, two, three or more chunks. gradient:
-    adapters' sizes while the backward pass is under way; update: during the optimizer's update.
+    head_*: hidden states; the logits of a chunk, when there are one, two, three or more chunks.
+    gradient: adapters' sizes while the backward pass is under way; update: during the optimizer's.
     """
 
     frozen_hidden: float

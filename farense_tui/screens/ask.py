@@ -15,7 +15,7 @@ from textual.content import Content
 from textual.events import Resize
 from textual.message import Message
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from farense_tui.engine import questions
 from farense_tui.engine.ask import Conversation
@@ -23,6 +23,7 @@ from farense_tui.engine.questions import Asked
 from farense_tui.engine.text import clean
 from farense_tui.screens.dialogs import ErrorDialog
 from farense_tui.widgets.answers import Answers
+from farense_tui.widgets.key_footer import KeyFooter
 from farense_tui.widgets.question_field import QuestionField
 from worker.protocol.conversation import Answered, Piece, Question, Setup
 from worker.protocol.errors import FarenseError
@@ -85,7 +86,7 @@ class AskScreen(Screen[None]):
         yield Static(id="reference", markup=False)
         yield QuestionField()
         yield Static(id="how", markup=False)
-        yield Footer(show_command_palette=False)
+        yield KeyFooter()
 
     def on_mount(self) -> None:
         """Load the models."""

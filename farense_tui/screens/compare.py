@@ -12,7 +12,6 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.message import Message
 from textual.reactive import reactive
-from textual.widgets import Footer
 
 from farense_tui.engine import clock
 from farense_tui.engine.watch import Snapshot, Watch
@@ -20,6 +19,7 @@ from farense_tui.screens.chart_screen import ChartScreen
 from farense_tui.widgets.chart import CURVES, Chart
 from farense_tui.widgets.chart_data import SUBJECTS, compared
 from farense_tui.widgets.compare_table import CompareTable
+from farense_tui.widgets.key_footer import KeyFooter
 from worker.protocol.language import gettext as _
 from worker.protocol.runfolder import RunFolder
 
@@ -75,7 +75,7 @@ class CompareScreen(ChartScreen):
         yield Chart(_("v next chart   x read out   f large"))
         with VerticalScroll(id="table", can_focus=False):
             yield CompareTable()
-        yield Footer(show_command_palette=False)
+        yield KeyFooter()
 
     def on_mount(self) -> None:
         """Begin to read."""

@@ -9,12 +9,13 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from farense_tui.engine.format import from_here
 from farense_tui.engine.text import clean
 from farense_tui.screens.look import Look
 from farense_tui.widgets.data_view import DataView
+from farense_tui.widgets.key_footer import KeyFooter
 from worker.protocol.language import gettext as _
 from worker.protocol.profile import Profile
 
@@ -43,7 +44,7 @@ class DataScreen(Screen[None]):
         """What is looked at, what was found, keys."""
         yield Static(_title(self._profile), id="data-title", markup=False)
         yield DataView(self._look)
-        yield Footer(show_command_palette=False)
+        yield KeyFooter()
 
     def show(self, look: Look) -> None:
         """Take what was found since, if it is about this data."""

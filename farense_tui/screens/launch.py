@@ -11,7 +11,6 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.screen import Screen
 from textual.timer import Timer
-from textual.widgets import Footer
 
 from farense_tui.engine import hardware, inspection, profiles, runs
 from farense_tui.engine.draft import Draft, find, shown
@@ -26,6 +25,7 @@ from farense_tui.screens.forecaster import Forecast, Forecaster
 from farense_tui.screens.look import Looked, Looker
 from farense_tui.screens.save_profile import save_as
 from farense_tui.widgets.help_line import HelpLine
+from farense_tui.widgets.key_footer import KeyFooter
 from farense_tui.widgets.machine_line import MachineLine
 from farense_tui.widgets.plan_panel import PlanPanel
 from farense_tui.widgets.profile_cards import ProfileCards
@@ -109,7 +109,7 @@ class LaunchScreen(Screen[None]):
             yield PlanPanel(self._machine)
             yield SettingsForm(self.draft or Draft(Profile(), self._runs_dir), self._next_name())
         yield HelpLine()
-        yield Footer(show_command_palette=False)
+        yield KeyFooter()
 
     def on_mount(self) -> None:
         """Show the profile that fits; look at models, data and runs once the screen is there."""

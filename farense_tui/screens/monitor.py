@@ -12,7 +12,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.reactive import reactive
-from textual.widgets import Footer
 
 from farense_tui.engine import clock
 from farense_tui.engine.health import Finding
@@ -24,6 +23,7 @@ from farense_tui.widgets.chart import Chart
 from farense_tui.widgets.chart_data import of as chart_data
 from farense_tui.widgets.gauge_bar import measure
 from farense_tui.widgets.health_card import HealthCard
+from farense_tui.widgets.key_footer import KeyFooter
 from farense_tui.widgets.memory_gauge import MemoryGauge
 from farense_tui.widgets.outcome import Outcome, OutcomePanel
 from farense_tui.widgets.run_facts import RunFacts, facts
@@ -121,7 +121,7 @@ class MonitorScreen(SteeredScreen, ChartScreen):
                 yield MemoryGauge()
                 yield RunFacts()
             yield RunLog()
-        yield Footer(show_command_palette=False)
+        yield KeyFooter()
 
     def on_mount(self) -> None:
         """Begin to read."""

@@ -14,7 +14,7 @@ from textual.containers import HorizontalGroup, VerticalScroll
 from textual.content import Content
 from textual.message import Message
 from textual.screen import Screen
-from textual.widgets import Footer, Label, Static
+from textual.widgets import Label, Static
 
 from farense_tui.engine import clock, supervisor, words
 from farense_tui.engine import format as show
@@ -24,6 +24,7 @@ from farense_tui.engine.text import clean, clean_lines
 from farense_tui.engine.watch import Snapshot, Watch
 from farense_tui.screens.dialogs import keys
 from farense_tui.widgets.health_card import headline
+from farense_tui.widgets.key_footer import KeyFooter
 from farense_tui.widgets.outcome import Outcome, outcome
 from farense_tui.widgets.status import look
 from worker.protocol.language import gettext as _
@@ -80,7 +81,7 @@ class PostMortemScreen(Screen[Action | None]):
         """The page and its keys."""
         with VerticalScroll(id="page"):
             yield Static(_("reading the record …"), markup=False)
-        yield Footer(show_command_palette=False)
+        yield KeyFooter()
 
     def on_mount(self) -> None:
         """Read the run."""

@@ -11,7 +11,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from farense_tui.engine import format as f
 from farense_tui.engine import runs, supervisor
@@ -21,6 +21,7 @@ from farense_tui.engine.supervisor import Control
 from farense_tui.messages import Asked, Refused, RunsRead
 from farense_tui.screens.dialogs import Answer, AskDialog, NameDialog, NoteDialog
 from farense_tui.screens.post_mortem import PostMortemScreen
+from farense_tui.widgets.key_footer import KeyFooter
 from farense_tui.widgets.run_table import RunTable
 from worker.protocol.errors import FarenseError
 from worker.protocol.language import gettext as _
@@ -69,7 +70,7 @@ class RunsScreen(Screen[None]):
         )
         yield RunTable()
         yield Static(_("reading the runs …"), id="run-detail", markup=False)
-        yield Footer(show_command_palette=False)
+        yield KeyFooter()
 
     def on_mount(self) -> None:
         """Look now, and every other second."""

@@ -1,0 +1,39 @@
+"""The footer: the keys of a screen, as many as there is room for, help and leaving always."""
+
+from __future__ import annotations
+
+from rich.cells import cell_len
+from textual.app import ComposeResult
+from textual.events import Resize
+from textual.widgets import Footer
+from textual.widgets._footer import FooterKey
+
+# What nobody may have to look for.
+_ALWAYS = ("help", "request_quit", "leave", "back")
+
+
+class KeyFooter(Footer):
+    """In a narrow terminal the last of a screen's own keys give way; `?` tells of all of them."""
+
+    def __init__(self) -> None:
+        """The palette has a key of its own, told by the help."""
+        super().__init__(show_command_palette=False)
+
+    def compose(self) -> ComposeResult:
+        """Leave out, from the end, what there is no room for."""
+        keys = [key for key in super().compose() if isinstance(key, FooterKey)]
+        over = sum(map(_width, keys)) - self.app.size.width
+        for key in reversed(keys):
+            if over > 0 and key.action.rpartition(".")[2] not in _ALWAYS:
+                over -= _width(key)
+                keys.remove(key)
+        yield from keys
+
+    def on_resize(self, event: Resize) -> None:
+        """Fill the new width."""
+        self.call_after_refresh(self.recompose)
+
+
+def _width(key: FooterKey) -> int:
+    """In cells, with the spaces that Textual puts around key and description."""
+    return cell_len(f" {key.key_display} {key.description} ")
