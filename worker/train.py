@@ -15,7 +15,7 @@ import mlx.core as mx
 import msgspec
 from mlx.utils import tree_flatten
 
-from worker import batching, checkpoint, loss, memory, optimizer, sampling, trunk
+from worker import batching, checkpoint, loss, optimizer, sampling, shortage, trunk
 from worker.batching import MicroBatch
 from worker.control import Control
 from worker.data import Examples
@@ -145,7 +145,7 @@ def take_step(run: Run) -> None:
             peak_memory=max(run.peak_memory, mx.get_peak_memory()),
         )
     )
-    watch_memory(run)
+    shortage.watch(run)
 
 
 def accumulate(
@@ -199,33 +199,6 @@ def roll_back(run: Run, problem: NotFinite) -> None:
             ).format(n=left),
         )
     )
-
-
-def watch_memory(run: Run) -> None:
-    """Keep memory below the limit: warn, free, cut finer, and at last end the run with all saved.
-
-    How a step is cut changes its memory, never its mathematics.
-    """
-    peak = mx.get_peak_memory()
-    seen = run.guard.see(peak)
-    notice = run.guard.look(seen)
-    if notice is not None:
-        run.output.emit(notice)
-    if run.guard.critical(seen) or run.guard.starved(seen):
-        mx.clear_cache()
-        seen = run.guard.see(peak)
-    run.starved = run.starved + 1 if run.guard.starved(seen) else 0
-    waited = run.starved and run.starved % memory.PATIENCE == 0
-    if not (run.guard.critical(seen) or waited):
-        return
-    least = batching.padded(int(run.train.lengths.max()) - 1)
-    if run.budget > least:
-        run.budget = max(least, run.budget // 2)
-        finer = (budget(run.config), run.guard.limit, run.budget)
-        run.state = msgspec.structs.replace(run.state, finer=finer)
-        run.output.emit(run.guard.cut_finer(seen, run.budget))
-    else:
-        run.short = run.guard.stopped(seen)
 
 
 def end_short_of_memory(run: Run) -> None:
@@ -343,7 +316,9 @@ def save(run: Run, improved: bool) -> None:
         return
     run.output.enter("saving")
     began = time.perf_counter()
-    run.state = msgspec.structs.replace(run.state, random=checkpoint.random_key())
+    full = budget(run.config)
+    finer = (full, run.guard.limit, run.budget) if run.budget < full else None
+    run.state = msgspec.structs.replace(run.state, random=checkpoint.random_key(), finer=finer)
     adapters = dict(tree_flatten(run.model.trainable_parameters()))
     while True:
         try:

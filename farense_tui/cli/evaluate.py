@@ -17,7 +17,6 @@ from farense_tui.cli.data_view import console
 from farense_tui.cli.headless import relative
 from farense_tui.cli.progress_line import ProgressLine
 from farense_tui.engine import evaluation, runs
-from farense_tui.engine import format as f
 from farense_tui.engine.evaluation import Difference
 from farense_tui.engine.text import clean
 from worker.protocol.errors import ExitCode
@@ -96,18 +95,8 @@ def _table(report: Report) -> Table:
     for score in report.scores:
         of = f" {Path(score.model).name}" if several else ""
         name = Text(clean(score.name or _("base model") + of), "bold" if score.name else "")
-        table.add_row(name, *_figures(score, report.measured))
+        table.add_row(name, *evaluation.figures(score, report.measured), f"{score.seconds:.1f}")
     return table
-
-
-def _figures(score: Score, rows: int) -> list[str]:
-    exact = f.UNKNOWN
-    if score.exact_match is not None:
-        exact = f"{score.exact_match:.1%} ({round(score.exact_match * rows)}/{rows})"
-    f1 = f.UNKNOWN if score.token_f1 is None else f"{score.token_f1:.1%}"
-    chrf = f.UNKNOWN if score.chrf is None else f"{score.chrf:.1f}"
-    perplexity = f.UNKNOWN if score.perplexity is None else f"{score.perplexity:.3g}"
-    return [f.loss(score.loss), perplexity, exact, f1, chrf, f"{score.seconds:.1f}"]
 
 
 def _examples(report: Report, score: Score, most: int, to: Console) -> None:

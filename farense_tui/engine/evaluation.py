@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from farense_tui.engine import format as f
 from farense_tui.engine import task
 from worker.protocol.errors import refused, usage
 from worker.protocol.evaluation import Adapter, Candidate, Report, Request, Row, Score
@@ -150,3 +151,14 @@ def differences(report: Report, score: Score) -> list[Difference]:
         if row.answers[own].text != row.answers[base].text
     ]
     return sorted(found, key=lambda each: (-each.chrf, each.row.line))
+
+
+def figures(score: Score, rows: int) -> list[str]:
+    """Write loss, perplexity, exact match, token F1 and chrF of a model, for a line of a table."""
+    exact = f.UNKNOWN
+    if score.exact_match is not None:
+        exact = f"{score.exact_match:.1%} ({round(score.exact_match * rows)}/{rows})"
+    f1 = f.UNKNOWN if score.token_f1 is None else f"{score.token_f1:.1%}"
+    chrf = f.UNKNOWN if score.chrf is None else f"{score.chrf:.1f}"
+    perplexity = f.UNKNOWN if score.perplexity is None else f"{score.perplexity:.3g}"
+    return [f.loss(score.loss), perplexity, exact, f1, chrf]

@@ -1,8 +1,7 @@
-"""The fitted part of the memory model: `python benchmarks/forecast.py --fit` prints this table.
+"""The fitted part of the memory model: `benchmarks/forecast_fit.py` prints this table.
 
 From probes on MLX's CPU build, by whether steps are compiled and whether layers are checkpointed.
-What the head holds was rounded between that and probes of wide heads (`--fit 24 --vocabulary
-32000`).
+What the head holds was rounded between that and 24 probes of heads of 32,000 words.
 For Metal there is no fit: compiled steps are taken to behave there as they do on the CPU.
 """
 

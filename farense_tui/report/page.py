@@ -23,7 +23,7 @@ from farense_tui.report.curves import Graph
 from farense_tui.report.svg import chart
 from farense_tui.widgets.smooth import window_for
 from worker.protocol import language
-from worker.protocol.evaluation import Report, Score
+from worker.protocol.evaluation import Report
 from worker.protocol.language import gettext as _
 from worker.protocol.profile import Config
 from worker.protocol.settings import CONFIG_SETTINGS
@@ -200,23 +200,12 @@ def _evaluation(name: str, report: Report, stale: bool) -> dict[str, Any]:
         "scores": [
             {
                 "name": clean(each.name or _("base model")),
-                "figures": figures(each, report.measured),
+                "figures": evaluation.figures(each, report.measured),
             }
             for each in report.scores
         ],
         "groups": groups,
     }
-
-
-def figures(score: Score, rows: int) -> list[str]:
-    """Write the figures of one line of the table."""
-    exact = f.UNKNOWN
-    if score.exact_match is not None:
-        exact = f"{score.exact_match:.1%} ({round(score.exact_match * rows)}/{rows})"
-    f1 = f.UNKNOWN if score.token_f1 is None else f"{score.token_f1:.1%}"
-    chrf = f.UNKNOWN if score.chrf is None else f"{score.chrf:.1f}"
-    perplexity = f.UNKNOWN if score.perplexity is None else f"{score.perplexity:.3g}"
-    return [f.loss(score.loss), perplexity, exact, f1, chrf]
 
 
 def _example(each: evaluation.Difference) -> dict[str, str]:

@@ -9,7 +9,7 @@ PAD_TO = 8
 # weights once more. Measured as 10 to 50 on small models, computed as 5 to 10 for 7B on an M1.
 OVERHEAD = 24
 # What the logits of a chunk may take, in float32. About ten arrays of that size are alive at once.
-# Larger chunks were not faster (32,000 and 128,256 tokens), fewer rows than 64 were slower.
+# Larger chunks are not faster, fewer rows than 64 are slower: benchmarks/head_chunks.py.
 _CHUNK_BYTES = 8 << 20
 _CHUNK_ROWS = 64
 
