@@ -10,15 +10,18 @@ from worker.output import claim_stdout
 
 RECORD = claim_stdout()
 
+import functools  # noqa: E402
 import os  # noqa: E402
-import signal  # noqa: E402
+import queue  # noqa: E402
 import sys  # noqa: E402
+import threading  # noqa: E402
 import time  # noqa: E402
+from collections.abc import Callable, Iterator  # noqa: E402
 from typing import Any  # noqa: E402
 
 import msgspec  # noqa: E402
 
-from worker.protocol.conversation import Answered, Piece, Question, Ready, Setup  # noqa: E402
+from worker.protocol.conversation import Answered, Piece, Question, Ready, Setup, Stop  # noqa: E402
 from worker.protocol.errors import ExitCode, FarenseError  # noqa: E402
 from worker.protocol.profile import Model  # noqa: E402
 from worker.protocol.task import Failure  # noqa: E402
@@ -26,17 +29,13 @@ from worker.protocol.task import Failure  # noqa: E402
 
 def main() -> int:
     """Answer until there are no more questions; the exit code."""
-    stop = Stop()
-    signal.signal(signal.SIGUSR1, stop.on_signal)
     try:
         setup = msgspec.json.decode(sys.stdin.buffer.readline(), type=Setup)
         models = load(setup)
         _say(Ready())
-        for line in sys.stdin.buffer:
-            asked = msgspec.json.decode(line, type=Question)
-            stop.asked = False
+        for asked, stopped in Listener():
             for model in models:
-                model.answer(asked, stop)
+                model.answer(asked, stopped)
             _say(Ready())
     except BrokenPipeError:  # nobody listens any more
         return ExitCode.STOPPED
@@ -46,16 +45,36 @@ def main() -> int:
     return ExitCode.DONE
 
 
-class Stop:
-    """Whether the answers are to be broken off."""
+class Listener:
+    """Reads stdin in a thread of its own, so that a Stop is heard while an answer is given."""
 
     def __init__(self) -> None:
-        """Not yet."""
-        self.asked = False
+        """Begin to read."""
+        self._questions: queue.SimpleQueue[Question | None] = queue.SimpleQueue()
+        self._heard = self._stopped = 0  # how many questions, and how many of them are broken off
+        threading.Thread(target=self._listen, daemon=True).start()
 
-    def on_signal(self, _signal: int, _frame: object) -> None:
-        """Break off after the next token."""
-        self.asked = True
+    def __iter__(self) -> Iterator[tuple[Question, Callable[[], bool]]]:
+        """Give each question, and what tells whether its answers are to be broken off."""
+        number = 0
+        while question := self._questions.get():
+            number += 1
+            yield question, functools.partial(self._is_stopped, number)
+
+    def _is_stopped(self, number: int) -> bool:
+        return number <= self._stopped
+
+    def _listen(self) -> None:
+        try:
+            for line in sys.stdin.buffer:
+                said = msgspec.json.decode(line, type=Question | Stop)
+                if isinstance(said, Stop):
+                    self._stopped = self._heard
+                else:
+                    self._heard += 1
+                    self._questions.put(said)
+        finally:
+            self._questions.put(None)
 
 
 class Speaker:
@@ -68,7 +87,7 @@ class Speaker:
         self._tokenizer = tokenizer
         self._turns: list[dict[str, str]] = []
 
-    def answer(self, asked: Question, stop: Stop) -> None:
+    def answer(self, asked: Question, stopped: Callable[[], bool]) -> None:
         """Stream the answer to a question, and remember both."""
         from worker import sampling
 
@@ -91,7 +110,7 @@ class Speaker:
             count += 1
             detokenizer.add_token(token)
             whole += self._tell(detokenizer.last_segment)
-            if stop.asked:
+            if stopped():
                 break
         detokenizer.finalize()
         whole += self._tell(detokenizer.last_segment)

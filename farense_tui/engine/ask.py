@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -14,7 +13,7 @@ from types import TracebackType
 import msgspec
 
 from farense_tui.engine import blas, evaluation
-from worker.protocol.conversation import Answered, Piece, Question, Ready, Said, Setup, decode
+from worker.protocol.conversation import Answered, Piece, Question, Ready, Said, Setup, Stop, decode
 from worker.protocol.errors import FarenseError, refused
 from worker.protocol.evaluation import Adapter
 from worker.protocol.language import gettext as _
@@ -75,12 +74,11 @@ class Conversation:
     def ask(self, question: Question) -> Iterator[Piece | Answered]:
         """Ask all models; gives what they say, one after the other."""
         self._write(question)
-        yield from self._until_ready()
+        return self._until_ready()
 
     def stop(self) -> None:
         """Break off the answers that are being given; from any thread."""
-        with contextlib.suppress(ProcessLookupError):
-            self._process.send_signal(signal.SIGUSR1)
+        self._write(Stop())
 
     def close(self) -> None:
         """End the worker, whatever it does; from any thread."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 from pathlib import Path
 
@@ -84,6 +86,22 @@ def test_an_answer_is_broken_off_and_another_can_be_asked(micro: Path) -> None:
         assert end.cut_off
         assert end.tokens < 4000
         assert answers(conversation, "Quem?")
+
+
+def test_a_stop_counts_before_the_question_is_read_but_not_for_the_next_one(micro: Path) -> None:
+    with Conversation(Setup(str(micro))) as conversation:
+        conversation.ready()
+        conversation.stop()  # there is nothing to break off
+        first = answers(conversation, "Quem?", max_tokens=20, fresh=True)
+        os.kill(conversation._process.pid, signal.SIGSTOP)
+        stream = conversation.ask(Question(text="Quem?", max_tokens=4000, temperature=3.0))
+        conversation.stop()
+        os.kill(conversation._process.pid, signal.SIGCONT)
+        *_, end = stream
+        assert isinstance(end, Answered)
+        assert end.cut_off
+        assert end.tokens < 4000
+        assert answers(conversation, "Quem?", max_tokens=20, fresh=True) == first
 
 
 def test_what_libraries_say_meanwhile_does_not_block_the_answer(

@@ -1,8 +1,8 @@
 """Questions to models: the lines that `python -m worker.ask` reads and prints.
 
-It reads a Setup, then Questions, until its stdin ends; SIGUSR1 breaks the answers off. It prints
-Piece and Answered for each model that is asked, the base model's name being empty, then Ready. A
-Failure ends it.
+It reads a Setup, then Questions, until its stdin ends; a Stop breaks off the answers to what was
+asked before it, begun or not. It prints Piece and Answered for each model that is asked, the base
+model's name being empty, then Ready. A Failure ends it.
 """
 
 from __future__ import annotations
@@ -36,6 +36,10 @@ class Question(Struct, tag="question", frozen=True, kw_only=True):
     seed: int = 0
 
 
+class Stop(Struct, tag="stop", frozen=True):
+    """Break off the answers to what was asked before; never those to what is asked after."""
+
+
 class Piece(Struct, tag="piece", frozen=True):
     """A piece of the answer of one model."""
 
@@ -44,7 +48,7 @@ class Piece(Struct, tag="piece", frozen=True):
 
 
 class Answered(Struct, tag="answered", frozen=True):
-    """The end of an answer; cut_off: by max_tokens or by a signal."""
+    """The end of an answer; cut_off: by max_tokens or by a Stop."""
 
     name: str
     tokens: int
