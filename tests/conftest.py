@@ -37,6 +37,21 @@ def micro_4bit(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return micro_model.make(tmp_path_factory.mktemp("model") / "micro-4bit", bits=4)
 
 
+SYSTEM = "És um adepto."
+
+
+@pytest.fixture(scope="session")
+def system_data(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
+    """The small data set, each of its rows after the same system message."""
+    folder = tmp_path_factory.mktemp("system-data")
+    for path in data.iterdir():
+        rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+        for row in rows:
+            row["messages"].insert(0, {"role": "system", "content": SYSTEM})
+        (folder / path.name).write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder
+
+
 @pytest.fixture(scope="session")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data set of 21 + 5 chat rows of very different lengths."""

@@ -22,7 +22,8 @@ from typing import Any  # noqa: E402
 import msgspec  # noqa: E402
 
 from worker.protocol.conversation import Answered, Piece, Question, Ready, Setup, Stop  # noqa: E402
-from worker.protocol.errors import ExitCode, FarenseError  # noqa: E402
+from worker.protocol.errors import ExitCode, FarenseError, refused  # noqa: E402
+from worker.protocol.language import gettext as _  # noqa: E402
 from worker.protocol.profile import Model  # noqa: E402
 from worker.protocol.task import Failure  # noqa: E402
 
@@ -31,12 +32,14 @@ def main() -> int:
     """Answer until there are no more questions; the exit code."""
     try:
         setup = msgspec.json.decode(sys.stdin.buffer.readline(), type=Setup)
-        models = load(setup)
-        _say(Ready())
+        models, takes_system = load(setup)
+        _say(Ready(takes_system))
         for asked, stopped in Listener():
+            if asked.system is not None and not takes_system:
+                raise _no_system()
             for model in models:
                 model.answer(asked, stopped)
-            _say(Ready())
+            _say(Ready(takes_system))
     except BrokenPipeError:  # nobody listens any more
         return ExitCode.STOPPED
     except FarenseError as error:
@@ -85,7 +88,7 @@ class Speaker:
         self._name = name
         self._network = network
         self._tokenizer = tokenizer
-        self._turns: list[dict[str, str]] = []
+        self._turns: list[Any] = []
 
     def answer(self, asked: Question, stopped: Callable[[], bool]) -> None:
         """Stream the answer to a question, and remember both."""
@@ -93,13 +96,13 @@ class Speaker:
 
         if asked.fresh:
             self._turns = []
-        self._turns.append({"role": "user", "content": asked.text})
+        self._turns.append(sampling.turn("user", asked.text))
         began, count, whole, ended = time.perf_counter(), 0, "", False
         detokenizer = self._tokenizer.detokenizer
         detokenizer.reset()
         for token in sampling.tokens(
             self._network,
-            sampling.prompt_tokens(self._tokenizer, self._turns),
+            sampling.prompt_tokens(self._tokenizer, self._turns, asked.system),
             asked.max_tokens,
             temperature=asked.temperature,
             seed=asked.seed,
@@ -114,7 +117,7 @@ class Speaker:
                 break
         detokenizer.finalize()
         whole += self._tell(detokenizer.last_segment)
-        self._turns.append({"role": "assistant", "content": whole.strip()})
+        self._turns.append(sampling.turn("assistant", whole.strip()))
         _say(Answered(self._name, count, time.perf_counter() - began, not ended))
 
     def _tell(self, piece: str) -> str:
@@ -123,9 +126,12 @@ class Speaker:
         return piece
 
 
-def load(setup: Setup) -> list[Speaker]:
-    """Load the base once, and each adapter on a model of its own that shares its weights."""
-    from worker import loading, tokenizer
+def load(setup: Setup) -> tuple[list[Speaker], bool]:
+    """Load the base once, and each adapter on a model of its own that shares its weights.
+
+    Gives them, and whether they take a system message.
+    """
+    from worker import loading, sampling, tokenizer
 
     settings = Model(
         repo=setup.repo, revision=setup.revision, trust_remote_code=setup.trust_remote_code
@@ -137,7 +143,16 @@ def load(setup: Setup) -> list[Speaker]:
     for adapter in setup.adapters:
         shared = loading.load(folder, settings, adapter.name, adapter.folder, shares=base)
         speakers.append(Speaker(adapter.name, shared, words))
-    return speakers
+    return speakers, sampling.takes_system(words)
+
+
+def _no_system() -> FarenseError:
+    return refused(
+        _("the model takes no system prompt"),
+        _("Its chat template has no place for one: nothing was trained with one on it."),
+        _("Ask without one, or write it into the question."),
+        kind="system",
+    )
 
 
 def _say(line: msgspec.Struct) -> None:

@@ -102,7 +102,8 @@ class _Export:
             parts.append(self._gguf(network, folder))
         if asked.gguf or not self._quantised(folder):
             source = f"./{parts[-1].path}"
-            text = ollama.modelfile(self._tokenizer, source, self._context(folder))
+            context = self._context(folder)
+            text = ollama.modelfile(self._tokenizer, source, context, self._asked.system)
             (self._to / "Modelfile").write_text(text, encoding="utf-8")
             size = len(text.encode())
             parts.append(Part(what=mark("Ollama Modelfile"), path="Modelfile", bytes=size))

@@ -70,11 +70,12 @@ def _attempt(tokenizer: Any, row: Row, mask_prompt: bool) -> Encoded | str:
         return encode(tokenizer, row, mask_prompt)
     except NoLabels as error:
         return str(error)
-    except _template_errors() as error:
+    except template_errors() as error:
         return _("the chat template refuses the row: {error}").format(error=error)
 
 
-def _template_errors() -> tuple[type[Exception], ...]:
+def template_errors() -> tuple[type[Exception], ...]:
+    """What chat templates raise for a conversation that they cannot write."""
     from jinja2 import TemplateError
 
     return (TemplateError, ValueError, TypeError, KeyError, IndexError, AttributeError)
@@ -184,7 +185,7 @@ class _Fast:
                     continue
                 tokens = None if prompt is None else next(prompts)
                 found.append(_labelled(tokenizer, row, whole, tokens, mask_prompt))
-        except _template_errors():  # NoLabels is a ValueError
+        except template_errors():  # NoLabels is a ValueError
             return None
         return found if found[0] == encode(tokenizer, rows[0], mask_prompt) else None
 

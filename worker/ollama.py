@@ -17,6 +17,10 @@ _NO_TEMPLATE = (
     "# The model's chat template has no like in Ollama's: "  # not translated: for others
     "set TEMPLATE by hand."
 )
+_NO_SYSTEM = (
+    "# The model was trained with a system prompt that a "  # not translated: for others
+    "Modelfile cannot quote: set SYSTEM by hand."
+)
 
 
 @dataclass(frozen=True)
@@ -43,14 +47,19 @@ class Frame:
         return opening + "{{ .Prompt }}" + self.between + "{{ .Response }}" + self.after
 
 
-def modelfile(tokenizer: Any, source: str, context: int) -> str:
-    """Write a Modelfile. source: the file or folder with the weights, relative to it."""
+def modelfile(tokenizer: Any, source: str, context: int, system: str | None = None) -> str:
+    """Write a Modelfile. source: the file or folder with the weights, relative to it.
+
+    system: the system prompt that the model was trained with, None for none.
+    """
     lines = [f"FROM {source}"]
     frame = find(tokenizer)
     if frame is None:
         lines.append(_NO_TEMPLATE)
     else:
         lines.append(f'TEMPLATE """{frame.go()}"""')
+    if system and (frame is None or frame.with_system):
+        lines.append(_NO_SYSTEM if '"""' in system else f'SYSTEM """{system}"""')
     for token in sorted(tokenizer.eos_token_ids):
         lines.append(_parameter("stop", f'"{tokenizer.decode([token])}"'))
     lines += [_parameter("num_ctx", context), _parameter("temperature", 0), ""]

@@ -35,7 +35,7 @@ from worker.checkpoint import TrainingState
 from worker.control import Control
 from worker.data import Examples
 from worker.output import Output
-from worker.protocol import events
+from worker.protocol import events, system_prompt
 from worker.protocol.errors import FarenseError
 from worker.protocol.language import gettext as _
 from worker.protocol.profile import Config, check
@@ -105,6 +105,11 @@ class Run:
         whole = self.anatomy.with_layers([*frozen, *self.anatomy.layers[start:]])
         whole.eval()
         return whole
+
+    @functools.cached_property
+    def system_prompt(self) -> str | None:
+        """What the rows of the training set begin with; see protocol/system_prompt.py."""
+        return system_prompt.of_training(Path(self.config.data.path))
 
     @property
     def tokenizer(self) -> Any:

@@ -7,30 +7,53 @@ from typing import Any
 
 import mlx.core as mx
 
+from worker.labels import template_errors
 from worker.mlxlm import make_prompt_cache
 
 _PREFILL = 512  # tokens of a prompt that go through at once
+Turn = dict[str, str]  # role and content
 
 
-def prompt_tokens(tokenizer: Any, asked: str | Sequence[dict[str, str]]) -> list[int]:
+def turn(role: str, content: str) -> Turn:
+    """Make one turn of a conversation."""
+    return {"role": role, "content": content}
+
+
+def prompt_tokens(
+    tokenizer: Any, asked: str | Sequence[Turn], system: str | None = None
+) -> list[int]:
     """Tokens of a question, or of a conversation, as the model's chat template puts it.
 
-    It is ready to be answered. Without a template there is no conversation: the last turn counts.
+    It is ready to be answered. system: the message before it, None for none. Without a template
+    there is no conversation: the last turn counts.
     """
-    turns = [{"role": "user", "content": asked}] if isinstance(asked, str) else list(asked)
+    turns = [turn("user", asked)] if isinstance(asked, str) else list(asked)
     if not tokenizer.chat_template:
         return list(tokenizer.encode(turns[-1]["content"]))
+    if system is not None:
+        turns.insert(0, turn("system", system))
     return list(tokenizer.apply_chat_template(turns, add_generation_prompt=True, return_dict=False))
 
 
-def stream(model: Any, tokenizer: Any, question: str, max_tokens: int) -> Iterator[str]:
+def takes_system(tokenizer: Any) -> bool:
+    """Whether a system message comes through the chat template, which is asked with two."""
+    try:
+        return prompt_tokens(tokenizer, "?", "a") != prompt_tokens(tokenizer, "?", "b")
+    except template_errors():
+        return False
+
+
+def stream(
+    model: Any, tokenizer: Any, question: str, max_tokens: int, system: str | None = None
+) -> Iterator[str]:
     """Answer a question greedily, piece by piece; ends with the turn or after `max_tokens`.
 
+    system: the message before it, None for none.
     mlx_lm's stream_generate is not used because it raises the wired limit to the maximum.
     """
     detokenizer = tokenizer.detokenizer
     detokenizer.reset()
-    for token in tokens(model, prompt_tokens(tokenizer, question), max_tokens):
+    for token in tokens(model, prompt_tokens(tokenizer, question, system), max_tokens):
         if token in tokenizer.eos_token_ids:
             break
         detokenizer.add_token(token)
@@ -66,6 +89,8 @@ def tokens(
         yield int(token)
 
 
-def answer(model: Any, tokenizer: Any, question: str, max_tokens: int) -> str:
-    """Answer a question as a whole."""
-    return "".join(stream(model, tokenizer, question, max_tokens)).strip()
+def answer(
+    model: Any, tokenizer: Any, question: str, max_tokens: int, system: str | None = None
+) -> str:
+    """Answer a question as a whole; see `stream`."""
+    return "".join(stream(model, tokenizer, question, max_tokens, system)).strip()

@@ -270,14 +270,15 @@ def validate(run: Run, valid: Examples) -> bool:
 
 
 def sample(run: Run) -> None:
-    """Answer the profile's prompts with the adapter as it is."""
+    """Answer the profile's prompts with the adapter as it is, under the rows' system prompt."""
     run.output.enter("sampling")
     network = run.whole_model()
     if network is None:
         run.owes_samples = True
         return
+    most = run.config.report.sample_tokens
     for prompt in run.config.report.prompts:
-        text = sampling.answer(network, run.tokenizer, prompt, run.config.report.sample_tokens)
+        text = sampling.answer(network, run.tokenizer, prompt, most, run.system_prompt)
         run.output.emit(events.Sample(step=run.state.step, prompt=prompt, text=text))
 
 

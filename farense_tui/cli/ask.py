@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from pathlib import Path
 
 from farense_tui.cli import common
 from farense_tui.cli.headless import clean
 from farense_tui.engine import ask as asking
 from farense_tui.engine import models, profiles, runs
+from worker.protocol import system_prompt
 from worker.protocol.conversation import Answered, Question, Setup
 from worker.protocol.errors import ExitCode
 from worker.protocol.language import gettext as _
@@ -17,12 +20,17 @@ from worker.protocol.runfolder import RunFolder
 def ask(args: argparse.Namespace) -> int:
     """Answer a question with the base model and with adapters."""
     *names, text = args.words
-    question = Question(
-        text=text, max_tokens=args.max_tokens, temperature=args.temperature, seed=args.seed
-    )
-    for setup in _setups(names, args):
+    for setup, trained_with in _setups(names, args):
         with asking.Conversation(setup) as conversation:
-            conversation.ready()
+            if not conversation.ready().takes_system:
+                trained_with = None
+            question = Question(
+                text=text,
+                system=trained_with if args.system is None else args.system or None,
+                max_tokens=args.max_tokens,
+                temperature=args.temperature,
+                seed=args.seed,
+            )
             heading, base = None, _("base model")
             for said in conversation.ask(question):
                 if heading != said.name:
@@ -34,13 +42,24 @@ def ask(args: argparse.Namespace) -> int:
     return ExitCode.DONE
 
 
-def _setups(names: list[str], args: argparse.Namespace) -> list[Setup]:
-    """Give one worker's task for each base model."""
+def _setups(names: list[str], args: argparse.Namespace) -> list[tuple[Setup, str | None]]:
+    """Give one worker's task for each base model, and the system prompt of its runs' data."""
     by_model: dict[str, list[RunFolder]] = {}
     for name in dict.fromkeys(names):
         run = runs.find(name, common.runs_dir(args))
         by_model.setdefault(run.read_config().model.repo, []).append(run)
     if by_model:
-        return [asking.setup(found) for found in by_model.values()]
+        return [(asking.setup(found), _system(found, args)) for found in by_model.values()]
     profile = profiles.get(args.profile or profiles.DEMO)
-    return [Setup(models.resolve(args.model or profile.model.repo))]
+    return [(Setup(models.resolve(args.model or profile.model.repo)), None)]
+
+
+def _system(found: list[RunFolder], args: argparse.Namespace) -> str | None:
+    """Give what the runs were trained with; where they differ there is none, which is told."""
+    if args.system is not None:
+        return None
+    system, alike = system_prompt.shared(Path(run.read_config().data.path) for run in found)
+    if not alike:
+        told = _("{runs}: trained with different system prompts, asked without; --system gives one")
+        print(told.format(runs=", ".join(run.name for run in found)), file=sys.stderr)
+    return system

@@ -66,15 +66,16 @@ class Conversation:
         """End the worker."""
         self.close()
 
-    def ready(self) -> None:
+    def ready(self) -> Ready:
         """Wait until the models are loaded; FarenseError if they cannot be."""
-        for _said in self._until_ready():
+        while not isinstance(said := self._listen(), Ready):
             pass
+        return said
 
     def ask(self, question: Question) -> Iterator[Piece | Answered]:
         """Ask all models; gives what they say, one after the other."""
         self._write(question)
-        return self._until_ready()
+        return self._answers()
 
     def stop(self) -> None:
         """Break off the answers that are being given; from any thread."""
@@ -91,16 +92,18 @@ class Conversation:
             self._process.stdin.write(msgspec.json.encode(line) + b"\n")
             self._process.stdin.flush()
 
-    def _until_ready(self) -> Iterator[Piece | Answered]:
+    def _answers(self) -> Iterator[Piece | Answered]:
+        while not isinstance(said := self._listen(), Ready):
+            yield said
+
+    def _listen(self) -> Piece | Answered | Ready:
         assert self._process.stdout is not None
         for line in self._process.stdout:
             said = _decoded(line)
             if isinstance(said, Failure):
                 raise said.error()
-            if isinstance(said, Ready):
-                return
             if said is not None:
-                yield said
+                return said
         self._log.seek(0)
         words = self._log.read()[-2000:].decode("utf-8", "replace")
         raise FarenseError(_("the model could not answer"), words, kind="ask")

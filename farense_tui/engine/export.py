@@ -13,6 +13,7 @@ from farense_tui.engine import evaluation, model_card, task
 from farense_tui.engine.model_card import Made
 from farense_tui.engine.state import fold
 from farense_tui.engine.tail import Tail
+from worker.protocol import system_prompt
 from worker.protocol.errors import FarenseError, refused
 from worker.protocol.export import MANIFEST, Exported, Precision, Request
 from worker.protocol.language import gettext as _
@@ -32,7 +33,8 @@ def request(
     config = run.read_config()
     adapter = evaluation.adapter_of(run)
     state = fold(Tail(run.events).read_all())
-    made = Made(run.name, config, state, evaluation.kept(run))
+    system = system_prompt.of_training(Path(config.data.path))
+    made = Made(run.name, config, state, evaluation.kept(run), system)
     model, train = config.model, config.train
     return Request(
         name=run.name,
@@ -44,6 +46,7 @@ def request(
         to=str(to),
         data=config.data.path,
         prompts=config.report.prompts,
+        system=system,
         fuse=fuse,
         gguf=gguf,
         precision="float" if gguf else precision,

@@ -9,7 +9,7 @@ from pathlib import Path
 from farense_tui import __version__
 from farense_tui.engine import format as f
 from farense_tui.engine.state import RunState
-from farense_tui.engine.text import clean
+from farense_tui.engine.text import clean, clean_lines
 from worker.protocol.evaluation import Report
 from worker.protocol.profile import Config
 
@@ -18,12 +18,13 @@ _SNAPSHOT = re.compile(r"models--([^/]+)--([^/]+)/snapshots/[0-9a-f]+/?\Z")
 
 @dataclass(frozen=True)
 class Made:
-    """What the cards tell of."""
+    """What the cards tell of; system: the system prompt it was trained with."""
 
     name: str
     config: Config
     state: RunState
     measured: Report | None
+    system: str | None = None
 
 
 def base_model(repo: str) -> str:
@@ -75,6 +76,8 @@ def _card(made: Made, what: str, lead: str, use: str) -> str:
         "",
         *_facts(made),
     ]
+    if made.system:
+        parts += ["", "## System prompt", "", *_system(made.system)]  # not translated: Hub
     if made.measured:
         parts += ["", "## On the test set", "", *_scores(made.measured)]  # not translated: Hub
     end = f"Trained and exported with farense-tui {__version__}."  # not translated: Hub
@@ -105,6 +108,11 @@ def _facts(made: Made) -> list[str]:
         reached = f"{f.loss(best.loss)} after step {best.step}"  # not translated: Hub
         facts.append(("best validation loss", reached))  # not translated: Hub
     return ["| | |", "| --- | --- |", *(f"| {key} | {_cell(value)} |" for key, value in facts)]
+
+
+def _system(text: str) -> list[str]:
+    said = "It was trained with this one, and answers best with it:"  # not translated: Hub
+    return [said, "", *(f"    {line}" for line in clean_lines(text))]
 
 
 def _scores(report: Report) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import threading
@@ -13,9 +14,12 @@ from farense_tui.engine import ask
 from farense_tui.engine.ask import Conversation
 from tests import real_runs
 from tests.real_runs import RunMaker
+from tests.tokenizers import load, variant
+from worker import loading, sampling
 from worker.protocol.conversation import Answered, Piece, Question, Setup
-from worker.protocol.errors import FarenseError
+from worker.protocol.errors import ExitCode, FarenseError
 from worker.protocol.evaluation import Adapter
+from worker.protocol.profile import Model
 
 
 def answers(conversation: Conversation, text: str, **more: object) -> dict[str, str]:
@@ -47,6 +51,44 @@ def test_what_was_said_before_counts_until_it_is_fresh(micro: Path) -> None:
         again = answers(conversation, "Quem?", fresh=True)
     assert first == again
     assert first != second
+
+
+def test_a_system_prompt_stands_before_all_that_is_said(micro: Path) -> None:
+    network = loading.load(micro, Model(repo=str(micro)))
+    words = load(micro)
+    said: list[dict[str, str]] = []
+    with Conversation(Setup(str(micro))) as conversation:
+        assert conversation.ready().takes_system
+        for text in ("Quem?", "E tu?"):
+            said.append({"role": "user", "content": text})
+            messages = [{"role": "system", "content": "Ser."}, *said]
+            prompt = words.apply_chat_template(messages, add_generation_prompt=True)
+            tokens = itertools.islice(sampling.tokens(network, prompt, 5), 5)
+            expected = words.decode(list(tokens))
+            found = answers(conversation, text, system="Ser.")[""]
+            assert found == expected
+            said.append({"role": "assistant", "content": found.strip()})
+        without = answers(conversation, "Quem?", fresh=True)
+        empty = answers(conversation, "Quem?", fresh=True, system="")
+    assert len({said[1]["content"], without[""].strip(), empty[""].strip()}) == 3
+
+
+REFUSES = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('none') }}{% endif %}?"
+LEAVES_OUT = "{% for m in messages if m['role'] != 'system' %}{{ m['content'] }}{% endfor %}"
+
+
+@pytest.mark.parametrize("template", [REFUSES, LEAVES_OUT, ""])
+def test_a_model_that_takes_no_system_prompt_says_so(
+    micro: Path, tmp_path: Path, template: str
+) -> None:
+    variant(micro, tmp_path, template)
+    (tmp_path / "model.safetensors").symlink_to(micro / "model.safetensors")
+    with Conversation(Setup(str(tmp_path))) as conversation:
+        assert not conversation.ready().takes_system
+        assert answers(conversation, "Quem?")
+        with pytest.raises(FarenseError, match="takes no system prompt") as caught:
+            answers(conversation, "Quem?", system="Ser.")
+    assert caught.value.exit_code == ExitCode.REFUSED
 
 
 def test_a_temperature_draws_and_a_seed_draws_the_same(micro: Path) -> None:

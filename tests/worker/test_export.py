@@ -225,6 +225,27 @@ def test_a_template_that_writes_a_turn_otherwise_later_is_left_to_the_user(
     assert 'PARAMETER stop "<|end|>"' in text
 
 
+@pytest.mark.parametrize(
+    ("template", "system", "expected"),
+    [
+        (LLAMA3, "És um adepto.\nSê breve.", 'SYSTEM """És um adepto.\nSê breve."""'),
+        (THINKS, "Sê breve.", 'SYSTEM """Sê breve."""'),
+        (MISTRAL, "Sê breve.", ""),  # nobody can have trained with it
+        (LLAMA3, 'Diz """não""".', "# "),
+        (LLAMA3, None, ""),
+        (LLAMA3, "", ""),
+    ],
+)
+def test_a_modelfile_has_the_system_prompt_of_the_training(
+    micro: Path, tmp_path: Path, template: str, system: str | None, expected: str
+) -> None:
+    text = ollama.modelfile(load(variant(micro, tmp_path, template)), "./m", 512, system)
+    without = ollama.modelfile(load(tmp_path), "./m", 512)
+    before, _, rest = without.partition("PARAMETER")
+    said = text.removeprefix(before).removesuffix("PARAMETER" + rest)
+    assert said.startswith(expected) if expected == "# " else said.strip() == expected
+
+
 def test_likeness_knows_its_ends() -> None:
     one = mx.log(mx.array([[0.7, 0.3], [0.2, 0.8]]))
     other = mx.log(mx.array([[0.5, 0.5], [0.5, 0.5]]))

@@ -15,7 +15,9 @@ from farense_tui.engine import runs, supervisor
 from farense_tui.engine.supervisor import Control
 from farense_tui.engine.tail import Tail
 from tests import micro_model
+from tests.conftest import SYSTEM
 from tests.real_runs import RunMaker, finish, results, sha256, state_of, until
+from worker import loading, sampling, tokenizer
 from worker.memory import PATIENCE
 from worker.protocol.events import Step
 from worker.protocol.runfolder import RunFolder
@@ -223,6 +225,20 @@ def test_gradient_checkpointing_changes_nothing(make_run: RunMaker) -> None:
     without = finish(make_run("without", **settings))
     assert list(with_it.loss) == list(without.loss)
     assert [s.text for s in with_it.samples] == [s.text for s in without.samples]
+
+
+def test_prompts_are_answered_under_the_system_prompt_of_the_rows(
+    make_run: RunMaker, system_data: Path
+) -> None:
+    settings = {"train__epochs": 1, "report__prompts": ("Quem?",), "report__sample_tokens": 8}
+    folder = make_run(data__path=str(system_data), **settings)
+    last = finish(folder).samples[-1]
+    settings_of = folder.read_config().model
+    words = tokenizer.load(Path(settings_of.repo), settings_of)
+    newest = str(folder.checkpoints()[-1].path)
+    network = loading.load(Path(settings_of.repo), settings_of, "run", newest)
+    assert last.text == sampling.answer(network, words, "Quem?", 8, SYSTEM)
+    assert last.text != sampling.answer(network, words, "Quem?", 8)
 
 
 def test_a_loss_that_is_not_finite_never_reaches_the_weights(

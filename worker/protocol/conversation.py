@@ -26,10 +26,14 @@ class Setup(Struct, tag="setup", frozen=True):
 class Question(Struct, tag="question", frozen=True, kw_only=True):
     """What every model is asked, each after its own answers so far unless it is a fresh one.
 
-    temperature: 0 takes the likeliest token, else tokens are drawn, with this seed.
+    system: the system message before all of it; None for none, which is not the same as an empty
+    one: without any, some chat templates put in one of their own. Refused where Ready says that
+    the model takes none. temperature: 0 takes the likeliest token, else tokens are drawn, with
+    this seed.
     """
 
     text: str
+    system: str | None = None
     fresh: bool = False
     max_tokens: int = 100
     temperature: float = 0.0
@@ -57,7 +61,13 @@ class Answered(Struct, tag="answered", frozen=True):
 
 
 class Ready(Struct, tag="ready", frozen=True):
-    """The models are loaded, or all have answered: another question may come."""
+    """The models are loaded, or all have answered: another question may come.
+
+    takes_system: whether the chat template has a place for a system message; some refuse it, some
+    leave it out without a word, and a model without a template has none.
+    """
+
+    takes_system: bool = True
 
 
 Said = Piece | Answered | Ready | Failure

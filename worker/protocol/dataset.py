@@ -54,6 +54,15 @@ class Row:
             messages = self.values["messages"]
         return messages, self.values.get("tools")
 
+    @property
+    def system(self) -> str | None:
+        """Give the system message that the conversation begins with; None without one."""
+        if self.kind != "chat":
+            return None
+        first = self.values["messages"][0]
+        content = first.get("content")
+        return content if first["role"] == "system" and isinstance(content, str) else None
+
     @functools.cached_property
     def strings(self) -> list[str]:
         """Give all that is trained on, string by string; other keys of the row are not."""

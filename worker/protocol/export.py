@@ -18,7 +18,8 @@ class Request(Struct, tag="export", frozen=True, kw_only=True):
 
     to: a folder that does not exist yet, beside where it will be in the end. data: its rows check
     the fused model. base: what
-    the model is called elsewhere. adapter_card and model_card: README.md of the two.
+    the model is called elsewhere. system: the system prompt it was trained with, None for none.
+    adapter_card and model_card: README.md of the two.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Request(Struct, tag="export", frozen=True, kw_only=True):
     to: str
     data: str
     prompts: tuple[str, ...] = ()
+    system: str | None = None
     revision: str = ""
     trust_remote_code: bool = False
     fuse: bool = False

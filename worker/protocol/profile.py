@@ -199,7 +199,8 @@ class Report(Struct, frozen=True, forbid_unknown_fields=True):
         int, Meta(ge=1, le=1_000_000, description=_("steps between two lines of the log"))
     ] = 10
     prompts: Annotated[
-        tuple[str, ...], Meta(description=_("asked at each validation; may be empty"))
+        tuple[str, ...],
+        Meta(description=_("asked at each validation, with the rows' system prompt; may be empty")),
     ] = ()
     sample_tokens: Annotated[int, Meta(ge=1, le=4096, description=_("longest answer"))] = 60
     at_end: Annotated[bool, Meta(description=_("write report.html and plots when a run ends"))] = (

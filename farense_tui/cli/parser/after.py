@@ -26,11 +26,15 @@ def _ask(program: Program) -> None:
         "ask",
         "ask:ask",
         _("answer with the base model and with each adapter"),
-        about=_("Without a RUN the base model answers alone."),
+        about=_(
+            "Without a RUN the base model answers alone. A system prompt that the rows of the "
+            "run's data share goes before the question, as in the training."
+        ),
         examples=(
             'farense-tui ask demo-1 "Quem marcou na final de 1990?"',
             'farense-tui ask demo-1 demo-2 "Quem marcou na final de 1990?" --temperature 0.7',
             'farense-tui ask --model embedded "Quem marcou na final de 1990?"',
+            "farense-tui ask demo-1 --system 'Responde numa frase.' \"Quem foi Paco Fortes?\"",
         ),
     )
     command.usage = "%(prog)s " + _("[OPTIONS] [RUN ...] QUESTION")
@@ -43,6 +47,11 @@ def _ask(program: Program) -> None:
     )
     shared.add_profile(command, default=_("demo; whose model answers without a RUN"))
     shared.add_model(command)
+    command.add_argument(
+        "--system",
+        metavar=_("TEXT"),
+        help=_("system prompt; default: the one that the data's rows share; '': none"),
+    )
     command.add_argument(
         "--max-tokens", type=int, default=100, metavar="N", help=_("of an answer; default 100")
     )

@@ -1,0 +1,61 @@
+"""`farense-tui ask`: with which system prompt a question is put. Real runs answer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from farense_tui.cli import main
+from tests.conftest import SYSTEM
+from tests.real_runs import RunMaker, finish
+from worker.protocol.errors import ExitCode
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(scope="module")
+def folder(
+    tmp_path_factory: pytest.TempPathFactory, micro: Path, data: Path, system_data: Path
+) -> Path:
+    """Two runs: `under` was trained with a system prompt, `plain` without."""
+    make = RunMaker(tmp_path_factory.mktemp("runs"), micro, data)
+    for name, rows in (("under", system_data), ("plain", data)):
+        finish(make(name, train__epochs=1, data__path=str(rows)))
+    return make.folder
+
+
+def ask(folder: Path, capfd: Capture, *words: str) -> tuple[str, str]:
+    given = ["ask", *words, "Quem?", "--max-tokens", "8", "--runs-dir", str(folder)]
+    assert main(given) == ExitCode.DONE
+    out, err = capfd.readouterr()
+    return out, err
+
+
+def test_a_run_is_asked_with_what_it_was_trained_with(folder: Path, capfd: Capture) -> None:
+    by_itself, err = ask(folder, capfd, "under")
+    assert err == ""
+    assert by_itself.startswith("[base model] ")
+    assert ask(folder, capfd, "under", "--system", SYSTEM) == (by_itself, "")
+    without, _ = ask(folder, capfd, "under", "--system", "")
+    assert without != by_itself
+    assert ask(folder, capfd, "plain", "--system", "") == ask(folder, capfd, "plain")
+
+
+def test_runs_that_were_trained_otherwise_are_asked_without(folder: Path, capfd: Capture) -> None:
+    together, err = ask(folder, capfd, "under", "plain")
+    assert "under, plain: trained with different system prompts" in err
+    assert ask(folder, capfd, "under", "plain", "--system", "") == (together, "")
+
+
+def test_a_model_without_a_place_for_it_refuses(
+    micro: Path, tmp_path: Path, capfd: Capture
+) -> None:
+    for path in micro.iterdir():
+        if path.name != "tokenizer_config.json":
+            (tmp_path / path.name).symlink_to(path)
+    (tmp_path / "tokenizer_config.json").write_text('{"eos_token": "<|end|>"}')
+    given = ["ask", "--model", str(tmp_path), "Quem?", "--max-tokens", "1"]
+    assert main(given) == ExitCode.DONE
+    assert main([*given, "--system", "Ser."]) == ExitCode.REFUSED
+    assert "the model takes no system prompt" in capfd.readouterr().err
