@@ -163,6 +163,8 @@ def type_name(annotation: Any) -> str:
         return " ".join(f"`{arg}`" for arg in args)
     if args == (str, str):
         return "object of strings"
+    if args == (str, Any):
+        return "object"
     raise TypeError(f"no name for {annotation}")
 
 

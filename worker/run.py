@@ -39,7 +39,7 @@ from worker.protocol import events, system_prompt
 from worker.protocol.errors import FarenseError
 from worker.protocol.language import gettext as _
 from worker.protocol.profile import Config, check
-from worker.protocol.recipe import of
+from worker.protocol.recipe import of, steerable
 from worker.protocol.runfolder import RunFolder
 from worker.ranks import Ranks
 from worker.trunk import Trunk
@@ -263,6 +263,7 @@ def announce(run: Run) -> None:
             adapter_bytes=trained + _bytes(run.optimizer.state),
             memory_limit=memory.limit(mx, run.config.memory),
             ranks=run.ranks.size,
+            settings=steerable(run.config),
         )
     )
 

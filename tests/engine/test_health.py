@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from farense_tui.engine.vitals import Vitals
 from farense_tui.engine.watch import Snapshot, Watch
 from tests.real_runs import RunMaker, finish
 from tests.ui import recorded
-from worker.protocol import events
+from worker.protocol import events, recipe
 from worker.protocol.profile import Config, Run, Train
 from worker.protocol.runfolder import RunFolder
 from worker.protocol.simulation import SCENARIOS
@@ -227,6 +227,145 @@ def test_a_healthy_curve_raises_nothing(
         state = reduce(state, event)
         if number % 31 == 0 or state.step == steps:
             assert found(facts(state, CONFIG)) == []
+
+
+# ---- after a resume ----------------------------------------------------------------------------
+
+
+def gone_on(
+    state: RunState, upto: int, loss: Callable[[int], float], pace: float = 1.0, **about: Any
+) -> RunState:
+    """The run, resumed where it is, by a worker whose settings are `about`; to step `upto`."""
+    stream = resumed(state, upto, loss, pace, **about)
+    return fold(stream, state)
+
+
+def resumed(
+    state: RunState, upto: int, loss: Callable[[int], float], pace: float, **about: Any
+) -> Iterator[events.Event]:
+    dice, time, seq = random.Random(state.step), state.last_time + 60, state.last_seq
+    base = state.started
+    assert base
+    start: list[events.Event] = [
+        events.Phase(name="starting"),
+        structs.replace(base, resumed_from_step=state.step, **about),
+        events.Phase(name="training"),
+    ]
+    for event in start:
+        seq += 1
+        yield structs.replace(event, time=time, seq=seq)
+    for step in range(state.step + 1, upto + 1):
+        seconds = pace * dice.uniform(0.8, 1.2)
+        time, seq = time + seconds, seq + 1
+        yield events.Step(
+            step=step, epoch=step / 100, loss=loss(step) * (1 + dice.gauss(0, 0.05)),
+            learning_rate=1e-4, grad_norm=1.0, tokens=500, padded_tokens=500, micro_batches=1,
+            seconds=seconds, tokens_per_second=500 / seconds, active_memory=1, cache_memory=1,
+            peak_memory=1, time=time, seq=seq,
+        )  # fmt: skip
+
+
+def begun(steps: int = 300, settings: dict[str, Any] | None = None) -> RunState:
+    """A healthy run of one step a second, whose worker told its settings."""
+    stream = curve(steps, start=3.0, end=0.5, half=30, noise=0.05, pace=1.0, seed=3)
+    told = recipe.steerable(CONFIG) if settings is None else settings
+    return fold(
+        structs.replace(event, settings=told) if isinstance(event, events.RunStarted) else event
+        for event in stream
+    )
+
+
+def rises(state: RunState) -> Callable[[int], float]:
+    """A loss that climbs from where it is, by a nat in 25 steps."""
+    return lambda step: 0.5 + (step - state.step) / 25
+
+
+def named(state: RunState) -> set[str]:
+    return {finding.rule for finding in found(facts(state, CONFIG))}
+
+
+def test_a_loss_that_rose_is_still_told_after_a_resume() -> None:
+    before = begun()
+    risen = gone_on(before, 340, rises(before))  # too short for this worker alone
+    again = gone_on(risen, 380, lambda _step: 2.1)
+    assert "diverging" in named(again)
+    further = gone_on(again, 600, lambda _step: 2.1)  # this worker has seen nothing else
+    assert "diverging" in named(further)
+
+
+def test_a_loss_that_comes_down_again_is_not_told_and_one_that_stays_up_is() -> None:
+    before = begun()
+    risen = gone_on(before, 400, rises(before))
+    assert "diverging" in named(risen)
+    for step in range(401, 520, 7):
+        better = gone_on(risen, step, lambda step: 0.5 + 4 * 0.5 ** ((step - 400) / 30))
+        assert "diverging" not in named(better)
+    stuck = gone_on(risen, 900, lambda step: 2.0 + 2.5 * 0.5 ** ((step - 400) / 10))
+    assert "diverging" in named(stuck)
+
+
+def test_a_worker_that_still_loads_is_not_told_by_what_the_one_before_did() -> None:
+    before = begun()
+    risen = gone_on(before, 400, rises(before))
+    at = {"time": risen.last_time + 1, "seq": risen.last_seq + 1}
+    assert "diverging" not in named(reduce(risen, events.Phase(name="starting", **at)))
+
+
+def test_a_run_resumed_on_a_machine_that_has_become_slow_is_told() -> None:
+    before = begun()
+    assert not named(gone_on(before, 400, lambda _step: 0.5))
+    assert named(gone_on(before, 400, lambda _step: 0.5, pace=3.0)) == {"slower"}
+    again = gone_on(gone_on(before, 310, lambda _step: 0.5, pace=3.0), 400, lambda _step: 0.5, 3.0)
+    assert named(again) == {"slower"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("train.learning_rate", 1e-5, True),
+        ("report.eval_every", 77, True),
+        ("train.batch_size", 1, False),
+        ("train.grad_checkpoint", True, False),
+        ("memory.cache_limit_gb", 0.0, False),
+    ],
+)
+def test_a_run_made_slower_on_purpose_is_not_told(name: str, value: Any, told: bool) -> None:
+    before = begun()
+    assert before.started
+    assert before.started.settings[name] != value
+    changed = before.started.settings | {name: value}
+    after = gone_on(before, 400, lambda _step: 0.5, pace=3.0, settings=changed)
+    assert named(after) == ({"slower"} if told else set())
+    other = gone_on(before, 400, lambda _step: 0.5, pace=3.0, device="gpu (Apple M4)")
+    assert not named(other)
+
+
+def test_a_record_that_does_not_tell_the_settings_compares_no_workers() -> None:
+    assert not named(gone_on(begun(settings={}), 400, lambda _step: 0.5, pace=3.0))
+
+
+@settings(max_examples=50)
+@given(
+    start=st.floats(2.0, 11.0),
+    share=st.floats(0.02, 0.6),
+    half=st.floats(10, 200),
+    cuts=st.lists(st.integers(1, 400), min_size=1, max_size=5),
+    seed=st.integers(0, 1000),
+)
+def test_a_healthy_curve_that_is_cut_anywhere_raises_nothing(
+    start: float, share: float, half: float, cuts: list[int], seed: int
+) -> None:
+    end = share * start
+    state = fold(curve(60, start=start, end=end, half=half, noise=0.05, pace=1.0, seed=seed))
+    for length in cuts:
+        stream = resumed(
+            state, state.step + length, lambda at: end + (start - end) * 0.5 ** (at / half), 1.0
+        )
+        for number, event in enumerate(stream):
+            state = reduce(state, event)
+            if number % 13 == 0:
+                assert not named(state) - {"not-learning"}  # which looks at the whole run
+        assert not named(state) - {"not-learning"}
 
 
 # ---- what a record alone does not show --------------------------------------------------------

@@ -34,6 +34,9 @@ def _values(annotation: Any) -> st.SearchStrategy[Any]:
         return st.none() | finite
     if args == (str, str):
         return st.dictionaries(text, text, max_size=5)
+    if args == (str, Any):
+        values = st.booleans() | whole | finite | text | st.lists(text, max_size=3)
+        return st.dictionaries(text, values, max_size=5)
     return st.sampled_from(args)
 
 

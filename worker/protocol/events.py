@@ -8,7 +8,7 @@ null is read back as NaN.
 from __future__ import annotations
 
 from math import isfinite, nan
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
@@ -75,6 +75,10 @@ class RunStarted(Event, tag="run_started", frozen=True, kw_only=True):
         int, Meta(description="the machine's recommended working set for MLX, bytes; 0 unknown")
     ] = 0
     ranks: Annotated[int, Meta(description="processes that train together")] = 1
+    settings: Annotated[
+        dict[str, Any],
+        Meta(description="what a resume may change, by `section.key`; empty in older records"),
+    ] = {}
 
 
 class Phase(Event, tag="phase", frozen=True, kw_only=True):

@@ -49,6 +49,19 @@ def of(config: Config) -> dict[str, Any]:
     return recorded
 
 
+def steerable(config: Config) -> dict[str, Any]:
+    """Give the settings that a resume may change, by `section.key`, as they come back from JSON."""
+    sections = {name: getattr(config, name) for name in ("train", "memory", "checkpoint", "report")}
+    found = {
+        f"{section}.{key}": value
+        for section, settings in sections.items()
+        for key, value in msgspec.structs.asdict(settings).items()
+        if f"{section}.{key}" not in FIXED
+    }
+    recorded: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(found))
+    return recorded
+
+
 def broken(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """Name the settings whose change would silently make it another run."""
     return [

@@ -21,6 +21,7 @@ from worker.protocol import events
 from worker.protocol.events import Notice, Phase, Progress, RunFailed
 from worker.protocol.language import gettext as _
 from worker.protocol.language import ngettext
+from worker.protocol.recipe import steerable
 from worker.simulated import checkpoints
 from worker.simulated.stage import FOR_EVER, GIB, MIB, Die, Script, Silence, Stage
 
@@ -86,6 +87,7 @@ def started(
         truncated_examples=truncated,
         weights_bytes=700 * MIB,
         memory_limit=LIMIT,
+        settings=steerable(at.config),
     )
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median
 
+from farense_tui.engine import changes
 from farense_tui.engine.state import RunState
 from worker.protocol.profile import Config
 
@@ -53,8 +55,23 @@ class Facts:
 
     @property
     def steps_here(self) -> int:
-        """Steps that the newest worker has done."""
-        return self.state.step - self.from_step
+        """Steps done since then; 0 while a new worker has not said where it goes on."""
+        started = self.state.started
+        waiting = started is not None and started.seq < self.state.worker_seq
+        return 0 if waiting else self.state.step - self.from_step
+
+    @property
+    def alike_from(self) -> int:
+        """Step after which every worker had the machine and the settings that the newest has.
+
+        Of a record that does not tell the settings, the step after which the newest began.
+        """
+        first = self.from_step
+        for before, after in pairwise(reversed(self.state.segments)):
+            if not changes.as_fast(after, before):
+                break
+            first = min(first, after.resumed_from_step)
+        return first
 
     @property
     def usual_step(self) -> float | None:

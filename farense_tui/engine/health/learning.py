@@ -9,6 +9,7 @@ from farense_tui.engine import format as show
 from farense_tui.engine.health.facts import Facts
 from farense_tui.engine.health.finding import Found, rule
 from farense_tui.engine.health.remedies import STOP, back_with_half_rate, halve_rate
+from farense_tui.engine.series import Column
 from worker.protocol.events import number
 from worker.protocol.language import gettext as _
 
@@ -25,6 +26,12 @@ def mean_of(facts: Facts, start: float, end: float = inf) -> float | None:
     """Mean of the finite losses from `start` to `end`; None if there are none."""
     columns = facts.state.loss.columns(1, start, end)
     return columns[0].mean if columns else None
+
+
+def means(facts: Facts, start: float = 1, end: float = inf, parts: int = _COLUMNS) -> list[Column]:
+    """Means of the loss in columns of at least a window, at most `parts` of them."""
+    steps = min(end, facts.state.step) - start + 1
+    return facts.state.loss.columns(max(1, min(parts, int(steps) // _WINDOW)), start, end)
 
 
 @rule(
@@ -83,11 +90,23 @@ def huge_loss(facts: Facts) -> Found | None:
     )
 
 
+def _lowest(facts: Facts, now: float) -> Column:
+    """Find the lowest mean: of this worker, or of the run unless the loss is coming down again.
+
+    It comes down if it is at `now` below what it was in the quarter before this one.
+    """
+    here = facts.from_step + 1
+    columns = means(facts, here)
+    if facts.from_step >= _WINDOW and now > means(facts, here, parts=4)[-2:][0].mean:
+        columns += means(facts, end=facts.from_step)
+    return min(columns, key=lambda column: column.mean)
+
+
 @rule(
     "diverging",
     _(
-        "the mean loss of the newest {steps} steps is {times} times the lowest mean of this "
-        "worker, by {least} and by four standard errors"
+        "the mean loss of the newest {steps} steps is {times} times the lowest mean, by {least} "
+        "and by four standard errors; after a resume it must not be coming down again"
     ).format(steps=_WINDOW, times=_RISE, least=_RISE_AT_LEAST),
     _("back to the best checkpoint with half the learning rate"),
 )
@@ -95,12 +114,11 @@ def diverging(facts: Facts) -> Found | None:
     """Against the lowest mean of a column; there are as many columns however long the run is."""
     state = facts.state
     recent = [value for value in state.loss.tail(_WINDOW) if isfinite(value)]
-    if facts.steps_here < 3 * _WINDOW or len(recent) < _WINDOW or recent[-1] > HUGE:
+    soon = state.step < 3 * _WINDOW or facts.steps_here < 2 * _WINDOW
+    if soon or len(recent) < _WINDOW or recent[-1] > HUGE:
         return None
-    count = min(_COLUMNS, facts.steps_here // _WINDOW)
-    columns = state.loss.columns(count, facts.from_step + 1)
-    lowest = min(columns, key=lambda column: column.mean)
     now, error = fmean(recent), stdev(recent) / sqrt(len(recent))
+    lowest = _lowest(facts, now + 2 * error)
     rise = now - lowest.mean
     if rise < max((_RISE - 1) * lowest.mean, _RISE_AT_LEAST, 4 * error):
         return None

@@ -51,7 +51,8 @@ def memory(facts: Facts) -> Found | None:
     "slower",
     _(
         "the median of tokens a second over the newest minute, and at least {steps} steps, is "
-        "below {share} of the median of this worker's steps before"
+        "below {share} of the median of the steps before; those of earlier workers "
+        "count if machine, versions and settings of memory were the same"
     ).format(steps=_SLOW_STEPS, share=_SLOW),
     _("air and mains power; other programs"),
 )
@@ -60,9 +61,11 @@ def slower(facts: Facts) -> Found | None:
     state = facts.state
     seconds = facts.usual_step or 1.0
     count = max(_SLOW_STEPS, min(_MOST, int(_SLOW_SECONDS / max(seconds, 1e-3))))
-    if not facts.alive or facts.steps_here < 3 * count:
+    first = facts.alike_from
+    soon = facts.steps_here <= count or state.step - first < 3 * count
+    if not facts.alive or soon:
         return None
-    before = state.tokens_per_second.columns(_COLUMNS, facts.from_step + 2, state.step - count)
+    before = state.tokens_per_second.columns(_COLUMNS, first + 2, state.step - count)
     recent = sorted(state.tokens_per_second.tail(count))
     if not before or len(recent) < count:
         return None
