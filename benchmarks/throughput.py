@@ -22,6 +22,7 @@ import json
 import os
 import random
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
@@ -63,7 +64,7 @@ class Measured:
 
 def main() -> None:
     """Measure and print."""
-    args = _arguments()
+    args = arguments()
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
         model, data, tokens = embedded(args) if args.embedded else made(place, args)
@@ -153,8 +154,8 @@ def theirs(
     )
 
 
-def ours(place: Path, model: Path, data: Path, args: argparse.Namespace) -> Measured:
-    """Train with `farense-tui train`."""
+def our_command(place: Path, model: Path, data: Path, args: argparse.Namespace) -> list[str]:
+    """`farense-tui train` with the settings of mlx_lm's side."""
     settings = {
         "train.batch_size": args.batch,
         "train.grad_accumulation": 1,
@@ -177,9 +178,15 @@ def ours(place: Path, model: Path, data: Path, args: argparse.Namespace) -> Meas
     command = [sys.executable, "-m", "farense_tui", "train", "--profile", "demo", "--json"]
     command += ["--model", str(model), "--data", str(data)]
     command += ["--runs-dir", str(place), "--name", "run"]
-    command += [f"--set={name}={value}" for name, value in settings.items()]
+    return command + [f"--set={name}={value}" for name, value in settings.items()]
+
+
+def ours(place: Path, model: Path, data: Path, args: argparse.Namespace) -> Measured:
+    """Train with `farense-tui train`; tokens may be kept of an earlier pair, validations not."""
+    cache = place.parent / "cache"
+    shutil.rmtree(cache / "baseline", ignore_errors=True)
     began = time.time()
-    out, processor = _run(command)
+    out, processor = _run(our_command(place, model, data, args), FARENSE_CACHE=str(cache))
     wall = time.time() - began
     events = [json.loads(line) for line in out.splitlines()]
     steps = [event for event in events if event["type"] == "step"]
@@ -232,10 +239,10 @@ def full_names() -> list[str]:
     return [f"{'self_attn' if key in attention else 'mlp'}.{key}" for key in KEYS]
 
 
-def _run(command: list[str]) -> tuple[str, float]:
+def _run(command: list[str], **variables: str) -> tuple[str, float]:
     """What a command prints, and the seconds of processor that it and its children took."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    environment = {**os.environ, **blas.environment()}
+    environment = {**os.environ, **blas.environment(), **variables}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     if done.returncode:
         sys.exit(done.stderr[-2000:])
@@ -287,7 +294,8 @@ def _print_ratios(
         )
 
 
-def _arguments() -> argparse.Namespace:
+def arguments(given: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line, or what is given of it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--embedded", action="store_true", help="the embedded model and data")
     parser.add_argument("--rate", type=float, default=2e-4)
@@ -301,7 +309,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--mask-prompt", action="store_true")
     parser.add_argument("--grad-checkpoint", action="store_true")
     parser.add_argument("--set", action="append", default=[], help="a setting of ours")
-    return parser.parse_args()
+    return parser.parse_args(given)
 
 
 if __name__ == "__main__":

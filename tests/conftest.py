@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from hypothesis import settings
 
 from tests import micro_model
 from tests.real_runs import RunMaker
+from worker.cachefolder import cache_folder
 
 # A machine that is busy makes no test fail.
 settings.register_profile("shared", deadline=None)
@@ -23,6 +25,14 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FARENSE_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(autouse=True)
+def _no_baselines() -> None:
+    """Let no test find the first validation of another one's run."""
+    folder = cache_folder("baseline")
+    if folder:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -2,8 +2,7 @@
 
     CACHE/tokens/KEY/meta.json  SPLIT.tokens.npy  SPLIT.bounds.npy  SPLIT.first_label.npy
 
-The cache is FARENSE_CACHE, else what the system has for it; FARENSE_CACHE=off is none. It only ever
-saves time: what cannot be read is made anew, what cannot be written is not kept.
+It only ever saves time: what cannot be read is made anew, what cannot be written is not kept.
 """
 
 from __future__ import annotations
@@ -22,6 +21,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from worker.cachefolder import cache_folder
 from worker.examples import Examples
 from worker.protocol.events import Notice
 
@@ -50,20 +50,6 @@ class _Meta(msgspec.Struct):
     notices: tuple[Notice, ...]
 
 
-def folder() -> Path | None:
-    """Where the entries are; None without a cache."""
-    given = os.environ.get("FARENSE_CACHE", "")
-    if given.lower() == "off":
-        return None
-    if given:
-        return Path(given).expanduser() / "tokens"
-    if sys.platform == "darwin":
-        caches = Path.home() / "Library" / "Caches"
-    else:
-        caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return caches / "farense-tui" / "tokens"
-
-
 def key(data: Iterable[Path], model: Path, settings: dict[str, object]) -> str | None:
     """Hash all that decides the tokens: data files, tokenizer, settings, versions.
 
@@ -86,7 +72,7 @@ def key(data: Iterable[Path], model: Path, settings: dict[str, object]) -> str |
 
 def read(name: str) -> Tokenised | None:
     """Give an entry, its arrays mapped into memory; None where it is not there or not sound."""
-    place = folder()
+    place = cache_folder("tokens")
     if place is None or not (place / name).is_dir():
         return None
     entry = place / name
@@ -104,7 +90,7 @@ def read(name: str) -> Tokenised | None:
 
 def write(name: str, made: Tokenised) -> None:
     """Keep an entry, and let go of the ones that were not used for longest."""
-    place = folder()
+    place = cache_folder("tokens")
     if place is None:
         return
     try:

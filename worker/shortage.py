@@ -1,11 +1,22 @@
-"""What is done when memory runs short: warn, free, cut finer, and at last end with all saved."""
+"""What is done when memory or the disk runs short, so that nothing is lost.
+
+Memory: warn, free, cut finer, and at last end with all saved. The disk: wait until there is space.
+"""
 
 from __future__ import annotations
+
+import time
 
 import mlx.core as mx
 
 from worker import batching, memory
+from worker.protocol import events
+from worker.protocol.errors import FarenseError
+from worker.protocol.language import gettext as _
 from worker.run import Run
+
+_DISK_POLL = 5.0
+_STOP_POLL = 0.1
 
 
 def watch(run: Run) -> None:
@@ -31,3 +42,24 @@ def watch(run: Run) -> None:
         run.output.emit(run.guard.cut_finer(seen, run.budget))
     else:
         run.short = run.guard.stopped(seen)
+
+
+def wait_for_disk(run: Run, error: FarenseError) -> None:
+    """Pause until the disk may have space again; a stop ends the run without this checkpoint."""
+    if error.kind != "disk_full":
+        raise error
+    run.output.enter("paused")
+    run.output.emit(
+        events.Notice(
+            level="error",
+            code="disk_full",
+            message=_("the checkpoint cannot be written: {why}").format(why=error.detail),
+            hint=_("The training waits. Make space, and it goes on by itself."),
+        )
+    )
+    deadline = time.monotonic() + _DISK_POLL
+    while time.monotonic() < deadline:
+        if run.control.asked.stop:
+            raise error
+        time.sleep(_STOP_POLL)
+    run.output.enter("saving")

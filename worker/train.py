@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import mlx.core as mx
 import msgspec
 from mlx.utils import tree_flatten
 
-from worker import batching, checkpoint, loss, optimizer, sampling, shortage, trunk
+from worker import baseline, batching, checkpoint, loss, optimizer, sampling, shortage, trunk
+from worker.baseline import Baseline
 from worker.batching import MicroBatch
 from worker.control import Control
 from worker.data import Examples
@@ -31,7 +33,6 @@ from worker.ranks import Ranks
 from worker.run import Run, budget, go_back, set_up
 
 _PROGRESS_EVERY = 0.5
-_DISK_POLL = 5.0
 _PAUSE_POLL = 0.1
 
 
@@ -218,7 +219,47 @@ def validate(run: Run, valid: Examples) -> bool:
     from the beginning.
     """
     run.output.enter("validating")
-    began = last = time.perf_counter()
+    began = time.perf_counter()
+    step = run.state.step
+    place = baseline.place(run) if step == 0 else None
+    known = place.read() if place else None
+    scored = (known.loss, known.tokens) if known else score(run, valid)
+    if scored is None:
+        return False
+    mean, tokens = scored
+    seconds = known.seconds if known else time.perf_counter() - began
+    # Step 0 is the model as it came: no adapter of ours, so it is never the best one.
+    best = run.state.best_loss
+    improved = step > 0 and math.isfinite(mean) and (best is None or mean < best)
+    run.output.emit(
+        events.Validation(
+            step=step,
+            epoch=step / run.per_epoch,
+            loss=wire(mean),
+            perplexity=wire(math.exp(min(mean, 700.0))),
+            tokens=tokens,
+            seconds=seconds,
+            cached=known is not None,
+            best=improved,
+        )
+    )
+    answers = sample(run, known.answers if known else ())
+    if place and not known and answers is not None and math.isfinite(mean):
+        place.write(Baseline(mean, tokens, seconds, answers))
+    run.unsaved = True
+    run.state = msgspec.structs.replace(
+        run.state,
+        validated_step=step,
+        best_loss=mean if improved else best,
+        best_step=step if improved else run.state.best_step,
+        since_best=0 if improved or best is None else run.state.since_best + 1,
+    )
+    return improved
+
+
+def score(run: Run, valid: Examples) -> tuple[float, int] | None:
+    """Mean loss of the label tokens, and their number, over all ranks; None if told to stop."""
+    last = time.perf_counter()
     run.model.eval()
     total, tokens, done = 0.0, 0.0, 0
     rows = run.ranks.share(range(len(valid)))
@@ -234,52 +275,43 @@ def validate(run: Run, valid: Examples) -> bool:
             pause(run)
             run.output.enter("validating")
         if run.control.stop:
-            return False
+            return None
         if time.perf_counter() - last > _PROGRESS_EVERY:
             last = time.perf_counter()
             run.output.emit(events.Progress(done=done, total=len(rows), unit="examples"))
     mx.clear_cache()  # the next step needs other shapes
     total, tokens = run.ranks.add(total, tokens)
-    mean = total / tokens
-    step = run.state.step
-    # Step 0 is the model as it came: no adapter of ours, so it is never the best one.
-    best = run.state.best_loss
-    improved = step > 0 and math.isfinite(mean) and (best is None or mean < best)
-    run.output.emit(
-        events.Validation(
-            step=step,
-            epoch=step / run.per_epoch,
-            loss=wire(mean),
-            perplexity=wire(math.exp(min(mean, 700.0))),
-            tokens=int(tokens),
-            seconds=time.perf_counter() - began,
-            best=improved,
-        )
-    )
-    if run.ranks.first and run.config.report.prompts:
-        sample(run)
-    run.unsaved = True
-    run.state = msgspec.structs.replace(
-        run.state,
-        validated_step=step,
-        best_loss=mean if improved else best,
-        best_step=step if improved else run.state.best_step,
-        since_best=0 if improved or best is None else run.state.since_best + 1,
-    )
-    return improved
+    return total / tokens, int(tokens)
 
 
-def sample(run: Run) -> None:
-    """Answer the profile's prompts with the adapter as it is, under the rows' system prompt."""
+def sample(run: Run, known: tuple[str, ...] = ()) -> tuple[str, ...] | None:
+    """Answer the profile's prompts with the adapter as it is, under the rows' system prompt.
+
+    known: answers that need not be made again. Gives the answers; None where there is no memory
+    for the whole model.
+    """
+    prompts = run.config.report.prompts
+    if not run.ranks.first or not prompts:
+        return ()
     run.output.enter("sampling")
-    network = run.whole_model()
-    if network is None:
+    answers = known or answer(run, prompts)
+    if answers is None:
         run.owes_samples = True
-        return
-    most = run.config.report.sample_tokens
-    for prompt in run.config.report.prompts:
-        text = sampling.answer(network, run.tokenizer, prompt, most, run.system_prompt)
+        return None
+    told = []
+    for prompt, text in zip(prompts, answers, strict=True):
         run.output.emit(events.Sample(step=run.state.step, prompt=prompt, text=text))
+        told.append(text)
+    return tuple(told)
+
+
+def answer(run: Run, prompts: Sequence[str]) -> Iterator[str] | None:
+    """Answers as they are made; None where there is no memory for the whole model."""
+    network, most = run.whole_model(), run.config.report.sample_tokens
+    if network is None:
+        return None
+    system = run.system_prompt
+    return (sampling.answer(network, run.tokenizer, prompt, most, system) for prompt in prompts)
 
 
 def end(run: Run, reason: events.Reason) -> events.Reason:
@@ -332,7 +364,7 @@ def save(run: Run, improved: bool) -> None:
             checkpoint.prune(run.folder, run.config.checkpoint.keep, run.state.best_step)
             break
         except OSError as error:
-            wait_for_disk(run, disk_error(error, run.folder.path))
+            shortage.wait_for_disk(run, disk_error(error, run.folder.path))
     run.output.emit(
         events.Checkpoint(
             step=run.state.step,
@@ -342,27 +374,6 @@ def save(run: Run, improved: bool) -> None:
             best=improved,
         )
     )
-
-
-def wait_for_disk(run: Run, error: FarenseError) -> None:
-    """Pause until the disk may have space again; a stop ends the run without this checkpoint."""
-    if error.kind != "disk_full":
-        raise error
-    run.output.enter("paused")
-    run.output.emit(
-        events.Notice(
-            level="error",
-            code="disk_full",
-            message=_("the checkpoint cannot be written: {why}").format(why=error.detail),
-            hint=_("The training waits. Make space, and it goes on by itself."),
-        )
-    )
-    deadline = time.monotonic() + _DISK_POLL
-    while time.monotonic() < deadline:
-        if run.control.asked.stop:
-            raise error
-        time.sleep(_PAUSE_POLL)
-    run.output.enter("saving")
 
 
 def pause(run: Run) -> None:

@@ -226,6 +226,8 @@ class Lines:
         text = _("validation at step {step}: loss {loss}, perplexity {perplexity}").format(
             step=event.step, loss=f.loss(event.loss), perplexity=f.rate(event.perplexity)
         )
+        if event.cached:
+            text += "  " + _("known from an earlier run")
         return text + ("  " + _("best so far") if event.best else "")
 
     def _due(self, event: events.Step, state: RunState) -> bool:

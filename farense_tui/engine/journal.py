@@ -34,6 +34,7 @@ _ENDS = {
 
 
 _BEST = "  " + _("best so far")
+_CACHED = "  " + _("known from an earlier run")
 
 
 class Entry(NamedTuple):
@@ -157,7 +158,7 @@ def _validation(event: events.Validation) -> str:
         loss=show.loss(number(event.loss)),
         perplexity=number(event.perplexity),
     )
-    return text + (_BEST if event.best else "")
+    return text + (_BEST if event.best else "") + (_CACHED if event.cached else "")
 
 
 def _checkpoint(event: events.Checkpoint) -> str:

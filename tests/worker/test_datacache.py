@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from tests.tokenizers import chat, load, write
-from worker import data, datacache
+from worker import cachefolder, data, datacache
+from worker.cachefolder import cache_folder
 from worker.examples import Examples
 from worker.output import Output
 from worker.protocol import profile
@@ -210,11 +211,11 @@ def test_without_a_cache(
 def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("FARENSE_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(datacache.sys, "platform", "linux")
-    assert datacache.folder() == tmp_path / "farense-tui" / "tokens"
+    monkeypatch.setattr(cachefolder.sys, "platform", "linux")
+    assert cache_folder("tokens") == tmp_path / "farense-tui" / "tokens"
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setattr(datacache.sys, "platform", "darwin")
-    assert datacache.folder() == tmp_path / "Library" / "Caches" / "farense-tui" / "tokens"
+    monkeypatch.setattr(cachefolder.sys, "platform", "darwin")
+    assert cache_folder("tokens") == tmp_path / "Library" / "Caches" / "farense-tui" / "tokens"
 
 
 def test_a_file_that_changes_while_it_is_read_is_not_cached(

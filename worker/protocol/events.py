@@ -138,7 +138,10 @@ class Validation(Event, tag="validation", frozen=True, kw_only=True):
     loss: Number
     perplexity: Annotated[Number, Meta(description="exp(loss)")]
     tokens: Annotated[int, Meta(description="label tokens")]
-    seconds: float
+    seconds: Annotated[float, Meta(description="to compute it, in the earlier run if it is cached")]
+    cached: Annotated[
+        bool, Meta(description="taken from an earlier run with the same model and data")
+    ] = False
     best: Annotated[bool, Meta(description="the lowest loss of a trained adapter so far")]
 
 
