@@ -40,7 +40,8 @@ ENVIRONMENT = {
     "FARENSE_RUNS": "where runs are kept, if --runs-dir does not say; default: ./checkpoints",
     "FARENSE_MODELS": "a folder with models to list, besides ./models and Hugging Face's cache",
     "FARENSE_CACHE": "where tokens and first validations are kept for the next run, or `off`; "
-    "default: ~/Library/Caches/farense-tui on a Mac, else farense-tui in $XDG_CACHE_HOME or ~/.cache",
+    "default: ~/Library/Caches/farense-tui on a Mac, else farense-tui in $XDG_CACHE_HOME or "
+    "~/.cache",
     "FARENSE_LANG": "language of the app and of the command line, `en` or `pt`, as --lang sets it; "
     "default: the locale's",
     "FARENSE_ASCII": "`1` draws with ASCII alone, `0` never does; default: where the locale or the "
