@@ -1,12 +1,16 @@
-"""What was changed between two workers of a run, by what each said at its start."""
+"""What was changed from one worker of a run to the next, by what each said at its start."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any, NamedTuple
 
+from farense_tui.engine.text import clean
 from worker.protocol import recipe
 from worker.protocol.events import RunStarted
 
+CHANGED = "Δ"  # the sign of a resume with other settings
 _LONGEST = 24  # characters of a value, the rest is left out
 
 
@@ -19,7 +23,41 @@ class Change(NamedTuple):
 
     def __str__(self) -> str:
         """A few words: `learning_rate 0.0002 → 0.0001`; of [train] the key alone."""
-        return f"{self.name.removeprefix('train.')} {_shown(self.before)} → {_shown(self.after)}"
+        name = clean(self.name.removeprefix("train."))
+        return f"{name} {_shown(self.before)} → {_shown(self.after)}"
+
+
+class Resume(NamedTuple):
+    """Where another worker went on, after `step`, and what was changed for it."""
+
+    step: int
+    changed: tuple[Change, ...] = ()
+
+    @property
+    def words(self) -> str:
+        """The changes in a few words; empty if there are none."""
+        return ", ".join(map(str, self.changed))
+
+
+def owners(workers: Iterable[RunStarted]) -> list[RunStarted]:
+    """Give the workers of whose steps there are any left, in their order.
+
+    Each supersedes the steps after the one that it went on from.
+    """
+    left: list[RunStarted] = []
+    for worker in workers:
+        while left and left[-1].resumed_from_step >= worker.resumed_from_step:
+            left.pop()
+        left.append(worker)
+    return left
+
+
+def resumes(workers: Iterable[RunStarted]) -> tuple[Resume, ...]:
+    """Give the places on a run's curves at which another worker went on."""
+    return tuple(
+        Resume(after.resumed_from_step, tuple(between(before, after)))
+        for before, after in pairwise(owners(workers))
+    )
 
 
 def between(before: RunStarted, after: RunStarted) -> list[Change]:
@@ -50,5 +88,5 @@ def _shown(value: Any) -> str:
         return "on" if value else "off"
     if isinstance(value, float):
         return f"{value:g}"
-    text = ", ".join(value) if isinstance(value, list) else str(value)
+    text = clean(", ".join(map(str, value)) if isinstance(value, list) else str(value))
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from farense_tui.engine import format as f
+from farense_tui.engine.changes import CHANGED, resumes
 from farense_tui.engine.series import Series
 from farense_tui.engine.state import RunState
 from farense_tui.report.svg import Curve, Mark, Point
@@ -97,11 +98,10 @@ def memory(state: RunState) -> Graph:
 
 
 def resumed(state: RunState) -> tuple[Mark, ...]:
-    """Where another worker went on."""
+    """Where another worker went on, and with what other settings."""
     return tuple(
-        Mark(each.resumed_from_step, None, _("resumed"))
-        for each in state.segments[1:]
-        if each.resumed_from_step
+        Mark(each.step, None, CHANGED if each.changed else _("resumed"), each.words)
+        for each in resumes(state.segments)
     )
 
 

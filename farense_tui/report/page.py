@@ -16,6 +16,7 @@ from markupsafe import Markup
 from farense_tui import __version__
 from farense_tui.engine import evaluation, words
 from farense_tui.engine import format as f
+from farense_tui.engine.changes import CHANGED, resumes
 from farense_tui.engine.state import RunState
 from farense_tui.engine.text import clean, clean_lines
 from farense_tui.report import curves
@@ -72,6 +73,7 @@ def page(
         failure=_failure(state),
         loss=_svg(curves.loss(state), width=920, height=340) if len(state.loss) else "",
         loss_slim=_svg(curves.loss(state), width=420, height=280) if len(state.loss) else "",
+        changed=_changed(state),
         window=window_for(len(state.loss)),
         validated=bool(state.validations),
         graphs=[
@@ -142,6 +144,15 @@ def _when(state: RunState) -> str:
     return text.format(
         when=_clock(state.first_time), time=f.duration(state.elapsed), n=len(state.segments)
     )
+
+
+def _changed(state: RunState) -> list[str]:
+    told = _("{sign} resumed after step {step} with {changes}")
+    return [
+        told.format(sign=CHANGED, step=each.step, changes=each.words)
+        for each in resumes(state.segments)
+        if each.changed
+    ]
 
 
 def _tiles(state: RunState) -> list[dict[str, str]]:

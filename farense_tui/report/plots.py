@@ -55,7 +55,13 @@ def _draw(graph: Graph, run: str, legend: bool) -> bytes:
     for mark in graph.marks:
         _mark(axes, mark)
     if legend:
-        axes.legend(frameon=False, loc="upper right")  # not translated: matplotlib's
+        # above the curves, which may be anywhere
+        axes.legend(
+            frameon=False,
+            loc="lower right",  # not translated: matplotlib's
+            bbox_to_anchor=(1, 1),
+            ncols=2,
+        )
     file = io.BytesIO()
     figure.savefig(file, format="png")
     return file.getvalue()
@@ -81,6 +87,19 @@ def _dress(axes: Axes, graph: Graph, run: str) -> None:
 def _mark(axes: Axes, mark: Mark) -> None:
     if mark.y is None:
         axes.axvline(mark.x, color=_INK, linewidth=0.8, linestyle=":")
+        if mark.more:
+            axes.text(
+                mark.x,
+                0.97,
+                mark.more,
+                transform=axes.get_xaxis_transform(),
+                rotation="vertical",  # not translated: matplotlib's
+                ha="right",
+                va="top",
+                fontsize=8,
+                color=_INK,
+                parse_math=False,
+            )
         return
     axes.plot([mark.x], [mark.y], "o", markersize=11, markerfacecolor="none", color=_BLUE)
     late = mark.x > sum(axes.get_xlim()) / 2

@@ -27,11 +27,15 @@ class Curve(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """Something at one place: a vertical line (`y` None) or a ringed dot, with words beside it."""
+    """Something at one place: a vertical line (`y` None) or a ringed dot, with words beside it.
+
+    `more` is told where there is room for it.
+    """
 
     x: float
     y: float | None
     text: str
+    more: str = ""
 
 
 @dataclass(frozen=True)
@@ -154,7 +158,7 @@ def _vertical(frame: Frame, mark: Mark) -> str:
         return ""
     return (
         f'<line class="resumed" x1="{x:.1f}" x2="{x:.1f}" y1="{_TOP}" '
-        f'y2="{frame.height - _BOTTOM}"><title>{escape(mark.text)}</title></line>'
+        f'y2="{frame.height - _BOTTOM}"><title>{escape(mark.more or mark.text)}</title></line>'
         f'<text class="tick middle" x="{x:.1f}" y="{_TOP - 2}">{escape(mark.text)}</text>'
     )
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from math import exp
 
+from farense_tui.engine import changes
 from farense_tui.engine import format as show
+from farense_tui.engine.changes import Resume
 from farense_tui.engine.series import Series
 from farense_tui.engine.state import RunState
 from farense_tui.widgets import chart_scale as scale
@@ -43,7 +45,7 @@ class ChartData:
     empty: str
     read: Callable[[float], Reading]
     convert: Callable[[float], float] = float
-    boundaries: tuple[float, ...] = ()
+    resumes: tuple[Resume, ...] = ()
     offset: float = 0.0
     by_time: bool = False
 
@@ -96,7 +98,7 @@ def compared(runs: Sequence[tuple[str, RunState]], subject: str, inks: Sequence[
         curves=curves,
         reach=max(data.reach for data in single),
         read=read,
-        boundaries=(),
+        resumes=(),
     )
 
 
@@ -117,7 +119,7 @@ def of(state: RunState, subject: str = "loss") -> ChartData:
         empty=_("the {subject} comes with the first step").format(subject=_(subject)),
         read=partial(reading, state, subject),
         convert=_perplexity if subject == "perplexity" else float,
-        boundaries=tuple(s.resumed_from_step for s in state.segments if s.resumed_from_step),
+        resumes=changes.resumes(state.segments),
     )
 
 

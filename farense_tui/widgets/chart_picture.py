@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import inf, isfinite
 
+from farense_tui.engine.changes import CHANGED
 from farense_tui.engine.format import duration
 from farense_tui.engine.series import Column
 from farense_tui.widgets import chart_scale as scale
@@ -77,9 +78,9 @@ class ChartPicture:
         """Draw the steps from `start` to `end`."""
         drawn = [self._columns(curve, start, end) for curve in self._data.curves]
         if self._cursor is None:
-            self._draw_legend(drawn, zoomed)
+            self._draw_legend(drawn, zoomed, start, end)
         else:
-            self._draw_reading(self._cursor)
+            self._draw_reading(self._cursor, (end - start) / max(1, self._width))
         if not any(each.columns or each.marks for each in drawn):
             there = any(len(curve.series) for curve in self._data.curves)
             self._say(_NOT_FINITE if there else self._data.empty)
@@ -93,6 +94,10 @@ class ChartPicture:
         for each in drawn:
             self._draw_signs(plot, each)
             self._draw_marks(plot, each)
+        for resume in self._data.resumes:
+            if resume.changed and plot.steps.low < resume.step < plot.steps.high:
+                at = int(plot.x(resume.step))
+                self._canvas.set_pixel(at, 1, CHANGED, self._ink("reading"))
 
     def _columns(self, curve: Curve, start: float, end: float) -> Drawn:
         offset, convert = self._data.offset, self._data.convert
@@ -122,7 +127,7 @@ class ChartPicture:
         left = max(0, (self._width + LEFT - len(text)) // 2)
         self._canvas.text(left, 1 + self._height // 2, text, self._ink("label"))
 
-    def _draw_legend(self, drawn: list[Drawn], zoomed: bool) -> None:
+    def _draw_legend(self, drawn: list[Drawn], zoomed: bool, start: float, end: float) -> None:
         title = self._data.title + (_(", log scale") if self._log else "")
         title += _(", zoomed (0 shows all)") if zoomed else ""
         entries = [("", title, "label")]
@@ -130,11 +135,10 @@ class ChartPicture:
             entries += _legend(drawn[0])
         else:
             entries += [(d.curve.sign or "━", d.curve.name, d.curve.ink) for d in drawn]
-        if self._data.boundaries:
-            entries.append(("┊", _("resumed"), "label"))
+        entries += self._resumes(sum(_cells(entry) for entry in entries), start, end)
         at = 1
         for sign, label, ink in entries:
-            if at + len(sign) + 1 + len(label) > self._width + LEFT:
+            if at + _cells((sign, label, ink)) - 3 > self._width + LEFT:
                 break
             if sign:
                 self._canvas.text(at, 0, sign, self._ink(ink))
@@ -145,10 +149,28 @@ class ChartPicture:
         if left > at + 3:
             self._canvas.text(left, 0, self._hint, self._ink("hint"))
 
-    def _draw_reading(self, cursor: float) -> None:
-        """What stands under the crosshair, in the place of the legend."""
+    def _resumes(self, taken: int, start: float, end: float) -> list[tuple[str, str, str]]:
+        """Explain the marks of resumes that are seen; what was changed, where there is room."""
+        seen = [each for each in self._data.resumes if start < each.step < end]
+        changed = [each for each in seen if each.changed]
+        entries = [("┊", _("resumed"), "label")] if len(changed) < len(seen) else []
+        if changed:
+            newest = changed[-1]
+            told = _("step {step}: {changes}").format(step=newest.step, changes=newest.words)
+            entries.append((CHANGED, told, "label"))
+            if taken + sum(map(_cells, entries)) > self._width + LEFT:
+                entries[-1] = (CHANGED, _("changed"), "label")
+        return entries
+
+    def _draw_reading(self, cursor: float, cell: float) -> None:
+        """What stands under the crosshair, in the place of the legend. `cell`: steps in one."""
+        found = list(self._data.read(cursor))
+        for resume in self._data.resumes:
+            if abs(resume.step - cursor) <= cell / 2:
+                told = (CHANGED, resume.words) if resume.changed else ("┊", _("resumed"))
+                found.insert(2, told)
         at = 1
-        for label, value in self._data.read(cursor):
+        for label, value in found:
             if at + len(label) + 1 + len(value) > self._width + LEFT:
                 break
             self._canvas.text(at, 0, label, self._ink("label"))
@@ -162,9 +184,9 @@ class ChartPicture:
             y = int(plot.y(tick))
             self._canvas.text(LEFT - 1 - len(label), y, label, ink)
             self._canvas.text(LEFT, y, "┈" * plot.width, grid)
-        for step in self._data.boundaries:
-            if plot.steps.low < step < plot.steps.high:
-                self._draw_upright(plot, step, "┊", ink)
+        for resume in self._data.resumes:
+            if plot.steps.low < resume.step < plot.steps.high:
+                self._draw_upright(plot, resume.step, "┊", ink)
         self._draw_steps(plot, ink)
 
     def _draw_upright(self, plot: Plot, step: float, sign: str, ink: str) -> None:
@@ -243,6 +265,12 @@ def _course(plot: Plot, drawn: Drawn) -> list[Mark]:
     """The smoothed line, in cells."""
     line = smoothed(drawn.columns, drawn.window)
     return [(plot.x(step), plot.y(value)) for step, value in line]
+
+
+def _cells(entry: tuple[str, str, str]) -> int:
+    """Cells of an entry of the legend, with the three that follow it."""
+    sign, label, _ink = entry
+    return len(label) + 3 + (2 if sign else 0)
 
 
 def _legend(drawn: Drawn) -> list[tuple[str, str, str]]:

@@ -11,10 +11,12 @@ import pytest
 
 from farense_tui.cli import main
 from farense_tui.engine import runs, supervisor
+from farense_tui.engine.record import state_of
 from farense_tui.report import make
 from farense_tui.report.page import page
 from tests import real_runs
 from tests.real_runs import RunMaker
+from tests.ui import recorded
 from worker.protocol import events
 from worker.protocol.errors import ExitCode
 from worker.protocol.runfolder import RunFolder
@@ -161,3 +163,14 @@ def test_a_run_can_be_deleted_once_its_report_is_written(trained: RunFolder) -> 
     make.make(trained)
     runs.delete(trained)
     assert not trained.path.exists()
+
+
+def test_a_resume_with_other_settings_says_what_was_changed(tmp_path: Path) -> None:
+    run = recorded.Recording(tmp_path)
+    for after, rate in ((0, 2e-4), (60, 1e-4)):
+        run.start(after, {"train.learning_rate": rate})
+        run.train(after + 60)
+    text = page("x", None, state_of(run.folder), "stopped")
+    assert "Δ resumed after step 60 with learning_rate 0.0002 → 0.0001" in text
+    assert "<title>learning_rate 0.0002 → 0.0001</title>" in text
+    assert ">resumed</text>" not in text

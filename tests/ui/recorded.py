@@ -6,6 +6,7 @@ import math
 import random
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from msgspec import structs
 
@@ -61,7 +62,7 @@ class Recording:
     def phase(self, name: events.PhaseName, after: float = 0.2) -> None:
         self.add(events.Phase(name=name), after)
 
-    def start(self, resumed_from: int = 0) -> None:
+    def start(self, resumed_from: int = 0, settings: dict[str, Any] | None = None) -> None:
         self.phase("starting")
         self.phase("loading_model", 0.8)
         self.heartbeat("loading_model")
@@ -81,6 +82,7 @@ class Recording:
                 base_bytes=700 * MIB,
                 adapter_bytes=36 * MIB,
                 memory_limit=int(10.67 * GIB),
+                settings=settings or {},
             ),
             1.0,
         )

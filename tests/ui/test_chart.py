@@ -161,3 +161,48 @@ def test_times_on_the_axis_are_round_and_few(low: float, span: float, most: int)
     ticks = time_ticks(low, low + span, most)
     assert len(ticks) <= most + 1
     assert all(low - 1e-6 <= tick <= low + span + 1e-6 for tick in ticks)
+
+
+# ---- a resume with other settings -------------------------------------------------------------
+
+
+def resumed_with(tmp_path: Path, *rates: float) -> RunState:
+    """A run of 100 steps for each rate, resumed with the next."""
+    run = recorded.Recording(tmp_path)
+    for number, rate in enumerate(rates):
+        run.start(100 * number, {"train.learning_rate": rate})
+        run.train(100 * number + 100)
+    return state_of(run.folder)
+
+
+async def test_what_a_resume_changed_is_told_on_its_mark(tmp_path: Path) -> None:
+    state = resumed_with(tmp_path, 2e-4, 2e-4, 1e-4)
+    async with ChartApp().run_test(size=(120, 20)) as pilot:
+        chart = pilot.app.query_one(Chart)
+        chart.show(of(state))
+        await pilot.pause()
+        legend, head = (text_of(chart).split("\n")[row] for row in (0, 1))
+        assert "┊ resumed   Δ step 200: learning_rate 0.0002 → 0.0001" in legend
+        assert head.count("Δ") == 1
+        chart.cursor = 200.0
+        await pilot.pause()
+        reading = text_of(chart).split("\n")[0]
+        assert reading.startswith(" step 200   loss ")
+        assert "Δ learning_rate 0.0002 → 0.0001" in reading
+        chart.cursor = 100.0
+        await pilot.pause()
+        assert "┊ resumed" in text_of(chart).split("\n")[0]
+        chart.cursor = 150.0
+        await pilot.pause()
+        assert not {"Δ", "┊"} & set(text_of(chart).split("\n")[0])
+
+
+async def test_a_narrow_legend_says_that_something_was_changed(tmp_path: Path) -> None:
+    state = resumed_with(tmp_path, 2e-4, 1e-4)
+    async with ChartApp().run_test(size=SIZE) as pilot:
+        chart = pilot.app.query_one(Chart)
+        chart.show(of(state))
+        await pilot.pause()
+        legend = text_of(chart).split("\n")[0]
+        assert "Δ changed" in legend
+        assert "resumed" not in legend

@@ -66,12 +66,11 @@ class Facts:
 
         Of a record that does not tell the settings, the step after which the newest began.
         """
-        first = self.from_step
-        for before, after in pairwise(reversed(self.state.segments)):
-            if not changes.as_fast(after, before):
-                break
-            first = min(first, after.resumed_from_step)
-        return first
+        workers = changes.owners(self.state.segments)
+        for after, before in pairwise(reversed(workers)):
+            if not changes.as_fast(before, after):
+                return after.resumed_from_step
+        return workers[0].resumed_from_step if workers else 0
 
     @property
     def usual_step(self) -> float | None:

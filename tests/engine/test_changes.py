@@ -1,0 +1,79 @@
+"""What was changed for a resume, and which resumes a record still shows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from farense_tui.engine import changes
+from farense_tui.engine.changes import Change, Resume
+from worker.protocol import recipe
+from worker.protocol.events import RunStarted
+from worker.protocol.profile import Config, Run, replace_setting
+
+
+def worker(after: int, ranks: int = 1, **settings: Any) -> RunStarted:
+    return RunStarted(
+        protocol=1, run="x", pid=1, device="cpu", versions={}, trainable_parameters=1,
+        total_parameters=1, total_steps=9, resumed_from_step=after, ranks=ranks,
+        settings={f"train.{name}": value for name, value in settings.items()},
+    )  # fmt: skip
+
+
+def test_what_was_changed_is_told_in_a_few_words() -> None:
+    before = worker(0, learning_rate=2e-4, grad_checkpoint=False, trackers=[], batch_size=4)
+    after = worker(5, 2, learning_rate=1e-4, grad_checkpoint=True, trackers=["wandb"], batch_size=4)
+    assert changes.resumes([before, after]) == (
+        Resume(
+            5,
+            (
+                Change("train.learning_rate", 2e-4, 1e-4),
+                Change("train.grad_checkpoint", False, True),
+                Change("train.trackers", [], ["wandb"]),
+                Change("ranks", 1, 2),
+            ),
+        ),
+    )
+    (resume,) = changes.resumes([before, after])
+    assert resume.words == (
+        "learning_rate 0.0002 → 0.0001, grad_checkpoint off → on, trackers  → wandb, ranks 1 → 2"
+    )
+
+
+def test_words_of_a_record_are_cleaned_and_cut() -> None:
+    change = Change("report.prompts", ["\x1b[31m" + "a" * 99], [])
+    assert "\x1b" not in str(change)
+    assert len(str(change)) < 50
+
+
+def test_a_record_without_settings_tells_of_no_change() -> None:
+    assert changes.resumes([worker(0), worker(5, learning_rate=1e-4)]) == (Resume(5),)
+
+
+def test_a_mark_is_against_the_worker_whose_steps_stand_before_it() -> None:
+    workers = [
+        worker(0, learning_rate=4.0),
+        worker(500, learning_rate=2.0),
+        worker(150, learning_rate=2.0),  # rewound: nothing of the second is left
+        worker(150, learning_rate=1.0),  # nor of the third, which did not take a step
+    ]
+    found = changes.resumes(workers)
+    assert found == (Resume(150, (Change("train.learning_rate", 4.0, 1.0),)),)
+
+
+@given(st.lists(st.integers(0, 20)))
+def test_owners_come_in_rising_steps(steps: list[int]) -> None:
+    left = [each.resumed_from_step for each in changes.owners(map(worker, steps))]
+    assert left == sorted(set(left))
+    assert left[-1:] == steps[-1:]
+
+
+def test_what_run_started_tells_is_what_a_resume_may_change() -> None:
+    config = Config(run=Run(name="x"))
+    told = recipe.steerable(config)
+    assert not set(told) & set(recipe.FIXED)
+    assert set(recipe.TOLD) < set(told)
+    other = recipe.steerable(replace_setting(config, "memory.critical", 0.5))
+    assert {name for name in told if told[name] != other[name]} == {"memory.critical"}
