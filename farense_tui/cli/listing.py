@@ -37,7 +37,7 @@ def _run_line(summary: runs.RunSummary, width: int) -> str:
         loss=f.loss(state.loss.last),
         best=f.loss(state.best.loss if state.best else None),
     )
-    return f"{summary.folder.name:24} {status:{width}} {text}"
+    return f"{summary.folder.name:24} {status:{width}} {summary.too_new or text}"
 
 
 def list_profiles(args: argparse.Namespace) -> int:
@@ -78,6 +78,7 @@ def _run_values(summary: runs.RunSummary) -> dict[str, object]:
         "best_validation_loss": state.best.loss if state.best else None,
         "best_step": state.best.step if state.best else None,
         "last_time": state.last_time or None,
+        "fault": f"{summary.fault.title}: {summary.fault.detail}" if summary.fault else None,
     }
 
 

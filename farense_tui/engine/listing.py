@@ -31,7 +31,12 @@ class Listing:
         watch = self._watches.setdefault(folder.path, Watch(folder))
         snapshot = watch.look(clock.now())
         return RunSummary(
-            folder, snapshot.state, snapshot.status, snapshot.config, folder.resume_step()
+            folder,
+            snapshot.state,
+            snapshot.status,
+            snapshot.config,
+            folder.resume_step(),
+            watch.fault,
         )
 
     def summaries(self) -> Iterator[RunSummary]:

@@ -38,18 +38,25 @@ _LOOKED_AT = 10_000
 
 @dataclass(frozen=True)
 class RunSummary:
-    """One line of the list of runs."""
+    """One line of the list of runs; fault: of its configuration, which is None then."""
 
     folder: RunFolder
     state: RunState
     status: str
     config: Config | None
     resume_step: int | None
+    fault: FarenseError | None = None
+
+    @property
+    def too_new(self) -> str:
+        """Say which newer version wrote it; empty for a run that can be read."""
+        fault = self.fault
+        return clean(fault.detail) if fault and fault.kind == TOO_NEW else ""
 
     @property
     def resumable(self) -> bool:
         """Whether `resume` has something to go on with."""
-        return self.status in ("stopped", "failed", "killed", "lost", "new")
+        return not self.too_new and self.status in ("stopped", "failed", "killed", "lost", "new")
 
 
 def runs_dir(given: str | None = None) -> Path:
@@ -92,11 +99,17 @@ def check_format(folder: RunFolder) -> None:
 def summarise(folder: RunFolder) -> RunSummary:
     """Read a run's record from beginning to end."""
     state = record.state_of(folder)
+    config, fault = configuration(folder)
+    how = status(state, folder.is_alive())
+    return RunSummary(folder, state, how, config, folder.resume_step(), fault)
+
+
+def configuration(folder: RunFolder) -> tuple[Config | None, FarenseError | None]:
+    """Read a run's configuration, or give what is wrong with it: such a run is listed as well."""
     try:
-        config: Config | None = folder.read_config()
-    except FarenseError:  # listed all the same, so that it can be looked at and deleted
-        config = None
-    return RunSummary(folder, state, status(state, folder.is_alive()), config, folder.resume_step())
+        return folder.read_config(), None
+    except FarenseError as error:
+        return None, error
 
 
 def status(state: RunState, alive: bool) -> str:

@@ -10,9 +10,8 @@ from farense_tui.engine import hardware, record
 from farense_tui.engine.hardware import MemorySample
 from farense_tui.engine.journal import Entry
 from farense_tui.engine.record import Record
-from farense_tui.engine.runs import status
+from farense_tui.engine.runs import configuration, status
 from farense_tui.engine.state import RunState
-from worker.protocol.errors import FarenseError
 from worker.protocol.profile import Config
 from worker.protocol.runfolder import RunFolder
 
@@ -36,15 +35,15 @@ class Snapshot:
 
 
 class Watch:
-    """Follows a run. Not for two threads at once."""
+    """Follows a run; `fault` is what is wrong with its configuration.
+
+    Not for two threads at once.
+    """
 
     def __init__(self, folder: RunFolder) -> None:
         """Begin at the start of the record; nothing is read yet."""
         self.folder = folder
-        try:
-            self._config: Config | None = folder.read_config()
-        except FarenseError:
-            self._config = None
+        self._config, self.fault = configuration(folder)
         log_every = self._config.report.log_every if self._config else 10
         self._record = Record(folder, log_every)
         self._glimpse: RunState | None = None

@@ -267,7 +267,7 @@ def _detail(summary: RunSummary) -> Content:
             first = _("r goes on from step {step}").format(step=summary.resume_step)
     elif summary.status in ("completed", "early_stopping"):
         first = _("adapter: {path}").format(path=f.from_here(str(summary.folder.adapters)))
-    second = _("its config.toml cannot be read")
+    second = summary.too_new or _("its config.toml cannot be read")
     if config:
         profile = config.run.profile_name
         second = " · ".join(filter(None, (profile, config.model.repo, config.data.path)))

@@ -161,13 +161,20 @@ def test_a_newer_format_is_refused_with_both_versions(
         assert main(command) == 3, command
         said = capsys.readouterr().err
         assert "is of a newer farense-tui" in said
-        assert "format 2 (farense-tui 9.8.7)" in said
-        assert f"this is farense-tui {metadata.version('farense-tui')}" in said
+        assert "written by a newer farense-tui (9.8.7, format 2)" in said
+        assert f"this is {metadata.version('farense-tui')}," in said
         assert "pipx upgrade" in said
         assert "unknown section" not in said
     assert sorted(run.path.rglob("*")) == before
-    assert main(["runs", "--runs-dir", str(run.path.parent)]) == 0  # it is listed all the same
-    assert "before-dtype" in capsys.readouterr().out
+    runs_dir = ["--runs-dir", str(run.path.parent)]
+    assert main(["runs", *runs_dir]) == 0  # it is listed all the same
+    said = capsys.readouterr().out
+    assert said.startswith("before-dtype ")
+    assert "written by a newer farense-tui (9.8.7, format 2)" in said
+    assert main(["runs", "--json", *runs_dir]) == 0
+    (listed,) = json.loads(capsys.readouterr().out)
+    assert "of a newer farense-tui: It was written by" in listed["fault"]
+    assert not runs.summarise(run).resumable
 
 
 def test_a_setting_that_a_newer_version_added_is_told_with_that_version(old_run: OldRun) -> None:

@@ -72,6 +72,8 @@ async def put_cursor(pilot: Pilot[None], screen: RunsScreen, name: str) -> None:
 
 async def test_every_run_is_told_with_its_state(three: Path) -> None:
     recorded.live(three, name="odd").folder.config.write_text("nonsense")
+    newer = recorded.live(three, name="newer").folder.config
+    newer.write_text(newer.read_text().replace("format = 1", "format = 99"))
     async with listed(three) as (pilot, screen):
         found = rows(screen)
         assert found["done"][:2] == ["✓ completed", "600/600"]
@@ -81,6 +83,10 @@ async def test_every_run_is_told_with_its_state(three: Path) -> None:
         assert found["done"][2] == "█▃▁▁▁▁"
         await put_cursor(pilot, screen, "odd")
         assert "cannot be read" in str(screen.query_one("#run-detail", Static).render())
+        await put_cursor(pilot, screen, "newer")
+        told = str(screen.query_one("#run-detail", Static).render())
+        assert told.splitlines()[1].startswith("It was written by a newer farense-tui (")
+        assert "goes on" not in told
 
 
 async def test_a_living_run_is_followed(three: Path, stand_in: StandIn) -> None:

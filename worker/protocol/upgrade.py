@@ -65,8 +65,8 @@ def _too_new(run: dict[str, Any], source: str) -> Exception:
     return refused(
         _("{file} is of a newer farense-tui").format(file=source),
         _(
-            "Its run folder has format {theirs} (farense-tui {written}); "
-            "this is farense-tui {own}, which reads up to format {ours}."
+            "It was written by a newer farense-tui ({written}, format {theirs}); "
+            "this is {own}, which reads up to format {ours}."
         ).format(
             theirs=run["format"],
             written=run.get("app_version") or "?",
