@@ -147,7 +147,7 @@ class FarenseApp(App[None]):
 
         try:
             setup = ask.setup(folders)
-            data = Path(folders[0].read_config().data.path)
+            data = [Path(folder.read_config().data.path) for folder in folders]
         except FarenseError as error:
             self.show_error(error)
             return

@@ -14,10 +14,11 @@ _MOST = 1000
 
 
 class Asked(NamedTuple):
-    """A question, and the answer that stands beside it in the data."""
+    """A question, and the answer that stands beside it in the data; system: its system message."""
 
     question: str
     reference: str
+    system: str | None = None
 
     @property
     def line(self) -> str:
@@ -48,4 +49,4 @@ def _asked(row: Row | Fault) -> Asked | None:
     if [each["role"] for each in messages if each["role"] != "system"] != ["user", "assistant"]:
         return None
     question, answer = (str(each.get("content") or "") for each in messages[-2:])
-    return Asked(question, answer) if question.strip() else None
+    return Asked(question, answer, row.system) if question.strip() else None

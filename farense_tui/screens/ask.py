@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
+from rich.cells import cell_len
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -20,11 +22,13 @@ from textual.widgets import Static
 from farense_tui.engine import questions
 from farense_tui.engine.ask import Conversation
 from farense_tui.engine.questions import Asked
+from farense_tui.engine.system_choice import SystemChoice
 from farense_tui.engine.text import clean
 from farense_tui.screens.dialogs import ErrorDialog
 from farense_tui.widgets.answers import Answers
 from farense_tui.widgets.key_footer import KeyFooter
 from farense_tui.widgets.question_field import QuestionField
+from worker.protocol import system_prompt
 from worker.protocol.conversation import Answered, Piece, Question, Setup
 from worker.protocol.errors import FarenseError
 from worker.protocol.language import gettext as _
@@ -32,6 +36,7 @@ from worker.protocol.language import ngettext
 
 TEMPERATURES = (0.0, 0.3, 0.7, 1.0)
 LENGTHS = (100, 200, 400, 50)
+_TOLD = 300  # characters of a system prompt
 # Columns; where there are few rows, narrow answers are better than none.
 _NARROWEST, _NARROWEST_SHORT, _SHORT = 34, 26, 20
 
@@ -46,6 +51,9 @@ class AskScreen(Screen[None]):
             "ctrl+t", "test_question", _("Test question"), tooltip=_("The next of the test set")
         ),
         Binding("ctrl+n", "begin_anew", _("New"), tooltip=_("Forget what was said")),
+        Binding(
+            "ctrl+s", "system", _("System"), tooltip=_("With the data's system prompt, or not")
+        ),
         Binding(
             "ctrl+g", "temperature", _("Temperature"), tooltip=_("Without one, the likeliest word")
         ),
@@ -63,8 +71,11 @@ class AskScreen(Screen[None]):
             super().__init__()
             self.said = said
 
-    def __init__(self, setup: Setup, data: Path) -> None:
-        """Ask the models of `setup`; the questions on a key are those of the test set in `data`."""
+    def __init__(self, setup: Setup, data: Sequence[Path]) -> None:
+        """Ask the models of `setup`, which were trained on the data sets in `data`.
+
+        The questions on a key are those of the first one's test set.
+        """
         super().__init__()
         self._setup = setup
         self._data = data
@@ -72,6 +83,7 @@ class AskScreen(Screen[None]):
         self._left = False
         self._lock = threading.Lock()  # between starting the worker and leaving
         self._questions: list[Asked] = []
+        self._system = SystemChoice()
         self._next = 0
         self._temperature = self._length = 0
         self._count = 0
@@ -95,6 +107,7 @@ class AskScreen(Screen[None]):
 
     def on_resize(self, event: Resize) -> None:
         """Put as many columns side by side as have room; the others come below."""
+        self._show_how()
         count = len(self._setup.adapters) + 1
         narrowest = _NARROWEST if event.size.height >= _SHORT else _NARROWEST_SHORT
         most = max(1, min(count, event.size.width // narrowest))
@@ -112,7 +125,7 @@ class AskScreen(Screen[None]):
 
     @work(thread=True, group="ask")
     def _load(self) -> None:
-        self._questions = questions.read(self._data)
+        self._questions = questions.read(self._data[0])
         with self._lock:
             if self._left:
                 return
@@ -127,7 +140,9 @@ class AskScreen(Screen[None]):
         """Wait until the models have answered, or are loaded; say each thing as it comes."""
         try:
             if question is None:
-                conversation.ready()
+                if conversation.ready().takes_system:
+                    shared, _alike = system_prompt.shared(self._data)
+                    self._system = SystemChoice(shared, self._questions)
             else:
                 for said in conversation.ask(question):
                     self.post_message(self.Said(said))
@@ -142,6 +157,7 @@ class AskScreen(Screen[None]):
         if said is None:
             self.busy = self._stopping = False
             self._show_how()
+            self.refresh_bindings()
         elif isinstance(said, FarenseError):
             self._failed = True
             self.app.push_screen(ErrorDialog(said))
@@ -167,15 +183,17 @@ class AskScreen(Screen[None]):
         line = self.query_one(QuestionField).take()
         if not line:
             return
-        row = next((each for each in self._questions if each.line == line), None)
+        row = self._row(line)
         text = row.question if row else line
         for column in self.query(Answers):
             column.begin(text, fresh=self._fresh)
         self._show_reference(row)
         self.busy = True
+        system = self._system.take(row, fresh=self._begins)
         self._count += 1
         question = Question(
             text=text,
+            system=system,
             fresh=self._fresh,
             max_tokens=LENGTHS[self._length],
             temperature=TEMPERATURES[self._temperature],
@@ -185,6 +203,15 @@ class AskScreen(Screen[None]):
         self._show_how()
         self._put(self._conversation, question)
 
+    def _row(self, line: str) -> Asked | None:
+        """Give the question of the test set that a line is, if it is one."""
+        return next((each for each in self._questions if each.line == line), None)
+
+    @property
+    def _begins(self) -> bool:
+        """Whether the next question is the first of a conversation."""
+        return self._fresh or not self._count
+
     def _show_reference(self, row: Asked | None) -> None:
         shown = self.query_one("#reference", Static)
         shown.display = row is not None
@@ -192,20 +219,23 @@ class AskScreen(Screen[None]):
             told = ((_("in the data  "), "$text-muted"), clean(row.reference))
             shown.update(Content.assemble(*told))
 
+    @on(QuestionField.Changed)
     def _show_how(self) -> None:
         temperature, count = TEMPERATURES[self._temperature], len(self._questions)
+        field = self.query_one(QuestionField)
         parts = [
             self._state(),
             _("temperature {value:g}").format(value=temperature)
             if temperature
             else _("the likeliest answer"),
             _("at most {n} tokens").format(n=LENGTHS[self._length]),
+            self._system.words(self._row(field.value), fresh=self._begins),
             ngettext("{n} test question", "{n} test questions", count).format(n=count)
             if count
             else "",
         ]
-        self.query_one("#how", Static).update(Content(" · ".join(filter(None, parts))))
-        field = self.query_one(QuestionField)
+        shown = _as_many_as_fit(list(filter(None, parts)), self.size.width - 4)
+        self.query_one("#how", Static).update(Content(shown))
         field.placeholder = _("a new conversation") if self._fresh else _("ask something")
 
     def _state(self) -> str:
@@ -231,6 +261,18 @@ class AskScreen(Screen[None]):
         self._fresh = self._count > 0
         self._show_how()
 
+    def action_system(self) -> None:
+        """Put the next questions under the data's system prompt or not, in a new conversation."""
+        system = self._system
+        system.on = not system.on
+        if system.on and system.shared:
+            self.notify(clean(system.shared)[:_TOLD], title=_("System prompt"), markup=False)
+        self.action_begin_anew()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Tell of the system prompt only where there is one."""
+        return action != "system" or self._system.offered
+
     def action_temperature(self) -> None:
         """Go to the next temperature."""
         self._temperature = (self._temperature + 1) % len(TEMPERATURES)
@@ -254,3 +296,10 @@ class AskScreen(Screen[None]):
             self._show_how()
         else:
             self.dismiss()
+
+
+def _as_many_as_fit(parts: list[str], width: int) -> str:
+    """Join what there is room for; the last of it gives way."""
+    while len(parts) > 1 and cell_len(" · ".join(parts)) > width:
+        parts = parts[:-1]
+    return " · ".join(parts)

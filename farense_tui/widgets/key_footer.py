@@ -22,7 +22,7 @@ class KeyFooter(Footer):
     def compose(self) -> ComposeResult:
         """Leave out, from the end, what there is no room for."""
         keys = [key for key in super().compose() if isinstance(key, FooterKey)]
-        over = sum(map(_width, keys)) - self.app.size.width
+        over = sum(map(_width, keys)) - (self.app.size.width - self.screen.gutter.width)
         for key in reversed(keys):
             if over > 0 and key.action.rpartition(".")[2] not in _ALWAYS:
                 over -= _width(key)

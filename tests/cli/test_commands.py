@@ -281,6 +281,7 @@ def test_runs_are_listed(
         "best_validation_loss": state.best.loss,
         "best_step": state.best.step,
         "last_time": state.last_time,
+        "fault": None,
     }
     assert main(["runs", *runs_dir]) == 0
     assert re.search(r"^one +completed +step 6/6 ", capfd.readouterr().out)

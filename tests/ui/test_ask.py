@@ -16,6 +16,8 @@ from textual.widgets import Static
 from farense_tui.commands import FarenseCommands
 from farense_tui.engine import ask, questions
 from farense_tui.engine.ask import Conversation
+from farense_tui.engine.questions import Asked
+from farense_tui.engine.system_choice import SystemChoice
 from farense_tui.screens import ask as ask_screen
 from farense_tui.screens.ask import AskScreen
 from farense_tui.screens.dialogs import AskDialog, ErrorDialog
@@ -25,11 +27,12 @@ from farense_tui.widgets.answers import Answers
 from farense_tui.widgets.question_field import QuestionField
 from farense_tui.widgets.run_table import RunTable
 from tests import real_runs
+from tests.conftest import SYSTEM
 from tests.real_runs import RunMaker
 from tests.ui import recorded
 from tests.ui.conftest import StandIn, until
 from tests.ui.test_runs import Bare
-from worker.protocol.conversation import Answered, Piece, Question, Setup
+from worker.protocol.conversation import Answered, Piece, Question, Ready, Setup
 from worker.protocol.evaluation import Adapter
 from worker.protocol.runfolder import RunFolder
 
@@ -38,7 +41,7 @@ from worker.protocol.runfolder import RunFolder
 async def asking(setup: Setup, data: Path) -> AsyncIterator[tuple[Pilot[None], AskScreen]]:
     app = Bare(data / "runs")
     async with app.run_test(size=(100, 30)) as pilot:
-        screen = AskScreen(setup, data)
+        screen = AskScreen(setup, [data])
         await app.push_screen(screen)
         yield pilot, screen
 
@@ -145,6 +148,66 @@ async def test_an_error_under_the_palette_is_told(tmp_path: Path, data: Path) ->
         assert ended(screen)
 
 
+async def test_questions_are_put_under_the_system_prompt_of_the_data(
+    micro: Path, system_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put: list[Question] = []
+
+    class Noted(Conversation):
+        def ask(self, question: Question) -> Iterator[Piece | Answered]:
+            put.append(question)
+            return super().ask(question)
+
+    monkeypatch.setattr(ask_screen, "Conversation", Noted)
+    async with asking(Setup(str(micro)), system_data) as (pilot, screen):
+        await until(pilot, lambda: not screen.busy, 60)
+        assert "system prompt of the data" in told(screen)
+        for keys in ([*"Quem?"], [*"Quem?"], ["ctrl+t"], ["ctrl+s", *"Quem?"], ["ctrl+t"]):
+            await pilot.press(*keys, "enter")
+            await until(pilot, lambda: not screen.busy, 60)
+        assert "no system prompt" in told(screen)
+        await pilot.press("ctrl+s", *"Quem?")
+        assert "system prompt of the data" in told(screen)
+        await pilot.press("enter")
+        await until(pilot, lambda: not screen.busy, 60)
+    assert [(each.system, each.fresh) for each in put] == [
+        (SYSTEM, False),
+        (SYSTEM, False),
+        (SYSTEM, True),
+        (None, True),
+        (None, True),
+        (SYSTEM, True),
+    ]
+
+
+async def test_data_without_a_system_prompt_has_no_key_for_it(micro: Path, data: Path) -> None:
+    async with asking(Setup(str(micro)), data) as (pilot, screen):
+        await until(pilot, lambda: not screen.busy, 60)
+        assert "ctrl+s" not in screen.active_bindings
+        await pilot.press("ctrl+s")
+        assert "system" not in told(screen)
+
+
+def test_which_system_prompt_a_question_is_put_under() -> None:
+    own, none = Asked("a", "b", "own"), Asked("a", "b")
+    choice = SystemChoice("shared", [own, none])
+    for row, fresh, system, words in (
+        (None, True, "shared", "system prompt of the data"),
+        (own, True, "own", "system prompt of the row"),
+        (None, False, "own", "system prompt of the row"),  # the conversation goes on under it
+        (None, True, "shared", "system prompt of the data"),
+        (none, True, None, "no system prompt"),
+        (None, False, None, "no system prompt"),
+    ):
+        assert choice.words(row, fresh=fresh) == words
+        assert choice.take(row, fresh=fresh) == system
+    choice.on = False
+    assert choice.take(own, fresh=True) is None
+    assert not SystemChoice(None, [none]).offered
+    assert SystemChoice(None, [own]).of(None, fresh=True) is None
+    assert SystemChoice("", [none]).of(None, fresh=True) == ""
+
+
 # The ways there
 
 
@@ -228,7 +291,7 @@ async def test_what_cannot_be_asked_is_told(make_run: RunMaker, micro_4bit: Path
 
 def test_the_questions_of_a_test_set(data: Path, tmp_path: Path) -> None:
     found = questions.read(data)
-    assert found[0] == ("Quem é o número 0?", "É ele. 0")
+    assert found[0] == ("Quem é o número 0?", "É ele. 0", None)
     assert len(found) == 5
     assert questions.read(tmp_path) == []
     rows = [
@@ -238,6 +301,11 @@ def test_the_questions_of_a_test_set(data: Path, tmp_path: Path) -> None:
     ]
     (tmp_path / "test.jsonl").write_text("\n".join(rows))
     assert [each.line for each in questions.read(tmp_path)] == ["a b"]
+    (tmp_path / "test.jsonl").write_text(
+        '{"messages": [{"role": "system", "content": "s"}, {"role": "user", "content": "a"},'
+        ' {"role": "assistant", "content": "b"}]}'
+    )
+    assert questions.read(tmp_path) == [("a", "b", "s")]
     (tmp_path / "test.jsonl").write_text('{"text": "a"}')
     assert questions.read(tmp_path) == []
 
@@ -257,8 +325,8 @@ class FixedAnswers:
     def __init__(self, asked: Setup) -> None:
         self._names = ["", *(adapter.name for adapter in asked.adapters)]
 
-    def ready(self) -> None:
-        pass
+    def ready(self) -> Ready:
+        return Ready()
 
     def ask(self, question: Question) -> Iterator[Piece | Answered]:
         for name in self._names:
@@ -290,7 +358,7 @@ def test_answers(
 
     async def steps(pilot: Pilot[None]) -> None:
         app.theme = theme
-        screen = AskScreen(Setup("embedded", adapters), tmp_path)
+        screen = AskScreen(Setup("embedded", adapters), [tmp_path])
         app.push_screen(screen)
         await until(pilot, lambda: not screen.busy)
         for keys in (("E", "space", "a", "g", "o", "r", "a", "?"), ("ctrl+t",)):
