@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -108,6 +109,20 @@ def test_other_weights_or_rows_or_an_adapter_to_start_from(
     kept = len(list(cache.iterdir()))
     assert not first(make_run("five", model__adapter=str(one.adapters))).cached
     assert len(list(cache.iterdir())) == kept == 3
+
+
+def test_another_system_prompt_gives_other_answers(
+    cache: Path, make_run: RunMaker, tmp_path: Path
+) -> None:
+    first(make_run("one", **PROMPTS))
+    rows = tmp_path / "rows"
+    shutil.copytree(make_run.data, rows)
+    lines = (rows / "train.jsonl").read_text(encoding="utf-8").splitlines()
+    system = {"role": "system", "content": "Responde em verso."}
+    chats = [[system, *json.loads(line)["messages"]] for line in lines]
+    text = "".join(json.dumps({"messages": chat}) + "\n" for chat in chats)
+    (rows / "train.jsonl").write_text(text, encoding="utf-8")
+    assert not first(make_run("two", data__path=str(rows), **PROMPTS)).cached
 
 
 def test_a_damaged_one_is_made_anew(cache: Path, make_run: RunMaker) -> None:
