@@ -38,6 +38,9 @@ eval_every = 5
 at_end = false
 """
 
+# Settings of a run that nobody waits for to end by itself, however fast the machine is.
+ENDLESS = {"train__epochs": 10_000}
+
 
 @dataclass(frozen=True)
 class RunMaker:

@@ -15,7 +15,7 @@ import pytest
 
 from farense_tui.engine import supervisor
 from farense_tui.engine.supervisor import Control, explain_exit, last_words
-from tests.real_runs import RunMaker, until
+from tests.real_runs import ENDLESS, RunMaker, until
 from worker.protocol.errors import ExitCode, FarenseError
 from worker.protocol.runfolder import RunFolder
 
@@ -83,7 +83,7 @@ def write_pid(worker: subprocess.Popen[bytes]) -> None:
 
 
 def test_of_two_launchers_exactly_one_wins(make_run: RunMaker) -> None:
-    folder = make_run(train__epochs=400)
+    folder = make_run(**ENDLESS)
     launchers = [
         subprocess.Popen(
             [sys.executable, "-c", LAUNCH, str(folder.path)],
@@ -118,7 +118,7 @@ def test_a_folder_named_worker_where_the_user_stands_is_not_ours(
     theirs.mkdir(parents=True)
     (theirs / "__init__.py").write_text("raise SystemExit('theirs')")
     monkeypatch.chdir(theirs.parent)
-    worker = supervisor.launch(make_run(train__epochs=400))
+    worker = supervisor.launch(make_run(**ENDLESS))
     until(worker, lambda state: state.phase != "")
     supervisor.kill(worker.folder)
     assert worker.wait() == -signal.SIGKILL

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from farense_tui.cli import main
-from farense_tui.engine import runs, supervisor
+from farense_tui.engine import runs
 from farense_tui.engine.record import state_of
 from farense_tui.report import make
 from farense_tui.report.page import page
-from tests import real_runs
+from tests import holding, real_runs
 from tests.real_runs import RunMaker
 from tests.ui import recorded
 from worker.protocol import events
@@ -135,11 +135,8 @@ def test_a_report_that_cannot_be_written_changes_nothing_about_the_run(
 
 
 def test_a_run_that_is_killed_and_resumed_shows_where(make_run: RunMaker) -> None:
-    run = make_run("killed", train__epochs=20)
-    worker = supervisor.launch(run)
-    real_runs.until(worker, lambda state: state.step >= 9)
-    supervisor.kill(run)
-    worker.wait()
+    run = make_run("killed")
+    holding.kill_at(run, 9)
     make.make(run)
     assert "killed" in (run.path / "report.html").read_text()
     real_runs.finish(run)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,10 +10,10 @@ from typing import get_args, get_type_hints
 import pytest
 
 from farense_tui.cli import main
-from farense_tui.engine import runs, supervisor, trackers
+from farense_tui.engine import runs, trackers
 from farense_tui.engine.tail import Tail
 from farense_tui.track.follow import _alone, track
-from tests import real_runs
+from tests import holding, real_runs
 from tests.real_runs import RunMaker, state_of
 from tests.track import files
 from worker.protocol import events
@@ -95,10 +93,7 @@ def test_a_run_is_written_for_tensorboard_while_it_trains(make_run: RunMaker) ->
 
 def test_a_resumed_run_has_no_step_twice(make_run: RunMaker) -> None:
     run = make_run(report__trackers=("tensorboard",))
-    worker = supervisor.launch(run)
-    real_runs.until(worker, lambda state: state.step >= 6)
-    os.killpg(worker.process.pid, signal.SIGKILL)
-    worker.wait()
+    holding.kill_at(run, 6)
     figures, _ = files.tensorboard(wait_for(run, "tensorboard"))
     assert figures["train/loss"][-1][0] == state_of(run).step
     runs.prepare_resume(run, {})
@@ -140,10 +135,7 @@ def test_tensorboard_itself_reads_it(make_run: RunMaker) -> None:
 def test_wandb_reads_it(make_run: RunMaker) -> None:
     pytest.importorskip("wandb", reason="wandb is not installed: it takes over 50 MB")
     run = make_run(report__trackers=("wandb",), **SAMPLED)
-    worker = supervisor.launch(run)
-    real_runs.until(worker, lambda state: state.step >= 6)
-    os.killpg(worker.process.pid, signal.SIGKILL)
-    worker.wait()
+    holding.kill_at(run, 6)
     wait_for(run, "wandb")
     runs.prepare_resume(run, {})
     real_runs.finish(run)

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from farense_tui.engine import runs, supervisor
-from tests.real_runs import RunMaker, finish, results, state_of, until
+from tests import holding
+from tests.real_runs import RunMaker, finish, results, state_of
 from worker.protocol.errors import ExitCode, FarenseError
 
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -43,10 +44,7 @@ def test_killed_and_resumed_equals_uninterrupted(make_run: RunMaker, name: str) 
     straight = make_run("straight", **VARIANTS[name])
     finish(straight)
     killed = make_run("killed", **VARIANTS[name])
-    worker = supervisor.launch(killed)
-    until(worker, lambda state: state.step >= 7)
-    worker.process.kill()
-    worker.wait()
+    holding.kill_at(killed, 7)
     finish(killed)
     assert len(state_of(killed).segments) == 2
     assert results(killed) == results(straight)
@@ -78,10 +76,7 @@ def test_a_smaller_micro_batch_goes_on_with_the_same_curve(make_run: RunMaker) -
     settings = {"lora__dropout": 0.0}
     straight = finish(make_run("straight", **settings))
     folder = make_run("changed", **settings)
-    worker = supervisor.launch(folder)
-    until(worker, lambda state: state.step >= 4)
-    worker.process.kill()
-    worker.wait()
+    holding.kill_at(folder, 5)
     runs.prepare_resume(folder, {"train.batch_size": 1, "train.grad_accumulation": 8})
     state = finish(folder)
     assert [v for _, v in state.loss] == pytest.approx([v for _, v in straight.loss], rel=1e-4)
@@ -113,10 +108,7 @@ def test_another_model_is_refused(make_run: RunMaker, tmp_path: Path, micro: Pat
     for path in micro.iterdir():
         (own / path.name).write_bytes(path.read_bytes())
     folder = make_run(model__repo=str(own))
-    worker = supervisor.launch(folder)
-    until(worker, lambda state: len(state.checkpoints) > 0)
-    worker.process.kill()
-    worker.wait()
+    holding.kill_at(folder, '"type":"checkpoint"')
     config = json.loads((own / "config.json").read_text())
     (own / "config.json").write_text(json.dumps(config | {"rms_norm_eps": 1e-6}))
     assert supervisor.launch(folder).wait() == 3

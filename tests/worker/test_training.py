@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import itertools
 import shutil
-import signal
-import time
 from pathlib import Path
 
 import mlx.core as mx
@@ -14,9 +12,9 @@ import pytest
 from farense_tui.engine import runs, supervisor
 from farense_tui.engine.supervisor import Control
 from farense_tui.engine.tail import Tail
-from tests import micro_model
+from tests import holding, micro_model
 from tests.conftest import SYSTEM
-from tests.real_runs import RunMaker, finish, results, sha256, state_of, until
+from tests.real_runs import ENDLESS, RunMaker, finish, results, sha256, state_of, until
 from worker import loading, sampling, tokenizer
 from worker.memory import PATIENCE
 from worker.protocol.events import Step
@@ -102,14 +100,9 @@ def test_killed_and_resumed_equals_uninterrupted(
     make_run: RunMaker, reference: RunFolder, step: int
 ) -> None:
     folder = make_run()
-    worker = supervisor.launch(folder)
-    until(worker, lambda state: state.step >= step)
-    worker.process.send_signal(signal.SIGKILL)
-    worker.wait()
-    summary = runs.summarise(folder)
-    if summary.status != "completed":  # the last steps may have been faster than the kill
-        assert summary.status == "killed"
-        assert finish(folder).status == "completed"
+    holding.kill_at(folder, step)
+    assert runs.summarise(folder).status == "killed"
+    assert finish(folder).status == "completed"
     assert results(folder) == results(reference)
     events = Tail(folder.events).read_all()
     assert [event.seq for event in events] == list(range(1, len(events) + 1))
@@ -117,30 +110,29 @@ def test_killed_and_resumed_equals_uninterrupted(
 
 def test_stopped_and_resumed_equals_uninterrupted(make_run: RunMaker, reference: RunFolder) -> None:
     folder = make_run()
-    worker = supervisor.launch(folder)
-    until(worker, lambda state: state.step >= 2)
-    assert supervisor.send(folder, Control.STOP)
-    assert worker.wait() == 130
+    assert holding.stop_at(folder, 2) == 130
     state = state_of(folder)
-    assert state.status == "stopped"
+    assert (state.status, state.step) == ("stopped", 2)
     assert folder.resume_step() == state.step
     assert (folder.adapters / "adapters.safetensors").is_file()
     assert finish(folder).status == "completed"
     assert results(folder) == results(reference)
 
 
-def test_stopped_before_the_first_step(make_run: RunMaker, reference: RunFolder) -> None:
+@pytest.mark.parametrize("phase", ["starting", "loading_model"])
+def test_stopped_before_the_first_step(
+    make_run: RunMaker, reference: RunFolder, phase: str
+) -> None:
     folder = make_run()
-    worker = supervisor.launch(folder)
-    assert supervisor.send(folder, Control.STOP)
-    assert worker.wait() == 130
-    assert state_of(folder).status == "stopped"
+    assert holding.stop_at(folder, f'"name":"{phase}"') == 130
+    state = state_of(folder)
+    assert (state.status, state.step) == ("stopped", 0)
     finish(folder)
     assert results(folder) == results(reference)
 
 
 def test_pause_checkpoint_continue_and_stacks(make_run: RunMaker) -> None:
-    folder = make_run(train__epochs=400)
+    folder = make_run(**ENDLESS)
     worker = supervisor.launch(folder)
     until(worker, lambda state: state.step >= 1)
     supervisor.send(folder, Control.PAUSE)
@@ -150,8 +142,7 @@ def test_pause_checkpoint_continue_and_stacks(make_run: RunMaker) -> None:
     assert saved.checkpoints[-1].step == paused.step
     until(worker, lambda state: state.phase == "paused")
     supervisor.send(folder, Control.STACKS)
-    time.sleep(0.2)
-    assert "most recent call first" in folder.log.read_text()
+    until(worker, lambda _: "most recent call first" in folder.log.read_text())
     assert state_of(folder).step == paused.step
     supervisor.send(folder, Control.CONTINUE)
     until(worker, lambda state: state.step > paused.step)
@@ -161,7 +152,7 @@ def test_pause_checkpoint_continue_and_stacks(make_run: RunMaker) -> None:
 
 
 def test_a_run_has_one_worker(make_run: RunMaker) -> None:
-    folder = make_run(train__epochs=400)
+    folder = make_run(**ENDLESS)
     worker = supervisor.launch(folder)
     with pytest.raises(runs.FarenseError, match="already being trained"):
         supervisor.launch(folder)
@@ -171,10 +162,7 @@ def test_a_run_has_one_worker(make_run: RunMaker) -> None:
 
 def test_a_damaged_checkpoint_is_passed_over(make_run: RunMaker, reference: RunFolder) -> None:
     folder = make_run()
-    worker = supervisor.launch(folder)
-    until(worker, lambda state: state.step >= 9)
-    worker.process.kill()
-    worker.wait()
+    holding.kill_at(folder, 9)
     newest = folder.checkpoints()[-1].path / "adapters.safetensors"
     newest.write_bytes(newest.read_bytes()[:-1] + b"\0")
     before = folder.checkpoints()[-2].step
@@ -186,10 +174,7 @@ def test_a_damaged_checkpoint_is_passed_over(make_run: RunMaker, reference: RunF
 
 def test_a_torn_line_is_closed_and_passed_over(make_run: RunMaker, reference: RunFolder) -> None:
     folder = make_run()
-    worker = supervisor.launch(folder)
-    until(worker, lambda state: state.step >= 5)
-    worker.process.kill()
-    worker.wait()
+    holding.kill_at(folder, 5)
     with folder.events.open("ab") as file:
         file.write(b'{"type":"step","time":1')
     finish(folder)
@@ -263,10 +248,7 @@ def test_other_data_is_refused_on_resume(make_run: RunMaker, data: Path, tmp_pat
     for name in ("train.jsonl", "valid.jsonl"):
         (own / name).write_bytes((data / name).read_bytes())
     folder = make_run(data__path=str(own))
-    worker = supervisor.launch(folder)
-    until(worker, lambda state: len(state.checkpoints) > 0)
-    worker.process.kill()
-    worker.wait()
+    holding.kill_at(folder, '"type":"checkpoint"')
     (own / "train.jsonl").write_text((own / "train.jsonl").read_text().replace("ele", "ela"))
     assert supervisor.launch(folder).wait() == 3
     failure = state_of(folder).failure
