@@ -79,7 +79,9 @@ def state_of(folder: RunFolder) -> RunState:
     return fold(Tail(folder.events).read_all())
 
 
-def until(worker: Worker, condition: Callable[[RunState], bool], seconds: float = 60.0) -> RunState:
+def until(
+    worker: Worker, condition: Callable[[RunState], bool], seconds: float = 180.0
+) -> RunState:
     """Wait until the state of a live run fulfils a condition."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

@@ -1,4 +1,4 @@
-"""Stops the worker, as SIGSTOP does, right after it has told a certain event (tests/holding.py).
+"""Holds a worker at a certain event until it is asked for something (tests/holding.py).
 
 Python imports this by itself in every process that has this folder in its PYTHONPATH.
 """
@@ -9,18 +9,42 @@ import os
 import re
 import signal
 import sys
+import time
+from types import FrameType
 
 _after = os.environ.get("HOLD_AFTER", "").encode()
 _write = os.write
+_LONGEST = 120.0  # seconds; whoever held it may be gone
 
 
-def _write_and_stop(descriptor: int, data: bytes) -> int:
-    written = _write(descriptor, data)
-    if re.search(_after, data):
-        os.write = _write  # once
-        os.kill(os.getpid(), signal.SIGSTOP)
+def _write_and_hold(descriptor: int, data: bytes) -> int:
+    if not re.search(_after, data):
+        return _write(descriptor, data)
+    os.write = _write  # once
+    asked = []
+
+    def release(number: int, frame: FrameType | None) -> None:
+        asked.append(number)
+        before[number](number, frame)
+
+    numbers = (signal.SIGTERM, signal.SIGTSTP, signal.SIGCONT)
+    before = {each: signal.getsignal(each) for each in numbers}
+    before = {each: handler for each, handler in before.items() if callable(handler)}
+    for each in before:  # first: it may be asked as soon as the event is there
+        signal.signal(each, release)
+    try:
+        written = _write(descriptor, data)
+        limit = time.monotonic() + _LONGEST
+        while not asked:
+            time.sleep(0.01)
+            if time.monotonic() > limit:
+                os._exit(1)
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
     return written
 
 
-if _after and {"worker", "worker.launch.rank", "worker.simulated"} & set(sys.orig_argv):
-    os.write = _write_and_stop
+_tells = {"worker", "worker.launch.rank", "worker.simulated"} & set(sys.orig_argv)
+if _after and _tells and os.environ.get("FARENSE_RANK", "0") == "0":
+    os.write = _write_and_hold
