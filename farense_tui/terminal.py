@@ -92,8 +92,8 @@ class TerminalGuard:
 
     def _restore_unless_clean(self) -> None:
         if not self._clean and self._attributes is not None:
-            self._clean = True
             restore(self._descriptor, self._attributes)
+            self._clean = True  # only now: another signal may come in between, and end it
 
     def _die(self, by: signal.Signals) -> None:
         signal.signal(by, signal.SIG_DFL)

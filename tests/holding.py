@@ -20,6 +20,12 @@ from tests.real_runs import until
 from worker.protocol.runfolder import RunFolder
 
 
+def hold(patch: pytest.MonkeyPatch, pattern: str) -> None:
+    """Have the workers that are started from now on held after a line that has this pattern."""
+    patch.setenv("PYTHONPATH", str(Path(__file__).with_name("holder")), prepend=os.pathsep)
+    patch.setenv("HOLD_AFTER", pattern)
+
+
 def launch(folder: RunFolder, after: int | str) -> Worker:
     """Start the worker and wait until it is held.
 
@@ -27,8 +33,7 @@ def launch(folder: RunFolder, after: int | str) -> Worker:
     """
     pattern = rf'"type":"step",.*"step":{after},' if isinstance(after, int) else after
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(Path(__file__).with_name("holder")), prepend=os.pathsep)
-        patch.setenv("HOLD_AFTER", pattern)
+        hold(patch, pattern)
         worker = supervisor.launch(folder)
     told = re.compile(pattern)
     until(worker, lambda _: bool(told.search(folder.events.read_text(encoding="utf-8"))))

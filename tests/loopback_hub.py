@@ -124,7 +124,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(data[:half])
             self.wfile.flush()
             self.hub.sent += half
-            self.hub.pause.wait(60)
+            self.hub.pause.wait(600)
             data = data[half:]
         self.wfile.write(data)
         self.hub.sent += len(data)

@@ -85,10 +85,11 @@ def until(
     """Wait until the state of a live run fulfils a condition."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
+        ended = worker.poll() is not None  # first: what it says last is read after it
         state = state_of(worker.folder)
         if condition(state):
             return state
-        assert worker.poll() is None, (state.failure, supervisor.last_words(worker.folder.log))
+        assert not ended, (state.failure, supervisor.last_words(worker.folder.log))
         time.sleep(0.005)
     raise AssertionError(f"not within {seconds} s: {state.phase} at step {state.step}")
 

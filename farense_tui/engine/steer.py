@@ -44,10 +44,11 @@ def apply(
     runs.revise(folder, changes)
     if back_to is not None:
         _checkpoint(folder, back_to)
-    supervisor.send(folder, Control.STOP)
+    asked = supervisor.send(folder, Control.STOP)
     while not supervisor.wait_until_gone(folder, _POLL):
         if given_up():
             return None
+        asked = asked or supervisor.send(folder, Control.STOP)  # it took long to start
     runs.prepare_resume(folder, changes)
     if back_to is not None:
         rewind(folder, back_to)

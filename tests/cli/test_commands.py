@@ -24,7 +24,7 @@ from worker.protocol.errors import FarenseError
 from worker.protocol.runfolder import RunFolder
 
 # A run that nobody waits for to end by itself.
-LONG = ("--set", "train.epochs=5000", "--set", "checkpoint.every=1000000")
+LONG = ("--set", "train.epochs=10000", "--set", "checkpoint.every=1000000")
 COMMANDS = [
     name
     for action in build()._actions
@@ -91,7 +91,7 @@ def rest(process: subprocess.Popen[str]) -> tuple[str, str]:
 
 
 @contextlib.contextmanager
-def patience(process: subprocess.Popen[str], seconds: float = 60) -> Iterator[None]:
+def patience(process: subprocess.Popen[str], seconds: float = 180) -> Iterator[None]:
     """Kill a process that takes too long, so that a fault is a failure and no standstill."""
     timer = threading.Timer(seconds, process.kill)
     timer.start()
@@ -241,7 +241,7 @@ def test_a_closed_terminal_leaves_the_run_going(
         assert process.returncode == -signal.SIGHUP
         assert folder.is_alive()
         assert supervisor.send(folder, supervisor.Control.STOP)
-        assert supervisor.wait_until_gone(folder, 60)
+        assert supervisor.wait_until_gone(folder, 180)
         assert state_of(folder).status == "stopped"
     finally:
         supervisor.kill(folder)

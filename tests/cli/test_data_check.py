@@ -64,7 +64,7 @@ def test_a_terminal_gets_colours_unless_it_wants_none(
         env=env,
         dimensions=(40, 100),
         encoding="utf-8",
-        timeout=60,
+        timeout=300,
     )
     out = child.read()
     child.close()
@@ -195,10 +195,10 @@ def test_progress_comes_and_leaving_ends_the_process(tmp_path: Path, micro: Path
     assert 0 < first.done < first.total == 6000
     (child,) = _children()
     said.close()
-    deadline = time.monotonic() + 5
-    while child in _children() and time.monotonic() < deadline:
+    deadline = time.monotonic() + 60
+    while child in _children():
+        assert time.monotonic() < deadline
         time.sleep(0.01)
-    assert child not in _children()
 
 
 def _children() -> list[int]:
@@ -223,7 +223,7 @@ def test_ctrl_c_ends_it(tmp_path: Path, micro: Path) -> None:
     while not psutil.Process(process.pid).children() and time.monotonic() < deadline:
         time.sleep(0.02)
     os.killpg(process.pid, signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=300)
     assert process.returncode == 130
     assert b"Traceback" not in err
 

@@ -80,7 +80,7 @@ def test_anyway_starts_it_all_the_same(start: Start, micro: Path, data: Path) ->
         "train", "--profile", "demo", "--model", str(micro), "--data", str(data), "--anyway",
         "--set", "memory.limit_gb=0.00001", "--set", "train.epochs=1",
     )  # fmt: skip
-    out, err = worker.communicate(timeout=120)
+    out, err = worker.communicate(timeout=600)
     assert "cannot fit" not in err
     assert "run demo-1 on" in out
 
@@ -90,6 +90,6 @@ def test_train_tells_the_verdict(start: Start, micro: Path, data: Path) -> None:
         "train", "--profile", "demo", "--model", str(micro), "--data", str(data),
         "--set", "train.epochs=60",
     )  # fmt: skip
-    out, err = worker.communicate(timeout=120)
+    out, err = worker.communicate(timeout=600)
     assert worker.returncode == ExitCode.DONE, err
     assert "forecast: fits" in out

@@ -11,7 +11,7 @@ from worker.protocol.simulation import SCENARIOS
 
 def test_a_scenario_is_told_in_lines_and_leaves_nothing(start: Start, tmp_path: Path) -> None:
     process = start("demo", "ok", "--speed", "2000")
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=300)
     assert (process.returncode, err) == (ExitCode.DONE, "")
     assert "completed after step 600" in out
     assert not list(tmp_path.iterdir())
@@ -19,15 +19,15 @@ def test_a_scenario_is_told_in_lines_and_leaves_nothing(start: Start, tmp_path: 
 
 def test_a_scenario_that_fails_says_so(start: Start) -> None:
     process = start("demo", "oom", "--speed", "2000")
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=300)
     assert process.returncode == ExitCode.FAILED
     assert "the GPU ran out of memory" in err
 
 
 def test_a_kept_run_can_be_replayed(start: Start, tmp_path: Path) -> None:
-    start("demo", "nan", "--speed", "2000", "--runs-dir", "runs").communicate(timeout=60)
+    start("demo", "nan", "--speed", "2000", "--runs-dir", "runs").communicate(timeout=300)
     process = start("replay", "runs/demo-nan/events.jsonl", "--speed", "2000")
-    out, _ = process.communicate(timeout=60)
+    out, _ = process.communicate(timeout=300)
     assert process.returncode == ExitCode.FAILED  # as the run that is played
     assert "A replay at 2000 times the speed: nothing is being trained." in out
     assert "rollbacks are left" in out
@@ -35,7 +35,7 @@ def test_a_kept_run_can_be_replayed(start: Start, tmp_path: Path) -> None:
 
 
 def test_help_lists_the_scenarios(start: Start) -> None:
-    out, _ = start("demo", "--help").communicate(timeout=60)
+    out, _ = start("demo", "--help").communicate(timeout=300)
     for name, about in SCENARIOS.items():
         assert name in out
         assert about in out
@@ -44,5 +44,5 @@ def test_help_lists_the_scenarios(start: Start) -> None:
 def test_nonsense_is_refused(start: Start) -> None:
     for args in (["demo", "nonsense"], ["demo", "ok", "--speed", "-1"], ["replay", "nowhere"]):
         process = start(*args)
-        process.communicate(timeout=60)
+        process.communicate(timeout=300)
         assert process.returncode == ExitCode.REFUSED

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farense_tui.engine import profiles, simulation, steer, supervisor
+from farense_tui.engine import profiles, simulation, steer
 from farense_tui.engine.awake import keep_awake
 from tests import holding
-from tests.real_runs import RunMaker, finish, results, state_of, until
+from tests.real_runs import RunMaker, finish, results, state_of
 from worker.protocol import recipe
 from worker.protocol.errors import FarenseError
 from worker.protocol.profile import Config, Run, Train, replace_setting
@@ -79,9 +79,8 @@ def test_a_step_without_a_checkpoint_is_refused_before_anything_stops(
     tmp_path: Path,
 ) -> None:
     run = simulation.prepare_scenario("ok", 100.0, tmp_path)
-    worker = supervisor.launch(run)
+    worker = holding.launch(run, 1)
     try:
-        until(worker, lambda state: state.step > 0)
         with pytest.raises(FarenseError, match="no checkpoint of step 3"):
             steer.apply(run, {}, back_to=3)
         assert run.is_alive()

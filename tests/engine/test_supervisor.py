@@ -107,7 +107,7 @@ def test_of_two_launchers_exactly_one_wins(make_run: RunMaker) -> None:
         assert folder.is_alive()  # though both launchers are gone
     finally:
         supervisor.kill(folder)
-    assert supervisor.wait_until_gone(folder, 20)
+    assert supervisor.wait_until_gone(folder, 60)
     assert folder.events.read_bytes().count(b'"name":"starting"') == 1
 
 
@@ -151,7 +151,7 @@ def test_a_worker_is_asked_only_once_it_listens(
     write_pid(worker)
     assert supervisor.send(folder, Control.STOP)
     assert worker.wait() == -signal.SIGTERM
-    assert supervisor.wait_until_gone(folder, 10)
+    assert supervisor.wait_until_gone(folder, 60)
 
 
 def test_a_kill_takes_what_the_worker_has_started_with_it(
@@ -161,7 +161,7 @@ def test_a_kill_takes_what_the_worker_has_started_with_it(
     assert not supervisor.wait_until_gone(folder, 0.01)
     assert supervisor.kill(folder)
     assert worker.stdout is not None
-    assert select.select([worker.stdout], [], [], 30)[0]
+    assert select.select([worker.stdout], [], [], 120)[0]
     assert worker.stdout.read() == b""  # at its end only when nobody holds it open any more
     assert worker.wait() == -signal.SIGKILL
 

@@ -58,7 +58,7 @@ signal.signal(signal.SIGTERM, stop if "--deaf" not in sys.argv else signal.SIG_I
 with folder.events.open("ab") as file:
     file.write(encode(Phase(time=time.time(), seq=1, name="training")))
 write_pid(lock, os.getpid())
-time.sleep(60)
+time.sleep(600)
 """
 
 StandIn = Callable[..., "subprocess.Popen[bytes]"]
@@ -137,8 +137,9 @@ def stand_in() -> Iterator[StandIn]:
             start_new_session=True,
         )
         started.append(process)
-        deadline = time.monotonic() + 10
-        while folder.pid() != process.pid and time.monotonic() < deadline:
+        deadline = time.monotonic() + 60
+        while folder.pid() != process.pid:
+            assert time.monotonic() < deadline, process.poll()
             time.sleep(0.01)
         return process
 
@@ -157,7 +158,7 @@ def write_data(folder: Path, **rows: int) -> Path:
     return folder
 
 
-async def until(pilot: Pilot[None], condition: Callable[[], object], seconds: float = 10.0) -> None:
+async def until(pilot: Pilot[None], condition: Callable[[], object], seconds: float = 60.0) -> None:
     """Wait for what threads and timers do; fails if it does not come about."""
     deadline = time.monotonic() + seconds
     while not condition():

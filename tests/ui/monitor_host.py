@@ -47,7 +47,7 @@ class Host(App[None]):
         self.calls.append("quit")
 
 
-async def until(pilot: Pilot[None], condition: Callable[[], bool], seconds: float = 10.0) -> None:
+async def until(pilot: Pilot[None], condition: Callable[[], bool], seconds: float = 60.0) -> None:
     """Wait for something to be so; fail if it does not come to that."""
     deadline = asyncio.get_running_loop().time() + seconds
     while not condition():

@@ -54,7 +54,7 @@ async def test_a_run_is_stopped_before_leaving(tmp_path: Path, stand_in: StandIn
         await until(pilot, lambda: isinstance(app.screen, LeaveDialog))
         await pilot.press("s")
         await until(pilot, lambda: app._exit)
-        assert process.wait(5) == 130
+        assert process.wait(60) == 130
 
 
 async def test_a_run_that_does_not_stop_is_killed_on_a_second_key(
@@ -75,7 +75,7 @@ async def test_a_run_that_does_not_stop_is_killed_on_a_second_key(
         await until(pilot, lambda: "Not stopped yet" in str(note.render()))
         await pilot.press("k")
         await until(pilot, lambda: app._exit)
-        assert process.wait(5) == -9
+        assert process.wait(60) == -9
 
 
 async def test_help_palette_themes_and_leaving(runs_dir: Path) -> None:

@@ -20,6 +20,7 @@ from farense_tui.widgets.plan_panel import PlanPanel
 from farense_tui.widgets.profile_cards import ProfileCard, ProfileCards
 from farense_tui.widgets.setting_row import SettingRow
 from farense_tui.widgets.settings_form import SettingsForm
+from tests import holding
 from tests.ui.conftest import REAL_FACTS, until, write_data
 
 SIZE = (120, 36)
@@ -74,6 +75,7 @@ async def start_over(pilot: Pilot[None], screen: LaunchScreen) -> None:
 
 async def answer_with(pilot: Pilot[None], name: str) -> None:
     """Fill in a dialog that asks for a name; as if pasted: a key at a time takes long."""
+    await until(pilot, lambda: isinstance(pilot.app.screen, NameDialog))
     pilot.app.screen.query_one(Input).value = name
     await pilot.press("enter")
 
@@ -233,7 +235,6 @@ async def test_a_profile_is_saved_and_never_replaced_unasked(runs_dir: Path) -> 
         await pilot.press("4")
         await type_in(pilot, screen, "train.epochs", "2")
         await pilot.press("escape", "w")
-        assert isinstance(pilot.app.screen, NameDialog)
         await answer_with(pilot, "../x")
         assert isinstance(pilot.app.screen, NameDialog)
         await answer_with(pilot, "quick")
@@ -276,7 +277,10 @@ async def test_profile_files_may_have_faults_and_odd_words(runs_dir: Path) -> No
         assert "[/a]/" in plan(screen)
 
 
-async def test_enter_starts_a_real_worker_and_opens_the_monitor(runs_dir: Path) -> None:
+async def test_enter_starts_a_real_worker_and_opens_the_monitor(
+    runs_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    holding.hold(monkeypatch, '"name":"starting"')  # it would soon refuse this model
     async with launched(runs_dir) as (pilot, _):
         await pilot.press("4", "enter")
         await until(pilot, lambda: type(pilot.app.screen).__name__ == "MonitorScreen")

@@ -36,6 +36,7 @@ async def test_a_model_is_taken(runs_dir: Path) -> None:
         launch = app.screen
         assert isinstance(launch, LaunchScreen)
         await pilot.press("m")
+        await until(pilot, lambda: isinstance(app.screen, ModelsScreen))
         screen = app.screen
         assert isinstance(screen, ModelsScreen)
         await until(pilot, lambda: screen.found)
@@ -65,6 +66,7 @@ async def test_what_is_not_whole_is_gone_on_with(
     app = FarenseApp(runs_dir)
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("m")
+        await until(pilot, lambda: isinstance(app.screen, ModelsScreen))
         screen = app.screen
         assert isinstance(screen, ModelsScreen)
         await until(pilot, lambda: screen.found)
@@ -97,9 +99,11 @@ async def test_a_model_s_own_code_runs_only_if_the_user_says_so(
         assert isinstance(launch, LaunchScreen)
         launch.choose("mine")
         await pilot.press("s")
-        assert isinstance(app.screen, AskDialog)
+        await until(pilot, lambda: isinstance(app.screen, AskDialog))
         await pilot.press("escape")
+        await until(pilot, lambda: app.screen is launch)
         assert not started
         await pilot.press("s")
+        await until(pilot, lambda: isinstance(app.screen, AskDialog))
         await pilot.press("y")
         await until(pilot, lambda: started)

@@ -125,7 +125,7 @@ async def test_a_deaf_worker_is_killed_and_its_end_is_told(tmp_path: Path) -> No
     deaf = (
         "import os,signal,sys,time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
         "os.pwrite(int(sys.argv[1]), str(os.getpid()).encode(), 0);"
-        "print('deaf', file=sys.stderr, flush=True); time.sleep(60)"
+        "print('deaf', file=sys.stderr, flush=True); time.sleep(600)"
     )
     with run.folder.log.open("wb") as log:
         process = subprocess.Popen(
@@ -295,7 +295,7 @@ async def test_reading_does_not_hold_up_the_screen(
     alive = RunFolder.is_alive
 
     def slow(folder: RunFolder) -> bool:
-        go.wait(5)
+        go.wait(60)
         return alive(folder)
 
     monkeypatch.setattr(RunFolder, "is_alive", slow)

@@ -96,7 +96,7 @@ async def test_a_living_run_is_followed(three: Path, stand_in: StandIn) -> None:
         assert rows(screen)["gone"][0] == "● running"
         await put_cursor(pilot, screen, "gone")
         await pilot.press("k")
-        process.wait(10)
+        process.wait(60)
         await until(pilot, lambda: rows(screen)["gone"][0] == "■ stopped")
         assert screen.query_one(RunTable).current == str(folder.path)
 
@@ -265,8 +265,10 @@ async def test_a_dead_run_is_brought_back_from_its_page(
     try:
         async with listed(runs_dir) as (pilot, _):
             await pilot.press("p")
+            await until(pilot, lambda: isinstance(pilot.app.screen, PostMortemScreen))
             page = pilot.app.screen
-            await until(pilot, lambda: isinstance(page, PostMortemScreen) and page.remedy)
+            assert isinstance(page, PostMortemScreen)
+            await until(pilot, lambda: page.remedy)
             await pilot.press(key)
             await until(pilot, lambda: isinstance(pilot.app.screen, MonitorScreen))
             await until(pilot, lambda: len(state_of(run).segments) == 2)
@@ -285,6 +287,7 @@ async def test_a_run_lost_with_the_machine_is_told_so(
         await put_cursor(pilot, screen, "gone")
         assert rows(screen)["gone"][0] == "? lost"
         await pilot.press("p")
+        await until(pilot, lambda: isinstance(pilot.app.screen, PostMortemScreen))
         page = pilot.app.screen
         await until(pilot, lambda: len(page.query(".part")) > 4)
         text = shown(page)

@@ -78,7 +78,7 @@ async def test_the_card_is_there_at_every_size(tmp_path: Path, size: tuple[int, 
 
 
 async def test_a_healthy_run_has_no_card(tmp_path: Path) -> None:
-    async with playing(tmp_path, "ok", 20.0) as (pilot, monitor):
+    async with playing(tmp_path, "ok", 5.0) as (pilot, monitor):
         await until(pilot, lambda: steps(monitor) > 20)
         assert not monitor.query_one(HealthCard).display
         await pilot.press("h")
@@ -87,13 +87,13 @@ async def test_a_healthy_run_has_no_card(tmp_path: Path) -> None:
 
 
 async def test_the_remedy_is_applied_and_cures(tmp_path: Path) -> None:
-    async with playing(tmp_path, "diverge", 60.0) as (pilot, monitor):
-        await until(pilot, lambda: rules(monitor) == ["diverging"], 30)
+    async with playing(tmp_path, "diverge", 20.0) as (pilot, monitor):
+        await until(pilot, lambda: rules(monitor) == ["diverging"])
         await pilot.press("h")
         await until(pilot, lambda: isinstance(pilot.app.screen, HealthDialog))
         await pilot.press("1")
         state = lambda: monitor.snapshot.state  # type: ignore[union-attr]  # noqa: E731
-        await until(pilot, lambda: len(state().segments) == 2, 30)
+        await until(pilot, lambda: len(state().segments) == 2)
         assert monitor.folder.read_config().train.learning_rate == 1e-4
         assert state().segments[1].resumed_from_step == 150  # the best validation's
         await until(pilot, lambda: rules(monitor) == [])
@@ -103,7 +103,7 @@ async def test_the_remedy_is_applied_and_cures(tmp_path: Path) -> None:
 
 
 async def test_settings_are_changed_while_it_trains(tmp_path: Path) -> None:
-    async with playing(tmp_path, "ok", 20.0) as (pilot, monitor):
+    async with playing(tmp_path, "ok", 5.0) as (pilot, monitor):
         await until(pilot, lambda: steps(monitor) > 3)
         await pilot.press("e")
         await until(pilot, lambda: isinstance(pilot.app.screen, ChangeDialog))
@@ -120,7 +120,7 @@ async def test_settings_are_changed_while_it_trains(tmp_path: Path) -> None:
         await until(pilot, lambda: "train.batch_size  4 → 2" in str(what.render()))
         assert "8 examples a step" in str(what.render())
         await pilot.press("enter")
-        await until(pilot, lambda: len(monitor.snapshot.state.segments) == 2, 30)  # type: ignore[union-attr]
+        await until(pilot, lambda: len(monitor.snapshot.state.segments) == 2)  # type: ignore[union-attr]
         config = monitor.folder.read_config()
         assert (config.report.eval_every, config.train.epochs) == (25, 4)
         assert (config.train.batch_size, config.effective_batch) == (2, 8)
@@ -144,17 +144,17 @@ async def test_fewer_epochs_than_are_done_are_refused_before_anything_stops(
 
 async def test_a_run_out_of_memory_is_resumed_with_smaller_micro_batches(tmp_path: Path) -> None:
     async with playing(tmp_path, "oom") as (pilot, monitor):
-        await until(pilot, lambda: rules(monitor) == ["out-of-memory"], 30)
+        await until(pilot, lambda: rules(monitor) == ["out-of-memory"])
         await pilot.press("h")
         await until(pilot, lambda: isinstance(pilot.app.screen, HealthDialog))
         await pilot.press("1")
-        await until(pilot, lambda: steps(monitor) > 90, 30)
+        await until(pilot, lambda: steps(monitor) > 90)
         assert monitor.folder.read_config().train.batch_size == 2
 
 
 async def test_a_killed_run_is_told_once(tmp_path: Path) -> None:
     async with playing(tmp_path, "oom-kill") as (pilot, monitor):
-        await until(pilot, lambda: monitor.end is not None, 30)
+        await until(pilot, lambda: monitor.end is not None)
         await until(pilot, lambda: [f.rule for f in monitor.findings] == ["worker-gone"])
         assert rules(monitor) == []  # the panel says it, with the key
 
@@ -172,9 +172,9 @@ async def test_a_change_that_the_worker_does_not_heed_ends_with_a_kill(tmp_path:
     async with playing(tmp_path, "stall-step") as (pilot, monitor):
         await until(pilot, lambda: steps(monitor) == 80)
         monitor._change_to({"train.learning_rate": 1e-4})
-        await until(pilot, lambda: "deaf" in rules(monitor), 30)
+        await until(pilot, lambda: "deaf" in rules(monitor))
         await pilot.press("k")
-        await until(pilot, lambda: len(monitor.snapshot.state.segments) == 2, 30)  # type: ignore[union-attr]
+        await until(pilot, lambda: len(monitor.snapshot.state.segments) == 2)  # type: ignore[union-attr]
         assert monitor.folder.read_config().train.learning_rate == 1e-4
 
 

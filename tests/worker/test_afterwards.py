@@ -29,7 +29,7 @@ def test_it_is_started_and_not_waited_for(monkeypatch: pytest.MonkeyPatch, tmp_p
     afterwards.start(ExitCode.DONE)
     assert not seen.exists()  # it waits for `go`, and we are here already
     go.touch()
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not seen.exists() or not seen.read_text():
         assert time.monotonic() < deadline
         time.sleep(0.01)

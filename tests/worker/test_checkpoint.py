@@ -81,7 +81,7 @@ def test_cut_off_at_any_operation_a_sound_checkpoint_is_there(
         [sys.executable, "-m", "tests.worker.faults", scenario, how, base, tmp_path / "out"],
         cwd=ROOT,
         check=True,
-        timeout=120,
+        timeout=600,
     )
     copies = sorted((tmp_path / "out").iterdir(), key=lambda path: int(path.name))
     assert len(copies) > 20  # operations there are

@@ -30,7 +30,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, micro: Path, data: Path) -
 def mlx_lm(*args: str) -> str:
     """Run a command of mlx_lm in a process of its own."""
     done = subprocess.run(
-        [sys.executable, "-m", "mlx_lm", *args], capture_output=True, text=True, timeout=120
+        [sys.executable, "-m", "mlx_lm", *args], capture_output=True, text=True, timeout=600
     )
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout

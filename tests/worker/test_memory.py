@@ -151,7 +151,7 @@ def test_hearts_beat_until_they_are_told_to_finish(
     output.phase, output.step = "training", 7
     thread = HeartbeatThread(output)
     thread.start()
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while path.read_bytes().count(b"\n") < 3:
         assert time.monotonic() < deadline
         time.sleep(0.002)

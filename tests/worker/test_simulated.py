@@ -13,6 +13,7 @@ import pytest
 from farense_tui.engine import simulation, supervisor
 from farense_tui.engine.state import RunState
 from farense_tui.engine.supervisor import Control, Worker
+from tests import holding
 from tests.real_runs import state_of, until
 from worker.protocol.errors import ExitCode, FarenseError
 from worker.protocol.profile import replace_setting
@@ -26,13 +27,18 @@ Play = Callable[..., Worker]
 
 @pytest.fixture
 def play(tmp_path: Path) -> Iterator[Play]:
-    """Start the simulated worker on a scenario, or on a run folder once more."""
+    """Start the simulated worker on a scenario, or on a run folder once more.
+
+    after: the step at which it is held until it is asked for something.
+    """
     started: list[Worker] = []
 
-    def play_(scenario: str, speed: float = FAST, again: bool = False) -> Worker:
-        worker = supervisor.launch(
-            started[-1].folder if again else simulation.prepare_scenario(scenario, speed, tmp_path)
-        )
+    def play_(scenario: str, speed: float = FAST, again: bool = False, after: int = 0) -> Worker:
+        if again:
+            run = started[-1].folder
+        else:
+            run = simulation.prepare_scenario(scenario, speed, tmp_path)
+        worker = holding.launch(run, after) if after else supervisor.launch(run)
         started.append(worker)
         return worker
 
@@ -70,15 +76,15 @@ def test_a_run_goes_to_its_end_and_is_the_same_each_time(play: Play, tmp_path: P
 
 
 def test_it_stops_saves_and_goes_on_where_it_was(play: Play) -> None:
-    worker = play("ok", 100.0)
-    until(worker, lambda state: state.step >= 7)
+    worker = play("ok", after=7)
     assert supervisor.send(worker.folder, Control.STOP)
     assert worker.wait() == ExitCode.STOPPED
     stopped = state_of(worker.folder)
     assert stopped.status == "stopped"
     assert worker.folder.resume_step() == stopped.step
     worker = play("ok", again=True)
-    state = until(worker, lambda state: len(state.segments) == 2)
+    assert worker.wait() == ExitCode.DONE
+    state = state_of(worker.folder)
     assert state.segments[1].resumed_from_step == stopped.step
     assert [event["seq"] for event in events(worker)] == list(range(1, len(events(worker)) + 1))
 
@@ -92,8 +98,7 @@ def test_before_the_first_step_it_stops_at_once(play: Play) -> None:
 
 
 def test_it_pauses_saves_meanwhile_and_goes_on(play: Play) -> None:
-    worker = play("ok", 100.0)
-    until(worker, lambda state: state.step > 0)
+    worker = play("ok", after=1)
     supervisor.send(worker.folder, Control.PAUSE)
     step = until(worker, lambda state: state.phase == "paused").step
     supervisor.send(worker.folder, Control.CHECKPOINT)
@@ -112,7 +117,7 @@ def test_it_writes_its_stacks(play: Play) -> None:
 
 
 def test_a_deaf_one_has_to_be_killed(play: Play) -> None:
-    worker = play("deaf", 100.0)
+    worker = play("deaf", 10.0)
     step = until(worker, lambda state: state.step > 0).step
     supervisor.send(worker.folder, Control.STOP)
     until(worker, lambda state: state.step > step + 20)

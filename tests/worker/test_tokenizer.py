@@ -124,4 +124,4 @@ assert mlx_lm.tuner.utils is sys.modules["mlx_lm.tuner.utils"]
 assert not hasattr(mlx_lm, "nothing_of_the_kind")
 load(sys.argv[1])
 """
-    subprocess.run([sys.executable, "-c", code, str(embedded_model())], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code, str(embedded_model())], check=True, timeout=300)
