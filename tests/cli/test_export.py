@@ -10,6 +10,7 @@ import pytest
 from farense_tui.cli import main
 from farense_tui.engine.model_card import base_model
 from tests import real_runs
+from tests.conftest import SYSTEM
 from tests.real_runs import RunMaker
 from worker.protocol.errors import ExitCode
 from worker.protocol.runfolder import RunFolder
@@ -44,6 +45,19 @@ def test_a_fused_model_once_and_again(
     assert [part["what"] for part in json.loads(capfd.readouterr().out)["parts"]] == ["adapter"]
     assert not (tmp_path / "made/out/model").exists()
     assert [path.name for path in (tmp_path / "made").iterdir()] == ["out"]  # no remains
+
+
+def test_what_a_run_was_trained_with_goes_along(
+    make_run: RunMaker, system_data: Path, tmp_path: Path
+) -> None:
+    run = make_run("one", data__path=str(system_data), train__epochs=1)
+    real_runs.finish(run)
+    assert main(["export", str(run.path), "--to", str(tmp_path / "out"), "--fuse"]) == 0
+    assert f'SYSTEM """{SYSTEM}"""\n' in (tmp_path / "out" / "Modelfile").read_text()
+    for part in ("adapter", "model"):
+        card = (tmp_path / "out" / part / "README.md").read_text()
+        assert "\n## System prompt\n\nIt was trained with this one, and answers best" in card
+        assert f"\n    {SYSTEM}\n" in card
 
 
 def test_somebody_else_s_folder_is_never_replaced(

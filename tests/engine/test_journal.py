@@ -9,26 +9,9 @@ from hypothesis import strategies as st
 
 from farense_tui.engine.journal import Journal
 from farense_tui.engine.text import clean, clean_lines
+from tests.told import step
 from worker.protocol import events
 from worker.protocol.events import PhaseName
-
-
-def step(number: int) -> events.Step:
-    return events.Step(
-        step=number,
-        epoch=0.1,
-        loss=0.5,
-        learning_rate=2e-4,
-        grad_norm=1.0,
-        tokens=100,
-        padded_tokens=120,
-        micro_batches=1,
-        seconds=0.1,
-        tokens_per_second=1000.0,
-        active_memory=0,
-        cache_memory=0,
-        peak_memory=0,
-    )
 
 
 def phase(name: PhaseName) -> events.Phase:
@@ -44,7 +27,7 @@ def test_every_tenth_step_has_a_line() -> None:
     for number in range(1, 31):
         journal.add(step(number))
     assert texts(journal) == [
-        f"step     {n}  loss 0.5000  lr 0.0002  1000 tok/s" for n in (10, 20, 30)
+        f"step     {n}  loss {1 / n:.4f}  lr 0.0001  50 tok/s" for n in (10, 20, 30)
     ]
 
 

@@ -15,7 +15,8 @@ from farense_tui.engine.journal import Journal
 from farense_tui.engine.record import Record, stretches
 from farense_tui.engine.state import RunState, fold, reduce, reduce_figures
 from farense_tui.engine.watch import Watch
-from tests.engine.test_state import any_event, any_step, started, step
+from tests.engine.test_state import any_event, any_step
+from tests.told import started, step
 from worker.protocol import events as e
 from worker.protocol.runfolder import RunFolder
 
@@ -98,7 +99,7 @@ def test_however_far_back_a_resume_goes_no_superseded_step_is_left(resumes: list
         events.append(started(upto, seq=len(events) + 1))
         for at in range(upto + 1, upto + 60):
             truth[at] = float(1000 * segment + at)
-            events.append(step(at, truth[at], seq=len(events) + 1))
+            events.append(step(at, loss=truth[at], seq=len(events) + 1))
     with tempfile.TemporaryDirectory() as place:
         state = read(written(place, events)).state
     assert len(state.loss) == len(truth)

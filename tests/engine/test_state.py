@@ -3,60 +3,20 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from farense_tui.engine.eta import remaining_seconds
 from farense_tui.engine.state import RunState, fold
+from tests.told import started, step, validation
 from worker.protocol import events as e
 
 
-def step(number: int, loss: float | None = None, **changes: Any) -> e.Step:
-    values: dict[str, Any] = {
-        "time": 100.0 + number,
-        "epoch": number / 10,
-        "loss": 1 / number if loss is None else loss,
-        "learning_rate": 1e-4,
-        "grad_norm": 1.0,
-        "tokens": 100,
-        "padded_tokens": 120,
-        "micro_batches": 1,
-        "seconds": 2.0,
-        "tokens_per_second": 50.0,
-        "active_memory": 10,
-        "cache_memory": 1,
-        "peak_memory": 20 + number,
-    }
-    return e.Step(step=number, **(values | changes))
-
-
-def started(resumed: int = 0, **changes: Any) -> e.RunStarted:
-    values: dict[str, Any] = {
-        "time": 100.0,
-        "protocol": 1,
-        "run": "r",
-        "pid": 1,
-        "device": "cpu",
-        "versions": {},
-        "trainable_parameters": 1,
-        "total_parameters": 2,
-        "total_steps": 20,
-    }
-    return e.RunStarted(resumed_from_step=resumed, **(values | changes))
-
-
-def validation(at: int, loss: float | None) -> e.Validation:
-    return e.Validation(
-        step=at, epoch=0, loss=loss, perplexity=None, tokens=5, seconds=3.0, best=False
-    )
-
-
 def test_a_resume_supersedes_what_was_not_checkpointed() -> None:
-    first = [e.Phase(name="starting"), started(), *(step(n, 5.0) for n in range(1, 8))]
+    first = [e.Phase(name="starting"), started(), *(step(n, loss=5.0) for n in range(1, 8))]
     killed = [*first, validation(5, 1.0), validation(6, 0.1)]
-    resumed = [e.Phase(name="starting"), started(5), *(step(n, 4.0) for n in range(6, 9))]
+    resumed = [e.Phase(name="starting"), started(5), *(step(n, loss=4.0) for n in range(6, 9))]
     state = fold([*killed, *resumed])
     assert list(state.loss) == [(n, 5.0) for n in range(1, 6)] + [(n, 4.0) for n in range(6, 9)]
     assert state.tokens == 800
@@ -81,7 +41,7 @@ def test_the_untrained_model_is_never_the_best() -> None:
 
 
 def test_a_number_that_is_not_finite_stays_visible() -> None:
-    state = fold([started(), step(1, 2.0), e.decode(e.encode(step(2, grad_norm=None))) or step(2)])
+    state = fold([started(), step(1), e.decode(e.encode(step(2, grad_norm=None))) or step(2)])
     assert math.isnan(state.grad_norm.last or 0.0)
 
 
@@ -103,9 +63,7 @@ def test_time_left_counts_steps_and_validations() -> None:
     assert remaining_seconds(done, eval_every=5) == 0
 
 
-any_step = st.builds(
-    step, st.integers(1, 30), st.one_of(st.none(), st.floats(0, 1e3, allow_nan=False))
-)
+any_step = st.builds(step, st.integers(1, 30), loss=st.floats(0, 1e3, allow_nan=False))
 any_event = st.one_of(
     any_step,
     st.builds(started, st.integers(0, 30)),

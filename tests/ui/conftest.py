@@ -11,11 +11,13 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import huggingface_hub.constants
 import psutil
 import pytest
 from textual.pilot import Pilot
+from textual.screen import Screen
 from textual.widgets import Input
 
 from farense_tui.engine import clock, datacheck, estimate, hardware, models, runs, vitals
@@ -165,6 +167,19 @@ async def until(pilot: Pilot[None], condition: Callable[[], object], seconds: fl
         assert time.monotonic() < deadline, f"waited {seconds} s in vain"
         await pilot.pause(0.05)
     await pilot.pause()
+
+
+def text_of(screen: Screen[Any]) -> str:
+    """All that is on a screen, as plain text."""
+    lines = screen._compositor.render_strips(screen.app.size)
+    return "\n".join("".join(segment.text for segment in line) for line in lines)
+
+
+def in_sizes_and_themes(test: Callable[..., None]) -> Callable[..., None]:
+    """Take a picture at each `size` in each `theme`."""
+    sizes = [(80, 24), (120, 36), (200, 50)]
+    themes = pytest.mark.parametrize("theme", ["farense-dark", "farense-light"])
+    return pytest.mark.parametrize("size", sizes, ids=lambda s: f"{s[0]}x{s[1]}")(themes(test))
 
 
 Steps = Callable[[Pilot[None]], Awaitable[None]]

@@ -81,9 +81,3 @@ def held(folder: RunFolder) -> Iterator[None]:
         yield
     finally:
         os.close(lock)
-
-
-def text_of(monitor: MonitorScreen) -> str:
-    """All that is on the screen, as plain text."""
-    lines = monitor._compositor.render_strips(monitor.app.size)
-    return "\n".join("".join(segment.text for segment in line) for line in lines)

@@ -30,7 +30,7 @@ from tests import real_runs
 from tests.conftest import SYSTEM
 from tests.real_runs import RunMaker
 from tests.ui import recorded
-from tests.ui.conftest import StandIn, until
+from tests.ui.conftest import StandIn, in_sizes_and_themes, until
 from tests.ui.test_runs import Bare
 from worker.protocol.conversation import Answered, Piece, Question, Ready, Setup
 from worker.protocol.evaluation import Adapter
@@ -338,11 +338,7 @@ class FixedAnswers:
         pass
 
 
-SIZES = [(80, 24), (120, 36), (200, 50)]
-
-
-@pytest.mark.parametrize("size", SIZES, ids=lambda s: f"{s[0]}x{s[1]}")
-@pytest.mark.parametrize("theme", ["farense-dark", "farense-light"])
+@in_sizes_and_themes
 def test_answers(
     snap_compare: Callable[..., bool],
     tmp_path: Path,

@@ -17,14 +17,20 @@ from farense_tui.screens.runs import RunsScreen
 from farense_tui.widgets.chart import CURVES, Chart
 from farense_tui.widgets.run_table import RunTable
 from tests.ui import recorded
-from tests.ui.conftest import NOW, until
+from tests.ui.conftest import NOW, in_sizes_and_themes, text_of, until
 from tests.ui.test_runs import Bare
 from worker.protocol.runfolder import RunFolder
 
 
-def text_of(screen: CompareScreen) -> str:
-    lines = screen._compositor.render_strips(screen.app.size)
-    return "\n".join("".join(segment.text for segment in line) for line in lines)
+async def opened(pilot: Pilot[None], app: Bare, runs: list[RunFolder]) -> CompareScreen:
+    """The comparison, when all of it is drawn."""
+    app.open_comparison(runs)
+    await until(pilot, lambda: isinstance(app.screen, CompareScreen))
+    screen = app.screen
+    assert isinstance(screen, CompareScreen)
+    await until(pilot, lambda: screen.runs and all(run.read == 1 for run in screen.runs))
+    await until(pilot, lambda: not screen.chart._throttle.waiting)
+    return screen
 
 
 @contextlib.asynccontextmanager
@@ -33,13 +39,7 @@ async def compared(
 ) -> AsyncIterator[tuple[Pilot[None], CompareScreen]]:
     app = Bare(runs[0].path.parent)
     async with app.run_test(size=size) as pilot:
-        app.open_comparison(runs)
-        await until(pilot, lambda: isinstance(app.screen, CompareScreen))
-        screen = app.screen
-        assert isinstance(screen, CompareScreen)
-        await until(pilot, lambda: screen.runs and all(run.read == 1 for run in screen.runs))
-        await until(pilot, lambda: not screen.chart._throttle.waiting)
-        yield pilot, screen
+        yield pilot, await opened(pilot, app, runs)
 
 
 async def test_each_run_has_a_sign_a_colour_and_a_column(runs_dir: Path) -> None:
@@ -118,8 +118,7 @@ async def test_more_runs_than_can_be_told_apart_are_refused(runs_dir: Path) -> N
         assert isinstance(app.screen, ErrorDialog)
 
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 36), (200, 50)], ids=lambda s: f"{s[0]}x{s[1]}")
-@pytest.mark.parametrize("theme", ["farense-dark", "farense-light"])
+@in_sizes_and_themes
 def test_comparison(
     snap_compare: Callable[..., bool],
     tmp_path: Path,
@@ -133,11 +132,6 @@ def test_comparison(
 
     async def steps(pilot: Pilot[None]) -> None:
         app.theme = theme
-        app.open_comparison(runs)
-        await until(pilot, lambda: isinstance(app.screen, CompareScreen))
-        screen = app.screen
-        assert isinstance(screen, CompareScreen)
-        await until(pilot, lambda: screen.runs and all(run.read == 1 for run in screen.runs))
-        await until(pilot, lambda: not screen.chart._throttle.waiting)
+        await opened(pilot, app, runs)
 
     assert snap_compare(app, terminal_size=size, run_before=steps)

@@ -20,7 +20,8 @@ from farense_tui.widgets.outcome import OutcomePanel
 from farense_tui.widgets.run_header import RunHeader
 from farense_tui.widgets.run_log import RunLog
 from tests.ui import recorded
-from tests.ui.monitor_host import Host, held, opened, text_of, until
+from tests.ui.conftest import text_of
+from tests.ui.monitor_host import Host, held, opened, until
 from worker.protocol.errors import refused
 from worker.protocol.runfolder import RunFolder
 

@@ -20,8 +20,7 @@ from farense_tui.screens.monitor import MonitorScreen
 from farense_tui.widgets.chart import Chart
 from farense_tui.widgets.health_card import HealthCard
 from farense_tui.widgets.setting_row import Choice
-from tests.ui.conftest import until
-from tests.ui.monitor_host import text_of
+from tests.ui.conftest import text_of, until
 from worker.protocol.profile import replace_setting
 from worker.protocol.profile_file import dumps
 from worker.protocol.runfolder import RunFolder
