@@ -11,12 +11,14 @@ from array import array
 from collections.abc import Iterable, Sequence
 from itertools import accumulate, pairwise
 from math import inf
-from operator import lt, sub
+from operator import lt
 from typing import Any, Literal, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import astuple, replace
 
+from farense_tui.engine import gaps
+from farense_tui.engine.gaps import Gap
 from farense_tui.engine.series import Series
 from worker.protocol import events
 from worker.protocol.events import number
@@ -26,22 +28,8 @@ Status = Literal["waiting", "running", "completed", "stopped", "early_stopping",
 Figure = events.Step | events.Heartbeat
 
 T = TypeVar("T")
-_GAP = 30.0  # seconds; a heartbeat comes every two
 _KEPT = 500  # newest notices, samples and checkpoints that the state holds
 _VALIDATIONS = 2000  # newest validations; `validation_loss` and `best` know of all
-
-
-class Gap(Struct, frozen=True):
-    """A time that the record does not account for, told at the event after it, seconds.
-
-    asleep: the wall clock went on by more than the worker's own; negative: it was set back.
-    silent: the worker lived and said nothing.
-    """
-
-    time: float
-    step: int
-    asleep: float = 0.0
-    silent: float = 0.0
 
 
 class RunState(Struct, frozen=True, kw_only=True):
@@ -169,10 +157,11 @@ def reduce_figures(state: RunState, figures: Sequence[Figure]) -> RunState:
     for before, after in pairwise([state.last_time, *times]):
         if after > before and before:
             elapsed += after - before
+    has_gap = gaps.possible(state.last_time, state.heartbeat, times, beats)
     state = replace(
         state,
         moved=steps[-1].time if steps else state.moved,
-        gaps=_gaps(state, figures) if _has_gap(state, times, beats) else state.gaps,
+        gaps=_gaps(state, figures) if has_gap else state.gaps,
         elapsed=elapsed,
         last_time=times[-1],
         last_seq=figures[-1].seq,
@@ -268,51 +257,11 @@ def _moves(state: RunState, event: events.Event) -> bool:
     return True
 
 
-def _has_gap(state: RunState, times: Sequence[float], beats: Sequence[events.Heartbeat]) -> bool:
-    """Whether `_gaps` may find something: it looks at every event, this at the figures alone."""
-    if _widest(times) > _GAP:
-        return True
-    if state.last_time and abs(times[0] - state.last_time) > _GAP:
-        return True
-    known = [state.heartbeat, *beats] if state.heartbeat else beats
-    return sum(_widest([getattr(beat, clock) for beat in known]) for clock in _CLOCKS) > _GAP
-
-
-_CLOCKS = ("time", "monotonic")
-
-
-def _widest(times: Sequence[float]) -> float:
-    return max(map(abs, map(sub, times[1:], times)), default=0.0)
-
-
 def _gaps(state: RunState, new: Sequence[events.Event]) -> tuple[Gap, ...]:
-    """Find what lies between a heartbeat and the one before it, or between two events."""
-    last, beat, step, gaps = state.last_time, state.heartbeat, state.step, state.gaps
-    for event in new:
-        if gap := _gap(last, beat, step, event):
-            gaps = _added(gaps, gap)
-        last = event.time
-        if isinstance(event, events.Heartbeat):
-            beat = event
-        elif isinstance(event, events.Step):
-            step = event.step
-    return gaps
-
-
-def _gap(
-    last: float, before: events.Heartbeat | None, step: int, event: events.Event
-) -> Gap | None:
-    if not last or (isinstance(event, events.Phase) and event.name == "starting"):
-        return None
-    if isinstance(event, events.Heartbeat) and before and event.monotonic and before.monotonic:
-        awake = event.monotonic - before.monotonic
-        asleep = event.time - before.time - awake
-        if abs(asleep) > _GAP:
-            return Gap(event.time, step, asleep=asleep)
-        return Gap(event.time, step, silent=awake) if awake > _GAP else None
-    if before and not before.monotonic and abs(event.time - last) > _GAP:
-        return Gap(event.time, step, asleep=event.time - last)  # a record without that clock
-    return None
+    found, kept = gaps.find(state.last_time, state.heartbeat, state.step, new), state.gaps
+    for gap in found:
+        kept = _added(kept, gap)
+    return kept
 
 
 def _step(state: RunState, event: events.Step) -> RunState:
