@@ -58,8 +58,15 @@ def _system(found: list[RunFolder], args: argparse.Namespace) -> str | None:
     """Give what the runs were trained with; where they differ there is none, which is told."""
     if args.system is not None:
         return None
-    system, alike = system_prompt.shared(Path(run.read_config().data.path) for run in found)
+    data = {run.name: Path(run.read_config().data.path) for run in found}
+    system, alike = system_prompt.shared(data.values())
     if not alike:
         told = _("{runs}: trained with different system prompts, asked without; --system gives one")
-        print(told.format(runs=", ".join(run.name for run in found)), file=sys.stderr)
+        print(told.format(runs=", ".join(data)), file=sys.stderr)
+    for name in data:
+        if not (data[name] / "train.jsonl").is_file():
+            told = _(
+                "{run}: its data is gone; if it was trained with a system prompt, give --system"
+            )
+            print(told.format(run=name), file=sys.stderr)
     return system

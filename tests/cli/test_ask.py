@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,16 @@ def test_runs_that_were_trained_otherwise_are_asked_without(folder: Path, capfd:
     together, err = ask(folder, capfd, "under", "plain")
     assert "under, plain: trained with different system prompts" in err
     assert ask(folder, capfd, "under", "plain", "--system", "") == (together, "")
+
+
+def test_a_run_whose_data_is_gone_says_so(folder: Path, tmp_path: Path, capfd: Capture) -> None:
+    shutil.copytree(folder / "under", tmp_path / "under")
+    config = tmp_path / "under" / "config.toml"
+    moved = config.read_text().replace('path = "', 'path = "/nowhere', 1)
+    config.write_text(moved)
+    out, err = ask(tmp_path, capfd, "under")
+    assert "under: its data is gone" in err
+    assert ask(folder, capfd, "under", "--system", "") == (out, "")
 
 
 def test_a_model_without_a_place_for_it_refuses(
