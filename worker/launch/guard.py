@@ -19,11 +19,25 @@ from types import FrameType
 
 import msgspec
 
-from worker.launch.reports import GO, JOINED, READY, WORDS, End, Failure, encode, encode_word
+from worker.launch.reports import (
+    GO,
+    HEARD,
+    JOIN,
+    JOINED,
+    READY,
+    WORDS,
+    End,
+    Failure,
+    encode,
+    encode_word,
+)
+from worker.protocol.errors import PEER
 
 # Over ssh a broken connection may not show; then the signs of life tell, which come every 5 s.
 _SILENCE = 60.0
 _GRACE = 2.0  # for a rank that is about to end by itself, when mlx.launch ends the run
+# At the end of a rank that has lost another: mlx.launch then cuts off what that one's says.
+_LAST_WORDS = 1.0
 _LINES = 12
 _LEAD = 0  # standard input: what the run's lead asks for, through mlx.launch
 
@@ -48,6 +62,8 @@ def main() -> int:
     end = guard.watch()
     with contextlib.suppress(OSError):  # nobody may be left to hear it
         os.write(1, encode(end))
+    if end.failure is not None and end.failure.kind == PEER:
+        time.sleep(_LAST_WORDS)
     return 0 if end.orderly else 1
 
 
@@ -105,7 +121,8 @@ class Guard:
             self._keep_time(lead in sources)
         self._relay(b"")
         code = self.process.wait()
-        return End(self.rank, code, self.failure, "\n".join(self.lines), self.put_down)
+        put_down = self.put_down and self.failure is None
+        return End(self.rank, code, self.failure, "\n".join(self.lines), put_down)
 
     def _is_led(self) -> bool:
         # mpirun connects the first rank's standard input only, and ends the others itself.
@@ -124,7 +141,7 @@ class Guard:
         for line in lines:
             word = line.strip().decode("ascii", "ignore")
             if word == GO:
-                self._let_join()
+                self._answer(JOIN)
             elif word in WORDS and (self.rank == 0 or word == "stacks"):
                 self.process.send_signal(WORDS[word])
 
@@ -144,17 +161,24 @@ class Guard:
         *lines, self.told = (self.told + chunk).split(b"\n")
         for line in lines:
             if line + b"\n" not in (READY, JOINED):
-                self.failure = msgspec.json.decode(line, type=Failure)
+                self._pass_on_failure(msgspec.json.decode(line, type=Failure))
                 continue
             if not self._is_led():
-                self._let_join()
+                self._answer(JOIN)
             with contextlib.suppress(OSError):
                 os.write(1, encode_word(self.rank, line + b"\n"))
 
-    def _let_join(self) -> None:
+    def _pass_on_failure(self, failure: Failure) -> None:
+        """Report at once, while the rank waits for it: its end makes the others fail too."""
+        self.failure = failure
+        with contextlib.suppress(OSError):
+            os.write(1, encode(End(self.rank, failure.exit_code, failure)))
+        self._answer(HEARD)
+
+    def _answer(self, word: bytes) -> None:
         assert self.process.stdin is not None
         with contextlib.suppress(BrokenPipeError):
-            os.write(self.process.stdin.fileno(), b"\n")
+            os.write(self.process.stdin.fileno(), word)
 
 
 def _read(source: int) -> bytes:

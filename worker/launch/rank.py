@@ -16,13 +16,14 @@ import signal  # noqa: E402
 import sys  # noqa: E402
 import threading  # noqa: E402
 import time  # noqa: E402
+from functools import partial  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import TYPE_CHECKING  # noqa: E402
 
 import msgspec  # noqa: E402
 
 from worker.control import Control  # noqa: E402
-from worker.launch.reports import JOINED, READY, WORDS, Failure  # noqa: E402
+from worker.launch.reports import HEARD, JOIN, JOINED, READY, WORDS, Failure  # noqa: E402
 from worker.protocol.errors import FarenseError  # noqa: E402
 from worker.protocol.profile import Config  # noqa: E402
 from worker.protocol.runfolder import RunFolder  # noqa: E402
@@ -31,11 +32,13 @@ from worker.work import work  # noqa: E402
 if TYPE_CHECKING:
     from worker.ranks import Ranks
 
+_PATIENCE = 30.0  # seconds for the guard to pass a failure on
+
 
 def main() -> int:
     """Train as one of several; the exit code."""
-    gate = threading.Event()
-    threading.Thread(target=_hear_guard, args=(gate,), daemon=True).start()
+    gate, heard = threading.Event(), threading.Event()
+    threading.Thread(target=_hear_guard, args=(gate, heard), daemon=True).start()
     control = Control()
     control.install()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, set(WORDS.values()))
@@ -43,7 +46,9 @@ def main() -> int:
     folder = RunFolder(Path(sys.argv[1]))
     record = folder.events if os.environ["FARENSE_RANK"] == "0" else Path(os.devnull)
     output = Output(os.open(record, os.O_WRONLY | os.O_APPEND), record)
-    return work(folder, config, output, control, _tell, lambda: _join(gate, control))
+    return work(
+        folder, config, output, control, partial(_tell, heard), lambda: _join(gate, control)
+    )
 
 
 def _join(gate: threading.Event, control: Control) -> Ranks:
@@ -59,14 +64,17 @@ def _join(gate: threading.Event, control: Control) -> Ranks:
     return ranks
 
 
-def _tell(error: FarenseError) -> None:
+def _tell(heard: threading.Event, error: FarenseError) -> None:
+    """Wait until it is passed on: the others lose the connection when this process ends."""
     os.write(GUARD, msgspec.json.encode(Failure.of(error)) + b"\n")
+    heard.wait(_PATIENCE)
 
 
-def _hear_guard(gate: threading.Event) -> None:
-    """Open the gate when the guard says so; end with the guard."""
-    while os.read(0, 1):
-        gate.set()
+def _hear_guard(gate: threading.Event, heard: threading.Event) -> None:
+    """Take the guard's answers; end with the guard."""
+    answers = {JOIN: gate, HEARD: heard}
+    while answer := os.read(0, 1):
+        answers[answer].set()
     os.kill(os.getpid(), signal.SIGKILL)
 
 

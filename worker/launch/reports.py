@@ -35,6 +35,9 @@ BEAT = 5.0  # seconds between two signs of life
 READY = b"ready\n"
 JOINED = b"joined\n"
 
+# What a guard answers, a byte each: all are ready, join; the failure has been passed on.
+JOIN, HEARD = b"\n", b"!"
+
 _MARK = "@farense-rank-ended "
 _SAYS = re.compile(r"@farense-rank-says (\d+) (ready|joined)")
 _LAUNCHER = re.compile(  # what mlx.launch prints
