@@ -164,7 +164,8 @@ def test_a_damaged_checkpoint_is_passed_over(make_run: RunMaker, reference: RunF
     folder = make_run()
     holding.kill_at(folder, 9)
     newest = folder.checkpoints()[-1].path / "adapters.safetensors"
-    newest.write_bytes(newest.read_bytes()[:-1] + b"\0")
+    content = newest.read_bytes()
+    newest.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     before = folder.checkpoints()[-2].step
     state = finish(folder)
     assert "checkpoint_damaged" in [notice.code for notice in state.notices]
