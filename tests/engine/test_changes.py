@@ -9,17 +9,15 @@ from hypothesis import strategies as st
 
 from farense_tui.engine import changes
 from farense_tui.engine.changes import Change, Resume
+from tests.told import started
 from worker.protocol import recipe
 from worker.protocol.events import RunStarted
 from worker.protocol.profile import Config, Run, replace_setting
 
 
 def worker(after: int, ranks: int = 1, **settings: Any) -> RunStarted:
-    return RunStarted(
-        protocol=1, run="x", pid=1, device="cpu", versions={}, trainable_parameters=1,
-        total_parameters=1, total_steps=9, resumed_from_step=after, ranks=ranks,
-        settings={f"train.{name}": value for name, value in settings.items()},
-    )  # fmt: skip
+    told = {f"train.{name}": value for name, value in settings.items()}
+    return started(after, ranks=ranks, settings=told)
 
 
 def test_what_was_changed_is_told_in_a_few_words() -> None:
