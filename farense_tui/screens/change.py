@@ -125,7 +125,17 @@ class ChangeDialog(ModalScreen[dict[str, Any]]):
             runs.revise(self._folder, changes, self._state)
         except FarenseError as error:
             return {}, f"{error.title}: {error.detail}"
+        if changes and self._is_complete and not self._is_longer(changes):
+            return {}, _("The run is complete: give it more epochs.")
         return changes, ""
+
+    @property
+    def _is_complete(self) -> bool:
+        return not self._alive and self._state.status in ("completed", "early_stopping")
+
+    def _is_longer(self, changes: dict[str, Any]) -> bool:
+        before = self._config.train.epochs
+        return bool(changes.get("train.epochs", before) > before)
 
     def _what(self, changes: dict[str, Any]) -> Content:
         if not changes:

@@ -153,7 +153,7 @@ def tell(read: Read, findings: tuple[Finding, ...], remedy: Action | None) -> It
     yield _("when"), _plain(_when(snapshot))
     yield _("where"), _plain(_where(snapshot))
     if end.lines:
-        yield _("why"), _plain(end.lines)
+        yield _("result") if snapshot.state.stopped else _("why"), _plain(end.lines)
     if findings:
         lines = []
         for finding in findings:
@@ -188,8 +188,9 @@ def _when(snapshot: Snapshot) -> list[str]:
         "trained for {duration}, by {n} workers",
         max(1, len(state.segments)),
     )
+    last = _("{date}, {ago}: its end") if state.ended else _("{date}, {ago}: its last sign of life")
     lines = [
-        _("{date}, {ago}: its last sign of life").format(date=date, ago=ago),
+        last.format(date=date, ago=ago),
         workers.format(duration=show.duration(state.elapsed), n=len(state.segments)),
     ]
     if snapshot.status == "lost":

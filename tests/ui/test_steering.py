@@ -188,6 +188,22 @@ async def test_a_change_that_makes_it_another_run_is_refused_and_nothing_stops(
         assert monitor.asked is None
 
 
+async def test_a_complete_run_takes_no_change_without_more_epochs(tmp_path: Path) -> None:
+    async with playing(tmp_path, "ok", 2000.0) as (pilot, monitor):
+        await until(pilot, lambda: monitor.snapshot and monitor.snapshot.status == "completed")
+        await pilot.press("e")
+        await until(pilot, lambda: isinstance(pilot.app.screen, ChangeDialog))
+        dialog = pilot.app.screen
+        fault = dialog.query_one(".fault", Static)
+        dialog.query_one("#train-learning_rate", Input).value = "0.0001"
+        await until(pilot, lambda: "give it more epochs" in str(fault.render()))
+        await pilot.press("enter")
+        assert pilot.app.screen is dialog
+        dialog.query_one("#train-epochs", Input).value = "4"
+        await until(pilot, lambda: not fault.display)
+        await pilot.press("escape")
+
+
 def test_a_change_of_an_ended_run_resumes_it(tmp_path: Path) -> None:
     from farense_tui.engine import steer
 
