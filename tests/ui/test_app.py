@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from textual.color import Color
-from textual.command import CommandPalette
+from textual.command import CommandList, CommandPalette
 from textual.pilot import Pilot
 from textual.widgets import Static
 
@@ -119,7 +119,8 @@ async def the_palette_does_what_the_keys_do(app: FarenseApp, pilot: Pilot[None])
     await pilot.press("ctrl+p")
     await until(pilot, lambda: isinstance(app.screen, CommandPalette))
     await pilot.press(*"profile demo")
-    await pilot.pause(0.3)
+    found = app.screen.query_one(CommandList)
+    await until(pilot, lambda: found.option_count == 1)  # what was found for less of it is gone
     await pilot.press("down", "enter")
     await until(pilot, lambda: screen.query_one(ProfileCards).chosen == "demo")
 

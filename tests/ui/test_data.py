@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -117,7 +119,9 @@ async def test_a_check_is_ended_when_nobody_wants_it(
     started = []
     watch = datacheck.Stop.watch
 
-    def spy(stop: datacheck.Stop, process: object) -> None:
+    def spy(stop: datacheck.Stop, process: subprocess.Popen[bytes]) -> None:
+        if not started:
+            process.send_signal(signal.SIGSTOP)  # or it may have ended before it is not wanted
         started.append(process)
         watch(stop, process)  # type: ignore[arg-type]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import subprocess
 import sys
@@ -90,11 +89,11 @@ async def test_space_pauses_and_continues(tmp_path: Path, sent: list[object]) ->
     with held(run.folder):
         async with opened(run.folder) as (pilot, monitor):
             await pilot.press("space")
-            assert why(pilot.app) == "pausing after this step"  # type: ignore[arg-type]
+            await until(pilot, lambda: why(pilot.app) == "pausing after this step")  # type: ignore[arg-type]
             await until(pilot, lambda: sent == [Control.PAUSE])
             run.phase("paused")
             await until(pilot, lambda: monitor.asked is None)
-            assert "paused" in text_of(monitor)
+            await until(pilot, lambda: "paused" in text_of(monitor))
             await pilot.press("space")
             await until(pilot, lambda: sent == [Control.PAUSE, Control.CONTINUE])
 
@@ -115,7 +114,7 @@ async def test_k_stops_and_again_kills(tmp_path: Path, sent: list[object]) -> No
         async with opened(run.folder) as (pilot, _):
             await pilot.press("k")
             await until(pilot, lambda: sent == [Control.STOP])
-            assert "k again kills it" in why(pilot.app)  # type: ignore[arg-type]
+            await until(pilot, lambda: "k again kills it" in why(pilot.app))  # type: ignore[arg-type]
             await pilot.press("k")
             await until(pilot, lambda: sent == [Control.STOP, "kill"])
 
@@ -227,10 +226,10 @@ async def test_zoom_pan_and_log_scale(tmp_path: Path) -> None:
         await pilot.press("plus", "plus", "left")
         assert chart.seen is not None
         assert chart.seen.end is not None
-        assert "zoomed (0 shows all)" in text_of(monitor)
+        await until(pilot, lambda: "zoomed (0 shows all)" in text_of(monitor))
         await pilot.press("0", "g")
         assert chart.seen is None
-        assert "log scale" in text_of(monitor)
+        await until(pilot, lambda: "log scale" in text_of(monitor))
 
 
 async def test_the_chart_can_show_something_else_and_be_large(tmp_path: Path) -> None:
@@ -239,15 +238,15 @@ async def test_the_chart_can_show_something_else_and_be_large(tmp_path: Path) ->
         height = monitor.query_one(Chart).size.height
         for subject in SUBJECTS[1:]:
             await pilot.press("v")
-            assert subject in text_of(monitor).partition("step 0")[0]
+            await until(pilot, lambda s=subject: s in text_of(monitor).partition("step 0")[0])  # type: ignore[misc]
         await pilot.press("V", "x", "f")
         assert monitor.subject == SUBJECTS[-2]
-        assert "step 600" in text_of(monitor)
-        assert monitor.query_one(Chart).size.height > height + 10
+        await until(pilot, lambda: "step 600" in text_of(monitor))
+        await until(pilot, lambda: monitor.query_one(Chart).size.height > height + 10)
         await pilot.press("x", "f")
         await pilot.click("#trend-speed")
         assert monitor.subject == "tokens a second"
-        assert monitor.query_one(Chart).size.height == height
+        await until(pilot, lambda: monitor.query_one(Chart).size.height == height)
 
 
 async def test_no_spike_and_no_value_that_is_not_finite_is_lost(tmp_path: Path) -> None:
@@ -301,10 +300,8 @@ async def test_reading_does_not_hold_up_the_screen(
 
     monkeypatch.setattr(RunFolder, "is_alive", slow)
     async with Host(run.folder).run_test(size=(80, 24)) as pilot:
-        await asyncio.sleep(0.05)
-        await pilot.pause()
         assert isinstance(pilot.app, Host)
-        assert "reading the record" in text_of(pilot.app.monitor)
-        go.set()
         monitor = pilot.app.monitor
+        await until(pilot, lambda: "reading the record" in text_of(monitor))
+        go.set()
         await until(pilot, lambda: "20 of 600" in text_of(monitor))
