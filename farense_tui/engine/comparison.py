@@ -7,8 +7,8 @@ from pathlib import PurePath
 from statistics import median
 from typing import Any, NamedTuple
 
+from farense_tui.engine import changes, words
 from farense_tui.engine import format as show
-from farense_tui.engine import words
 from farense_tui.engine.text import clean
 from farense_tui.engine.watch import Snapshot
 from worker.protocol.language import gettext as _
@@ -48,12 +48,18 @@ def results(runs: Sequence[Snapshot]) -> list[Row]:
 
 
 def differences(runs: Sequence[Snapshot]) -> list[Row]:
-    """The settings that are not the same in all runs; a run without a readable one has a dash."""
-    configs = [run.config for run in runs]
+    """The settings that are not the same in all runs; a run without a readable one has a dash.
+
+    One that was changed on the way has all its values, as `0.004 → 0.001`.
+    """
+    before = [_before(run) for run in runs]
     rows = []
     for section, keys in SETTINGS.items():
         for key in keys:
-            values = tuple(_value(config, section, key) for config in configs)
+            values = tuple(
+                " → ".join([*then.get(f"{section}.{key}", []), _value(run.config, section, key)])
+                for run, then in zip(runs, before, strict=True)
+            )
             if section != "profile" and len(set(values) - {show.UNKNOWN}) > 1:
                 rows.append(Row(f"{section}.{key}", values))
     return rows
@@ -68,6 +74,15 @@ def _least(losses: Sequence[float | None]) -> int | None:
     return min(known)[1] if len(known) > 1 else None
 
 
+def _before(run: Snapshot) -> dict[str, list[str]]:
+    """The values that settings had until a resume changed them."""
+    found: dict[str, list[str]] = {}
+    for resume in changes.resumes(run.state.segments):
+        for change in resume.changed:
+            found.setdefault(change.name, []).append(clean(_text(change.before)))
+    return found
+
+
 def _value(config: Config | None, section: str, key: str) -> str:
     if config is None:
         return show.UNKNOWN
@@ -77,7 +92,7 @@ def _value(config: Config | None, section: str, key: str) -> str:
 def _text(value: Any) -> str:
     if isinstance(value, bool):
         return pgettext("setting", "on") if value else pgettext("setting", "off")
-    if isinstance(value, tuple):
+    if isinstance(value, tuple | list):
         return " ".join(map(str, value)) or pgettext("setting", "none")
     if isinstance(value, float):
         return f"{value:g}"

@@ -93,6 +93,18 @@ def test_what_differs_and_who_is_ahead(tmp_path: Path) -> None:
     assert [row.values[0] for row in differences(unreadable)] == ["—", "—"]
 
 
+def test_a_setting_that_was_changed_on_the_way_has_both_values(tmp_path: Path) -> None:
+    one, other = recorded.Recording(tmp_path, name="one"), recorded.Recording(tmp_path, name="two")
+    for after, rate in ((0, 4e-3), (20, 2e-4)):  # the second is what config.toml has
+        one.start(after, {"train.learning_rate": rate})
+        one.train(after + 20)
+    other.start(0, {"train.learning_rate": 2e-4})
+    other.train(40)
+    runs = [Watch(run.folder).look(NOW) for run in (one, other)]
+    told = {row.label: row.values for row in differences(runs)}
+    assert told == {"train.learning_rate": ("0.004 → 0.0002", "0.0002")}
+
+
 async def test_marked_runs_are_compared(runs_dir: Path) -> None:
     recorded.comparable(runs_dir)
     app = Bare(runs_dir)
