@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -133,18 +133,20 @@ class AskScreen(Screen[None]):
         self._pass_on(self._conversation, None)
 
     @work(thread=True, group="ask")
-    def _put(self, conversation: Conversation, question: Question) -> None:
-        self._pass_on(conversation, question)
+    def _hear(self, conversation: Conversation, answers: Iterator[Piece | Answered]) -> None:
+        self._pass_on(conversation, answers)
 
-    def _pass_on(self, conversation: Conversation, question: Question | None) -> None:
+    def _pass_on(
+        self, conversation: Conversation, answers: Iterator[Piece | Answered] | None
+    ) -> None:
         """Wait until the models have answered, or are loaded; say each thing as it comes."""
         try:
-            if question is None:
+            if answers is None:
                 if conversation.ready().takes_system:
                     shared, _alike = system_prompt.shared(self._data)
                     self._system = SystemChoice(shared, self._questions)
             else:
-                for said in conversation.ask(question):
+                for said in answers:
                     self.post_message(self.Said(said))
         except FarenseError as error:
             self.post_message(self.Said(error))
@@ -201,7 +203,8 @@ class AskScreen(Screen[None]):
         )
         self._fresh = False
         self._show_how()
-        self._put(self._conversation, question)
+        # Put here and not in the thread: a stop must not overtake it.
+        self._hear(self._conversation, self._conversation.ask(question))
 
     def _row(self, line: str) -> Asked | None:
         """Give the question of the test set that a line is, if it is one."""

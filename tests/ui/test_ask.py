@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from textual.command import CommandPalette
@@ -94,7 +96,17 @@ async def test_base_model_and_adapter_answer_side_by_side(make_run: RunMaker) ->
     assert ended(screen)
 
 
-async def test_escape_breaks_off_and_then_leaves(micro: Path, data: Path) -> None:
+async def test_escape_breaks_off_and_then_leaves(
+    micro: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listens = threading.Event()
+    hear = AskScreen._pass_on
+
+    def late(screen: AskScreen, *given: Any) -> None:
+        assert given[1] is None or listens.wait(60)
+        hear(screen, *given)
+
+    monkeypatch.setattr(AskScreen, "_pass_on", late)  # its thread may begin after the key
     async with asking(Setup(str(micro)), data) as (pilot, screen):
         await until(pilot, lambda: not screen.busy, 60)
         await pilot.press("ctrl+g", "ctrl+g", "ctrl+g", "ctrl+l", "ctrl+l")
@@ -105,6 +117,7 @@ async def test_escape_breaks_off_and_then_leaves(micro: Path, data: Path) -> Non
         os.kill(models, signal.SIGSTOP)  # or the answer may be there before the key
         await pilot.press("Q", "enter", "escape")
         assert "breaking off" in told(screen)
+        listens.set()
         os.kill(models, signal.SIGCONT)
         await until(pilot, lambda: not screen.busy, 60)
         assert "cut off" in said(screen)
