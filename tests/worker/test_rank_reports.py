@@ -165,7 +165,8 @@ class Impatient(Guard):
 
     def _hear(self, chunk: bytes) -> None:
         super()._hear(chunk)
-        self.deadline = 0.0
+        if self.failure is not None:  # the line may come in two parts
+            self.deadline = 0.0
 
 
 def test_a_rank_that_has_told_its_failure_is_to_blame_for_it_even_if_it_is_put_down() -> None:
