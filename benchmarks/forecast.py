@@ -350,7 +350,10 @@ def times(number: int, seed: int) -> None:
                 f"{statistics.mean(took):.3f} s: {ratio:.2f}",
                 flush=True,
             )
-    print(f"predicted / measured: median {statistics.median(ratios):.2f}, {sorted(ratios)}")
+    print(
+        f"predicted / measured: median {statistics.median(ratios):.2f} "
+        f"({min(ratios):.2f} to {max(ratios):.2f}, {len(ratios)} runs)"
+    )
 
 
 def main() -> None:
