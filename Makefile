@@ -74,7 +74,9 @@ $(READY_DOCS): $(READY)
 	@$(call install,-c constraints.txt -e '.[docs]')
 	@touch $@
 
+# An environment that uv made has no pip, and uv may be gone since.
 define install
 if command -v uv >/dev/null 2>&1; then VIRTUAL_ENV=$(VENV) uv pip install --quiet $(1); \
-else $(BIN)/python -m pip install --quiet --disable-pip-version-check $(1); fi
+else $(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip >/dev/null; \
+  $(BIN)/python -m pip install --quiet --disable-pip-version-check $(1); fi
 endef
