@@ -2,7 +2,7 @@
 
 Until the first step the model is what it came as: an adapter adds nothing yet. Its loss and its
 answers then follow from the model, the validation set and the way they are computed, so every run
-on them would compute the same ones again, on a small Mac for a minute or more.
+on them would compute the same ones again.
 
     CACHE/baseline/KEY.json
 
@@ -107,7 +107,7 @@ def _decides(run: Run, valid: str) -> list[object]:
         _FORMAT,
         versions.versions(),
         device(),
-        os.environ.get("LD_PRELOAD", ""),  # another BLAS
+        [os.environ.get(name, "") for name in ("LD_PRELOAD", "OPENBLAS_NUM_THREADS")],  # the BLAS
         run.state.model,
         files,
         valid,

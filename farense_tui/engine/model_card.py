@@ -111,7 +111,7 @@ def _facts(made: Made) -> list[str]:
 
 
 def _system(text: str) -> list[str]:
-    said = "It was trained with this one, and answers best with it:"  # not translated: Hub
+    said = "It was trained with this one; ask it with the same:"  # not translated: Hub
     return [said, "", *(f"    {line}" for line in clean_lines(text))]
 
 

@@ -56,7 +56,7 @@ def test_what_a_run_was_trained_with_goes_along(
     assert f'SYSTEM """{SYSTEM}"""\n' in (tmp_path / "out" / "Modelfile").read_text()
     for part in ("adapter", "model"):
         card = (tmp_path / "out" / part / "README.md").read_text()
-        assert "\n## System prompt\n\nIt was trained with this one, and answers best" in card
+        assert "\n## System prompt\n\nIt was trained with this one; ask it with the same:\n" in card
         assert f"\n    {SYSTEM}\n" in card
 
 
