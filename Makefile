@@ -59,7 +59,7 @@ $(VENV)/bin/python:
 	  $(PYTHON) -m venv $(VENV); fi
 
 
-TRANSLATIONS := $(wildcard worker/protocol/locale/*/LC_MESSAGES/*.po)
+TRANSLATIONS := $(wildcard worker/farense_worker/protocol/locale/*/LC_MESSAGES/*.po)
 
 $(READY): pyproject.toml constraints.txt hatch_build.py $(TRANSLATIONS) | $(VENV)/bin/python
 	@echo 'Setting up in $(VENV) ...'

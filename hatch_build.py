@@ -9,13 +9,15 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
 class Translations(BuildHookInterface):  # type: ignore[type-arg]
-    """Compiles worker/protocol/locale/LANGUAGE/LC_MESSAGES/farense-tui.po, each."""
+    """Compiles worker/farense_worker/protocol/locale/LANGUAGE/LC_MESSAGES/farense-tui.po, each."""
 
     PLUGIN_NAME = "custom"
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Write the .mo beside each .po, for a wheel and for an editable install alike."""
-        for source in Path(self.root, "worker/protocol/locale").glob("*/LC_MESSAGES/*.po"):
+        for source in Path(self.root, "worker/farense_worker/protocol/locale").glob(
+            "*/LC_MESSAGES/*.po"
+        ):
             with source.open("rb") as file:
                 catalogue = read_po(file)
             with source.with_suffix(".mo").open("wb") as file:

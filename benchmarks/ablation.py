@@ -29,6 +29,13 @@ import mlx.core as mx
 import mlx.nn as nn
 import mlx.optimizers as optim
 import numpy as np
+from farense_worker.data import batching
+from farense_worker.data.batching import MicroBatch
+from farense_worker.data.examples import Builder, Examples
+from farense_worker.data.labels import Encoded
+from farense_worker.loop import trunk_cache
+from farense_worker.model import loss, split_forward
+from farense_worker.model.split_forward import Anatomy
 from mlx_lm.lora import CONFIG_DEFAULTS
 from mlx_lm.tuner.datasets import CacheDataset, load_dataset
 from mlx_lm.tuner.trainer import default_loss, iterate_batches
@@ -38,11 +45,6 @@ from mlx_lm.utils import load
 from benchmarks.kill_and_resume import reference_machine
 from benchmarks.throughput import EXAMPLES, RANK, RATE, SCALE, full_names, write_chats
 from tests import micro_model
-from worker import anatomy, batching, loss, trunk
-from worker.anatomy import Anatomy
-from worker.batching import MicroBatch
-from worker.examples import Builder, Examples
-from worker.labels import Encoded
 
 
 def main() -> None:
@@ -164,7 +166,7 @@ class Bench:
     ) -> Iterator[None]:
         """This trainer's step with some of its parts; each `next` is an update."""
         model, optimizer = self._start()
-        parts = anatomy.find(model)
+        parts = split_forward.find(model)
         assert parts is not None
         start = self._args.layers - self._args.trained
         stored = self._trunk(parts, start) if cached else None
@@ -205,11 +207,11 @@ class Bench:
         mx.eval(model.parameters(), optimizer.state)
         return model, optimizer
 
-    def _trunk(self, parts: Anatomy, start: int) -> trunk.Stored:
+    def _trunk(self, parts: Anatomy, start: int) -> trunk_cache.Stored:
         """Activations of all examples, in memory; filled as the steps come to them."""
         tokens = int(self._examples.bounds[-1]) - len(self._examples)
         values = np.zeros((tokens, self._args.hidden), np.float32)
-        stored = trunk.Stored(self._examples, values, mx.float32)
+        stored = trunk_cache.Stored(self._examples, values, mx.float32)
         for row in range(len(self._examples)):
             batch = batching.collate(self._examples, [row])
             stored.write((row,), parts.trunk(mx.array(batch.inputs), None, 0, start))

@@ -13,8 +13,8 @@ import argparse
 import json
 from pathlib import Path
 
-from worker.evaluate import evaluate
-from worker.protocol.evaluation import Adapter, Candidate, Report, Request
+from farense_worker.protocol.messages.evaluation import Adapter, Candidate, Report, Request
+from farense_worker.tasks.evaluate import evaluate
 
 DATA = Path(__file__).resolve().parent.parent / "data"
 MISSES_SHOWN = 8

@@ -25,6 +25,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import mlx.core as mx
 import mlx.nn as nn
 import numpy as np
+from farense_worker.data import batching
+from farense_worker.data.prepare import Examples
+from farense_worker.model import loss, split_forward
 from mlx.utils import tree_flatten, tree_map
 from mlx_lm.tuner.datasets import CacheDataset, ChatDataset
 from mlx_lm.tuner.trainer import default_loss, iterate_batches
@@ -32,11 +35,9 @@ from mlx_lm.tuner.utils import linear_to_lora_layers
 from mlx_lm.utils import load
 
 from benchmarks.kill_and_resume import reference_machine
-from farense_tui.engine import supervisor
-from farense_tui.engine.assets import embedded_data, embedded_model
+from farense_tui.engine.models.assets import embedded_data, embedded_model
+from farense_tui.engine.runs import supervisor
 from tests.real_runs import RunMaker, finish, state_of, until
-from worker import anatomy, batching, loss
-from worker.data import Examples
 
 WINDOWS = 30
 
@@ -81,7 +82,7 @@ def accumulation() -> None:
 
 
 def our_gradient(model: nn.Module, window: list, size: int) -> dict[str, mx.array]:
-    """Accumulate as worker/train.py does."""
+    """Accumulate as worker/farense_worker/loop/train.py does."""
     lengths = [len(tokens) for tokens, _ in window]
     examples = Examples(
         tokens=np.concatenate([np.array(tokens, np.int32) for tokens, _ in window]),
@@ -89,7 +90,7 @@ def our_gradient(model: nn.Module, window: list, size: int) -> dict[str, mx.arra
         first_label=np.array([max(1, offset) for _, offset in window], np.int32),
         truncated=0,
     )
-    label_loss = loss.LabelLoss(model, anatomy.find(model))
+    label_loss = loss.LabelLoss(model, split_forward.find(model))
     function = loss.loss_and_gradient(model, label_loss, compiled=False)
     weight = mx.array(1 / int(examples.labels.sum()), mx.float32)
     total = None

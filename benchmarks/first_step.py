@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import throughput
 from benchmarks.kill_and_resume import reference_machine
-from farense_tui.engine import blas
+from farense_tui.engine.machine import blas
 
 SIDES = ("mlx_lm", "nothing kept", "tokens kept", "all kept")
 MARKS = ("phase", "run_started", "validation", "checkpoint", "step")

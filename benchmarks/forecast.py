@@ -29,12 +29,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import mlx.core as mx
 import mlx.nn as nn
+from farense_worker.protocol.settings.profile import Profile
 from mlx.utils import tree_flatten
 
-from farense_tui.engine import estimate
+from farense_tui.engine.forecast import gather
 from tests import micro_model
 from tests.real_runs import RunMaker, finish
-from worker.protocol.profile import Profile
 
 ALL = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 KEYS = [
@@ -192,8 +192,8 @@ def one_run(
     folder = make("run", **{name.replace(".", "__"): value for name, value in settings.items()})
     config = folder.read_config()
     profile = Profile(**{name: getattr(config, name) for name in Profile.__struct_fields__})
-    known = estimate.facts(profile)
-    said = estimate.estimate(profile, known, disk=place).forecast
+    known = gather.facts(profile)
+    said = gather.estimate(profile, known, disk=place).forecast
     assert said is not None
     if said.peak - said.parts.resident < LEAST:
         return None
@@ -331,13 +331,13 @@ def times(number: int, seed: int) -> None:
             folder = make("run", **named)
             config = folder.read_config()
             profile = Profile(**{key: getattr(config, key) for key in Profile.__struct_fields__})
-            known = estimate.facts(profile)
-            plain = estimate.estimate(profile, known, disk=place)
-            before = estimate.probe(profile, plain, known)
+            known = gather.facts(profile)
+            plain = gather.estimate(profile, known, disk=place)
+            before = gather.probe(profile, plain, known)
             finish(folder)
-            after = estimate.probe(profile, plain, known)
+            after = gather.probe(profile, plain, known)
             said = [
-                estimate.estimate(profile, known, measured=each, disk=place).forecast
+                gather.estimate(profile, known, measured=each, disk=place).forecast
                 for each in (before, after)
             ]
             predicted = statistics.mean(f.step_seconds for f in said if f and f.step_seconds)

@@ -1,4 +1,4 @@
-"""The fitted part of the memory model: probes of random shapes, and the table of engine/fits.py.
+"""The fitted part of the memory model: probes of random shapes, and engine/forecast/memory_fit.py.
 
     python benchmarks/forecast_fit.py --probes 200
     python benchmarks/forecast_fit.py --probes 24 --vocabulary 32000
@@ -25,17 +25,17 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import numpy as np
+from farense_worker.protocol.messages.estimation import Probe, Probed
+from farense_worker.protocol.plan import chunk_of
+from farense_worker.protocol.settings.profile import Profile, replace_setting
 
 from benchmarks.forecast import LEAST, affordable, draw_settings, draw_sizes, make_model
-from farense_tui.engine import memory_model, shape
-from farense_tui.engine.fits import FITS
-from farense_tui.engine.memory_model import Fit, MicroBatch
-from worker.protocol.cutting import chunk_of
-from worker.protocol.estimation import Probe, Probed
-from worker.protocol.profile import Profile, replace_setting
+from farense_tui.engine.forecast import memory_model, model_shape
+from farense_tui.engine.forecast.memory_fit import FITS
+from farense_tui.engine.forecast.memory_model import Fit, MicroBatch
 
 PATIENCE = 60  # seconds that a probe may take
-Row = tuple[shape.Shape, Profile, MicroBatch, bool, Probed]
+Row = tuple[model_shape.Shape, Profile, MicroBatch, bool, Probed]
 
 
 def fit(number: int, seed: int, modes: tuple[str, ...]) -> None:
@@ -95,13 +95,13 @@ def probe(dice: random.Random, mode: str, vocabulary: int = 0) -> Row | None:
     cached = dice.random() < 0.3 and 0 < profile.lora.num_layers < sizes.layers
 
     def work() -> Row:
-        from worker.probe import probe as take_step
+        from farense_worker.tasks.probe import probe as take_step
 
         with tempfile.TemporaryDirectory() as name:
             folder = make_model(sizes, Path(name))
             asked = Probe(profile=replace_setting(profile, "model.repo", str(folder)), rows=rows,
                           width=width, labels=batch.labels, cached=cached)  # fmt: skip
-            made = shape.read(folder)
+            made = model_shape.read(folder)
             assert made is not None
             return made, profile, batch, cached, take_step(asked, lambda _: None)
 

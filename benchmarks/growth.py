@@ -27,7 +27,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.kill_and_resume import reference_machine
-from farense_tui.engine import blas
+from farense_tui.engine.machine import blas
 from tests import micro_model
 
 Event = dict[str, Any]

@@ -18,10 +18,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import mlx.core as mx
 import mlx.nn as nn
+from farense_worker.model import loss
+from farense_worker.protocol import plan
 
 from benchmarks.kill_and_resume import reference_machine
-from worker import loss
-from worker.protocol import cutting
 
 LABELS, HIDDEN, ROUNDS = 512, 256, 3
 
@@ -48,7 +48,7 @@ def main() -> None:
 
 def measure(head: nn.Linear, vocabulary: int, megabytes: int, rows: int) -> tuple[int, float]:
     """Peak bytes over what was there, and seconds of processor, of one loss and its gradient."""
-    cutting._CHUNK_BYTES, cutting._CHUNK_ROWS = megabytes << 20, rows
+    plan._CHUNK_BYTES, plan._CHUNK_ROWS = megabytes << 20, rows
     hidden = mx.random.normal((LABELS, HIDDEN))
     targets, mask = mx.random.randint(0, vocabulary, (LABELS,)), mx.ones((LABELS,))
     step = mx.value_and_grad(lambda each: loss.head_loss(head, each, targets, mask))

@@ -13,11 +13,12 @@ import argparse
 import statistics
 import time
 
+from farense_worker.protocol.messages import events
+from farense_worker.protocol.settings.profile import Config, Run
+
 from farense_tui.engine import health
 from farense_tui.engine.health import Facts
-from farense_tui.engine.state import RunState, reduce, reduce_figures
-from worker.protocol import events
-from worker.protocol.profile import Config, Run
+from farense_tui.engine.record.state import RunState, reduce, reduce_figures
 
 _BLOCK = 2000
 _TIMES = 20

@@ -23,10 +23,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from farense_tui.engine import supervisor
+from farense_worker.protocol.run_folder import RunFolder
+
+from farense_tui.engine.runs import supervisor
 from tests import micro_model
 from tests.real_runs import RunMaker, finish, results, state_of
-from worker.protocol.runfolder import RunFolder
 
 SETTINGS = {"report__prompts": ("Quem?",), "report__sample_tokens": 4, "train__epochs": 4}
 
@@ -94,7 +95,7 @@ def write_data(folder: Path) -> Path:
 
 def reference_machine() -> str:
     """Name the machine."""
-    from farense_tui.engine.hardware import machine
+    from farense_tui.engine.machine.hardware import machine
 
     found = machine()
     return f"{found.chip}, {found.cores} cores, {found.backend}, {found.system}"

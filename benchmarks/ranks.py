@@ -24,15 +24,17 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from farense_worker.protocol.messages.events import Step
+from farense_worker.protocol.run_folder import RunFolder
+from farense_worker.protocol.settings.profile import replace_setting
+
 from benchmarks.kill_and_resume import reference_machine
-from farense_tui.engine import profiles, supervisor
-from farense_tui.engine.state import RunState
-from farense_tui.engine.supervisor import Worker
-from farense_tui.engine.tail import Tail
+from farense_tui.engine.profiles import catalogue
+from farense_tui.engine.record.state import RunState
+from farense_tui.engine.record.tail import Tail
+from farense_tui.engine.runs import supervisor
+from farense_tui.engine.runs.supervisor import Worker
 from tests.real_runs import RunMaker, finish, state_of, until
-from worker.protocol.events import Step
-from worker.protocol.profile import replace_setting
-from worker.protocol.runfolder import RunFolder
 
 SETTINGS = {
     "train.batch_size": 15,
@@ -49,7 +51,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=3)
     parser.add_argument("--kills", type=int, default=5)
     args = parser.parse_args()
-    profile = profiles.get(profiles.DEMO)
+    profile = catalogue.get(catalogue.DEMO)
     for name, value in SETTINGS.items():
         profile = replace_setting(profile, name, value)
     with tempfile.TemporaryDirectory() as name:
@@ -97,7 +99,7 @@ def kill(folder: RunFolder, steps: int) -> tuple[float, int, str]:
     (rank,) = [
         process
         for process in group(worker)
-        if "worker.launch.rank" in process.cmdline() and process.environ()["MLX_RANK"] == "1"
+        if "farense_worker.ranks.rank" in process.cmdline() and process.environ()["MLX_RANK"] == "1"
     ]
     rank.kill()
     killed = time.time()

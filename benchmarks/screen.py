@@ -33,13 +33,14 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from farense_worker.protocol.messages.events import encode
+from farense_worker.protocol.run_folder import RunFolder
+
 from benchmarks.kill_and_resume import reference_machine, write_data
-from farense_tui.engine.record import Record
+from farense_tui.engine.record.record import Record
 from tests import micro_model
 from tests.real_runs import RunMaker, finish
 from tests.ui.recorded import Recording
-from worker.protocol.events import encode
-from worker.protocol.runfolder import RunFolder
 
 MIB = 1 << 20
 PARTS = ("opening", "rates", "burst", "training")

@@ -34,12 +34,13 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from farense_worker.model.tokenizer import load as load_tokenizer
+from farense_worker.protocol.settings.profile import Model
+
 from benchmarks.kill_and_resume import reference_machine
-from farense_tui.engine import blas
-from farense_tui.engine.assets import embedded_data, embedded_model
+from farense_tui.engine.machine import blas
+from farense_tui.engine.models.assets import embedded_data, embedded_model
 from tests import micro_model
-from worker.protocol.profile import Model
-from worker.tokenizer import load as load_tokenizer
 
 KEYS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 EXAMPLES, VALID, EPOCHS = 848, 96, 3

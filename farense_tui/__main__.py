@@ -2,7 +2,7 @@
 
 import sys
 
-from worker.protocol import language
+from farense_worker.protocol import language
 
 
 def main() -> int:

@@ -136,7 +136,7 @@ def used(venv: Path, empty: Path) -> None:
     def farense(*words: str | Path) -> str:
         return step(f"farense-tui {words[0]}", ["farense-tui", *words], cwd=empty, env=env)
 
-    asked = ["python", "-c", "import farense_tui, worker; print(farense_tui.__file__)"]
+    asked = ["python", "-c", "import farense_tui, farense_worker; print(farense_tui.__file__)"]
     expect(str(venv) in step("import", asked, cwd=empty, env=env), "another copy is imported")
     expect(farense("--version") == f"farense-tui {__version__}\n", "another version")
     expect("antes de um treino" in farense("--help", "--lang", "pt"), "no translations")

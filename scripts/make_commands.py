@@ -16,12 +16,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from farense_worker.protocol import language
+from farense_worker.protocol.errors import ExitCode
 from man_page import page
 
 from farense_tui.cli.parser import build
 from farense_tui.cli.parser.program import Command, Program
-from worker.protocol import language
-from worker.protocol.errors import ExitCode
 
 ROOT = Path(__file__).resolve().parent.parent
 MARKDOWN = ROOT / "docs" / "commands.md"

@@ -21,15 +21,18 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 # ruff: noqa: E402
 
-from farense_tui.app import FarenseApp
-from farense_tui.engine import clock, estimate, hardware, vitals
-from farense_tui.engine.hardware import GIB, MemorySample
-from farense_tui.engine.vitals import Vitals
+from farense_worker.protocol import language
+
+from farense_tui.engine.forecast import gather
+from farense_tui.engine.machine import hardware, vitals
+from farense_tui.engine.machine.hardware import GIB, MemorySample
+from farense_tui.engine.machine.vitals import Vitals
+from farense_tui.engine.runs import clock
+from farense_tui.ui.app import FarenseApp
 from scripts.screen_svg import picture, svg
 from tests.ui import recorded
 from tests.ui.conftest import FACTS, M1
 from tests.ui.monitor_host import held
-from worker.protocol import language
 
 SIZES = ((80, 24), (120, 36), (200, 50))
 THEMES = {"": "farense-dark", "-light": "farense-light"}
@@ -71,7 +74,7 @@ async def main() -> None:
 async def in_another_language(run: recorded.Recording, code: str) -> None:
     """The launch screen and the monitor alone."""
     hardware.machine = lambda: M1
-    estimate.facts = lambda profile, stop=None: FACTS  # type: ignore[assignment]
+    gather.facts = lambda profile, stop=None: FACTS  # type: ignore[assignment]
     for width, height in SIZES[:2]:
         size, name = (width, height), f"{code}-{width}x{height}.png"
         await take(FarenseApp(Path("runs")), size, "farense-dark", f"launch-{name}")

@@ -18,12 +18,14 @@ from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 import msgspec
+from farense_worker.protocol import language
+from farense_worker.protocol.errors import ExitCode
+from farense_worker.protocol.messages import events
+from farense_worker.protocol.settings import fields, profile, profile_file
+from farense_worker.protocol.simulation import SCENARIOS
 from msgspec import Meta
 
 from farense_tui.engine.health import RULES
-from worker.protocol import events, language, profile, profile_file, settings
-from worker.protocol.errors import ExitCode
-from worker.protocol.simulation import SCENARIOS
 
 ROOT = Path(__file__).resolve().parent.parent
 PROTOCOL = ROOT / "docs" / "protocol.md"
@@ -191,7 +193,7 @@ def exit_codes() -> str:
 def all_settings() -> str:
     """One chapter for each section of a profile."""
     parts = []
-    for section, declared in settings.SETTINGS.items():
+    for section, declared in fields.SETTINGS.items():
         standard = getattr(profile.Profile(), section)
         about = (type(standard).__doc__ or "").partition(": ")[2]
         rows = [
@@ -211,7 +213,7 @@ def machines() -> str:
     """The profiles for the three Macs side by side: what is equal in all of them comes last."""
     loaded = [profile_file.load(ROOT / "profiles" / f"{name}.toml") for name in MACHINES]
     different, same = [], []
-    for declared in settings.SETTINGS.values():
+    for declared in fields.SETTINGS.values():
         for each in declared.values():
             values = [toml(getattr(getattr(p, each.section), each.key)) for p in loaded]
             row = (f"{each.section}.{each.key}", *values)

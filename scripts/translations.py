@@ -26,8 +26,7 @@ from babel.messages.catalog import Catalog, Message
 from babel.messages.extract import extract_from_dir
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
-
-from worker.protocol.language import DOMAIN, ENGLISH, FOLDER, LANGUAGES
+from farense_worker.protocol.language import DOMAIN, ENGLISH, FOLDER, LANGUAGES
 
 ROOT = Path(__file__).resolve().parent.parent
 KEYWORDS = {"_": None, "gettext": None, "mark": None, "ngettext": (1, 2), "pgettext": ((1, "c"), 2)}

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from farense_worker.process.cache_folder import cache_folder
 from hypothesis import settings
 
 from tests import micro_model
 from tests.real_runs import RunMaker
-from worker.cachefolder import cache_folder
 
 # A machine that is busy makes no test fail.
 settings.register_profile("shared", deadline=None)

@@ -13,11 +13,11 @@ import signal
 from pathlib import Path
 
 import pytest
+from farense_worker.protocol.run_folder import RunFolder
 
-from farense_tui.engine import supervisor
-from farense_tui.engine.supervisor import Control, Worker
+from farense_tui.engine.runs import supervisor
+from farense_tui.engine.runs.supervisor import Control, Worker
 from tests.real_runs import until
-from worker.protocol.runfolder import RunFolder
 
 
 def hold(patch: pytest.MonkeyPatch, pattern: str) -> None:

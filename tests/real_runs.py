@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import mlx.core as mx
+from farense_worker.protocol.run_folder import RunFolder
+from farense_worker.protocol.settings.profile import Profile, replace_setting
+from farense_worker.protocol.settings.profile_file import parse
 
-from farense_tui.engine import runs, supervisor
-from farense_tui.engine.state import RunState, fold
-from farense_tui.engine.supervisor import Worker
-from farense_tui.engine.tail import Tail
-from worker.protocol.profile import Profile, replace_setting
-from worker.protocol.profile_file import parse
-from worker.protocol.runfolder import RunFolder
+from farense_tui.engine.record.state import RunState, fold
+from farense_tui.engine.record.tail import Tail
+from farense_tui.engine.runs import folders, supervisor
+from farense_tui.engine.runs.supervisor import Worker
 
 PROFILE = """
 [train]
@@ -61,7 +61,7 @@ class RunMaker:
 
     def prepare(self, profile: Profile, name: str, ranks: int = 1) -> RunFolder:
         """Prepare a run of this profile."""
-        return runs.prepare(
+        return folders.prepare(
             profile, name=name, profile_name="test", folder=self.folder, ranks=ranks
         )
 

@@ -12,14 +12,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from farense_worker.protocol import language
 
 from scripts import translations
-from worker.protocol import language
 
 ROOT = Path(__file__).resolve().parent.parent
 
 # Their descriptions of fields are for docs/protocol.md alone, which is in English.
-FOR_THE_DOCS = ("worker/protocol/events.py", "worker/protocol/evaluation.py")
+FOR_THE_DOCS = (
+    "worker/farense_worker/protocol/messages/events.py",
+    "worker/farense_worker/protocol/messages/evaluation.py",
+)
 
 MARKED = {"_", "gettext", "ngettext", "pgettext", "mark"}
 WORDS = re.compile(r"[A-Za-zÀ-ÿ]{2,},? [A-Za-zÀ-ÿ]{2,}")
@@ -56,7 +59,7 @@ def _to_be_marked() -> list[str]:
     return [name for name in _sources() if not name.startswith(FOR_THE_DOCS)]
 
 
-@pytest.mark.parametrize("name", _to_be_marked() or ["worker/protocol/language.py"])
+@pytest.mark.parametrize("name", _to_be_marked() or ["worker/farense_worker/protocol/language.py"])
 def test_every_sentence_of_the_code_is_marked(name: str) -> None:
     source = (ROOT / name).read_text(encoding="utf-8")
     lines = source.splitlines()
@@ -65,7 +68,9 @@ def test_every_sentence_of_the_code_is_marked(name: str) -> None:
         for line, text in _sentences(ast.parse(source))
         if EXEMPT not in lines[line - 1] and not lines[line - 2].lstrip().startswith(EXEMPT)
     ]
-    assert bare == [], f"mark with _() of worker.protocol.language, or write {EXEMPT}: and why"
+    assert bare == [], (
+        f"mark with _() of farense_worker.protocol.language, or write {EXEMPT}: and why"
+    )
 
 
 def _sentences(tree: ast.AST) -> Iterator[tuple[int, str]]:
@@ -136,7 +141,7 @@ def test_a_locale_names_a_language(given: str, meant: str | None) -> None:
 def _said(text: str, *arguments: str, **environment: str) -> str:
     """What a fresh process says for `text`."""
     program = (
-        "import sys; from worker.protocol import language; language.choose(sys.argv[2:]);"
+        "import sys; from farense_worker.protocol import language; language.choose(sys.argv[2:]);"
         "print(language.gettext(sys.argv[1]))"
     )
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("LANG", "LC_", "FARENSE_"))}

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from worker import tokenizer
-from worker.protocol.profile import Model
+from farense_worker.model import tokenizer
+from farense_worker.protocol.settings.profile import Model
 
 
 def load(folder: Path) -> Any:

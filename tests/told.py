@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from worker.protocol import events
+from farense_worker.protocol.messages import events
 
 
 def started(after: int = 0, **changes: Any) -> events.RunStarted:

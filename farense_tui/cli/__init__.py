@@ -8,8 +8,9 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from farense_worker.protocol.errors import ExitCode, FarenseError
+
 from farense_tui.cli.parser import build
-from worker.protocol.errors import ExitCode, FarenseError
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -8,12 +8,12 @@ import threading
 from pathlib import Path
 
 import psutil
+from farense_worker.protocol.errors import FarenseError
+from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.settings.profile import Profile
 
 from farense_tui.cli.headless import clean
-from farense_tui.engine.task import Stop
-from worker.protocol.errors import FarenseError
-from worker.protocol.language import gettext as _
-from worker.protocol.profile import Profile
+from farense_tui.engine.tasks.task import Stop
 
 
 class Ahead(threading.Thread):
@@ -27,12 +27,12 @@ class Ahead(threading.Thread):
 
     def run(self) -> None:
         """Ask the worker what is needed, and say what comes of it."""
-        from farense_tui.engine import estimate
-        from farense_tui.engine.forecast_words import line
+        from farense_tui.engine.forecast import gather
+        from farense_tui.engine.forecast.summary import line
 
         try:
-            known = estimate.facts(self._profile, self._stop_asking)
-            said = line(estimate.estimate(self._profile, known, disk=self._runs_dir))
+            known = gather.facts(self._profile, self._stop_asking)
+            said = line(gather.estimate(self._profile, known, disk=self._runs_dir))
         except FarenseError as error:
             said = _("forecast: none, {why}").format(why=error.title)
         if not self._stop_asking.asked:

@@ -6,15 +6,18 @@ import argparse
 import sys
 from pathlib import Path
 
+from farense_worker.protocol import system_prompt
+from farense_worker.protocol.errors import ExitCode
+from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.messages.conversation import Answered, Question, Setup
+from farense_worker.protocol.run_folder import RunFolder
+
 from farense_tui.cli import common
 from farense_tui.cli.headless import clean
-from farense_tui.engine import ask as asking
-from farense_tui.engine import models, profiles, runs
-from worker.protocol import system_prompt
-from worker.protocol.conversation import Answered, Question, Setup
-from worker.protocol.errors import ExitCode
-from worker.protocol.language import gettext as _
-from worker.protocol.runfolder import RunFolder
+from farense_tui.engine.models import locate
+from farense_tui.engine.profiles import catalogue
+from farense_tui.engine.runs import folders
+from farense_tui.engine.tasks import ask as asking
 
 
 def ask(args: argparse.Namespace) -> int:
@@ -46,12 +49,12 @@ def _setups(names: list[str], args: argparse.Namespace) -> list[tuple[Setup, str
     """Give one worker's task for each base model, and the system prompt of its runs' data."""
     by_model: dict[str, list[RunFolder]] = {}
     for name in dict.fromkeys(names):
-        run = runs.find(name, common.runs_dir(args))
+        run = folders.find(name, common.runs_dir(args))
         by_model.setdefault(run.read_config().model.repo, []).append(run)
     if by_model:
         return [(asking.setup(found), _system(found, args)) for found in by_model.values()]
-    profile = profiles.get(args.profile or profiles.DEMO)
-    return [(Setup(models.resolve(args.model or profile.model.repo)), None)]
+    profile = catalogue.get(args.profile or catalogue.DEMO)
+    return [(Setup(locate.resolve(args.model or profile.model.repo)), None)]
 
 
 def _system(found: list[RunFolder], args: argparse.Namespace) -> str | None:

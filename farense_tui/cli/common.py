@@ -8,12 +8,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from farense_tui.engine import hardware, profiles, runs
-from worker.protocol.errors import refused, usage
-from worker.protocol.language import gettext as _
-from worker.protocol.profile import Profile, replace_setting
-from worker.protocol.runfolder import RunFolder
-from worker.protocol.settings import setting
+from farense_worker.protocol.errors import refused, usage
+from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.run_folder import RunFolder
+from farense_worker.protocol.settings.fields import setting
+from farense_worker.protocol.settings.profile import Profile, replace_setting
+
+from farense_tui.engine.machine import hardware
+from farense_tui.engine.profiles import catalogue
+from farense_tui.engine.runs import folders
 
 
 def terminal() -> bool:
@@ -23,22 +26,22 @@ def terminal() -> bool:
 
 def runs_dir(args: argparse.Namespace) -> Path:
     """Give the folder of the runs."""
-    return runs.runs_dir(args.runs_dir)
+    return folders.runs_dir(args.runs_dir)
 
 
 def run(args: argparse.Namespace) -> RunFolder:
     """Give the run that RUN names; FarenseError if it is not there."""
-    return runs.find(args.run, runs_dir(args))
+    return folders.find(args.run, runs_dir(args))
 
 
 def profile_name(args: argparse.Namespace) -> str:
     """Give --profile, else the one that fits this machine."""
-    return str(args.profile or profiles.fitting(hardware.machine(), profiles.find()))
+    return str(args.profile or catalogue.fitting(hardware.machine(), catalogue.find()))
 
 
 def profile(args: argparse.Namespace, name: str | None = None) -> Profile:
     """Give a profile, --profile's if none is named, with --model, --data and --set applied."""
-    made = profiles.get(name or profile_name(args))
+    made = catalogue.get(name or profile_name(args))
     given = [f"{n}={v}" for n, v in (("model.repo", args.model), ("data.path", args.data)) if v]
     for key, value in settings([*given, *args.set]):
         made = replace_setting(made, key, value)

@@ -12,15 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import shtab
+from farense_worker.protocol.errors import ExitCode, usage
+from farense_worker.protocol.language import LANGUAGES
+from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.settings.fields import SETTINGS
+from farense_worker.protocol.simulation import SCENARIOS
 
 from farense_tui.cli import common
 from farense_tui.cli.parser import build
-from farense_tui.engine import profiles, runs
-from worker.protocol.errors import ExitCode, usage
-from worker.protocol.language import LANGUAGES
-from worker.protocol.language import gettext as _
-from worker.protocol.settings import SETTINGS
-from worker.protocol.simulation import SCENARIOS
+from farense_tui.engine.profiles import catalogue
+from farense_tui.engine.runs import folders
 
 SHELLS = ("bash", "zsh", "fish", "tcsh")
 
@@ -77,11 +78,11 @@ def _prepare(parser: argparse.ArgumentParser) -> None:
 
 
 def _runs(args: argparse.Namespace) -> list[str]:
-    return [run.name for run in runs.folders(common.runs_dir(args))]
+    return [run.name for run in folders.folders(common.runs_dir(args))]
 
 
 def _profiles(_args: argparse.Namespace) -> list[str]:
-    return [each.name for each in profiles.find()]
+    return [each.name for each in catalogue.find()]
 
 
 # ---- how each shell completes a value --------------------------------------------------------

@@ -6,13 +6,14 @@ import argparse
 import sys
 
 import msgspec
+from farense_worker.protocol.errors import ExitCode, refused
+from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.messages.data_check import Progress
 
 from farense_tui.cli import common
 from farense_tui.cli.headless import clean, relative
-from farense_tui.engine import datacheck, profiles
-from worker.protocol.datacheck import Progress
-from worker.protocol.errors import ExitCode, refused
-from worker.protocol.language import gettext as _
+from farense_tui.engine.profiles import catalogue
+from farense_tui.engine.tasks import data_check
 
 
 def check(args: argparse.Namespace) -> int:
@@ -20,9 +21,9 @@ def check(args: argparse.Namespace) -> int:
 
     Exit code 3 if it cannot be trained on.
     """
-    asked = datacheck.request(common.profile(args), rows=args.rows)
+    asked = data_check.request(common.profile(args), rows=args.rows)
     try:
-        report = datacheck.check(asked, _tell if sys.stderr.isatty() else lambda _said: None)
+        report = data_check.check(asked, _tell if sys.stderr.isatty() else lambda _said: None)
     except KeyboardInterrupt:
         return ExitCode.STOPPED
     finally:
@@ -39,12 +40,12 @@ def check(args: argparse.Namespace) -> int:
 
 def import_config(args: argparse.Namespace) -> int:
     """Write a profile out of an mlx_lm.lora configuration and tell what became of each key."""
-    from farense_tui.engine import importer  # YAML is needed for nothing else
+    from farense_tui.engine.profiles import import_mlx_lm  # YAML is needed for nothing else
 
     config, folder = args.config, args.to
     name = args.name or config.stem
-    made = importer.read(config)
-    path = (folder or profiles.own_folder()) / f"{name}.toml"
+    made = import_mlx_lm.read(config)
+    path = (folder or catalogue.own_folder()) / f"{name}.toml"
     if path.exists():
         raise refused(
             _("there is a profile {name} already").format(name=name),
@@ -53,7 +54,7 @@ def import_config(args: argparse.Namespace) -> int:
             kind="profile",
         )
     try:
-        profiles.save(name, made.profile, folder)
+        catalogue.save(name, made.profile, folder)
     except OSError as error:
         title = _("cannot write {path}").format(path=path)
         raise refused(title, error.strerror or "", kind="not_writable") from error

@@ -11,15 +11,22 @@ import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
+from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.language import mark, pgettext
+from farense_worker.protocol.messages.data_check import (
+    CODES,
+    Example,
+    Finding,
+    Piece,
+    Report,
+    Split,
+)
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from farense_tui.engine import format as f
 from farense_tui.engine.text import clean
-from worker.protocol.datacheck import CODES, Example, Finding, Piece, Report, Split
-from worker.protocol.language import gettext as _
-from worker.protocol.language import mark, pgettext
 
 _BAR = 40
 _MOST_FINDINGS = 20

@@ -7,18 +7,18 @@ import json
 import sys
 from dataclasses import asdict
 
+from farense_worker.protocol.errors import ExitCode
+from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.messages.task import Progress
 from rich.text import Text
 
 from farense_tui.cli import common
 from farense_tui.cli.data_view import console
 from farense_tui.cli.progress_line import ProgressLine
-from farense_tui.engine import doctor as looking
-from farense_tui.engine.doctor import Check, Level
 from farense_tui.engine.format import from_here
+from farense_tui.engine.preflight import doctor as looking
+from farense_tui.engine.preflight.doctor import Check, Level
 from farense_tui.engine.text import clean
-from worker.protocol.errors import ExitCode
-from worker.protocol.language import gettext as _
-from worker.protocol.task import Progress
 
 SIGNS: dict[Level, str] = {"ok": "✓", "warn": "▲", "fail": "✗"}
 _STYLES: dict[Level, str] = {

@@ -7,23 +7,23 @@ import sys
 from pathlib import Path
 
 import msgspec
+from farense_worker.protocol.errors import ExitCode, refused
+from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.messages.estimation import Facts
+from farense_worker.protocol.settings.profile import Profile
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from farense_tui.cli import common
-from farense_tui.engine import estimate as estimating
 from farense_tui.engine import format as f
-from farense_tui.engine import profiles
-from farense_tui.engine.estimate import Estimate
-from farense_tui.engine.forecast import Forecast, Measured
-from farense_tui.engine.forecast_words import line, mark, used
+from farense_tui.engine.forecast import gather as estimating
+from farense_tui.engine.forecast.forecast import Forecast, Measured
+from farense_tui.engine.forecast.gather import Estimate
+from farense_tui.engine.forecast.summary import line, mark, used
+from farense_tui.engine.profiles import catalogue
 from farense_tui.engine.text import clean
 from farense_tui.engine.words import verdict
-from worker.protocol.errors import ExitCode, refused
-from worker.protocol.estimation import Facts
-from worker.protocol.language import gettext as _
-from worker.protocol.profile import Profile
 
 _WILL_NOT = "will not fit"  # not translated: the name of a verdict
 _STYLES = {"fits": "green", "tight": "yellow", _WILL_NOT: "red", "unknown": "dim"}
@@ -31,7 +31,7 @@ _STYLES = {"fits": "green", "tight": "yellow", _WILL_NOT: "red", "unknown": "dim
 
 def estimate(args: argparse.Namespace) -> int:
     """Tell what a run, or one of each profile, will take."""
-    found = profiles.find()
+    found = catalogue.find()
     names = [args.profile] if args.profile else [each.name for each in found if each.profile]
     wanted = {name: common.profile(args, name) for name in names}
     how = {"memory": args.memory, "probe": args.probe, "as_json": args.json}

@@ -8,6 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
+from farense_worker.protocol.errors import ExitCode
+from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.messages.evaluation import Report, Request, Score
+from farense_worker.protocol.run_folder import RunFolder
+from farense_worker.protocol.settings.profile import Profile, replace_setting
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -16,14 +21,10 @@ from farense_tui.cli import common
 from farense_tui.cli.data_view import console
 from farense_tui.cli.headless import relative
 from farense_tui.cli.progress_line import ProgressLine
-from farense_tui.engine import evaluation, runs
-from farense_tui.engine.evaluation import Difference
+from farense_tui.engine.runs import folders as runs
+from farense_tui.engine.tasks import evaluation
+from farense_tui.engine.tasks.evaluation import Difference
 from farense_tui.engine.text import clean
-from worker.protocol.errors import ExitCode
-from worker.protocol.evaluation import Report, Request, Score
-from worker.protocol.language import gettext as _
-from worker.protocol.profile import Profile, replace_setting
-from worker.protocol.runfolder import RunFolder
 
 
 def evaluate(args: argparse.Namespace) -> int:

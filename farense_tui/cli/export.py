@@ -7,16 +7,16 @@ import sys
 from pathlib import Path
 
 import msgspec
+from farense_worker.protocol.errors import ExitCode, usage
+from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.messages.export import Part, Precision, Request
 
 from farense_tui.cli import common
 from farense_tui.cli.headless import relative
 from farense_tui.cli.progress_line import ProgressLine
-from farense_tui.engine import export as exporting
 from farense_tui.engine import format as f
+from farense_tui.engine.tasks import export as exporting
 from farense_tui.engine.text import clean
-from worker.protocol.errors import ExitCode, usage
-from worker.protocol.export import Part, Precision, Request
-from worker.protocol.language import gettext as _
 
 
 def export(args: argparse.Namespace) -> int:

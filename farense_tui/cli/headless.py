@@ -11,17 +11,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
+from farense_worker.protocol.errors import ExitCode, FarenseError
+from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.messages import events
+from farense_worker.protocol.run_folder import RunFolder
+from farense_worker.protocol.settings.profile import Config
+
 from farense_tui.engine import format as f
-from farense_tui.engine import supervisor, trackers, words
-from farense_tui.engine.eta import remaining_seconds
-from farense_tui.engine.state import RunState, reduce
-from farense_tui.engine.supervisor import Control, Worker
-from farense_tui.engine.tail import Tail
-from worker.protocol import events
-from worker.protocol.errors import ExitCode, FarenseError
-from worker.protocol.language import gettext as _
-from worker.protocol.profile import Config
-from worker.protocol.runfolder import RunFolder
+from farense_tui.engine import words
+from farense_tui.engine.record.state import RunState, reduce
+from farense_tui.engine.record.tail import Tail
+from farense_tui.engine.record.time_left import remaining_seconds
+from farense_tui.engine.runs import supervisor, trackers
+from farense_tui.engine.runs.supervisor import Control, Worker
 
 _POLL = 0.1
 _ENDS = {

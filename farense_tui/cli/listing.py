@@ -6,18 +6,21 @@ import argparse
 import json
 
 import msgspec
+from farense_worker.protocol.errors import ExitCode
+from farense_worker.protocol.language import gettext as _
 
 from farense_tui.cli import common
 from farense_tui.engine import format as f
-from farense_tui.engine import hardware, profiles, runs, words
-from worker.protocol.errors import ExitCode
-from worker.protocol.language import gettext as _
+from farense_tui.engine import words
+from farense_tui.engine.machine import hardware
+from farense_tui.engine.profiles import catalogue
+from farense_tui.engine.runs import folders
 
 
 def list_runs(args: argparse.Namespace) -> int:
     """List the runs."""
     folder = common.runs_dir(args)
-    summaries = [runs.summarise(run) for run in runs.folders(folder)]
+    summaries = [folders.summarise(run) for run in folders.folders(folder)]
     if args.json:
         print(json.dumps([_run_values(summary) for summary in summaries], indent=2))
     elif not summaries:
@@ -29,7 +32,7 @@ def list_runs(args: argparse.Namespace) -> int:
     return ExitCode.DONE
 
 
-def _run_line(summary: runs.RunSummary, width: int) -> str:
+def _run_line(summary: folders.RunSummary, width: int) -> str:
     state, status = summary.state, words.status(summary.status)
     text = _("step {step}/{total}  loss {loss}  best validation {best}").format(
         step=state.step,
@@ -42,8 +45,8 @@ def _run_line(summary: runs.RunSummary, width: int) -> str:
 
 def list_profiles(args: argparse.Namespace) -> int:
     """List the profiles."""
-    found = profiles.find()
-    chosen = profiles.fitting(hardware.machine(), found)
+    found = catalogue.find()
+    chosen = catalogue.fitting(hardware.machine(), found)
     if args.json:
         print(json.dumps([_profile_values(each, chosen) for each in found], indent=2))
         return ExitCode.DONE
@@ -66,7 +69,7 @@ def list_profiles(args: argparse.Namespace) -> int:
     return ExitCode.DONE
 
 
-def _run_values(summary: runs.RunSummary) -> dict[str, object]:
+def _run_values(summary: folders.RunSummary) -> dict[str, object]:
     state = summary.state
     return {
         "run": summary.folder.name,
@@ -82,7 +85,7 @@ def _run_values(summary: runs.RunSummary) -> dict[str, object]:
     }
 
 
-def _profile_values(found: profiles.Found, chosen: str) -> dict[str, object]:
+def _profile_values(found: catalogue.Found, chosen: str) -> dict[str, object]:
     return {
         "name": found.name,
         "path": str(found.path),

@@ -9,6 +9,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 import msgspec
+from farense_worker.protocol.errors import ExitCode, refused
+from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.messages.download import Downloaded, Request
 from rich.table import Table
 from rich.text import Text
 
@@ -16,16 +19,14 @@ from farense_tui.cli.data_view import console
 from farense_tui.cli.headless import relative
 from farense_tui.cli.progress_line import ProgressLine
 from farense_tui.engine import format as f
-from farense_tui.engine import model_list, models, task
+from farense_tui.engine.models import installed, locate
+from farense_tui.engine.tasks import task
 from farense_tui.engine.text import clean
-from worker.protocol.download import Downloaded, Request
-from worker.protocol.errors import ExitCode, refused
-from worker.protocol.language import gettext as _
 
 
 def list_models(args: argparse.Namespace) -> int:
     """List the models that are on this machine."""
-    found = model_list.found()
+    found = installed.found()
     if args.json:
         print(json.dumps([asdict(each) for each in found], indent=2, default=str))
         return ExitCode.DONE
@@ -53,7 +54,7 @@ def list_models(args: argparse.Namespace) -> int:
 def download(args: argparse.Namespace) -> int:
     """Bring a repository into the cache; Ctrl-C leaves it to be continued."""
     repo = args.repo
-    if models.locate(repo).state == "missing" or Path(repo).is_dir():
+    if locate.locate(repo).state == "missing" or Path(repo).is_dir():
         raise refused(
             _("{name!r} is no repository").format(name=repo),
             hint=_("It is the name of one on the hub: owner/name."),

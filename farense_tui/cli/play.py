@@ -9,10 +9,11 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from farense_worker.protocol.run_folder import RunFolder
+
 from farense_tui.cli import common, headless
-from farense_tui.engine import runs, simulation, supervisor
-from farense_tui.engine.supervisor import Worker
-from worker.protocol.runfolder import RunFolder
+from farense_tui.engine.runs import folders, played, supervisor
+from farense_tui.engine.runs.supervisor import Worker
 
 _PATIENCE = 10.0
 
@@ -24,7 +25,7 @@ def demo(args: argparse.Namespace) -> int:
     """
     with _folder(args.runs_dir) as folder:
         owner = _owner(args.runs_dir)
-        run = simulation.prepare_scenario(args.scenario, args.speed, folder, owner)
+        run = played.prepare_scenario(args.scenario, args.speed, folder, owner)
         interrupts = headless.Interrupts()
         if not common.terminal():
             interrupts.listen()
@@ -38,7 +39,7 @@ def replay(args: argparse.Namespace) -> int:
     """Play a record as `demo` plays a scenario; the exit code of the run that is played."""
     with _folder(args.runs_dir) as folder:
         owner = _owner(args.runs_dir)
-        run = simulation.prepare_replay(args.record, args.speed, folder, owner)
+        run = played.prepare_replay(args.record, args.speed, folder, owner)
         worker = supervisor.launch(run)
         return _screen(folder, worker) if common.terminal() else headless.watch(run)
 
@@ -53,7 +54,7 @@ def _folder(given: str | None) -> Iterator[Path]:
         try:
             yield Path(folder)
         finally:
-            for run in runs.folders(Path(folder)):
+            for run in folders.folders(Path(folder)):
                 _end(run)
 
 
@@ -68,6 +69,6 @@ def _end(run: RunFolder) -> None:
 
 
 def _screen(folder: Path, worker: Worker) -> int:
-    from farense_tui.app import run_app
+    from farense_tui.ui.app import run_app
 
     return run_app(folder, worker.folder, worker)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import shutil
 from typing import TextIO
 
+from farense_worker.protocol.messages.task import Progress
+
 from farense_tui.engine import format as f
 from farense_tui.engine.text import clean
-from worker.protocol.task import Progress
 
 
 class ProgressLine:

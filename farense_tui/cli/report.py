@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 
+from farense_worker.protocol.errors import ExitCode
+
 from farense_tui.cli import common
 from farense_tui.cli.headless import relative
 from farense_tui.report import make
-from worker.protocol.errors import ExitCode
 
 
 def report(args: argparse.Namespace) -> int:

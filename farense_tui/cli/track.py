@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 
+from farense_worker.protocol.errors import ExitCode
+
 from farense_tui.cli import common
 from farense_tui.cli.headless import relative
-from worker.protocol.errors import ExitCode
 
 
 def track(args: argparse.Namespace) -> int:

@@ -6,30 +6,31 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from farense_worker.protocol.errors import ExitCode, FarenseError, refused
+from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.run_folder import RunFolder
+from farense_worker.protocol.settings.profile import Profile
+
 from farense_tui.cli import common, headless
-from farense_tui.engine import runs, supervisor
-from farense_tui.engine.several import group
-from worker.protocol.errors import ExitCode, FarenseError, refused
-from worker.protocol.language import gettext as _
-from worker.protocol.profile import Profile
-from worker.protocol.runfolder import RunFolder
+from farense_tui.engine.runs import folders, supervisor
+from farense_tui.engine.runs.rank_options import group
 
 
 def train(args: argparse.Namespace) -> int:
     """Start a run and follow it."""
     from farense_tui.cli.ahead import Ahead
-    from farense_tui.engine.estimate import refuse_hopeless
+    from farense_tui.engine.forecast.gather import refuse_hopeless
 
     folder = common.runs_dir(args)
     profile_name = common.profile_name(args)
     profile = common.profile(args, profile_name)
     _check_trust(profile, args)
     stem = Path(profile_name).stem
-    name = args.name or runs.new_name(stem, folder)
+    name = args.name or folders.new_name(stem, folder)
     several = _several(args)
     if not args.anyway:
         refuse_hopeless(profile)
-    run = runs.prepare(profile, name=name, profile_name=stem, folder=folder, **several)
+    run = folders.prepare(profile, name=name, profile_name=stem, folder=folder, **several)
     ahead = Ahead(profile, folder)
     try:
         if not (args.json or args.detach or several):
@@ -38,7 +39,7 @@ def train(args: argparse.Namespace) -> int:
     except FarenseError as error:
         # Nothing was trained and nothing can be resumed: leave no folder behind.
         if error.exit_code == ExitCode.REFUSED and not run.is_alive():
-            runs.discard(run)
+            folders.discard(run)
         raise
     finally:
         ahead.finish()
@@ -49,7 +50,7 @@ def resume(args: argparse.Namespace) -> int:
     """Go on with a run."""
     run = common.run(args)
     several = {f"run.{key}": value for key, value in _several(args).items()}
-    runs.prepare_resume(run, {**dict(common.settings(args.set)), **several})
+    folders.prepare_resume(run, {**dict(common.settings(args.set)), **several})
     return _start(run, args)
 
 

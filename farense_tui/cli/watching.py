@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 
+from farense_worker.protocol.errors import ExitCode, usage
+from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.run_folder import RunFolder
+
 from farense_tui.cli import common
-from farense_tui.engine import runs, supervisor, words
-from farense_tui.engine.supervisor import Control
-from worker.protocol.errors import ExitCode, usage
-from worker.protocol.language import gettext as _
-from worker.protocol.runfolder import RunFolder
+from farense_tui.engine import words
+from farense_tui.engine.runs import folders, supervisor
+from farense_tui.engine.runs.supervisor import Control
 
 
 def app(args: argparse.Namespace) -> int:
@@ -20,7 +22,7 @@ def app(args: argparse.Namespace) -> int:
 def attach(args: argparse.Namespace) -> int:
     """Show one run: on the screen, or as lines where there is no terminal."""
     run = common.run(args)
-    runs.check_format(run)
+    folders.check_format(run)
     if not common.terminal():
         from farense_tui.cli import headless
 
@@ -41,7 +43,7 @@ def stop(args: argparse.Namespace) -> int:
             pass
     except KeyboardInterrupt:
         return ExitCode.STOPPED
-    summary = runs.summarise(run)
+    summary = folders.summarise(run)
     ended = _("{status} after step {step}").format(
         status=words.status(summary.status), step=summary.state.step
     )
@@ -55,6 +57,6 @@ def _screen(args: argparse.Namespace, run: RunFolder | None) -> int:
             _("there is no terminal to open the app in"),
             hint=_("farense-tui train starts a run without a screen; --help lists the commands."),
         )
-    from farense_tui.app import run_app
+    from farense_tui.ui.app import run_app
 
     return run_app(common.runs_dir(args), run)

@@ -6,8 +6,9 @@ import time
 from math import isfinite
 from pathlib import Path
 
+from farense_worker.protocol.language import gettext as _
+
 from farense_tui.engine import words
-from worker.protocol.language import gettext as _
 
 UNKNOWN = "—"
 _AGO = (

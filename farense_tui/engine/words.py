@@ -5,7 +5,7 @@ Records, JSON and comparisons hold the names; these are shown.
 
 from __future__ import annotations
 
-from worker.protocol.language import gettext as _
+from farense_worker.protocol.language import gettext as _
 
 _STATUS = {
     "waiting": _("waiting"),

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from farense_worker.protocol.language import gettext as _
+
 from farense_tui.engine import format as f
-from farense_tui.engine.changes import CHANGED, resumes
-from farense_tui.engine.series import Series
-from farense_tui.engine.state import RunState
+from farense_tui.engine.record.series import Series
+from farense_tui.engine.record.setting_changes import CHANGED, resumes
+from farense_tui.engine.record.smooth import smoothed, window_for
+from farense_tui.engine.record.state import RunState
 from farense_tui.report.svg import Curve, Mark, Point
-from farense_tui.widgets.smooth import smoothed, window_for
-from worker.protocol.language import gettext as _
 
 _COLUMNS = 600
 _MIB = (1 << 20, "MiB")

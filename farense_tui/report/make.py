@@ -10,14 +10,16 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from farense_tui.engine import evaluation, runs
-from farense_tui.engine.state import RunState, reduce
-from farense_tui.engine.tail import Tail
+from farense_worker.protocol.errors import FarenseError, refused
+from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.run_folder import RunFolder, disk_error
+
+from farense_tui.engine.record.state import RunState, reduce
+from farense_tui.engine.record.tail import Tail
+from farense_tui.engine.runs import folders
+from farense_tui.engine.tasks import evaluation
 from farense_tui.report import metrics
 from farense_tui.report.metrics import Metrics
-from worker.protocol.errors import FarenseError, refused
-from worker.protocol.language import gettext as _
-from worker.protocol.runfolder import RunFolder, disk_error
 
 PAGE = "report.html"
 SUMMARY = "training_summary.json"
@@ -28,7 +30,7 @@ def make(folder: RunFolder) -> list[Path]:
 
     Raises FarenseError for a run without a step, and where the files cannot be written.
     """
-    runs.check_format(folder)
+    folders.check_format(folder)
     figures, state = _read(folder)
     if not state.step:
         raise refused(
@@ -38,7 +40,7 @@ def make(folder: RunFolder) -> list[Path]:
         )
     files = _files(folder, figures, state)
     try:
-        with runs.alone(folder):
+        with folders.alone(folder):
             return [_write(folder.path / name, data) for name, data in files]
     except OSError as error:
         raise disk_error(error, folder.path) from error
@@ -46,7 +48,7 @@ def make(folder: RunFolder) -> list[Path]:
 
 def update(folder: RunFolder) -> list[Path]:
     """Write the report if the record has more than it tells of; the files, none if it has not."""
-    with runs.alone(folder):
+    with folders.alone(folder):
         pass  # one that is being written is waited for
     _, state = _read(folder)
     there = (folder.path / PAGE).is_file() and _written_upto(folder) == state.last_seq
@@ -72,7 +74,7 @@ def _files(folder: RunFolder, figures: Metrics, state: RunState) -> Iterator[tup
     except FarenseError:
         config = None
     # A worker that is about to end still holds the lock: what it said last counts.
-    status = state.status if state.ended else runs.status(state, folder.is_alive())
+    status = state.status if state.ended else folders.status(state, folder.is_alive())
     measured = evaluation.kept(folder)
     yield "training_metrics.csv", metrics.as_csv(figures, state).encode()
     yield "training_metrics.json", metrics.as_json(figures, state).encode()

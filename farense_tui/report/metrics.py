@@ -16,12 +16,12 @@ from math import isfinite
 from typing import Any
 
 import msgspec
+from farense_worker.protocol.messages import events
+from farense_worker.protocol.messages.events import number
+from farense_worker.protocol.run_folder import RunFolder
+from farense_worker.protocol.settings.profile import Config
 
-from farense_tui.engine.state import RunState
-from worker.protocol import events
-from worker.protocol.events import number
-from worker.protocol.profile import Config
-from worker.protocol.runfolder import RunFolder
+from farense_tui.engine.record.state import RunState
 
 # Columns of the table, but for the step, in their order.
 FIELDS = (

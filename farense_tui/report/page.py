@@ -10,24 +10,25 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
+from farense_worker.protocol import language
+from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.messages.evaluation import Report
+from farense_worker.protocol.settings.fields import CONFIG_SETTINGS
+from farense_worker.protocol.settings.profile import Config
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from farense_tui import __version__
-from farense_tui.engine import evaluation, words
 from farense_tui.engine import format as f
-from farense_tui.engine.changes import CHANGED, resumes
-from farense_tui.engine.state import RunState
+from farense_tui.engine import words
+from farense_tui.engine.record.setting_changes import CHANGED, resumes
+from farense_tui.engine.record.smooth import window_for
+from farense_tui.engine.record.state import RunState
+from farense_tui.engine.tasks import evaluation
 from farense_tui.engine.text import clean, clean_lines
 from farense_tui.report import curves
 from farense_tui.report.curves import Graph
 from farense_tui.report.svg import chart
-from farense_tui.widgets.smooth import window_for
-from worker.protocol import language
-from worker.protocol.evaluation import Report
-from worker.protocol.language import gettext as _
-from worker.protocol.profile import Config
-from worker.protocol.settings import CONFIG_SETTINGS
 
 _MOST_ANSWERS = 12
 _MOST_EXAMPLES = 3

@@ -8,16 +8,16 @@ from __future__ import annotations
 import io
 from typing import Any
 
+from farense_worker.protocol.language import gettext as _
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from farense_tui.engine.state import RunState
+from farense_tui.engine.record.state import RunState
 from farense_tui.report import curves
 from farense_tui.report.curves import Graph
 from farense_tui.report.svg import Mark
-from worker.protocol.language import gettext as _
 
 _INK, _FAINT, _ACCENT, _BLUE = "#1a1917", "#c9c4b8", "#c45f00", "#2b6a99"
 _STYLES: dict[str, dict[str, Any]] = {

@@ -8,7 +8,7 @@ from html import escape
 from math import ceil, floor, isfinite, log10
 from typing import NamedTuple
 
-from worker.protocol.language import gettext as _
+from farense_worker.protocol.language import gettext as _
 
 Point = tuple[float, float]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from worker.protocol.events import AnyEvent, RunStarted, Sample, Step, Validation
+from farense_worker.protocol.messages.events import AnyEvent, RunStarted, Sample, Step, Validation
 
 Figured = Step | Validation | Sample
 

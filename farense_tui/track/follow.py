@@ -14,15 +14,16 @@ from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
-from farense_tui.engine import runs, trackers
-from farense_tui.engine.tail import Tail
+from farense_worker.protocol.errors import refused
+from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.messages.events import AnyEvent
+from farense_worker.protocol.run_folder import RunFolder, disk_error
+from farense_worker.protocol.settings.profile import Config
+
+from farense_tui.engine.record.tail import Tail
+from farense_tui.engine.runs import folders, trackers
 from farense_tui.track.course import Course
 from farense_tui.track.writer import Feed, Writer
-from worker.protocol.errors import refused
-from worker.protocol.events import AnyEvent
-from worker.protocol.language import gettext as _
-from worker.protocol.profile import Config
-from worker.protocol.runfolder import RunFolder, disk_error
 
 _EVERY = 1.0  # seconds
 
@@ -34,7 +35,7 @@ def track(folder: RunFolder, name: str, *, follow: bool = False) -> Path:
     there, and, without `follow`, if another process is at it.
     """
     trackers.check([name])
-    runs.check_format(folder)
+    folders.check_format(folder)
     if follow:
         os.nice(19)  # it takes what time the training leaves
     place, make = trackers.place(folder, name), _writer(name)

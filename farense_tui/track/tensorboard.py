@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from farense_worker.protocol.settings.profile import Config
 from tensorboardX.event_file_writer import EventsWriter
 from tensorboardX.proto.event_pb2 import Event, SessionLog
 from tensorboardX.proto.summary_pb2 import Summary
 from tensorboardX.summary import text as text_summary
 
 from farense_tui.track.writer import settings
-from worker.protocol.profile import Config
 
 
 class TensorBoard:

@@ -8,8 +8,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from farense_worker.protocol.settings.profile import Config
+
 from farense_tui.track.writer import settings
-from worker.protocol.profile import Config
 
 PROJECT = "farense-tui"
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from worker.protocol import events
-from worker.protocol.events import AnyEvent, number
-from worker.protocol.profile import Config
+from farense_worker.protocol.messages import events
+from farense_worker.protocol.messages.events import AnyEvent, number
+from farense_worker.protocol.settings.profile import Config
 
 
 class Writer(Protocol):

@@ -6,11 +6,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+from farense_worker.protocol.errors import ExitCode
 
 from farense_tui.cli import main
 from tests.conftest import SYSTEM
 from tests.real_runs import RunMaker, finish
-from worker.protocol.errors import ExitCode
 
 Capture = pytest.CaptureFixture[str]
 

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from farense_worker.protocol.run_folder import RunFolder
 
 from farense_tui.cli import main
-from farense_tui.engine import runs
+from farense_tui.engine.runs import folders
 from tests.real_runs import RunMaker
-from worker.protocol.runfolder import RunFolder
 
 GOOD = {
     "messages": [{"role": "user", "content": "Quem?"}, {"role": "assistant", "content": "Ele."}]
@@ -178,8 +178,8 @@ def test_a_name_that_leaves_the_runs_folder(refused: Refused, name: str) -> None
     if name:
         assert "cannot be the name of a run" in refused("--name", name)
     else:
-        with pytest.raises(runs.FarenseError):
-            runs.check_name(name)
+        with pytest.raises(folders.FarenseError):
+            folders.check_name(name)
 
 
 def test_a_name_that_exists(
@@ -210,7 +210,9 @@ def test_a_run_that_another_worker_holds(
 def test_no_space_on_the_disk(
     place: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runs.shutil, "disk_usage", lambda _: runs.shutil._ntuple_diskusage(1, 1, 0))
+    monkeypatch.setattr(
+        folders.shutil, "disk_usage", lambda _: folders.shutil._ntuple_diskusage(1, 1, 0)
+    )
     assert "no space on the disk" in refused()
 
 

@@ -14,14 +14,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from farense_worker.protocol.errors import FarenseError
+from farense_worker.protocol.run_folder import RunFolder
 
 from farense_tui.cli import main
 from farense_tui.cli.parser import build
-from farense_tui.engine import runs, supervisor
+from farense_tui.engine.runs import folders, supervisor
 from tests.cli.conftest import Start
 from tests.real_runs import state_of
-from worker.protocol.errors import FarenseError
-from worker.protocol.runfolder import RunFolder
 
 # A run that nobody waits for to end by itself.
 LONG = ("--set", "train.epochs=10000", "--set", "checkpoint.every=1000000")
@@ -177,7 +177,7 @@ def test_in_the_background(
         _, err = rest(process)
         assert process.returncode == 1
         assert "the worker was killed by SIGKILL" in err
-        assert runs.summarise(folder).status == "killed"
+        assert folders.summarise(folder).status == "killed"
     finally:
         supervisor.kill(folder)
 
@@ -198,7 +198,7 @@ def test_ctrl_c_stops_with_a_checkpoint(
     assert f"stopped after step {step}" in out
     assert folder.checkpoints()[-1].step == step > 0
     assert (folder.adapters / "adapters.safetensors").is_file()
-    assert runs.summarise(folder).status == "stopped"
+    assert folders.summarise(folder).status == "stopped"
 
 
 def test_ctrl_c_with_json_leaves_stdout_to_the_events(
@@ -227,7 +227,7 @@ def test_a_second_ctrl_c_kills(args: tuple[str, ...], start: Start, folder: RunF
     assert process.returncode == 1
     assert "the worker was killed by SIGKILL" in err
     assert not folder.is_alive()
-    assert runs.summarise(folder).status == "killed"
+    assert folders.summarise(folder).status == "killed"
 
 
 def test_a_closed_terminal_leaves_the_run_going(
@@ -385,7 +385,7 @@ def test_a_reader_that_goes_away_is_no_traceback(finished: tuple[RunFolder, byte
 
 def test_an_error_is_told_in_its_parts(capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(FarenseError):
-        runs.find("x", Path("/nowhere"))
+        folders.find("x", Path("/nowhere"))
     assert main(["attach", "x", "--runs-dir", "/nowhere"]) == 3
     assert capfd.readouterr().err == (
         "farense-tui: there is no run x\n  in /nowhere\n  Runs: none yet.\n"

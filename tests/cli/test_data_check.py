@@ -14,14 +14,14 @@ from pathlib import Path
 import pexpect
 import psutil
 import pytest
+from farense_worker.protocol.errors import FarenseError
+from farense_worker.protocol.messages.data_check import Progress, Report
+from farense_worker.protocol.settings.profile import replace_setting
 
 from farense_tui.cli import main
-from farense_tui.engine import datacheck
-from farense_tui.engine.profiles import get
+from farense_tui.engine.profiles.catalogue import get
+from farense_tui.engine.tasks import data_check
 from tests.tokenizers import chat, write
-from worker.protocol.datacheck import Progress, Report
-from worker.protocol.errors import FarenseError
-from worker.protocol.profile import replace_setting
 
 
 @pytest.fixture
@@ -154,19 +154,19 @@ def test_without_the_network_it_says_what_it_can(
 # ---- the engine's side --------------------------------------------------------------------------
 
 
-def request(data: Path, model: Path, **changes: object) -> datacheck.Request:
+def request(data: Path, model: Path, **changes: object) -> data_check.Request:
     profile = get("demo")
     given = {"data.path": str(data), "model.repo": str(model)} | changes
     for name, value in given.items():
         profile = replace_setting(profile, name, value)
-    return datacheck.request(profile)
+    return data_check.request(profile)
 
 
 def test_the_summary_for_the_launch_screen(tmp_path: Path, micro: Path) -> None:
     write(tmp_path / "train.jsonl", chat("a", "b"), chat("a", "b"), chat("c"))
     write(tmp_path / "valid.jsonl", chat("x", "y"))
-    report = datacheck.check(request(tmp_path, micro))
-    assert datacheck.summary(report) == [
+    report = data_check.check(request(tmp_path, micro))
+    assert data_check.summary(report) == [
         "3 train, 1 valid",
         "4 of 15 tokens are trained on; median 6, 95 % within 6, longest 6",
         "error: rows without a label (1)",
@@ -180,16 +180,16 @@ def test_a_worker_that_dies_is_told(
     write(tmp_path / "train.jsonl", chat("a", "b"))
     script = "import sys, os, signal; sys.stderr.write('last words'); sys.stderr.flush();"
     script += "print('{\"type\":\"progr', end='', flush=True); os.kill(os.getpid(), signal.SIGKILL)"
-    monkeypatch.setattr(datacheck, "_command", lambda _: [sys.executable, "-c", script])
+    monkeypatch.setattr(data_check, "_command", lambda _: [sys.executable, "-c", script])
     with pytest.raises(FarenseError, match="the data could not be checked") as caught:
-        datacheck.check(request(tmp_path, micro))
+        data_check.check(request(tmp_path, micro))
     assert caught.value.detail == "last words"
 
 
 def test_progress_comes_and_leaving_ends_the_process(tmp_path: Path, micro: Path) -> None:
     rows = [chat(f"n. {at}", "x" * 1500) for at in range(20_000)]
     write(tmp_path / "train.jsonl", *rows)
-    said = datacheck.run(request(tmp_path, micro))
+    said = data_check.run(request(tmp_path, micro))
     first = next(said)
     assert isinstance(first, Progress)
     assert 0 < first.done < first.total == 20_000
@@ -205,7 +205,8 @@ def _children() -> list[int]:
     return [
         child.pid
         for child in psutil.Process().children()
-        if child.status() != psutil.STATUS_ZOMBIE and "worker.check" in child.cmdline()
+        if child.status() != psutil.STATUS_ZOMBIE
+        and "farense_worker.tasks.data_check" in child.cmdline()
     ]
 
 
@@ -231,7 +232,7 @@ def test_ctrl_c_ends_it(tmp_path: Path, micro: Path) -> None:
 
 def test_the_app_pays_nothing_for_it() -> None:
     code = (
-        "import sys, farense_tui.cli, farense_tui.engine.datacheck;"
+        "import sys, farense_tui.cli, farense_tui.engine.tasks.data_check;"
         "print(*{'mlx', 'transformers', 'yaml', 'rich'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True)
@@ -239,7 +240,7 @@ def test_the_app_pays_nothing_for_it() -> None:
 
 
 def test_a_report_survives_the_pipe() -> None:
-    from worker.protocol import datacheck as lines
+    from farense_worker.protocol.messages import data_check as lines
 
     report = Report("p", "m", 8, True, counts={"row": 1})
     assert lines.decode(lines.encode(report)) == report

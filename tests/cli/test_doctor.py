@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
+from farense_worker.protocol.errors import ExitCode
 
 from farense_tui.cli import main
-from worker.protocol.errors import ExitCode
 
 
 def test_lines_for_people(micro: Path, data: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
+from farense_worker.protocol.errors import ExitCode
 
 from farense_tui.cli import main
 from tests.cli.conftest import Start
-from worker.protocol.errors import ExitCode
 
 
 @pytest.fixture

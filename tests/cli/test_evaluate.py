@@ -6,15 +6,15 @@ import json
 from pathlib import Path
 
 import pytest
+from farense_worker.protocol.errors import ExitCode
+from farense_worker.protocol.messages.evaluation import Answer, Report, Row, Score
+from farense_worker.protocol.run_folder import RunFolder
 
 from farense_tui.cli import main
-from farense_tui.engine import evaluation
+from farense_tui.engine.tasks import evaluation
 from tests import real_runs
 from tests.real_runs import RunMaker
 from tests.tokenizers import chat, write
-from worker.protocol.errors import ExitCode
-from worker.protocol.evaluation import Answer, Report, Row, Score
-from worker.protocol.runfolder import RunFolder
 
 
 @pytest.fixture

@@ -6,14 +6,14 @@ import json
 from pathlib import Path
 
 import pytest
+from farense_worker.protocol.errors import ExitCode
+from farense_worker.protocol.run_folder import RunFolder
 
 from farense_tui.cli import main
-from farense_tui.engine.model_card import base_model
+from farense_tui.engine.tasks.model_card import base_model
 from tests import real_runs
 from tests.conftest import SYSTEM
 from tests.real_runs import RunMaker
-from worker.protocol.errors import ExitCode
-from worker.protocol.runfolder import RunFolder
 
 
 @pytest.fixture

@@ -44,7 +44,7 @@ def test_the_version_that_is_told_is_this_one() -> None:
 
 def test_the_app_object_is_made_without_the_trainer() -> None:
     modules = loaded(
-        "from pathlib import Path\nfrom farense_tui.app import FarenseApp\n"
+        "from pathlib import Path\nfrom farense_tui.ui.app import FarenseApp\n"
         "FarenseApp(Path('nowhere'))"
     )
     assert "textual" in modules
@@ -53,7 +53,7 @@ def test_the_app_object_is_made_without_the_trainer() -> None:
 
 @pytest.mark.parametrize("screen", ["launch", "monitor", "runs"])
 def test_no_screen_loads_the_trainer(screen: str) -> None:
-    assert loaded(f"import farense_tui.screens.{screen}") & TRAINER == set()
+    assert loaded(f"import farense_tui.ui.{screen}") & TRAINER == set()
 
 
 def test_commands_that_only_look_load_no_trainer_and_no_screen() -> None:
@@ -65,7 +65,8 @@ def test_commands_that_only_look_load_no_trainer_and_no_screen() -> None:
 
 def test_the_protocol_needs_neither_side() -> None:
     modules = loaded(
-        "import worker.protocol.events, worker.protocol.profile_file\n"
-        "import worker.protocol.runfolder, worker.protocol.dataset"
+        "import farense_worker.protocol.messages.events\n"
+        "import farense_worker.protocol.settings.profile_file\n"
+        "import farense_worker.protocol.run_folder, farense_worker.protocol.dataset"
     )
     assert modules & (HEAVY | UI | {"farense_tui"}) == set()

@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from farense_worker.protocol.errors import ExitCode
 
-from farense_tui.engine.assets import embedded_model
+from farense_tui.engine.models.assets import embedded_model
 from tests.loopback_hub import Hub
-from worker.protocol.errors import ExitCode
 
 
 def tui(tmp_path: Path, hub: Hub, *args: str) -> subprocess.CompletedProcess[str]:

@@ -12,7 +12,7 @@ import pytest
 
 from farense_tui.cli.parser import build
 from farense_tui.cli.parser.program import Command
-from farense_tui.engine import profiles
+from farense_tui.engine.profiles import catalogue
 
 
 def commands(
@@ -27,7 +27,7 @@ def commands(
 
 
 ALL = dict(commands())
-PROFILES = [each.name for each in profiles.find()]
+PROFILES = [each.name for each in catalogue.find()]
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from farense_worker.protocol.errors import ExitCode
+from farense_worker.protocol.simulation import SCENARIOS
+
 from tests.cli.conftest import Start
-from worker.protocol.errors import ExitCode
-from worker.protocol.simulation import SCENARIOS
 
 
 def test_a_scenario_is_told_in_lines_and_leaves_nothing(start: Start, tmp_path: Path) -> None:

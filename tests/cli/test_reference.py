@@ -12,8 +12,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-
-from worker.protocol.errors import ExitCode
+from farense_worker.protocol.errors import ExitCode
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "scripts" / "make_commands.py"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from farense_worker.protocol.errors import ExitCode
 
 from farense_tui.cli import main
 from tests.real_runs import RunMaker
-from worker.protocol.errors import ExitCode
 
 
 def test_the_shell_is_told_where_it_is(

@@ -12,18 +12,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from farense_worker.protocol.errors import ExitCode
+from farense_worker.protocol.language import LANGUAGES
 
 from farense_tui.cli.parser import build
 from farense_tui.cli.parser.program import ARGPARSE
 from scripts import translations
-from worker.protocol.errors import ExitCode
-from worker.protocol.language import LANGUAGES
 
 Say = Callable[..., subprocess.CompletedProcess[str]]
 OPTION, LOCALE = {"FARENSE_LANG": "pt"}, {"LANG": "pt_PT.UTF-8"}
 HELP = """
 import json, sys
-from worker.protocol import language
+from farense_worker.protocol import language
 language.choose(sys.argv[1:])
 from farense_tui.cli.parser import build
 def helps(parser):

@@ -45,6 +45,8 @@ def _write_and_hold(descriptor: int, data: bytes) -> int:
     return written
 
 
-_tells = {"worker", "worker.launch.rank", "worker.simulated"} & set(sys.orig_argv)
+_tells = {"farense_worker", "farense_worker.ranks.rank", "farense_worker.simulated"} & set(
+    sys.orig_argv
+)
 if _after and _tells and os.environ.get("FARENSE_RANK", "0") == "0":
     os.write = _write_and_hold

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from farense_worker.protocol.run_folder import RunFolder
 
-from farense_tui.engine import supervisor
-from farense_tui.terminal import _PATIENCE
-from worker.protocol.runfolder import RunFolder
+from farense_tui.engine.runs import supervisor
+from farense_tui.ui.terminal import _PATIENCE
 
 ROOT = Path(__file__).resolve().parents[2]
 # What must be off or on again at the end: alternate screen, cursor, mouse, paste, focus, keys.

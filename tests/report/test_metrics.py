@@ -8,15 +8,15 @@ import json
 from math import nan
 from typing import Any
 
+from farense_worker.protocol.messages import events
+from farense_worker.protocol.messages.events import wire
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farense_tui.engine.state import fold
+from farense_tui.engine.record.state import fold
 from farense_tui.report import metrics
 from farense_tui.report.metrics import Metrics
 from tests.told import started, step, validation
-from worker.protocol import events
-from worker.protocol.events import wire
 
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 

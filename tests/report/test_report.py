@@ -8,18 +8,18 @@ import time
 from pathlib import Path
 
 import pytest
+from farense_worker.protocol.errors import ExitCode
+from farense_worker.protocol.messages import events
+from farense_worker.protocol.run_folder import RunFolder
 
 from farense_tui.cli import main
-from farense_tui.engine import runs
-from farense_tui.engine.record import state_of
+from farense_tui.engine.record.record import state_of
+from farense_tui.engine.runs import folders
 from farense_tui.report import make
 from farense_tui.report.page import page
 from tests import holding, real_runs
 from tests.real_runs import RunMaker
 from tests.ui import recorded
-from worker.protocol import events
-from worker.protocol.errors import ExitCode
-from worker.protocol.runfolder import RunFolder
 
 FILES = {
     "training_metrics.csv",
@@ -158,7 +158,7 @@ def test_a_run_without_a_step_is_refused(
 
 def test_a_run_can_be_deleted_once_its_report_is_written(trained: RunFolder) -> None:
     make.make(trained)
-    runs.delete(trained)
+    folders.delete(trained)
     assert not trained.path.exists()
 
 

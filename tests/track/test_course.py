@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from farense_worker.protocol.messages import events
+from farense_worker.protocol.messages.events import AnyEvent
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farense_tui.engine.state import fold
+from farense_tui.engine.record.state import fold
 from farense_tui.report.metrics import Metrics
 from farense_tui.track.course import Course
 from tests.told import started, step, validation
-from worker.protocol import events
-from worker.protocol.events import AnyEvent
 
 
 @st.composite

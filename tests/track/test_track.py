@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import get_args, get_type_hints
 
 import pytest
+from farense_worker.protocol.errors import FarenseError
+from farense_worker.protocol.messages import events
+from farense_worker.protocol.run_folder import RunFolder
+from farense_worker.protocol.settings.profile import Report
 
 from farense_tui.cli import main
-from farense_tui.engine import runs, trackers
-from farense_tui.engine.tail import Tail
+from farense_tui.engine.record.tail import Tail
+from farense_tui.engine.runs import folders, trackers
 from farense_tui.track.follow import _alone, track
 from tests import holding, real_runs
 from tests.real_runs import RunMaker, state_of
 from tests.track import files
-from worker.protocol import events
-from worker.protocol.errors import FarenseError
-from worker.protocol.profile import Report
-from worker.protocol.runfolder import RunFolder
 
 _STEP_TAGS = {
     "train/loss": "loss",
@@ -96,7 +96,7 @@ def test_a_resumed_run_has_no_step_twice(make_run: RunMaker) -> None:
     holding.kill_at(run, 6)
     figures, _ = files.tensorboard(wait_for(run, "tensorboard"))
     assert figures["train/loss"][-1][0] == state_of(run).step
-    runs.prepare_resume(run, {})
+    folders.prepare_resume(run, {})
     real_runs.finish(run)
     assert state_of(run).segments[-1].resumed_from_step < figures["train/loss"][-1][0]
     last = len(expected(run)[0])
@@ -137,7 +137,7 @@ def test_wandb_reads_it(make_run: RunMaker) -> None:
     run = make_run(report__trackers=("wandb",), **SAMPLED)
     holding.kill_at(run, 6)
     wait_for(run, "wandb")
-    runs.prepare_resume(run, {})
+    folders.prepare_resume(run, {})
     real_runs.finish(run)
     place, last = trackers.place(run, "wandb"), len(expected(run)[0])
     until(lambda: any(row.get("_step") == last for row in files.wandb(place)[1]))
@@ -166,7 +166,7 @@ def test_a_tracker_that_is_not_installed_is_refused_before_the_start(
     run = make_run()
     assert [each.name for each in run.path.parent.iterdir()] == [run.name]
     with pytest.raises(FarenseError, match="not installed"):
-        runs.prepare_resume(run, {"report.trackers": ("wandb",)})
+        folders.prepare_resume(run, {"report.trackers": ("wandb",)})
     with pytest.raises(FarenseError, match="not installed"):
         track(run, "wandb")
 

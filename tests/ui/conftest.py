@@ -16,17 +16,21 @@ from typing import Any
 import huggingface_hub.constants
 import psutil
 import pytest
+from farense_worker.protocol.messages.data_check import Report, Split
+from farense_worker.protocol.messages.estimation import Facts
+from farense_worker.protocol.run_folder import RunFolder
 from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.widgets import Input
 
-from farense_tui.engine import clock, datacheck, estimate, hardware, models, runs, vitals
-from farense_tui.engine.hardware import GIB, Machine, MemorySample
-from farense_tui.engine.vitals import Vitals
-from farense_tui.screens import look
-from worker.protocol.datacheck import Report, Split
-from worker.protocol.estimation import Facts
-from worker.protocol.runfolder import RunFolder
+from farense_tui.engine.forecast import gather
+from farense_tui.engine.machine import hardware, vitals
+from farense_tui.engine.machine.hardware import GIB, Machine, MemorySample
+from farense_tui.engine.machine.vitals import Vitals
+from farense_tui.engine.models import locate
+from farense_tui.engine.runs import clock, folders
+from farense_tui.engine.tasks import data_check
+from farense_tui.ui.launch import data_reader
 
 NOW = 1_780_003_600.0
 M1 = Machine(chip="Apple M1", memory=16 * GIB, cores=8, backend="Metal", system="macOS 14.5")
@@ -42,14 +46,14 @@ FACTS = Facts(
     rows={},
     no_rows="the tokenizer is not here",
 )
-REAL_FACTS = estimate.facts
+REAL_FACTS = gather.facts
 VITALS = Vitals(swap_in=0.0, swap_out=0.0, pressure="normal", gpu=0.93, gpu_power=8.2)
 
 _STAND_IN = """
 import os, signal, sys, time
 from pathlib import Path
-from worker.protocol.events import Phase, RunStopped, encode
-from worker.protocol.runfolder import RunFolder, write_pid
+from farense_worker.protocol.messages.events import Phase, RunStopped, encode
+from farense_worker.protocol.run_folder import RunFolder, write_pid
 folder = RunFolder(Path(sys.argv[1]))
 lock = folder.acquire()
 def stop(*_):
@@ -99,23 +103,23 @@ def _embedded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model.mkdir()
     (model / "config.json").write_text("{}")
     (model / "model.safetensors").write_bytes(bytes(3 << 20))
-    monkeypatch.setattr(models, "embedded_model", lambda: model)
+    monkeypatch.setattr(locate, "embedded_model", lambda: model)
     data = write_data(tmp_path / "embedded-data", train=640, valid=80, test=80)
-    monkeypatch.setattr(runs, "embedded_data", lambda: data)
+    monkeypatch.setattr(folders, "embedded_data", lambda: data)
 
 
 @pytest.fixture(autouse=True)
 def _checked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A check of the data that finds the same at once; tests/ui/test_data.py has the real one."""
-    monkeypatch.setattr(look, "STILL", 0.05)
-    monkeypatch.setattr(datacheck, "request", lambda profile, **_: profile)
-    monkeypatch.setattr(datacheck, "run", lambda asked, stop: iter([REPORT]))
+    """A check of the data that finds the same at once; launch/test_data.py has the real one."""
+    monkeypatch.setattr(data_reader, "STILL", 0.05)
+    monkeypatch.setattr(data_check, "request", lambda profile, **_: profile)
+    monkeypatch.setattr(data_check, "run", lambda asked, stop: iter([REPORT]))
 
 
 @pytest.fixture(autouse=True)
 def _forecast(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a worker on that machine would say; tests/ui/test_launch.py asks a real one."""
-    monkeypatch.setattr(estimate, "facts", lambda _profile, _stop=None: FACTS)
+    """What a worker on that machine would say; tests/ui/launch/test_screen.py asks a real one."""
+    monkeypatch.setattr(gather, "facts", lambda _profile, _stop=None: FACTS)
 
 
 @pytest.fixture

@@ -11,23 +11,23 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from farense_worker.protocol import language
 from textual.pilot import Pilot
 
-from farense_tui.app import FarenseApp
-from farense_tui.screens.leave import LeaveDialog
+from farense_tui.ui.app import FarenseApp
+from farense_tui.ui.monitor.leave import LeaveDialog
 from tests.ui import recorded
-from tests.ui.test_doctor import test_the_panel
-from tests.ui.test_health_pictures import test_change, test_post_mortem
-from tests.ui.test_monitor_snapshots import (
+from tests.ui.common.test_doctor import test_the_panel
+from tests.ui.launch.test_pictures import test_launch, test_runs, test_the_help
+from tests.ui.monitor.test_health_pictures import test_change, test_post_mortem
+from tests.ui.monitor.test_snapshots import (
     never_restarted,
     picture,
     test_alive,
     test_ended,
     test_training,
 )
-from tests.ui.test_pictures import test_launch, test_runs, test_the_help
-from tests.ui.test_runs import Bare
-from worker.protocol import language
+from tests.ui.runs.test_screen import Bare
 
 assert language.spoken() == "pt"
 

@@ -7,22 +7,22 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from farense_worker.protocol import language
 from textual.pilot import Pilot
 
-from farense_tui.app import FarenseApp
-from farense_tui.engine.draft import all_settings
-from farense_tui.engine.watch import Watch
-from farense_tui.screens.change import ChangeDialog
-from farense_tui.screens.leave import LeaveDialog
-from farense_tui.screens.models import ModelsScreen
-from farense_tui.screens.post_mortem import PostMortemScreen
+from farense_tui.engine.profiles.draft import all_settings
+from farense_tui.engine.runs.watch import Watch
+from farense_tui.ui.app import FarenseApp
+from farense_tui.ui.launch.models import ModelsScreen
+from farense_tui.ui.monitor.change import ChangeDialog
+from farense_tui.ui.monitor.leave import LeaveDialog
+from farense_tui.ui.monitor.post_mortem import PostMortemScreen
 from tests.ui import recorded
 from tests.ui.conftest import until
+from tests.ui.launch.test_pictures import at_launch
 from tests.ui.monitor_host import held
 from tests.ui.recorded import Recording
 from tests.ui.strange import LETTER
-from tests.ui.test_pictures import at_launch
-from worker.protocol import language
 
 WORD = re.compile(r"[A-Za-z]{3,}")
 SIZE = (200, 50)

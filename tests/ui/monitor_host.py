@@ -7,13 +7,13 @@ import contextlib
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
 
+from farense_worker.protocol.errors import FarenseError
+from farense_worker.protocol.run_folder import RunFolder
 from textual.app import App
 from textual.pilot import Pilot
 
-from farense_tui.engine.supervisor import Worker
-from farense_tui.screens.monitor import MonitorScreen
-from worker.protocol.errors import FarenseError
-from worker.protocol.runfolder import RunFolder
+from farense_tui.engine.runs.supervisor import Worker
+from farense_tui.ui.monitor.screen import MonitorScreen
 
 
 class Host(App[None]):

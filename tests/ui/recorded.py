@@ -8,13 +8,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from farense_worker.protocol.messages import events
+from farense_worker.protocol.messages.events import Event, encode
+from farense_worker.protocol.run_folder import RunFolder
+from farense_worker.protocol.settings.profile import (
+    CheckpointSettings,
+    Config,
+    Model,
+    Report,
+    Run,
+    Train,
+)
+from farense_worker.protocol.settings.profile_file import dumps
 from msgspec import structs
-
-from worker.protocol import events
-from worker.protocol.events import Event, encode
-from worker.protocol.profile import CheckpointSettings, Config, Model, Report, Run, Train
-from worker.protocol.profile_file import dumps
-from worker.protocol.runfolder import RunFolder
 
 MIB, GIB = 1 << 20, 1 << 30
 START = 1_780_000_000.0

@@ -8,7 +8,7 @@ from __future__ import annotations
 import gettext
 import re
 
-from worker.protocol import language
+from farense_worker.protocol import language
 
 _FIELD = re.compile(r"(\{[^{}]*\})")
 LETTER = "ж"

@@ -7,25 +7,25 @@ import sys
 from pathlib import Path
 
 import pytest
+from farense_worker.protocol.errors import FarenseError
 from textual.color import Color
 from textual.command import CommandList, CommandPalette
 from textual.pilot import Pilot
 from textual.widgets import Static
 
-from farense_tui.app import FarenseApp
-from farense_tui.commands import FarenseCommands
-from farense_tui.screens.dialogs import ErrorDialog
-from farense_tui.screens.help import HelpScreen
-from farense_tui.screens.launch import LaunchScreen
-from farense_tui.screens.leave import LeaveDialog
-from farense_tui.screens.monitor import MonitorScreen
-from farense_tui.theme import CONTRAST, THEMES
-from farense_tui.widgets.profile_cards import ProfileCards
-from farense_tui.widgets.status import LOOKS
+from farense_tui.ui.app import FarenseApp
+from farense_tui.ui.commands import FarenseCommands
+from farense_tui.ui.common.dialogs import ErrorDialog
+from farense_tui.ui.common.help import HelpScreen
+from farense_tui.ui.common.status import LOOKS
+from farense_tui.ui.launch.profile_cards import ProfileCards
+from farense_tui.ui.launch.screen import LaunchScreen
+from farense_tui.ui.monitor.leave import LeaveDialog
+from farense_tui.ui.monitor.screen import MonitorScreen
+from farense_tui.ui.theme import CONTRAST, THEMES
 from tests.ui import recorded
 from tests.ui.conftest import StandIn, until
-from tests.ui.test_runs import Bare
-from worker.protocol.errors import FarenseError
+from tests.ui.runs.test_screen import Bare
 
 
 @pytest.mark.parametrize("key", ["b", "escape"])
@@ -60,7 +60,7 @@ async def test_a_run_is_stopped_before_leaving(tmp_path: Path, stand_in: StandIn
 async def test_a_run_that_does_not_stop_is_killed_on_a_second_key(
     tmp_path: Path, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("farense_tui.screens.leave.STOP_PATIENCE", 0.1)
+    monkeypatch.setattr("farense_tui.ui.monitor.leave.STOP_PATIENCE", 0.1)
     folder = recorded.live(tmp_path).folder
     process = stand_in(folder, "--deaf")
     app = FarenseApp(tmp_path, folder)
@@ -169,7 +169,7 @@ def test_no_state_is_told_by_colour_alone() -> None:
 
 def test_the_first_frame_waits_for_nothing_heavy() -> None:
     code = (
-        "import sys, farense_tui.app, farense_tui.screens.launch;"
+        "import sys, farense_tui.ui.app, farense_tui.ui.launch.screen;"
         "print(*{m.split('.')[0] for m in sys.modules})"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

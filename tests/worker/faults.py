@@ -21,7 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from worker.protocol.runfolder import RunFolder
+from farense_worker.protocol.run_folder import RunFolder
 
 WHOLE, FAILED, KILLED, SURVIVED = 0, 60, 61, 62
 
@@ -29,9 +29,8 @@ WHOLE, FAILED, KILLED, SURVIVED = 0, 60, 61, 62
 def state(folder: RunFolder, step: int, tag: float) -> Any:
     """Save and publish a checkpoint all of whose contents carry the same tag."""
     import mlx.core as mx
-
-    from worker import checkpoint
-    from worker.checkpoint import TrainingState
+    from farense_worker.loop import checkpoint
+    from farense_worker.loop.checkpoint import TrainingState
 
     adapters = {"layers.0.lora_a": mx.full((8, 4), tag), "layers.0.lora_b": mx.full((4, 8), tag)}
     optimizer = {"step": mx.array(tag), "layers": [{"m": mx.full((8, 4), tag)}]}
@@ -47,7 +46,7 @@ def first(folder: RunFolder) -> None:
 
 def next_one(folder: RunFolder) -> None:
     """One more, after which an older one is deleted."""
-    from worker import checkpoint
+    from farense_worker.loop import checkpoint
 
     state(folder, 3, 3.0)
     checkpoint.prune(folder, keep=1, best_step=1)
@@ -148,7 +147,7 @@ class Faults:
 
 def one(scenario: str, how: str, at: int, folder: Path) -> int:
     """Do the scenario in this process, with a fault at operation `at`; how it ended."""
-    import worker.checkpoint  # noqa: F401 - what importing does on the disk is not counted
+    import farense_worker.loop.checkpoint  # noqa: F401 - what importing does on the disk is not counted
 
     faults = Faults(how, at, folder)
     try:
@@ -163,7 +162,7 @@ def isolated(scenario: str, how: str, at: int, folder: Path) -> int:
     if sys.platform != "linux":  # Metal does not survive a fork
         command = [sys.executable, "-m", "tests.worker.faults", scenario, how, str(at), str(folder)]
         return subprocess.run(command, check=False).returncode
-    import worker.checkpoint  # noqa: F401 - imported once; nothing is computed before the fork
+    import farense_worker.loop.checkpoint  # noqa: F401 - imported once; nothing is computed before the fork
 
     child = os.fork()
     if not child:

@@ -5,10 +5,11 @@ The groups stand in the order in which a user needs them.
 
 from __future__ import annotations
 
+from farense_worker.protocol.language import gettext as _
+
 from farense_tui import __version__
 from farense_tui.cli.parser import after, before, running, shared, shell, trying
 from farense_tui.cli.parser.program import Program
-from worker.protocol.language import gettext as _
 
 
 def build() -> Program:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import contextlib
 
+from farense_worker.protocol.dataset import SPLITS
+from farense_worker.protocol.language import gettext as _
+
 from farense_tui.cli.parser import shared
 from farense_tui.cli.parser.program import Program
-from worker.protocol.dataset import SPLITS
-from worker.protocol.language import gettext as _
 
 
 def add(program: Program) -> None:

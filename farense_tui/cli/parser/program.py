@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from worker.protocol.language import gettext as _
-from worker.protocol.language import mark, ngettext
+from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.language import mark, ngettext
 
 # argparse would ask for its words in the locale's language; ours may be another one.
 argparse._ = _  # type: ignore[attr-defined]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 
+from farense_worker.protocol import language
+from farense_worker.protocol.hosts import BACKENDS
+from farense_worker.protocol.language import gettext as _
+
 from farense_tui.cli.parser.program import Command
-from worker.protocol import language
-from worker.protocol.hosts import BACKENDS
-from worker.protocol.language import gettext as _
 
 
 def common() -> Command:

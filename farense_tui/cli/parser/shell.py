@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from farense_worker.protocol.language import gettext as _
+
 from farense_tui.cli.parser.program import Program
-from worker.protocol.language import gettext as _
 
 
 def add(program: Program) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.simulation import SCENARIOS
+
 from farense_tui.cli.parser.program import Command, Program
-from worker.protocol.language import gettext as _
-from worker.protocol.simulation import SCENARIOS
 
 
 def add(program: Program) -> None:

@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-from farense_tui.engine.health import ends, learning, machine, stalls
+from farense_tui.engine.health import learning, machine, stalls, why_it_died
 from farense_tui.engine.health.facts import Facts
 from farense_tui.engine.health.finding import Action, Finding, Rule, Severity
 
 __all__ = ["RULES", "SEVERITIES", "Action", "Facts", "Finding", "Rule", "Severity", "examine"]
 
-RULES: tuple[Rule, ...] = (*ends.RULES, *stalls.RULES, *learning.RULES, *machine.RULES)
+RULES: tuple[Rule, ...] = (*why_it_died.RULES, *stalls.RULES, *learning.RULES, *machine.RULES)
 SEVERITIES: tuple[Severity, ...] = ("alarm", "warning", "note")
 
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 
-from farense_tui.engine import changes
-from farense_tui.engine.state import RunState
-from worker.protocol.profile import Config
+from farense_worker.protocol.settings.profile import Config
+
+from farense_tui.engine.record import setting_changes
+from farense_tui.engine.record.state import RunState
 
 _NEWEST = 100
 WORKING = ("training", "validating", "saving", "sampling")
@@ -66,9 +67,9 @@ class Facts:
 
         Of a record that does not tell the settings, the step after which the newest began.
         """
-        workers = changes.owners(self.state.segments)
+        workers = setting_changes.owners(self.state.segments)
         for after, before in pairwise(reversed(workers)):
-            if not changes.as_fast(before, after):
+            if not setting_changes.as_fast(before, after):
                 return after.resumed_from_step
         return workers[0].resumed_from_step if workers else 0
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from math import inf, isfinite, sqrt
 from statistics import fmean, stdev
 
+from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.messages.events import number
+
 from farense_tui.engine import format as show
 from farense_tui.engine.health.facts import Facts
 from farense_tui.engine.health.finding import Found, rule
 from farense_tui.engine.health.remedies import STOP, back_with_half_rate, halve_rate
-from farense_tui.engine.series import Column
-from worker.protocol.events import number
-from worker.protocol.language import gettext as _
+from farense_tui.engine.record.series import Column
 
 HUGE = 1000.0
 _WINDOW = 20  # steps

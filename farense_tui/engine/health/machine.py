@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from statistics import median
 
+from farense_worker.protocol.language import gettext as _
+
 from farense_tui.engine import format as show
 from farense_tui.engine.health.facts import Facts
 from farense_tui.engine.health.finding import Found, rule
 from farense_tui.engine.health.remedies import smaller_steps
-from worker.protocol.language import gettext as _
 
 _SLOW, _SLOW_STEPS, _SLOW_SECONDS = 0.6, 20, 60.0
 _COLUMNS = 30

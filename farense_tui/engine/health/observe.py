@@ -11,11 +11,11 @@ from statistics import fmean
 from time import monotonic
 
 import psutil
+from farense_worker.protocol.run_folder import RunFolder
 
 from farense_tui.engine.health import Facts, Finding, examine
-from farense_tui.engine.vitals import Vitals
-from farense_tui.engine.watch import Snapshot
-from worker.protocol.runfolder import RunFolder
+from farense_tui.engine.machine.vitals import Vitals
+from farense_tui.engine.runs.watch import Snapshot
 
 _EVERY = 1.0
 _SWAP_OVER = 30.0  # seconds that the growth of swap is measured over, at the least a third of it

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.settings.profile import Config
+
 from farense_tui.engine.health.finding import Action
-from farense_tui.engine.state import RunState
-from worker.protocol.language import gettext as _
-from worker.protocol.profile import Config
+from farense_tui.engine.record.state import RunState
 
 
 def halve_rate(config: Config | None) -> Action | None:

@@ -6,12 +6,13 @@ changes of phase say. How long may pass between two of them follows from this ru
 
 from __future__ import annotations
 
+from farense_worker.protocol.language import gettext as _
+
 from farense_tui.engine import format as show
 from farense_tui.engine.health.facts import Facts
 from farense_tui.engine.health.finding import Found, rule
 from farense_tui.engine.health.remedies import KILL, STACKS, smaller_steps
 from farense_tui.engine.words import phase, unit
-from worker.protocol.language import gettext as _
 
 SILENT = 20.0  # seconds; a heartbeat comes every two, and a busy machine may hold some back
 SWAPPING = 4 << 20  # bytes a second

@@ -1,0 +1,175 @@
+"""Forecasts of profiles on this machine: what is needed for one is found out here."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+from farense_worker.protocol import dataset
+from farense_worker.protocol.errors import FarenseError, refused
+from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.messages.estimation import Facts, Probe, Probed, Request
+from farense_worker.protocol.settings.profile import Profile
+
+from farense_tui.engine.forecast import model_shape, safer_settings
+from farense_tui.engine.forecast.forecast import GIB, Forecast, Measured, Place, forecast, minimum
+from farense_tui.engine.forecast.model_shape import Shape
+from farense_tui.engine.forecast.safer_settings import Remedy
+from farense_tui.engine.machine import hardware
+from farense_tui.engine.models import locate
+from farense_tui.engine.runs import folders
+from farense_tui.engine.tasks import task
+
+# Share of its memory that macOS lets Metal use well: 66.7 % in every log found of 8, 16 and 32 GB
+# up to macOS 15, 74 to 78 % on newer ones. The lower one forecasts, the higher one refuses.
+_WORKING_SET = 2 / 3
+_LARGEST_WORKING_SET = 0.78
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A profile's forecast, and what would make it fit. why: there is none, or what it is without.
+
+    forecast is None for a model of which nothing is known.
+    """
+
+    profile: Profile
+    forecast: Forecast | None
+    remedy: Remedy | None = None
+    why: str = ""
+
+
+def key(profile: Profile) -> tuple[object, ...]:
+    """What the worker's facts depend on: with the same key they need not be asked for again."""
+    model, data, train = profile.model, profile.data, profile.train
+    seed = train.seed if data.valid_fraction else 0
+    trust, split = model.trust_remote_code, (data.path, data.valid_fraction, seed)
+    return (model.repo, model.revision, trust, *split, train.mask_prompt)
+
+
+def facts(profile: Profile, stop: task.Stop | None = None) -> Facts:
+    """Ask the worker. Takes a second or more, so not for the UI's loop."""
+    return task.result_of("estimate", Request(resolved(profile)), Facts, stop=stop)
+
+
+def estimate(
+    profile: Profile,
+    known: Facts,
+    *,
+    memory: int = 0,
+    measured: Measured | None = None,
+    disk: Path | None = None,
+) -> Estimate:
+    """Forecast a profile. memory: GB of an Apple-silicon machine to judge for, 0 for this one.
+
+    disk: a folder where runs are kept. Reads the model's headers; takes some tens of milliseconds.
+    """
+    place = where(known, memory, disk)
+    counted = {} if known.rows else _counted(profile)
+
+    def made(changed: Profile) -> Forecast | None:
+        found = shape_of(changed)
+        if found is None:
+            return None
+        if changed.model != profile.model:  # whose tokenizer may count otherwise
+            return forecast(found, changed, place, {}, counted)
+        return forecast(found, changed, place, known.rows, counted, measured)
+
+    first = made(profile)
+    if first is None:
+        return Estimate(profile, None, why=_("nothing is known of the model's shape"))
+    remedy = (
+        safer_settings.remedy(profile, made) if first.verdict not in ("fits", "unknown") else None
+    )
+    return Estimate(profile, first, remedy, "" if first.known_lengths else _without(known))
+
+
+def _without(known: Facts) -> str:
+    if not known.no_rows:
+        return _("lengths are not known; all rows are taken to be max_seq_length long")
+    said = _("lengths are not known: {why}; all rows are taken to be max_seq_length long")
+    return said.format(why=known.no_rows)
+
+
+def where(known: Facts, memory: int = 0, disk: Path | None = None) -> Place:
+    """Describe the machine that is forecast for."""
+    if memory:
+        return Place(int(memory * GIB * _WORKING_SET), None, None, gpu=True)
+    machine, there = hardware.machine(), (disk or Path.cwd()).absolute()
+    while not there.exists():
+        there = there.parent
+    free = shutil.disk_usage(there).free
+    return Place(known.limit, known.available, free, known.gpu, machine.chip)
+
+
+def shape_of(profile: Profile) -> Shape | None:
+    """Find the shape of a profile's model: from its files, else from its name."""
+    found = locate.locate(profile.model.repo, profile.model.revision)
+    return model_shape.read(found.path) if found.path else model_shape.known(profile.model.repo)
+
+
+def probe(
+    profile: Profile, made: Estimate, known: Facts, stop: task.Stop | None = None
+) -> Measured:
+    """Take one real step on the micro-batch that takes most; corrects a forecast."""
+    if made.forecast is None:
+        raise refused(_("there is nothing to measure"), made.why, kind="model")
+    batch, cached = made.forecast.batch, made.forecast.trunk_disk > 0
+    asked = Probe(
+        profile=resolved(profile),
+        rows=batch.rows,
+        width=batch.width,
+        labels=batch.labels,
+        cached=cached,
+    )
+    return Measured(batch, cached, task.result_of("probe", asked, Probed, stop=stop))
+
+
+def refuse_hopeless(profile: Profile) -> None:
+    """Refuse a run whose weights and adapter alone are more than the machine can hold.
+
+    Takes milliseconds and starts nothing. In doubt it refuses nothing: the limit is the largest
+    that a machine of this memory was seen to have.
+    """
+    found = shape_of(profile)
+    if found is None:
+        return
+    machine = hardware.machine()
+    share = _LARGEST_WORKING_SET if machine.apple_silicon else 1.0
+    own = int(profile.memory.limit_gb * GIB)
+    limit = min(int(machine.memory * share), own or machine.memory)
+    least = minimum(found, profile)
+    if least <= limit:
+        return
+    smaller = _("Take a smaller model.")
+    if profile.model.fallback:
+        smaller = _("--model {name} is smaller.").format(name=profile.model.fallback)
+    raise refused(
+        _("the run cannot fit into this machine's memory"),
+        _(
+            "{repo} with its adapter takes {least:.1f} GiB before the first example, "
+            "{limit:.1f} GiB is the most that there is for it"
+        ).format(repo=profile.model.repo, least=least / GIB, limit=limit / GIB),
+        f"{smaller} " + _("farense-tui train --anyway starts it all the same."),
+        kind="memory",
+    )
+
+
+def resolved(profile: Profile) -> Profile:
+    """Give the profile with its model and data as the worker takes them: absolute."""
+    repo = locate.resolve(profile.model.repo, profile.model.revision)
+    return msgspec.structs.replace(
+        profile,
+        model=msgspec.structs.replace(profile.model, repo=repo),
+        data=msgspec.structs.replace(profile.data, path=str(folders.data_folder(profile))),
+    )
+
+
+def _counted(profile: Profile) -> dict[str, int]:
+    """Rows of the files, where they can be read."""
+    try:
+        return dict(dataset.summarise(folders.data_folder(profile)).rows)
+    except (OSError, FarenseError):
+        return {}

@@ -1,0 +1,221 @@
+"""How much memory a training takes, by part. Pure arithmetic: no file is read, no MLX imported.
+
+What the gradient needs of a trained layer is counted from the graph (`saved`); what is there for a
+moment only while a layer or the head is computed is fitted (`Fit`), because it depends on the order
+in which a backend works. See benchmarks/forecast.py and docs/performance.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from farense_worker.protocol.plan import chunk_of
+from farense_worker.protocol.settings.profile import Profile
+
+from farense_tui.engine.forecast.model_shape import Shape
+
+# Linear layers that read the same input, of which one copy serves all.
+_READERS = (("q_proj", "k_proj", "v_proj", "qkv_proj"), ("gate_proj", "up_proj", "gate_up_proj"))
+_MOMENTS = {"adam": 2, "adamw": 2, "sgd": 1, "adafactor": 0, "muon": 1}
+
+
+@dataclass(frozen=True)
+class MicroBatch:
+    """What goes through the model at once: rows of `width` tokens, with `labels` in all."""
+
+    rows: int
+    width: int
+    labels: int
+
+    @property
+    def tokens(self) -> int:
+        """Padding included."""
+        return self.rows * self.width
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What a backend has in memory for a moment, in multiples of what it is counted in.
+
+    frozen_*: a layer without gradient. back_*: a trained one, backwards. Of hidden states (tokens x
+    hidden), of ffn activations (tokens x ffn), of attention scores (rows x heads x width^2).
+    head_*: hidden states; the logits of a chunk, when there are one, two, three or more chunks.
+    gradient: adapters' sizes while the backward pass is under way; update: during the optimizer's.
+    """
+
+    frozen_hidden: float
+    frozen_ffn: float
+    frozen_scores: float
+    back_hidden: float
+    back_ffn: float
+    back_scores: float
+    head_hidden: float
+    head_one: float
+    head_two: float
+    head_three: float
+    head_more: float
+    gradient: float
+    update: float
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Peak memory in bytes: what stays (weights, adapter, optimizer), and what comes and goes."""
+
+    weights: int
+    adapter: int
+    optimizer: int
+    activations: int
+    logits: int
+    other: int
+
+    @property
+    def resident(self) -> int:
+        """What is there before a step and after it."""
+        return self.weights + self.adapter + self.optimizer
+
+    @property
+    def total(self) -> int:
+        """All of it."""
+        return self.resident + self.activations + self.logits + self.other
+
+
+def trained_layers(shape: Shape, profile: Profile) -> int:
+    """How many layers get an adapter."""
+    asked = profile.lora.num_layers
+    return shape.layers if asked < 0 else min(asked, shape.layers)
+
+
+def trained_keys(shape: Shape, profile: Profile) -> list[str]:
+    """Names of the linear layers that are trained."""
+    if profile.train.fine_tune_type == "full":
+        return list(shape.linear)
+    named = {key.rpartition(".")[2] for key in profile.lora.keys}
+    return [key for key in shape.linear if key in named]
+
+
+def adapter_parameters(shape: Shape, profile: Profile) -> int:
+    """Weights that are trained: rank x (inputs + outputs) for each linear layer with an adapter."""
+    linear = [shape.linear[key] for key in trained_keys(shape, profile)]
+    match profile.train.fine_tune_type:
+        case "full":
+            each = sum(i * o for i, o in linear) + 2 * shape.hidden
+        case "dora":
+            each = sum(profile.lora.rank * (i + o) + o for i, o in linear)
+        case _:
+            each = sum(profile.lora.rank * (i + o) for i, o in linear)
+    return each * trained_layers(shape, profile)
+
+
+def scores(shape: Shape, batch: MicroBatch) -> int:
+    """Attention scores of a layer: rows x heads x width^2."""
+    return batch.rows * shape.heads * batch.width**2
+
+
+def saved(
+    shape: Shape, profile: Profile, batch: MicroBatch, *, exact_norms: bool, lowest: bool = False
+) -> int:
+    """Bytes that the gradient of one trained layer needs, counted from the graph of mlx_lm's Llama.
+
+    Two residual streams, queries, keys, values, softmax(scores), four arrays of the gated ffn; and
+    the input of each linear layer with an adapter. Adapters are float32, so each of them keeps a
+    float32 copy of its input in a 16-bit model; with dropout each keeps its own, and a mask.
+    exact_norms: norms compute in float32 and keep that (the CPU); a GPU has a kernel for them.
+    lowest: of the lowest trained layer, whose gradient goes no further than its first adapter.
+    """
+    size, n = (2 if shape.half else 4), batch.tokens
+    keys = trained_keys(shape, profile)
+    full = profile.train.fine_tune_type == "full"
+    stage = min((_stage(key) for key in keys), default=3) if lowest and not full else -1
+    norm = n * shape.hidden * (4 if exact_norms else size)
+    query, key = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
+    total = 0
+    if stage < 0:
+        total += norm  # of the residual stream that enters
+    if stage < 1:
+        total += (n * (query + 2 * key) + scores(shape, batch)) * size
+    if stage < 2:
+        total += norm  # of the one that enters the ffn
+    if stage < 3:
+        total += 4 * n * shape.ffn * size
+    dropout = profile.lora.dropout > 0
+    own_copies = dropout or (shape.half and not full)
+    counted = set()
+    for name in keys:
+        group = next((g for g in _READERS if name in g), (name,))
+        if own_copies or group not in counted:
+            counted.add(group)
+            total += n * shape.linear[name][0] * (5 if dropout else 4)
+        if not full:
+            total += n * profile.lora.rank * 4
+    return total
+
+
+def chunks_at_once(chunks: int, fit: Fit) -> float:
+    """How many arrays as large as a chunk's logits are there at once, of so many chunks.
+
+    A backend runs ahead: when it computes a chunk, arrays of the next two are there already.
+    """
+    return (fit.head_one, fit.head_two, fit.head_three, fit.head_more)[min(chunks, 4) - 1]
+
+
+def frozen_bytes(shape: Shape, batch: MicroBatch, fit: Fit) -> int:
+    """Bytes that computing a layer without its gradient takes for a moment."""
+    size = 2 if shape.half else 4
+    hidden, ffn = batch.tokens * shape.hidden * size, batch.tokens * shape.ffn * size
+    attention = scores(shape, batch) * size
+    return int(fit.frozen_hidden * hidden + fit.frozen_ffn * ffn + fit.frozen_scores * attention)
+
+
+def _stage(key: str) -> int:
+    """Where in a layer a linear layer stands: attention, its output, the ffn, its output."""
+    return {"o_proj": 1, "gate_proj": 2, "up_proj": 2, "gate_up_proj": 2, "down_proj": 3}.get(
+        key, 0
+    )
+
+
+def step_parts(
+    shape: Shape, profile: Profile, batch: MicroBatch, fit: Fit, *, cached: bool, exact_norms: bool,
+    micro_batches: int = 1,
+) -> Parts:  # fmt: skip
+    """Peak of a training step on this micro-batch, the largest of the step.
+
+    cached: the layers below the trained ones are neither there nor computed. The peak is reached
+    in one of four places: a frozen layer, the head, the backward pass of the top layer, the update.
+    """
+    trained, size = trained_layers(shape, profile), (2 if shape.half else 4)
+    weights = shape.outer_bytes + sum(shape.layer_bytes[shape.layers - trained :])
+    if not cached:
+        weights = shape.bytes
+    parameters = adapter_parameters(shape, profile)
+    full = profile.train.fine_tune_type == "full"
+    adapter = parameters * (size if full else 4)
+    hidden, ffn = batch.tokens * shape.hidden * size, batch.tokens * shape.ffn * size
+    attention = scores(shape, batch) * size
+    layer = saved(shape, profile, batch, exact_norms=exact_norms)
+    kept, again = (
+        (hidden * trained, layer) if profile.train.grad_checkpoint else (layer * trained, 0)
+    )
+    chunk = chunk_of(batch.labels, shape.vocabulary)
+    chunks = -(-batch.labels // chunk)
+    logits = int(chunks_at_once(chunks, fit) * chunk * shape.vocabulary * 4)
+    earlier = adapter * (micro_batches > 1)
+    back = fit.back_hidden * hidden + fit.back_ffn * ffn
+    if trained > 1 or any(_stage(key) == 0 for key in trained_keys(shape, profile)) or full:
+        back += fit.back_scores * attention
+    frozen = frozen_bytes(shape, batch, fit)
+    places = [
+        ((kept if profile.train.grad_checkpoint else 0) + frozen, 0, earlier),
+        (kept + fit.head_hidden * hidden, logits, earlier),
+        (kept + again + back, 0, fit.gradient * adapter + earlier),
+        (0, 0, fit.update * adapter),
+    ]
+    activations, of_logits, other = max(places, key=sum)
+    return Parts(
+        weights=weights,
+        adapter=0 if full else adapter,
+        optimizer=_MOMENTS[profile.train.optimizer] * adapter,
+        activations=int(activations),
+        logits=int(of_logits),
+        other=int(other),
+    )

@@ -1,0 +1,39 @@
+"""A forecast in few words."""
+
+from __future__ import annotations
+
+from farense_worker.protocol.language import gettext as _
+
+from farense_tui.engine import format as f
+from farense_tui.engine.forecast.forecast import GIB, Forecast
+from farense_tui.engine.forecast.gather import Estimate
+from farense_tui.engine.words import verdict
+
+_MARKS = {"fits": "✓", "tight": "!", "will not fit": "✗", "unknown": "?"}  # not translated: keys
+
+
+def mark(found: Forecast) -> str:
+    """Give the sign of a verdict."""
+    return _MARKS[found.verdict]
+
+
+def used(found: Forecast) -> str:
+    """Say how much memory it takes of how much: `3.1 of 5.3 GiB`."""
+    said = _("{needed:.1f} of {limit:.1f} GiB")
+    if not found.known_lengths:
+        said = _("up to {needed:.1f} of {limit:.1f} GiB")
+    return said.format(needed=found.needed / GIB, limit=found.limit / GIB)
+
+
+def line(made: Estimate) -> str:
+    """Tell a forecast in a line."""
+    found = made.forecast
+    if found is None:
+        return _("forecast: unknown, {why}").format(why=made.why)
+    said = _("forecast: {verdict}, {used}").format(verdict=verdict(found.verdict), used=used(found))
+    if found.run_seconds:
+        said += ", " + _("about {time}").format(time=f.duration(found.run_seconds))
+    if made.remedy:
+        then = verdict(made.remedy.forecast.verdict)
+        said += "; " + _("{verdict} with {how}").format(verdict=then, how=made.remedy.words)
+    return said

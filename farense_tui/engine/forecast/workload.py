@@ -1,0 +1,148 @@
+"""What a run will compute: its steps, its micro-batches, and the arithmetic in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from farense_worker.protocol.messages.estimation import Rows
+from farense_worker.protocol.plan import OVERHEAD, cut, padded, rounded
+from farense_worker.protocol.settings.profile import Profile
+
+from farense_tui.engine.forecast.memory_model import MicroBatch, adapter_parameters, trained_layers
+from farense_tui.engine.forecast.model_shape import Shape
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_LOOK_AHEAD = 1000  # steps; what a longer run computes is taken from these
+
+
+@dataclass(frozen=True)
+class Workload:
+    """The micro-batches of a run. known: whether from real lengths, or all of the greatest length.
+
+    batches: of the steps looked at, step by step; steps, per_epoch: of the run.
+    tokens: of all training and validation rows, which is what a stored trunk holds.
+    """
+
+    batches: tuple[tuple[MicroBatch, ...], ...]
+    steps: int
+    per_epoch: int
+    tokens: int
+    known: bool
+
+    @property
+    def all(self) -> Iterator[MicroBatch]:
+        """Every micro-batch looked at."""
+        return (batch for step in self.batches for batch in step)
+
+    @property
+    def micro_batches(self) -> int:
+        """The most in one step."""
+        return max((len(step) for step in self.batches), default=0)
+
+
+def look_ahead(
+    profile: Profile, rows: dict[str, Rows], counted: dict[str, int], *, few_shapes: bool = False
+) -> Workload:
+    """Go through the steps as the training will.
+
+    rows: of the splits, as the worker has tokenised them; without them all are taken to be of the
+    greatest length with every token a label, which no run exceeds. counted: rows of the files.
+    few_shapes: labels are padded, as for compiled steps.
+    """
+    train = rows.get("train")
+    most, batch = profile.train.max_seq_length, profile.effective_batch
+    if not train or not train.tokens:
+        number = counted.get("train", 0)
+        size = min(batch, number) or batch
+        pieces = cut([most] * size, _budget(profile))
+        full = tuple(_batch([most] * len(p), [1] * len(p), few_shapes) for p in pieces)
+        per_epoch = -(-number // batch)
+        tokens = (number + counted.get("valid", 0)) * (most - 1)
+        return Workload((full,), per_epoch * profile.train.epochs, per_epoch, tokens, False)
+    import numpy as np  # not above: a start without a screen does without it
+
+    per_epoch = -(-train.total // batch)
+    lengths = np.minimum(train.tokens, most)
+    first = np.minimum(train.first_label, lengths - 1)
+    steps = per_epoch * profile.train.epochs
+    seen = tuple(
+        _step(lengths[drawn].tolist(), first[drawn].tolist(), _budget(profile), few_shapes)
+        for drawn in _draws(len(lengths), batch, profile, min(steps, _LOOK_AHEAD))
+    )
+    tokens = sum(_inputs(split, most) for split in rows.values())
+    return Workload(seen, steps, per_epoch, tokens, True)
+
+
+def _budget(profile: Profile) -> int:
+    return profile.train.batch_size * profile.train.max_seq_length
+
+
+def _inputs(split: Rows, most: int) -> int:
+    """Tokens that enter the model, of all rows where only a sample is known."""
+    known = sum(min(length, most) - 1 for length in split.tokens)
+    return known * split.total // max(1, len(split.tokens))
+
+
+def _draws(rows: int, batch: int, profile: Profile, steps: int) -> Iterator[np.ndarray]:
+    """Draw as farense_worker/data/batching.py does; of a sample, as if it were the whole."""
+    import numpy as np
+
+    made, epoch = 0, 0
+    while made < steps:
+        order = np.random.default_rng([profile.train.seed, epoch]).permutation(rows)
+        for start in range(0, rows, batch):
+            if made < steps:
+                yield order[start : start + batch]
+            made += 1
+        epoch += 1
+
+
+def _step(
+    lengths: list[int], first: list[int], budget: int, few_shapes: bool
+) -> tuple[MicroBatch, ...]:
+    return tuple(
+        _batch([lengths[i] for i in piece], [first[i] for i in piece], few_shapes)
+        for piece in cut(lengths, budget)
+    )
+
+
+def _batch(lengths: Sequence[int], first: Sequence[int], few_shapes: bool) -> MicroBatch:
+    labels = sum(length - start for length, start in zip(lengths, first, strict=True))
+    labels = rounded(labels) if few_shapes else labels
+    return MicroBatch(len(lengths), padded(max(lengths) - 1), labels)
+
+
+def flops(shape: Shape, profile: Profile, batch: MicroBatch, *, cached: bool) -> float:
+    """Floating-point operations of a micro-batch, forwards and backwards.
+
+    Two for each weight and token; the backward pass through a trained layer takes as many again,
+    and gradient checkpointing the forward pass once more (Kaplan et al., 2020, section 2.1, less
+    the gradient of frozen weights). Attention: 4 x width x queries a token. Head: labels only.
+    """
+    trained = trained_layers(shape, profile)
+    frozen = 0 if cached else shape.layers - trained
+    passes = 3 if profile.train.grad_checkpoint else 2
+    layer = 2 * shape.layer_weights + 4 * batch.width * shape.heads * shape.head_dim
+    adapters = adapter_parameters(shape, profile)
+    own = 2 * adapters * ((1 if profile.train.fine_tune_type == "full" else 2) + passes - 1)
+    head = 4 * shape.vocabulary * shape.hidden
+    return batch.tokens * (layer * (frozen + passes * trained) + own) + batch.labels * head
+
+
+def trunk_flops(shape: Shape, profile: Profile, tokens: int, width: int) -> float:
+    """Operations of the pass over the frozen layers, once for all tokens."""
+    frozen = shape.layers - trained_layers(shape, profile)
+    layer = 2 * shape.layer_weights + 4 * width * shape.heads * shape.head_dim
+    return float(tokens * layer * frozen)
+
+
+def run_flops(shape: Shape, profile: Profile, work: Workload, *, cached: bool) -> float:
+    """Operations of one step on average, over the steps looked at."""
+    one = MicroBatch(1, OVERHEAD, 0)  # what one more micro-batch costs
+    extra = flops(shape, profile, one, cached=cached)
+    total = sum(flops(shape, profile, batch, cached=cached) + extra for batch in work.all)
+    return total / max(1, len(work.batches))

@@ -1,0 +1,105 @@
+"""The machine: what it is, and how its memory is used just now. Nothing here imports MLX."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+import psutil
+from farense_worker.protocol.language import gettext as _
+
+GIB = 1 << 30
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What the launch screen tells of the machine."""
+
+    chip: str
+    memory: int
+    cores: int
+    backend: str
+    system: str
+
+    @property
+    def apple_silicon(self) -> bool:
+        """Whether MLX computes on Metal here."""
+        return self.backend == "Metal"
+
+
+@dataclass(frozen=True)
+class MemorySample:
+    """The whole machine's memory at one moment, bytes."""
+
+    total: int
+    available: int
+    swap_used: int
+
+
+def machine() -> Machine:
+    """Find out what this machine is. Takes a few milliseconds."""
+    return Machine(
+        chip=_chip(),
+        memory=psutil.virtual_memory().total,
+        cores=psutil.cpu_count(logical=False) or psutil.cpu_count() or 1,
+        backend=_backend(),
+        system=f"{platform.system().replace('Darwin', 'macOS')} {_release()}",
+    )
+
+
+def memory() -> MemorySample:
+    """Look at the memory now.
+
+    `available` on macOS counts inactive and free pages but not what the compressor holds
+    (psutil/arch/osx/mem.c), so what is left over is in use by other programs.
+    """
+    virtual = psutil.virtual_memory()
+    return MemorySample(virtual.total, virtual.available, psutil.swap_memory().used)
+
+
+def parse_cpuinfo(text: str) -> str:
+    """Find the processor's name in /proc/cpuinfo."""
+    for line in text.splitlines():
+        key, _, value = line.partition(":")
+        if key.strip() in ("model name", "Model", "Hardware"):  # not translated: the kernel's words
+            return value.strip()
+    return ""
+
+
+def _chip() -> str:
+    if platform.system() == "Darwin":  # not run on a Mac yet
+        done = subprocess.run(
+            ["/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string"],
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=False,
+        )
+        return done.stdout.strip() or platform.machine()
+    try:
+        return parse_cpuinfo(Path("/proc/cpuinfo").read_text()) or platform.machine()
+    except OSError:
+        return platform.machine()
+
+
+def _backend() -> str:
+    """Which MLX is installed; whether it really computes there, the worker says when it runs."""
+    installed = {dist.metadata["Name"] or "" for dist in metadata.distributions(name="mlx")}
+    if not installed:
+        return _("MLX is not installed")
+    if platform.system() == "Darwin" and platform.machine() == "arm64":
+        return "Metal"
+    for name in ("mlx-cuda-13", "mlx-cuda-12"):
+        try:
+            metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+        return "CUDA"
+    return "CPU"
+
+
+def _release() -> str:
+    return platform.mac_ver()[0] or platform.release().split("-")[0]

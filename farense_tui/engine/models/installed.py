@@ -1,0 +1,130 @@
+"""The models that are on this machine: the embedded one, Hugging Face's cache, local folders."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from farense_worker.protocol.language import gettext as _
+
+from farense_tui.engine.models import locate
+from farense_tui.engine.models.assets import embedded_model
+
+Source = Literal["embedded", "cache", "folder"]
+
+_PARTIAL = ("*.farense-partial", "*.incomplete")
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A model and what its config.json tells. Bytes on the disk; 0 and "" where not known.
+
+    name: what model.repo takes. whole: whether all of it is there. trusts: it brings Python code
+    of its own, which only model.trust_remote_code runs.
+    """
+
+    name: str
+    source: Source
+    path: Path
+    bytes: int
+    whole: bool = True
+    kind: str = ""
+    layers: int = 0
+    vocabulary: int = 0
+    weights: str = ""
+    trusts: bool = False
+
+
+def found() -> list[Listed]:
+    """List them, looking at the disk alone. Folders are those in ./models and FARENSE_MODELS."""
+    listed = [*_embedded(), *_cached(), *_folders()]
+    return sorted(listed, key=lambda each: (each.source != "embedded", each.name.casefold()))
+
+
+def _embedded() -> Iterator[Listed]:
+    yield describe(locate.EMBEDDED, "embedded", embedded_model())
+
+
+def _cached() -> Iterator[Listed]:
+    from huggingface_hub import constants
+
+    for repo in sorted(Path(constants.HF_HUB_CACHE).glob("models--*--*")):
+        name = repo.name.removeprefix("models--").replace("--", "/", 1)
+        snapshot = _snapshot(repo)
+        partial = sum(
+            path.stat().st_size for pattern in _PARTIAL for path in repo.glob(f"blobs/{pattern}")
+        )
+        if snapshot is not None and (snapshot / "config.json").is_file():
+            listed = describe(name, "cache", snapshot)
+            if listed.bytes or partial:
+                yield replace(listed, bytes=listed.bytes + partial, whole=_whole(snapshot, listed))
+        elif partial:
+            yield Listed(name, "cache", repo, partial, whole=False)
+
+
+def _snapshot(repo: Path) -> Path | None:
+    """The snapshot that `main` means, else the newest one."""
+    try:
+        commit = (repo / "refs" / "main").read_text().strip()
+    except OSError:
+        commit = ""
+    if commit and (repo / "snapshots" / commit).is_dir():
+        return repo / "snapshots" / commit
+    there = list(repo.glob("snapshots/*"))
+    return max(there, key=lambda path: path.stat().st_mtime, default=None)
+
+
+def _whole(snapshot: Path, listed: Listed) -> bool:
+    return bool(listed.bytes) and locate.complete(snapshot)
+
+
+def _folders() -> Iterator[Listed]:
+    places = [Path("models"), *map(Path, filter(None, [os.environ.get("FARENSE_MODELS", "")]))]
+    for place in places:
+        for path in sorted(place.expanduser().glob("*/config.json")):
+            folder = path.parent
+            listed = describe(str(folder), "folder", folder)
+            if listed.bytes:
+                yield listed
+
+
+def describe(name: str, source: Source, folder: Path) -> Listed:
+    """Read what a folder's config.json tells of a model."""
+    try:
+        config = json.loads((folder / "config.json").read_text())
+    except (OSError, ValueError):
+        config = {}
+    config = config if isinstance(config, dict) else {}
+    text = config.get("text_config") if isinstance(config.get("text_config"), dict) else config
+    return Listed(
+        name=name,
+        source=source,
+        path=folder,
+        bytes=sum(path.stat().st_size for path in folder.glob("model*.safetensors")),
+        kind=str(config.get("model_type") or ""),
+        layers=_number(text, "num_hidden_layers"),
+        vocabulary=_number(text, "vocab_size"),
+        weights=_weights(config),
+        trusts=bool(config.get("model_file") or config.get("auto_map")),
+    )
+
+
+def _weights(config: dict[str, Any]) -> str:
+    """`4 bits, groups of 64`, or the type of the numbers."""
+    quantised = config.get("quantization") or config.get("quantization_config")
+    if isinstance(quantised, dict) and quantised.get("bits"):
+        mode = quantised.get("mode") or ""
+        said = _("{bits} bits, groups of {size}").format(
+            bits=quantised["bits"], size=quantised.get("group_size", "?")
+        )
+        return said if mode in ("", "affine") else f"{mode}, {said}"
+    return str(config.get("torch_dtype") or config.get("dtype") or "")
+
+
+def _number(config: Any, key: str) -> int:
+    value = config.get(key)
+    return value if isinstance(value, int) else 0

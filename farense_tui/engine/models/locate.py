@@ -1,0 +1,116 @@
+"""Where a model is: here, to be downloaded, or nowhere."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from farense_worker.protocol.errors import FarenseError, refused
+from farense_worker.protocol.language import gettext as _
+
+from farense_tui.engine.models.assets import embedded_model
+
+EMBEDDED = "embedded"
+
+
+@dataclass(frozen=True)
+class ModelState:
+    """What is known of a model before the start. `bytes` are on the disk, 0 if unknown."""
+
+    repo: str
+    state: Literal["here", "download", "missing"]
+    path: Path | None = None
+    bytes: int = 0
+    why: str = ""
+
+
+def locate(repo: str, revision: str = "") -> ModelState:
+    """Look for a model without touching the network. Any text will do: it is asked while typing."""
+    try:
+        return _locate(repo, revision)
+    except OSError as error:  # a name too long for a path, a folder that may not be read
+        return ModelState(repo, "missing", why=error.strerror or str(error))
+    except ValueError as error:  # a name that no repository can have
+        return ModelState(repo, "missing", why=str(error).splitlines()[0])
+
+
+def _locate(repo: str, revision: str) -> ModelState:
+    if repo == EMBEDDED:
+        return _folder(repo, embedded_model())
+    folder = Path(os.path.expanduser(repo))
+    if folder.exists() or repo.startswith(("/", ".", "~")):
+        return _folder(repo, folder)
+    if repo.count("/") != 1 or repo.endswith("/"):
+        why = _("neither a folder nor a repository (owner/name)")
+        return ModelState(repo, "missing", why=why)
+    cached = _cached(repo, revision)
+    if cached is None:
+        return ModelState(repo, "download")
+    return _folder(repo, cached)
+
+
+def resolve(repo: str, revision: str = "") -> str:
+    """Give what goes into config.toml: an absolute folder, or the repository to download.
+
+    Raises FarenseError (refused) for a model that is nowhere.
+    """
+    found = locate(repo, revision)
+    if found.state == "missing":
+        raise missing(found)
+    return str(found.path.resolve()) if found.path else repo
+
+
+def missing(found: ModelState) -> FarenseError:
+    """Say that a model is nowhere, and what would be."""
+    return refused(
+        _("there is no model {repo}").format(repo=found.repo),
+        found.why,
+        _(
+            "Give a folder with config.json and *.safetensors, a Hugging Face repository "
+            "(owner/name), or {embedded!r}."
+        ).format(embedded=EMBEDDED),
+        kind="model",
+    )
+
+
+def _folder(repo: str, folder: Path) -> ModelState:
+    if not folder.is_dir():
+        why = _("{folder} is not a folder").format(folder=folder)
+        return ModelState(repo, "missing", why=why)
+    weights = list(folder.glob("model*.safetensors"))
+    for what, found in (
+        ("config.json", (folder / "config.json").is_file()),
+        ("model*.safetensors", bool(weights)),
+    ):
+        if not found:
+            why = _("{folder} has no {what}").format(folder=folder, what=what)
+            return ModelState(repo, "missing", why=why)
+    return ModelState(repo, "here", folder, sum(path.stat().st_size for path in weights))
+
+
+def _cached(repo: str, revision: str) -> Path | None:
+    """Snapshot in the Hugging Face cache with all its weights, or None.
+
+    huggingface_hub is imported here and not above: the screen must not wait for it.
+    """
+    from huggingface_hub import try_to_load_from_cache
+
+    config = try_to_load_from_cache(repo, "config.json", revision=revision or None)
+    if not isinstance(config, str):
+        return None
+    snapshot = Path(config).parent
+    return snapshot if complete(snapshot) else None
+
+
+def complete(snapshot: Path) -> bool:
+    """Whether all weights are there; a download that was broken off may have left some."""
+    try:
+        index = json.loads((snapshot / "model.safetensors.index.json").read_text())
+        return all((snapshot / name).exists() for name in set(index["weight_map"].values()))
+    except FileNotFoundError:  # all in one file
+        return any(snapshot.glob("model*.safetensors"))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return False

@@ -1,0 +1,304 @@
+"""An mlx_lm.lora configuration becomes a profile.
+
+What mlx_lm takes by default is taken as well, so that the profile trains what the configuration
+would. Nothing is dropped in silence: what is counted otherwise here is told, and so is what has no
+place in a profile. A step of mlx_lm is a micro-batch, a step here is an update.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from farense_worker.protocol import dataset
+from farense_worker.protocol.errors import refused
+from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.language import ngettext
+from farense_worker.protocol.settings.fields import setting
+from farense_worker.protocol.settings.profile import Profile, replace_setting
+
+from farense_tui.engine.profiles import yaml_file
+from farense_tui.engine.profiles.mlx_lm_keys import (
+    CADENCES,
+    DEFAULTS,
+    FEATURES,
+    FIXED_OPTIONS,
+    NO_PLACE,
+    RENAME,
+    SAME,
+    UNLIKE_MLX,
+    WEIGHT_DECAY,
+)
+
+
+@dataclass(frozen=True)
+class Remark:
+    """What became of a key; line 0 where the key is not in the file."""
+
+    key: str
+    what: str
+    line: int
+
+
+@dataclass
+class Imported:
+    """The profile, what is counted otherwise in it, and what it leaves out."""
+
+    profile: Profile
+    changed: list[Remark] = field(default_factory=list)
+    left_out: list[Remark] = field(default_factory=list)
+
+
+def read(path: Path) -> Imported:
+    """Translate a file; FarenseError (refused) that lists every wrong value with its line."""
+    translation = _Translation(path)
+    translation.all()
+    if translation.faults:
+        number = len(translation.faults)
+        raise refused(
+            ngettext("{path} has {n} fault", "{path} has {n} faults", number).format(
+                path=path, n=number
+            ),
+            "\n".join(translation.faults),
+            kind="import",
+        )
+    return translation.made
+
+
+class _Translation:
+    """One file on its way to a profile."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file = yaml_file.load(path)
+        given = {key: value for key, value in self._file.values.items() if value is not None}
+        self._values: dict[str, Any] = DEFAULTS | given
+        self.faults: list[str] = []
+        self.made = Imported(Profile())
+        self._set("profile.title", path.stem, "")
+        description = _("imported from {name}").format(name=path.name)
+        self._set("profile.description", description, "")
+
+    def all(self) -> None:
+        """Go through all keys, those of mlx_lm's that the file leaves out as well."""
+        for key, name in SAME.items():
+            self._set(name, self._values[key], key)
+        self._layers()
+        self._lora()
+        self._optimizer()
+        self._schedule()
+        self._cadences()
+        self._epochs()
+        self._adapter()
+        self._others()
+
+    # ---- the parts ----------------------------------------------------------------------------
+
+    def _layers(self) -> None:
+        layers = self._values["num_layers"]
+        if isinstance(layers, int) and layers < 1:  # mlx_lm takes layers[-0:], which is all
+            layers = -1
+        self._set("lora.num_layers", layers, "num_layers")
+
+    def _lora(self) -> None:
+        given = self._mapping("lora_parameters")
+        if self._values["fine_tune_type"] == "full":
+            if "lora_parameters" in self._file.values:
+                self._leave("lora_parameters", _("fine_tune_type is full"))
+            return
+        for name in ("rank", "scale", "dropout"):
+            if name not in given:
+                value = DEFAULTS["lora_parameters"][name]
+                remark = _("{name} is missing, {value} is taken for it")
+                self._change("lora_parameters", remark.format(name=name, value=value))
+            default = DEFAULTS["lora_parameters"][name]
+            self._set(f"lora.{name}", given.get(name, default), f"lora_parameters.{name}")
+        if given.get("keys") is not None:
+            self._set("lora.keys", given["keys"], "lora_parameters.keys")
+        else:
+            keys = ", ".join(self.made.profile.lora.keys)
+            self._change(
+                "lora_parameters.keys",
+                _(
+                    "none: mlx_lm adapts every linear layer of a block, lora.keys names {keys}"
+                ).format(keys=keys),
+            )
+        for name in given.keys() - {"rank", "scale", "dropout", "keys"}:
+            remark = _("mlx_lm does not use it")
+            if name == "alpha":
+                remark = _("mlx_lm does not use it; lora.scale is alpha / rank")
+            self._leave(f"lora_parameters.{name}", remark)
+
+    def _optimizer(self) -> None:
+        name = str(self._values["optimizer"]).lower()
+        self._set("train.optimizer", name, "optimizer")
+        configs = self._mapping("optimizer_config")
+        for other in configs.keys() - {name}:
+            if configs[other]:
+                remark = _("the optimizer is {name}").format(name=name)
+                self._leave(f"optimizer_config.{other}", remark)
+        given = configs.get(name) or {}
+        if not isinstance(given, dict):
+            self._fault(f"optimizer_config.{name}", _("must be keys with values"))
+            return
+        if name in WEIGHT_DECAY:
+            decay = given.get("weight_decay", WEIGHT_DECAY[name])
+            self._set("train.weight_decay", decay, f"optimizer_config.{name}.weight_decay")
+        here = FIXED_OPTIONS.get(name, {})
+        there = here | UNLIKE_MLX.get(name, {}) | given
+        for option, value in there.items():
+            if option == "weight_decay" and name in WEIGHT_DECAY:
+                continue
+            key = f"optimizer_config.{name}.{option}"
+            if option not in here:
+                self._leave(key, _("{name} has no such option").format(name=name))
+            elif value != here[option]:
+                remark = _("{there} in mlx_lm, always {here} here").format(
+                    there=value, here=here[option]
+                )
+                (self._leave if option in given else self._change)(key, remark)
+
+    def _schedule(self) -> None:
+        self._set("train.warmup_steps", 0, "lr_schedule")
+        self._set("train.learning_rate", self._values["learning_rate"], "learning_rate")
+        if self._values["lr_schedule"] is None:
+            return
+        given = self._mapping("lr_schedule")
+        arguments = given.get("arguments")
+        if not isinstance(arguments, list) or not arguments:
+            self._fault("lr_schedule", _("needs `name` and a list of `arguments`"))
+            return
+        if "learning_rate" in self._file.values and self._values["learning_rate"] != arguments[0]:
+            remark = _("mlx_lm takes {rate} from lr_schedule").format(rate=arguments[0])
+            self._leave("learning_rate", remark)
+        self._set("train.learning_rate", arguments[0], "lr_schedule.arguments")
+        self._set("train.warmup_steps", given.get("warmup") or 0, "lr_schedule.warmup")
+        if given.get("warmup_init"):
+            self._leave("lr_schedule.warmup_init", _("the warm-up begins at 0"))
+        for name in given.keys() - {"name", "arguments", "warmup", "warmup_init"}:
+            self._leave(f"lr_schedule.{name}", _("mlx_lm does not use it"))
+        self._decay(str(given.get("name")), arguments)
+
+    def _decay(self, name: str, arguments: list[Any]) -> None:
+        if name == "cosine_decay" and len(arguments) in (2, 3):
+            final, steps = (arguments[2] if len(arguments) == 3 else 0.0), arguments[1]
+            schedule = "cosine"
+        elif name == "linear_schedule" and len(arguments) == 3:
+            final, steps = arguments[1], arguments[2]
+            schedule = "constant" if final == arguments[0] else "linear"
+        else:
+            remark = _("{name} is not offered; the rate stays as it begins").format(name=name)
+            self._leave("lr_schedule", remark)
+            return
+        self._set("train.schedule", schedule, "lr_schedule.name")
+        if schedule != "constant":
+            self._set("train.final_learning_rate", final, "lr_schedule.arguments")
+            remark = _("it ends with the last step, not after {steps} updates")
+            self._change("lr_schedule.arguments", remark.format(steps=steps))
+
+    def _cadences(self) -> None:
+        accumulation = self.made.profile.train.grad_accumulation
+        for key, name in CADENCES.items():
+            value = self._values[key]
+            if accumulation > 1 and isinstance(value, int) and value > 0:
+                steps = max(1, round(value / accumulation))
+                if key in self._file.values:
+                    remark = _("{n} micro-batches are {name} = {steps} steps")
+                    self._change(key, remark.format(n=value, name=name, steps=steps))
+                value = steps
+            self._set(name, value, key)
+
+    def _epochs(self) -> None:
+        iters, train = self._values["iters"], self.made.profile.train
+        if isinstance(iters, bool) or not isinstance(iters, int) or iters < 1:
+            remark = _("must be a whole number from 1, not {value!r}").format(value=iters)
+            self._fault("iters", remark)
+            return
+        folder = Path(self.made.profile.data.path).expanduser()
+        rows = dataset.summarise(folder).rows.get("train", 0) if folder.is_dir() else 0
+        if not folder.is_dir():
+            remark = _("there is no folder {folder} here; train --data DIR gives another")
+            self._leave("data", remark.format(folder=folder))
+        if not rows:
+            remark = _("how many rows there are is not known, train.epochs is left at {epochs}")
+            self._leave("iters", remark.format(epochs=train.epochs))
+            return
+        passes = iters * train.batch_size / rows
+        epochs = max(1, round(passes))
+        self._set("train.epochs", epochs, "iters")
+        self._change(
+            "iters",
+            _(
+                "{iters} micro-batches of {size} are {passes:.2f} passes over {rows} rows: "
+                "train.epochs = {epochs}"
+            ).format(iters=iters, size=train.batch_size, passes=passes, rows=rows, epochs=epochs),
+        )
+
+    def _adapter(self) -> None:
+        given = self._values["resume_adapter_file"]
+        if given is None:
+            return
+        path = Path(str(given))
+        if path.name == "adapters.safetensors":
+            self._set("model.adapter", str(path.parent), "resume_adapter_file")
+            remark = _("the run starts from the folder {folder}").format(folder=path.parent)
+            self._change("resume_adapter_file", remark)
+        else:
+            self._leave(
+                "resume_adapter_file",
+                _(
+                    "a run starts from a folder with adapters.safetensors and adapter_config.json: "
+                    "copy the file into one under that name and set model.adapter"
+                ),
+            )
+
+    def _others(self) -> None:
+        """Tell of the keys that are left."""
+        for key, value in self._file.values.items():
+            if key in FEATURES:
+                self._leave(key, RENAME)
+            elif key in NO_PLACE:
+                if value not in (None, DEFAULTS.get(key)):
+                    self._leave(key, NO_PLACE[key])
+            elif key == "train" and not value:
+                self._leave(key, _("a profile is for training"))
+            elif key not in DEFAULTS:
+                near = difflib.get_close_matches(key, DEFAULTS, n=1)
+                hint = " " + _("Did you mean {name}?").format(name=near[0]) if near else ""
+                self._leave(key, _("mlx_lm.lora does not know it.") + hint)
+        for key in self._file.twice:
+            self._leave(key, _("it is given more than once; the last one counts"))
+
+    # ---- what they share ----------------------------------------------------------------------
+
+    def _mapping(self, key: str) -> dict[str, Any]:
+        value = self._values[key]
+        if isinstance(value, dict):
+            return {str(name): each for name, each in value.items()}
+        self._fault(key, _("must be keys with values"))
+        return {}
+
+    def _set(self, name: str, value: Any, key: str) -> None:
+        try:
+            parsed = setting(name).parse(value)
+        except ValueError as error:
+            self._fault(key, str(error))
+            return
+        self.made.profile = replace_setting(self.made.profile, name, parsed)
+
+    def _line(self, key: str) -> int:
+        while key and key not in self._file.lines:
+            key = key.rpartition(".")[0]
+        return self._file.lines.get(key, 0)
+
+    def _fault(self, key: str, what: str) -> None:
+        line = self._line(key)
+        self.faults.append(f"{self._path}:{line}: {key} {what}" if line else f"{key} {what}")
+
+    def _change(self, key: str, what: str) -> None:
+        self.made.changed.append(Remark(key, what, self._line(key)))
+
+    def _leave(self, key: str, what: str) -> None:
+        self.made.left_out.append(Remark(key, what, self._line(key)))

@@ -1,0 +1,213 @@
+"""A run's record, read as it grows: its state and its log, and a note of them for the next time.
+
+Opening a record of a million steps means decoding some hundred megabytes. So that this is done once
+and not at each opening, what a long record came to is written beside it, with the length and the
+checksum of what it was made from. It is believed only if the record still begins with just that.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from array import array
+from math import inf
+from pathlib import Path
+from time import monotonic
+from typing import Any, NamedTuple
+from zlib import crc32
+
+import msgspec
+from farense_worker.protocol.messages import events
+from farense_worker.protocol.run_folder import RunFolder
+
+from farense_tui import __version__
+from farense_tui.engine.record.log import Journal, Noted
+from farense_tui.engine.record.point_buffer import Bucket, Points
+from farense_tui.engine.record.series import Series
+from farense_tui.engine.record.state import Figure, RunState, fold, reduce, reduce_figures
+from farense_tui.engine.record.tail import Tail
+
+_GLIMPSE = 1 << 18  # bytes of each end
+_WORTH = 32 << 20  # bytes of a record that are worth a note: a tenth of a second to read
+
+
+class Note(msgspec.Struct, frozen=True):
+    """What the first `length` bytes of a record, with this checksum, came to."""
+
+    version: str
+    log_every: int
+    length: int
+    checksum: int
+    state: RunState
+    noted: tuple[Noted, ...]
+    count: int
+    paused: bool
+
+
+class Stretch(NamedTuple):
+    """Steps and heartbeats that follow each other, then the event that ended them."""
+
+    figures: list[Figure]
+    event: events.AnyEvent | None
+
+
+class Record:
+    """Reads one events.jsonl. Not for two threads at once."""
+
+    def __init__(self, folder: RunFolder, log_every: int = 10) -> None:
+        """Nothing is read yet."""
+        self._folder = folder
+        self._log_every = log_every
+        self._superseded: list[tuple[int, int]] = []
+        self._noted = -1  # length that the note stands for; -1 before it was looked for
+        self._begin()
+
+    def _begin(self) -> None:
+        self._tail = Tail(self._folder.events)
+        self.state = RunState(run=self._folder.name)
+        self.journal = Journal(self._log_every)
+
+    def read(self, deadline: float) -> float:
+        """Read until there is no more or `monotonic` is at `deadline`; the share that is read."""
+        if self._noted < 0:
+            self._noted = 0
+            self._take_note()
+        while found := self._tail.read():
+            for stretch in stretches(found):
+                if not self._add(stretch):
+                    self._begin()
+                    break
+            if monotonic() > deadline:
+                return min(1.0, self._tail.offset / max(1, self._folder.events.stat().st_size))
+        self._write_note()
+        return 1.0
+
+    def _add(self, stretch: Stretch) -> bool:
+        """Take some events in; False if all must be read anew.
+
+        A resume supersedes steps. Where the series no longer has them one by one, which is tens of
+        thousands of steps back, the record is read again without them.
+        """
+        figures, event = stretch
+        if self._superseded:
+            figures = [each for each in figures if not self._is_superseded(each)]
+        self.state = reduce_figures(self.state, figures)
+        self.journal.add_steps([each for each in figures if type(each) is events.Step])
+        if isinstance(event, events.RunStarted):
+            upto = event.resumed_from_step
+            if not self.state.loss.keeps(upto):
+                self._superseded.append((event.seq, upto))
+                return False
+        if event:
+            self.state = reduce(self.state, event)
+            self.journal.add(event)
+        return True
+
+    def _is_superseded(self, event: Figure) -> bool:
+        at = event.step if type(event) is events.Step else 0
+        return any(event.seq < seq and at > upto for seq, upto in self._superseded)
+
+    def _take_note(self) -> None:
+        note = _read(self._folder.note)
+        if note is None:
+            return
+        known = (note.version, note.log_every) == (__version__, self._log_every)
+        if known and self._tail.skip(note.length, note.checksum):
+            self._noted = note.length
+            self.state = note.state
+            self.journal = Journal(self._log_every, note.noted, note.count, note.paused)
+
+    def _write_note(self) -> None:
+        length = self._tail.offset - self._tail.pending
+        if length - self._noted < _WORTH or self._superseded:
+            return
+        self._noted = length
+        note = Note(
+            __version__,
+            self._log_every,
+            length,
+            self._tail.checksum,
+            self.state,
+            *self.journal.noted(),
+        )
+        _write(self._folder.note, note)
+
+
+def state_of(folder: RunFolder) -> RunState:
+    """What a record comes to as it is now."""
+    record = Record(folder)
+    record.read(inf)
+    return record.state
+
+
+def glimpse(folder: RunFolder) -> RunState | None:
+    """What a long record's beginning and end come to, to show until the rest is read.
+
+    How the run was started and its newest figures are right, sums and history are not. None for a
+    record that is short enough to be read at once.
+    """
+    try:
+        with folder.events.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            if size < _WORTH:
+                return None
+            file.seek(0)
+            lines = file.read(_GLIMPSE).split(b"\n")[:-1]
+            file.seek(max(file.tell(), size - _GLIMPSE))
+            lines += file.read().split(b"\n")[1:-1]
+    except OSError:
+        return None
+    found = (events.decode(line) for line in lines)
+    return fold(event for event in found if event is not None)
+
+
+def stretches(found: list[events.AnyEvent]) -> list[Stretch]:
+    """Cut events where one comes that is neither a step nor a heartbeat."""
+    figures = (events.Step, events.Heartbeat)
+    ends = [at for at, event in enumerate(found) if type(event) not in figures]
+    cut, start = [], 0
+    for end in ends:
+        cut.append(Stretch(found[start:end], found[end]))  # type: ignore[arg-type]
+        start = end + 1
+    if start < len(found):
+        cut.append(Stretch(found[start:], None))  # type: ignore[arg-type]
+    return cut
+
+
+def _read(path: Path) -> Note | None:
+    """A note that is whole: it begins with its own checksum."""
+    try:
+        data = path.read_bytes()
+        if crc32(data[4:]).to_bytes(4, "big") == data[:4]:
+            return _decoder.decode(data[4:])
+    except (OSError, msgspec.DecodeError):
+        pass
+    return None
+
+
+def _write(path: Path, note: Note) -> None:
+    """Replace the note; another screen may do so at the same time."""
+    data = _encoder.encode(note)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with contextlib.suppress(OSError):  # a folder that may not be written to, a full disk
+        beside.write_bytes(crc32(data).to_bytes(4, "big") + data)
+        beside.replace(path)
+
+
+def _packed(value: Any) -> Any:
+    if not isinstance(value, Series):
+        raise NotImplementedError(type(value))
+    points = value.points()
+    return (points.steps.tobytes(), points.values.tobytes(), points.head, points.bucket)
+
+
+def _unpacked(kind: type, value: Any) -> Any:
+    steps, values, head, bucket = msgspec.convert(
+        value, tuple[bytes, bytes, tuple[Bucket, ...], int]
+    )
+    points = Points(array("d", steps), array("d", values), head, bucket)
+    return Series(points, len(points.steps))
+
+
+_encoder = msgspec.msgpack.Encoder(enc_hook=_packed)
+_decoder = msgspec.msgpack.Decoder(Note, dec_hook=_unpacked)

@@ -1,0 +1,93 @@
+"""What was changed from one worker of a run to the next, by what each said at its start."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+from farense_worker.protocol.messages.events import RunStarted
+from farense_worker.protocol.settings import recipe
+
+from farense_tui.engine.text import clean
+
+CHANGED = "Δ"  # the sign of a resume with other settings
+_LONGEST = 24  # characters of a value, the rest is left out
+
+
+class Change(NamedTuple):
+    """A setting, by `section.key`, and its values; `ranks` counts processes."""
+
+    name: str
+    before: Any
+    after: Any
+
+    def __str__(self) -> str:
+        """A few words: `learning_rate 0.0002 → 0.0001`; of [train] the key alone."""
+        name = clean(self.name.removeprefix("train."))
+        return f"{name} {_shown(self.before)} → {_shown(self.after)}"
+
+
+class Resume(NamedTuple):
+    """Where another worker went on, after `step`, and what was changed for it."""
+
+    step: int
+    changed: tuple[Change, ...] = ()
+
+    @property
+    def words(self) -> str:
+        """The changes in a few words; empty if there are none."""
+        return ", ".join(map(str, self.changed))
+
+
+def owners(workers: Iterable[RunStarted]) -> list[RunStarted]:
+    """Give the workers of whose steps there are any left, in their order.
+
+    Each supersedes the steps after the one that it went on from.
+    """
+    left: list[RunStarted] = []
+    for worker in workers:
+        while left and left[-1].resumed_from_step >= worker.resumed_from_step:
+            left.pop()
+        left.append(worker)
+    return left
+
+
+def resumes(workers: Iterable[RunStarted]) -> tuple[Resume, ...]:
+    """Give the places on a run's curves at which another worker went on."""
+    return tuple(
+        Resume(after.resumed_from_step, tuple(between(before, after)))
+        for before, after in pairwise(owners(workers))
+    )
+
+
+def between(before: RunStarted, after: RunStarted) -> list[Change]:
+    """Give what was changed from one worker to the next, as far as both tell."""
+    found = [
+        Change(name, before.settings[name], value)
+        for name, value in after.settings.items()
+        if name in before.settings and before.settings[name] != value
+    ]
+    if before.ranks != after.ranks:
+        found.append(Change("ranks", before.ranks, after.ranks))
+    return found
+
+
+def as_fast(before: RunStarted, after: RunStarted) -> bool:
+    """Whether nothing is known to differ that would make the one slower than the other."""
+    if not (before.settings and after.settings):
+        return False
+    machine = (before.device, before.versions) == (after.device, after.versions)
+    return machine and all(
+        change.name in recipe.TOLD or change.name.startswith(("checkpoint.", "report."))
+        for change in between(before, after)
+    )
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, float):
+        return f"{value:g}"
+    text = clean(", ".join(map(str, value)) if isinstance(value, list) else str(value))
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"

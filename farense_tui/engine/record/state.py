@@ -1,0 +1,365 @@
+"""The state of a run as a fold over its events.
+
+`reduce(state, event)` is pure: the screen, the list of runs and every export read the state that
+it gives, live or from a file years old. `reduce_figures` gives the same for a stretch of steps and
+heartbeats at once, in a tenth of the time.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Sequence
+from itertools import accumulate, pairwise
+from math import inf
+from operator import lt
+from typing import Any, Literal, TypeVar
+
+from farense_worker.protocol.messages import events
+from farense_worker.protocol.messages.events import number
+from msgspec import Struct
+from msgspec.structs import astuple, replace
+
+from farense_tui.engine.record import unaccounted_time
+from farense_tui.engine.record.series import Series
+from farense_tui.engine.record.unaccounted_time import Gap
+
+Status = Literal["waiting", "running", "completed", "stopped", "early_stopping", "failed"]
+
+Figure = events.Step | events.Heartbeat
+
+T = TypeVar("T")
+_KEPT = 500  # newest notices, samples and checkpoints that the state holds
+_VALIDATIONS = 2000  # newest validations; `validation_loss` and `best` know of all
+
+
+class RunState(Struct, frozen=True, kw_only=True):
+    """All that is known of a run from its events. Memory in bytes, times in Unix seconds."""
+
+    run: str = ""
+    status: Status = "waiting"
+    phase: str = ""
+    phase_since: float = 0.0
+    progress: events.Progress | None = None
+    started: events.RunStarted | None = None
+    segments: tuple[events.RunStarted, ...] = ()
+    first_time: float = 0.0
+    last_time: float = 0.0
+    worker_seq: int = 0  # of the newest worker's first event
+    moved: float = 0.0  # when something was last done; a heartbeat does nothing
+    gaps: tuple[Gap, ...] = ()
+    elapsed: float = 0.0  # seconds in which a worker was at it; between two workers it stands
+    last_seq: int = 0
+    step: int = 0
+    epoch: float = 0.0
+    last_step: events.Step | None = None
+    loss: Series = Series()
+    learning_rate: Series = Series()
+    grad_norm: Series = Series()
+    tokens_per_second: Series = Series()
+    step_seconds: Series = Series()
+    memory: Series = Series()  # of the worker's process, over Unix seconds; so the next two
+    active_memory: Series = Series()
+    cache_memory: Series = Series()
+    tokens_so_far: Series = Series()
+    padded_tokens_so_far: Series = Series()
+    seconds_so_far: Series = Series()
+    validation_loss: Series = Series()
+    validation_seconds: float = 0.0
+    validations: tuple[events.Validation, ...] = ()
+    best: events.Validation | None = None
+    peak_memory: int = 0
+    heartbeat: events.Heartbeat | None = None
+    checkpoints: tuple[events.Checkpoint, ...] = ()
+    samples: tuple[events.Sample, ...] = ()
+    notices: tuple[events.Notice, ...] = ()
+    stopped: events.RunStopped | None = None
+    failure: events.RunFailed | None = None
+
+    @property
+    def total_steps(self) -> int:
+        """Steps of the whole run, 0 while it is not known."""
+        return self.started.total_steps if self.started else 0
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of all steps, none of them counted twice."""
+        return int(self.tokens_so_far.last or 0)
+
+    @property
+    def padded_tokens(self) -> int:
+        """Tokens computed in all steps, padding included."""
+        return int(self.padded_tokens_so_far.last or 0)
+
+    @property
+    def active_seconds(self) -> float:
+        """Time that all steps took."""
+        return self.seconds_so_far.last or 0.0
+
+    @property
+    def ended(self) -> bool:
+        """Whether the newest worker said that it ended."""
+        return self.status in ("completed", "stopped", "early_stopping", "failed")
+
+
+def reduce(state: RunState, event: events.Event) -> RunState:
+    """Give the state after one more event."""
+    state = replace(
+        state,
+        moved=event.time if _moves(state, event) else state.moved,
+        gaps=_gaps(state, [event]),
+        elapsed=state.elapsed + _since_last(state, event),
+        last_time=event.time,
+        last_seq=event.seq,
+        first_time=state.first_time or event.time,
+    )
+    match event:
+        case events.Step():
+            return _step(state, event)
+        case events.Heartbeat():
+            return _beat(state, event)
+        case events.Phase():
+            return _phase(state, event)
+        case events.Progress():
+            return replace(state, progress=event)
+        case events.Validation():
+            return _validation(state, event)
+        case events.Checkpoint():
+            return replace(state, checkpoints=_added(state.checkpoints, event))
+        case events.Sample():
+            return replace(state, samples=_added(state.samples, event))
+        case events.Notice():
+            return replace(state, notices=_added(state.notices, event))
+        case events.RunStarted():
+            return _run_started(state, event)
+        case events.RunStopped():
+            return replace(state, status=event.reason, stopped=event, phase="", progress=None)
+        case events.RunFailed():
+            return replace(state, status="failed", failure=event, phase="", progress=None)
+    return state
+
+
+def fold(stream: Iterable[events.Event], state: RunState | None = None) -> RunState:
+    """Reduce a whole stream."""
+    state = state or RunState()
+    for event in stream:
+        state = reduce(state, event)
+    return state
+
+
+def reduce_figures(state: RunState, figures: Sequence[Figure]) -> RunState:
+    """Give the state after steps and heartbeats, as if they had been reduced one by one."""
+    if not figures:
+        return state
+    steps = [event for event in figures if type(event) is events.Step]
+    beats = [event for event in figures if type(event) is events.Heartbeat]
+    times = [event.time for event in figures]
+    elapsed = state.elapsed
+    for before, after in pairwise([state.last_time, *times]):
+        if after > before and before:
+            elapsed += after - before
+    has_gap = unaccounted_time.possible(state.last_time, state.heartbeat, times, beats)
+    state = replace(
+        state,
+        moved=steps[-1].time if steps else state.moved,
+        gaps=_gaps(state, figures) if has_gap else state.gaps,
+        elapsed=elapsed,
+        last_time=times[-1],
+        last_seq=figures[-1].seq,
+        first_time=state.first_time or next(filter(None, times), 0.0),
+    )
+    return _steps(_beats(state, beats), steps)
+
+
+def _beats(state: RunState, beats: list[events.Heartbeat]) -> RunState:
+    if not beats:
+        return state
+    column = _columns(beats)
+    times = array("d", column["time"])
+    if times[0] <= (state.memory.last_step or 0) or not _rising(column["time"]):
+        for event in beats:
+            state = _beat(state, event)
+        return state
+    return replace(
+        state,
+        heartbeat=beats[-1],
+        memory=state.memory.extended(times, column["rss"]),
+        active_memory=state.active_memory.extended(times, column["active_memory"]),
+        cache_memory=state.cache_memory.extended(times, column["cache_memory"]),
+    )
+
+
+def _beat(state: RunState, event: events.Heartbeat) -> RunState:
+    return replace(
+        state,
+        heartbeat=event,
+        memory=state.memory.appended(event.time, event.rss),
+        active_memory=state.active_memory.appended(event.time, event.active_memory),
+        cache_memory=state.cache_memory.appended(event.time, event.cache_memory),
+    )
+
+
+def _steps(state: RunState, steps: list[events.Step]) -> RunState:
+    if not steps:
+        return state
+    column = _columns(steps)
+    if steps[0].step <= (state.loss.last_step or 0) or not _rising(column["step"]):
+        for event in steps:
+            state = _step(state, event)
+        return state
+    at = array("d", column["step"])
+    return replace(
+        state,
+        step=steps[-1].step,
+        epoch=steps[-1].epoch,
+        last_step=steps[-1],
+        loss=state.loss.extended(at, _numbers(column["loss"])),
+        learning_rate=state.learning_rate.extended(at, column["learning_rate"]),
+        grad_norm=state.grad_norm.extended(at, _numbers(column["grad_norm"])),
+        tokens_per_second=state.tokens_per_second.extended(at, column["tokens_per_second"]),
+        step_seconds=state.step_seconds.extended(at, column["seconds"]),
+        tokens_so_far=_sums(state.tokens_so_far, at, column["tokens"]),
+        padded_tokens_so_far=_sums(state.padded_tokens_so_far, at, column["padded_tokens"]),
+        seconds_so_far=_sums(state.seconds_so_far, at, column["seconds"]),
+        peak_memory=max(state.peak_memory, *column["peak_memory"]),
+    )
+
+
+def _columns(figures: Sequence[Figure]) -> dict[str, tuple[Any, ...]]:
+    """Every field of events of one type, as a tuple over the events."""
+    fields = type(figures[0]).__struct_fields__
+    return dict(zip(fields, zip(*map(astuple, figures), strict=True), strict=True))
+
+
+def _rising(numbers: Sequence[float]) -> bool:
+    return all(map(lt, numbers, numbers[1:]))
+
+
+def _numbers(values: Sequence[float | None]) -> Sequence[float]:
+    return [number(value) for value in values] if None in values else values  # type: ignore[return-value]
+
+
+def _since_last(state: RunState, event: events.Event) -> float:
+    """Seconds since the event before, 0 for a new worker's first and where the clock went back."""
+    new_worker = isinstance(event, events.Phase) and event.name == "starting"
+    return 0.0 if new_worker or not state.last_time else max(0.0, event.time - state.last_time)
+
+
+def _moves(state: RunState, event: events.Event) -> bool:
+    """Whether the event shows that something was done."""
+    match event:
+        case events.Heartbeat() | events.Notice():
+            return False
+        case events.Progress():
+            before = state.progress
+            return before is None or (before.done, before.total) != (event.done, event.total)
+        case events.Phase():
+            return event.name != state.phase or event.name == "starting"
+    return True
+
+
+def _gaps(state: RunState, new: Sequence[events.Event]) -> tuple[Gap, ...]:
+    found, kept = (
+        unaccounted_time.find(state.last_time, state.heartbeat, state.step, new),
+        state.gaps,
+    )
+    for gap in found:
+        kept = _added(kept, gap)
+    return kept
+
+
+def _step(state: RunState, event: events.Step) -> RunState:
+    at = event.step
+    return replace(
+        state,
+        step=at,
+        epoch=event.epoch,
+        last_step=event,
+        loss=state.loss.appended(at, number(event.loss)),
+        learning_rate=state.learning_rate.appended(at, event.learning_rate),
+        grad_norm=state.grad_norm.appended(at, number(event.grad_norm)),
+        tokens_per_second=state.tokens_per_second.appended(at, event.tokens_per_second),
+        step_seconds=state.step_seconds.appended(at, event.seconds),
+        tokens_so_far=_summed(state.tokens_so_far, at, event.tokens),
+        padded_tokens_so_far=_summed(state.padded_tokens_so_far, at, event.padded_tokens),
+        seconds_so_far=_summed(state.seconds_so_far, at, event.seconds),
+        peak_memory=max(state.peak_memory, event.peak_memory),
+    )
+
+
+def _phase(state: RunState, event: events.Phase) -> RunState:
+    if event.name == "starting":  # a new worker: what the one before it said last is over
+        state = replace(
+            state,
+            stopped=None,
+            failure=None,
+            heartbeat=None,
+            peak_memory=0,
+            status="running",
+            worker_seq=event.seq,
+            gaps=(),
+        )
+    return replace(state, phase=event.name, phase_since=event.time, progress=None, status="running")
+
+
+def _run_started(state: RunState, event: events.RunStarted) -> RunState:
+    """Take over a new worker's word on where it continues: later steps are superseded."""
+    upto = event.resumed_from_step
+    validations = tuple(v for v in state.validations if v.step <= upto)
+    return replace(
+        state,
+        run=event.run,
+        started=event,
+        segments=(*state.segments, event),
+        status="running",
+        step=upto,
+        epoch=state.epoch if upto == state.step else 0.0,
+        last_step=state.last_step if upto == state.step else None,
+        loss=state.loss.until(upto),
+        learning_rate=state.learning_rate.until(upto),
+        grad_norm=state.grad_norm.until(upto),
+        tokens_per_second=state.tokens_per_second.until(upto),
+        step_seconds=state.step_seconds.until(upto),
+        tokens_so_far=state.tokens_so_far.until(upto),
+        padded_tokens_so_far=state.padded_tokens_so_far.until(upto),
+        seconds_so_far=state.seconds_so_far.until(upto),
+        validation_loss=state.validation_loss.until(upto),
+        validations=validations,
+        best=_best((state.best if state.best and state.best.step <= upto else None, *validations)),
+        checkpoints=tuple(c for c in state.checkpoints if c.step <= upto),
+        samples=tuple(s for s in state.samples if s.step <= upto),
+    )
+
+
+def _validation(state: RunState, event: events.Validation) -> RunState:
+    before, best = state.validations, state.best
+    if before and before[-1].step >= event.step:
+        before = tuple(v for v in before if v.step < event.step)
+        best = _best((best, *before)) if best and best.step < event.step else _best(before)
+    return replace(
+        state,
+        validations=(*before[-_VALIDATIONS + 1 :], event),
+        validation_loss=state.validation_loss.appended(event.step, number(event.loss)),
+        validation_seconds=event.seconds,
+        best=_best((best, event)),
+    )
+
+
+def _best(validations: Iterable[events.Validation | None]) -> events.Validation | None:
+    """Find the lowest loss of a trained adapter: step 0 is the model as it came."""
+    trained = [v for v in validations if v and v.step > 0 and v.loss is not None]
+    return min(trained, key=lambda v: inf if v.loss is None else v.loss, default=None)
+
+
+def _summed(series: Series, step: int, more: float) -> Series:
+    before = series.until(step - 1)
+    return before.appended(step, (before.last or 0.0) + more)
+
+
+def _sums(series: Series, steps: array[float], more: Sequence[float]) -> Series:
+    sums = accumulate(more, initial=series.last or 0.0)
+    next(sums)
+    return series.extended(steps, list(sums))
+
+
+def _added(kept: tuple[T, ...], new: T) -> tuple[T, ...]:
+    return (*kept[-_KEPT + 1 :], new)

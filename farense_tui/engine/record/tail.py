@@ -1,0 +1,90 @@
+"""Read a growing record: whole lines from where the last look ended."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from zlib import crc32
+
+from farense_worker.protocol.messages.events import AnyEvent, decode, decode_lines
+
+_CHUNK = 1 << 18  # so that its events fit in a processor's cache
+
+
+class Tail:
+    """Follows one events.jsonl. The same code reads live, re-attached and finished runs."""
+
+    def __init__(self, path: Path) -> None:
+        """Start at the beginning of `path`, which need not exist yet."""
+        self.path = path
+        self.offset = 0
+        self.checksum = 0  # CRC-32 of the whole lines up to there
+        self.unreadable = 0
+        self._rest = b""
+
+    @property
+    def pending(self) -> int:
+        """Bytes read of a line that has no end yet."""
+        return len(self._rest)
+
+    def skip(self, length: int, checksum: int) -> bool:
+        """Go on after the first `length` bytes if they have this CRC-32; else stay."""
+        found, left = 0, length
+        try:
+            with self.path.open("rb") as file:
+                while left and (chunk := file.read(min(_CHUNK, left))):
+                    found = crc32(chunk, found)
+                    left -= len(chunk)
+        except OSError:
+            return False
+        if left or found != checksum:
+            return False
+        self.offset, self.checksum = length, checksum
+        return True
+
+    def read(self, most: int = _CHUNK) -> list[AnyEvent]:
+        """Give the events of the lines that were completed since, at most about `most` bytes.
+
+        A line without its end waits for the next look. Unknown and torn lines are counted in
+        `unreadable` and passed over. Empty only if there is no more whole event in the file.
+        """
+        while lines := self._more(most):
+            found = decode_lines(lines)
+            if found is None:  # something in it is no event
+                found = [event for _, event in self._one_by_one(lines) if event is not None]
+            if found:
+                return found
+        return []
+
+    def read_lines(self, most: int = _CHUNK) -> list[tuple[bytes, AnyEvent | None]]:
+        """As `read`, with each line as it stands in the file."""
+        return self._one_by_one(self._more(most))
+
+    def read_all(self) -> list[AnyEvent]:
+        """Read until nothing more is there."""
+        events: list[AnyEvent] = []
+        while more := self.read():
+            events += more
+        return events
+
+    def _more(self, most: int) -> bytes:
+        """Whole lines that are not read yet; empty if there is none."""
+        read = self._rest
+        try:
+            with self.path.open("rb", buffering=0) as file:
+                file.seek(self.offset)
+                while chunk := file.read(most):  # more than once only if a line is that long
+                    self.offset += len(chunk)
+                    read = read + chunk if read else chunk
+                    if b"\n" in chunk:
+                        break
+        except FileNotFoundError:
+            return b""
+        end = read.rfind(b"\n") + 1
+        lines, self._rest = read[:end], read[end:]
+        self.checksum = crc32(lines, self.checksum)
+        return lines
+
+    def _one_by_one(self, lines: bytes) -> list[tuple[bytes, AnyEvent | None]]:
+        found = [(line, decode(line)) for line in lines.split(b"\n") if line.strip()]
+        self.unreadable += sum(event is None for _, event in found)
+        return found

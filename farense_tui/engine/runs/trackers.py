@@ -1,0 +1,68 @@
+"""Trackers: TensorBoard and Weights & Biases, fed from a run's record by a process of its own.
+
+Neither the trainer nor the screen knows of it. The process is started beside the worker, reads what
+the worker writes, and ends after it; whatever becomes of it, the run goes on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+from farense_worker.protocol.errors import FarenseError, refused
+from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.run_folder import RunFolder
+
+# What each needs, by its name in report.trackers, which is the extra's name too.
+PACKAGES = {"tensorboard": "tensorboardX", "wandb": "wandb"}
+
+
+def check(names: Sequence[str]) -> None:
+    """Refuse trackers whose packages are not installed."""
+    absent = [name for name in names if find_spec(PACKAGES[name]) is None]
+    if absent:
+        raise refused(
+            _("not installed: {names}").format(names=", ".join(absent)),
+            _("report.trackers wants what comes with an extra of farense-tui."),
+            _("{command} installs it; --set report.trackers=[] does without.").format(
+                command=f"pip install 'farense-tui[{','.join(absent)}]'"  # not translated
+            ),
+            kind="tracker",
+        )
+
+
+def place(folder: RunFolder, name: str) -> Path:
+    """Where a tracker's files are."""
+    return folder.path / name
+
+
+def log(folder: RunFolder) -> Path:
+    """What the process said, if something went wrong."""
+    return folder.path / "trackers.log"
+
+
+def start(folder: RunFolder) -> None:
+    """Follow a run whose worker was just started, if its profile wants that."""
+    with contextlib.suppress(FarenseError):
+        for name in folder.read_config().report.trackers:
+            _start(folder, name)
+
+
+def _start(folder: RunFolder, name: str) -> None:
+    command = [sys.executable, "-P", "-m", "farense_tui", "track", "--follow", "--to", name]
+    try:
+        with log(folder).open("ab") as said:
+            subprocess.Popen(
+                [*command, str(folder.path)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=said,
+                start_new_session=True,
+            )
+    except OSError as error:  # a full disk, or no more processes: the run matters, not this
+        told = _("not tracked to {name}: {error}").format(name=name, error=error)
+        print(f"farense-tui: {told}", file=sys.stderr)

@@ -1,0 +1,171 @@
+"""Runs measured on rows that none was trained on: what the worker is asked, and what is kept."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+from farense_worker.protocol.errors import refused, usage
+from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.messages.evaluation import (
+    Adapter,
+    Candidate,
+    Report,
+    Request,
+    Row,
+    Score,
+)
+from farense_worker.protocol.messages.task import Progress
+from farense_worker.protocol.run_folder import RunFolder, disk_error, write_atomically
+from farense_worker.protocol.settings.profile import Config
+
+from farense_tui.engine import format as f
+from farense_tui.engine.tasks import task
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A row that an adapter answers nearer to the reference than its base model, or farther.
+
+    `chrf` is the difference of the two, in points.
+    """
+
+    row: Row
+    before: str
+    after: str
+    chrf: float
+
+
+def request(
+    runs: Sequence[RunFolder],
+    *,
+    data: str = "",
+    split: str = "test",
+    rows: int = 0,
+    max_tokens: int = 0,
+) -> Request:
+    """Ask for the runs' adapters and the models they were trained on.
+
+    data: absolute folder; empty for the runs' own. Raises FarenseError for a run without an
+    adapter, and for runs with different data.
+    """
+    if rows < 0 or max_tokens < 0:
+        raise usage(_("a number below 0"), hint=_("--rows and --max-tokens are 0 (all) or more."))
+    configs = [run.read_config() for run in runs]
+    folders = {data} if data else {config.data.path for config in configs}
+    if len(folders) > 1:
+        raise refused(
+            _("the runs were trained on different data"),
+            "\n".join(sorted(folders)),
+            _("--data DIR says on which they are to be measured."),
+            kind="data",
+        )
+    trains = [config.train for config in configs]
+    return Request(
+        candidates=_candidates(runs, configs),
+        data=folders.pop(),
+        split=split,
+        rows=rows,
+        max_tokens=max_tokens,
+        max_seq_length=max(train.max_seq_length for train in trains),
+        mask_prompt=any(train.mask_prompt for train in trains),
+        batch_size=min(train.batch_size for train in trains),
+    )
+
+
+def _candidates(runs: Sequence[RunFolder], configs: Sequence[Config]) -> tuple[Candidate, ...]:
+    """Put the runs with the same base model together: it is measured once."""
+    found: dict[tuple[str, str, bool], list[Adapter]] = {}
+    for run, config in zip(runs, configs, strict=True):
+        model = config.model
+        key = (model.repo, model.revision, model.trust_remote_code)
+        found.setdefault(key, []).append(Adapter(run.name, str(adapter_of(run))))
+    return tuple(
+        Candidate(repo, tuple(adapters), revision, trust)
+        for (repo, revision, trust), adapters in found.items()
+    )
+
+
+def has_adapter(run: RunFolder) -> bool:
+    """Whether the run has written an adapter yet."""
+    return (run.adapters / "adapters.safetensors").is_file()
+
+
+def adapter_of(run: RunFolder) -> Path:
+    """Give the folder of the run's best adapter; FarenseError (refused) if there is none yet."""
+    if not has_adapter(run):
+        raise refused(
+            _("run {name} has no adapter yet").format(name=run.name),
+            str(run.adapters),
+            _("It is written with the first checkpoint."),
+            kind="adapter",
+        )
+    return run.adapters
+
+
+def evaluate(
+    asked: Request,
+    tell: Callable[[Progress], None] = lambda _: None,
+    stop: task.Stop | None = None,
+) -> Report:
+    """Measure in a process of its own. Takes seconds to hours, so not for the UI's loop."""
+    return task.result_of("evaluate", asked, Report, tell, stop)
+
+
+def keep(report: Report, runs: Sequence[RunFolder]) -> None:
+    """Write into each run's evaluation.json what was found of it and of its base model."""
+    for run in runs:
+        own = next(at for at, score in enumerate(report.scores) if score.name == run.name)
+        chosen = (report.base_of(report.scores[own]), own)
+        part = msgspec.structs.replace(
+            report,
+            scores=tuple(report.scores[at] for at in chosen),
+            rows=tuple(
+                msgspec.structs.replace(row, answers=tuple(row.answers[at] for at in chosen))
+                for row in report.rows
+            ),
+        )
+        try:
+            write_atomically(run.evaluation, msgspec.json.encode(part).decode() + "\n")
+        except OSError as error:
+            raise disk_error(error, run.evaluation) from error
+
+
+def kept(run: RunFolder) -> Report | None:
+    """Read what `keep` has written; None without, or if it cannot be read."""
+    with contextlib.suppress(OSError, msgspec.DecodeError):
+        return msgspec.json.decode(run.evaluation.read_bytes(), type=Report)
+    return None
+
+
+def differences(report: Report, score: Score) -> list[Difference]:
+    """Compare an adapter's answers with its base model's, the most improved row first.
+
+    Rows that both answer alike are left out.
+    """
+    base, own = report.base_of(score), report.scores.index(score)
+    found = [
+        Difference(
+            row,
+            row.answers[base].text,
+            row.answers[own].text,
+            row.answers[own].chrf - row.answers[base].chrf,
+        )
+        for row in report.rows
+        if row.answers[own].text != row.answers[base].text
+    ]
+    return sorted(found, key=lambda each: (-each.chrf, each.row.line))
+
+
+def figures(score: Score, rows: int) -> list[str]:
+    """Write loss, perplexity, exact match, token F1 and chrF of a model, for a line of a table."""
+    exact = f.UNKNOWN
+    if score.exact_match is not None:
+        exact = f"{score.exact_match:.1%} ({round(score.exact_match * rows)}/{rows})"
+    f1 = f.UNKNOWN if score.token_f1 is None else f"{score.token_f1:.1%}"
+    chrf = f.UNKNOWN if score.chrf is None else f"{score.chrf:.1f}"
+    perplexity = f.UNKNOWN if score.perplexity is None else f"{score.perplexity:.3g}"
+    return [f.loss(score.loss), perplexity, exact, f1, chrf]

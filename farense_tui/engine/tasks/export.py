@@ -1,0 +1,103 @@
+"""Exporting a run: what the worker is asked, and that nothing is overwritten by it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+from farense_worker.protocol import system_prompt
+from farense_worker.protocol.errors import FarenseError, refused
+from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.messages.export import MANIFEST, Exported, Precision, Request
+from farense_worker.protocol.messages.task import Progress
+from farense_worker.protocol.run_folder import RunFolder, disk_error
+
+from farense_tui.engine.record.state import fold
+from farense_tui.engine.record.tail import Tail
+from farense_tui.engine.tasks import evaluation, model_card, task
+from farense_tui.engine.tasks.model_card import Made
+
+
+def request(
+    run: RunFolder,
+    to: Path,
+    *,
+    fuse: bool = False,
+    gguf: bool = False,
+    precision: Precision = "keep",
+) -> Request:
+    """Ask for an export of the run's best adapter into the folder `to`."""
+    config = run.read_config()
+    adapter = evaluation.adapter_of(run)
+    state = fold(Tail(run.events).read_all())
+    system = system_prompt.of_training(Path(config.data.path))
+    made = Made(run.name, config, state, evaluation.kept(run), system)
+    model, train = config.model, config.train
+    return Request(
+        name=run.name,
+        repo=model.repo,
+        base=model_card.base_model(model.repo),
+        revision=model.revision,
+        trust_remote_code=model.trust_remote_code,
+        adapter=str(adapter),
+        to=str(to),
+        data=config.data.path,
+        prompts=config.report.prompts,
+        system=system,
+        fuse=fuse,
+        gguf=gguf,
+        precision="float" if gguf else precision,
+        max_seq_length=train.max_seq_length,
+        mask_prompt=train.mask_prompt,
+        adapter_card=model_card.adapter_card(made),
+        model_card=model_card.fused_card(made),
+    )
+
+
+def export(
+    asked: Request, *, overwrite: bool, tell: Callable[[Progress], None] = lambda _: None
+) -> Exported:
+    """Export in a process of its own; the folder comes into its place as a whole, or not at all.
+
+    overwrite: an earlier export there is replaced. Raises FarenseError (refused) for a folder that
+    is there already and is none, whatever is wished.
+    """
+    to = Path(asked.to)
+    _check_place(to, overwrite)
+    beside = to.with_name(f".{to.name}.{os.getpid()}.tmp")
+    try:
+        to.parent.mkdir(parents=True, exist_ok=True)
+        asked = msgspec.structs.replace(asked, to=str(beside))
+        made = task.result_of("export", asked, Exported, tell)
+        _put(beside, to)
+    except OSError as error:
+        raise disk_error(error, to) from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return made
+
+
+def _check_place(to: Path, overwrite: bool) -> None:
+    if not to.exists() or (to.is_dir() and not any(to.iterdir())):
+        return
+    if not (to / MANIFEST).is_file():
+        raise _taken(to, _("It is not an export of farense-tui."), _("Give another folder."))
+    if not overwrite:
+        raise _taken(to, _("It is an earlier export."), _("--overwrite replaces it."))
+
+
+def _taken(to: Path, detail: str, hint: str) -> FarenseError:
+    title = _("there is a folder {folder} already").format(folder=to)
+    return refused(title, detail, hint, kind="exists")
+
+
+def _put(beside: Path, to: Path) -> None:
+    """Rename into place; what was there is removed last."""
+    old = to.with_name(f".{to.name}.{os.getpid()}.old")
+    if to.exists():
+        to.rename(old)
+    beside.rename(to)
+    shutil.rmtree(old, ignore_errors=True)

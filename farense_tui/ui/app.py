@@ -1,0 +1,309 @@
+"""The app: which screens there are, how one leads to another, and the one road for errors."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from farense_worker.protocol.errors import FarenseError, refused, usage
+from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.language import pgettext
+from farense_worker.protocol.run_folder import RunFolder
+from farense_worker.protocol.settings.profile import Profile
+from textual import work
+from textual.app import App
+from textual.binding import Binding, BindingType
+from textual.command import CommandPalette
+from textual.filter import LineFilter
+from textual.screen import Screen
+
+from farense_tui.engine.runs import folders as runs
+from farense_tui.engine.runs import supervisor
+from farense_tui.engine.runs.supervisor import Worker
+from farense_tui.ui import ascii, preferences
+from farense_tui.ui.ascii import Ascii
+from farense_tui.ui.common.dialogs import Answer, AskDialog, ErrorDialog
+from farense_tui.ui.messages import Refused, Started
+from farense_tui.ui.terminal import TerminalGuard
+from farense_tui.ui.theme import CONTRAST, DARK, THEMES, TITLES
+
+_LOOK_FOR_TERMINAL = 2.0
+_KEYS = {"space": pgettext("key", "space")}  # names of keys that Textual gives in English
+
+if TYPE_CHECKING:
+    from textual.command import Provider
+
+    from farense_tui.engine.health import Action
+
+
+def _commands() -> type[Provider]:
+    """Import the palette's commands when the palette is opened, not before the first paint."""
+    from farense_tui.ui.commands import FarenseCommands
+
+    return FarenseCommands
+
+
+class FarenseApp(App[None]):
+    """Composition root. Below the dialogs and the list of runs stands one main screen."""
+
+    TITLE = "farense-tui"
+    HELP_TITLE = _("Everywhere")
+    CSS_PATH = Path(__file__).with_name("farense.tcss")
+    COMMANDS: ClassVar = {_commands}
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("question_mark", "help", _("Help"), key_display="?"),
+        Binding("q", "request_quit", _("Quit")),
+        Binding(
+            "t", "next_theme", _("Next theme"), show=False, tooltip=_("Dark, light, high contrast")
+        ),
+        Binding("ctrl+q", "request_quit", _("Quit"), show=False, priority=True),
+    ]
+
+    def __init__(
+        self, runs_dir: Path, open_run: RunFolder | None = None, worker: Worker | None = None
+    ) -> None:
+        """Begin at the launch screen, or at the monitor of `open_run` with its `worker`."""
+        super().__init__()
+        self.runs_dir = runs_dir
+        self._first_run = open_run
+        self._started: dict[Path, Worker] = {worker.folder.path: worker} if worker else {}
+        self._event_loop: asyncio.AbstractEventLoop | None = None
+        self.terminal_gone: Callable[[], bool] = bool
+        for theme in THEMES:
+            self.register_theme(theme)
+        self._ascii = Ascii(enabled=ascii.wanted())
+        self.theme = self._remembered_theme()
+
+    def on_mount(self) -> None:
+        """Open the first screen."""
+        self._event_loop = asyncio.get_running_loop()
+        self.set_interval(_LOOK_FOR_TERMINAL, self._end_without_terminal)
+        if self._first_run:
+            self.open_run(self._first_run)
+        else:
+            self.open_launch()
+
+    # The screens
+
+    def open_launch(self) -> None:
+        """Go to the launch screen; it is kept, so what was typed there is still there."""
+        from farense_tui.ui.launch.screen import LaunchScreen
+
+        if not self.is_screen_installed("launch"):
+            self.install_screen(LaunchScreen(self.runs_dir), "launch")
+        self._show_main("launch")
+
+    def open_run(
+        self, folder: RunFolder, worker: Worker | None = None, remedy: Action | None = None
+    ) -> None:
+        """Go to the monitor of a run; `worker` is its worker if this process started it.
+
+        remedy: what is to be done with the run as soon as it is shown.
+        """
+        from farense_tui.ui.monitor.screen import MonitorScreen
+
+        if not self._readable([folder]):
+            return
+        if worker:
+            self._started[folder.path] = worker
+        monitor = MonitorScreen(folder, worker or self._started.get(folder.path))
+        self._show_main(monitor)
+        if remedy:
+            monitor.call_after_refresh(monitor.do, remedy)
+
+    def run_moved(self, old: RunFolder, new: RunFolder) -> None:
+        """Open a monitor that is on a run that was renamed anew, where it is now."""
+        self._started.pop(old.path, None)
+        if getattr(self.screen_stack[1], "folder", None) == old:
+            self.open_run(new)
+
+    def open_runs(self) -> None:
+        """Lay the list of runs over the main screen."""
+        from farense_tui.ui.runs.screen import RunsScreen
+
+        self.push_screen(RunsScreen(self.runs_dir))
+
+    def open_comparison(self, folders: list[RunFolder]) -> None:
+        """Lay a comparison of runs over the list."""
+        from farense_tui.ui.runs.compare import MOST, CompareScreen
+
+        if len(folders) > MOST:
+            many = usage(
+                _("{n} runs are too many").format(n=len(folders)),
+                _("{n} can be told apart").format(n=MOST),
+            )
+            self.show_error(many)
+            return
+        if not self._readable(folders):
+            return
+        self.push_screen(CompareScreen(folders))
+
+    @work
+    async def open_ask(self, folders: list[RunFolder]) -> None:
+        """Ask the adapters of runs; first whether it may, if a run is being trained."""
+        from farense_tui.engine.tasks import ask
+        from farense_tui.ui.ask.screen import AskScreen
+
+        try:
+            setup = ask.setup(folders)
+            data = [Path(folder.read_config().data.path) for folder in folders]
+        except FarenseError as error:
+            self.show_error(error)
+            return
+        alive = [run.name for run in runs.folders(self.runs_dir) if run.is_alive()]
+        if alive:
+            told = _("The models to be asked take memory beside it.")
+            text = f"{', '.join(alive)}\n{told}"
+            answers = [Answer("y", _("ask all the same"))]
+            if await self.push_screen_wait(AskDialog(_("A run is training"), text, answers)) != "y":
+                return
+        self.push_screen(AskScreen(setup, data))
+
+    def _readable(self, folders: list[RunFolder]) -> bool:
+        """Whether the runs are of no newer version; says so if one is."""
+        try:
+            for folder in folders:
+                runs.check_format(folder)
+        except FarenseError as error:
+            self.show_error(error)
+            return False
+        return True
+
+    def _show_main(self, screen: Screen[None] | str) -> None:
+        """Put a main screen in the place of the one there is, with all that lies over it."""
+        while len(self.screen_stack) > 2:
+            self.pop_screen()
+        if len(self.screen_stack) == 2:
+            self.switch_screen(screen)
+        else:
+            self.push_screen(screen)
+
+    @property
+    def started(self) -> list[Worker]:
+        """The workers that this session has started."""
+        return list(self._started.values())
+
+    # What can be done from more than one screen
+
+    @work(thread=True, exclusive=True, group="start")
+    def start_run(self, profile: Profile, *, name: str, profile_name: str) -> None:
+        """Prepare and start a run, then show it. In a thread: the data is checked first."""
+        from farense_tui.engine.forecast.gather import refuse_hopeless
+
+        try:
+            refuse_hopeless(profile)
+            folder = runs.prepare(
+                profile, name=name, profile_name=profile_name, folder=self.runs_dir
+            )
+            worker = supervisor.launch(folder)
+        except FarenseError as error:
+            self.post_message(Refused(error))
+        except OSError as error:  # a path that is too long or may not be read
+            wrong = refused(
+                _("cannot read {path}").format(path=error.filename), error.strerror or str(error)
+            )
+            self.post_message(Refused(wrong))
+        else:
+            self.post_message(Started(worker))
+
+    @work(thread=True, exclusive=True, group="start")
+    def resume_run(self, folder: RunFolder) -> None:
+        """Go on with a run, then show it."""
+        try:
+            runs.check_resumable(folder)
+            worker = supervisor.launch(folder)
+        except FarenseError as error:
+            self.post_message(Refused(error))
+        else:
+            self.post_message(Started(worker))
+
+    def on_started(self, message: Started) -> None:
+        """Show the run."""
+        self.open_run(message.worker.folder, message.worker)
+
+    def on_refused(self, message: Refused) -> None:
+        """Show why not."""
+        self.show_error(message.error)
+
+    def show_error(self, error: FarenseError) -> None:
+        """Say what went wrong; the screen behind stays as it is."""
+        self.push_screen(ErrorDialog(error))
+
+    def request_quit(self) -> None:
+        """Leave, or ask first what is to become of the runs that go on."""
+        known = {path: worker.folder for path, worker in self._started.items()}
+        watched = getattr(self.screen_stack[1], "folder", None)  # a monitor's
+        if watched:
+            known[watched.path] = watched
+        alive = [run for run in known.values() if run.is_alive()]
+        if not alive:
+            self.exit()
+            return
+        from farense_tui.ui.monitor.leave import LeaveDialog
+
+        self.push_screen(LeaveDialog(alive))
+
+    def action_request_quit(self) -> None:
+        """As `request_quit`."""
+        self.request_quit()
+
+    def _end_without_terminal(self) -> None:
+        if self.terminal_gone():
+            self.exit(return_code=1)
+
+    def exit_from_signal(self) -> None:
+        """Leave without a question. For a signal handler, which may run between any two lines."""
+        if self._event_loop:
+            self._event_loop.call_soon_threadsafe(self.exit)
+
+    def get_key_display(self, binding: Binding) -> str:
+        """Name a key in the user's language."""
+        shown = super().get_key_display(binding)
+        return _KEYS.get(shown, shown)
+
+    def action_command_palette(self) -> None:
+        """Open the palette, with a hint in the user's language."""
+        if not CommandPalette.is_open(self):  # type: ignore[arg-type]
+            hint = _("Search for commands…")
+            self.push_screen(CommandPalette(placeholder=hint, id="--command-palette"))
+
+    def action_help(self) -> None:
+        """Show the keys of the screen that is open."""
+        from farense_tui.ui.common.help import HelpScreen
+
+        if not self.screen.is_modal:
+            self.push_screen(HelpScreen(self.screen))
+
+    def _remembered_theme(self) -> str:
+        chosen = preferences.theme()
+        if chosen in TITLES:
+            return chosen
+        return CONTRAST.name if self.no_color else DARK.name
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Draw in plain ASCII where nothing else can be shown."""
+        return [*super().get_line_filters(), *([self._ascii] if self._ascii.enabled else [])]
+
+    def choose_theme(self, name: str) -> None:
+        """Take a theme, and remember it."""
+        self.theme = name
+        preferences.keep_theme(name)
+
+    def action_next_theme(self) -> None:
+        """Go from dark to light to high contrast, and on."""
+        names = list(TITLES)
+        self.choose_theme(names[(names.index(self.theme) + 1) % len(names)])
+
+
+def run_app(runs_dir: Path, open_run: RunFolder | None = None, worker: Worker | None = None) -> int:
+    """Run the app in this terminal and leave the terminal as it was; gives the exit code.
+
+    worker: that of `open_run`, if this process has started it.
+    """
+    app = FarenseApp(runs_dir, open_run, worker)
+    with TerminalGuard(on_signal=app.exit_from_signal) as guard:
+        app.terminal_gone = guard.gone
+        app.run()
+    return app.return_code or 0

@@ -1,0 +1,308 @@
+"""Questions to the base model and to adapters, answered side by side as they come."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from farense_worker.protocol import system_prompt
+from farense_worker.protocol.errors import FarenseError
+from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.language import ngettext
+from farense_worker.protocol.messages.conversation import Answered, Piece, Question, Setup
+from rich.cells import cell_len
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container
+from textual.content import Content
+from textual.events import Resize
+from textual.message import Message
+from textual.screen import Screen
+from textual.widgets import Static
+
+from farense_tui.engine.tasks import questions
+from farense_tui.engine.tasks.ask import Conversation
+from farense_tui.engine.tasks.questions import Asked
+from farense_tui.engine.tasks.system_choice import SystemChoice
+from farense_tui.engine.text import clean
+from farense_tui.ui.ask.answers import Answers
+from farense_tui.ui.ask.question_field import QuestionField
+from farense_tui.ui.common.dialogs import ErrorDialog
+from farense_tui.ui.common.key_footer import KeyFooter
+
+TEMPERATURES = (0.0, 0.3, 0.7, 1.0)
+LENGTHS = (100, 200, 400, 50)
+_TOLD = 300  # characters of a system prompt
+# Columns; where there are few rows, narrow answers are better than none.
+_NARROWEST, _NARROWEST_SHORT, _SHORT = 34, 26, 20
+
+
+class AskScreen(Screen[None]):
+    """Holds one conversation; the models stay loaded until the screen is left."""
+
+    HELP_TITLE = _("Ask")
+    AUTO_FOCUS = "QuestionField"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(
+            "ctrl+t", "test_question", _("Test question"), tooltip=_("The next of the test set")
+        ),
+        Binding("ctrl+n", "begin_anew", _("New"), tooltip=_("Forget what was said")),
+        Binding(
+            "ctrl+s", "system", _("System"), tooltip=_("With the data's system prompt, or not")
+        ),
+        Binding(
+            "ctrl+g", "temperature", _("Temperature"), tooltip=_("Without one, the likeliest word")
+        ),
+        Binding("ctrl+l", "length", _("Length"), tooltip=_("The most tokens of an answer")),
+        Binding("pageup", "scroll('page_up')", _("Scroll the answers"), show=False),
+        Binding("pagedown", "scroll('page_down')", _("Scroll the answers"), show=False),
+        Binding("escape", "back", _("Stop, back"), tooltip=_("Break the answers off, or leave")),
+    ]
+
+    class Said(Message):
+        """What came from the models; None once they are ready for a question."""
+
+        def __init__(self, said: Piece | Answered | FarenseError | None) -> None:
+            """Bring it."""
+            super().__init__()
+            self.said = said
+
+    def __init__(self, setup: Setup, data: Sequence[Path]) -> None:
+        """Ask the models of `setup`, which were trained on the data sets in `data`.
+
+        The questions on a key are those of the first one's test set.
+        """
+        super().__init__()
+        self._setup = setup
+        self._data = data
+        self._conversation: Conversation | None = None
+        self._left = False
+        self._lock = threading.Lock()  # between starting the worker and leaving
+        self._questions: list[Asked] = []
+        self._system = SystemChoice()
+        self._next = 0
+        self._temperature = self._length = 0
+        self._count = 0
+        self._fresh = self._stopping = self._failed = False
+        self.busy = True
+
+    def compose(self) -> ComposeResult:
+        """A column for each model, what the data says, the question, how it is asked, keys."""
+        with Container(id="answers"):
+            for name in ("", *(adapter.name for adapter in self._setup.adapters)):
+                yield Answers(name)
+        yield Static(id="reference", markup=False)
+        yield QuestionField()
+        yield Static(id="how", markup=False)
+        yield KeyFooter()
+
+    def on_mount(self) -> None:
+        """Load the models."""
+        self._show_how()
+        self._load()
+
+    def on_resize(self, event: Resize) -> None:
+        """Put as many columns side by side as have room; the others come below."""
+        self._show_how()
+        count = len(self._setup.adapters) + 1
+        narrowest = _NARROWEST if event.size.height >= _SHORT else _NARROWEST_SHORT
+        most = max(1, min(count, event.size.width // narrowest))
+        rows = math.ceil(count / most)
+        self.query_one("#answers").styles.grid_size_columns = math.ceil(count / rows)
+
+    def on_unmount(self) -> None:
+        """End the worker, or do not let it begin."""
+        with self._lock:
+            self._left = True
+            if self._conversation:
+                self._conversation.close()
+
+    # The models, in threads
+
+    @work(thread=True, group="ask")
+    def _load(self) -> None:
+        self._questions = questions.read(self._data[0])
+        with self._lock:
+            if self._left:
+                return
+            self._conversation = Conversation(self._setup)
+        self._pass_on(self._conversation, None)
+
+    @work(thread=True, group="ask")
+    def _hear(self, conversation: Conversation, answers: Iterator[Piece | Answered]) -> None:
+        self._pass_on(conversation, answers)
+
+    def _pass_on(
+        self, conversation: Conversation, answers: Iterator[Piece | Answered] | None
+    ) -> None:
+        """Wait until the models have answered, or are loaded; say each thing as it comes."""
+        try:
+            if answers is None:
+                if conversation.ready().takes_system:
+                    shared, _alike = system_prompt.shared(self._data)
+                    self._system = SystemChoice(shared, self._questions)
+            else:
+                for said in answers:
+                    self.post_message(self.Said(said))
+        except FarenseError as error:
+            self.post_message(self.Said(error))
+        else:
+            self.post_message(self.Said(None))
+
+    @on(Said)
+    def _take(self, message: Said) -> None:
+        said = message.said
+        if said is None:
+            self.busy = self._stopping = False
+            self._show_how()
+            self.refresh_bindings()
+        elif isinstance(said, FarenseError):
+            self._failed = True
+            self.app.push_screen(ErrorDialog(said))
+        else:
+            column = next(each for each in self.query(Answers) if each.model == said.name)
+            if isinstance(said, Piece):
+                column.add(said.text)
+            else:
+                column.end(said)
+
+    def on_screen_resume(self) -> None:
+        """Leave once an error has been read: the worker ended with it."""
+        if self._failed:
+            self.dismiss()
+
+    # What is typed
+
+    @on(QuestionField.Submitted)
+    def _ask(self) -> None:
+        """Ask, unless the models are still at the last question."""
+        if self.busy or self._conversation is None:
+            return
+        line = self.query_one(QuestionField).take()
+        if not line:
+            return
+        row = self._row(line)
+        text = row.question if row else line
+        for column in self.query(Answers):
+            column.begin(text, fresh=self._fresh)
+        self._show_reference(row)
+        self.busy = True
+        system = self._system.take(row, fresh=self._begins)
+        self._count += 1
+        question = Question(
+            text=text,
+            system=system,
+            fresh=self._fresh,
+            max_tokens=LENGTHS[self._length],
+            temperature=TEMPERATURES[self._temperature],
+            seed=self._count,
+        )
+        self._fresh = False
+        self._show_how()
+        # Put here and not in the thread: a stop must not overtake it.
+        self._hear(self._conversation, self._conversation.ask(question))
+
+    def _row(self, line: str) -> Asked | None:
+        """Give the question of the test set that a line is, if it is one."""
+        return next((each for each in self._questions if each.line == line), None)
+
+    @property
+    def _begins(self) -> bool:
+        """Whether the next question is the first of a conversation."""
+        return self._fresh or not self._count
+
+    def _show_reference(self, row: Asked | None) -> None:
+        shown = self.query_one("#reference", Static)
+        shown.display = row is not None
+        if row:
+            told = ((_("in the data  "), "$text-muted"), clean(row.reference))
+            shown.update(Content.assemble(*told))
+
+    @on(QuestionField.Changed)
+    def _show_how(self) -> None:
+        temperature, count = TEMPERATURES[self._temperature], len(self._questions)
+        field = self.query_one(QuestionField)
+        parts = [
+            self._state(),
+            _("temperature {value:g}").format(value=temperature)
+            if temperature
+            else _("the likeliest answer"),
+            _("at most {n} tokens").format(n=LENGTHS[self._length]),
+            self._system.words(self._row(field.value), fresh=self._begins),
+            ngettext("{n} test question", "{n} test questions", count).format(n=count)
+            if count
+            else "",
+        ]
+        shown = _as_many_as_fit(list(filter(None, parts)), self.size.width - 4)
+        self.query_one("#how", Static).update(Content(shown))
+        field.placeholder = _("a new conversation") if self._fresh else _("ask something")
+
+    def _state(self) -> str:
+        if self._stopping:
+            return _("breaking off …")
+        if self.busy:
+            return _("answering … esc breaks it off") if self._count else _("loading the models …")
+        return ""
+
+    def action_test_question(self) -> None:
+        """Put the next question of the test set into the field, in a conversation of its own."""
+        if self._questions:
+            self.query_one(QuestionField).show(self._questions[self._next].line)
+            self._next = (self._next + 1) % len(self._questions)
+            self.action_begin_anew()
+        elif not self.busy:
+            self.notify(
+                _("There is no test set beside the data."), severity="warning", markup=False
+            )
+
+    def action_begin_anew(self) -> None:
+        """Ask the next question without what was said before."""
+        self._fresh = self._count > 0
+        self._show_how()
+
+    def action_system(self) -> None:
+        """Put the next questions under the data's system prompt or not, in a new conversation."""
+        system = self._system
+        system.on = not system.on
+        if system.on and system.shared:
+            self.notify(clean(system.shared)[:_TOLD], title=_("System prompt"), markup=False)
+        self.action_begin_anew()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Tell of the system prompt only where there is one."""
+        return action != "system" or self._system.offered
+
+    def action_temperature(self) -> None:
+        """Go to the next temperature."""
+        self._temperature = (self._temperature + 1) % len(TEMPERATURES)
+        self._show_how()
+
+    def action_length(self) -> None:
+        """Go to the next length."""
+        self._length = (self._length + 1) % len(LENGTHS)
+        self._show_how()
+
+    def action_scroll(self, where: str) -> None:
+        """Scroll all answers."""
+        for column in self.query(Answers):
+            column.page(where)
+
+    def action_back(self) -> None:
+        """Break off the answers that are being given; if there are none, or again, leave."""
+        if self.busy and self._count and self._conversation and not self._stopping:
+            self._stopping = True
+            self._conversation.stop()
+            self._show_how()
+        else:
+            self.dismiss()
+
+
+def _as_many_as_fit(parts: list[str], width: int) -> str:
+    """Join what there is room for; the last of it gives way."""
+    while len(parts) > 1 and cell_len(" · ".join(parts)) > width:
+        parts = parts[:-1]
+    return " · ".join(parts)

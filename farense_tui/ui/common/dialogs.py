@@ -1,0 +1,150 @@
+"""The dialogs: an error, a question with a few answers, a name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar, NamedTuple
+
+from farense_worker.protocol.errors import FarenseError
+from farense_worker.protocol.language import gettext as _
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalGroup, VerticalScroll
+from textual.content import Content
+from textual.events import Key
+from textual.screen import ModalScreen
+from textual.widgets import Input, OptionList, Static
+from textual.widgets.option_list import Option
+
+
+class Answer(NamedTuple):
+    """One answer to a question, and the key that gives it at once."""
+
+    key: str
+    label: str
+
+
+class ErrorDialog(ModalScreen[None]):
+    """Title, detail and hint of a FarenseError; nothing behind it has changed."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,enter,space,q", "dismiss", _("Close")),
+    ]
+
+    def __init__(self, error: FarenseError) -> None:
+        """Show `error`."""
+        super().__init__(classes="dialog -error")
+        self.error = error
+
+    def compose(self) -> ComposeResult:
+        """The three parts, as far as there are any, and the way out."""
+        with VerticalGroup(classes="box"):
+            yield Static(f"✗ {self.error.title}", classes="title", markup=False)
+            if self.error.detail:
+                with VerticalScroll(classes="detail"):
+                    yield Static(self.error.detail, markup=False)
+            if self.error.hint:
+                yield Static(self.error.hint, classes="hint", markup=False)
+            yield Static(keys("enter", _("close")), classes="keys")
+
+
+class AskDialog(ModalScreen[str]):
+    """A question; gives the key of the answer, or "" for staying where one was."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss('')", _("Stay"))]
+
+    def __init__(self, title: str, text: str, answers: list[Answer]) -> None:
+        """Ask. Enter alone stays: an answer is given by its key, or by going to it."""
+        super().__init__(classes="dialog")
+        self._title = title
+        self._text = text
+        self._answers = answers
+
+    def compose(self) -> ComposeResult:
+        """The question and its answers."""
+        with VerticalGroup(classes="box"):
+            yield Static(self._title, classes="title", markup=False)
+            yield Static(self._text, classes="text", markup=False)
+            options = [Option(keys(a.key.ljust(3), a.label), id=a.key) for a in self._answers]
+            yield OptionList(*options, Option(keys("esc", _("stay"))), compact=True)
+
+    def on_mount(self) -> None:
+        """Begin at the answer that does nothing."""
+        self.query_one(OptionList).highlighted = len(self._answers)
+
+    def on_key(self, event: Key) -> None:
+        """Take the answer's own key."""
+        if event.character in {answer.key for answer in self._answers}:
+            event.stop()
+            self.dismiss(event.character)
+
+    def on_option_list_option_selected(self, message: OptionList.OptionSelected) -> None:
+        """Take what was chosen with enter or the mouse."""
+        message.stop()
+        self.dismiss(message.option.id or "")
+
+
+class NameDialog(ModalScreen[str]):
+    """Asks for a name and says while it is typed what is wrong with it; gives "" for none."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss('')", _("Cancel"))]
+
+    def __init__(self, title: str, text: str, name: str, check: Callable[[str], str]) -> None:
+        """Ask; `check` gives what is wrong with a name, "" if nothing is."""
+        super().__init__(classes="dialog")
+        self._title = title
+        self._text = text
+        self._name_before = name
+        self._check = check
+
+    def compose(self) -> ComposeResult:
+        """The question, the field and what is wrong."""
+        with VerticalGroup(classes="box"):
+            yield Static(self._title, classes="title", markup=False)
+            yield Static(self._text, classes="text", markup=False)
+            yield Input(self._name_before, compact=True)
+            yield Static(classes="fault", markup=False)
+            yield Static(
+                Content("   ").join([keys("enter", _("save")), keys("esc", _("stay"))]),
+                classes="keys",
+            )
+
+    def on_input_changed(self, message: Input.Changed) -> None:
+        """Say what is wrong."""
+        self.query_one(".fault", Static).update(self._check(message.value))
+
+    def on_input_submitted(self, message: Input.Submitted) -> None:
+        """Give the name if nothing is wrong with it."""
+        if not self._check(message.value):
+            self.dismiss(message.value)
+
+
+class NoteDialog(ModalScreen[str | None]):
+    """Asks for a line of text; gives None for leaving it as it was."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", _("Cancel"))]
+
+    def __init__(self, title: str, text: str) -> None:
+        """Begin with the text there is."""
+        super().__init__(classes="dialog")
+        self._title = title
+        self._text_before = text
+
+    def compose(self) -> ComposeResult:
+        """The field."""
+        with VerticalGroup(classes="box"):
+            yield Static(self._title, classes="title", markup=False)
+            yield Input(self._text_before, compact=True, select_on_focus=False)
+            yield Static(
+                Content("   ").join([keys("enter", _("save")), keys("esc", _("stay"))]),
+                classes="keys",
+            )
+
+    def on_input_submitted(self, message: Input.Submitted) -> None:
+        """Give the text, which may be empty."""
+        self.dismiss(message.value)
+
+
+def keys(key: str, label: str) -> Content:
+    """A key and what it does, as the footer shows it."""
+    return Content.assemble((key, "bold $accent"), f"  {label}")

@@ -1,0 +1,175 @@
+"""One setting in the form: its name, the field that fits its type, and a word on it."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.settings.fields import Setting
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.events import DescendantFocus
+from textual.message import Message
+from textual.widget import Widget
+from textual.widgets import Input, Select, Switch
+
+from farense_tui.engine.profiles.draft import Draft, all_settings, is_long, is_switch
+
+
+class Toggle(Switch):
+    """A switch of one line that says in words how it stands."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter,space", "toggle_switch", _("On or off"), show=False),
+    ]
+
+    def render(self) -> Content:
+        """A full or an empty circle, and the word."""
+        on_style, off_style = ("$accent", "$text-muted") if self.value else ("$text-muted", "")
+        return Content.assemble(
+            ("● " if self.value else "○ ", on_style),
+            (_("on") if self.value else _("off"), "" if self.value else off_style),
+        )
+
+    def get_content_width(self, container: object, viewport: object) -> int:
+        """Room for the longer word."""
+        return 2 + max(len(_("on")), len(_("off")))
+
+    def check_consume_key(self, key: str, character: str | None) -> bool:
+        """Keep letters: one typed a field too far must not start a training."""
+        return character is not None and character.isprintable() and key != "space"
+
+
+class Choice(Select[str], inherit_bindings=False):
+    """A select of one line; up and down leave it, as they do every other field."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter,space", "show_overlay", _("Choose"), show=False),
+    ]
+
+    def check_consume_key(self, key: str, character: str | None = None) -> bool:
+        """Keep letters, as `Toggle` does."""
+        return character is not None and character.isprintable()
+
+
+_FIELD_AT = max(len(setting.key) for setting in all_settings()) + 4  # with its mark before it
+_NOTE_AT = _FIELD_AT + 16
+
+
+class SettingRow(Horizontal):
+    """Shows one setting of a draft and posts what is typed."""
+
+    class Edited(Message):
+        """Something was typed, right or not."""
+
+        def __init__(self, name: str, text: str) -> None:
+            """Say which setting and what stands there now."""
+            super().__init__()
+            self.name = name
+            self.text = text
+
+    class Focused(Message):
+        """The field has the focus now."""
+
+        def __init__(self, setting: Setting) -> None:
+            """Say which setting."""
+            super().__init__()
+            self.setting = setting
+
+    def __init__(self, setting: Setting, draft: Draft) -> None:
+        """Begin with what `draft` says."""
+        super().__init__()
+        self.setting = setting
+        self._text = draft.text(setting.name)
+        self._changed = False
+        self._fault = ""
+        self.set_class(is_long(setting), "-long")
+
+    def compose(self) -> ComposeResult:
+        """The field alone; what stands beside it is drawn, as widgets it would be slow."""
+        field = self._make_field()
+        field.styles.margin = (0, 0, 0, _FIELD_AT)
+        yield field
+
+    def render(self) -> Content:
+        """Mark and name before the field, a note after it where it is short."""
+        style = "$foreground bold" if self.has_focus_within else "$text-muted"
+        mark = " "
+        if self._fault:
+            mark, style = "✗", "$error"
+        elif self._changed:
+            mark, style = "*", "$accent"
+        name = (f"{mark} {self.setting.key}".ljust(_NOTE_AT), style)
+        return Content.assemble(name, self.note)
+
+    @property
+    def note(self) -> Content:
+        """What is wrong, or else what the setting is."""
+        if is_long(self.setting):
+            return Content("")  # no room; the help line says it
+        if self._fault:
+            return Content.styled(self._fault, "$error")
+        return Content.styled(self.setting.description, "$text-disabled")
+
+    @property
+    def fault(self) -> str:
+        """What is wrong with what was typed, "" if nothing is."""
+        return self._fault
+
+    def _make_field(self) -> Widget:
+        if is_switch(self.setting):
+            return Toggle(self._text == "true", animate=False, classes="field")
+        if self.setting.choices:
+            options = [(choice, choice) for choice in self.setting.choices]
+            return Choice(
+                options, value=self._text, allow_blank=False, compact=True, classes="field"
+            )
+        return Input(self._text, compact=True, classes="field")
+
+    def show(self, draft: Draft, placeholder: str = "") -> None:
+        """Show what `draft` says of this setting, and `placeholder` where it says nothing."""
+        name = self.setting.name
+        self._text = draft.text(name)
+        self._changed = name in draft.typed
+        self._fault = draft.faults.get(name, "")
+        self._set_field(self._text, placeholder)
+        self.refresh()
+
+    def _set_field(self, text: str, placeholder: str) -> None:
+        field = self.query_one(".field")
+        if isinstance(field, Toggle):
+            field.value = text == "true"
+        elif isinstance(field, Choice):
+            field.value = text
+        elif isinstance(field, Input):
+            field.placeholder = placeholder
+            field.value = text
+
+    def _field_text(self) -> str:
+        field = self.query_one(".field")
+        if isinstance(field, Toggle):
+            return "true" if field.value else "false"
+        assert isinstance(field, Input | Choice)
+        return str(field.value)
+
+    @on(Input.Changed)
+    @on(Switch.Changed)
+    @on(Select.Changed)
+    def _field_changed(self, message: Input.Changed | Switch.Changed | Select.Changed) -> None:
+        message.stop()
+        text = self._field_text()  # as it is now: the message may be older than the last `show`
+        if text != self._text:
+            self._text = text
+            self.post_message(self.Edited(self.setting.name, text))
+
+    def on_descendant_focus(self, event: DescendantFocus) -> None:
+        """Tell which setting it is that the user is at."""
+        self.refresh()
+        self.post_message(self.Focused(self.setting))
+
+    def on_descendant_blur(self) -> None:
+        """Show the name as the others."""
+        self.refresh()

@@ -1,0 +1,65 @@
+"""What a data check found, in a few quiet words: for the plan of a start."""
+
+from __future__ import annotations
+
+from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.language import pgettext
+from farense_worker.protocol.messages.data_check import CODES, Level, Report
+from textual.content import Content
+
+SIGNS: dict[Level, tuple[str, str]] = {
+    "error": ("✗", "$error"),
+    "warning": ("!", "$warning"),
+    "info": ("·", "$text-muted"),
+}
+_MOST = 3  # kinds of findings to name
+# After a number: "3 doubled". The long form is in farense_worker.protocol.messages.data_check.
+SHORT = {
+    "file": _("unreadable"),
+    "not_utf8": _("not UTF-8"),
+    "not_json": _("not JSON"),
+    "row": _("no rows"),
+    "kind": _("of another kind"),
+    "template": _("refused by the template"),
+    "no_label": _("without a label"),
+    "labels_cut": _("with all labels cut off"),
+    "test_label": _("that test nothing"),
+    "leak": _("in two splits"),
+    "truncated": pgettext("rows", "cut off"),
+    "parted": _("off the template"),
+    "empty_answer": _("with empty answers"),
+    "mojibake": _("decoded wrongly"),
+    "replacement": _("with � in them"),
+    "control": _("with control characters"),
+    "duplicate": _("doubled"),
+}
+
+
+def words(report: Report) -> list[Content]:
+    """A line on the lengths, one on what is wrong, one on what is odd, as far as there is such."""
+    return [lengths(report), *filter(None, (counted(report, "error"), counted(report, "warning")))]
+
+
+def lengths(report: Report) -> Content:
+    """How long the rows are that are trained on."""
+    if report.no_tokenizer:
+        return Content.styled(_("lengths are told once the model is here"), "$text-muted")
+    train = next((split for split in report.splits if split.name == "train"), None)
+    if train is None or not train.tokens:
+        return Content.styled(_("no tokens to train on"), "$text-muted")
+    text = _("median {median} tokens, longest {longest}")
+    told = text.format(median=train.median, longest=train.longest)
+    return Content.styled(told, "$text-muted")
+
+
+def counted(report: Report, level: Level) -> Content | None:
+    """The findings of a level, each with its number: `! 12 cut off · 3 doubled`."""
+    found = [
+        f"{report.counts[code]} {SHORT[code]}"
+        for code, (its_level, _meaning) in CODES.items()
+        if its_level == level and report.counts.get(code)
+    ]
+    if more := len(found[_MOST:]):
+        found[_MOST:] = [_("{n} more").format(n=more)]
+    sign, style = SIGNS[level]
+    return Content.styled(f"{sign} {' · '.join(found)}", style) if found else None

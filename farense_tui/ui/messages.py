@@ -1,0 +1,68 @@
+"""What threads have to say. They post messages instead of calling in and waiting: a screen that is
+being taken down drops a message, but a thread that waits for it would hold up the end of the app.
+"""
+
+from __future__ import annotations
+
+from farense_worker.protocol.errors import FarenseError
+from textual.message import Message
+
+from farense_tui.engine.machine.vitals import Vitals
+from farense_tui.engine.preflight.inspection import Inspection
+from farense_tui.engine.runs.folders import RunSummary
+from farense_tui.engine.runs.supervisor import Worker
+
+
+class Started(Message):
+    """A worker was started."""
+
+    def __init__(self, worker: Worker) -> None:
+        """Hand it over."""
+        super().__init__()
+        self.worker = worker
+
+
+class Refused(Message):
+    """Something could not be done."""
+
+    def __init__(self, error: FarenseError) -> None:
+        """Say why."""
+        super().__init__()
+        self.error = error
+
+
+class Inspected(Message):
+    """The model and the data of a draft were looked at."""
+
+    def __init__(self, key: tuple[str, ...], found: Inspection) -> None:
+        """Hand over what was found, with what it depends on."""
+        super().__init__()
+        self.key = key
+        self.found = found
+
+
+class RunsRead(Message):
+    """Runs were read."""
+
+    def __init__(self, summaries: list[RunSummary]) -> None:
+        """Hand them over."""
+        super().__init__()
+        self.summaries = summaries
+
+
+class Asked(Message):
+    """A worker was asked to stop."""
+
+    def __init__(self, name: str) -> None:
+        """Name its run."""
+        super().__init__()
+        self.name = name
+
+
+class Sampled(Message):
+    """The machine was looked at."""
+
+    def __init__(self, vitals: Vitals) -> None:
+        """Hand over what is known."""
+        super().__init__()
+        self.vitals = vitals

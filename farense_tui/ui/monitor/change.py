@@ -1,0 +1,165 @@
+"""Changing a run while it trains: rate, cadence, epochs, and the machine that it has to fit."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from farense_worker.protocol.errors import FarenseError
+from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.run_folder import RunFolder
+from farense_worker.protocol.settings.fields import setting
+from farense_worker.protocol.settings.profile import Config
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import HorizontalGroup, VerticalGroup
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Input, Label, Select, Static
+
+from farense_tui.engine.profiles import catalogue
+from farense_tui.engine.record.state import RunState
+from farense_tui.engine.runs import folders, steer
+from farense_tui.ui.common.dialogs import keys
+from farense_tui.ui.common.setting_row import Choice
+
+FIELDS = {
+    "train.learning_rate": _("learning rate"),
+    "report.eval_every": _("validate every"),
+    "checkpoint.every": _("checkpoint every"),
+    "train.epochs": _("epochs"),
+}
+_MEMORY_OF = _("memory as of")
+_LABEL = max(map(len, (*FIELDS.values(), _MEMORY_OF))) + 2  # cells
+_AS_IT_IS = ""
+
+
+class ChangeDialog(ModalScreen[dict[str, Any]]):
+    """Gives the changed settings by `section.key`; empty for none."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss({})", _("Stay")),
+        Binding("up", "app.focus_previous", _("Field above"), show=False),
+        Binding("down", "app.focus_next", _("Field below"), show=False),
+    ]
+    DEFAULT_CSS = """
+    ChangeDialog {
+        .row { height: 1; }
+        .row Label { color: $text-muted; }
+        .row Input, .row Choice { width: 1fr; height: 1; border: none; padding: 0; margin: 0; }
+        .row Input { background: $panel; }
+        .row SelectCurrent { border: none; padding: 0; background: $panel; }
+        .row SelectOverlay { border: none; background: $panel; }
+        .what, .fault { height: auto; margin-top: 1; margin-bottom: 1; }
+    }
+    """
+
+    def __init__(self, folder: RunFolder, config: Config, state: RunState, alive: bool) -> None:
+        """Begin with what the run has now."""
+        super().__init__(classes="dialog")
+        self._folder = folder
+        self._config = config
+        self._state = state
+        self._alive = alive
+        self._profiles = {each.name: each.profile for each in catalogue.find() if each.profile}
+
+    def compose(self) -> ComposeResult:
+        """A field each, what will happen, what is wrong."""
+        with VerticalGroup(classes="box"):
+            yield Static(_("Change and go on"), classes="title", markup=False)
+            for name, label in FIELDS.items():
+                with HorizontalGroup(classes="row"):
+                    yield _label(label)
+                    yield Input(self._text(name), id=name.replace(".", "-"), compact=True)
+            with HorizontalGroup(classes="row"):
+                yield _label(_MEMORY_OF)
+                choices = [(_("this run"), _AS_IT_IS), *((name, name) for name in self._profiles)]
+                yield Choice(choices, value=_AS_IT_IS, allow_blank=False, compact=True)
+            yield Static(classes="what", markup=False)
+            yield Static(classes="fault", markup=False)
+            yield Static(
+                Content("   ").join([keys("enter", _("do it")), keys("esc", _("stay"))]),
+                classes="keys",
+            )
+
+    def on_mount(self) -> None:
+        """Say what will happen."""
+        self.query_one(Input).focus()
+        self._look()
+
+    @on(Input.Changed)
+    @on(Select.Changed)
+    def _look(self) -> None:
+        """Say what will happen, and what is wrong with what was typed."""
+        changes, fault = self._read()
+        wrong, what = self.query_one(".fault", Static), self.query_one(".what", Static)
+        wrong.update(fault)
+        what.update("" if fault else self._what(changes))
+        wrong.display, what.display = bool(fault), not fault  # one in the other's place
+
+    def on_input_submitted(self) -> None:
+        """Give the changes, if nothing is wrong with them."""
+        changes, fault = self._read()
+        if not fault:
+            self.dismiss(changes)
+
+    def _text(self, name: str) -> str:
+        section, key = name.split(".")
+        value = getattr(getattr(self._config, section), key)
+        return f"{value:g}" if isinstance(value, float) else str(value)
+
+    def _read(self) -> tuple[dict[str, Any], str]:
+        """What was changed, or what is wrong with it."""
+        changes: dict[str, Any] = {}
+        for name in FIELDS:
+            text = self.query_one(f"#{name.replace('.', '-')}", Input).value.strip()
+            if text == self._text(name):
+                continue
+            try:
+                changes[name] = setting(name).parse_text(text)
+            except ValueError as error:
+                return {}, f"{FIELDS[name]} {error}"
+        chosen = str(self.query_one(Choice).value)
+        if chosen != _AS_IT_IS:
+            changes |= steer.to_profile(self._config, self._profiles[chosen])
+        try:
+            folders.revise(self._folder, changes, self._state)
+        except FarenseError as error:
+            return {}, f"{error.title}: {error.detail}"
+        if changes and self._is_complete and not self._is_longer(changes):
+            return {}, _("The run is complete: give it more epochs.")
+        return changes, ""
+
+    @property
+    def _is_complete(self) -> bool:
+        return not self._alive and self._state.status in ("completed", "early_stopping")
+
+    def _is_longer(self, changes: dict[str, Any]) -> bool:
+        before = self._config.train.epochs
+        return bool(changes.get("train.epochs", before) > before)
+
+    def _what(self, changes: dict[str, Any]) -> Content:
+        if not changes:
+            return Content.styled(_("Nothing is changed."), "$text-muted")
+        told = [f"{name}  {self._text(name)} → {_shown(value)}" for name, value in changes.items()]
+        same = (
+            _(
+                "It finishes its step, saves, and goes on with the same effective batch, "
+                "{effective} examples a step."
+            )
+            if self._alive
+            else _("It goes on with the same effective batch, {effective} examples a step.")
+        ).format(effective=self._config.effective_batch)
+        return Content("\n").join(
+            [*(Content(line) for line in told), Content.styled(same, "$text-muted")]
+        )
+
+
+def _label(text: str) -> Label:
+    label = Label(text)
+    label.styles.width = _LABEL
+    return label
+
+
+def _shown(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,135 @@
+"""What became of a run that has ended, and what to do next."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from farense_worker.protocol.language import gettext as _
+from textual.app import RenderResult
+from textual.content import Content
+from textual.reactive import reactive
+from textual.widget import Widget
+
+from farense_tui.engine.runs import supervisor
+from farense_tui.engine.runs.watch import Snapshot
+from farense_tui.engine.tasks.evaluation import has_adapter
+from farense_tui.engine.text import clean, clean_lines
+from farense_tui.ui.common.status import look
+
+_LOG_LINES = 6
+# What faulthandler writes into worker.log before a signal of a native crash ends the process.
+_CRASH = re.compile(r"^Fatal Python error: (.*)$", re.MULTILINE)  # not translated: a log's own
+_CRASH_WITHIN = 60  # lines
+
+
+class Outcome(NamedTuple):
+    """The end of a run: what, where and why, what to do, and the worker's last words.
+
+    adapter: whether there is one to be asked.
+    """
+
+    status: str
+    title: str
+    lines: tuple[str, ...] = ()
+    hint: str = ""
+    log: tuple[str, ...] = ()
+    adapter: bool = False
+
+
+def outcome(snapshot: Snapshot, exit_code: int | None) -> Outcome | None:
+    """Find out how a run ended; None for one that lives or has not begun. Reads files."""
+    if snapshot.alive or snapshot.read < 1 or (snapshot.status == "new" and exit_code is None):
+        return None
+    return _outcome(snapshot, exit_code)._replace(adapter=has_adapter(snapshot.folder))
+
+
+def _outcome(snapshot: Snapshot, exit_code: int | None) -> Outcome:
+    folder, state, status = snapshot.folder, snapshot.state, snapshot.status
+    step = folder.resume_step()
+    again = (
+        _("r resumes from step {step}").format(step=step)
+        if step is not None
+        else _("r starts it again")
+    )
+    if state.failure is not None and status == "failed":
+        why = state.failure
+        log = clean_lines(supervisor.last_words(folder.log, _LOG_LINES))
+        lines = (*clean_lines(why.detail), *clean_lines(why.hint))
+        return Outcome(status, clean(why.title), lines, again, tuple(log))
+    if state.ended and state.stopped is not None:
+        return _ended(snapshot, again)
+    return _died(snapshot, exit_code, again)
+
+
+def _ended(snapshot: Snapshot, again: str) -> Outcome:
+    folder, status = snapshot.folder, snapshot.status
+    lines = []
+    if has_adapter(folder):
+        lines = [
+            _("adapter  {path}").format(path=folder.adapters),
+            _('ask it   a, or farense-tui ask {name} "..."').format(name=folder.name),
+        ]
+    title = {
+        "completed": _("the run is complete"),
+        "early_stopping": _("stopped early, the validation loss no longer falls"),
+    }.get(status, _("stopped at step {step}").format(step=snapshot.state.step))
+    return Outcome(status, title, tuple(lines), "" if status == "completed" else again)
+
+
+def _died(snapshot: Snapshot, exit_code: int | None, again: str) -> Outcome:
+    folder, status = snapshot.folder, snapshot.status
+    log = tuple(clean_lines(supervisor.last_words(folder.log, _LOG_LINES)))
+    if exit_code is not None:
+        why = supervisor.explain_exit(exit_code, folder)
+        detail = clean_lines(why.detail)[:1] if exit_code < 0 else []
+        return Outcome(
+            "killed" if exit_code < 0 else "failed", why.title, tuple(detail), again, log
+        )
+    crash = _CRASH.search(supervisor.last_words(folder.log, _CRASH_WITHIN))
+    if status == "lost":
+        title = _("the machine went down while it trained")
+    elif crash:
+        title = _("the worker crashed: {why}").format(why=clean(crash[1]))
+    else:
+        title = _("the worker was killed: it ended without a last word")
+    return Outcome(status, title, (), again, log)
+
+
+class OutcomePanel(Widget):
+    """Says how the run ended; not there while it lives."""
+
+    DEFAULT_CSS = """
+    OutcomePanel {
+        height: auto;
+        max-height: 12;
+        display: none;
+        border-left: outer $secondary;
+        padding: 0 1;
+    }
+    OutcomePanel.-good { border-left: outer $success; }
+    OutcomePanel.-bad { border-left: outer $error; }
+    """
+
+    end: reactive[Outcome | None] = reactive(None, layout=True)
+
+    def watch_end(self, end: Outcome | None) -> None:
+        """Come and go with the end of the run."""
+        self.display = end is not None
+        status = end.status if end else ""
+        self.set_class(status in ("completed", "early_stopping"), "-good")
+        self.set_class(status in ("failed", "killed", "lost"), "-bad")
+
+    def render(self) -> RenderResult:
+        """Title, then the rest."""
+        if self.end is None:
+            return ""
+        end = self.end
+        sign, _word, style = look(end.status)
+        rows = [Content.styled(f"{sign} {end.title}", f"bold {style}")]
+        if end.hint:  # second, so that it is seen where there is room for little
+            more = "   " + _("p tells what happened") if self.has_class("-bad") else ""
+            rows.append(Content.styled(end.hint + more, "bold $accent"))
+        rows += [Content.styled(line, "$foreground") for line in end.lines]
+        rows += [Content.styled(line, "$text-muted") for line in end.log]
+        return Content("\n").join(rows)

@@ -1,0 +1,92 @@
+"""The head of the monitor: whether the run trains, how far it is, and what it waits for."""
+
+from __future__ import annotations
+
+from farense_worker.protocol.language import gettext as _
+from textual.app import RenderResult
+from textual.content import Content
+from textual.reactive import reactive
+from textual.widget import Widget
+
+from farense_tui.engine.format import UNKNOWN
+from farense_tui.engine.format import loss as show_loss
+from farense_tui.ui.charts.slim_bar import slim_bar
+from farense_tui.ui.monitor.run_view import RunView
+
+_ROOMY = 76  # cells for a whole sentence
+_DIM, _BRIGHT = "$text-muted", "bold $foreground"
+
+
+class RunHeader(Widget):
+    """Three lines: state and clocks; the way through the steps; losses."""
+
+    DEFAULT_CSS = """
+    RunHeader {
+        height: 3;
+    }
+    """
+
+    run: reactive[RunView | None] = reactive(None)
+
+    def render(self) -> RenderResult:
+        """Say it in three lines."""
+        if self.run is None:
+            return Content.styled(_("reading the record …"), _DIM)
+        width = self.size.width
+        lines = (_state(self.run, width), _way(self.run, width), _figures(self.run, width))
+        return Content("\n").join(lines)
+
+
+def _state(run: RunView, width: int) -> Content:
+    word = f"{run.sign} {run.word}"
+    left = Content.assemble((word, f"bold {run.style}"))
+    if run.total:
+        bar = slim_bar(run.done / run.total, 12)
+        left = Content.assemble(left, "  ", bar, f"  {run.progress}")
+    if run.why:
+        left = Content.assemble(left, "  ", (run.why, run.why_style))
+    return _apart(left, Content.styled(run.name, _BRIGHT), width)
+
+
+def _way(run: RunView, width: int) -> Content:
+    total = run.total_steps
+    digits = len(str(total))
+    step = (
+        _("{step} of {total}").format(step=f"{run.step:>{digits}}", total=total)
+        if total
+        else UNKNOWN
+    )
+    share = run.step / total if total else 0.0
+    left = Content.assemble((_("step "), _DIM), (step, _BRIGHT), "  ")
+    epoch = f"{run.epoch:.2f}" if total else UNKNOWN
+    epochs = _("{step} of {total}").format(step=epoch, total=run.epochs)
+    right = Content.assemble(
+        (f"  {share:>4.0%}" if total else f"  {UNKNOWN:>4}", _BRIGHT),
+        (_("   epoch "), _DIM),
+        (epochs, _BRIGHT),
+    )
+    bar = slim_bar(share, max(4, width - left.cell_length - right.cell_length))
+    return Content.assemble(left, bar, right)
+
+
+def _figures(run: RunView, width: int) -> Content:
+    left = Content.assemble((_("loss "), _DIM), (show_loss(run.loss), _BRIGHT))
+    if run.best_step is not None:
+        left = Content.assemble(
+            left,
+            (_("   best validation ") if width >= _ROOMY else _("   best "), _DIM),
+            (show_loss(run.best_loss), _BRIGHT),
+            (_(" at step {step}").format(step=run.best_step) if width >= _ROOMY else "", _DIM),
+        )
+    clocks = [(_("elapsed "), run.elapsed), (_("left "), run.left)]
+    right = Content("   ").join(
+        Content.assemble((label, _DIM), (value, _BRIGHT)) for label, value in clocks if value
+    )
+    return _apart(left, right, width)
+
+
+def _apart(left: Content, right: Content, width: int) -> Content:
+    """One at each edge; where both do not fit, the left one is cut."""
+    room = max(0, width - right.cell_length - 2)
+    left = left.truncate(room, ellipsis=True)
+    return Content.assemble(left, " " * max(2, width - left.cell_length - right.cell_length), right)

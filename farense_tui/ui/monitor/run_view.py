@@ -1,0 +1,159 @@
+"""What the head of the monitor says, made from a snapshot: pure, so that every case is tested."""
+
+from __future__ import annotations
+
+from statistics import median
+from typing import NamedTuple
+
+from farense_worker.protocol.language import gettext as _
+
+from farense_tui.engine.format import duration, part
+from farense_tui.engine.record.state import RunState
+from farense_tui.engine.record.time_left import remaining_seconds
+from farense_tui.engine.runs.watch import Snapshot
+from farense_tui.ui.common.status import Look, look
+
+_LATE, _LATE_AT_LEAST = 4.0, 6.0  # times the usual step, and seconds: then it is worth a word
+SILENCE = 10.0  # seconds; a heartbeat comes every two
+_PHASES = {
+    "starting": _("starting"),
+    "downloading": _("downloading the model"),
+    "loading_model": _("loading the model"),
+    "precomputing": _("computing the frozen layers once"),
+    "tokenizing": _("turning the texts into tokens"),
+    "training": _("training"),
+    "validating": _("validating"),
+    "saving": _("saving a checkpoint"),
+    "sampling": _("asking the sample prompts"),
+    "paused": _("paused"),
+    "stopping": _("stopping"),
+}
+
+
+class RunView(NamedTuple):
+    """The words and figures of the head. `why` is the sentence on what goes on just now."""
+
+    name: str
+    sign: str
+    word: str
+    style: str
+    why: str
+    why_style: str
+    done: int
+    total: int
+    progress: str
+    step: int
+    total_steps: int
+    epoch: float
+    epochs: int
+    elapsed: str
+    left: str
+    loss: float | None
+    best_loss: float | None
+    best_step: int | None
+
+
+def view(snapshot: Snapshot, asked: str = "") -> RunView:
+    """Describe a run. `asked` is what the user has just asked for and is not there yet."""
+    state, config = snapshot.state, snapshot.config
+    sign, word, style = _state(snapshot)
+    why, why_style = _why(snapshot, asked)
+    progress = state.progress if snapshot.alive else None
+    running = snapshot.alive and state.phase != "paused"
+    left = remaining_seconds(state, config.report.eval_every if config else 200)
+    best = state.best
+    return RunView(
+        name=snapshot.folder.name,
+        sign=sign,
+        word=word,
+        style=style,
+        why=why,
+        why_style=why_style,
+        done=progress.done if progress else 0,
+        total=progress.total if progress else 0,
+        progress=_progress(state) if progress else "",
+        step=state.step,
+        total_steps=state.total_steps,
+        epoch=state.epoch,
+        epochs=config.train.epochs if config else 0,
+        elapsed=duration(_elapsed(snapshot)) if state.first_time else "",
+        left=duration(left) if running and left is not None else "",
+        loss=state.loss.last,
+        best_loss=best.loss if best else None,
+        best_step=best.step if best else None,
+    )
+
+
+def _state(snapshot: Snapshot) -> Look:
+    """Sign, word and style; a run that is being trained is named by its phase."""
+    if snapshot.read < 1:
+        return Look("○", _("reading the record"), "$text-muted")
+    found = look(snapshot.status)
+    if snapshot.status != "running":
+        return found
+    return found._replace(word=_PHASES.get(snapshot.state.phase or "starting", found.word))
+
+
+def _elapsed(snapshot: Snapshot) -> float:
+    since = snapshot.now - snapshot.state.last_time if snapshot.alive else 0.0
+    return snapshot.state.elapsed + max(0.0, since)
+
+
+def _progress(state: RunState) -> str:
+    progress = state.progress
+    return part(progress.done, progress.total, progress.unit) if progress else ""
+
+
+def _why(snapshot: Snapshot, asked: str) -> tuple[str, str]:
+    """One sentence on what goes on, and its style; the most pressing thing first."""
+    state = snapshot.state
+    if asked:
+        return asked, "bold $warning"
+    if snapshot.read < 1:
+        return f"{snapshot.read:.0%}", "$text-muted"
+    if not snapshot.alive:
+        return _("r starts it") if snapshot.status == "new" else "", "$text-muted"
+    silent = snapshot.now - state.last_time if state.last_time else 0.0
+    if silent > SILENCE:
+        told = _("no sign of life from the worker for {duration}")
+        return told.format(duration=duration(silent)), "bold $error"
+    if state.phase == "paused":
+        return _("for {duration}; space continues").format(duration=_age(snapshot)), "$warning"
+    if state.phase == "stopping":
+        return _("finishing the step and saving; k kills it"), "$warning"
+    if not state.phase:
+        return _("the worker is starting"), "$text-muted"
+    if state.phase == "training":
+        return _pace(snapshot)
+    if state.phase == "validating" and not state.step:
+        told = _("before the first step, for {duration}")
+        return told.format(duration=_age(snapshot)), "$text-muted"
+    return _("for {duration}").format(duration=_age(snapshot)), "$text-muted"
+
+
+def _pace(snapshot: Snapshot) -> tuple[str, str]:
+    """How long this step takes already, and how long they usually take."""
+    state = snapshot.state
+    if state.last_step is None:
+        told = _("the first step is under way, for {duration}")
+        return told.format(duration=_age(snapshot)), "$text-muted"
+    usual = median(state.step_seconds.tail(100))
+    since = snapshot.now - max(state.last_step.time, state.phase_since)
+    if since > max(_LATE_AT_LEAST, _LATE * usual):
+        late = _("step {step} takes {duration} already, usually {usual}").format(
+            step=state.step + 1, duration=duration(since), usual=_short(usual)
+        )
+        return late, "bold $warning"
+    if usual < 1:
+        pace = _("{steps:.1f} steps a second").format(steps=1 / usual if usual else 0)
+        return pace, "$text-muted"
+    pace = _("{usual} a step, this one for {duration}")
+    return pace.format(usual=_short(usual), duration=duration(max(0.0, since))), "$text-muted"
+
+
+def _short(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 10 else duration(seconds)
+
+
+def _age(snapshot: Snapshot) -> str:
+    return duration(max(0.0, snapshot.now - snapshot.state.phase_since))

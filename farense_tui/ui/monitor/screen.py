@@ -1,0 +1,223 @@
+"""The monitor: one run, live or finished, and the keys that steer it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from functools import partial
+from typing import ClassVar
+
+from farense_worker.protocol import simulation
+from farense_worker.protocol.errors import FarenseError
+from farense_worker.protocol.language import gettext as _
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container
+from textual.reactive import reactive
+
+from farense_tui.engine.health import Finding
+from farense_tui.engine.runs import clock
+from farense_tui.engine.runs.watch import Snapshot
+from farense_tui.ui.charts.chart import Chart
+from farense_tui.ui.charts.chart_data import of as chart_data
+from farense_tui.ui.charts.trends import Trend, Trends
+from farense_tui.ui.common.key_footer import KeyFooter
+from farense_tui.ui.monitor.chart_screen import ChartScreen
+from farense_tui.ui.monitor.follow import Changed
+from farense_tui.ui.monitor.gauge_bar import measure
+from farense_tui.ui.monitor.health_card import HealthCard
+from farense_tui.ui.monitor.memory_gauge import MemoryGauge
+from farense_tui.ui.monitor.outcome import Outcome, OutcomePanel
+from farense_tui.ui.monitor.run_facts import RunFacts, facts
+from farense_tui.ui.monitor.run_header import RunHeader
+from farense_tui.ui.monitor.run_log import RunLog
+from farense_tui.ui.monitor.run_view import view
+from farense_tui.ui.monitor.steered import SteeredScreen
+
+
+class MonitorScreen(SteeredScreen, ChartScreen):
+    """Shows a run as it is and hands the user's wishes to its worker."""
+
+    HELP_TITLE = _("Monitor")
+    AUTO_FOCUS = ""
+    # not ClassVar, because Textual's own annotation of these two is not
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-normal"), (150, "-wide")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-tiny"), (20, "-short"), (30, "-middle"), (40, "-tall")]  # noqa: RUF012
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("l", "runs", _("Runs"), tooltip=_("List the runs")),
+        Binding("a", "ask", _("Ask"), tooltip=_("Ask its adapter, and the base model")),
+        Binding("up", "scroll_log('up')", _("Scroll the log"), show=False),
+        Binding("down", "scroll_log('down')", _("Scroll the log"), show=False),
+        Binding("pageup", "scroll_log('page_up')", _("Scroll the log"), show=False),
+        Binding("pagedown", "scroll_log('page_down')", _("Scroll the log"), show=False),
+        Binding("home", "scroll_log('home')", _("Start of the log"), show=False),
+        Binding("end", "scroll_log('end')", _("End of the log"), show=False),
+        Binding("q", "leave", _("Leave"), tooltip=_("Leave; the run may go on without the screen")),
+        Binding("escape", "launch", _("Back"), show=False),
+    ]
+
+    DEFAULT_CSS = """
+    MonitorScreen {
+        padding: 0 1;
+        #body { height: 1fr; }
+        #side { height: auto; }
+        RunHeader { margin-bottom: 1; }
+        Chart { margin-bottom: 1; }
+        RunLog { margin-top: 1; }
+        RunFacts { display: none; }
+
+        &.-large { OutcomePanel, #side, RunLog { display: none; } }
+        &.-tiny {
+            RunHeader, Chart, #side { margin: 0; }
+            MemoryGauge { height: 1; }
+            RunLog { height: 2; margin: 0; }
+            OutcomePanel { max-height: 4; }
+            HealthCard { max-height: 1; margin: 0; }
+            &.-ended RunHeader { height: 2; }
+        }
+        &.-short {
+            OutcomePanel { max-height: 7; }
+            RunLog { height: 4; }
+            HealthCard { max-height: 2; margin: 0; }
+        }
+        &.-tiny.-ended #side, &.-short.-ended #side { display: none; }
+        &.-middle OutcomePanel, &.-tall OutcomePanel { margin-bottom: 1; }
+        &.-middle RunLog { height: 8; }
+        &.-tall RunLog { height: 12; }
+        &.-middle HealthCard { max-height: 6; }
+        &.-tall HealthCard { max-height: 9; }
+        &.-middle MemoryGauge, &.-tall MemoryGauge { height: 3; }
+        &.-middle Trends, &.-tall Trends { height: 3; margin-bottom: 1; }
+        &.-middle Trend, &.-tall Trend { height: 3; margin-right: 3; }
+
+        &.-wide.-tall {
+            padding: 1 2;
+            #body { layout: grid; grid-size: 2 2; grid-columns: 1fr 52; grid-rows: 1fr 14;
+                    grid-gutter: 0 4; }
+            &.-large #body { layout: vertical; }
+            #side { row-span: 2; height: 100%; }
+            RunLog { height: 100%; margin: 0; }
+            Trends { layout: vertical; height: auto; }
+            Trend { height: 4; margin: 0 0 1 0; }
+            MemoryGauge { height: 1fr; margin-bottom: 1; }
+            RunFacts { display: block; }
+        }
+    }
+    """
+
+    end: reactive[Outcome | None] = reactive(None)
+
+    def compose(self) -> ComposeResult:
+        """From the most pressing to the least."""
+        yield RunHeader()
+        yield OutcomePanel()
+        yield HealthCard()
+        with Container(id="body"):
+            yield Chart(_("v next chart   x read out   f large"))
+            with Container(id="side"):
+                yield Trends()
+                yield MemoryGauge()
+                yield RunFacts()
+            yield RunLog()
+        yield KeyFooter()
+
+    def on_mount(self) -> None:
+        """Begin to read."""
+        self.title = self.folder.name
+        with contextlib.suppress(FarenseError):
+            clock.play(simulation.read(self.folder.path))
+        self._follow()
+
+    @work(thread=True, group="follow")
+    def _follow(self) -> None:
+        self._follower.run(self.post_message)
+
+    @on(Changed)
+    def _take(self, message: Changed) -> None:
+        self.end = message.end
+        self.snapshot = message.snapshot
+        self.findings = message.findings
+
+    def watch_snapshot(self, old: Snapshot | None, snapshot: Snapshot | None) -> None:
+        """Hand each widget what it shows; those compare and draw only what changed."""
+        if snapshot is None:
+            return
+        self.settle(snapshot)
+        self._follower.observer.vitals = self.query_one(MemoryGauge).vitals
+        if old is None or old.alive != snapshot.alive:
+            self.refresh_bindings()
+        self._show_head(snapshot)
+        self.query_one(MemoryGauge).memory = measure(snapshot)
+        self.query_one(RunLog).show(snapshot.journal)
+        if old is None or old.state is not snapshot.state:
+            self.show_chart()
+            self.query_one(Trends).show(snapshot.state)
+            self.query_one(RunFacts).facts = facts(snapshot)
+
+    def watch_findings(self, findings: tuple[Finding, ...]) -> None:
+        """Show what is wrong; how a run ended, the panel above tells."""
+        alive = self.snapshot is None or self.snapshot.alive
+        self.query_one(HealthCard).findings = tuple(
+            each for each in findings if alive or (each.action and each.action.deed == "change")
+        )
+
+    def watch_asked(self) -> None:
+        """Say at once what was asked."""
+        if self.snapshot:
+            self._show_head(self.snapshot)
+
+    def watch_end(self, end: Outcome | None) -> None:
+        """Say how it ended."""
+        self.query_one(OutcomePanel).end = end
+        self.set_class(end is not None, "-ended")
+        self.refresh_bindings()
+
+    def show_chart(self) -> None:
+        """Show the run's course."""
+        if self.snapshot:
+            self.chart.show(chart_data(self.snapshot.state, self.subject))
+
+    def _show_head(self, snapshot: Snapshot) -> None:
+        says = self.asked.says(snapshot.now) if self.asked else ""
+        self.query_one(RunHeader).run = view(snapshot, says)
+
+    def action_runs(self) -> None:
+        """List the runs."""
+        self._host.open_runs()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer to ask once the run has ended: while it trains, it needs the memory itself."""
+        if action == "ask":
+            return self.end is not None and self.end.adapter
+        return super().check_action(action, parameters)
+
+    def action_ask(self) -> None:
+        """Ask the run's adapter."""
+        self._host.open_ask([self.folder])
+
+    def action_launch(self) -> None:
+        """Go back to the launch screen; the run goes on."""
+        self._host.open_launch()
+
+    def action_leave(self) -> None:
+        """Leave the app."""
+        self._host.request_quit()
+
+    @on(Trend.Chosen)
+    def _take_subject(self, message: Trend.Chosen) -> None:
+        self.subject = message.subject
+
+    def action_scroll_log(self, where: str) -> None:
+        """Scroll the log; at its end it follows again."""
+        log = self.query_one(RunLog)
+        moves: dict[str, Callable[[], None]] = {
+            "up": partial(log.move, -1),
+            "down": partial(log.move, 1),
+            "page_up": partial(log.page, -1),
+            "page_down": partial(log.page, 1),
+            "home": log.to_start,
+            "end": log.to_end,
+        }
+        moves[where]()

@@ -1,0 +1,279 @@
+"""The list of runs: how each is, and what can be done with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from farense_worker.protocol.errors import FarenseError
+from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.run_folder import RunFolder, check_name, disk_error
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import Static
+
+from farense_tui.engine import format as f
+from farense_tui.engine.runs import folders as runs
+from farense_tui.engine.runs import supervisor
+from farense_tui.engine.runs.folders import RunSummary
+from farense_tui.engine.runs.live_list import Listing
+from farense_tui.engine.runs.supervisor import Control
+from farense_tui.ui.common.dialogs import Answer, AskDialog, NameDialog, NoteDialog
+from farense_tui.ui.common.key_footer import KeyFooter
+from farense_tui.ui.messages import Asked, Refused, RunsRead
+from farense_tui.ui.monitor.post_mortem import PostMortemScreen
+from farense_tui.ui.runs.run_table import RunTable
+
+if TYPE_CHECKING:
+    from farense_tui.ui.app import FarenseApp
+
+_REFRESH = 2.0
+
+
+class RunsScreen(Screen[None]):
+    """Follows the runs folder; what a key does, it does to the run under the cursor."""
+
+    HELP_TITLE = _("Runs")
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("r", "resume", _("Resume")),
+        Binding("k", "stop", _("Stop")),
+        Binding("d", "delete", _("Delete")),
+        Binding("space", "mark", _("Mark"), tooltip=_("Mark the run for a comparison, or not")),
+        Binding("c", "compare", _("Compare"), tooltip=_("The marked runs in one chart")),
+        Binding(
+            "a", "ask", _("Ask"), tooltip=_("Ask the marked runs' adapters, and the base model")
+        ),
+        Binding(
+            "p", "post_mortem", _("What happened"), show=False, tooltip=_("To a run that ended")
+        ),
+        Binding("m", "rename", _("Rename"), show=False),
+        Binding("n", "note", _("Note"), show=False, tooltip=_("A line to remember it by")),
+        Binding("escape,l", "back", _("Back")),
+    ]
+    app: FarenseApp
+
+    def __init__(self, runs_dir: Path) -> None:
+        """List the runs in `runs_dir`."""
+        super().__init__()
+        self._runs_dir = runs_dir
+        self._listing = Listing(runs_dir)
+        self._summaries: dict[str, RunSummary] = {}
+        self._looking = False
+
+    def compose(self) -> ComposeResult:
+        """Where the runs are, the table, a word on the one under the cursor, keys."""
+        yield Static(
+            _("runs in {folder}").format(folder=self._runs_dir), id="runs-dir", markup=False
+        )
+        yield RunTable()
+        yield Static(_("reading the runs …"), id="run-detail", markup=False)
+        yield KeyFooter()
+
+    def on_mount(self) -> None:
+        """Look now, and every other second."""
+        self._look()
+        self.set_interval(_REFRESH, self._look)
+
+    def _look(self) -> None:
+        if not self._looking:  # a look at many long records may take longer than the interval
+            self._looking = True
+            self._read()
+
+    @work(thread=True, group="look")
+    def _read(self) -> None:
+        self.post_message(RunsRead(list(self._listing.summaries())))
+
+    def on_runs_read(self, message: RunsRead) -> None:
+        """Show them."""
+        self._looking = False
+        self._summaries = {str(summary.folder.path): summary for summary in message.summaries}
+        self.query_one(RunTable).show(message.summaries)
+        self._show_detail()
+
+    @property
+    def current(self) -> RunSummary | None:
+        """The run under the cursor."""
+        return self._summaries.get(self.query_one(RunTable).current or "")
+
+    def on_data_table_row_highlighted(self) -> None:
+        """Say more of another run."""
+        self._show_detail()
+
+    def _show_detail(self) -> None:
+        summary = self.current
+        empty = Content(_("No runs yet. Escape goes back, s starts one."))
+        self.query_one("#run-detail", Static).update(_detail(summary) if summary else empty)
+        self.refresh_bindings()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Grey out what cannot be done with the run under the cursor."""
+        possible_for = ("resume", "stop", "delete", "rename", "post_mortem")
+        if action not in possible_for or not self.is_mounted:
+            return True
+        summary = self.current
+        if summary is None:
+            return False
+        alive = summary.status in ("running", "paused", "stopping")
+        possible = {"resume": summary.resumable, "stop": alive}
+        return True if possible.get(action, not alive) else None
+
+    def on_data_table_row_selected(self) -> None:
+        """Open the monitor."""
+        if self.current:
+            self.app.open_run(self.current.folder)
+
+    def action_back(self) -> None:
+        """Go back to the screen below."""
+        self.dismiss()
+
+    def action_mark(self) -> None:
+        """Mark the run under the cursor for a comparison, or take its mark back."""
+        self.query_one(RunTable).toggle_mark()
+
+    def action_compare(self) -> None:
+        """Compare the marked runs; with a single mark, with the one under the cursor."""
+        paths = self.query_one(RunTable).marked
+        if self.current and len(paths) < 2:
+            paths = list(dict.fromkeys([*paths, str(self.current.folder.path)]))
+        folders = [self._summaries[path].folder for path in paths if path in self._summaries]
+        if len(folders) < 2:
+            self.notify(_("Mark two runs or more with space."), severity="warning", markup=False)
+            return
+        self.app.open_comparison(folders)
+
+    def action_ask(self) -> None:
+        """Ask the adapters of the marked runs, or of the one under the cursor."""
+        paths = self.query_one(RunTable).marked
+        if self.current and not paths:
+            paths = [str(self.current.folder.path)]
+        folders = [self._summaries[path].folder for path in paths if path in self._summaries]
+        if folders:
+            self.app.open_ask(folders)
+
+    def action_resume(self) -> None:
+        """Go on with the run; the monitor opens."""
+        if self.current:
+            self.app.resume_run(self.current.folder)
+
+    def action_stop(self) -> None:
+        """Finish the step, checkpoint, end."""
+        if self.current:
+            self._stop(self.current.folder)
+
+    @work(thread=True, group="control")
+    def _stop(self, folder: RunFolder) -> None:
+        if supervisor.send(folder, Control.STOP):
+            self.post_message(Asked(folder.name))
+        else:
+            self.app.post_message(Refused(supervisor.not_running(folder)))
+
+    def on_asked(self, message: Asked) -> None:
+        """Say that it may take a moment."""
+        self.notify(_("finishing the step and saving"), title=message.name, markup=False)
+
+    @work
+    async def action_delete(self) -> None:
+        """Remove the run with all that it wrote, if that is really meant."""
+        summary = self.current
+        if summary is None:
+            return
+        name = summary.folder.name
+        where = f.from_here(str(summary.folder.path))
+        text = f"{where}\n" + _("Checkpoints and adapter go with it, for good.")
+        title, yes = _("Delete {name}?").format(name=name), _("delete {name}").format(name=name)
+        dialog = AskDialog(title, text, [Answer("y", yes)])
+        if await self.app.push_screen_wait(dialog) == "y":
+            self._delete(summary.folder)
+
+    @work
+    async def action_rename(self) -> None:
+        """Give the run another name."""
+        summary = self.current
+        if summary is None:
+            return
+        old = summary.folder
+        title = _("Rename {name}").format(name=old.name)
+        dialog = NameDialog(title, _("Its folder moves with it."), old.name, _name_fault)
+        name = await self.app.push_screen_wait(dialog)
+        if name and name != old.name:
+            self._do(lambda: runs.rename(old, name), old)
+
+    @work
+    async def action_note(self) -> None:
+        """Note something on the run."""
+        if (summary := self.current) is None:
+            return
+        folder = summary.folder
+        text = await self.app.push_screen_wait(
+            NoteDialog(_("A note on {name}").format(name=folder.name), runs.note(folder))
+        )
+        if text is not None:
+            self._do(lambda: runs.write_note(folder, text), None)
+
+    @work
+    async def action_post_mortem(self) -> None:
+        """Show how the run ended, and do what is chosen there."""
+        if (summary := self.current) is None:
+            return
+        action = await self.app.push_screen_wait(PostMortemScreen(summary.folder))
+        if action and action.deed == "resume":
+            self.app.resume_run(summary.folder)
+        elif action:
+            self.app.open_run(summary.folder, remedy=action)
+
+    @work(thread=True, group="control")
+    def _do(self, deed: Callable[[], object], moved: RunFolder | None) -> None:
+        """Change something on the disk; a monitor on a run that moved is opened anew."""
+        try:
+            done = deed()
+        except FarenseError as error:
+            self.app.post_message(Refused(error))
+        else:
+            self.call_later(self._look)
+            if isinstance(done, RunFolder) and moved:
+                self.call_later(self.app.run_moved, moved, done)
+
+    @work(thread=True, group="control")
+    def _delete(self, folder: RunFolder) -> None:
+        try:
+            runs.delete(folder)
+        except FarenseError as error:
+            self.app.post_message(Refused(error))
+        except OSError as error:
+            self.app.post_message(Refused(disk_error(error, folder.path)))
+        self.call_later(self._look)
+
+
+def _name_fault(name: str) -> str:
+    try:
+        check_name(name)
+    except FarenseError as error:
+        return error.hint
+    return ""
+
+
+def _detail(summary: RunSummary) -> Content:
+    """What the table has no room for: why it ended, where it would go on, what it trains."""
+    state, config = summary.state, summary.config
+    first = ""
+    if state.failure and summary.status == "failed":
+        first = f"{state.failure.title}. {state.failure.hint}"
+    elif summary.resumable:
+        first = _("r goes on from the beginning")
+        if summary.resume_step:
+            first = _("r goes on from step {step}").format(step=summary.resume_step)
+    elif summary.status in ("completed", "early_stopping"):
+        first = _("adapter: {path}").format(path=f.from_here(str(summary.folder.adapters)))
+    second = summary.too_new or _("its config.toml cannot be read")
+    if config:
+        profile = config.run.profile_name
+        second = " · ".join(filter(None, (profile, config.model.repo, config.data.path)))
+    if remark := runs.note(summary.folder):
+        first = f"{remark}   {first}"
+    if summary.status in ("failed", "killed", "lost"):
+        first = f"{first}   " + _("p tells what happened")
+    return Content.assemble(first, "\n", (second, "$text-muted"))

@@ -1,0 +1,134 @@
+"""Where a model is, without a look at the network."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from farense_worker.protocol.errors import ExitCode, FarenseError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from farense_tui.engine.models import locate
+from farense_tui.engine.models.assets import embedded_model
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    path = tmp_path / "model"
+    path.mkdir()
+    (path / "config.json").write_text("{}")
+    (path / "model.safetensors").write_bytes(b"x" * 123)
+    return path
+
+
+def test_the_embedded_model_is_here() -> None:
+    found = locate.locate("embedded")
+    assert found.state == "here"
+    assert found.path == embedded_model()
+    assert found.bytes > 1 << 20
+
+
+def test_a_folder_is_here(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert locate.locate(str(folder)) == locate.ModelState(str(folder), "here", folder, 123)
+    monkeypatch.chdir(folder.parent)
+    assert locate.locate("model").state == "here"
+    assert locate.locate("./model").state == "here"
+    assert locate.resolve("model") == str(folder)
+    monkeypatch.setenv("HOME", str(folder.parent))
+    assert locate.locate("~/model").path == folder
+
+
+@pytest.mark.parametrize(
+    ("gone", "why"),
+    [("config.json", "has no config.json"), ("model.safetensors", "has no model*.safetensors")],
+)
+def test_half_a_model_is_none(folder: Path, gone: str, why: str) -> None:
+    (folder / gone).unlink()
+    found = locate.locate(str(folder))
+    assert found.state == "missing"
+    assert why in found.why
+
+
+@pytest.mark.parametrize(
+    ("repo", "why"),
+    [
+        ("nothing", "neither a folder nor a repository"),
+        ("a/b/c", "neither a folder nor a repository"),
+        ("a/", "neither a folder nor a repository"),
+        ("/nowhere/x", "is not a folder"),
+        ("./x", "is not a folder"),
+        ("~/nothing-here", "is not a folder"),
+        ("owner/na me", "Repo id"),
+        ("x" * 5000, "File name too long"),
+        ("a\0b/c", "Repo id"),
+    ],
+)
+def test_what_is_nowhere_is_missing_and_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, repo: str, why: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = locate.locate(repo)
+    assert found.state == "missing"
+    assert why in found.why
+    with pytest.raises(FarenseError, match="there is no model") as caught:
+        locate.resolve(repo)
+    assert caught.value.exit_code == ExitCode.REFUSED
+    assert "embedded" in caught.value.hint
+
+
+@given(st.text(max_size=40), st.text(max_size=10))
+def test_any_text_may_be_asked_while_it_is_typed(repo: str, revision: str) -> None:
+    assert locate.locate(repo, revision).state in ("here", "download", "missing")
+
+
+def cached(cache: Path, repo: str, *names: str, index: dict[str, str] | None = None) -> Path:
+    """Put files into a Hugging Face cache, as a download does."""
+    root = cache / f"models--{repo.replace('/', '--')}"
+    snapshot = root / "snapshots" / "abc123"
+    snapshot.mkdir(parents=True)
+    (root / "refs").mkdir()
+    (root / "refs" / "main").write_text("abc123")
+    for name in names:
+        (snapshot / name).write_bytes(b"{}")
+    if index:
+        text = json.dumps({"weight_map": index})
+        (snapshot / "model.safetensors.index.json").write_text(text)
+    return snapshot
+
+
+def test_what_the_cache_of_hugging_face_has(tmp_path: Path) -> None:
+    cache = tmp_path / "hub"
+    whole = cached(cache, "own/whole", "config.json", "model.safetensors")
+    cached(cache, "own/begun", "config.json")
+    cached(cache, "own/weights-only", "model.safetensors")
+    shards = {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}
+    both = cached(cache, "own/both", "config.json", *shards.values(), index=shards)
+    cached(cache, "own/half", "config.json", shards["a"], index=shards)
+    asked = ["own/whole", "own/begun", "own/weights-only", "own/both", "own/half", "own/unknown"]
+    code = """
+import json, sys
+from farense_tui.engine import models
+found = [models.locate(repo) for repo in sys.argv[1:]] + [models.locate("own/whole", "v2")]
+print(json.dumps([[each.state, str(each.path)] for each in found]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, *asked],
+        env={**os.environ, "HF_HUB_CACHE": str(cache), "HF_HUB_OFFLINE": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(done.stdout) == [
+        ["here", str(whole)],
+        ["download", "None"],
+        ["download", "None"],
+        ["here", str(both)],
+        ["download", "None"],  # a download that was broken off is gone on with
+        ["download", "None"],
+        ["download", "None"],
+    ]

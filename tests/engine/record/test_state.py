@@ -1,0 +1,84 @@
+"""The fold: what a run's events come to, resumes included."""
+
+from __future__ import annotations
+
+import math
+
+from farense_worker.protocol.messages import events as e
+from hypothesis import given
+from hypothesis import strategies as st
+
+from farense_tui.engine.record.state import RunState, fold
+from farense_tui.engine.record.time_left import remaining_seconds
+from tests.told import started, step, validation
+
+
+def test_a_resume_supersedes_what_was_not_checkpointed() -> None:
+    first = [e.Phase(name="starting"), started(), *(step(n, loss=5.0) for n in range(1, 8))]
+    killed = [*first, validation(5, 1.0), validation(6, 0.1)]
+    resumed = [e.Phase(name="starting"), started(5), *(step(n, loss=4.0) for n in range(6, 9))]
+    state = fold([*killed, *resumed])
+    assert list(state.loss) == [(n, 5.0) for n in range(1, 6)] + [(n, 4.0) for n in range(6, 9)]
+    assert state.tokens == 800
+    assert [v.step for v in state.validations] == [5]
+    assert state.best is not None
+    assert state.best.step == 5
+    assert state.step == 8
+    assert len(state.segments) == 2
+
+
+def test_a_validation_done_again_counts_once() -> None:
+    state = fold([started(), validation(0, 9.0), validation(5, 2.0), validation(5, 2.5)])
+    assert [(v.step, v.loss) for v in state.validations] == [(0, 9.0), (5, 2.5)]
+    assert list(state.validation_loss) == [(0, 9.0), (5, 2.5)]
+
+
+def test_the_untrained_model_is_never_the_best() -> None:
+    assert fold([started(), validation(0, 0.1)]).best is None
+    best = fold([started(), validation(0, 0.1), validation(5, 3.0), validation(9, None)]).best
+    assert best is not None
+    assert best.step == 5
+
+
+def test_a_number_that_is_not_finite_stays_visible() -> None:
+    state = fold([started(), step(1), e.decode(e.encode(step(2, grad_norm=None))) or step(2)])
+    assert math.isnan(state.grad_norm.last or 0.0)
+
+
+def test_the_end_and_a_new_start() -> None:
+    ended = fold([started(), step(1), e.RunStopped(reason="stopped", step=1)])
+    assert (ended.status, ended.ended) == ("stopped", True)
+    failed = fold([e.RunFailed(kind="memory", title="t", detail="d", hint="h", step=1)], ended)
+    assert failed.failure is not None
+    again = fold([e.Phase(name="starting")], failed)
+    assert (again.status, again.failure, again.phase) == ("running", None, "starting")
+
+
+def test_time_left_counts_steps_and_validations() -> None:
+    state = fold([started(), validation(0, 9.0), *(step(n) for n in range(1, 11))])
+    # 10 steps of 2 s, and the validations at 15 and 20 of 3 s
+    assert remaining_seconds(state, eval_every=5) == 10 * 2.0 + 2 * 3.0
+    assert remaining_seconds(RunState(), eval_every=5) is None
+    done = fold([started(), *(step(n) for n in range(1, 21))])
+    assert remaining_seconds(done, eval_every=5) == 0
+
+
+any_step = st.builds(step, st.integers(1, 30), loss=st.floats(0, 1e3, allow_nan=False))
+any_event = st.one_of(
+    any_step,
+    st.builds(started, st.integers(0, 30)),
+    st.builds(validation, st.integers(0, 30), st.floats(0, 10)),
+    st.builds(lambda name: e.Phase(name=name), st.sampled_from(["starting", "training", "paused"])),
+    st.builds(lambda at: e.RunStopped(reason="stopped", step=at), st.integers(0, 30)),
+)
+
+
+@given(st.lists(any_event, max_size=60), st.integers(0, 60))
+def test_the_fold_can_be_cut_anywhere(events: list[e.Event], at: int) -> None:
+    assert fold(events[at:], fold(events[:at])) == fold(events)
+
+
+@given(st.lists(any_event, max_size=60))
+def test_a_series_has_each_step_once_and_in_order(events: list[e.Event]) -> None:
+    steps = [number for number, _ in fold(events).loss]
+    assert steps == sorted(set(steps))

@@ -1,0 +1,210 @@
+"""The runs on the disk: how each is, and that a refusal leaves nothing behind."""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from farense_worker.protocol.errors import ExitCode, FarenseError
+from farense_worker.protocol.messages import events as e
+from farense_worker.protocol.run_folder import RunFolder
+from farense_worker.protocol.settings.profile import Profile, replace_setting
+from farense_worker.protocol.settings.profile_file import parse
+
+from farense_tui.engine.record.state import RunState, fold
+from farense_tui.engine.runs import folders as runs
+from tests.real_runs import RunMaker
+
+NOW = time.time()
+STARTING = e.Phase(name="starting", time=NOW)
+STOPPED = e.RunStopped(reason="stopped", step=1, time=NOW)
+FAILED = e.RunFailed(kind="x", title="x", detail="", hint="", step=1, time=NOW)
+
+
+def phase(name: str) -> e.Phase:
+    return e.Phase(name=name, time=NOW)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("stream", "alive", "word"),
+    [
+        ([], True, "running"),  # it has not said anything yet
+        ([STARTING, phase("training")], True, "running"),
+        ([STARTING, phase("paused")], True, "paused"),
+        ([STARTING, phase("stopping")], True, "stopping"),
+        ([STARTING, STOPPED, STARTING], True, "running"),
+        ([], False, "new"),
+        ([STARTING, phase("training")], False, "killed"),
+        ([STARTING, phase("paused")], False, "killed"),
+        ([STARTING, STOPPED], False, "stopped"),
+        ([STARTING, FAILED], False, "failed"),
+        ([STARTING, e.RunStopped(reason="completed", step=1, time=NOW)], False, "completed"),
+        ([STARTING, e.RunStopped(reason="early_stopping", step=1)], False, "early_stopping"),
+        ([STARTING, FAILED, STARTING], False, "killed"),  # what was said before is over
+    ],
+)
+def test_one_word_for_how_a_run_is(stream: list[e.Event], alive: bool, word: str) -> None:
+    assert runs.status(fold(stream), alive) == word
+
+
+def test_a_run_whose_machine_was_started_anew_is_lost() -> None:
+    before = fold([e.Phase(name="training", time=psutil.boot_time() - 60)])
+    assert runs.status(before, False) == "lost"
+    assert runs.status(before, True) == "running"  # the clock was put forward meanwhile
+
+
+def test_an_unfinished_run_can_be_resumed(make_run: RunMaker) -> None:
+    folder = make_run()
+    assert runs.summarise(folder).status == "new"
+    assert runs.summarise(folder).resumable
+    runs.check_resumable(folder)
+    done = e.RunStopped(reason="completed", step=1, time=NOW)
+    folder.events.write_bytes(e.encode(STARTING) + e.encode(done))
+    assert not runs.summarise(folder).resumable
+    with pytest.raises(FarenseError, match="is complete") as caught:
+        runs.check_resumable(folder)
+    assert caught.value.exit_code == ExitCode.REFUSED
+
+
+def test_a_live_run_cannot_be_resumed_or_deleted(make_run: RunMaker) -> None:
+    folder = make_run()
+    lock = folder.acquire()
+    for attempt in (runs.check_resumable, runs.delete):
+        with pytest.raises(FarenseError, match="already being trained"):
+            attempt(folder)
+    os.close(lock)
+    assert folder.exists()
+    runs.delete(folder)
+    assert not folder.path.exists()
+
+
+def test_a_run_with_a_broken_configuration_is_listed_and_can_be_deleted(make_run: RunMaker) -> None:
+    folder = make_run()
+    folder.config.write_text("[train")
+    summary = runs.summarise(folder)
+    assert summary.config is None
+    assert summary.status == "new"
+    runs.delete(folder)
+    assert runs.folders(folder.path.parent) == []
+
+
+def test_the_list_has_the_one_written_to_last_first(make_run: RunMaker) -> None:
+    folders = [make_run(name) for name in ("a", "b", "c")]
+    for age, folder in zip((30, 10, 20), folders, strict=True):
+        folder.events.write_bytes(b"")
+        os.utime(folder.events, (NOW - age, NOW - age))
+    runs_dir = folders[0].path.parent
+    (runs_dir / "not-a-run").mkdir()
+    (runs_dir / "a-file").write_text("")
+    assert [folder.name for folder in runs.folders(runs_dir)] == ["b", "c", "a"]
+    assert runs.folders(runs_dir / "nowhere") == []
+
+
+def test_a_run_is_found_by_name_and_by_path(
+    make_run: RunMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_run("one")
+    runs_dir = folder.path.parent
+    assert runs.find("one", runs_dir) == folder
+    assert runs.find(str(folder.path), Path("elsewhere")) == folder
+    monkeypatch.chdir(runs_dir)
+    assert runs.find("./one", Path("elsewhere")) == folder
+    with pytest.raises(FarenseError, match="there is no run two") as caught:
+        runs.find("two", runs_dir)
+    assert "one" in caught.value.hint
+
+
+def test_where_runs_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FARENSE_RUNS", raising=False)
+    assert runs.runs_dir() == Path("checkpoints")
+    monkeypatch.setenv("FARENSE_RUNS", "/runs")
+    assert runs.runs_dir() == Path("/runs")
+    assert runs.runs_dir("given") == Path("given")
+
+
+def test_a_new_name_is_free(tmp_path: Path) -> None:
+    assert runs.new_name("demo", tmp_path / "nowhere") == "demo-1"
+    for name in ("demo-1", "demo-2", "demo-4"):
+        (tmp_path / name).mkdir()
+    assert runs.new_name("demo", tmp_path) == "demo-3"
+
+
+def test_what_is_prepared_is_resolved(
+    make_run: RunMaker, micro: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So it can be resumed from anywhere."""
+    monkeypatch.chdir(data.parent)
+    folder = make_run(data__path=data.name, model__repo=str(micro))
+    config = folder.read_config()
+    assert config.data.path == str(data)
+    assert config.model.repo == str(micro)
+    assert config.run.name == "run"
+    assert config.run.created == pytest.approx(time.time(), abs=60)
+    assert sorted(p.name for p in folder.path.iterdir()) == ["config.toml"]
+
+
+Change = tuple[str, object]
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        (("data.path", "/nowhere"), "run"),
+        (("model.repo", "/nowhere"), "run"),
+        (("model.repo", "neither"), "run"),
+        (("train.epochs", 1), "../out"),
+        (("train.epochs", 1), ""),
+    ],
+)
+def test_a_refusal_leaves_nothing_behind(
+    tmp_path: Path, micro: Path, data: Path, change: Change, name: str
+) -> None:
+    profile: Profile = parse("", "x")
+    for key, value in (("model.repo", str(micro)), ("data.path", str(data)), change):
+        profile = replace_setting(profile, key, value)
+    with pytest.raises(FarenseError) as caught:
+        runs.prepare(profile, name=name, profile_name="x", folder=tmp_path / "runs")
+    assert caught.value.exit_code == ExitCode.REFUSED
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_is_full_leaves_nothing_behind(
+    make_run: RunMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = make_run("other")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(runs, "write_atomically", full)
+    with pytest.raises(FarenseError, match="no space on the disk"):
+        make_run("run")
+    assert list(other.path.parent.iterdir()) == [other.path]
+
+
+def test_a_name_that_is_taken_is_refused(make_run: RunMaker) -> None:
+    folder = make_run("run")
+    before = folder.config.read_bytes()
+    with pytest.raises(FarenseError, match="there is a run run already") as caught:
+        make_run("run")
+    assert caught.value.kind == "run_exists"
+    assert folder.config.read_bytes() == before
+
+
+def test_a_run_that_is_taken_back_leaves_no_folder(make_run: RunMaker) -> None:
+    first, second = make_run("a"), make_run("b")
+    runs_dir = first.path.parent
+    runs.discard(first)
+    assert [p.name for p in runs_dir.iterdir()] == ["b"]
+    runs.discard(second)
+    assert not runs_dir.exists()
+
+
+def test_a_summary_of_a_folder_that_has_gone_away(tmp_path: Path) -> None:
+    summary = runs.summarise(RunFolder(tmp_path / "gone"))
+    assert summary.state == RunState(run="gone")
+    assert summary.config is None

@@ -1,0 +1,330 @@
+"""The launch screen, with the real engine on temporary folders."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Input, Static
+
+from farense_tui.engine.forecast import gather
+from farense_tui.engine.profiles import catalogue
+from farense_tui.ui.app import FarenseApp
+from farense_tui.ui.common.dialogs import AskDialog, ErrorDialog, NameDialog
+from farense_tui.ui.common.setting_row import SettingRow
+from farense_tui.ui.launch.help_line import HelpLine
+from farense_tui.ui.launch.plan_panel import PlanPanel
+from farense_tui.ui.launch.profile_cards import ProfileCard, ProfileCards
+from farense_tui.ui.launch.screen import LaunchScreen
+from farense_tui.ui.launch.settings_form import SettingsForm
+from tests import holding
+from tests.ui.conftest import REAL_FACTS, until, write_data
+
+SIZE = (120, 36)
+
+
+@asynccontextmanager
+async def launched(runs_dir: Path) -> AsyncIterator[tuple[Pilot[None], LaunchScreen]]:
+    app = FarenseApp(runs_dir)
+    async with app.run_test(size=SIZE) as pilot:
+        await until(pilot, lambda: len(app.screen.query(SettingRow)) > 30)
+        screen = app.screen
+        assert isinstance(screen, LaunchScreen)
+        yield pilot, screen
+
+
+async def go_to(pilot: Pilot[None], screen: LaunchScreen, name: str) -> Any:
+    """Put the focus on the field of a setting."""
+    field = screen.query_one(SettingsForm).row(name).query_one(".field")
+    field.focus()
+    await pilot.pause()
+    return field
+
+
+async def type_in(pilot: Pilot[None], screen: LaunchScreen, name: str, text: str) -> None:
+    field = await go_to(pilot, screen, name)
+    field.value = text  # as if pasted: a key at a time takes long
+    await pilot.pause()
+
+
+def plan(screen: LaunchScreen) -> str:
+    """All that the panel tells."""
+    values = screen.query_one(PlanPanel).query(".value").results(Static)
+    return "\n".join(str(value.render()) for value in values if value.parent.display)  # type: ignore[union-attr]
+
+
+def text_of(widget: Static) -> str:
+    return str(widget.render())
+
+
+async def start_over(pilot: Pilot[None], screen: LaunchScreen) -> None:
+    """Take every change back: an app of its own for each story would take long to set up."""
+    while pilot.app.screen is not screen:
+        await pilot.press("escape")
+    screen._drafts.clear()
+    cards = screen.query_one(ProfileCards)
+    cards.focus()
+    if cards.chosen == "m1-16gb":
+        screen._show()
+    screen.choose("m1-16gb")
+    await pilot.pause()
+
+
+async def answer_with(pilot: Pilot[None], name: str) -> None:
+    """Fill in a dialog that asks for a name; as if pasted: a key at a time takes long."""
+    await until(pilot, lambda: isinstance(pilot.app.screen, NameDialog))
+    pilot.app.screen.query_one(Input).value = name
+    await pilot.press("enter")
+
+
+async def test_the_profile_that_fits_is_chosen_and_others_can_be(runs_dir: Path) -> None:
+    async with launched(runs_dir) as (pilot, screen):
+        assert screen.query_one(ProfileCards).chosen == "m1-16gb"
+        assert [text_of(card).splitlines()[0] for card in screen.query(ProfileCard)] == [
+            "1 M1 · 8 GB",
+            "2 M1 · 16 GB ● fits",
+            "3 M1 · 32 GB ! too large",
+            "4 Demo",
+        ]
+        await start_over(pilot, screen)
+        await until(pilot, lambda: "must be downloaded" in plan(screen))
+        assert screen.draft
+        small = screen.draft.base.model.fallback
+        await pilot.press("f")
+        assert screen.draft.profile.model.repo == small
+        await pilot.press("f")
+        assert screen.draft.typed == {}
+        await start_over(pilot, screen)
+        cards = screen.query_one(ProfileCards)
+        for key, name in (("4", "demo"), ("left", "m1-32gb"), ("right", "demo"), ("right", "demo")):
+            await pilot.press(key)
+            assert cards.chosen == name
+        await pilot.press("9")
+        assert cards.chosen == "demo"
+        assert await pilot.click(cards.card("m1-8gb"), offset=(5, 1))
+        assert cards.chosen == "m1-8gb"
+        assert screen.draft
+        assert screen.draft.base.profile.memory_gb == 8
+
+
+async def test_what_is_typed_changes_the_plan_and_is_refused_if_wrong(runs_dir: Path) -> None:
+    async with launched(runs_dir) as (pilot, screen):
+        await pilot.press("4")
+        await until(pilot, lambda: "640 train" in plan(screen))
+        epochs = catalogue.get("demo").train.epochs
+        assert f"{40 * epochs}  40 an epoch × {epochs} epochs" in plan(screen)
+        assert "here, 3 MiB" in plan(screen)
+        await type_in(pilot, screen, "train.batch_size", "7")
+        await type_in(pilot, screen, "train.epochs", "2")
+        assert "184  92 an epoch × 2 epochs" in plan(screen)
+        assert text_of(screen.query_one(ProfileCards).card("demo")).startswith("4 Demo * 2 changed")
+        await start_over(pilot, screen)
+        await pilot.press("4")
+        await type_in(pilot, screen, "train.learning_rate", "2")
+        row = screen.query_one(SettingsForm).row("train.learning_rate")
+        fault = "must be a number above 0 and to 1, not 2"
+        assert row.fault == fault
+        assert fault in text_of(screen.query_one(HelpLine))
+        await pilot.press("escape", "s")
+        dialog = pilot.app.screen
+        assert isinstance(dialog, ErrorDialog)
+        assert dialog.error.detail == f"train.learning_rate: {fault}"
+        await pilot.press("escape")
+        assert pilot.app.screen is screen
+        assert row.query_one(Input).value == "2"
+        assert not list(runs_dir.iterdir())
+        await start_over(pilot, screen)
+        await pilot.press("4", "e")
+        field = await go_to(pilot, screen, "run.name")
+        await pilot.press(*"squirrel4", "enter")
+        assert field.value == "squirrel4"
+        for name in ("train.mask_prompt", "train.compile"):
+            await go_to(pilot, screen, name)
+            await pilot.press("s", "q", "l", "1")
+        assert pilot.app.screen is screen
+        assert screen.query_one(ProfileCards).chosen == "demo"
+        assert not list(runs_dir.iterdir())
+        await pilot.press("escape")
+        assert pilot.app.focused is screen.query_one(ProfileCards)
+
+
+async def test_changes_are_kept_apart_and_undone(runs_dir: Path) -> None:
+    (runs_dir / "taken").mkdir()
+    async with launched(runs_dir) as (pilot, screen):
+        await go_to(pilot, screen, "train.mask_prompt")
+        await pilot.press("space")
+        await go_to(pilot, screen, "train.compile")
+        await pilot.press("enter", "down", "enter")
+        await pilot.pause()
+        assert screen.draft
+        assert screen.draft.typed == {"train.mask_prompt": "false", "train.compile": "on"}
+        await start_over(pilot, screen)
+        await type_in(pilot, screen, "lora.rank", "32")
+        await type_in(pilot, screen, "train.seed", "5")
+        await go_to(pilot, screen, "lora.rank")
+        await pilot.press("ctrl+z")
+        await pilot.pause()
+        assert screen.draft
+        assert screen.draft.typed == {"train.seed": "5"}
+        row = screen.query_one(SettingsForm).row("lora.rank")
+        assert row.query_one(Input).value == "8"
+        await start_over(pilot, screen)
+        await type_in(pilot, screen, "train.epochs", "9")
+        await pilot.press("escape", "1", "2", "1", "2")
+        await pilot.pause()
+        row = screen.query_one(SettingsForm).row("train.epochs")
+        assert row.query_one(Input).value == "9"
+        assert screen.draft
+        assert screen.draft.typed == {"train.epochs": "9"}
+        await pilot.press("1")
+        await pilot.pause()
+        assert screen.draft.typed == {}
+        assert row.query_one(Input).value == "3"
+        await start_over(pilot, screen)
+        row = screen.query_one(SettingsForm).row("run.name")
+        assert row.query_one(Input).placeholder == "m1-16gb-1"
+        await type_in(pilot, screen, "run.name", "taken")
+        assert text_of(screen.query_one(HelpLine)).endswith("is taken by another run")
+        await type_in(pilot, screen, "run.name", "mine")
+        assert screen.draft
+        assert screen.draft.run_name == "mine"
+        assert not screen.draft.faults
+
+
+async def test_any_text_may_be_typed_for_model_and_data(runs_dir: Path, tmp_path: Path) -> None:
+    data = write_data(tmp_path / "mine", train=3)
+    (data / "valid.jsonl").write_text('{"text": "[bold]"}\n{nothing\n')
+    async with launched(runs_dir) as (pilot, screen):
+        await type_in(pilot, screen, "model.repo", "./nowhere")
+        await type_in(pilot, screen, "data.path", str(data))
+        await until(pilot, lambda: "✗ missing" in plan(screen))
+        assert "✗ missing: nowhere is not a folder" in plan(screen)
+        assert f"{data}/valid.jsonl:2: not JSON" in plan(screen)
+        await start_over(pilot, screen)
+        for text in ("x" * 300, "~nobody/x", "a b/c", "a/b--c", "../" * 5, "["):
+            screen.query_one(SettingsForm).row("model.repo").query_one(Input).value = text
+            await pilot.pause(0.02)
+            assert screen.draft
+            await until(pilot, lambda text=text: screen.draft.text("model.repo") == text)  # type: ignore[misc, union-attr]
+            await until(pilot, lambda: "✗ missing" in plan(screen) or "download" in plan(screen))
+        await start_over(pilot, screen)
+        await pilot.press("4")
+        await type_in(pilot, screen, "data.path", "x" * 300)
+        await until(pilot, lambda: "no such folder" in plan(screen))
+        await pilot.press("escape", "s")
+        await until(pilot, lambda: isinstance(pilot.app.screen, ErrorDialog))
+        await start_over(pilot, screen)
+        await pilot.press("4")
+        await type_in(pilot, screen, "data.path", "/there/is/no/data")
+        await pilot.press("escape", "enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, ErrorDialog))
+        dialog = pilot.app.screen
+        assert isinstance(dialog, ErrorDialog)
+        assert "no such folder" in dialog.error.detail
+        await pilot.press("enter")
+        assert screen.draft
+        assert screen.draft.typed == {"data.path": "/there/is/no/data"}
+        assert not list(runs_dir.iterdir())
+
+
+async def test_a_profile_is_saved_and_never_replaced_unasked(runs_dir: Path) -> None:
+    async with launched(runs_dir) as (pilot, screen):
+        await pilot.press("4")
+        await type_in(pilot, screen, "train.epochs", "2")
+        await pilot.press("escape", "w")
+        await answer_with(pilot, "../x")
+        assert isinstance(pilot.app.screen, NameDialog)
+        await answer_with(pilot, "quick")
+        await until(pilot, lambda: screen.query_one(ProfileCards).chosen == "quick")
+        saved = catalogue.get("quick")
+        assert (saved.train.epochs, saved.profile.title) == (2, "quick")
+        assert screen.draft
+        assert screen.draft.typed == {}
+        await pilot.press("4")
+        assert screen.draft.typed == {}
+        for key, epochs in (("escape", 2), ("y", 7)):
+            await type_in(pilot, screen, "train.epochs", "7")
+            await pilot.press("escape", "w")
+            await answer_with(pilot, "quick")
+            await until(pilot, lambda: isinstance(pilot.app.screen, AskDialog))
+            await pilot.press(key)
+            await until(pilot, lambda: pilot.app.screen is screen)
+            await until(pilot, lambda n=epochs: catalogue.get("quick").train.epochs == n)  # type: ignore[misc]
+
+
+async def test_profile_files_may_have_faults_and_odd_words(runs_dir: Path) -> None:
+    own = catalogue.own_folder()
+    own.mkdir()
+    (own / "broken.toml").write_text("[train]\nbatch_sze = 3\n")
+    (own / "odd.toml").write_text(
+        '[profile]\ntitle = "[red]x[/nope]"\ndescription = "[/]"\n[model]\nrepo = "[/a]/b"\n'
+    )
+    async with launched(runs_dir) as (pilot, screen):
+        screen.choose("broken")
+        await pilot.pause()
+        assert "✗" in text_of(screen.query_one(ProfileCards).card("broken"))
+        assert "line 2: unknown key train.batch_sze. Did you mean batch_size?" in plan(screen)
+        assert not screen.query_one(SettingsForm).display
+        await pilot.press("s")
+        assert isinstance(pilot.app.screen, ErrorDialog)
+        await pilot.press("escape")
+        screen.choose("odd")
+        await until(pilot, lambda: "✗ missing" in plan(screen))
+        assert "[red]x[/nope]" in text_of(screen.query_one(ProfileCards).card("odd"))
+        assert "[/a]/" in plan(screen)
+
+
+async def test_enter_starts_a_real_worker_and_opens_the_monitor(
+    runs_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    holding.hold(monkeypatch, '"name":"starting"')  # it would soon refuse this model
+    async with launched(runs_dir) as (pilot, _):
+        await pilot.press("4", "enter")
+        await until(pilot, lambda: type(pilot.app.screen).__name__ == "MonitorScreen")
+        app = pilot.app
+        assert isinstance(app, FarenseApp)
+        (worker,) = app.started
+        try:
+            assert worker.folder.name == "demo-1"
+            assert worker.poll() is None
+            assert worker.folder.read_config().run.profile_name == "demo"
+            app.open_launch()
+            await until(pilot, lambda: isinstance(app.screen, LaunchScreen))
+        finally:
+            worker.process.kill()
+            worker.wait()
+
+
+async def test_the_plan_forecasts_memory_and_a_key_makes_it_fit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a real worker, asked for the machine and the rows; the model is known by its name."""
+    monkeypatch.setattr(gather, "facts", REAL_FACTS)
+    async with launched(tmp_path) as (pilot, screen):
+        screen.choose("m1-32gb")
+        await type_in(pilot, screen, "memory.limit_gb", "5.333")
+        screen.action_leave_form()
+        await until(pilot, lambda: "will not fit" in plan(screen))
+        told = plan(screen)
+        assert "✗ will not fit" in told
+        assert "batch 1 x 8, gradient checkpoints" in told
+        await pilot.press("y")
+        assert screen.draft is not None
+        changed = screen.draft.profile
+        assert changed.effective_batch == 8
+        assert (changed.train.batch_size, changed.train.grad_checkpoint) == (1, True)
+        await until(pilot, lambda: not screen.check_action("make_fit", ()))
+        await until(pilot, lambda: "✓ fits" in plan(screen))
+        await type_in(pilot, screen, "memory.limit_gb", "1.0")
+        await until(pilot, lambda: "✗ will not fit" in plan(screen))
+
+
+async def test_of_a_model_that_nobody_knows_there_is_no_forecast(tmp_path: Path) -> None:
+    async with launched(tmp_path) as (pilot, screen):
+        await type_in(pilot, screen, "model.repo", "somebody/Something-4bit")
+        await until(pilot, lambda: "? not known" in plan(screen))
+        assert "nothing is known of the model's shape" in plan(screen)

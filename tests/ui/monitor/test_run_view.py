@@ -1,0 +1,97 @@
+"""The words in the head of the monitor, case by case."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from farense_tui.engine.runs.watch import Snapshot, Watch
+from farense_tui.ui.monitor.outcome import outcome
+from farense_tui.ui.monitor.run_view import RunView, view
+from tests.ui import recorded
+from tests.ui.monitor_host import held
+from tests.ui.recorded import Recording
+
+
+def seen(run: Recording, after: float = 0.0, alive: bool = True) -> Snapshot:
+    if not alive:
+        return Watch(run.folder).look(run.time + after)
+    with held(run.folder):
+        return Watch(run.folder).look(run.time + after)
+
+
+def head(run: Recording, after: float = 0.0, alive: bool = True) -> RunView:
+    return view(seen(run, after, alive))
+
+
+def test_training(tmp_path: Path) -> None:
+    run = head(recorded.live(tmp_path))
+    assert (run.word, run.step, run.total_steps, run.epochs) == ("training", 230, 600, 6)
+    assert run.why == "2.0 steps a second"
+    assert run.best_step == 200
+    assert run.left
+
+
+def test_elapsed_leaves_out_the_time_between_two_workers(tmp_path: Path) -> None:
+    recording = recorded.live(tmp_path)
+    wall = recording.time - recorded.START
+    state = seen(recording).state
+    assert wall - state.elapsed == pytest.approx(600, abs=1)
+
+
+def test_a_step_that_takes_long_is_said(tmp_path: Path) -> None:
+    run = head(recorded.live(tmp_path), after=8)
+    assert run.why == "step 231 takes 8 s already, usually 0.5 s"
+
+
+def test_silence_is_said(tmp_path: Path) -> None:
+    run = head(recorded.live(tmp_path), after=14)
+    assert run.why == "no sign of life from the worker for 14 s"
+
+
+def test_the_first_step_and_what_comes_before_it(tmp_path: Path) -> None:
+    recording = Recording(tmp_path)
+    assert head(recording).why == "the worker is starting"
+    recording.start()
+    recording.phase("validating")
+    assert head(recording, 3).why == "before the first step, for 3 s"
+    recording.phase("training")
+    assert head(recording, 5).why == "the first step is under way, for 5 s"
+
+
+def test_downloading_tells_how_far_it_is(tmp_path: Path) -> None:
+    run = head(recorded.downloading(tmp_path))
+    assert run.word == "downloading the model"
+    assert run.progress == "312 MiB of 695 MiB"
+
+
+@pytest.mark.parametrize(
+    ("make", "word"),
+    [
+        (recorded.completed, "completed"),
+        (recorded.failed, "failed"),
+        (recorded.live, "killed"),
+    ],
+)
+def test_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[[Path], Recording], word: str
+) -> None:
+    monkeypatch.setattr("psutil.boot_time", lambda: 0.0)
+    run = head(make(tmp_path), alive=False)
+    assert (run.word, run.why, run.left) == (word, "", "")
+
+
+def test_a_wish_is_said_before_all_else(tmp_path: Path) -> None:
+    assert view(seen(recorded.live(tmp_path), after=60), "pausing").why == "pausing"
+
+
+def test_a_long_record_is_read_bit_by_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("farense_tui.engine.record.tail.Tail.read.__defaults__", (4096,))
+    watch = Watch(recorded.completed(tmp_path).folder)
+    first = watch.look(recorded.START, patience=0)
+    assert 0 < first.read < 1
+    assert view(first).word == "reading the record"
+    assert outcome(first, None) is None
+    assert watch.look(recorded.START).read == 1

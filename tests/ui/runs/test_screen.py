@@ -1,0 +1,310 @@
+"""The list of runs, on recorded ones and on processes that stand in for workers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from farense_worker.protocol.errors import FarenseError
+from farense_worker.protocol.messages.events import Step
+from farense_worker.protocol.run_folder import RunFolder
+from textual.pilot import Pilot
+from textual.screen import Screen
+from textual.widgets import Input, Static
+
+from farense_tui.engine.runs import clock, folders, played, supervisor
+from farense_tui.ui.app import FarenseApp
+from farense_tui.ui.common.dialogs import AskDialog, ErrorDialog, NameDialog, NoteDialog
+from farense_tui.ui.monitor.post_mortem import PostMortemScreen
+from farense_tui.ui.monitor.screen import MonitorScreen
+from farense_tui.ui.runs.run_table import RunTable
+from farense_tui.ui.runs.screen import RunsScreen
+from tests.real_runs import state_of
+from tests.ui import recorded
+from tests.ui.conftest import StandIn, until
+
+
+@pytest.fixture
+def three(tmp_path: Path, runs_dir: Path) -> Path:
+    """A completed run, a failed one and one that was killed."""
+    for name, make in (
+        ("done", recorded.completed),
+        ("broken", recorded.failed),
+        ("gone", recorded.live),
+    ):
+        make(tmp_path / name).folder.path.rename(runs_dir / name)
+    return runs_dir
+
+
+class Bare(FarenseApp):
+    """Has an empty main screen below the list: the launch screen takes long to set up."""
+
+    def open_launch(self) -> None:
+        self._show_main(Screen())
+
+
+@asynccontextmanager
+async def listed(runs_dir: Path) -> AsyncIterator[tuple[Pilot[None], RunsScreen]]:
+    app = Bare(runs_dir)
+    async with app.run_test(size=(100, 30)) as pilot:
+        app.open_runs()
+        await until(pilot, lambda: isinstance(app.screen, RunsScreen))
+        screen = app.screen
+        assert isinstance(screen, RunsScreen)
+        count = len(list(runs_dir.iterdir()))
+        await until(pilot, lambda: screen.query_one(RunTable).row_count == count)
+        yield pilot, screen
+
+
+def rows(screen: RunsScreen) -> dict[str, list[str]]:
+    table = screen.query_one(RunTable)
+    cells = [[str(cell) for cell in table.get_row_at(n)] for n in range(table.row_count)]
+    return {row[0]: row[1:] for row in cells}
+
+
+async def put_cursor(pilot: Pilot[None], screen: RunsScreen, name: str) -> None:
+    screen.query_one(RunTable).move_cursor(row=list(rows(screen)).index(name))
+    await pilot.pause()
+
+
+async def test_every_run_is_told_with_its_state(three: Path) -> None:
+    recorded.live(three, name="odd").folder.config.write_text("nonsense")
+    newer = recorded.live(three, name="newer").folder.config
+    newer.write_text(newer.read_text().replace("format = 1", "format = 99"))
+    async with listed(three) as (pilot, screen):
+        found = rows(screen)
+        assert found["done"][:2] == ["✓ completed", "600/600"]
+        assert found["broken"][:2] == ["✗ failed", "230/600"]
+        assert found["gone"][0] in ("✗ killed", "? lost")
+        assert found["done"][5] == "44 min ago"
+        assert found["done"][2] == "█▃▁▁▁▁"
+        await put_cursor(pilot, screen, "odd")
+        assert "cannot be read" in str(screen.query_one("#run-detail", Static).render())
+        await put_cursor(pilot, screen, "newer")
+        told = str(screen.query_one("#run-detail", Static).render())
+        assert told.splitlines()[1].startswith("It was written by a newer farense-tui (")
+        assert "goes on" not in told
+
+
+async def test_a_living_run_is_followed(three: Path, stand_in: StandIn) -> None:
+    folder = RunFolder(three / "gone")
+    process = stand_in(folder)
+    async with listed(three) as (pilot, screen):
+        assert rows(screen)["gone"][0] == "● running"
+        await put_cursor(pilot, screen, "gone")
+        await pilot.press("k")
+        process.wait(60)
+        await until(pilot, lambda: rows(screen)["gone"][0] == "■ stopped")
+        assert screen.query_one(RunTable).current == str(folder.path)
+
+
+async def test_only_new_lines_are_read_again(three: Path) -> None:
+    async with listed(three) as (pilot, screen):
+        events = three / "gone" / "events.jsonl"
+        text = events.read_bytes()
+        step = Step(
+            step=231, epoch=2.0, loss=0.125, learning_rate=1e-4, grad_norm=1.0, tokens=1,
+            padded_tokens=1, micro_batches=1, seconds=1.0, tokens_per_second=1.0,
+            active_memory=1, cache_memory=1, peak_memory=1, time=recorded.START, seq=9999,
+        )  # fmt: skip
+        # what was read before is spoilt: it must not be needed a second time
+        events.write_bytes(b"x" * len(text))
+        from farense_worker.protocol.messages.events import encode
+
+        with events.open("ab") as file:
+            file.write(encode(step))
+        await until(pilot, lambda: rows(screen)["gone"][1] == "231/600")
+        assert rows(screen)["gone"][3] == "0.1250"
+
+
+async def test_enter_opens_the_monitor_and_escape_leads_back(three: Path) -> None:
+    async with listed(three) as (pilot, screen):
+        await put_cursor(pilot, screen, "broken")
+        detail = str(screen.query_one("#run-detail", Static).render())
+        assert "memory ran out" in detail
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, MonitorScreen))
+        await pilot.press("escape")
+        await until(pilot, lambda: type(pilot.app.screen) is Screen)
+        assert len(pilot.app.screen_stack) == 2
+
+
+async def test_a_completed_or_living_run_is_not_resumed_and_a_living_one_not_deleted(
+    three: Path, stand_in: StandIn
+) -> None:
+    stand_in(RunFolder(three / "gone"))
+    async with listed(three) as (pilot, screen):
+        app = pilot.app
+        assert isinstance(app, FarenseApp)
+        for name, title in (("done", "run done is complete"), ("gone", "already being trained")):
+            await put_cursor(pilot, screen, name)
+            assert screen.check_action("resume", ()) is None
+            app.resume_run(RunFolder(three / name))
+            await until(pilot, lambda: isinstance(app.screen, ErrorDialog))
+            dialog = app.screen
+            assert isinstance(dialog, ErrorDialog)
+            assert title in dialog.error.title
+            await pilot.press("escape")
+        assert not app.started
+        assert screen.check_action("delete", ()) is None
+        await pilot.press("d")
+        assert app.screen is screen
+
+
+async def test_a_run_is_deleted_only_if_that_is_meant(three: Path) -> None:
+    async with listed(three) as (pilot, screen):
+        await put_cursor(pilot, screen, "broken")
+        for answer, left in (("enter", 3), ("escape", 3), ("y", 2)):
+            await pilot.press("d")
+            await until(pilot, lambda: isinstance(pilot.app.screen, AskDialog))
+            await pilot.press(answer)
+            await until(pilot, lambda: pilot.app.screen is screen)
+            await until(pilot, lambda n=left: screen.query_one(RunTable).row_count == n)  # type: ignore[misc]
+            assert (three / "broken").exists() == (left == 3)
+
+
+async def test_an_empty_folder_says_what_to_do(runs_dir: Path) -> None:
+    async with listed(runs_dir) as (pilot, screen):
+        detail = screen.query_one("#run-detail", Static)
+        await until(pilot, lambda: "No runs yet" in str(detail.render()))
+        await pilot.press("enter", "r", "k", "d")
+        assert pilot.app.screen is screen
+
+
+# ---- name, note, what happened ------------------------------------------------------------------
+
+
+def shown(page: Screen[Any]) -> str:
+    """The text of a post-mortem."""
+    return "\n".join(str(static.render()) for static in page.query("#page Static").results(Static))
+
+
+async def typed(pilot: Pilot[None], dialog: type[Screen[Any]], key: str, text: str) -> None:
+    """Open a dialog, type, and press enter."""
+    before = pilot.app.screen
+    await pilot.press(key)
+    await until(pilot, lambda: isinstance(pilot.app.screen, dialog))
+    pilot.app.screen.query_one(Input).value = text
+    await pilot.press("enter")
+    await until(pilot, lambda: pilot.app.screen is before)
+
+
+async def test_a_run_is_renamed_with_its_folder(three: Path) -> None:
+    async with listed(three) as (pilot, screen):
+        await put_cursor(pilot, screen, "broken")
+        await typed(pilot, NameDialog, "m", "mended.1")
+        await until(pilot, lambda: set(rows(screen)) == {"done", "mended.1", "gone"})
+    assert not (three / "broken").exists()
+    assert RunFolder(three / "mended.1").read_config().run.name == "mended.1"
+
+
+async def test_a_name_that_is_taken_or_cannot_be_one_is_refused(three: Path) -> None:
+    async with listed(three) as (pilot, screen):
+        await put_cursor(pilot, screen, "broken")
+        await pilot.press("m")
+        await until(pilot, lambda: isinstance(pilot.app.screen, NameDialog))
+        pilot.app.screen.query_one(Input).value = "../up"
+        await pilot.press("enter")
+        assert isinstance(pilot.app.screen, NameDialog)
+        pilot.app.screen.query_one(Input).value = "done"
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, ErrorDialog))
+    assert (three / "broken").is_dir()
+
+
+async def test_a_living_run_keeps_its_name(three: Path, stand_in: StandIn) -> None:
+    stand_in(RunFolder(three / "gone"))
+    with pytest.raises(FarenseError, match="already being trained"):
+        folders.rename(RunFolder(three / "gone"), "other")
+    async with listed(three) as (pilot, screen):
+        await put_cursor(pilot, screen, "gone")
+        assert screen.check_action("rename", ()) is None
+
+
+async def test_a_note_is_kept_shown_and_taken_away(three: Path) -> None:
+    async with listed(three) as (pilot, screen):
+        await put_cursor(pilot, screen, "done")
+        detail = screen.query_one("#run-detail", Static)
+        await typed(pilot, NoteDialog, "n", "the \x1b[31mbest [b]so far")
+        await until(pilot, lambda: "the �[31mbest [b]so far" in str(detail.render()))
+        assert folders.note(RunFolder(three / "done")) == "the �[31mbest [b]so far"
+        await typed(pilot, NoteDialog, "n", "")
+        await until(pilot, lambda: "best" not in str(detail.render()))
+        assert not RunFolder(three / "done").remark.exists()
+
+
+async def test_what_happened_is_told_on_one_page(three: Path) -> None:
+    (three / "broken" / "worker.log").write_text("one\n\x1b[2Jlast [red]words\n")
+    async with listed(three) as (pilot, screen):
+        await put_cursor(pilot, screen, "broken")
+        assert "p tells what happened" in str(screen.query_one("#run-detail", Static).render())
+        await pilot.press("p")
+        await until(pilot, lambda: isinstance(pilot.app.screen, PostMortemScreen))
+        page = pilot.app.screen
+        await until(pilot, lambda: len(page.query(".part")) > 4)
+        text = shown(page)
+        for what in (
+            "✗ failed", "the machine's memory ran out", "47 min ago", "step 230 of 600",
+            "checkpoint is of step 200: 30 steps again", "MLX asked for 4.2 GiB",
+            "last events", "�[2Jlast [red]words",
+        ):  # fmt: skip
+            assert what in text
+        await pilot.press("escape")
+        await until(pilot, lambda: pilot.app.screen is screen)
+
+
+@pytest.mark.parametrize(("key", "size"), [("r", 4), ("h", 2)])
+async def test_a_dead_run_is_brought_back_from_its_page(
+    runs_dir: Path, key: str, size: int
+) -> None:
+    run = played.prepare_scenario("oom", 3000.0, runs_dir)
+    supervisor.launch(run).wait()
+    try:
+        async with listed(runs_dir) as (pilot, _):
+            await pilot.press("p")
+            await until(pilot, lambda: isinstance(pilot.app.screen, PostMortemScreen))
+            page = pilot.app.screen
+            assert isinstance(page, PostMortemScreen)
+            await until(pilot, lambda: page.remedy)
+            await pilot.press(key)
+            await until(pilot, lambda: isinstance(pilot.app.screen, MonitorScreen))
+            await until(pilot, lambda: len(state_of(run).segments) == 2)
+            assert run.read_config().train.batch_size == size
+    finally:
+        clock.play(None)
+        if supervisor.kill(run):
+            supervisor.wait_until_gone(run, 10.0)
+
+
+async def test_a_run_lost_with_the_machine_is_told_so(
+    three: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("psutil.boot_time", lambda: recorded.START + 7200)
+    async with listed(three) as (pilot, screen):
+        await put_cursor(pilot, screen, "gone")
+        assert rows(screen)["gone"][0] == "? lost"
+        await pilot.press("p")
+        await until(pilot, lambda: isinstance(pilot.app.screen, PostMortemScreen))
+        page = pilot.app.screen
+        await until(pilot, lambda: len(page.query(".part")) > 4)
+        text = shown(page)
+        assert "the machine went down while it trained" in text
+        assert "the machine was started again at" in text
+
+
+async def test_a_crash_is_told_from_a_kill(runs_dir: Path) -> None:
+    for scenario, title in (
+        ("crash", "the worker crashed: Aborted"),
+        ("oom-kill", "the worker was killed: it ended without a last word"),
+    ):
+        run = played.prepare_scenario(scenario, 3000.0, runs_dir)
+        supervisor.launch(run).wait()
+        app = Bare(runs_dir)
+        async with app.run_test(size=(100, 30)) as pilot:
+            page = PostMortemScreen(run)
+            app.push_screen(page)
+            await until(pilot, lambda page=page: len(page.query(".part")) > 4)  # type: ignore[misc]
+            assert title in shown(page)

@@ -1,0 +1,243 @@
+"""Which tokens of a row are labels: as mlx_lm has it, and what it leaves to chance."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from farense_worker.data import labels
+from farense_worker.protocol.dataset import Kind, Row
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from farense_tui.engine.models.assets import embedded_model
+from tests.tokenizers import chat, load, variant
+
+TOOLS = [{"type": "function", "function": {"name": "resultado", "parameters": {}}}]
+WITH_TOOLS = (
+    "{% if tools %}<|system|>{{ tools | tojson }}<|end|>{% endif %}"
+    "{% for m in messages %}<|{{ m['role'] }}|>{{ m['content'] }}<|end|>{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+# Asks for thoughts, and leaves them out of an answer that has none.
+THINKING = WITH_TOOLS.replace("<|assistant|>{% endif %}", "<|assistant|><think>\n{% endif %}")
+# Puts a word about the last message at the beginning, so that the prompt alone begins otherwise.
+FORWARD = "{{ messages[-1]['role'] }}" + WITH_TOOLS
+# Without a special token between the question and the answer.
+PLAIN = (
+    "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}\n{% endfor %}"
+    "{% if add_generation_prompt %}assistant: {% endif %}"
+)
+
+ROWS: list[tuple[Kind, dict[str, Any]]] = [
+    ("chat", chat("Quem é?", "É ele.")),
+    ("chat", chat("a", "b", "c", "d e f")),
+    ("chat", chat("  a \n", "\n b ")),
+    (
+        "chat",
+        {"messages": [{"role": "system", "content": "Sê breve."}, *chat("a", "b")["messages"]]},
+    ),
+    ("chat", chat("Quem ganhou?", "2-1") | {"tools": TOOLS}),
+    ("completion", {"prompt": "Quem é?", "completion": "É ele."}),
+    ("completion", {"prompt": "Quem ganhou?", "completion": "2-1", "tools": TOOLS}),
+    ("completion", {"prompt": "", "completion": "só isto"}),
+    ("text", {"text": "O Farense joga no São Luís."}),
+    ("text", {"text": "Acaba já.<|end|>"}),
+]
+
+
+@pytest.fixture(scope="module")
+def micro_tokenizer(micro: Path) -> Any:
+    return load(micro)
+
+
+@pytest.fixture(scope="module", params=["embedded", "micro", "tools"])
+def tokenizer(
+    request: pytest.FixtureRequest, micro: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Any:
+    if request.param == "embedded":
+        return load(embedded_model())
+    if request.param == "micro":
+        return load(micro)
+    return load(variant(micro, tmp_path_factory.mktemp("tools"), WITH_TOOLS))
+
+
+def mlx_lm_reads(
+    tokenizer: Any, kind: Kind, values: dict[str, Any], mask: bool
+) -> tuple[list[int], int]:
+    from mlx_lm.tuner.datasets import ChatDataset, CompletionsDataset, TextDataset
+
+    if kind == "text":
+        dataset: Any = TextDataset([values], tokenizer)
+    elif kind == "chat":
+        dataset = ChatDataset([values], tokenizer, mask_prompt=mask)
+    else:
+        dataset = CompletionsDataset([values], tokenizer, "prompt", "completion", mask)
+    tokens, offset = dataset.process(values)
+    return list(tokens), offset
+
+
+@pytest.mark.parametrize("mask", [False, True])
+@pytest.mark.parametrize(("kind", "values"), ROWS)
+def test_the_same_as_mlx_lm(tokenizer: Any, kind: Kind, values: dict[str, Any], mask: bool) -> None:
+    tokens, offset = mlx_lm_reads(tokenizer, kind, values, mask)
+    found = labels.encode(tokenizer, Row(1, kind, values), mask)
+    assert list(found.tokens) == tokens
+    assert found.first == max(1, offset)  # nothing predicts the first token
+    assert not found.parted
+
+
+def test_the_tools_are_in_the_tokens(micro: Path, tmp_path: Path) -> None:
+    """Else the rows above with tools would prove nothing."""
+    tokenizer = load(variant(micro, tmp_path / "t", WITH_TOOLS))
+    found = labels.encode(tokenizer, Row(1, "completion", ROWS[6][1]), True)
+    assert "resultado" in tokenizer.decode(found.tokens[: found.first])
+    assert tokenizer.decode(found.tokens[found.first :]) == "2-1<|end|>"
+
+
+def texts() -> st.SearchStrategy[str]:
+    return st.text(st.characters(exclude_categories=("Cs",)), max_size=30)
+
+
+@settings(max_examples=60)
+@given(st.lists(st.lists(texts(), min_size=2, max_size=4), min_size=1, max_size=5), st.booleans())
+def test_many_at_once_as_one_by_one(
+    micro_tokenizer: Any, conversations: list[list[str]], mask: bool
+) -> None:
+    rows = [Row(at, "chat", chat(*turns)) for at, turns in enumerate(conversations)]
+    assert labels._is_plain(micro_tokenizer)
+    found = labels.encode_all(micro_tokenizer, rows, mask)
+    for row, encoded in found:
+        assert encoded == labels.encode(micro_tokenizer, row, mask)
+        assert isinstance(encoded, labels.Encoded)
+        tokens, offset = mlx_lm_reads(micro_tokenizer, "chat", row.values, mask)
+        if row.values["messages"][-1]["role"] == "assistant" and tokens[-2:] != [256, 256]:
+            assert (list(encoded.tokens), encoded.first) == (tokens, max(1, offset))
+
+
+def test_one_bad_row_among_many_is_told_by_itself(micro: Path, tmp_path: Path) -> None:
+    picky = "{% if messages|length > 2 %}{{ raise_exception('one turn only') }}{% endif %}"
+    tokenizer = load(variant(micro, tmp_path / "t", picky + WITH_TOOLS))
+    only = {"messages": [{"role": "assistant", "content": "sim"}]}
+    rows = [chat("a", "b"), chat("a", "b", "c", "d"), only, chat("c", "d")]
+    found = labels.encode_all(
+        tokenizer, [Row(at, "chat", row) for at, row in enumerate(rows)], True
+    )
+    first, refused, alone, last = (each for _, each in found)
+    assert isinstance(first, labels.Encoded)
+    assert refused == "the chat template refuses the row: one turn only"
+    assert alone == "the answer has no question before it: where it begins cannot be told"
+    assert isinstance(last, labels.Encoded)
+
+
+def test_a_question_is_never_a_label(micro_tokenizer: Any) -> None:
+    """mlx_lm would train on the question."""
+    values = chat("Quem?", "Ele.", "E quem mais?")
+    _, offset = mlx_lm_reads(micro_tokenizer, "chat", values, True)
+    found = labels.encode(micro_tokenizer, Row(1, "chat", values), True)
+    assert offset < len(found.tokens)
+    assert found.first == len(found.tokens)
+
+
+def test_a_template_that_asks_for_thoughts(micro: Path, tmp_path: Path) -> None:
+    """mlx_lm would cut the length of `<think>\\n` off the answer."""
+    tokenizer = load(variant(micro, tmp_path / "t", THINKING))
+    row = Row(1, "chat", chat("Quem?", "Foi ele, e mais ninguém."))
+    found = labels.encode(tokenizer, row, True)
+    assert found.parted
+    assert tokenizer.decode(found.tokens[found.first :]) == "Foi ele, e mais ninguém.<|end|>"
+    _, offset = mlx_lm_reads(tokenizer, "chat", row.values, True)
+    assert tokenizer.decode(found.tokens[offset:]) != "Foi ele, e mais ninguém.<|end|>"
+    assert [each for _, each in labels.encode_all(tokenizer, [row, row], True)] == [found, found]
+
+
+def test_a_template_that_writes_the_question_otherwise(micro: Path, tmp_path: Path) -> None:
+    tokenizer = load(variant(micro, tmp_path / "t", FORWARD))
+    row = Row(1, "chat", chat("Quem?", "Ele."))
+    with pytest.raises(
+        labels.NoLabels, match=r"otherwise when the answer follows, from token 1 on"
+    ):
+        labels.encode(tokenizer, row, True)
+    assert labels.encode(tokenizer, row, False).first == 1
+    ((_, found),) = labels.encode_all(tokenizer, [row], True)
+    assert isinstance(found, str)
+
+
+def test_a_token_over_the_end_of_the_prompt(micro: Path, tmp_path: Path) -> None:
+    """The space after `assistant:` and the answer's first letter may become one token."""
+    folder = variant(micro, tmp_path / "t", PLAIN)
+    tokens = json.loads((folder / "tokenizer.json").read_text())
+    vocabulary = tokens["model"]["vocab"]
+    vocabulary["ĠE"] = max(vocabulary.values()) + 40
+    tokens["model"]["merges"] = [["Ġ", "E"]]
+    (folder / "tokenizer.json").write_text(json.dumps(tokens))
+    tokenizer = load(folder)
+    found = labels.encode(tokenizer, Row(1, "chat", chat("Quem?", "Ele.")), True)
+    assert found.parted
+    assert tokenizer.decode(found.tokens[found.first :]) == " Ele.\n"
+
+
+@pytest.mark.parametrize(("text", "eos"), [("a", 1), ("a<|end|>", 1), ("a<|end|><|end|>", 1)])
+def test_text_ends_in_one_eos(micro_tokenizer: Any, text: str, eos: int) -> None:
+    found = labels.encode(micro_tokenizer, Row(1, "text", {"text": text}), True)
+    assert list(found.tokens).count(micro_tokenizer.eos_token_id) == eos
+    assert found.tokens[-1] == micro_tokenizer.eos_token_id
+    assert found.first == 1
+
+
+def test_a_bos_that_the_text_has_already(micro: Path, tmp_path: Path) -> None:
+    folder = variant(micro, tmp_path / "t", "<|system|>" + WITH_TOOLS, bos_token="<|system|>")
+    tokens = json.loads((folder / "tokenizer.json").read_text())
+    bos = next(each["id"] for each in tokens["added_tokens"] if each["content"] == "<|system|>")
+    tokens["post_processor"] = {
+        "type": "TemplateProcessing",
+        "single": [
+            {"SpecialToken": {"id": "<|system|>", "type_id": 0}},
+            {"Sequence": {"id": "A", "type_id": 0}},
+        ],
+        "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 0}}],
+        "special_tokens": {
+            "<|system|>": {"id": "<|system|>", "ids": [bos], "tokens": ["<|system|>"]}
+        },
+    }
+    (folder / "tokenizer.json").write_text(json.dumps(tokens))
+    tokenizer = load(folder)
+    rows = [
+        Row(1, "text", {"text": "a"}),
+        Row(2, "text", {"text": "<|system|>a"}),
+    ]
+    assert tokenizer.encode("<|system|>a")[:2] == [bos, bos]  # mlx_lm trains on both
+    for _, found in labels.encode_all(tokenizer, rows, True):
+        assert isinstance(found, labels.Encoded)
+        assert list(found.tokens).count(bos) == 1
+    for _, found in labels.encode_all(tokenizer, [Row(1, "chat", chat("a", "b"))], True):
+        assert isinstance(found, labels.Encoded)
+        assert list(found.tokens[:2]).count(bos) == 1
+
+
+CUTTING = {"direction": "Right", "max_length": 10, "strategy": "LongestFirst", "stride": 0}
+PADDING = {
+    "strategy": {"Fixed": 10},
+    "direction": "Right",
+    "pad_to_multiple_of": None,
+    "pad_id": 0,
+    "pad_type_id": 0,
+    "pad_token": "!",
+}
+
+
+@pytest.mark.parametrize(("key", "asked"), [("truncation", CUTTING), ("padding", PADDING)])
+def test_a_tokenizer_file_that_asks_for_more(
+    micro: Path, tmp_path: Path, key: str, asked: dict[str, Any]
+) -> None:
+    """The first row has 10 tokens, so that it alone would not show the difference."""
+    folder = variant(micro, tmp_path / "t")
+    tokens = json.loads((folder / "tokenizer.json").read_text()) | {key: asked}
+    (folder / "tokenizer.json").write_text(json.dumps(tokens))
+    rows = [Row(1, "chat", chat("abc", "def")), Row(2, "chat", chat("abcdef", "ghijkl"))]
+    rows.append(Row(3, "chat", chat("", "")))
+    odd = [found for _, found in labels.encode_all(load(folder), rows, False)]
+    assert odd == [found for _, found in labels.encode_all(load(micro), rows, False)]
+    assert [len(found.tokens) for found in odd if isinstance(found, labels.Encoded)] == [10, 16, 4]

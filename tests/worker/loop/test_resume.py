@@ -1,0 +1,168 @@
+"""Exact resume with every optimizer and schedule, and what a resume refuses or may change."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from farense_worker.protocol.errors import ExitCode, FarenseError
+
+from farense_tui.engine.runs import folders, supervisor
+from tests import holding
+from tests.real_runs import RunMaker, finish, results, state_of
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "adamw-cosine": {
+        "train__optimizer": "adamw",
+        "train__weight_decay": 0.1,
+        "train__schedule": "cosine",
+        "train__max_grad_norm": 0.5,
+    },
+    "sgd-linear": {
+        "train__optimizer": "sgd",
+        "train__weight_decay": 0.01,
+        "train__schedule": "linear",
+        "train__final_learning_rate": 1e-3,
+    },
+    "adafactor-checkpointed": {"train__optimizer": "adafactor", "train__grad_checkpoint": True},
+    "muon-dora": {"train__optimizer": "muon", "train__fine_tune_type": "dora"},
+    "full-samples": {
+        "train__fine_tune_type": "full",
+        "train__learning_rate": 1e-3,
+        "lora__num_layers": 1,
+        "report__prompts": ("Quem?",),
+        "report__sample_tokens": 4,
+    },
+}
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_killed_and_resumed_equals_uninterrupted(make_run: RunMaker, name: str) -> None:
+    straight = make_run("straight", **VARIANTS[name])
+    finish(straight)
+    killed = make_run("killed", **VARIANTS[name])
+    holding.kill_at(killed, 7)
+    finish(killed)
+    assert len(state_of(killed).segments) == 2
+    assert results(killed) == results(straight)
+
+
+def test_another_validation_cadence_does_not_change_the_curve(make_run: RunMaker) -> None:
+    often = finish(make_run("often", report__eval_every=1, report__prompts=("Quem?",)))
+    seldom = finish(make_run("seldom", report__eval_every=100))
+    assert list(often.loss) == list(seldom.loss)
+
+
+def test_more_epochs_after_the_end(make_run: RunMaker) -> None:
+    longer = make_run("longer", train__epochs=4)
+    finish(longer)
+    folder = make_run("short", train__epochs=2)
+    finish(folder)
+    with pytest.raises(FarenseError, match="is complete"):
+        folders.prepare_resume(folder, {})
+    folders.prepare_resume(folder, {"train.epochs": 4})
+    state = finish(folder)
+    assert state.total_steps == 12
+    assert [n.message for n in state.notices if n.code == "setting_changed"] == [
+        "train.epochs was 2, from step 7 on it is 4"
+    ]
+    assert list(state.loss) == list(state_of(longer).loss)
+
+
+def test_a_smaller_micro_batch_goes_on_with_the_same_curve(make_run: RunMaker) -> None:
+    settings = {"lora__dropout": 0.0}
+    straight = finish(make_run("straight", **settings))
+    folder = make_run("changed", **settings)
+    holding.kill_at(folder, 5)
+    folders.prepare_resume(folder, {"train.batch_size": 1, "train.grad_accumulation": 8})
+    state = finish(folder)
+    assert [v for _, v in state.loss] == pytest.approx([v for _, v in straight.loss], rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"train.seed": 5}, "train.seed was 0 and is 5"),
+        ({"lora.rank": 2}, "lora.rank was 4 and is 2"),
+        ({"train.batch_size": 8}, "effective batch .* was 8 and is 16"),
+        ({"model.repo": "embedded"}, "model.repo cannot be changed"),
+    ],
+)
+def test_a_resume_refuses_by_name(make_run: RunMaker, changes: dict[str, Any], named: str) -> None:
+    folder = make_run()
+    before = folder.config.read_text()
+    with pytest.raises(FarenseError) as refused:
+        folders.prepare_resume(folder, changes)
+    assert refused.value.exit_code == ExitCode.REFUSED
+    assert re.search(named, refused.value.detail)
+    assert "model.adapter=" in refused.value.hint
+    assert folder.config.read_text() == before
+
+
+def test_another_model_is_refused(make_run: RunMaker, tmp_path: Path, micro: Path) -> None:
+    own = tmp_path / "model"
+    own.mkdir()
+    for path in micro.iterdir():
+        (own / path.name).write_bytes(path.read_bytes())
+    folder = make_run(model__repo=str(own))
+    holding.kill_at(folder, '"type":"checkpoint"')
+    config = json.loads((own / "config.json").read_text())
+    (own / "config.json").write_text(json.dumps(config | {"rms_norm_eps": 1e-6}))
+    assert supervisor.launch(folder).wait() == 3
+    failure = state_of(folder).failure
+    assert failure is not None
+    assert failure.detail == "the model is not what it was"
+
+
+def test_a_run_can_start_from_an_adapter(make_run: RunMaker) -> None:
+    first = make_run("first", lora__dropout=0.0)
+    before = finish(first)
+    second = finish(make_run("second", model__adapter=str(first.adapters), lora__dropout=0.0))
+    assert before.best is not None
+    assert second.validations[0].loss == pytest.approx(before.best.loss, rel=1e-6)
+
+
+def test_an_adapter_of_another_shape_is_refused(make_run: RunMaker) -> None:
+    first = make_run("first", train__epochs=1)
+    finish(first)
+    folder = make_run("second", model__adapter=str(first.adapters), lora__rank=2)
+    assert supervisor.launch(folder).wait() == 3
+    failure = state_of(folder).failure
+    assert failure is not None
+    assert "rank 4" in failure.hint
+
+
+def test_early_stopping_ends_the_run(make_run: RunMaker) -> None:
+    folder = make_run(
+        train__learning_rate=0.5, train__epochs=40, train__early_stopping=2, report__eval_every=1
+    )
+    state = finish(folder)
+    assert state.status == "early_stopping"
+    assert state.best is not None
+    later = [v for v in state.validations if v.step > state.best.step]
+    assert len(later) == 2
+    assert state.step < state.total_steps
+
+
+def test_a_rollback_goes_on_with_half_the_rate(make_run: RunMaker) -> None:
+    """Each step multiplies the weights by 1 - rate * decay: -9, -4, -1.5, and then -0.25."""
+    settings = {
+        "train__optimizer": "sgd",
+        "train__learning_rate": 1.0,
+        "train__weight_decay": 10.0,
+        "train__warmup_steps": 0,
+        "train__epochs": 30,
+        "train__rollbacks": 30,
+        "report__eval_every": 1000,
+    }
+    state = finish(make_run("first", **settings))
+    rolled = [n for n in state.notices if n.code == "rollback"]
+    assert rolled
+    assert state.step == state.total_steps
+    assert [step for step, _ in state.loss] == list(range(1, state.total_steps + 1))
+    assert state.learning_rate.last == pytest.approx(0.5 ** len(rolled))
+    again = finish(make_run("second", **settings))
+    assert list(again.loss) == list(state.loss)

@@ -1,0 +1,210 @@
+"""The frozen layers computed once: the same run, to the last digit."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import mlx.core as mx
+import mlx.nn as nn
+import numpy as np
+import pytest
+from farense_worker.data.examples import Examples
+from farense_worker.loop import trunk_cache
+from farense_worker.model import model, split_forward
+from farense_worker.process.output import Output
+from farense_worker.protocol.messages.events import Phase, Progress, Sample
+from farense_worker.protocol.run_folder import RunFolder
+
+from farense_tui.engine.record.tail import Tail
+from farense_tui.engine.runs import folders, supervisor
+from tests import micro_model
+from tests.real_runs import RunMaker, finish, results, state_of, until
+
+PROMPTS = ("Hello?",)
+
+
+@pytest.fixture(scope="module")
+def deep(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return micro_model.make(tmp_path_factory.mktemp("deep") / "model", layers=5)
+
+
+@pytest.fixture(autouse=True)
+def _one_way_of_rounding(monkeypatch: pytest.MonkeyPatch) -> None:
+    """OpenBLAS rounds a small product by how many rows are computed at once; MLX's own does not."""
+    monkeypatch.setenv("FARENSE_BLAS", "off")
+
+
+@pytest.fixture
+def make_deep(tmp_path: Path, deep: Path, data: Path) -> Any:
+    maker = RunMaker(tmp_path, deep, data)
+
+    def make(name: str, **settings: Any) -> RunFolder:
+        given = {"lora__num_layers": 2, "report__prompts": PROMPTS, "report__sample_tokens": 5}
+        return maker(name, **{**given, **settings})
+
+    return make
+
+
+def phases(folder: RunFolder) -> list[str]:
+    return [e.name for e in Tail(folder.events).read_all() if isinstance(e, Phase)]
+
+
+def samples(folder: RunFolder) -> list[tuple[int, str]]:
+    return [(e.step, e.text) for e in Tail(folder.events).read_all() if isinstance(e, Sample)]
+
+
+def codes(folder: RunFolder) -> list[str]:
+    return [notice.code for notice in state_of(folder).notices]
+
+
+def test_cached_equals_computed(make_deep: Any) -> None:
+    plain, cached = make_deep("plain", train__trunk_cache="off"), make_deep("cached")
+    finish(plain)
+    state = finish(cached)
+    assert "precomputing" in phases(cached)
+    assert "precomputing" not in phases(plain)
+    assert results(cached) == results(plain)
+    # the answers take the whole model, the released layers read again
+    assert samples(cached) == samples(plain)
+    assert len(samples(cached)) == len(state.validations)
+    started, before = state.started, state_of(plain).started
+    assert started is not None
+    assert before is not None
+    assert started.total_parameters == before.total_parameters
+    assert not cached.trunk.exists()  # the run is at its end
+
+
+def test_with_any_blas_it_is_the_same_to_rounding(
+    make_deep: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("FARENSE_BLAS")
+    plain, cached = make_deep("plain", train__trunk_cache="off"), make_deep("cached")
+    there, here = finish(plain), finish(cached)
+    assert [value for _, value in here.loss] == pytest.approx(
+        [value for _, value in there.loss], rel=1e-4
+    )
+
+
+@pytest.mark.parametrize("bits", [4, 0])
+def test_layer_by_layer_equals_at_once(make_deep: Any, tmp_path: Path, bits: int) -> None:
+    folder = micro_model.make(tmp_path / "model", layers=5, hidden=64, bits=bits)
+    config = make_deep("run", model__repo=str(folder)).read_config()
+    rng = np.random.default_rng(0)
+    bounds = np.array([0, 9, 40, 52, 58, 100], np.int64)
+    tokens = rng.integers(1, 280, 100).astype(np.int32)
+    examples = {"train": Examples(tokens, bounds, np.ones(5, np.int32), 0)}
+    found = []
+    for room in (0, 1 << 40):
+        network = model.load(folder, config.model)
+        parts = split_forward.find(network)
+        assert parts is not None
+        place = tmp_path / str(room) / "trunk"
+        place.parent.mkdir()
+        made = trunk_cache.plan(config, parts, examples, "model", place)
+        with (tmp_path / "events").open("ab") as events:
+            output = Output(os.dup(events.fileno()), tmp_path / "events")
+            stored = trunk_cache.prepare(config, parts, made, room, 64, output)
+        assert stored is not None
+        assert stored.start == 3
+        assert sum(trunk_cache.nbytes(layer) for layer in parts.layers[:3]) == 0
+        found.append(np.array(stored.stored["train"].values))
+        assert sum(path.stat().st_size for path in place.iterdir()) == pytest.approx(
+            made.bytes, abs=200
+        )
+    assert found[0].any()
+    assert np.array_equal(*found)
+
+
+def test_killed_and_resumed_takes_what_is_stored(make_deep: Any) -> None:
+    plain, killed = make_deep("plain", train__trunk_cache="off"), make_deep("killed")
+    finish(plain)
+    worker = supervisor.launch(killed)
+    until(worker, lambda state: state.step >= 5)
+    worker.process.send_signal(signal.SIGKILL)
+    worker.wait()
+    if folders.summarise(killed).status == "completed":
+        pytest.skip("the run was faster than the kill")
+    (stored,) = killed.trunk.glob("*.train.npy")
+    written = stored.stat().st_mtime_ns
+    worker = supervisor.launch(killed)
+    until(worker, lambda state: len(state.segments) > 1)
+    assert not stored.exists() or stored.stat().st_mtime_ns == written
+    assert worker.wait() == 0
+    assert phases(killed).count("precomputing") == 1
+    assert results(killed) == results(plain)
+
+
+def test_stopped_while_it_is_computed_leaves_nothing_half_done(make_deep: Any) -> None:
+    folder = make_deep("stopped")
+    worker = supervisor.launch(folder)
+    until(worker, lambda state: state.phase == "precomputing" or state.started is not None)
+    worker.process.send_signal(signal.SIGKILL)
+    worker.wait()
+    plain = make_deep("plain", train__trunk_cache="off")
+    finish(plain)
+    finish(folder)
+    assert results(folder) == results(plain)
+
+
+@pytest.mark.parametrize(
+    ("settings", "why"),
+    [
+        ({"memory__trunk_cache_gb": 0.0}, "memory.trunk_cache_gb is 0"),
+        ({"lora__num_layers": -1}, "all layers are trained"),
+    ],
+)
+def test_on_is_refused_where_it_cannot_be(make_deep: Any, settings: Any, why: str) -> None:
+    folder = make_deep("refused", train__trunk_cache="on", **settings)
+    assert supervisor.launch(folder).wait() == 3
+    failure = state_of(folder).failure
+    assert failure is not None
+    assert why in failure.detail
+
+
+def test_auto_says_why_it_does_without(make_deep: Any) -> None:
+    folder = make_deep("without", memory__trunk_cache_gb=0.0)
+    finish(folder)
+    assert "trunk_cache" in codes(folder)
+    assert "precomputing" not in phases(folder)
+
+
+def test_one_epoch_needs_no_cache(make_deep: Any) -> None:
+    folder = make_deep("once", train__epochs=1)
+    finish(folder)
+    assert "trunk_cache" not in codes(folder)
+    assert "precomputing" not in phases(folder)
+
+
+def test_layers_are_grouped_by_what_their_weights_take() -> None:
+    layers = [nn.Linear(8, 8, bias=False) for _ in range(5)]
+    size = 8 * 8 * 4
+    assert list(trunk_cache.group(layers, 5 * size)) == [(0, 5)]
+    assert list(trunk_cache.group(layers, 2 * size)) == [(0, 2), (2, 4), (4, 5)]
+    assert list(trunk_cache.group(layers, 0)) == [(at, at + 1) for at in range(5)]
+
+
+@pytest.mark.parametrize("dtype", [mx.float32, mx.float16, mx.bfloat16])
+def test_what_is_stored_comes_back_to_the_bit(dtype: mx.Dtype) -> None:
+    bounds = np.array([0, 4, 9, 12], np.int64)
+    examples = Examples(np.arange(12, dtype=np.int32), bounds, np.ones(3, np.int32), 0)
+    kind = np.float32 if dtype == mx.float32 else np.uint16
+    stored = trunk_cache.Stored(examples, np.zeros((9, 6), kind), dtype)
+    values = mx.random.normal((2, 8, 6)).astype(dtype)
+    stored.write((2, 0), values)
+    stored.write((1,), values[:1])
+    back = stored.read((0, 2), 8)
+    assert back.dtype == dtype
+    assert mx.array_equal(back[0, :3], values[1, :3])
+    assert mx.array_equal(back[1, :2], values[0, :2])
+    assert not back[0, 3:].any()
+    assert mx.array_equal(stored.read((1,), 4)[0], values[0, :4])
+
+
+def test_progress_is_told(make_deep: Any, data: Path) -> None:
+    folder = make_deep("progress")
+    finish(folder)
+    told = [e for e in Tail(folder.events).read_all() if isinstance(e, Progress)]
+    assert all(e.done <= e.total for e in told)

@@ -1,0 +1,78 @@
+"""What a model computes in, chosen by the machine; Macs as mx.device_info was recorded on them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import mlx.core as mx
+import mlx.nn as nn
+import pytest
+from farense_worker.model import model
+from farense_worker.protocol.settings.profile import Model
+from mlx.utils import tree_flatten
+
+from tests import micro_model
+from tests.real_runs import RunMaker, finish
+
+M1 = {"device_name": "Apple M1", "architecture": "applegpu_g13g"}
+M2 = {"device_name": "Apple M2 Pro", "architecture": "applegpu_g14s"}
+M3 = {"device_name": "Apple M3", "architecture": "applegpu_g15g"}
+
+
+class Network(nn.Module):
+    """A model that comes in one dtype."""
+
+    def __init__(self, dtype: mx.Dtype) -> None:
+        super().__init__()
+        self.norm = nn.RMSNorm(4)
+        self.set_dtype(dtype)
+
+
+@pytest.mark.parametrize(
+    ("device", "gpu", "comes", "chosen"),
+    [
+        (M1, True, mx.bfloat16, mx.float16),
+        (M2, True, mx.bfloat16, mx.float16),
+        (M3, True, mx.bfloat16, mx.bfloat16),
+        (M1, True, mx.float16, mx.float16),
+        (M1, True, mx.float32, mx.float32),
+        ({}, True, mx.bfloat16, mx.bfloat16),
+        ({"architecture": "AMD"}, False, mx.bfloat16, mx.float32),
+        ({"architecture": "AMD"}, False, mx.float16, mx.float32),
+    ],
+)
+def test_the_machine_decides(
+    device: dict[str, str], gpu: bool, comes: mx.Dtype, chosen: mx.Dtype
+) -> None:
+    assert model.dtype(Model(), device, gpu, Network(comes)) == chosen
+
+
+def test_gemma_needs_the_range_of_bfloat16() -> None:
+    network = Network(mx.bfloat16)
+    type(network).__module__ = "mlx_lm.models.gemma2"
+    try:
+        assert model.dtype(Model(), M1, True, network) == mx.bfloat16
+    finally:
+        type(network).__module__ = __name__
+
+
+@pytest.mark.parametrize("name", ["float32", "float16", "bfloat16"])
+def test_the_user_decides(name: str) -> None:
+    chosen = model.dtype(Model(dtype=name), M1, True, Network(mx.bfloat16))
+    assert chosen == getattr(mx, name)
+
+
+@pytest.mark.parametrize("bits", [0, 4])
+@pytest.mark.parametrize("name", ["float16", "bfloat16"])
+def test_it_loads_and_trains_in_it(
+    make_run: RunMaker, tmp_path: Path, bits: int, name: str
+) -> None:
+    folder = micro_model.make(tmp_path / "model", hidden=64, bits=bits)
+    loaded = model.load(folder, Model(repo=str(folder), dtype=name))
+    kinds = {v.dtype for _, v in tree_flatten(loaded.parameters())} - {mx.uint32}
+    assert kinds == {getattr(mx, name)}
+    plain = finish(make_run("plain", model__repo=str(folder)))
+    state = finish(make_run("run", model__repo=str(folder), model__dtype=name))
+    assert list(dict(state.loss).values()) == pytest.approx(
+        list(dict(plain.loss).values()), rel=0.1
+    )

@@ -1,0 +1,55 @@
+"""What a worker starts at its end, and that nothing of it comes back to the run."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from farense_worker.process import afterwards
+from farense_worker.protocol.errors import ExitCode
+
+
+def leave(monkeypatch: pytest.MonkeyPatch, *command: str) -> None:
+    monkeypatch.setenv(afterwards.COMMAND, json.dumps(command))
+
+
+def test_it_is_started_and_not_waited_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    seen = tmp_path / "seen"
+    go = tmp_path / "go"
+    code = (
+        "import os, pathlib, sys, time\n"
+        f"while not os.path.exists({str(go)!r}): time.sleep(0.01)\n"
+        f"pathlib.Path({str(seen)!r}).write_text(str({afterwards.COMMAND!r} in os.environ))\n"
+    )
+    leave(monkeypatch, sys.executable, "-c", code)
+    afterwards.start(ExitCode.DONE)
+    assert not seen.exists()  # it waits for `go`, and we are here already
+    go.touch()
+    deadline = time.monotonic() + 120
+    while not seen.exists() or not seen.read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert seen.read_text() == "False"  # a worker that it starts would not do it again
+
+
+@pytest.mark.parametrize("code", [ExitCode.REFUSED, ExitCode.USAGE])
+def test_a_run_that_was_refused_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], code: int
+) -> None:
+    leave(monkeypatch, "/nowhere/program")
+    afterwards.start(code)
+    assert capfd.readouterr().err == ""
+
+
+def test_a_command_that_is_none_is_told_in_the_log(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    leave(monkeypatch, "/nowhere/program")
+    afterwards.start(ExitCode.DONE)
+    assert "not started afterwards" in capfd.readouterr().err
+    monkeypatch.setenv(afterwards.COMMAND, "{")
+    afterwards.start(ExitCode.DONE)
+    assert "not started afterwards" in capfd.readouterr().err

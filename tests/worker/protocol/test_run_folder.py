@@ -1,0 +1,231 @@
+"""The run folder: its name, its lock, its files."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from farense_worker.protocol import run_folder
+from farense_worker.protocol.errors import ExitCode, FarenseError
+from farense_worker.protocol.run_folder import RunFolder, check_name, disk_error, write_atomically
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+# Holds the lock of the folder argv[1] until its stdin is closed.
+HOLD = """
+import sys
+from pathlib import Path
+from farense_worker.protocol.run_folder import RunFolder
+lock = RunFolder(Path(sys.argv[1])).acquire()
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> RunFolder:
+    path = tmp_path / "run"
+    path.mkdir()
+    return RunFolder(path)
+
+
+@given(st.text() | st.text(alphabet="ab.-_/~\\ \n\0", max_size=12))
+@example("..")
+@example(".")
+@example("a/../../b")
+@example("a\n")
+@example("é")
+@example("x" * 100)
+@example("x" * 101)
+def test_a_name_never_leaves_the_folder(name: str) -> None:
+    runs = Path("/runs")
+    try:
+        check_name(name)
+    except FarenseError:
+        return
+    assert os.path.normpath(runs / name) == f"/runs/{name}"
+    assert Path(name).name == name
+    assert not name.startswith((".", "-"))
+    assert len(name) <= 100
+    assert name.isascii()
+    assert name.isprintable()
+
+
+def test_a_name_that_will_not_do_is_refused() -> None:
+    with pytest.raises(FarenseError, match="cannot be the name of a run") as caught:
+        check_name("../out")
+    assert caught.value.exit_code == ExitCode.REFUSED
+
+
+@pytest.mark.parametrize("name", ["a", "0", "demo-1", "m1-8gb-12", "A.b_c-d", "x" * 100])
+def test_ordinary_names_are_taken(name: str) -> None:
+    assert check_name(name) == name
+
+
+def test_the_lock_tells_whether_a_run_is_alive(folder: RunFolder) -> None:
+    assert not folder.is_alive()
+    assert not folder.lock_file.exists()  # asking leaves no trace
+    lock = folder.acquire()
+    assert folder.is_alive()
+    assert folder.is_alive()  # and asking takes nothing away
+    os.close(lock)
+    assert not folder.is_alive()
+
+
+def test_the_lock_is_taken_once(folder: RunFolder) -> None:
+    lock = folder.acquire()
+    run_folder.write_pid(lock, 4711)
+    with pytest.raises(FarenseError, match="is already being trained") as caught:
+        folder.acquire(patience=0.05)
+    assert caught.value.kind == "run_locked"
+    assert "4711" in caught.value.detail
+    os.close(lock)
+    os.close(folder.acquire(patience=0.0))
+
+
+def test_the_lock_ends_with_the_process_that_holds_it(folder: RunFolder) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(folder.path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        assert folder.is_alive()
+        holder.kill()
+        holder.wait()
+        assert not folder.is_alive()
+
+
+def test_the_lock_is_held_for_as_long_as_one_holder_of_the_descriptor_lives(
+    folder: RunFolder,
+) -> None:
+    """That is what lets a launcher pass it on and go."""
+    lock = folder.acquire()
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE, pass_fds=(lock,)) as heir:
+        os.close(lock)
+        assert folder.is_alive()
+        assert heir.stdin is not None
+        heir.stdin.close()
+        heir.wait()
+    assert not folder.is_alive()
+
+
+def test_a_child_that_is_not_meant_to_does_not_inherit_the_lock(folder: RunFolder) -> None:
+    lock = folder.acquire()
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE, close_fds=False) as child:
+        os.close(lock)
+        assert not folder.is_alive()
+        assert child.stdin is not None
+        child.stdin.close()
+
+
+def test_the_process_id_is_unknown_until_it_is_written(folder: RunFolder) -> None:
+    assert folder.pid() is None
+    lock = folder.acquire()
+    assert folder.pid() is None
+    run_folder.write_pid(lock, 123456)
+    assert folder.pid() == 123456
+    run_folder.write_pid(lock, 7)
+    assert folder.pid() == 7
+    os.close(lock)
+    os.close(folder.acquire())
+    assert folder.pid() is None  # the next worker's is not known yet
+
+
+def test_a_run_without_its_folder_cannot_be_locked(tmp_path: Path) -> None:
+    with pytest.raises(FarenseError, match="cannot write"):
+        RunFolder(tmp_path / "nothing").acquire()
+
+
+def test_a_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
+    path = tmp_path / "state.json"
+    write_atomically(path, "old")
+    write_atomically(path, "É novo\n")
+    assert path.read_text(encoding="utf-8") == "É novo\n"
+    assert [p.name for p in tmp_path.iterdir()] == ["state.json"]
+
+
+def test_a_replacement_that_fails_leaves_the_old_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "state.json"
+    write_atomically(path, "old")
+
+    def full(_: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(run_folder, "sync", full)
+    with pytest.raises(OSError, match="No space"):
+        write_atomically(path, "new")
+    assert path.read_text() == "old"
+
+
+def test_what_is_written_is_synced_before_it_is_renamed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "state.json"
+    seen: list[tuple[str, bool]] = []
+    monkeypatch.setattr(run_folder, "sync", lambda p: seen.append((p.name, path.exists())))
+    write_atomically(path, "text")
+    assert seen == [(".state.json.tmp", False), (tmp_path.name, True)]
+
+
+def checkpoint(folder: RunFolder, name: str, whole: bool = True) -> None:
+    (folder.path / name).mkdir()
+    if whole:
+        (folder.path / name / "manifest.json").write_text("{}")
+
+
+def test_checkpoints_are_listed_by_step_and_only_whole_ones(folder: RunFolder) -> None:
+    for step, epoch in ((1000, 2), (200, 0), (90, 0)):
+        checkpoint(folder, f"checkpoint_epoch{epoch}_step{step}")
+    checkpoint(folder, "checkpoint_epoch0_step400", whole=False)
+    checkpoint(folder, ".checkpoint_epoch0_step600.tmp")
+    checkpoint(folder, "checkpoint_epoch0_step700.bak")
+    checkpoint(folder, "checkpoint_epochX_step800")
+    found = folder.checkpoints()
+    assert [(c.epoch, c.step) for c in found] == [(0, 90), (0, 200), (2, 1000)]
+    assert found[-1].path == folder.path / "checkpoint_epoch2_step1000"
+
+
+def test_where_a_resume_continues(folder: RunFolder) -> None:
+    assert folder.resume_step() is None
+    checkpoint(folder, "checkpoint_epoch0_step200")
+    assert folder.resume_step() == 200
+    for broken in ("", "{}", "[]", '{"step": "x"}', "null"):
+        folder.training_state.write_text(broken)
+        assert folder.resume_step() == 200
+    folder.training_state.write_text(json.dumps({"checkpoint": "x", "step": 400}))
+    assert folder.resume_step() == 400
+
+
+def test_a_folder_without_a_configuration_is_no_run(folder: RunFolder) -> None:
+    assert not folder.exists()
+    with pytest.raises(FarenseError, match="is not a run") as caught:
+        folder.read_config()
+    assert caught.value.exit_code == ExitCode.REFUSED
+    folder.config.write_text('[run]\nname = "run"\n')
+    assert folder.exists()
+    assert folder.read_config().run.name == "run"
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"),
+    [
+        (errno.ENOSPC, "disk_full"),
+        (errno.EDQUOT, "disk_full"),
+        (errno.EACCES, "not_writable"),
+        (errno.EROFS, "not_writable"),
+    ],
+)
+def test_an_error_of_the_disk_says_what_to_do(number: int, kind: str) -> None:
+    told = disk_error(OSError(number, os.strerror(number), "/runs/x"), Path("/runs"))
+    assert told.kind == kind
+    assert told.exit_code == ExitCode.REFUSED
+    assert "--runs-dir" in told.hint

@@ -1,0 +1,266 @@
+"""Exports: what is written is loaded again and does what the run's adapter does."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import mlx.core as mx
+import pytest
+from farense_worker.model import inference
+from farense_worker.protocol.errors import FarenseError
+from farense_worker.protocol.messages.export import Exported, Request
+from farense_worker.protocol.run_folder import RunFolder
+from farense_worker.protocol.settings.profile import Model
+from farense_worker.tasks import compare_models, gguf, ollama
+from farense_worker.tasks.compare_models import Behaviour
+from farense_worker.tasks.export import export
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+
+from tests import micro_model
+from tests.real_runs import RunMaker, finish
+from tests.tokenizers import load, variant
+
+LLAMA3 = (
+    "{% for m in messages %}<|{{ m['role'] }}|>\n\n{{ m['content'] | trim }}<|end|>{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>\n\n{% endif %}"
+)
+MISTRAL = (
+    "{% for m in messages %}{% if m['role'] == 'user' %}[INST] {{ m['content'] }} [/INST]"
+    "{% elif m['role'] == 'assistant' %} {{ m['content'] }}<|end|>"
+    "{% else %}{{ raise_exception('no system') }}{% endif %}{% endfor %}"
+)
+THINKS = (
+    "{% for m in messages %}<|{{ m['role'] }}|>{{ m['content'] }}<|end|>{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|><think>{% endif %}"
+)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory, micro: Path, data: Path) -> RunFolder:
+    folder = RunMaker(tmp_path_factory.mktemp("runs"), micro, data)("trained")
+    finish(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained_4bit(
+    tmp_path_factory: pytest.TempPathFactory, micro_4bit: Path, data: Path
+) -> RunFolder:
+    # A rate so small that what is learnt is less than a step of the quantisation.
+    make = RunMaker(tmp_path_factory.mktemp("runs"), micro_4bit, data)
+    folder = make("trained", train__learning_rate=1e-4, lora__keys=("q_proj",))
+    finish(folder)
+    return folder
+
+
+def sentencepiece(folder: Path) -> Path:
+    """The micro model with a tokenizer of SentencePiece's kind, which mlx_lm's GGUF is for."""
+    micro_model.make(folder)
+    vocabulary = {f"<0x{i:02X}>": i for i in range(256)}
+    tokenizer = Tokenizer(models.BPE(vocabulary, [], byte_fallback=True, unk_token="<0x00>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Fuse()])
+    tokenizer.add_special_tokens(["<|end|>", "<|user|>", "<|assistant|>", "<|system|>"])
+    tokenizer.save(str(folder / "tokenizer.json"))
+    return folder
+
+
+def ask(run: RunFolder, to: Path, **more: Any) -> Exported:
+    config = run.read_config()
+    asked = Request(
+        name=run.name,
+        repo=config.model.repo,
+        base="owner/base",
+        adapter=str(run.adapters),
+        to=str(to),
+        data=config.data.path,
+        adapter_card="# adapter",
+        model_card="# model",
+        **more,
+    )
+    return export(asked, lambda _: None)
+
+
+def weights(folder: Path) -> dict[str, mx.array]:
+    found = mx.load(str(folder / "model.safetensors"))
+    assert isinstance(found, dict)
+    return found
+
+
+def test_an_adapter_is_copied_and_does_the_same(trained: RunFolder, tmp_path: Path) -> None:
+    made = ask(trained, tmp_path / "out")
+    (part,) = made.parts
+    assert part.verified is not None
+    assert part.verified.kept == 1.0
+    assert part.verified.answers == part.verified.answers_same
+    folder = tmp_path / "out" / "adapter"
+    assert (folder / "adapters.safetensors").read_bytes() == (
+        trained.adapters / "adapters.safetensors"
+    ).read_bytes()
+    assert json.loads((folder / "adapter_config.json").read_text())["model"] == "owner/base"
+    assert (folder / "README.md").read_text() == "# adapter"
+    assert json.loads((tmp_path / "out" / "export.json").read_text())["run"] == "trained"
+    assert not (tmp_path / "out" / "model").exists()
+
+
+def test_a_fused_float_model_is_the_model_with_its_adapter(
+    trained: RunFolder, tmp_path: Path
+) -> None:
+    made = ask(trained, tmp_path / "out", fuse=True)
+    part = made.parts[1]
+    assert part.verified is not None
+    assert part.verified.answers == part.verified.answers_same > 0
+    assert part.verified.kept > 0.9999
+    folder = tmp_path / "out" / "model"
+    base, fused = weights(Path(trained.read_config().model.repo)), weights(folder)
+    assert set(base) == set(fused)
+    changed = {name for name in base if not mx.array_equal(base[name], fused[name])}
+    assert changed
+    assert all("proj" in name for name in changed)
+    assert (tmp_path / "out" / "Modelfile").read_text().startswith("FROM ./model\n")
+
+
+def test_a_quantised_base_keeps_the_adapter_where_it_is_asked_to(
+    trained_4bit: RunFolder, tmp_path: Path
+) -> None:
+    part = ask(trained_4bit, tmp_path / "keep", fuse=True).parts[1]
+    assert part.verified is not None
+    assert part.verified.kept > 0.99
+    kept = weights(tmp_path / "keep" / "model")
+    assert "model.layers.0.self_attn.q_proj.scales" not in kept
+    assert "model.layers.0.self_attn.k_proj.scales" in kept
+    assert not (tmp_path / "keep" / "Modelfile").exists()  # Ollama cannot read it
+
+    part = ask(trained_4bit, tmp_path / "float", fuse=True, precision="float").parts[1]
+    assert part.verified is not None
+    assert part.verified.kept > 0.99
+    assert not [name for name in weights(tmp_path / "float" / "model") if "scales" in name]
+    assert "quantization" not in json.loads((tmp_path / "float/model/config.json").read_text())
+    assert (tmp_path / "float" / "Modelfile").exists()
+
+
+def test_an_adapter_that_quantising_loses_is_not_exported(
+    trained_4bit: RunFolder, tmp_path: Path
+) -> None:
+    with pytest.raises(FarenseError, match="has lost the adapter") as caught:
+        ask(trained_4bit, tmp_path / "out", fuse=True, precision="quantised")
+    assert "of the adapter's effect is left" in caught.value.detail
+
+
+@pytest.mark.parametrize("kind", ["dora", "full"])
+def test_other_kinds_of_fine_tuning_are_fused_too(
+    make_run: RunMaker, tmp_path: Path, kind: str
+) -> None:
+    run = make_run(kind, train__fine_tune_type=kind, train__learning_rate=1e-3)
+    finish(run)
+    part = ask(run, tmp_path / "out", fuse=True).parts[1]
+    assert part.verified is not None
+    assert part.verified.kept > 0.999
+    assert part.verified.answers == part.verified.answers_same
+
+
+def test_a_gguf_file_gives_the_same_answers(tmp_path: Path, data: Path) -> None:
+    run = RunMaker(tmp_path / "runs", sentencepiece(tmp_path / "model"), data)("one")
+    finish(run)
+    made = ask(run, tmp_path / "out", gguf=True, precision="float")
+    part = next(part for part in made.parts if part.what == "GGUF")
+    assert part.path == "one.gguf"
+    assert part.verified is not None
+    assert part.verified.kept > 0.99  # float16
+    assert (tmp_path / "out" / "one.gguf").read_bytes().startswith(b"GGUF")
+    assert (tmp_path / "out" / "Modelfile").read_text().startswith("FROM ./one.gguf\n")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"model_type": "qwen2"}, "not of qwen2"),
+        ({"head_dim": 64}, "heads"),
+        ({}, "SentencePiece"),
+    ],
+)
+def test_what_mlx_lm_cannot_write_as_gguf(
+    micro: Path, tmp_path: Path, change: dict[str, Any], words: str
+) -> None:
+    variant(micro, tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text()) | change
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert words in gguf.obstacle(tmp_path)
+
+
+def test_gguf_is_refused_before_anything_is_written(trained: RunFolder, tmp_path: Path) -> None:
+    with pytest.raises(FarenseError, match="cannot be exported as GGUF"):
+        ask(trained, tmp_path / "out", gguf=True, precision="float")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("template", "expected"),
+    [
+        (
+            LLAMA3,
+            "{{ if .System }}<|system|>\n\n{{ .System }}<|end|><|user|>\n\n{{ else }}<|user|>\n\n"
+            "{{ end }}{{ .Prompt }}<|end|><|assistant|>\n\n{{ .Response }}<|end|>",
+        ),
+        # the space before an answer is the model's own
+        (MISTRAL, "[INST] {{ .Prompt }} [/INST]{{ .Response }}<|end|>"),
+    ],
+)
+def test_a_chat_template_is_put_into_ollama_s_words(
+    micro: Path, tmp_path: Path, template: str, expected: str
+) -> None:
+    tokenizer = load(variant(micro, tmp_path, template))
+    frame = ollama.find(tokenizer)
+    assert frame is not None
+    assert frame.go() == expected
+
+
+def test_a_template_that_writes_a_turn_otherwise_later_is_left_to_the_user(
+    micro: Path, tmp_path: Path
+) -> None:
+    text = ollama.modelfile(load(variant(micro, tmp_path, THINKS)), "./m", 512)
+    assert "TEMPLATE" in text.splitlines()[1]
+    assert text.splitlines()[1].startswith("# ")
+    assert 'PARAMETER stop "<|end|>"' in text
+
+
+@pytest.mark.parametrize(
+    ("template", "system", "expected"),
+    [
+        (LLAMA3, "És um adepto.\nSê breve.", 'SYSTEM """És um adepto.\nSê breve."""'),
+        (THINKS, "Sê breve.", 'SYSTEM """Sê breve."""'),
+        (MISTRAL, "Sê breve.", ""),  # nobody can have trained with it
+        (LLAMA3, 'Diz """não""".', "# "),
+        (LLAMA3, None, ""),
+        (LLAMA3, "", ""),
+    ],
+)
+def test_a_modelfile_has_the_system_prompt_of_the_training(
+    micro: Path, tmp_path: Path, template: str, system: str | None, expected: str
+) -> None:
+    text = ollama.modelfile(load(variant(micro, tmp_path, template)), "./m", 512, system)
+    without = ollama.modelfile(load(tmp_path), "./m", 512)
+    before, _, rest = without.partition("PARAMETER")
+    said = text.removeprefix(before).removesuffix("PARAMETER" + rest)
+    assert said.startswith(expected) if expected == "# " else said.strip() == expected
+
+
+def test_likeness_knows_its_ends() -> None:
+    one = mx.log(mx.array([[0.7, 0.3], [0.2, 0.8]]))
+    other = mx.log(mx.array([[0.5, 0.5], [0.5, 0.5]]))
+    adapter, base = Behaviour(one, ["a", "b"]), Behaviour(other, ["c", "b"])
+    same = compare_models.compare(adapter, base, adapter)
+    assert (same.kept, same.answers_same, same.tokens_same) == (1.0, 2, 2)
+    lost = compare_models.compare(adapter, base, base)
+    assert (lost.kept, lost.answers_same) == (0.0, 1)
+    nothing = compare_models.compare(base, base, base)
+    assert nothing.kept == 1.0
+
+
+def test_what_is_fused_loads_by_itself(trained: RunFolder, tmp_path: Path) -> None:
+    ask(trained, tmp_path / "out", fuse=True)
+    folder = tmp_path / "out" / "model"
+    network: Any = inference.load(folder, Model(repo=str(folder)))
+    assert network(mx.array([[1, 2, 3]])).shape == (1, 3, 288)

@@ -1,0 +1,62 @@
+"""`python -m farense_worker RUN`: train the run in the folder RUN.
+
+Claims stdout, holds the run's lock, listens to signals, and turns whatever ends the training
+into a last event and an exit code; a run of several ranks it only leads (ranks/). At last
+it starts what the launcher wants done afterwards.
+"""
+
+from __future__ import annotations
+
+from farense_worker.process.output import Output, claim_stdout
+
+RECORD = claim_stdout()  # before anything is imported that could print
+
+import os  # noqa: E402
+import sys  # noqa: E402
+from pathlib import Path  # noqa: E402
+
+from farense_worker.loop.lifecycle import failed, work  # noqa: E402
+from farense_worker.process import afterwards  # noqa: E402
+from farense_worker.process.signals import Control, inherited_lock  # noqa: E402
+from farense_worker.protocol.errors import ExitCode, FarenseError  # noqa: E402
+from farense_worker.protocol.run_folder import RunFolder, write_pid  # noqa: E402
+from farense_worker.protocol.settings.profile import Config  # noqa: E402
+
+
+def main() -> int:
+    """Run the worker; the exit code."""
+    if len(sys.argv) != 2:
+        print(
+            "usage: python -m farense_worker RUN", file=sys.stderr
+        )  # not translated: for developers
+        return ExitCode.USAGE
+    folder = RunFolder(Path(sys.argv[1]).resolve())
+    try:
+        config = folder.read_config()
+        lock = inherited_lock() or folder.acquire()
+    except FarenseError as error:  # there is no run to write an event into
+        print(error, file=sys.stderr)
+        return error.exit_code
+    code = train(folder, config, lock)
+    if config.report.at_end:
+        afterwards.start(code)
+    return code
+
+
+def train(folder: RunFolder, config: Config, lock: int) -> int:
+    """Train the run, or lead the ranks that do; the exit code."""
+    if config.run.ranks > 1:
+        from farense_worker.ranks import lead
+
+        return lead.lead(folder, config, lock)
+    control = Control()
+    control.install()
+    write_pid(lock, os.getpid())
+    output = Output(RECORD, folder.events)
+    return work(
+        folder, config, output, control, lambda error: output.emit(failed(error, output.step))
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,110 @@
+"""Which examples make up a step, and how a step is cut into micro-batches.
+
+The examples of a step are a random draw without replacement; every epoch goes through all of
+them once, and its last step takes what is left. Cutting changes memory and speed, never the
+mathematics, because the loss is normalised by the tokens of the whole step.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from farense_worker.data.prepare import Examples
+from farense_worker.protocol.plan import cut, padded, rounded
+
+__all__ = ["MicroBatch", "batches", "collate", "cut", "draw", "padded", "rounded"]
+
+
+@dataclass(frozen=True)
+class MicroBatch:
+    """What goes through the model at once.
+
+    rows: which examples. inputs: (rows, width) tokens but the last of each row. positions: (n,)
+    where in the flattened inputs a label is predicted; targets: (n,) those labels; mask: (n,) 1.0,
+    and 0.0 for padding. `label_tokens` counts the labels.
+    """
+
+    rows: tuple[int, ...]
+    inputs: NDArray[np.int32]
+    positions: NDArray[np.int32]
+    targets: NDArray[np.int32]
+    mask: NDArray[np.float32]
+    label_tokens: int
+
+    @property
+    def arrays(self) -> tuple[NDArray[Any], ...]:
+        """What the loss takes, in its order."""
+        return self.inputs, self.positions, self.targets, self.mask
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where a step lies: epoch from 0, and which step of that epoch, from 0."""
+
+    epoch: int
+    index: int
+
+
+def steps_per_epoch(examples: int, effective_batch: int) -> int:
+    """Count the steps of one epoch, the last and smaller one included."""
+    return -(-examples // effective_batch)
+
+
+def position(step: int, per_epoch: int) -> Position:
+    """Tell where step `step` (from 1) lies. The data position is never stored twice."""
+    return Position(*divmod(step - 1, per_epoch))
+
+
+def draw(at: Position, examples: int, effective_batch: int, seed: int) -> list[int]:
+    """Give the examples of a step: a slice of the epoch's own permutation."""
+    order = _order(at.epoch, examples, seed)
+    return [int(i) for i in order[at.index * effective_batch : (at.index + 1) * effective_batch]]
+
+
+@functools.lru_cache(maxsize=1)
+def _order(epoch: int, examples: int, seed: int) -> NDArray[np.int64]:
+    return np.random.default_rng([seed, epoch]).permutation(examples)
+
+
+def collate(examples: Examples, rows: Sequence[int], *, few_shapes: bool = False) -> MicroBatch:
+    """Put examples side by side, padded on the right. Padding is never a label.
+
+    few_shapes: the labels are padded too, for a compiled function.
+    """
+    lengths = [int(examples.lengths[row]) for row in rows]
+    width = padded(max(lengths) - 1)
+    inputs = np.zeros((len(rows), width), np.int32)
+    positions, targets = list[NDArray[np.int32]](), list[NDArray[np.int32]]()
+    for at, (row, length) in enumerate(zip(rows, lengths, strict=True)):
+        tokens, first = examples.example(row), int(examples.first_label[row])
+        inputs[at, : length - 1] = tokens[:-1]
+        targets.append(tokens[first:])
+        start = at * width - 1  # what predicts a label is the token before it
+        positions.append(np.arange(start + first, start + length, dtype=np.int32))
+    labels = sum(len(part) for part in targets)
+    padding = (0, rounded(labels) - labels if few_shapes else 0)
+    return MicroBatch(
+        tuple(rows),
+        inputs,
+        np.pad(np.concatenate(positions), padding),
+        np.pad(np.concatenate(targets), padding),
+        np.pad(np.ones(labels, np.float32), padding),
+        labels,
+    )
+
+
+def batches(
+    examples: Examples, rows: Sequence[int], budget: int, *, few_shapes: bool = False
+) -> list[MicroBatch]:
+    """Cut these examples into micro-batches and collate them."""
+    lengths = [int(length) for length in examples.lengths[list(rows)]]
+    return [
+        collate(examples, [rows[i] for i in piece], few_shapes=few_shapes)
+        for piece in cut(lengths, budget)
+    ]

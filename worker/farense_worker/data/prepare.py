@@ -1,0 +1,257 @@
+"""The data set of a run: read, tokenised, split, or taken from the cache."""
+
+from __future__ import annotations
+
+import sys
+import time
+from array import array
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from farense_worker.data import holdout, labels, token_cache
+from farense_worker.data.examples import Builder, Examples
+from farense_worker.data.token_cache import Tokenised
+from farense_worker.process.output import Output
+from farense_worker.protocol import dataset, language
+from farense_worker.protocol.dataset import Fault, Faults, Kind, Row
+from farense_worker.protocol.errors import refused
+from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.language import ngettext
+from farense_worker.protocol.messages.events import Notice, Progress
+from farense_worker.protocol.settings.profile import Config
+
+__all__ = ["Examples", "load"]
+
+
+def load(
+    config: Config, model: Path, tokenizer: Callable[[], Any], output: Output
+) -> tuple[Examples, Examples | None]:
+    """Give the examples to train on and, where there are any, those to validate on.
+
+    model: its folder. tokenizer: loads it; not called where the tokens are in the cache.
+    Raises FarenseError (refused) that lists every row that cannot be trained on, with its line.
+    """
+    files = [Path(config.data.path) / f"{name}.jsonl" for name in ("train", "valid")]
+    before = _state(files)
+    key = token_cache.key(files, model, _settings(config))
+    made = token_cache.read(key) if key else None
+    if made is None:
+        began = time.perf_counter()
+        made = tokenise(config, tokenizer(), output)
+        took = time.perf_counter() - began
+        print(f"data: tokenised in {took:.2f} s", file=sys.stderr)  # not translated: for worker.log
+        if key and _state(files) == before:
+            token_cache.write(key, made)
+    for notice in made.notices:
+        output.emit(notice)
+    return made.splits["train"], made.splits.get("valid")
+
+
+def tokenise(config: Config, tokenizer: Any, output: Output) -> Tokenised:
+    """Read train.jsonl and valid.jsonl line by line and tokenise them."""
+    folder, train = Path(config.data.path), config.train
+    paths = {name: folder / f"{name}.jsonl" for name in ("train", "valid")}
+    reading = _Reading(config, tokenizer, output)
+    try:
+        there = {name: path for name, path in paths.items() if path.is_file()}
+        reading.total = sum(dataset.count(path) for path in there.values())
+        builders = {name: reading.read(path) for name, path in there.items()}
+    except OSError as error:
+        raise refused(
+            _("cannot read {path}").format(path=error.filename),
+            error.strerror or "",
+            kind="data",
+        ) from error
+    nothing = dataset.nothing_to_train_on(folder, reading.rows.get(paths["train"]))
+    if nothing and not reading.faults.count:
+        reading.faults.add(nothing)
+    reading.faults.refuse()
+
+    fraction, notices = config.data.valid_fraction, reading.notices()
+    splits: dict[str, Examples] = {}
+    if fraction and not reading.rows.get(paths["valid"]):
+        chosen = holdout.draw(np.frombuffer(reading.fingerprints, np.uint64), fraction, train.seed)
+        splits["train"] = builders["train"].build(~chosen)
+        if chosen.any():
+            splits["valid"] = builders["train"].build(chosen)
+            notices.append(_set_aside(splits["train"], splits["valid"], train.seed))
+    else:
+        splits = {name: builder.build() for name, builder in builders.items()}
+        splits = {name: examples for name, examples in splits.items() if len(examples)}
+        if fraction:
+            notices.append(_not_split())
+    return Tokenised(splits, (*notices, *_remarks(splits, train.max_seq_length)))
+
+
+class _Reading:
+    """One pass over the files: what they hold, what is wrong with them, what is to be said."""
+
+    def __init__(self, config: Config, tokenizer: Any, output: Output) -> None:
+        self._config = config
+        self._tokenizer = tokenizer
+        self._output = output
+        self._told = time.monotonic()
+        self._done = 0
+        self._kind: Kind | None = None
+        self._parted: list[str] = []
+        self._parted_count = 0
+        self.total = 0
+        self.rows: dict[Path, int] = {}
+        self.faults = Faults()
+        self.fingerprints = array("Q")
+
+    def read(self, path: Path) -> Builder:
+        """Tokenise a file; faults are only collected."""
+        train = self._config.train
+        builder = Builder(train.max_seq_length)
+        self.rows[path] = 0
+        for row, found in labels.encode_all(self._tokenizer, self._scan(path), train.mask_prompt):
+            self._count()
+            fault = found if isinstance(found, str) else unusable(found, train.max_seq_length)
+            if fault:
+                self.faults.add(Fault(path, row.line, fault))
+            elif isinstance(found, labels.Encoded) and not self.faults.count:
+                builder.add(found)
+                if found.parted:
+                    self._parted_count += 1
+                    self._parted += [f"{path}:{row.line}"] * (len(self._parted) < 3)
+        return builder
+
+    def _scan(self, path: Path) -> Iterator[Row]:
+        draws = self._config.data.valid_fraction and path.stem == "train"
+        for found in dataset.scan(path):
+            if isinstance(found, Fault):
+                self.faults.add(found)
+                continue
+            if not self.rows[path]:
+                needs_template(self._tokenizer, found, path)
+                self._kind = found.kind
+            self.rows[path] += 1
+            if draws:
+                self.fingerprints.append(found.fingerprint(normalised=True))
+            yield found
+
+    def _count(self) -> None:
+        self._done += 1
+        if time.monotonic() - self._told > 0.5:
+            self._told = time.monotonic()
+            self._output.emit(Progress(done=self._done, total=self.total, unit="examples"))
+
+    def notices(self) -> list[Notice]:
+        """Say what is unusual about the rows."""
+        said = []
+        if self._config.train.mask_prompt and self._kind == "text":
+            said.append(
+                Notice(
+                    level="info",
+                    code="mask_prompt",
+                    message=_("text rows have no prompt: every token is trained on"),
+                )
+            )
+        if self._parted_count:
+            said.append(
+                Notice(
+                    level="warning",
+                    code="labels_parted",
+                    message=ngettext(
+                        "in {n} row the chat template does not go on as its prompt ends; labels "
+                        "begin where the two part: {places}",
+                        "in {n} rows the chat template does not go on as its prompt ends; labels "
+                        "begin where the two part: {places}",
+                        self._parted_count,
+                    ).format(n=self._parted_count, places=", ".join(self._parted)),
+                    hint=_("farense-tui data check shows the labels of each row."),
+                )
+            )
+        return said
+
+
+def unusable(found: labels.Encoded, max_seq_length: int) -> str:
+    """Say why a tokenised row cannot be trained on, if so."""
+    if found.first >= len(found.tokens):
+        return _("no token of the row is a label")
+    if found.first >= max_seq_length:
+        return _(
+            "all labels are cut off: its first label is token {token}, train.max_seq_length is "
+            "{most}"
+        ).format(token=found.first + 1, most=max_seq_length)
+    return ""
+
+
+def needs_template(tokenizer: Any, row: Row, path: Path) -> None:
+    """Refuse chats for a model that has no template for them."""
+    if row.kind != "text" and not tokenizer.has_chat_template:
+        raise refused(
+            _("the model has no chat template, and the rows of {path} are {kind} rows").format(
+                path=path, kind=row.kind
+            ),
+            hint=_('Use an instruct model, or rows of {"text": "..."}.'),
+            kind="data",
+        )
+
+
+def _settings(config: Config) -> dict[str, object]:
+    return {
+        "max_seq_length": config.train.max_seq_length,
+        "mask_prompt": config.train.mask_prompt,
+        "trust_remote_code": config.model.trust_remote_code,
+        "valid_fraction": config.data.valid_fraction,
+        "seed": config.train.seed if config.data.valid_fraction else 0,
+        "language": language.spoken(),  # of the notices
+    }
+
+
+def _state(files: list[Path]) -> list[tuple[int, int] | None]:
+    """Sizes and times of change: a file that is written to while it is read is not cached."""
+    found = [path.stat() if path.is_file() else None for path in files]
+    return [(stat.st_size, stat.st_mtime_ns) if stat else None for stat in found]
+
+
+def _set_aside(train: Examples, valid: Examples, seed: int) -> Notice:
+    return Notice(
+        level="info",
+        code="split",
+        message=_(
+            "{valid} of {total} rows of train.jsonl are set aside for validation (seed {seed}); "
+            "{train} are trained on"
+        ).format(valid=len(valid), total=len(train) + len(valid), seed=seed, train=len(train)),
+    )
+
+
+def _not_split() -> Notice:
+    return Notice(
+        level="info",
+        code="split",
+        message=_("there is a valid.jsonl: data.valid_fraction is not used"),
+    )
+
+
+def _remarks(splits: dict[str, Examples], max_seq_length: int) -> list[Notice]:
+    said = []
+    if "valid" not in splits:
+        said.append(
+            Notice(
+                level="warning",
+                code="no_validation",
+                message=_("there is no validation set: nothing tells which adapter is the best"),
+                hint=_("Put some rows into valid.jsonl, or set data.valid_fraction."),
+            )
+        )
+    truncated = sum(examples.truncated for examples in splits.values())
+    if truncated:
+        said.append(
+            Notice(
+                level="warning",
+                code="truncated",
+                message=ngettext(
+                    "{n} example is cut off at {most} tokens",
+                    "{n} examples are cut off at {most} tokens",
+                    truncated,
+                ).format(n=truncated, most=max_seq_length),
+                hint=_("Raise train.max_seq_length or shorten them."),
+            )
+        )
+    return said

@@ -1,0 +1,212 @@
+"""A look through a whole data set: one pass over each file, row by row."""
+
+from __future__ import annotations
+
+import time
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from farense_worker.data import holdout, labels
+from farense_worker.data.labels import Encoded
+from farense_worker.data.prepare import needs_template, unusable
+from farense_worker.inspect import text_faults
+from farense_worker.inspect.duplicates import Duplicates
+from farense_worker.inspect.lengths import Lengths
+from farense_worker.inspect.token_text import MOST_TOKENS, pieces
+from farense_worker.protocol import dataset
+from farense_worker.protocol.dataset import SPLITS, Fault, Row
+from farense_worker.protocol.errors import FarenseError
+from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.messages.data_check import Example, Finding, Report, Split
+
+_MOST_OF_A_CODE = 50
+
+
+class Survey:
+    """Looks through one data set."""
+
+    def __init__(
+        self,
+        tokenizer: Any,
+        *,
+        max_seq_length: int,
+        mask_prompt: bool,
+        examples: int,
+        tell: Callable[[int, int], None],
+    ) -> None:
+        """Without a tokenizer (None) nothing is said of tokens and labels.
+
+        examples: how many rows to show. tell: called with the rows done and all rows.
+        """
+        self._tokenizer = tokenizer
+        self._most = max_seq_length
+        self._mask_prompt = mask_prompt
+        self._wanted = examples
+        self._tell = tell
+        self._told = time.monotonic()
+        self._done = self._total = 0
+        self._kind = ""
+        self._rows: dict[str, int] = {}
+        self._counts: Counter[str] = Counter()
+        self._findings: list[Finding] = []
+        self._examples: list[Example] = []
+        self._duplicates = Duplicates()
+        self._fingerprints = array("Q")
+
+    def report(
+        self, folder: Path, *, model: str, no_tokenizer: str, valid_fraction: float, seed: int
+    ) -> Report:
+        """Look through all the files of a folder."""
+        paths = [folder / f"{name}.jsonl" for name in SPLITS]
+        splits: list[Split] = []
+        try:
+            there = [path for path in paths if path.is_file()]
+            self._total = sum(dataset.count(path) for path in there)
+            for path in there:
+                splits.append(self._split(path))
+        except OSError as error:
+            self._find("file", Path(error.filename or folder), 0, error.strerror or str(error))
+        absent = dataset.nothing_to_train_on(folder, self._rows.get("train"))
+        if absent and not (self._counts and "train" in self._rows):
+            self._find(absent.code, absent.path, 0, absent.what)
+        self._find_duplicates(paths)
+        order = {str(path): at for at, path in enumerate(paths)}
+        return Report(
+            path=str(folder),
+            model=model,
+            max_seq_length=self._most,
+            mask_prompt=self._mask_prompt,
+            kind=self._kind,
+            splits=tuple(splits),
+            findings=tuple(sorted(self._findings, key=lambda f: (order.get(f.path, -1), f.line))),
+            counts=dict(self._counts),
+            examples=tuple(self._examples),
+            set_aside=self._set_aside(valid_fraction, seed),
+            no_tokenizer=no_tokenizer,
+        )
+
+    def _split(self, path: Path) -> Split:
+        lengths = Lengths(self._most)
+        for row, found in self._encoded(path):
+            self._progress()
+            if isinstance(found, Encoded):
+                lengths.add(found)
+                self._look_at_tokens(path, row, found)
+            elif found:
+                self._find("test_label" if _is_test(path) else "template", path, row.line, found)
+        return lengths.split(path.stem, self._rows[path.stem])
+
+    def _encoded(self, path: Path) -> Iterator[tuple[Row, Encoded | str]]:
+        """Give each row with its tokens or with what is wrong; nothing is where none are known."""
+        rows = self._sound(path)
+        first = next(rows, None)
+        if first is None:
+            return
+        rows = chain([first], rows)
+        tokenizer = self._tokenizer
+        if tokenizer is not None:
+            try:
+                needs_template(tokenizer, first, path)
+            except FarenseError as error:
+                self._find("template", path, 0, error.title)
+                tokenizer = None
+        if tokenizer is None:
+            yield from ((row, "") for row in rows)
+        else:
+            yield from labels.encode_all(tokenizer, rows, self._mask_prompt)
+
+    def _sound(self, path: Path) -> Iterator[Row]:
+        """Give the rows that are rows, looked at without a tokenizer."""
+        number, name = SPLITS.index(path.stem), path.stem
+        self._rows[name] = 0
+        for found in dataset.scan(path):
+            if isinstance(found, Fault):
+                self._find(found.code, path, found.line, found.what)
+                continue
+            self._rows[name] += 1
+            self._kind = self._kind or found.kind
+            self._duplicates.add(number, found)
+            if name == "train":
+                self._fingerprints.append(found.fingerprint(normalised=True))
+            for code, what in text_faults.find("\n".join(found.strings)):
+                self._find(code, path, found.line, what)
+            for what in _empty_answers(found):
+                self._find("empty_answer", path, found.line, what)
+            yield found
+
+    def _look_at_tokens(self, path: Path, row: Row, found: Encoded) -> None:
+        length = len(found.tokens)
+        wrong = unusable(found, self._most)
+        if wrong:
+            code = "no_label" if found.first >= length else "labels_cut"
+            self._find("test_label" if _is_test(path) else code, path, row.line, wrong)
+        elif length > self._most:
+            what = _("{tokens} tokens, {cut} are cut off: {lost} of {labels} labels").format(
+                tokens=length,
+                cut=length - self._most,
+                lost=length - max(self._most, found.first),
+                labels=length - found.first,
+            )
+            self._find("truncated", path, row.line, what)
+        if found.parted:
+            what = _("the labels begin at token {token}, where prompt and row part")
+            self._find("parted", path, row.line, what.format(token=found.first + 1))
+        if len(self._examples) < self._wanted:
+            self._examples.append(self._example(path, row, found))
+
+    def _example(self, path: Path, row: Row, found: Encoded) -> Example:
+        length = len(found.tokens)
+        trained_on = max(0, min(length, self._most) - found.first)
+        shown = pieces(self._tokenizer, found, self._most)
+        return Example(str(path), row.line, length, trained_on, max(0, length - MOST_TOKENS), shown)
+
+    def _find_duplicates(self, paths: list[Path]) -> None:
+        for again in self._duplicates.find():
+            path, first = paths[again.split], paths[again.first_split]
+            what = _("the same as {place}")
+            if not again.exact:
+                what = _("the same as {place} but for white space and case")
+            code = "duplicate" if again.split == again.first_split else "leak"
+            place = f"{first.name}:{again.first_line}"
+            self._find(code, path, again.line, what.format(place=place))
+
+    def _set_aside(self, fraction: float, seed: int) -> int:
+        if not fraction or self._rows.get("valid") or not self._fingerprints:
+            return 0
+        return int(holdout.draw(np.frombuffer(self._fingerprints, np.uint64), fraction, seed).sum())
+
+    def _find(self, code: str, path: Path, line: int, what: str) -> None:
+        self._counts[code] += 1
+        if self._counts[code] <= _MOST_OF_A_CODE:
+            self._findings.append(Finding(code, str(path), line, what))
+
+    def _progress(self) -> None:
+        self._done += 1
+        if time.monotonic() - self._told > 0.25:
+            self._told = time.monotonic()
+            self._tell(self._done, self._total)
+
+
+def _is_test(path: Path) -> bool:
+    """Whether training goes without this file."""
+    return path.stem == "test"
+
+
+def _empty_answers(row: Row) -> list[str]:
+    if row.kind == "text":
+        blank = row.values["text"].isspace()
+        return [_("the text is nothing but white space")] if blank else []
+    messages, _tools = row.conversation()
+    return [
+        _("message {number} (assistant) is empty").format(number=at)
+        for at, message in enumerate(messages, 1)
+        if message["role"] == "assistant"
+        and not (message.get("content") or "").strip()
+        and not message.get("tool_calls")
+    ]

@@ -1,0 +1,283 @@
+"""Checkpoints: all that it takes to go on exactly, whole or not there at all.
+
+A checkpoint is written beside its place, brought to the disk, and renamed: it exists only when
+its manifest does. What is read back is compared with the manifest's SHA-256.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import mlx.core as mx
+import msgspec
+from mlx.utils import tree_flatten, tree_unflatten
+
+from farense_worker.protocol.errors import refused
+from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.language import ngettext
+from farense_worker.protocol.run_folder import CheckpointFolder, RunFolder, sync, write_atomically
+
+_ADAPTERS = "adapters.safetensors"
+_ADAPTER_CONFIG = "adapter_config.json"
+_OPTIMIZER = "optimizer.safetensors"
+_STATE = "state.json"
+_MANIFEST = "manifest.json"
+_FORMAT = 1
+# What reading a damaged checkpoint may raise; RecursionError is a RuntimeError, as MLX's are.
+_DAMAGES = (OSError, ValueError, KeyError, TypeError, RuntimeError, msgspec.DecodeError)
+
+
+class TrainingState(msgspec.Struct, kw_only=True):
+    """The counters of a run, as they stand after a step.
+
+    random: MLX's random key, two 32-bit numbers. validated_step: the last step whose validation
+    is done, -1 before the first. since_best: validations since the best one. rate_factor: what
+    the learning rate is multiplied with after rollbacks. data, model: digests of the tokenised
+    training set and of the model. recipe: settings, see loop/resume_check.py. finer: tokens that
+    go through the model at once by the settings, the limit of memory in bytes, and the tokens that
+    it was found to allow.
+    """
+
+    step: int = 0
+    epoch: int = 0
+    position: int = 0
+    random: tuple[int, int] = (0, 0)
+    best_loss: float | None = None
+    best_step: int = 0
+    validated_step: int = -1
+    since_best: int = 0
+    rollbacks: int = 0
+    rate_factor: float = 1.0
+    data: str = ""
+    model: str = ""
+    recipe: dict[str, Any] = {}
+    finer: tuple[int, int, int] | None = None
+    format: int = _FORMAT
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A sound checkpoint, in memory. Arrays are evaluated: nothing points into the files."""
+
+    path: Path
+    state: TrainingState
+    adapters: dict[str, mx.array]
+    optimizer: dict[str, mx.array]
+
+
+def random_key() -> tuple[int, int]:
+    """Read the state of MLX's random numbers (of this thread)."""
+    state: Any = mx.random.state
+    key = state[0].tolist()
+    return int(key[0]), int(key[1])
+
+
+def set_random_key(key: tuple[int, int]) -> None:
+    """Set the state of MLX's random numbers: seed(n) makes the key (n >> 32, n & 0xFFFFFFFF)."""
+    mx.random.seed((key[0] << 32) | key[1])
+
+
+def save(
+    folder: RunFolder,
+    state: TrainingState,
+    adapters: dict[str, mx.array],
+    optimizer: dict[str, Any],
+    adapter_config: dict[str, Any],
+) -> tuple[Path, int]:
+    """Write a checkpoint; its path and its bytes. OSError leaves nothing half-done behind."""
+    place = folder.path / f"checkpoint_epoch{state.epoch}_step{state.step}"
+    beside, old = place.with_name(f".{place.name}.tmp"), place.with_name(f".{place.name}.old")
+    for left in (beside, old):
+        shutil.rmtree(left, ignore_errors=True)
+    try:
+        beside.mkdir()
+        _save_arrays(beside / _ADAPTERS, adapters)
+        _save_arrays(beside / _OPTIMIZER, dict(tree_flatten(optimizer)))
+        (beside / _ADAPTER_CONFIG).write_text(json.dumps(adapter_config, indent=4))
+        (beside / _STATE).write_bytes(msgspec.json.encode(state))
+        files: dict[str, dict[str, Any]] = {
+            path.name: {"bytes": path.stat().st_size, "sha256": _sha256(path)}
+            for path in sorted(beside.iterdir())
+        }
+        (beside / _MANIFEST).write_text(json.dumps({"format": _FORMAT, "files": files}, indent=1))
+        for path in beside.iterdir():
+            sync(path)
+        sync(beside)
+        if place.exists():  # the same step again, after a resume from before it
+            place.rename(old)
+        beside.rename(place)
+        sync(folder.path)
+    except OSError:
+        if old.exists() and not place.exists():
+            old.rename(place)
+        shutil.rmtree(beside, ignore_errors=True)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+    write_atomically(
+        folder.training_state, json.dumps({"checkpoint": place.name, "step": state.step})
+    )
+    return place, sum(entry["bytes"] for entry in files.values())
+
+
+def publish(folder: RunFolder, checkpoint: Path) -> None:
+    """Make a checkpoint's adapter the run's adapter, in `adapters/`, as mlx_lm reads it."""
+    folder.adapters.mkdir(exist_ok=True)
+    for name in (_ADAPTER_CONFIG, _ADAPTERS):
+        beside = folder.adapters / f".{name}.tmp"
+        shutil.copyfile(checkpoint / name, beside)
+        sync(beside)
+        beside.replace(folder.adapters / name)
+    sync(folder.adapters)
+
+
+def catch_up(folder: RunFolder, state: TrainingState) -> None:
+    """Publish the best adapter if a kill came between its checkpoint and `publish`.
+
+    Nothing else would: on a resume that validation is done, and is not found to be the best again.
+    """
+    step = state.step if state.best_loss is None else state.best_step
+    for best in folder.checkpoints():
+        if best.step == step and _is_sound(best.path):
+            there = folder.adapters / _ADAPTERS
+            if not there.is_file() or _sha256(there) != _sha256(best.path / _ADAPTERS):
+                publish(folder, best.path)
+
+
+def prune(folder: RunFolder, keep: int, best_step: int) -> None:
+    """Delete all checkpoints but the newest `keep` and the best."""
+    for checkpoint in folder.checkpoints()[:-keep]:
+        if checkpoint.step != best_step:
+            # Without its manifest it is no checkpoint any more, should this be cut off.
+            (checkpoint.path / _MANIFEST).unlink()
+            shutil.rmtree(checkpoint.path)
+
+
+def newest(folder: RunFolder) -> tuple[Loaded | None, list[str]]:
+    """Load the newest checkpoint that is sound; what was wrong with those passed over."""
+    damaged: list[str] = []
+    for checkpoint in reversed(folder.checkpoints()):
+        try:
+            return _load(checkpoint), damaged
+        except _DAMAGES as error:
+            damaged.append(f"{checkpoint.path.name}: {error}")
+    return None, damaged
+
+
+def check_space(folder: RunFolder, trainable: int, keep: int) -> None:
+    """Refuse a run whose checkpoints do not fit on the disk.
+
+    One holds the adapter and Adam's two moments in float32; there are `keep`, the best one, the
+    one being written, and the published adapter.
+    """
+    needed = trainable * 4 * (3 * (keep + 2) + 1)
+    free = shutil.disk_usage(folder.path).free
+    if free < needed:
+        raise refused(
+            _("no space on the disk"),
+            ngettext(
+                "{folder}: {free} MiB free, {n} checkpoint needs {needed} MiB",
+                "{folder}: {free} MiB free, {n} checkpoints need {needed} MiB",
+                keep,
+            ).format(folder=folder.path, free=free >> 20, n=keep, needed=needed >> 20),
+            _("Delete old runs, lower checkpoint.keep, or choose another --runs-dir."),
+            kind="disk_full",
+        )
+
+
+def clean_up(folder: RunFolder) -> None:
+    """Remove what a killed worker left half-written or half-deleted.
+
+    What lacks nothing but its rename is renamed: it may have been about to replace a checkpoint
+    of the same step, which was moved aside for it.
+    """
+    for left in (*folder.path.glob(".checkpoint_*.tmp"), *folder.path.glob(".checkpoint_*.old")):
+        place = left.with_name(left.stem.removeprefix("."))
+        if not place.exists() and _is_sound(left):
+            left.rename(place)
+        else:
+            shutil.rmtree(left, ignore_errors=True)
+    for left in folder.path.glob("checkpoint_epoch*_step*"):
+        if not (left / _MANIFEST).exists():
+            shutil.rmtree(left, ignore_errors=True)
+    for left in (*folder.path.glob(".*.tmp"), *folder.adapters.glob(".*.tmp")):
+        left.unlink(missing_ok=True)
+
+
+def restore(model: Any, optimizer: Any, loaded: Loaded) -> None:
+    """Put a checkpoint back: weights, optimizer and random numbers.
+
+    Raises FarenseError (refused) if the model has other trainable weights now.
+    """
+    now = {name: value.shape for name, value in tree_flatten(model.trainable_parameters())}
+    then = {name: value.shape for name, value in loaded.adapters.items()}
+    if now != then:
+        different = sorted(
+            name for name in now.keys() | then.keys() if now.get(name) != then.get(name)
+        )
+        raise refused(
+            _("the checkpoint is of another model or adapter"),
+            ngettext(
+                "{n} weight differs, the first is {first}",
+                "{n} weights differ, the first is {first}",
+                len(different),
+            ).format(n=len(different), first=different[0]),
+            _("Resume with the [model] and [lora] that the run was started with."),
+            kind="checkpoint",
+        )
+    model.load_weights(list(loaded.adapters.items()), strict=False)
+    optimizer.state = tree_unflatten(list(loaded.optimizer.items()))
+    set_random_key(loaded.state.random)
+
+
+def _load(checkpoint: CheckpointFolder) -> Loaded:
+    path = checkpoint.path
+    _compare(path)
+    state = msgspec.json.decode((path / _STATE).read_bytes(), type=TrainingState)
+    return Loaded(path, state, _load_arrays(path / _ADAPTERS), _load_arrays(path / _OPTIMIZER))
+
+
+def _compare(path: Path) -> None:
+    """Compare every file of a checkpoint with the manifest; one of _DAMAGES if that fails."""
+    files = json.loads((path / _MANIFEST).read_text())["files"]
+    for name in (_ADAPTERS, _ADAPTER_CONFIG, _OPTIMIZER, _STATE):
+        if (path / name).stat().st_size != files[name]["bytes"]:
+            said = _("{file} has another size than its manifest says")
+            raise ValueError(said.format(file=name))
+        if _sha256(path / name) != files[name]["sha256"]:
+            said = _("{file} has another SHA-256 than its manifest says")
+            raise ValueError(said.format(file=name))
+
+
+def _is_sound(path: Path) -> bool:
+    try:
+        _compare(path)
+    except _DAMAGES:
+        return False
+    return True
+
+
+def _load_arrays(path: Path) -> dict[str, mx.array]:
+    arrays = mx.load(str(path))
+    assert isinstance(arrays, dict)
+    mx.eval(arrays)
+    return arrays
+
+
+def _save_arrays(path: Path, arrays: dict[str, mx.array]) -> None:
+    try:
+        mx.save_safetensors(str(path), arrays)
+    except RuntimeError as error:  # MLX does not say why a write failed
+        needed = sum(array.nbytes for array in arrays.values())
+        full = shutil.disk_usage(path.parent).free <= needed
+        raise OSError(errno.ENOSPC if full else errno.EIO, str(error), str(path)) from error
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

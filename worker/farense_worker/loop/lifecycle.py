@@ -1,0 +1,68 @@
+"""One rank's work from the first event to its end, whatever that is."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from farense_worker.loop.memory import HeartbeatThread
+from farense_worker.process.output import Output
+from farense_worker.process.signals import Control, StopRequested
+from farense_worker.protocol.errors import ExitCode, FarenseError
+from farense_worker.protocol.messages.events import RunFailed, RunStopped
+from farense_worker.protocol.run_folder import RunFolder
+from farense_worker.protocol.settings.profile import Config
+
+if TYPE_CHECKING:
+    from farense_worker.loop.distributed import Ranks
+
+
+def work(
+    folder: RunFolder,
+    config: Config,
+    output: Output,
+    control: Control,
+    tell: Callable[[FarenseError], None],
+    join: Callable[[], Ranks] | None = None,
+) -> int:
+    """Train, and tell how it ended: a failure by `tell`; the exit code.
+
+    join: joins the other ranks, where there are some, once all is imported.
+    """
+    output.enter("starting")
+    heartbeat = HeartbeatThread(output)
+    heartbeat.start()
+    try:
+        # Imported only now: importing mlx_lm takes seconds, and the start is to be seen at once.
+        from farense_worker.loop.distributed import Ranks
+        from farense_worker.loop.train import train
+
+        reason = train(folder, config, output, control, join() if join else Ranks())
+    except StopRequested:
+        heartbeat.finish()
+        output.emit(RunStopped(reason="stopped", step=output.step))
+        return ExitCode.STOPPED
+    except Exception as error:  # noqa: BLE001 - the last resort: every end is told
+        heartbeat.finish()
+        return _failed(error, tell)
+    finally:
+        heartbeat.finish()
+    return ExitCode.STOPPED if reason == "stopped" else ExitCode.DONE
+
+
+def _failed(error: Exception, tell: Callable[[FarenseError], None]) -> int:
+    from farense_worker.process.native_errors import explain
+
+    if not isinstance(error, FarenseError):
+        traceback.print_exception(error)
+    told = explain(error)
+    tell(told)
+    return told.exit_code
+
+
+def failed(error: FarenseError, step: int) -> RunFailed:
+    """Make the last event of a run that failed after this step."""
+    return RunFailed(
+        kind=error.kind, title=error.title, detail=error.detail, hint=error.hint, step=step
+    )

@@ -1,0 +1,226 @@
+"""Memory: what this process uses, what MLX is allowed, and the heartbeat that tells of it."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import psutil
+
+from farense_worker.process.output import Output
+from farense_worker.protocol.errors import FarenseError
+from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.messages.events import Heartbeat, Notice
+from farense_worker.protocol.settings.profile import Memory
+
+GIB = 1 << 30
+_BEAT = 2.0
+# So many steps in a row the machine may starve before anything is done: other programs come and go.
+PATIENCE = 5
+
+
+def footprint() -> int:
+    """Memory of this process in bytes, as the system counts it against the machine.
+
+    On macOS that is phys_footprint, which Activity Monitor shows: RSS leaves out what is
+    compressed and what the GPU holds. Elsewhere RSS.
+    """
+    if sys.platform == "darwin":
+        return _phys_footprint()
+    return int(psutil.Process().memory_info().rss)
+
+
+class _RusageInfoV0(ctypes.Structure):
+    """struct rusage_info_v0 of <sys/resource.h> on macOS."""
+
+    _fields_ = (
+        ("ri_uuid", ctypes.c_uint8 * 16),
+        ("ri_user_time", ctypes.c_uint64),
+        ("ri_system_time", ctypes.c_uint64),
+        ("ri_pkg_idle_wkups", ctypes.c_uint64),
+        ("ri_interrupt_wkups", ctypes.c_uint64),
+        ("ri_pageins", ctypes.c_uint64),
+        ("ri_wired_size", ctypes.c_uint64),
+        ("ri_resident_size", ctypes.c_uint64),
+        ("ri_phys_footprint", ctypes.c_uint64),
+        ("ri_proc_start_abstime", ctypes.c_uint64),
+        ("ri_proc_exit_abstime", ctypes.c_uint64),
+    )
+
+
+def _phys_footprint() -> int:  # not run on a Mac yet
+    info = _RusageInfoV0()
+    libproc = ctypes.CDLL("/usr/lib/libproc.dylib", use_errno=True)
+    failed = libproc.proc_pid_rusage(psutil.Process().pid, 0, ctypes.byref(info))
+    return int(psutil.Process().memory_info().rss if failed else info.ri_phys_footprint)
+
+
+def memory_limit(mx: Any) -> int:
+    """Bytes that the machine lets MLX use well: Metal's recommended working set.
+
+    The CPU build has no such figure; there MLX's own limit stands in for it.
+    """
+    info = mx.device_info()
+    return int(info.get("max_recommended_working_set_size") or mx.get_memory_limit())
+
+
+def limit(mx: Any, settings: Memory) -> int:
+    """Bytes that the run may take: what the machine lets MLX use well, or less."""
+    return min(memory_limit(mx), int(settings.limit_gb * GIB) or sys.maxsize)
+
+
+def room(mx: Any, settings: Memory) -> int:
+    """Bytes of weights that may be loaded now, with a quarter kept for activations."""
+    return int(0.75 * max(0.0, settings.warning * limit(mx, settings) - footprint()))
+
+
+def apply_limits(mx: Any, settings: Memory) -> None:
+    """Set MLX's limits as the profile says.
+
+    The wired limit stays at MLX's default unless asked for: raising it to the maximum, as mlx_lm
+    does, is what the kernel panics of mlx#3186 have in common.
+    """
+    mx.set_cache_limit(int(settings.cache_limit_gb * GIB))
+    if settings.wired_limit_gb:
+        mx.set_wired_limit(int(settings.wired_limit_gb * GIB))
+
+
+@dataclass(frozen=True)
+class Seen:
+    """used: bytes of this process, or the peak of MLX's since the last step if that is more.
+
+    free: bytes that the machine has for other programs without swapping.
+    """
+
+    used: int
+    free: int
+
+
+class Guard:
+    """Compares the process's memory with the limit, and the machine's with what it must keep.
+
+    A process near its limit is critical at once. A machine that starves, whoever took the memory,
+    is so after a while.
+    """
+
+    def __init__(self, settings: Memory, limit: int) -> None:
+        """Take the profile's thresholds and the limit in bytes."""
+        self._settings = settings
+        self.limit = limit
+        self._warned = False
+
+    def see(self, peak: int) -> Seen:
+        """Look at this process, of which MLX's peak is given, and at the machine."""
+        return Seen(max(footprint(), peak), int(psutil.virtual_memory().available))
+
+    def look(self, seen: Seen) -> Notice | None:
+        """Give a notice when the warning threshold is crossed, once until it is well below."""
+        share = seen.used / self.limit
+        if share < self._settings.warning * 0.95:
+            self._warned = False
+        if share < self._settings.warning or self._warned:
+            return None
+        self._warned = True
+        return Notice(
+            level="warning",
+            code="memory",
+            message=_(
+                "memory is at {share:.0%} of the limit ({used:.1f} of {limit:.1f} GiB)"
+            ).format(share=share, used=seen.used / GIB, limit=self.limit / GIB),
+            hint=_("Close other programs, or take a smaller train.batch_size."),
+        )
+
+    def critical(self, seen: Seen) -> bool:
+        """Whether the critical threshold is crossed."""
+        return seen.used >= self._settings.critical * self.limit
+
+    def starved(self, seen: Seen) -> bool:
+        """Whether less is free on the machine than the profile wants kept."""
+        return seen.free < self._settings.keep_free_gb * GIB
+
+    def cut_finer(self, seen: Seen, tokens: int) -> Notice:
+        """Make the notice for a run that goes on with smaller micro-batches."""
+        return Notice(
+            level="warning",
+            code="memory_cut",
+            message=_(
+                "{why}: from here on at most {tokens} tokens go through the model at once, in the "
+                "same steps"
+            ).format(why=self._why(seen), tokens=tokens),
+            hint=_("Nothing else changes. A smaller train.batch_size has it so from the start."),
+        )
+
+    def _why(self, seen: Seen) -> str:
+        if not self.critical(seen):
+            free = seen.free / GIB
+            return _("only {free:.1f} GiB are free on this machine").format(free=free)
+        return _("memory is at {share:.0%} of the limit").format(share=seen.used / self.limit)
+
+    def stopped(self, seen: Seen) -> FarenseError:
+        """Make the error for a run that is ended before the machine suffers."""
+        saved = _(
+            "A checkpoint was saved. Resume with a smaller train.batch_size (and more "
+            "train.grad_accumulation), or with train.grad_checkpoint on."
+        )
+        if not self.critical(seen):
+            return FarenseError(
+                _("stopped before the machine ran out of memory"),
+                _(
+                    "{free:.1f} GiB are free on this machine, memory.keep_free_gb is {kept:g}; "
+                    "this run takes {used:.1f} GiB"
+                ).format(
+                    free=seen.free / GIB, kept=self._settings.keep_free_gb, used=seen.used / GIB
+                ),
+                _("Close other programs.") + " " + saved,
+                kind="memory",
+            )
+        return FarenseError(
+            _("stopped before memory ran out"),
+            _(
+                "{used:.1f} GiB are in use, the limit is {limit:.1f} GiB and memory.critical "
+                "{critical:g}"
+            ).format(
+                used=seen.used / GIB, limit=self.limit / GIB, critical=self._settings.critical
+            ),
+            saved,
+            kind="memory",
+        )
+
+
+class HeartbeatThread(threading.Thread):
+    """Says every two seconds that the process lives, also while MLX computes."""
+
+    def __init__(self, output: Output) -> None:
+        """Prepare; `start` begins, `finish` ends."""
+        super().__init__(name="heartbeat", daemon=True)
+        self._output = output
+        self._finished = threading.Event()
+
+    def run(self) -> None:
+        """Beat until told to finish."""
+        while not self._finished.wait(_BEAT):
+            self._output.emit(self._beat())
+
+    def finish(self) -> None:
+        """End the thread, so that no heartbeat follows the last event."""
+        self._finished.set()
+        if self.is_alive():
+            self.join()
+
+    def _beat(self) -> Heartbeat:
+        # MLX may not be imported yet: a heartbeat must not be what imports it.
+        mx = sys.modules.get("mlx.core")
+        active = getattr(mx, "get_active_memory", int)
+        cache = getattr(mx, "get_cache_memory", int)
+        return Heartbeat(
+            phase=self._output.phase,
+            step=self._output.step,
+            rss=footprint(),
+            active_memory=active(),
+            cache_memory=cache(),
+            monotonic=time.monotonic(),
+        )

@@ -1,0 +1,261 @@
+"""Setting the stage: data, model, adapter, optimizer, and what a checkpoint brings back."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import mlx.core as mx
+import mlx.nn as nn
+import mlx.optimizers as optim
+from mlx.utils import tree_flatten
+
+from farense_worker.data import batching, prepare
+from farense_worker.data.batching import MicroBatch
+from farense_worker.data.prepare import Examples
+from farense_worker.loop import checkpoint, handover, memory, optimizer, resume_check, trunk_cache
+from farense_worker.loop.checkpoint import TrainingState
+from farense_worker.loop.distributed import Ranks
+from farense_worker.loop.trunk_cache import Trunk
+from farense_worker.model import dropout, loss, model, split_forward, tokenizer
+from farense_worker.model.split_forward import Anatomy
+from farense_worker.process import versions
+from farense_worker.process.output import Output
+from farense_worker.process.signals import Control
+from farense_worker.protocol import system_prompt
+from farense_worker.protocol.errors import FarenseError
+from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.messages import events
+from farense_worker.protocol.run_folder import RunFolder
+from farense_worker.protocol.settings.profile import Config, check
+from farense_worker.protocol.settings.recipe import of, steerable
+
+
+@dataclass
+class Run:
+    """What the training works with. `state` is all of it that changes besides the weights."""
+
+    folder: RunFolder
+    config: Config
+    output: Output
+    control: Control
+    ranks: Ranks
+    load_tokenizer: Callable[[], Any]
+    path: Path  # of the model
+    train: Examples
+    valid: Examples | None
+    model: nn.Module
+    anatomy: Anatomy | None  # None: a class that does not come apart
+    trunk: Trunk | None  # None: all layers are computed
+    size: model.Size
+    adapter_config: dict[str, Any]
+    optimizer: optim.Optimizer
+    state: TrainingState
+    guard: memory.Guard
+    compiled: bool = field(init=False)
+    label_loss: loss.LabelLoss = field(init=False)
+    loss_and_gradient: Callable[..., tuple[mx.array, loss.Gradients]] = field(init=False)
+    unsaved: bool = False
+    peak_memory: int = 0  # of MLX, in bytes
+    owes_samples: bool = False  # for which there was no memory
+    short: FarenseError | None = None  # of memory, on this rank
+    starved: int = 0  # steps in a row after which the machine had too little memory free
+    budget: int = field(init=False)  # tokens, padding included, that go through at once
+    per_epoch: int = field(init=False)
+    total_steps: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Count the steps."""
+        self.budget = budget(self.config)
+        compiled = self.config.train.compile
+        self.compiled = compiled == "on" or (compiled == "auto" and model.on_gpu())
+        self.per_epoch = batching.steps_per_epoch(len(self.train), self.config.effective_batch)
+        self.total_steps = self.per_epoch * self.config.train.epochs
+
+    def arrays(self, split: str, batch: MicroBatch) -> list[mx.array]:
+        """What the loss of a micro-batch is called with."""
+        found = [mx.array(each) for each in batch.arrays]
+        return [*found, self.trunk.activations(split, batch)] if self.trunk else found
+
+    def whole_model(self) -> nn.Module | None:
+        """Give a model that can answer; None if what the trunk has let go does not fit now.
+
+        The layers below the trained ones are read again for as long as the answers take.
+        """
+        if not self.trunk or not self.anatomy:
+            return self.model
+        start = self.trunk.start
+        frozen = model.load(self.path, self.config.model).layers[:start]
+        if sum(trunk_cache.nbytes(layer) for layer in frozen) > memory.room(mx, self.config.memory):
+            return None
+        whole = self.anatomy.with_layers([*frozen, *self.anatomy.layers[start:]])
+        whole.eval()
+        return whole
+
+    @functools.cached_property
+    def system_prompt(self) -> str | None:
+        """What the rows of the training set begin with; see protocol/system_prompt.py."""
+        return system_prompt.of_training(Path(self.config.data.path))
+
+    @property
+    def tokenizer(self) -> Any:
+        """The tokenizer, loaded when it is first asked for: cached data needs none."""
+        return self.load_tokenizer()
+
+
+def set_up(
+    folder: RunFolder, config: Config, output: Output, control: Control, ranks: Ranks
+) -> Run:
+    """Load everything, the cheapest to refuse first, and go back to the newest checkpoint."""
+    check(config)
+    memory.apply_limits(mx, config.memory)
+    path = model.find(config.model, output)
+
+    output.enter("tokenizing")
+    load_tokenizer = functools.cache(lambda: tokenizer.load(path, config.model))
+    train_set, valid_set = prepare.load(config, path, load_tokenizer, output)
+
+    output.enter("loading_model")
+    network = model.load(path, config.model)
+    mx.random.seed(config.train.seed)  # the adapter's first weights
+    adapter_config = model.make_trainable(network, config, output)
+    if config.model.adapter:
+        model.start_from(network, Path(config.model.adapter))
+    size = model.count(network)
+    if config.train.grad_checkpoint or config.lora.dropout > 0:
+        dropout.wrap_layers(network, checkpointing=config.train.grad_checkpoint)
+    parts = take_apart(network, train_set, output)
+    fingerprint = model.fingerprint(path)
+    stored = None
+    if parts:
+        examples = {"train": train_set} | ({"valid": valid_set} if valid_set else {})
+        planned = trunk_cache.plan(config, parts, examples, fingerprint, folder.trunk)
+        room = memory.room(mx, config.memory)
+        stored = trunk_cache.prepare(config, parts, planned, room, budget(config), output)
+        output.enter("loading_model")
+    model.read_weights(network, config.model)
+    chosen = optimizer.make(config.train)
+    chosen.init(network.trainable_parameters())
+
+    run = Run(
+        folder=folder,
+        config=config,
+        output=output,
+        control=control,
+        ranks=ranks,
+        load_tokenizer=load_tokenizer,
+        path=path,
+        train=train_set,
+        valid=valid_set,
+        model=network,
+        anatomy=parts,
+        trunk=stored,
+        size=size,
+        adapter_config=adapter_config,
+        optimizer=chosen,
+        state=TrainingState(
+            data=train_set.digest(),
+            model=fingerprint,
+            recipe=of(config),
+            random=checkpoint.random_key(),
+        ),
+        guard=memory.Guard(config.memory, memory.limit(mx, config.memory)),
+    )
+    if ranks.first:
+        checkpoint.check_space(folder, size.trainable, config.checkpoint.keep)
+    go_back(run)
+    return run
+
+
+def budget(config: Config) -> int:
+    """Tokens, padding included, of a micro-batch: `batch_size` examples of the greatest length."""
+    return config.train.batch_size * config.train.max_seq_length
+
+
+def take_apart(network: nn.Module, examples: Examples, output: Output) -> Anatomy | None:
+    """Take the model apart, for a loss without all logits; None, with a notice, if it is unlike."""
+    found = split_forward.find(network)
+    tokens = [int(token) for token in examples.example(0)]
+    if found and split_forward.comes_apart(found, tokens * 2):
+        return found
+    output.emit(
+        events.Notice(
+            level="info",
+            code="logits",
+            message=_(
+                "this kind of model does not come apart into layers and head: the loss "
+                "computes the logits of all tokens, which takes more memory and time"
+            ),
+        )
+    )
+    return None
+
+
+def go_back(run: Run) -> None:
+    """Go back to the newest sound checkpoint, if there is one, and say from where it goes on.
+
+    Every reader of the record drops the steps after that one.
+    """
+    loaded, damaged = None, list[str]()
+    if run.ranks.first:  # the others may not even have the folder
+        checkpoint.clean_up(run.folder)
+        loaded, damaged = checkpoint.newest(run.folder)
+        if loaded is not None:
+            checkpoint.catch_up(run.folder, loaded.state)
+    loaded = handover.hand_over(run.ranks, loaded, run.state)
+    for what in damaged:
+        run.output.emit(
+            events.Notice(
+                level="warning",
+                code="checkpoint_damaged",
+                message=_("a damaged checkpoint is passed over: {what}").format(what=what),
+            )
+        )
+    if loaded is not None:
+        for notice in resume_check.compare(loaded.state, run.state):
+            run.output.emit(notice)
+        checkpoint.restore(run.model, run.optimizer, loaded)
+        run.state = resume_check.updated(loaded.state, run.state)
+        if run.state.finer and run.state.finer[:2] == (budget(run.config), run.guard.limit):
+            run.budget = min(run.budget, run.state.finer[2])
+    elif run.config.train.rollbacks:
+        run.unsaved = True  # the first weights are saved too, to have something to go back to
+    run.output.step = run.state.step
+    # After the restoring: a compiled function keeps the arrays that it was made with.
+    run.label_loss = loss.LabelLoss(run.model, run.anatomy, run.trunk.start if run.trunk else 0)
+    run.loss_and_gradient = loss.loss_and_gradient(run.model, run.label_loss, run.compiled)
+    announce(run)
+
+
+def announce(run: Run) -> None:
+    """Tell what is about to be trained, and after which step."""
+    valid, trained = run.valid, _bytes(run.model.trainable_parameters())
+    run.output.emit(
+        events.RunStarted(
+            protocol=events.PROTOCOL,
+            run=run.folder.name,
+            pid=versions.pid(),
+            device=model.device(),
+            versions=versions.versions(),
+            trainable_parameters=run.size.trainable,
+            total_parameters=run.size.total,
+            total_steps=run.total_steps,
+            resumed_from_step=run.state.step,
+            train_examples=len(run.train),
+            valid_examples=len(valid) if valid else 0,
+            truncated_examples=run.train.truncated + (valid.truncated if valid else 0),
+            weights_bytes=run.size.bytes,
+            base_bytes=trunk_cache.nbytes(run.model) - trained,
+            adapter_bytes=trained + _bytes(run.optimizer.state),
+            memory_limit=memory.limit(mx, run.config.memory),
+            ranks=run.ranks.size,
+            settings=steerable(run.config),
+        )
+    )
+
+
+def _bytes(arrays: Any) -> int:
+    return sum(value.nbytes for _, value in tree_flatten(arrays))

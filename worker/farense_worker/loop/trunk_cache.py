@@ -1,0 +1,280 @@
+"""The frozen trunk: what the layers below the trained ones compute, computed once.
+
+When the top K of N layers are trained, the activations that enter layer N - K are the same in
+every epoch. They are computed once for every example, kept in a memory-mapped file of the run,
+
+    RUN/trunk/KEY.SPLIT.npy     (tokens, hidden), row i from bounds[i] - i on
+
+and the layers that gave them are let go. If they are too many for the memory, the pass goes in
+groups of layers over all examples, so never more than one group has to be there: the memory that
+a run needs follows from K, not from N.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import mlx.core as mx
+import mlx.nn as nn
+import numpy as np
+from mlx.utils import tree_flatten
+
+from farense_worker.data import batching
+from farense_worker.data.batching import MicroBatch
+from farense_worker.data.examples import Examples
+from farense_worker.model.split_forward import Anatomy, splits
+from farense_worker.process.output import Output
+from farense_worker.protocol.errors import refused
+from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.messages.events import Notice, Progress
+from farense_worker.protocol.run_folder import sync
+from farense_worker.protocol.settings.profile import Config
+
+# Classes that a test splits and compares; where the whole model fits it is compared there too.
+KNOWN = ("gemma", "gemma2", "gemma3_text", "llama", "phi3", "qwen2", "qwen3")
+_PROGRESS_EVERY = 0.5
+_SORTED_AT_ONCE = 4096  # examples whose cut into batches is planned together
+_FREE_DISK = 0.5  # of the free space, at most, for the file
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Activations of a split: rows of a file, or of memory that looks like one."""
+
+    examples: Examples
+    values: Any  # numpy: (tokens, hidden), uint16 standing for a 16-bit float
+    dtype: mx.Dtype
+
+    def read(self, rows: tuple[int, ...], width: int) -> mx.array:
+        """Give the activations of these examples, padded with zeros; (rows, width, hidden)."""
+        out = np.zeros((len(rows), width, self.values.shape[1]), self.values.dtype)
+        for at, row in enumerate(rows):
+            start, length = self._place(row)
+            out[at, :length] = self.values[start : start + length]
+        return mx.array(out).view(self.dtype)
+
+    def write(self, rows: tuple[int, ...], activations: mx.array) -> None:
+        """Keep the activations of these examples."""
+        made = np.array(activations.view(_stored_as(self.dtype)[0]))
+        for at, row in enumerate(rows):
+            start, length = self._place(row)
+            self.values[start : start + length] = made[at, :length]
+
+    def _place(self, row: int) -> tuple[int, int]:
+        """Inputs are all tokens but the last, so each row before takes one less."""
+        bounds = self.examples.bounds
+        return int(bounds[row]) - row, int(bounds[row + 1] - bounds[row]) - 1
+
+
+@dataclass(frozen=True)
+class Trunk:
+    """A trunk whose activations are stored: layers 0 to start - 1."""
+
+    start: int
+    stored: dict[str, Stored]
+
+    def activations(self, split: str, batch: MicroBatch) -> mx.array:
+        """What enters layer `start` for a micro-batch; (rows, width, hidden)."""
+        return self.stored[split].read(batch.rows, batch.inputs.shape[1])
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be stored, and how large that is."""
+
+    start: int
+    hidden: int
+    dtype: mx.Dtype
+    examples: dict[str, Examples]
+    folder: Path
+    key: str
+
+    @property
+    def bytes(self) -> int:
+        """Size of all files."""
+        tokens = sum(int(e.bounds[-1]) - len(e) for e in self.examples.values())
+        return tokens * self.hidden * self.dtype.size
+
+    def path(self, split: str) -> Path:
+        """Where a split's activations are."""
+        return self.folder / f"{self.key}.{split}.npy"
+
+
+def plan(
+    config: Config, anatomy: Anatomy, examples: dict[str, Examples], model: str, folder: Path
+) -> Plan:
+    """Look at what a trunk would give. model: its fingerprint. Nothing is computed."""
+    trained = config.lora.num_layers
+    start = 0 if trained < 0 else max(0, len(anatomy.layers) - trained)
+    entering = anatomy.trunk(mx.zeros((1, 8), mx.int32), None, 0, start) if start else mx.zeros(1)
+    parts = [model, str(start), str(entering.dtype), metadata.version("mlx")]
+    parts += [f"{name} {each.digest()}" for name, each in sorted(examples.items())]
+    key = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
+    return Plan(start, entering.shape[-1], entering.dtype, examples, folder, key)
+
+
+def objection(config: Config, made: Plan) -> str:
+    """Say why the trunk is not cached, empty if it is."""
+    limit = config.memory.trunk_cache_gb * (1 << 30)
+    size = made.bytes / 1e9
+    if config.train.trunk_cache == "off":
+        return _("train.trunk_cache is off")
+    if not made.start:
+        return _("all layers are trained, so there is no frozen trunk")
+    if config.run.ranks > 1:
+        return _("with several ranks every one of them would have to keep it")
+    if config.train.epochs == 1 and config.train.trunk_cache == "auto":
+        return _("in one epoch nothing is computed twice")
+    if all(made.path(split).is_file() for split in made.examples):
+        return ""
+    if made.bytes > limit:
+        return _("its activations take {size:.2f} GB, memory.trunk_cache_gb is {limit:g}").format(
+            size=size, limit=config.memory.trunk_cache_gb
+        )
+    free = shutil.disk_usage(made.folder.parent).free
+    if made.bytes > free * _FREE_DISK:
+        return _(
+            "its activations take {size:.2f} GB, and {free:.2f} GB are free on the disk"
+        ).format(size=size, free=free / 1e9)
+    return ""
+
+
+def prepare(
+    config: Config, anatomy: Anatomy, made: Plan, room: int, budget: int, output: Output
+) -> Trunk | None:
+    """Give the stored activations, computed now if they are not there, and let the trunk go.
+
+    room: bytes that weights may take meanwhile. budget: tokens that go through at once. Gives
+    None, with a notice, for a class that does not split; raises FarenseError (refused) if the
+    profile insists on it.
+    """
+    why = objection(config, made)
+    if not why and not _stored(made):
+        why = _compute(anatomy, made, room, budget, output)
+    if why:
+        if config.train.trunk_cache == "on":
+            raise refused(_("the frozen layers cannot be cached"), why, _HINT, kind="trunk_cache")
+        if config.train.trunk_cache == "auto" and made.start and config.train.epochs > 1:
+            message = _("the frozen layers are computed in every epoch: {why}").format(why=why)
+            output.emit(Notice(level="info", code="trunk_cache", message=message))
+        return None
+    anatomy.release(0, made.start)
+    mx.clear_cache()
+    return Trunk(made.start, _open(made, made.path, "r"))
+
+
+_HINT = _("Set train.trunk_cache to auto, which does without where it must.")
+
+
+def remove(folder: Path) -> None:
+    """Remove what was stored: the run has come to its end."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _stored(made: Plan) -> bool:
+    return all(made.path(split).is_file() for split in made.examples)
+
+
+def _compute(anatomy: Anatomy, made: Plan, room: int, budget: int, output: Output) -> str:
+    """Go over all examples, group of layers by group, and store what comes out; or say why not."""
+    anatomy.model.eval()
+    groups = list(group(anatomy.layers[: made.start], room))
+    if len(groups) == 1:
+        tokens = next(iter(made.examples.values())).example(0)
+        if not splits(anatomy, [int(token) for token in tokens] * 2, made.start):
+            return _("this kind of model does not split into layers")
+    elif anatomy.model_type not in KNOWN:
+        return _(
+            "the model does not fit into memory as a whole, and {kind} is not among the kinds "
+            "that are known to split"
+        ).format(kind=anatomy.model_type)
+    output.enter("precomputing")
+    # What was stored for other data or layers is of no use any more.
+    remove(made.folder)
+    made.folder.mkdir(parents=True)
+    stored = _open(made, lambda split: made.path(split).with_suffix(".part"), "w+")
+    progress = _Progress(output, len(groups) * sum(len(e) for e in made.examples.values()))
+    for start, stop in groups:
+        for each in stored.values():
+            for batch in _batches(each.examples, budget):
+                entering = each.read(batch.rows, batch.inputs.shape[1]) if start else None
+                each.write(batch.rows, anatomy.trunk(mx.array(batch.inputs), entering, start, stop))
+                progress.add(len(batch.rows))
+        anatomy.release(start, stop)
+        mx.clear_cache()
+    for split, each in stored.items():
+        each.values.flush()
+        part = made.path(split).with_suffix(".part")
+        sync(part)
+        part.rename(made.path(split))
+    return ""
+
+
+def group(layers: list[nn.Module], room: int) -> Iterator[tuple[int, int]]:
+    """Cut layers into groups, as pairs of first and end, whose weights take at most `room` bytes.
+
+    A group has at least one layer.
+    """
+    start, size = 0, 0
+    for at, layer in enumerate(layers):
+        weights = nbytes(layer)
+        if at > start and size + weights > room:
+            yield start, at
+            start, size = at, 0
+        size += weights
+    yield start, len(layers)
+
+
+def nbytes(module: nn.Module) -> int:
+    """Bytes of a module's weights, loaded or not."""
+    return sum(value.nbytes for _, value in tree_flatten(module.parameters()))
+
+
+def _batches(examples: Examples, budget: int) -> Iterator[MicroBatch]:
+    order = np.argsort(examples.lengths, kind="stable")
+    for at in range(0, len(order), _SORTED_AT_ONCE):
+        rows = [int(row) for row in order[at : at + _SORTED_AT_ONCE]]
+        for piece in batching.cut([int(examples.lengths[row]) for row in rows], budget):
+            yield batching.collate(examples, [rows[i] for i in piece])
+
+
+def _open(made: Plan, place: Any, mode: Any) -> dict[str, Stored]:
+    found = {}
+    for split, examples in made.examples.items():
+        shape = (int(examples.bounds[-1]) - len(examples), made.hidden)
+        kind = _stored_as(made.dtype)[1]
+        values = np.lib.format.open_memmap(place(split), mode, kind, None if mode == "r" else shape)
+        if values.shape != shape:
+            raise ValueError(
+                _("{path} has {found} values, not {wanted}").format(
+                    path=place(split), found=values.shape, wanted=shape
+                )
+            )
+        found[split] = Stored(examples, values, made.dtype)
+    return found
+
+
+def _stored_as(dtype: mx.Dtype) -> tuple[mx.Dtype, Any]:
+    """numpy has no bfloat16, so 16-bit floats are kept as the bits that they are."""
+    return (mx.uint16, np.uint16) if dtype.size == 2 else (mx.float32, np.float32)
+
+
+class _Progress:
+    """Tells, twice a second, how far the pass is."""
+
+    def __init__(self, output: Output, total: int) -> None:
+        self._output, self._total = output, total
+        self._done, self._told = 0, time.monotonic()
+
+    def add(self, examples: int) -> None:
+        self._done += examples
+        if time.monotonic() - self._told > _PROGRESS_EVERY:
+            self._told = time.monotonic()
+            self._output.emit(Progress(done=self._done, total=self._total, unit="examples"))

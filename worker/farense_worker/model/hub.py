@@ -1,0 +1,296 @@
+"""Downloading a model from the hub into its cache, so that it can be broken off and continued.
+
+huggingface_hub begins a file anew when it was broken off: its partial files have random names.
+Weights are gigabytes, so large files are fetched here, one after the other, into a partial file
+that stays, and put where huggingface_hub looks for them. All else is left to it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from farense_worker.protocol.errors import FarenseError, refused
+from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.settings.profile import Model
+
+# What mlx_lm needs of a repository (mlx_lm.utils.DEFAULT_ALLOW_PATTERNS).
+PATTERNS = [
+    "*.json",
+    "model*.safetensors",
+    "*.py",
+    "tokenizer.model",
+    "*.tiktoken",
+    "tiktoken.model",
+    "*.txt",
+    "*.jsonl",
+    "*.jinja",
+]
+PARTIAL = ".farense-partial"
+_LARGE = 1 << 20
+_CHUNK = 1 << 16  # what is lost when a connection breaks
+_EVERY = 0.5
+_RETRIES = 4
+
+Told = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class File:
+    """A large file of a repository; its SHA-256 is its name among the blobs of the cache."""
+
+    name: str
+    size: int
+    sha256: str
+
+
+def download(settings: Model, told: Told) -> Path:
+    """Give the snapshot's folder, whole; `told` is called with the bytes there are, and all.
+
+    An exception in the midst of it, such as a stop, leaves what there is to be continued.
+    Raises FarenseError (refused): not to be reached, gated, not there, no space.
+    """
+    try:
+        return _download(settings, told)
+    except FarenseError:
+        raise
+    except _errors() as error:
+        raise _explained(settings, error) from error
+
+
+def _download(settings: Model, told: Told) -> Path:
+    from huggingface_hub import HfApi, snapshot_download
+
+    wanted: dict[str, Any] = {"repo_id": settings.repo, "allow_patterns": PATTERNS}
+    revision = settings.revision or None
+    try:
+        info = HfApi().model_info(settings.repo, revision=revision, files_metadata=True)
+    except _unreachable() as error:
+        with contextlib.suppress(*_errors()):  # all of it may be here
+            return Path(snapshot_download(**wanted, revision=revision, local_files_only=True))
+        raise error
+    files, rest = _files(info)
+    blobs = _blobs(settings.repo)
+    _check_space(settings, blobs, files)
+    progress = _Progress(told, sum(file.size for file in files) + rest)
+    for file in files:
+        with progress.file():
+            _fetch(settings.repo, str(info.sha), file, blobs, progress)
+    path = snapshot_download(**wanted, revision=revision, tqdm_class=_silent())
+    progress.tell(progress.total)
+    return Path(path)
+
+
+def _files(info: Any) -> tuple[list[File], int]:
+    """Which large files there are, and how many bytes the others have."""
+    files, rest = [], 0
+    for sibling in info.siblings or ():
+        if any(fnmatch(sibling.rfilename, pattern) for pattern in PATTERNS):
+            size = int(sibling.size or 0)
+            if sibling.lfs is not None and size >= _LARGE:
+                files.append(File(sibling.rfilename, size, sibling.lfs.sha256))
+            else:
+                rest += size
+    return files, rest
+
+
+class _Progress:
+    """Counts the bytes of all files and tells them now and then."""
+
+    def __init__(self, told: Told, total: int) -> None:
+        self._told = told
+        self._before = 0
+        self._here = 0
+        self._last = 0.0
+        self.total = total
+
+    @contextlib.contextmanager
+    def file(self) -> Iterator[None]:
+        """Go on to the next file."""
+        yield
+        self._before += self._here
+        self._here = 0
+
+    def at(self, size: int) -> None:
+        """The file that is being fetched has come to this size."""
+        self._here = size
+        if time.monotonic() - self._last > _EVERY:
+            self.tell(self._before + size)
+
+    def tell(self, done: int) -> None:
+        """Tell it now."""
+        self._last = time.monotonic()
+        self._told(done, self.total)
+
+
+def _fetch(repo: str, commit: str, file: File, blobs: Path, progress: _Progress) -> None:
+    """Bring a file among the blobs of the cache, continuing what is there of it."""
+    if (blobs / file.sha256).exists():
+        progress.at(file.size)
+        return
+    blobs.mkdir(parents=True, exist_ok=True)
+    partial = blobs / f"{file.sha256}{PARTIAL}"
+    with partial.open("ab") as out:
+        fcntl.flock(out, fcntl.LOCK_EX)  # two runs may want the same model at the same time
+        if (blobs / file.sha256).exists():
+            return
+        retries = _RETRIES
+        while (size := out.seek(0, os.SEEK_END)) < file.size:
+            try:
+                _append(repo, commit, file, out, progress)
+            except _unreachable() as error:
+                retries = retries - 1 if out.seek(0, os.SEEK_END) == size else _RETRIES
+                if retries < 0:
+                    raise
+                said = f"download: {error}; trying again"  # not translated: for worker.log
+                print(said, file=sys.stderr)
+                time.sleep(1.0)
+        progress.at(file.size)
+        _check_sum(repo, file, partial)
+        partial.replace(blobs / file.sha256)
+
+
+def _append(repo: str, commit: str, file: File, out: BinaryIO, progress: _Progress) -> None:
+    from huggingface_hub import hf_hub_url
+
+    utils = _utils()
+    size = out.seek(0, os.SEEK_END)
+    headers = {**utils.build_hf_headers(), "Accept-Encoding": "identity"}
+    if size:
+        headers["Range"] = f"bytes={size}-"
+    url = hf_hub_url(repo, file.name, revision=commit)
+    with utils.get_session().stream("GET", url, headers=headers, follow_redirects=True) as response:
+        utils.hf_raise_for_status(response)
+        if size and response.status_code != 206:  # it does not know of ranges
+            out.truncate(0)
+            size = 0
+        for chunk in response.iter_bytes(_CHUNK):
+            out.write(chunk)
+            size += len(chunk)
+            progress.at(size)
+        out.flush()
+
+
+def _check_sum(repo: str, file: File, partial: Path) -> None:
+    """A file that was put together over days is read once, to be sure of it."""
+    with partial.open("rb") as written:
+        found = hashlib.file_digest(written, "sha256").hexdigest()
+    if found != file.sha256:
+        partial.unlink()
+        raise refused(
+            _("the model {repo} cannot be downloaded").format(repo=repo),
+            _("{file} has arrived damaged: SHA-256 {found}, not {wanted}").format(
+                file=file.name, found=found, wanted=file.sha256
+            ),
+            _("Try again: it begins anew."),
+            kind="download",
+        )
+
+
+def _check_space(settings: Model, blobs: Path, files: list[File]) -> None:
+    missing = 0
+    for file in files:
+        partial = blobs / f"{file.sha256}{PARTIAL}"
+        there = partial.stat().st_size if partial.exists() else 0
+        missing += 0 if (blobs / file.sha256).exists() else file.size - there
+    place = blobs
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free
+    if missing > free:
+        raise refused(
+            _("no space on the disk"),
+            _("{folder}: {free} MiB free, {model} needs {missing} MiB more").format(
+                folder=place, free=free >> 20, model=settings.repo, missing=missing >> 20
+            ),
+            _("Make space, or set HF_HOME to another disk."),
+            kind="disk_full",
+        )
+
+
+def _blobs(repo: str) -> Path:
+    from huggingface_hub import constants
+
+    name = "--".join(["models", *repo.split("/")])
+    return Path(constants.HF_HUB_CACHE) / name / "blobs"
+
+
+def _silent() -> Any:
+    from tqdm import tqdm
+
+    class Silent(tqdm):
+        """Draws nothing; small files need no progress."""
+
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            kwargs |= {"disable": True}
+            super().__init__(*args, **{k: v for k, v in kwargs.items() if k != "name"})
+
+    return Silent
+
+
+def _utils() -> Any:
+    import huggingface_hub.utils
+
+    return huggingface_hub.utils
+
+
+def _unreachable() -> tuple[type[Exception], ...]:
+    """What the network's errors are: those of the HTTP library that huggingface_hub uses."""
+    from huggingface_hub.errors import OfflineModeIsEnabled
+
+    client = next(
+        kind for kind in type(_utils().get_session()).__mro__ if kind.__name__ == "Client"
+    )
+    library = sys.modules[client.__module__.partition(".")[0]]
+    return (library.TransportError, OfflineModeIsEnabled)
+
+
+def _errors() -> tuple[type[Exception], ...]:
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    return (*_unreachable(), HfHubHTTPError, LocalEntryNotFoundError, HFValidationError, OSError)
+
+
+def _explained(settings: Model, error: Exception) -> FarenseError:
+    """Say what an error of the hub means to the user."""
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        OfflineModeIsEnabled,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    smaller = _("The profile's smaller one is {model}.").format(model=settings.fallback)
+    smaller = f" {smaller}" if settings.fallback else ""
+    why = _("The hub cannot be reached.")
+    hint = _("What is there of it is kept: the same again continues.") + smaller
+    if isinstance(error, OfflineModeIsEnabled):
+        why = _("HF_HUB_OFFLINE is set, and the model is not in the cache.")
+        hint = _("Unset it, or give a local folder with --model.") + smaller
+    elif isinstance(error, GatedRepoError):
+        why = _("The repository is gated: its owner must let you in.")
+        hint = _("Ask for access on its page, then log in with: hf auth login.") + smaller
+    elif isinstance(error, RevisionNotFoundError):
+        why = _("There is no revision {revision} of it.").format(revision=settings.revision)
+        hint = _("Check model.revision.")
+    elif isinstance(error, RepositoryNotFoundError):
+        why = _("There is no such repository, or it is private.")
+        hint = _("Check the name, or give a local folder with --model.") + smaller
+    lines = str(error).strip().splitlines()
+    said = lines[0] if lines else type(error).__name__
+    return refused(
+        _("the model {repo} cannot be downloaded").format(repo=settings.repo),
+        f"{why}\n{said}",
+        hint,
+        kind="download",
+    )

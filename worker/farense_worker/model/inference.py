@@ -1,0 +1,55 @@
+"""A model as it is used, not trained: from its repository, with an adapter or without."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import mlx.nn as nn
+
+from farense_worker.model import model
+from farense_worker.model.compat import load_adapters
+from farense_worker.process.output import Output
+from farense_worker.protocol.errors import FarenseError
+from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.settings.profile import Model
+
+
+def find(settings: Model) -> Path:
+    """Give the model's folder; a repository that is not in the cache is downloaded first."""
+    with tempfile.TemporaryDirectory() as nowhere:
+        nobody = os.open(os.devnull, os.O_WRONLY)
+        try:
+            return model.find(settings, Output(nobody, Path(nowhere) / "-"))
+        finally:
+            os.close(nobody)
+
+
+def load(
+    folder: Path,
+    settings: Model,
+    name: str = "",
+    adapter: str = "",
+    shares: nn.Module | None = None,
+) -> nn.Module:
+    """Load the model anew, with the adapter in the folder `adapter` if there is one, to use it.
+
+    name: what the adapter goes by. shares: the same model without one, whose weights it is to have
+    instead of another copy. Raises FarenseError for one that does not fit or is none.
+    """
+    network: Any = model.load(folder, settings)
+    if shares is not None:  # its own are read from the disk only when they are computed with
+        network.update(shares.parameters())
+    if adapter:
+        try:
+            load_adapters(network, adapter)
+        except (OSError, ValueError, KeyError, RuntimeError) as error:
+            raise FarenseError(
+                _("the adapter of {name} cannot be loaded").format(name=name),
+                str(error),
+                kind="adapter",
+            ) from error
+    network.eval()
+    return network

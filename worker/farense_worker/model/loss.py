@@ -1,0 +1,167 @@
+"""The loss: cross entropy over label tokens, and its gradient, in shares that add up exactly.
+
+Logits are large: 4 bytes x positions x vocabulary, several times over. Only label positions need
+any, and only for a moment: `head_loss` goes through them in chunks and keeps of each the loss and
+its gradient by the hidden states. That needs a head without anything to train.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import mlx.core as mx
+import mlx.nn as nn
+from mlx.utils import tree_flatten, tree_map
+
+from farense_worker.model.split_forward import Anatomy
+from farense_worker.protocol.plan import chunk_of
+
+Gradients = dict[str, Any]
+Head = Callable[[mx.array], mx.array]
+
+
+class LabelLoss:
+    """Sum of -log p(target) over the label tokens of a micro-batch, in float32; a scalar.
+
+    Called with inputs (rows, width), positions (n,): where in the flattened inputs a label is
+    predicted, targets (n,) and mask (n,), 1.0 where that is a label and 0.0 for padding. With
+    activations (rows, width, H), that enter layer `start`, the layers below are not computed.
+    """
+
+    def __init__(self, model: nn.Module, anatomy: Anatomy | None, start: int = 0) -> None:
+        """anatomy: None computes all logits, as for a model whose class is not known."""
+        self._model = model
+        self._anatomy = anatomy
+        self._start = start
+
+    def __call__(
+        self,
+        inputs: mx.array,
+        positions: mx.array,
+        targets: mx.array,
+        mask: mx.array,
+        activations: mx.array | None = None,
+        *,
+        gradient: bool = True,
+    ) -> mx.array:
+        """Compute the sum; gradient: whether it will be asked for."""
+        anatomy = self._anatomy
+        if anatomy is None:
+            logits = _at(self._model(inputs), positions).astype(mx.float32)
+            return (nn.losses.cross_entropy(logits, targets) * mask).sum()
+        if activations is None:
+            hidden = anatomy.body(inputs)
+        else:
+            hidden = anatomy.top(inputs, activations, self._start)
+        chosen = _at(hidden, positions)
+        return head_loss(anatomy.head, chosen, targets, mask, gradient=gradient)
+
+
+def head_loss(
+    head: Head, hidden: mx.array, targets: mx.array, mask: mx.array, *, gradient: bool = True
+) -> mx.array:
+    """Sum of cross entropy x mask, the logits computed chunk by chunk; a scalar in float32.
+
+    head: (1, n, H) -> (1, n, V), with no trainable weight. hidden: (n, H). targets, mask: (n,).
+    The gradient by the logits is softmax(logits) - onehot(target).
+    """
+
+    @mx.custom_function
+    def fused(hidden: mx.array) -> tuple[mx.array, mx.array]:
+        total, parts = mx.array(0.0), list[mx.array]()
+        vocabulary = head(hidden[None, :1]).shape[-1]
+        chunk = chunk_of(len(hidden), vocabulary)
+        for at in range(0, len(hidden), chunk):
+            rows = hidden[at : at + chunk]
+            if parts:  # one after the other, or the logits of all chunks would live at once
+                rows = mx.depends([rows], [total, *parts[-1:] * gradient])[0]
+            value, by_hidden = _chunk(head, rows, targets[at : at + chunk], mask[at : at + chunk])
+            total = total + value
+            parts.append(by_hidden)
+        return total, mx.concatenate(parts)
+
+    @fused.vjp
+    def _(_primals: Any, cotangents: Any, outputs: Any) -> mx.array:
+        by_hidden: mx.array = (outputs[1] * cotangents[0]).astype(outputs[1].dtype)
+        return by_hidden
+
+    outputs: Any = fused(hidden)
+    total: mx.array = outputs[0]
+    return total
+
+
+def _chunk(
+    head: Head, hidden: mx.array, targets: mx.array, mask: mx.array
+) -> tuple[mx.array, mx.array]:
+    """Give the loss of a chunk, and its gradient by the hidden states (n, H)."""
+    logits = head(hidden[None])
+    exact = logits[0].astype(mx.float32)
+    normaliser = mx.logsumexp(exact, axis=-1, keepdims=True)
+    index = targets[:, None]
+    loss = (normaliser - mx.take_along_axis(exact, index, axis=-1))[:, 0]
+    probabilities = mx.exp(exact - normaliser)
+    at_target = mx.take_along_axis(probabilities, index, axis=-1) - 1.0
+    by_logits = mx.put_along_axis(probabilities, index, at_target, axis=-1) * mask[:, None]
+    cotangent = by_logits.astype(logits.dtype)[None]
+    _, (by_hidden,) = mx.vjp(lambda rows: head(rows[None]), [hidden], [cotangent])
+    return (loss * mask).sum(), by_hidden
+
+
+def _at(values: mx.array, positions: mx.array) -> mx.array:
+    """Take (rows, width, ...) at flat positions; (n, ...)."""
+    return values.reshape(-1, values.shape[-1])[positions]
+
+
+def loss_and_gradient(
+    model: nn.Module, label_loss: LabelLoss, compiled: bool
+) -> Callable[..., tuple[mx.array, Gradients]]:
+    """Make the function that gives a micro-batch's share of a step's loss and gradient.
+
+    Its first argument is 1 / label tokens of the whole step, so shares are simply added: the sum
+    is the token mean over the effective batch however that was cut. The gradient is scaled after
+    the backward pass: before it, float16 would lose what is small.
+    """
+    function = nn.value_and_grad(model, label_loss)
+
+    def share(weight: mx.array, *batch: mx.array) -> tuple[mx.array, Gradients]:
+        value, gradients = function(*batch)
+        return value * weight, tree_map(lambda g: (g * weight).astype(g.dtype), gradients)
+
+    if not compiled:
+        return share
+    # The model is an output too: without it, it would keep the tracers of the compilation.
+    state = [model.state, mx.random.state]
+    return mx.compile(share, inputs=state, outputs=state)
+
+
+def add(total: Gradients | None, more: Gradients) -> Gradients:
+    """Add two gradients."""
+    return more if total is None else tree_map(mx.add, total, more)
+
+
+def zeros(model: nn.Module) -> Gradients:
+    """Make a gradient of zeros."""
+    return tree_map(mx.zeros_like, model.trainable_parameters())
+
+
+def norm(gradients: Gradients) -> mx.array:
+    """L2 norm over all of a gradient, in float32; a scalar."""
+    squares = [g.astype(mx.float32).square().sum() for _, g in tree_flatten(gradients)]
+    return mx.sqrt(sum(squares[1:], squares[0]))
+
+
+def clip(gradients: Gradients, length: float, most: float) -> Gradients:
+    """Scale a gradient of this length down to at most `most`; 0 leaves it as it is.
+
+    Pascanu, Mikolov and Bengio (2013), algorithm 1.
+    """
+    if not most or length <= most:
+        return gradients
+    return tree_map(lambda g: g * (most / length), gradients)
+
+
+def scalar(value: mx.array) -> float:
+    """Evaluate a scalar and give it with all its digits."""
+    number: Any = value.item()
+    return float(number)

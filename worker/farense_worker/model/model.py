@@ -1,0 +1,284 @@
+"""The model: where its files are, loading it, and the adapter on it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import mlx.core as mx
+import mlx.nn as nn
+from mlx.utils import tree_flatten
+
+from farense_worker.model import dropout
+from farense_worker.model.compat import get_total_parameters, linear_to_lora_layers, load_model
+from farense_worker.process.output import Output
+from farense_worker.protocol.errors import refused
+from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.language import ngettext
+from farense_worker.protocol.messages.events import Notice, Progress
+from farense_worker.protocol.settings.profile import Config, Lora
+from farense_worker.protocol.settings.profile import Model as ModelSettings
+
+
+def find(settings: ModelSettings, output: Output) -> Path:
+    """Give the model's folder; a repository that is not in the cache is downloaded first."""
+    folder = Path(settings.repo)
+    if folder.is_dir():
+        return folder
+    if folder.is_absolute():
+        raise refused(
+            _("there is no model {folder}").format(folder=folder),
+            _("The folder is gone."),
+            kind="model",
+        )
+    return _download(settings, output)
+
+
+def load(folder: Path, settings: ModelSettings) -> nn.Module:
+    """Load any model that mlx_lm knows, quantised or not; all its weights are frozen.
+
+    They are read from the disk when they are first computed with, or by `read_weights`.
+    """
+    try:
+        model, _ = load_model(folder, lazy=True, trust_remote_code=settings.trust_remote_code)
+    except (ValueError, FileNotFoundError, KeyError, RuntimeError) as error:
+        raise _not_loaded(settings, error) from error
+    model.freeze()
+    wanted = dtype(settings, dict(mx.device_info()), on_gpu(), model)
+    if wanted != _dtype_of(model):
+        model.set_dtype(wanted)
+    return model
+
+
+def dtype(settings: ModelSettings, device: dict[str, Any], gpu: bool, model: nn.Module) -> mx.Dtype:
+    """Choose what the model computes in. device: of mx.device_info.
+
+    The GPUs of M1 and M2 (applegpu_g13 and g14) emulate bfloat16; float16 has its precision and
+    more, but not its range, which Gemma's activations are known to need. On a CPU only float32
+    products are fast.
+    """
+    comes = _dtype_of(model)
+    if settings.dtype == "model":
+        return comes
+    if settings.dtype != "auto":
+        chosen: mx.Dtype = getattr(mx, settings.dtype)
+        return chosen
+    if not gpu:
+        return mx.float32
+    emulated = str(device.get("architecture", "")).startswith(("applegpu_g13", "applegpu_g14"))
+    gemma = "gemma" in type(model).__module__
+    return mx.float16 if comes == mx.bfloat16 and emulated and not gemma else comes
+
+
+def _dtype_of(model: nn.Module) -> mx.Dtype:
+    """The floats that a model comes in: of its norms, which are never quantised."""
+    floats = [v.dtype for _, v in tree_flatten(model.parameters()) if v.ndim == 1]
+    found = [kind for kind in floats if mx.issubdtype(kind, mx.floating)]
+    return found[-1] if found else mx.float32
+
+
+def read_weights(model: nn.Module, settings: ModelSettings) -> None:
+    """Read all weights that the model still has."""
+    try:
+        mx.eval(model.parameters())
+    except RuntimeError as error:
+        raise _not_loaded(settings, error) from error
+
+
+def _not_loaded(settings: ModelSettings, error: Exception) -> Exception:
+    return refused(
+        _("the model {repo} cannot be loaded").format(repo=settings.repo), str(error), kind="model"
+    )
+
+
+def make_trainable(model: nn.Module, config: Config, output: Output) -> dict[str, Any]:
+    """Make the top layers trainable: by an adapter on them, or their own weights.
+
+    Gives the content of adapter_config.json, as mlx_lm reads it. Raises FarenseError (refused)
+    if that cannot be done with this model.
+    """
+    layers = len(model.layers)
+    num_layers = layers if config.lora.num_layers < 0 else min(config.lora.num_layers, layers)
+    if num_layers == 0:
+        raise refused(
+            _("no layer is trained"),
+            _("lora.num_layers is 0"),
+            _("Use -1 for all."),
+            kind="profile",
+        )
+    top = model.layers[-num_layers:]
+    kind = config.train.fine_tune_type
+    made: dict[str, Any] = {
+        "model": config.model.repo,
+        "fine_tune_type": kind,
+        "num_layers": num_layers,
+    }
+    if kind == "full":
+        _unfreeze(top)
+    else:
+        made["lora_parameters"] = _add_lora(model, top, config.lora, kind == "dora", output)
+    mx.eval(model.trainable_parameters())
+    return made
+
+
+def _unfreeze(layers: list[nn.Module]) -> None:
+    for layer in layers:
+        if any(isinstance(module, nn.QuantizedLinear) for module in layer.modules()):
+            raise refused(
+                _("a quantised model cannot be trained whole"),
+                _("train.fine_tune_type is full, and 4-bit weights have no gradient"),
+                _("Use lora or dora, or a model that is not quantised."),
+                kind="profile",
+            )
+        layer.unfreeze()
+
+
+def _add_lora(
+    model: nn.Module, layers: list[nn.Module], settings: Lora, dora: bool, output: Output
+) -> dict[str, Any]:
+    """Put LoRA or DoRA layers where the profile says; its lora_parameters."""
+    linear = _linear_names(layers)
+    keys = {name: [full for full in linear if _named(full, name)] for name in settings.keys}
+    absent = [name for name, found in keys.items() if not found]
+    if len(absent) == len(keys):
+        raise refused(
+            _("the model has none of the layers that lora.keys names"),
+            f"lora.keys: {', '.join(settings.keys)}",
+            _("It has: {layers}.").format(layers=", ".join(sorted(linear))),
+            kind="profile",
+        )
+    if absent:
+        output.emit(
+            Notice(
+                level="warning",
+                code="lora_keys",
+                message=_("the model has no {layers}").format(layers=", ".join(absent)),
+                hint=_("It has: {layers}.").format(layers=", ".join(sorted(linear))),
+            )
+        )
+    parameters = {
+        "rank": settings.rank,
+        "scale": settings.scale,
+        "dropout": settings.dropout,
+        "keys": sorted({full for found in keys.values() for full in found}),
+    }
+    try:
+        linear_to_lora_layers(model, len(layers), parameters, use_dora=dora)
+    except ValueError as error:  # kinds of layers that mlx_lm has no adapter for
+        raise refused(_("the model cannot be adapted so"), str(error), kind="profile") from error
+    dropout.replace(model, settings.dropout)
+    return parameters
+
+
+def start_from(model: nn.Module, adapter: Path) -> None:
+    """Take the first weights from an adapter, ours or mlx_lm's, of the same shape.
+
+    Raises FarenseError (refused) that says which settings the adapter was made with.
+    """
+    try:
+        weights: Any = mx.load(str(adapter / "adapters.safetensors"))
+        made = json.loads((adapter / "adapter_config.json").read_text())
+    except (OSError, RuntimeError, ValueError) as error:
+        raise refused(
+            _("there is no adapter in {adapter}").format(adapter=adapter),
+            str(error),
+            _("It is a folder with adapters.safetensors and adapter_config.json."),
+            kind="adapter",
+        ) from error
+    here = {name: value.shape for name, value in tree_flatten(model.trainable_parameters())}
+    there = {name: value.shape for name, value in weights.items()}
+    if here != there:
+        lora = made.get("lora_parameters", {})
+        differing = len(set(here.items()) ^ set(there.items()))
+        raise refused(
+            _("the adapter in {adapter} has other weights than this run would train").format(
+                adapter=adapter
+            ),
+            ngettext("{n} weight differs", "{n} weights differ", differing).format(n=differing),
+            _(
+                "It was made with fine_tune_type {kind}, num_layers {layers}, rank {rank}, keys "
+                "{keys}."
+            ).format(
+                kind=made.get("fine_tune_type", "lora"),
+                layers=made.get("num_layers"),
+                rank=lora.get("rank"),
+                keys=lora.get("keys"),
+            ),
+            kind="adapter",
+        )
+    model.load_weights(list(weights.items()), strict=False)
+    mx.eval(model.trainable_parameters())
+
+
+def fingerprint(folder: Path) -> str:
+    """SHA-256 that tells models apart without reading gigabytes.
+
+    Over config.json and, of each weights file, its size, its header (names, types, shapes) and
+    its last mebibyte.
+    """
+    sha = hashlib.sha256((folder / "config.json").read_bytes())
+    for path in sorted(folder.glob("model*.safetensors")):
+        with path.open("rb") as file:
+            size = path.stat().st_size
+            sha.update(f"{path.name} {size}".encode())
+            header = int.from_bytes(file.read(8), "little")
+            sha.update(file.read(min(header, size)))
+            file.seek(max(0, size - (1 << 20)))
+            sha.update(file.read())
+    return sha.hexdigest()
+
+
+def device() -> str:
+    """What MLX computes on: `gpu (Apple M1)`."""
+    name = mx.device_info().get("device_name", platform.machine())
+    return f"{mx.default_device().type.name} ({name})"
+
+
+def on_gpu() -> bool:
+    """Whether MLX computes on a GPU."""
+    return bool(mx.default_device() == mx.Device(mx.gpu))
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large a model is: trainable parameters, all parameters, bytes of all weights."""
+
+    trainable: int
+    total: int
+    bytes: int
+
+
+def count(model: nn.Module) -> Size:
+    """Count parameters and bytes; nothing is loaded for it."""
+    trainable = sum(value.size for _, value in tree_flatten(model.trainable_parameters()))
+    weights = sum(value.nbytes for _, value in tree_flatten(model.parameters()))
+    return Size(trainable, get_total_parameters(model), weights)
+
+
+def _linear_names(layers: list[nn.Module]) -> set[str]:
+    """Names, within a layer, of all that can get an adapter."""
+    return {
+        name
+        for layer in layers
+        for name, module in layer.named_modules()
+        if isinstance(module, nn.Linear | nn.QuantizedLinear) or hasattr(module, "to_lora")
+    }
+
+
+def _named(full: str, key: str) -> bool:
+    """Whether `key` means the module: its whole name, or the end of it (`q_proj`)."""
+    return full == key or full.endswith(f".{key}")
+
+
+def _download(settings: ModelSettings, output: Output) -> Path:
+    from farense_worker.model import hub  # not needed for a model that is here
+
+    output.enter("downloading")
+    return hub.download(
+        settings,
+        lambda done, total: output.emit(Progress(done=done, total=total, unit="bytes")),
+    )

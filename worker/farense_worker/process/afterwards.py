@@ -1,0 +1,35 @@
+"""What is done once a run has ended: the command that its launcher left, such as the report's."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+from farense_worker.protocol.errors import ExitCode
+
+COMMAND = "FARENSE_AFTERWARDS"
+_OWN = (COMMAND, "FARENSE_LOCK")
+
+
+def start(code: int) -> None:
+    """Start the launcher's command in a session of its own and wait for nothing.
+
+    A run that was refused leaves nothing behind, so nothing is started for it. What goes wrong is
+    told in worker.log and changes neither the run's record nor its exit code.
+    """
+    command = os.environ.get(COMMAND)
+    if not command or code in (ExitCode.REFUSED, ExitCode.USAGE):
+        return
+    try:
+        subprocess.Popen(
+            json.loads(command),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
+            env={name: value for name, value in os.environ.items() if name not in _OWN},
+        )
+    except (OSError, ValueError, TypeError) as error:
+        said = f"not started afterwards: {command}: {error}"  # not translated: for worker.log
+        print(f"worker: {said}", file=sys.stderr)

@@ -1,0 +1,115 @@
+"""Standard output: the record of the run, and nothing but it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from farense_worker.protocol.messages.events import Event, Heartbeat, Phase, PhaseName, encode
+
+_TAIL = 1 << 20
+
+
+def claim_stdout() -> int:
+    """Take file descriptor 1 for the record; whatever else is printed goes to stderr.
+
+    Gives the descriptor of the record. To be called before anything is imported that prints.
+    """
+    record = os.dup(1)
+    os.dup2(2, 1)
+    return record
+
+
+class Output:
+    """Writes events. Safe to use from several threads.
+
+    A full disk does not end the training: what could not be written is kept and written first
+    as soon as there is space; only heartbeats are left out meanwhile.
+    """
+
+    def __init__(self, record: int, events: Path, clock: Callable[[], float] = time.time) -> None:
+        """Write to the descriptor `record` and count on from the last event in `events`.
+
+        clock: gives the Unix seconds that events are stamped with.
+        """
+        self._record = record
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._backlog = b""
+        self._closed = False
+        self.phase: PhaseName = "starting"
+        self.step = 0
+        self._seq, torn = _last(record, events)
+        if torn:  # by a kill; its end is written like an event, since the disk may be full
+            self._backlog = b"\n"
+            self._flush()
+
+    def emit(self, event: Event) -> None:
+        """Write an event; its time and seq are set here."""
+        with self._lock:
+            if self._backlog and isinstance(event, Heartbeat):
+                return
+            self._seq += 1
+            stamped = msgspec.structs.replace(event, time=self._clock(), seq=self._seq)
+            self._backlog += encode(stamped)
+            self._flush()
+
+    def enter(self, phase: PhaseName) -> None:
+        """Go over to a phase, and say so if it is another one."""
+        if phase != self.phase or self._seq == 0 or phase == "starting":
+            self.phase = phase
+            self.emit(Phase(name=phase))
+
+    def _flush(self) -> None:
+        while self._backlog and not self._closed:
+            try:
+                written = os.write(self._record, self._backlog)
+            except OSError as error:
+                if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                    return
+                if error.errno != errno.EPIPE:
+                    raise
+                # Somebody read a pipe and has gone away; the training goes on without a reader.
+                said = "worker: nobody reads the events any more"  # not translated: for worker.log
+                print(said, file=sys.stderr)
+                self._closed = True
+                return
+            self._backlog = self._backlog[written:]
+
+
+def _last(record: int, events: Path) -> tuple[int, bool]:
+    """Seq of the last whole event, and whether the record's last line has no end."""
+    try:
+        with events.open("rb") as file:
+            same = os.path.samestat(os.fstat(record), os.fstat(file.fileno()))
+            size = file.seek(0, os.SEEK_END)
+            seq, looked, tail = 0, 0, b""
+            while not seq and looked < size:  # further back if an event is longer than that
+                looked = min(size, max(_TAIL, 2 * looked))
+                file.seek(size - looked)
+                tail = file.read(looked)
+                seq = _seq(tail)
+    except FileNotFoundError:
+        return 0, False
+    return seq, same and bool(tail) and not tail.endswith(b"\n")
+
+
+def _seq(tail: bytes) -> int:
+    """Seq of the last event in these bytes, 0 if there is none."""
+    for line in reversed(tail.split(b"\n")):
+        try:
+            return int(msgspec.json.decode(line, type=_Numbered).seq)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            continue
+    return 0
+
+
+class _Numbered(msgspec.Struct):
+    seq: int

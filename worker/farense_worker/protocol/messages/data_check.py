@@ -1,0 +1,157 @@
+"""What `data check` finds: the lines that the worker's tasks/data_check.py prints, typed.
+
+Progress comes any number of times, then one Report, or one Failure.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from farense_worker.protocol.language import gettext as _
+
+Level = Literal["error", "warning", "info"]
+
+# What each code means, and whether a data set that has it can be trained on.
+CODES: dict[str, tuple[Level, str]] = {
+    "file": ("error", _("files that cannot be read or are not there")),
+    "not_utf8": ("error", _("lines that are not UTF-8")),
+    "not_json": ("error", _("lines that are not JSON")),
+    "row": ("error", _("lines that are no rows")),
+    "kind": ("error", _("rows of another kind than the first of the file")),
+    "template": ("error", _("rows that have no labels or that the chat template refuses")),
+    "no_label": ("error", _("rows without a label")),
+    "labels_cut": ("error", _("rows whose labels are all cut off")),
+    "test_label": ("warning", _("rows of test.jsonl that cannot be evaluated")),
+    "leak": ("warning", _("rows that another split has as well")),
+    "truncated": ("warning", _("rows that are cut off")),
+    "parted": ("warning", _("rows whose template does not go on as its prompt ends")),
+    "empty_answer": ("warning", _("empty answers")),
+    "mojibake": ("warning", _("rows with text that was decoded wrongly")),
+    "replacement": ("warning", _("rows with replacement characters")),
+    "control": ("warning", _("rows with control characters or such as cannot be seen")),
+    "duplicate": ("warning", _("rows that stand in the split already")),
+}
+
+
+class Progress(Struct, tag="progress", frozen=True):
+    """How far the check is, in rows."""
+
+    done: int
+    total: int
+
+
+class Failure(Struct, tag="error", frozen=True):
+    """Why there is no report: the parts of a FarenseError."""
+
+    kind: str
+    title: str
+    detail: str
+    hint: str
+    exit_code: int
+
+
+class Finding(Struct, frozen=True):
+    """Something about a line of a file; line 0 is the file as a whole."""
+
+    code: str
+    path: str
+    line: int
+    what: str
+
+    @property
+    def level(self) -> Level:
+        """How bad it is."""
+        return CODES[self.code][0]
+
+
+class Bin(Struct, frozen=True):
+    """Rows of `start` to `end` tokens, both included; end 0 is no end."""
+
+    start: int
+    end: int
+    rows: int
+
+
+class Split(Struct, frozen=True):
+    """A file. Rows are counted if they are sound; lengths are in tokens, before cutting off.
+
+    labels: tokens that are trained on, after cutting off. All but rows are 0 without a tokenizer.
+    """
+
+    name: str
+    rows: int
+    tokens: int = 0
+    labels: int = 0
+    shortest: int = 0
+    median: int = 0
+    most: int = 0  # 95 % of the rows are no longer
+    longest: int = 0
+    truncated: int = 0
+    bins: tuple[Bin, ...] = ()
+
+
+class Piece(Struct, frozen=True):
+    """A run of tokens of one kind, as text. cut: beyond max_seq_length."""
+
+    text: str
+    label: bool = False
+    special: bool = False
+    cut: bool = False
+
+
+class Example(Struct, frozen=True):
+    """A row as it is trained on; `hidden` tokens at its end are not shown."""
+
+    path: str
+    line: int
+    tokens: int
+    labels: int
+    hidden: int
+    pieces: tuple[Piece, ...]
+
+
+class Report(Struct, tag="report", frozen=True):
+    """All of it. `findings` are the first of each code; `counts` counts all, by code.
+
+    no_tokenizer: why nothing about tokens is known, empty if it is.
+    set_aside: rows of train.jsonl that data.valid_fraction takes for validation.
+    """
+
+    path: str
+    model: str
+    max_seq_length: int
+    mask_prompt: bool
+    kind: str = ""
+    splits: tuple[Split, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    counts: dict[str, int] = {}
+    examples: tuple[Example, ...] = ()
+    set_aside: int = 0
+    no_tokenizer: str = ""
+
+    def count(self, level: Level) -> int:
+        """Count the findings of a level."""
+        return sum(number for code, number in self.counts.items() if CODES[code][0] == level)
+
+    @property
+    def trainable(self) -> bool:
+        """Whether `train` would take it."""
+        return not self.count("error")
+
+
+Line = Progress | Failure | Report
+_decoder = msgspec.json.Decoder(Line)
+_encoder = msgspec.json.Encoder()
+
+
+def decode(line: bytes) -> Line:
+    """Read a line; msgspec.DecodeError if it is none."""
+    return _decoder.decode(line)
+
+
+def encode(line: Line) -> bytes:
+    """Write a line, with its end."""
+    return _encoder.encode(line) + b"\n"

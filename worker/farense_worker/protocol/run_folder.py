@@ -1,0 +1,241 @@
+"""The run folder: names of its files, its lock, and what can be told of it without MLX."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import re
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from farense_worker.protocol.errors import FarenseError, refused
+from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.settings.profile import Config
+from farense_worker.protocol.settings.profile_file import parse_config
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
+_CHECKPOINT = re.compile(r"checkpoint_epoch(\d+)_step(\d+)\Z")
+
+
+def check_name(name: str) -> str:
+    """Give the name back if a run folder can have it; FarenseError (refused) if not."""
+    if not _NAME.match(name):
+        raise refused(
+            _("{name!r} cannot be the name of a run").format(name=name),
+            _("A run is a folder in the runs folder and stays in it."),
+            _("Use letters, digits, '.', '_' and '-', at most 100, the first a letter or a digit."),
+            kind="run_name",
+        )
+    return name
+
+
+@dataclass(frozen=True)
+class CheckpointFolder:
+    """A checkpoint that is in its place. Whether it is sound, the worker finds out."""
+
+    path: Path
+    epoch: int
+    step: int
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """One run on the disk."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """Name of the run."""
+        return self.path.name
+
+    @property
+    def config(self) -> Path:
+        """Everything resolved; the worker's only input."""
+        return self.path / "config.toml"
+
+    @property
+    def events(self) -> Path:
+        """The record: the worker's stdout."""
+        return self.path / "events.jsonl"
+
+    @property
+    def note(self) -> Path:
+        """What the app noted of a long record, to open it faster; may be deleted at any time."""
+        return self.path / "events.note"
+
+    @property
+    def log(self) -> Path:
+        """The worker's stderr."""
+        return self.path / "worker.log"
+
+    @property
+    def lock_file(self) -> Path:
+        """Locked for as long as a worker lives; holds its process id."""
+        return self.path / "lock"
+
+    @property
+    def adapters(self) -> Path:
+        """The best adapter, as mlx_lm reads it."""
+        return self.path / "adapters"
+
+    @property
+    def trunk(self) -> Path:
+        """Activations of the frozen layers, while the run is not at its end."""
+        return self.path / "trunk"
+
+    @property
+    def training_state(self) -> Path:
+        """Names the checkpoint to resume from."""
+        return self.path / "training_state.json"
+
+    @property
+    def evaluation(self) -> Path:
+        """What `evaluate` has found of the run's adapter and its base model."""
+        return self.path / "evaluation.json"
+
+    @property
+    def remark(self) -> Path:
+        """What the user has noted on the run."""
+        return self.path / "remark.txt"
+
+    def exists(self) -> bool:
+        """Whether this is a run: a folder with a configuration."""
+        return self.config.is_file()
+
+    def read_config(self) -> Config:
+        """Read config.toml; FarenseError if it cannot be read or has faults."""
+        try:
+            text = self.config.read_text(encoding="utf-8")
+        except OSError as error:
+            raise refused(
+                _("{path} is not a run").format(path=self.path),
+                f"config.toml: {error.strerror}",
+                _("farense-tui runs lists the runs there are."),
+                kind="no_run",
+            ) from error
+        return parse_config(text, str(self.config))
+
+    def checkpoints(self) -> list[CheckpointFolder]:
+        """List the checkpoints whose manifest is in its place, oldest first."""
+        found = []
+        for entry in self.path.glob("checkpoint_epoch*_step*"):
+            match = _CHECKPOINT.match(entry.name)
+            if match and (entry / "manifest.json").is_file():
+                found.append(CheckpointFolder(entry, int(match[1]), int(match[2])))
+        return sorted(found, key=lambda checkpoint: checkpoint.step)
+
+    def resume_step(self) -> int | None:
+        """Step that a resume would continue after, as training_state.json says; None without."""
+        try:
+            return int(json.loads(self.training_state.read_text())["step"])
+        except (OSError, ValueError, KeyError, TypeError):
+            newest = self.checkpoints()[-1:]
+            return newest[0].step if newest else None
+
+    def acquire(self, patience: float = 1.0) -> int:
+        """Take the lock; give the open descriptor, which holds it until it is closed.
+
+        A reader that asks `is_alive` holds the lock for an instant, so this tries again for
+        `patience` seconds. Raises FarenseError (refused) if a worker holds it.
+        """
+        try:
+            descriptor = os.open(self.lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise disk_error(error, self.path) from error
+        deadline = time.monotonic() + patience
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                os.ftruncate(descriptor, 0)
+                return descriptor
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    os.close(descriptor)
+                    raise refused(
+                        _("run {name} is already being trained").format(name=self.name),
+                        _("Process {pid} holds {file}.").format(
+                            pid=self.pid(), file=self.lock_file
+                        ),
+                        _(
+                            "farense-tui attach {run} shows it, farense-tui stop {run} stops it."
+                        ).format(run=self.name),
+                        kind="run_locked",
+                    ) from None
+                time.sleep(0.02)
+
+    def is_alive(self) -> bool:
+        """Whether a worker holds the lock. This, not a process id, tells if a run is alive."""
+        try:
+            descriptor = os.open(self.lock_file, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(descriptor)
+        return False
+
+    def pid(self) -> int | None:
+        """Process id of the worker; None until it has written it, which it does once it is
+        ready for signals. Of use only while the run is alive.
+        """
+        try:
+            return int(self.lock_file.read_text())
+        except (OSError, ValueError):
+            return None
+
+
+def write_pid(lock: int, pid: int) -> None:
+    """Write the process id into the lock file behind the descriptor `lock`."""
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, str(pid).encode(), 0)
+
+
+def sync(path: Path) -> None:
+    """Bring a file or a folder to the disk itself.
+
+    fsync on macOS leaves the data in the drive's cache; F_FULLFSYNC does not (fsync(2) there).
+    """
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        full = getattr(fcntl, "F_FULLFSYNC", None)
+        if full is not None:
+            with contextlib.suppress(OSError):  # some file systems refuse it
+                fcntl.fcntl(descriptor, full)
+                return
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replace a file as a whole: after a power loss it is the old one or the new one."""
+    beside = path.with_name(f".{path.name}.tmp")
+    beside.write_text(text, encoding="utf-8")
+    sync(beside)
+    beside.replace(path)
+    sync(path.parent)
+
+
+def disk_error(error: OSError, path: Path) -> FarenseError:
+    """Say what an OSError on the run's files means to the user."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return refused(
+            _("no space on the disk"),
+            f"{error.filename or path}: {error.strerror}",
+            _("Delete old runs or choose another --runs-dir."),
+            kind="disk_full",
+        )
+    return refused(
+        _("cannot write {path}").format(path=error.filename or path),
+        error.strerror or str(error),
+        _("Choose another --runs-dir."),
+        kind="not_writable",
+    )

@@ -1,0 +1,142 @@
+"""A profile as a file: TOML in and out.
+
+`parse` refuses, all faults at once, what it does not know or what is out of bounds, naming the
+file, the line, the key and what would be right.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import msgspec
+import tomli_w
+
+from farense_worker.protocol.errors import refused
+from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.language import ngettext
+from farense_worker.protocol.settings import upgrade
+from farense_worker.protocol.settings.fields import CONFIG_SETTINGS, SETTINGS, Setting, nearest
+from farense_worker.protocol.settings.profile import Config, Profile
+
+
+def parse(text: str, source: str) -> Profile:
+    """Read a profile. `source` is the file's name for the messages.
+
+    Raises FarenseError (refused) that lists every fault with its line.
+    """
+    return _parse(_tables(text, source), text, source, Profile, SETTINGS)
+
+
+def parse_config(text: str, source: str) -> Config:
+    """Read the config.toml of a run, of an older version too, as `parse` reads a profile."""
+    tables = upgrade.to_now(_tables(text, source), source)
+    config = _parse(tables, text, source, Config, CONFIG_SETTINGS)
+    assert isinstance(config, Config)
+    return config
+
+
+def load(path: Path) -> Profile:
+    """Read a profile from a file."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise refused(
+            _("cannot read the profile {path}").format(path=path), error.strerror or ""
+        ) from error
+    except UnicodeDecodeError as error:
+        raise refused(
+            _("{path} is not UTF-8").format(path=path),
+            _("byte {byte}").format(byte=error.start),
+            _("Save it as UTF-8."),
+        ) from error
+    return parse(text, str(path))
+
+
+def dumps(profile: Profile) -> str:
+    """Write a profile or a config as TOML, every setting in it."""
+    return tomli_w.dumps(msgspec.to_builtins(profile))
+
+
+def _tables(text: str, source: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise refused(
+            _("{source} is not TOML").format(source=source), str(error), kind="profile"
+        ) from error
+
+
+def _parse(
+    tables: dict[str, Any],
+    text: str,
+    source: str,
+    root: type[Profile],
+    declared: dict[str, dict[str, Setting]],
+) -> Profile:
+    faults: list[str] = []
+    sections: dict[str, Any] = {}
+    types = get_type_hints(root)
+    for section, table in tables.items():
+        where = _at(_line_of(text, section))
+        if section not in declared:
+            what = _("unknown section [{section}].").format(section=section)
+            faults.append(f"{where}{what} {nearest(section, declared)}")
+        elif not isinstance(table, dict):
+            faults.append(
+                where + _("{section} must be a section, [{section}]").format(section=section)
+            )
+        else:
+            values = {}
+            for key, value in table.items():
+                where = _at(_line_of(text, section, key))
+                if key not in declared[section]:
+                    what = _("unknown key {name}.").format(name=f"{section}.{key}")
+                    faults.append(f"{where}{what} {nearest(key, declared[section])}")
+                    continue
+                try:
+                    values[key] = declared[section][key].parse(value)
+                except ValueError as error:
+                    faults.append(f"{where}{section}.{key} {error}")
+            if not faults:
+                try:
+                    sections[section] = types[section](**values)
+                except TypeError as error:
+                    faults.append(f"[{section}]: {error}")
+    missing = [name for name in declared if name == "run" and name not in tables]
+    faults += [_("the section [{name}] is missing").format(name=name) for name in missing]
+    if faults:
+        raise refused(
+            ngettext("{file} has {n} fault", "{file} has {n} faults", len(faults)).format(
+                file=source, n=len(faults)
+            ),
+            "\n".join(fault.strip() for fault in faults),
+            upgrade.advice(tables),
+            kind="profile",
+        )
+    return root(**sections)
+
+
+def _at(line: int) -> str:
+    return _("line {line}: ").format(line=line)
+
+
+def _line_of(text: str, section: str, key: str | None = None) -> int:
+    """Line of a section's head or of a key in it, for messages; 1 if it is written another way."""
+    inside = False
+    for number, line in enumerate(text.splitlines(), 1):
+        head = re.match(r"\s*\[\s*([\w-]+)\s*\]", line)
+        if head:
+            inside = head[1] == section
+            if inside and key is None:
+                return number
+        if key is None and re.match(rf"\s*{re.escape(section)}\s*[.=]", line):
+            return number
+        if key is not None and (
+            (inside and re.match(rf"""\s*["']?{re.escape(key)}["']?\s*=""", line))
+            or re.match(rf"\s*{re.escape(section)}\s*\.\s*{re.escape(key)}\s*=", line)
+        ):
+            return number
+    return 1

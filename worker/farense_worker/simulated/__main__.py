@@ -1,0 +1,55 @@
+"""`python -m farense_worker.simulated RUN`: play what RUN/simulation.json says."""
+
+from __future__ import annotations
+
+from farense_worker.process.output import Output, claim_stdout
+
+RECORD = claim_stdout()  # before anything is imported that could print
+
+import os  # noqa: E402
+import signal  # noqa: E402
+import sys  # noqa: E402
+from pathlib import Path  # noqa: E402
+
+from farense_worker.process.signals import Control, inherited_lock  # noqa: E402
+from farense_worker.protocol import simulation  # noqa: E402
+from farense_worker.protocol.errors import ExitCode, FarenseError, refused  # noqa: E402
+from farense_worker.protocol.language import gettext as _  # noqa: E402
+from farense_worker.protocol.run_folder import RunFolder, write_pid  # noqa: E402
+from farense_worker.simulated import leash, replay, scenarios  # noqa: E402
+from farense_worker.simulated.stage import Stage  # noqa: E402
+
+
+def main() -> int:
+    """Play; the exit code."""
+    if len(sys.argv) != 2:
+        usage = "usage: python -m farense_worker.simulated RUN"  # not translated: for developers
+        print(usage, file=sys.stderr)
+        return ExitCode.USAGE
+    folder = RunFolder(Path(sys.argv[1]).resolve())
+    try:
+        config = folder.read_config()
+        played = simulation.read(folder.path)
+        if played is None or not (played.record or played.scenario in scenarios.SCRIPTS):
+            raise refused(_("{path} is not a simulated run").format(path=folder.path))
+        lock = inherited_lock() or folder.acquire()
+    except FarenseError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    control = Control()
+    control.install()
+    if played.scenario == "deaf":
+        for each in (signal.SIGTERM, signal.SIGINT, signal.SIGTSTP, signal.SIGUSR1):
+            signal.signal(each, signal.SIG_IGN)
+    if played.owner:
+        leash.follow(played.owner, folder.path.parent)
+    write_pid(lock, os.getpid())
+    if played.record:
+        return replay.play(played, RECORD, control)
+    stage = Stage(folder, config, played, control)
+    stage.output = Output(RECORD, folder.events, clock=lambda: stage.now)
+    return stage.play(scenarios.SCRIPTS[played.scenario](stage))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

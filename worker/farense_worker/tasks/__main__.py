@@ -1,0 +1,71 @@
+"""`python -m farense_worker.tasks NAME`: work that is no training, by name."""
+
+from __future__ import annotations
+
+from farense_worker.process.output import claim_stdout
+
+RECORD = claim_stdout()  # before anything is imported that could print
+
+import importlib  # noqa: E402
+import os  # noqa: E402
+import sys  # noqa: E402
+import traceback  # noqa: E402
+from typing import Any  # noqa: E402
+
+import msgspec  # noqa: E402
+
+from farense_worker.protocol.errors import ExitCode, FarenseError  # noqa: E402
+from farense_worker.protocol.language import gettext as _  # noqa: E402
+from farense_worker.protocol.messages import doctor, download, estimation, evaluation, export  # noqa: E402
+from farense_worker.protocol.messages.task import Failure  # noqa: E402
+
+# The request, and the module whose function of the task's name answers it.
+TASKS: dict[str, tuple[type[msgspec.Struct], str]] = {
+    "doctor": (doctor.Request, "farense_worker.tasks.doctor"),
+    "download": (download.Request, "farense_worker.tasks.download"),
+    "estimate": (estimation.Request, "farense_worker.tasks.estimate"),
+    "evaluate": (evaluation.Request, "farense_worker.tasks.evaluate"),
+    "export": (export.Request, "farense_worker.tasks.export"),
+    "probe": (estimation.Probe, "farense_worker.tasks.probe"),
+}
+
+
+def main() -> int:
+    """Do it; the exit code."""
+    if len(sys.argv) != 2 or sys.argv[1] not in TASKS:
+        print(f"usage: python -m farense_worker.tasks {'|'.join(TASKS)}", file=sys.stderr)
+        return ExitCode.USAGE
+    kind, module = TASKS[sys.argv[1]]
+    try:
+        asked = msgspec.json.decode(sys.stdin.buffer.read(), type=kind)
+        work: Any = getattr(importlib.import_module(module), sys.argv[1])
+        _say(work(asked, _say))
+    except BrokenPipeError:  # nobody waits for the result any more
+        return ExitCode.STOPPED
+    except Exception as error:  # noqa: BLE001 - the last resort: every end is told
+        return _failed(error)
+    return ExitCode.DONE
+
+
+def _failed(error: Exception) -> int:
+    from farense_worker.process.native_errors import explain
+
+    if not isinstance(error, FarenseError):
+        traceback.print_exception(error)
+    told = explain(error)
+    if told.kind == "unexpected":
+        place = "".join(traceback.format_exception(error)[-2:-1]).strip()
+        title = _("{task} ended by {error}").format(task=sys.argv[1], error=type(error).__name__)
+        told = FarenseError(title, f"{error}\n{place}")
+    _say(Failure.of(told))
+    return told.exit_code
+
+
+def _say(line: msgspec.Struct) -> None:
+    left = msgspec.json.encode(line) + b"\n"
+    while left:
+        left = left[os.write(RECORD, left) :]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

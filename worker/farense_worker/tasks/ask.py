@@ -1,0 +1,173 @@
+"""`python -m farense_worker.tasks.ask`: a conversation with a base model and with adapters on it.
+
+See protocol/messages/conversation.py for what is read and printed. The models share the weights of
+the base, so each adapter only takes its own.
+"""
+
+from __future__ import annotations
+
+from farense_worker.process.output import claim_stdout
+
+RECORD = claim_stdout()
+
+import functools  # noqa: E402
+import os  # noqa: E402
+import queue  # noqa: E402
+import sys  # noqa: E402
+import threading  # noqa: E402
+import time  # noqa: E402
+from collections.abc import Callable, Iterator  # noqa: E402
+from typing import Any  # noqa: E402
+
+import msgspec  # noqa: E402
+
+from farense_worker.protocol.errors import ExitCode, FarenseError, refused  # noqa: E402
+from farense_worker.protocol.language import gettext as _  # noqa: E402
+from farense_worker.protocol.messages.conversation import (  # noqa: E402
+    Answered,
+    Piece,
+    Question,
+    Ready,
+    Setup,
+    Stop,
+)
+from farense_worker.protocol.messages.task import Failure  # noqa: E402
+from farense_worker.protocol.settings.profile import Model  # noqa: E402
+
+
+def main() -> int:
+    """Answer until there are no more questions; the exit code."""
+    try:
+        setup = msgspec.json.decode(sys.stdin.buffer.readline(), type=Setup)
+        models, takes_system = load(setup)
+        _say(Ready(takes_system))
+        for asked, stopped in Listener():
+            if asked.system is not None and not takes_system:
+                raise _no_system()
+            for model in models:
+                model.answer(asked, stopped)
+            _say(Ready(takes_system))
+    except BrokenPipeError:  # nobody listens any more
+        return ExitCode.STOPPED
+    except FarenseError as error:
+        _say(Failure.of(error))
+        return error.exit_code
+    return ExitCode.DONE
+
+
+class Listener:
+    """Reads stdin in a thread of its own, so that a Stop is heard while an answer is given."""
+
+    def __init__(self) -> None:
+        """Begin to read."""
+        self._questions: queue.SimpleQueue[Question | None] = queue.SimpleQueue()
+        self._heard = self._stopped = 0  # how many questions, and how many of them are broken off
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def __iter__(self) -> Iterator[tuple[Question, Callable[[], bool]]]:
+        """Give each question, and what tells whether its answers are to be broken off."""
+        number = 0
+        while question := self._questions.get():
+            number += 1
+            yield question, functools.partial(self._is_stopped, number)
+
+    def _is_stopped(self, number: int) -> bool:
+        return number <= self._stopped
+
+    def _listen(self) -> None:
+        try:
+            for line in sys.stdin.buffer:
+                said = msgspec.json.decode(line, type=Question | Stop)
+                if isinstance(said, Stop):
+                    self._stopped = self._heard
+                else:
+                    self._heard += 1
+                    self._questions.put(said)
+        finally:
+            self._questions.put(None)
+
+
+class Speaker:
+    """One model in the conversation, with what it has said."""
+
+    def __init__(self, name: str, network: Any, tokenizer: Any) -> None:
+        """Begin with nothing said."""
+        self._name = name
+        self._network = network
+        self._tokenizer = tokenizer
+        self._turns: list[Any] = []
+
+    def answer(self, asked: Question, stopped: Callable[[], bool]) -> None:
+        """Stream the answer to a question, and remember both."""
+        from farense_worker.generate import sampling
+
+        if asked.fresh:
+            self._turns = []
+        self._turns.append(sampling.turn("user", asked.text))
+        began, count, whole, ended = time.perf_counter(), 0, "", False
+        detokenizer = self._tokenizer.detokenizer
+        detokenizer.reset()
+        for token in sampling.tokens(
+            self._network,
+            sampling.prompt_tokens(self._tokenizer, self._turns, asked.system),
+            asked.max_tokens,
+            temperature=asked.temperature,
+            seed=asked.seed,
+        ):
+            if token in self._tokenizer.eos_token_ids:
+                ended = True
+                break
+            count += 1
+            detokenizer.add_token(token)
+            whole += self._tell(detokenizer.last_segment)
+            if stopped():
+                break
+        detokenizer.finalize()
+        whole += self._tell(detokenizer.last_segment)
+        self._turns.append(sampling.turn("assistant", whole.strip()))
+        _say(Answered(self._name, count, time.perf_counter() - began, not ended))
+
+    def _tell(self, piece: str) -> str:
+        if piece:
+            _say(Piece(self._name, piece))
+        return piece
+
+
+def load(setup: Setup) -> tuple[list[Speaker], bool]:
+    """Load the base once, and each adapter on a model of its own that shares its weights.
+
+    Gives them, and whether they take a system message.
+    """
+    from farense_worker.generate import sampling
+    from farense_worker.model import inference, tokenizer
+
+    settings = Model(
+        repo=setup.repo, revision=setup.revision, trust_remote_code=setup.trust_remote_code
+    )
+    folder = inference.find(settings)
+    words = tokenizer.load(folder, settings)
+    base = inference.load(folder, settings)
+    speakers = [Speaker("", base, words)]
+    for adapter in setup.adapters:
+        shared = inference.load(folder, settings, adapter.name, adapter.folder, shares=base)
+        speakers.append(Speaker(adapter.name, shared, words))
+    return speakers, sampling.takes_system(words)
+
+
+def _no_system() -> FarenseError:
+    return refused(
+        _("the model takes no system prompt"),
+        _("Its chat template has no place for one: nothing was trained with one on it."),
+        _("Ask without one, or write it into the question."),
+        kind="system",
+    )
+
+
+def _say(line: msgspec.Struct) -> None:
+    left = msgspec.json.encode(line) + b"\n"
+    while left:
+        left = left[os.write(RECORD, left) :]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

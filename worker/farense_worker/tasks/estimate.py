@@ -1,0 +1,72 @@
+"""The task `estimate`: the machine's limits, and how long the rows are in tokens."""
+
+from __future__ import annotations
+
+import functools
+import os
+import random
+import tempfile
+from pathlib import Path
+
+import mlx.core as mx
+import msgspec
+import psutil
+
+from farense_worker.data import prepare
+from farense_worker.data.examples import Examples
+from farense_worker.loop import memory
+from farense_worker.model import model, tokenizer
+from farense_worker.process.output import Output
+from farense_worker.protocol.errors import FarenseError
+from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.messages.estimation import Facts, Request, Rows
+from farense_worker.protocol.messages.task import Progress, Tell
+from farense_worker.protocol.settings.profile import Config, Run
+
+_SAMPLE = 20_000  # rows of a split whose lengths are handed over
+_LONGEST = 131_072  # as train.max_seq_length may be: lengths are wanted before they are cut off
+
+
+def estimate(asked: Request, tell: Tell) -> Facts:
+    """Find out what a forecast needs. Without the tokenizer or sound rows it says so."""
+    rows, why = dict[str, Rows](), ""
+    tell(Progress(_("reading the data")))
+    try:
+        rows = _rows(asked)
+    except FarenseError as error:
+        why = error.title
+    except (OSError, ValueError):  # of huggingface_hub: it is not in the cache
+        why = _("the tokenizer is not here")
+    return Facts(
+        device=model.device(),
+        gpu=model.on_gpu(),
+        limit=memory.memory_limit(mx),
+        available=psutil.virtual_memory().available,
+        rows=rows,
+        no_rows=why,
+    )
+
+
+def _rows(asked: Request) -> dict[str, Rows]:
+    """Tokenise as the training does, into the same cache, but cut nothing off."""
+    settings = asked.profile.model
+    folder = tokenizer.find(settings, asked.offline)
+    longest = msgspec.structs.replace(asked.profile.train, max_seq_length=_LONGEST)
+    whole = msgspec.structs.replace(asked.profile, train=longest)
+    config = Config(**msgspec.structs.asdict(whole), run=Run(name="estimate"))
+    load = functools.cache(lambda: tokenizer.load(folder, settings))
+    with tempfile.TemporaryFile() as unheard:
+        output = Output(os.dup(unheard.fileno()), Path(tempfile.gettempdir()) / "-")
+        train, valid = prepare.load(config, folder, load, output)
+    return {"train": _sample(train)} | ({"valid": _sample(valid)} if valid else {})
+
+
+def _sample(examples: Examples) -> Rows:
+    chosen = list(range(len(examples)))
+    if len(chosen) > _SAMPLE:
+        chosen = sorted(random.Random(0).sample(chosen, _SAMPLE))
+    return Rows(
+        tokens=tuple(examples.lengths[chosen].tolist()),
+        first_label=tuple(examples.first_label[chosen].tolist()),
+        total=len(examples),
+    )

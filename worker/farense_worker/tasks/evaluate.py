@@ -1,0 +1,242 @@
+"""Base models and adapters measured on the same rows: loss, and answers against references."""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import mlx.core as mx
+import mlx.nn as nn
+
+from farense_worker.data import batching, labels
+from farense_worker.data.examples import Builder, Examples
+from farense_worker.data.prepare import needs_template, unusable
+from farense_worker.generate import answers
+from farense_worker.model import inference, loss
+from farense_worker.model import tokenizer as tokenizers
+from farense_worker.protocol import dataset
+from farense_worker.protocol.dataset import Fault, Row
+from farense_worker.protocol.errors import refused
+from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.messages.evaluation import (
+    Adapter,
+    Answer,
+    Candidate,
+    Report,
+    Request,
+    Score,
+)
+from farense_worker.protocol.messages.evaluation import Row as Asked
+from farense_worker.protocol.messages.task import Progress, Tell
+from farense_worker.protocol.settings.profile import Model
+from farense_worker.tasks import answer_metrics
+
+_MOST_REASONS = 5
+
+
+def evaluate(asked: Request, tell: Tell) -> Report:
+    """Measure every base model and every adapter on it, one after the other.
+
+    Raises FarenseError (refused) where there is no row to ask; a row that one of the models
+    cannot be asked is left out for all, so that they are measured on the same.
+    """
+    rows, reasons = _rows(asked)
+    bases = [_Base.of(each) for each in asked.candidates]
+    for base in bases:
+        rows = base.encode(rows, asked, reasons)
+    left_out = len(reasons)
+    if not rows:
+        raise refused(
+            _("there is no row in {file} that can be asked").format(file=f"{asked.split}.jsonl"),
+            "\n".join(reasons[:_MOST_REASONS]),
+            _("farense-tui data check shows what is wrong."),
+            kind="data",
+        )
+    if asked.rows and asked.rows < len(rows):
+        rows = sorted(random.Random(0).sample(rows, asked.rows), key=lambda row: row.line)
+    scores: list[Score] = []
+    columns: list[list[Answer]] = []
+    most = asked.max_tokens or max(base.room(rows) for base in bases)
+    for base in bases:
+        for adapter in (Adapter("", ""), *base.candidate.adapters):
+            score, given = _measure(base, adapter, rows, most, asked, tell)
+            scores.append(score)
+            columns.append(given)
+    return Report(
+        data=asked.data,
+        split=asked.split,
+        time=time.time(),
+        max_tokens=most,
+        scores=tuple(scores),
+        rows=tuple(
+            Asked(row.line, *_question(row), tuple(given))
+            for row, *given in zip(rows, *columns, strict=True)
+        )
+        if columns[0]
+        else (),
+        measured=len(rows),
+        left_out=left_out,
+        reasons=tuple(reasons[:_MOST_REASONS]),
+    )
+
+
+def _rows(asked: Request) -> tuple[list[Row], list[str]]:
+    """Read the split; what is no row is a reason, with its place."""
+    path = Path(asked.data) / f"{asked.split}.jsonl"
+    rows, reasons = [], []
+    try:
+        for found in dataset.scan(path):
+            if isinstance(found, Fault):
+                reasons.append(str(found))
+            else:
+                rows.append(found)
+    except OSError as error:
+        raise refused(
+            _("there is no {split} set").format(split=asked.split),
+            f"{path}: {error.strerror}",
+            _("--split valid takes the rows the runs were validated on, --data another folder."),
+            kind="data",
+        ) from error
+    return rows, reasons
+
+
+def _question(row: Row) -> tuple[str, str]:
+    """What was asked last, and the answer that stands in the data."""
+    *before, last = row.conversation()[0]
+    return str(before[-1].get("content") or ""), str(last.get("content") or "")
+
+
+@dataclass
+class _Base:
+    """A base model, with the rows as its tokenizer has them, by their line."""
+
+    candidate: Candidate
+    settings: Model
+    folder: Path
+    tokenizer: Any
+    encoded: dict[int, labels.Encoded]
+    prompts: dict[int, list[int]]
+
+    @classmethod
+    def of(cls, candidate: Candidate) -> _Base:
+        settings = Model(
+            repo=candidate.repo,
+            revision=candidate.revision,
+            trust_remote_code=candidate.trust_remote_code,
+        )
+        folder = inference.find(settings)
+        return cls(candidate, settings, folder, tokenizers.load(folder, settings), {}, {})
+
+    def encode(self, rows: list[Row], asked: Request, reasons: list[str]) -> list[Row]:
+        """Tokenise the rows; those that cannot be measured are left out, with the reason."""
+        path = Path(asked.data) / f"{asked.split}.jsonl"
+        if rows:
+            needs_template(self.tokenizer, rows[0], path)
+        kept = []
+        for row, found in labels.encode_all(self.tokenizer, rows, asked.mask_prompt):
+            fault = found if isinstance(found, str) else unusable(found, asked.max_seq_length)
+            fault = fault or _no_reference(row)
+            if fault:
+                reasons.append(f"{path}:{row.line}: {fault}")
+            elif isinstance(found, labels.Encoded):
+                self.encoded[row.line] = found
+                if row.kind != "text":
+                    self.prompts[row.line] = self._prompt(row)
+                kept.append(row)
+        return kept
+
+    def _prompt(self, row: Row) -> list[int]:
+        messages, tools = row.conversation()
+        return list(
+            self.tokenizer.apply_chat_template(
+                messages[:-1], tools=tools, add_generation_prompt=True, return_dict=False
+            )
+        )
+
+    def room(self, rows: list[Row]) -> int:
+        """Tokens that an answer may have: half as many again as the longest reference."""
+        longest = 0
+        for row in rows:
+            if row.kind != "text":
+                reference = self.tokenizer.encode(_question(row)[1], add_special_tokens=False)
+                longest = max(longest, len(reference))
+        return longest + longest // 2 + 1
+
+    def examples(self, rows: list[Row], max_seq_length: int) -> Examples:
+        """Put the rows together as the training does."""
+        builder = Builder(max_seq_length)
+        for row in rows:
+            builder.add(self.encoded[row.line])
+        return builder.build()
+
+
+def _no_reference(row: Row) -> str:
+    if row.kind == "text":
+        return ""
+    messages, _tools = row.conversation()
+    if messages[-1]["role"] != "assistant" or not str(messages[-1].get("content") or "").strip():
+        return _("the row ends in no answer to compare with")
+    return "" if len(messages) > 1 else _("there is no question before the answer")
+
+
+def _measure(
+    base: _Base, adapter: Adapter, rows: list[Row], most: int, asked: Request, tell: Tell
+) -> tuple[Score, list[Answer]]:
+    began = time.perf_counter()
+    named = adapter.name or _("base model")
+    tell(Progress(_("{model}: loading").format(model=named)))
+    network = inference.load(base.folder, base.settings, adapter.name, adapter.folder)
+    value, tokens = _loss(network, base.examples(rows, asked.max_seq_length), asked, named, tell)
+    given: list[Answer] = []
+    cut_off = 0
+    if rows[0].kind != "text":
+        answering = _("{model}: answers").format(model=named)
+        found = answers.answers(
+            network,
+            base.tokenizer,
+            [base.prompts[row.line] for row in rows],
+            batch_size=asked.batch_size,
+            max_tokens=most,
+            tell=lambda done: tell(Progress(answering, done, len(rows), "rows")),
+        )
+        references = [_question(row)[1] for row in rows]
+        given = [answer_metrics.compare(a.text, r) for a, r in zip(found, references, strict=True)]
+        cut_off = sum(each.cut_off for each in found)
+    chrf = answer_metrics.corpus_chrf([a.text for a in given], references) if given else None
+    return Score(
+        name=adapter.name,
+        model=base.candidate.repo,
+        loss=value if math.isfinite(value) else None,
+        perplexity=math.exp(min(value, 700.0)) if math.isfinite(value) else None,
+        tokens=tokens,
+        exact_match=_mean([a.exact for a in given]),
+        token_f1=_mean([a.token_f1 for a in given]),
+        chrf=chrf,
+        cut_off=cut_off,
+        seconds=time.perf_counter() - began,
+    ), given
+
+
+def _loss(
+    network: nn.Module, examples: Examples, asked: Request, named: str, tell: Tell
+) -> tuple[float, int]:
+    """Token mean over all labels, as the validation has it, and how many labels there are."""
+    total, tokens, done = 0.0, 0, 0
+    label_loss = loss.LabelLoss(network, None)
+    budget = asked.batch_size * max(examples.lengths)
+    for batch in batching.batches(examples, range(len(examples)), int(budget)):
+        arrays = (mx.array(each) for each in batch.arrays)
+        total += loss.scalar(label_loss(*arrays, gradient=False))
+        tokens += batch.label_tokens
+        done += len(batch.rows)
+        what = _("{model}: loss").format(model=named)
+        tell(Progress(what, done, len(examples), "rows"))
+    return total / tokens, tokens
+
+
+def _mean(values: list[bool] | list[float]) -> float | None:
+    return math.fsum(values) / len(values) if values else None

@@ -1,0 +1,202 @@
+"""A run's adapter, or the model fused with it, written for use elsewhere and checked there."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from farense_worker.data import labels
+from farense_worker.model import inference, tokenizer
+from farense_worker.protocol import dataset
+from farense_worker.protocol.dataset import Row
+from farense_worker.protocol.errors import FarenseError, refused
+from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.language import mark
+from farense_worker.protocol.messages.export import MANIFEST, Exported, Part, Request, Verified
+from farense_worker.protocol.messages.task import Progress, Tell
+from farense_worker.protocol.settings.profile import Model
+from farense_worker.tasks import compare_models, fuse, gguf, ollama
+from farense_worker.tasks.compare_models import Behaviour, Question
+
+_QUESTIONS = 16
+_LEAST_KEPT = 0.9
+_CONTEXT = 4096
+
+
+def export(asked: Request, tell: Tell) -> Exported:
+    """Write the folder `asked.to`. Raises FarenseError if what was written is not what it was."""
+    settings = Model(
+        repo=asked.repo, revision=asked.revision, trust_remote_code=asked.trust_remote_code
+    )
+    source, to = inference.find(settings), Path(asked.to)
+    if asked.gguf and (obstacle := gguf.obstacle(source)):
+        raise refused(
+            _("this model cannot be exported as GGUF"),
+            obstacle,
+            _(
+                "Export with --fuse --dequantize, and convert the model folder with llama.cpp's "
+                "convert_hf_to_gguf.py."
+            ),
+            kind="export",
+        )
+    to.mkdir(parents=True)
+    work = _Export(asked, settings, source, to, tell)
+    parts = [work.adapter()]
+    if asked.fuse or asked.gguf:
+        parts += work.fused()
+    made = Exported(
+        run=asked.name,
+        model=asked.repo,
+        time=time.time(),
+        precision=asked.precision,
+        parts=tuple(parts),
+        remarks=tuple(work.remarks),
+    )
+    (to / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(made), indent=2))
+    return made
+
+
+class _Export:
+    """What the parts of one export share."""
+
+    def __init__(self, asked: Request, settings: Model, source: Path, to: Path, tell: Tell) -> None:
+        self._asked = asked
+        self._settings = settings
+        self._source = source
+        self._to = to
+        self._tell = tell
+        self._tokenizer = tokenizer.load(source, settings)
+        self.remarks: list[str] = []
+
+    def adapter(self) -> Part:
+        """Copy the adapter, and see that it is one of this model."""
+        self._tell(Progress(_("the adapter")))
+        folder, made = self._to / "adapter", Path(self._asked.adapter)
+        folder.mkdir()
+        shutil.copyfile(made / "adapters.safetensors", folder / "adapters.safetensors")
+        config = json.loads((made / "adapter_config.json").read_text())
+        config["model"] = self._asked.base  # a folder of this machine means nothing elsewhere
+        (folder / "adapter_config.json").write_text(json.dumps(config, indent=2) + "\n")
+        (folder / "README.md").write_text(self._asked.adapter_card, encoding="utf-8")
+        copied = self._behaviour(_("looking at the adapter"), adapter=folder)
+        self._before = self._behaviour(_("looking at the run's adapter"), adapter=made)
+        self._base = self._behaviour(_("looking at the base model"))
+        verified = compare_models.compare(self._before, self._base, copied)
+        return Part(what=mark("adapter"), path="adapter", bytes=_size(folder), verified=verified)
+
+    def fused(self) -> list[Part]:
+        """Fuse, write, load again and compare; then GGUF and the Modelfile as far as they go."""
+        self._tell(Progress(_("fusing")))
+        asked, folder = self._asked, self._to / "model"
+        network = inference.load(self._source, self._settings, asked.name, asked.adapter)
+        fuse.fuse(network, asked.precision)
+        fuse.save(network, self._source, folder)
+        (folder / "README.md").write_text(asked.model_card, encoding="utf-8")
+        seen = self._behaviour(_("looking at the fused model"), folder)
+        verified = self._checked(_("the fused model has lost the adapter"), seen)
+        parts = [Part(what=mark("model"), path="model", bytes=_size(folder), verified=verified)]
+        if asked.gguf:
+            parts.append(self._gguf(network, folder))
+        if asked.gguf or not self._quantised(folder):
+            source = f"./{parts[-1].path}"
+            context = self._context(folder)
+            text = ollama.modelfile(self._tokenizer, source, context, self._asked.system)
+            (self._to / "Modelfile").write_text(text, encoding="utf-8")
+            size = len(text.encode())
+            parts.append(Part(what=mark("Ollama Modelfile"), path="Modelfile", bytes=size))
+        else:
+            self.remarks.append(
+                _(
+                    "no Modelfile: Ollama does not read MLX's quantised weights; "
+                    "--dequantize or --gguf"
+                )
+            )
+        return parts
+
+    def _gguf(self, network: Any, folder: Path) -> Part:
+        self._tell(Progress(_("writing GGUF")))
+        path = self._to / f"{self._asked.name}.gguf"
+        gguf.write(folder, fuse.as_half(network), path)
+        gguf.read_into(network, json.loads((folder / "config.json").read_text()), path)
+        seen = compare_models.behaviour(network, self._tokenizer, self._questions())
+        verified = self._checked(_("the GGUF file has lost the adapter"), seen)
+        return Part(what="GGUF", path=path.name, bytes=path.stat().st_size, verified=verified)
+
+    def _checked(self, lost: str, seen: Behaviour) -> Verified:
+        verified = compare_models.compare(self._before, self._base, seen)
+        if verified.kept < _LEAST_KEPT:
+            raise FarenseError(
+                lost,
+                _(
+                    "{kept:.0%} of the adapter's effect is left; {same} of {answers} answers are "
+                    "the same"
+                ).format(kept=verified.kept, same=verified.answers_same, answers=verified.answers),
+                _(
+                    "Nothing was exported. Without --requantize the layers with an adapter are "
+                    "kept as floats."
+                ),
+                kind="export",
+            )
+        return verified
+
+    def _behaviour(
+        self, what: str, folder: Path | None = None, adapter: Path | None = None
+    ) -> Behaviour:
+        self._tell(Progress(what))
+        place = str(adapter) if adapter else ""
+        network = inference.load(folder or self._source, self._settings, self._asked.name, place)
+        return compare_models.behaviour(network, self._tokenizer, self._questions())
+
+    def _questions(self) -> list[Question]:
+        """Rows of the test set, else of the validation set, else what the profile asks."""
+        found: list[Question] = []
+        pairs = labels.encode_all(self._tokenizer, self._rows(), self._asked.mask_prompt)
+        for row, encoded in pairs:
+            if isinstance(encoded, labels.Encoded) and encoded.first < len(encoded.tokens):
+                tokens = list(encoded.tokens)[: self._asked.max_seq_length]
+                if encoded.first < len(tokens):
+                    found.append(Question(tokens, encoded.first, self._prompt(row, tokens)))
+        if not found:
+            raise refused(
+                _("there is no row to compare the models on"),
+                self._asked.data,
+                _("It takes rows of test.jsonl or valid.jsonl."),
+                kind="data",
+            )
+        return found
+
+    def _rows(self) -> list[Row]:
+        for split in ("test", "valid", "train"):
+            path = Path(self._asked.data) / f"{split}.jsonl"
+            if path.is_file():
+                rows = [found for found in dataset.scan(path) if isinstance(found, Row)]
+                if rows:
+                    return rows[:_QUESTIONS]
+        prompts = self._asked.prompts or ("?",)
+        return [Row(0, "text", {"text": prompt}) for prompt in prompts]
+
+    def _prompt(self, row: Row, tokens: list[int]) -> list[int]:
+        if row.kind == "text":
+            return tokens[: max(1, len(tokens) // 2)]
+        messages, tools = row.conversation()
+        return list(
+            self._tokenizer.apply_chat_template(
+                messages[:-1], tools=tools, add_generation_prompt=True, return_dict=False
+            )
+        )
+
+    def _quantised(self, folder: Path) -> bool:
+        return "quantization" in json.loads((folder / "config.json").read_text())
+
+    def _context(self, folder: Path) -> int:
+        config = json.loads((folder / "config.json").read_text())
+        return min(_CONTEXT, int(config.get("max_position_embeddings") or _CONTEXT))
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.iterdir())

@@ -1,0 +1,74 @@
+"""A model and the adapter on it made into one model."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import mlx.core as mx
+import mlx.nn as nn
+from mlx.utils import tree_flatten, tree_map_with_path, tree_unflatten
+from mlx_lm.utils import dequantize_model, load_config, save_config, save_model
+
+from farense_worker.protocol.messages.export import Precision
+
+# What belongs to a model besides its weights and config.json (mlx_lm.utils, model/model.py).
+_BESIDES = ("*.json", "*.py", "*.jinja", "*.txt", "*.tiktoken", "*.model", "*.jsonl")
+_NOT = ("config.json", "model.safetensors.index.json", "adapter_config.json")
+
+
+def fuse(network: nn.Module, precision: Precision) -> None:
+    """Add what the adapter has learnt to the weights, in place.
+
+    Quantised again, a weight moves in steps of the quantisation, and an adapter's changes are
+    mostly smaller: that is how others lose it. So layers with an adapter are kept as floats
+    unless asked otherwise.
+    """
+    fused = [
+        (name, module.fuse(dequantize=precision != "quantised"))
+        for name, module in network.named_modules()
+        if hasattr(module, "fuse")
+    ]
+    if fused:
+        network.update_modules(tree_unflatten(fused))
+    if precision == "float":
+        dequantize_model(network)
+    mx.eval(network.parameters())
+
+
+def save(network: nn.Module, source: Path, folder: Path) -> None:
+    """Write the model as mlx_lm loads it; tokenizer and templates are copied as they are."""
+    folder.mkdir(parents=True)
+    for pattern in _BESIDES:
+        for path in source.glob(pattern):
+            if path.name not in _NOT:
+                shutil.copyfile(path, folder / path.name)
+    config = load_config(source)
+    quantised = {
+        name
+        for name, module in network.named_modules()
+        if hasattr(module, "bits") and hasattr(module, "scales")
+    }
+    for key in ("quantization", "quantization_config"):
+        if key in config:
+            config[key] = _still(config[key], quantised)
+            if not quantised:
+                del config[key]
+    save_model(folder, network)
+    save_config(config, folder / "config.json")
+
+
+def as_half(network: nn.Module) -> dict[str, mx.array]:
+    """Give all weights as float16, which is what mlx_lm writes into a GGUF file."""
+    halved = tree_map_with_path(lambda _, value: value.astype(mx.float16), network.parameters())
+    return dict(tree_flatten(halved))
+
+
+def _still(settings: dict[str, Any], quantised: set[str]) -> dict[str, Any]:
+    """Leave out the settings of single layers that are quantised no more."""
+    return {
+        key: value
+        for key, value in settings.items()
+        if not isinstance(value, dict) or key in quantised
+    }

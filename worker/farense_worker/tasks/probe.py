@@ -1,0 +1,89 @@
+"""The task `probe`: one real step on made-up tokens, to see what it takes."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from pathlib import Path
+
+import mlx.core as mx
+import msgspec
+import numpy as np
+
+from farense_worker.loop import memory, optimizer
+from farense_worker.model import dropout, inference, loss, model, split_forward
+from farense_worker.process.output import Output
+from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.messages.estimation import Probe, Probed
+from farense_worker.protocol.messages.task import Progress, Tell
+from farense_worker.protocol.settings.profile import Config, Run
+
+
+def probe(asked: Probe, tell: Tell) -> Probed:
+    """Load the model as the training does, and take two steps on one micro-batch.
+
+    Nothing is written and nothing learnt. Raises FarenseError for a model that cannot be trained.
+    """
+    config = Config(**msgspec.structs.asdict(asked.profile), run=Run(name="probe"))
+    memory.apply_limits(mx, config.memory)
+    tell(Progress(_("loading the model")))
+    path = inference.find(config.model)
+    network = model.load(path, config.model)
+    mx.random.seed(config.train.seed)
+    with tempfile.TemporaryFile() as unheard:
+        output = Output(os.dup(unheard.fileno()), Path(tempfile.gettempdir()) / "-")
+        model.make_trainable(network, config, output)
+    if config.train.grad_checkpoint or config.lora.dropout > 0:
+        dropout.wrap_layers(network, checkpointing=config.train.grad_checkpoint)
+    parts = split_forward.find(network)
+    if parts and not split_forward.comes_apart(parts, [1, 2]):
+        parts = None
+    trained = config.lora.num_layers
+    start = max(0, len(network.layers) - trained) if asked.cached and trained > 0 and parts else 0
+    batch = _batch(asked)
+    if parts and start:
+        entering = parts.trunk(mx.zeros((1, 8), mx.int32), None, 0, start)
+        parts.release(0, start)
+        batch.append(mx.zeros((asked.rows, asked.width, entering.shape[-1]), entering.dtype))
+    model.read_weights(network, config.model)
+    chosen = optimizer.make(config.train)
+    chosen.init(network.trainable_parameters())
+    optimizer.set_learning_rate(chosen, 0.0)
+    mx.eval(chosen.state)
+    how = config.train.compile
+    compiled = how == "on" or (how == "auto" and model.on_gpu())
+    share = loss.loss_and_gradient(network, loss.LabelLoss(network, parts, start), compiled)
+    mx.clear_cache()
+    mx.reset_peak_memory()
+    resident = mx.get_active_memory()
+    network.train()
+    tell(Progress(_("taking a step")))
+    seconds = []
+    for _step in range(asked.steps):
+        began = time.perf_counter()
+        value, gradients = share(mx.array(1.0 / asked.labels, mx.float32), *batch)
+        mx.eval(value, gradients)
+        loss.scalar(loss.norm(gradients))
+        chosen.update(network, gradients)
+        mx.eval(network.trainable_parameters(), chosen.state)
+        seconds.append(time.perf_counter() - began)
+    return Probed(
+        device=model.device(),
+        resident=resident,
+        peak=mx.get_peak_memory(),
+        first_seconds=seconds[0],
+        seconds=seconds[-1],
+    )
+
+
+def _batch(asked: Probe) -> list[mx.array]:
+    """Tokens like any: which they are changes neither memory nor time."""
+    places = np.arange(asked.rows * asked.width).reshape(asked.rows, asked.width)
+    positions = places[:, -(-asked.labels // asked.rows) * -1 :].reshape(-1)[: asked.labels]
+    return [
+        mx.array(np.ones_like(places, np.int32)),
+        mx.array(positions.astype(np.int32)),
+        mx.array(np.ones(len(positions), np.int32)),
+        mx.array(np.ones(len(positions), np.float32)),
+    ]
