@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from farense_worker.generate import sampling
+from farense_worker.generate import decoding
 from farense_worker.model import inference
 from farense_worker.protocol.errors import ExitCode, FarenseError
 from farense_worker.protocol.messages.conversation import Answered, Piece, Question, Setup
@@ -64,7 +64,7 @@ def test_a_system_prompt_stands_before_all_that_is_said(micro: Path) -> None:
             said.append({"role": "user", "content": text})
             messages = [{"role": "system", "content": "Ser."}, *said]
             prompt = words.apply_chat_template(messages, add_generation_prompt=True)
-            tokens = itertools.islice(sampling.tokens(network, prompt, 5), 5)
+            tokens = itertools.islice(decoding.tokens(network, prompt, 5), 5)
             expected = words.decode(list(tokens))
             found = answers(conversation, text, system="Ser.")[""]
             assert found == expected

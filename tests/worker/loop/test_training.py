@@ -8,7 +8,7 @@ from pathlib import Path
 
 import mlx.core as mx
 import pytest
-from farense_worker.generate import sampling
+from farense_worker.generate import decoding
 from farense_worker.loop.memory import PATIENCE
 from farense_worker.model import inference, tokenizer
 from farense_worker.protocol.messages.events import Step
@@ -224,8 +224,8 @@ def test_prompts_are_answered_under_the_system_prompt_of_the_rows(
     words = tokenizer.load(Path(settings_of.repo), settings_of)
     newest = str(folder.checkpoints()[-1].path)
     network = inference.load(Path(settings_of.repo), settings_of, "run", newest)
-    assert last.text == sampling.answer(network, words, "Quem?", 8, SYSTEM)
-    assert last.text != sampling.answer(network, words, "Quem?", 8)
+    assert last.text == decoding.answer(network, words, "Quem?", 8, SYSTEM)
+    assert last.text != decoding.answer(network, words, "Quem?", 8)
 
 
 def test_a_loss_that_is_not_finite_never_reaches_the_weights(

@@ -19,7 +19,7 @@ from mlx.utils import tree_flatten
 from farense_worker.data import batching
 from farense_worker.data.batching import MicroBatch
 from farense_worker.data.prepare import Examples
-from farense_worker.generate import sampling
+from farense_worker.generate import decoding
 from farense_worker.loop import checkpoint, first_validation, optimizer, shortage, trunk_cache
 from farense_worker.loop.distributed import Ranks
 from farense_worker.loop.first_validation import Baseline
@@ -314,7 +314,7 @@ def answer(run: Run, prompts: Sequence[str]) -> Iterator[str] | None:
     if network is None:
         return None
     system = run.system_prompt
-    return (sampling.answer(network, run.tokenizer, prompt, most, system) for prompt in prompts)
+    return (decoding.answer(network, run.tokenizer, prompt, most, system) for prompt in prompts)
 
 
 def end(run: Run, reason: events.Reason) -> events.Reason:

@@ -99,17 +99,17 @@ class Speaker:
 
     def answer(self, asked: Question, stopped: Callable[[], bool]) -> None:
         """Stream the answer to a question, and remember both."""
-        from farense_worker.generate import sampling
+        from farense_worker.generate import decoding, prompts
 
         if asked.fresh:
             self._turns = []
-        self._turns.append(sampling.turn("user", asked.text))
+        self._turns.append(prompts.turn("user", asked.text))
         began, count, whole, ended = time.perf_counter(), 0, "", False
         detokenizer = self._tokenizer.detokenizer
         detokenizer.reset()
-        for token in sampling.tokens(
+        for token in decoding.tokens(
             self._network,
-            sampling.prompt_tokens(self._tokenizer, self._turns, asked.system),
+            prompts.prompt_tokens(self._tokenizer, self._turns, asked.system),
             asked.max_tokens,
             temperature=asked.temperature,
             seed=asked.seed,
@@ -124,7 +124,7 @@ class Speaker:
                 break
         detokenizer.finalize()
         whole += self._tell(detokenizer.last_segment)
-        self._turns.append(sampling.turn("assistant", whole.strip()))
+        self._turns.append(prompts.turn("assistant", whole.strip()))
         _say(Answered(self._name, count, time.perf_counter() - began, not ended))
 
     def _tell(self, piece: str) -> str:
@@ -138,7 +138,7 @@ def load(setup: Setup) -> tuple[list[Speaker], bool]:
 
     Gives them, and whether they take a system message.
     """
-    from farense_worker.generate import sampling
+    from farense_worker.generate import prompts
     from farense_worker.model import inference, tokenizer
 
     settings = Model(
@@ -151,7 +151,7 @@ def load(setup: Setup) -> tuple[list[Speaker], bool]:
     for adapter in setup.adapters:
         shared = inference.load(folder, settings, adapter.name, adapter.folder, shares=base)
         speakers.append(Speaker(adapter.name, shared, words))
-    return speakers, sampling.takes_system(words)
+    return speakers, prompts.takes_system(words)
 
 
 def _no_system() -> FarenseError:

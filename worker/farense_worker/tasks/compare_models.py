@@ -9,7 +9,7 @@ from typing import Any
 import mlx.core as mx
 import mlx.nn as nn
 
-from farense_worker.generate import answers
+from farense_worker.generate import decoding
 from farense_worker.protocol.messages.export import Verified
 
 _MOST_LABELS = 512
@@ -44,7 +44,7 @@ def behaviour(network: nn.Module, tokenizer: Any, questions: Sequence[Question])
         rows.append(logits - mx.logsumexp(logits, axis=-1, keepdims=True))
         mx.eval(rows[-1])
         left -= last - first
-    found = answers.answers(
+    found = decoding.answers(
         network,
         tokenizer,
         [question.prompt for question in questions],

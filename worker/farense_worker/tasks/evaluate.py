@@ -15,7 +15,7 @@ import mlx.nn as nn
 from farense_worker.data import batching, labels
 from farense_worker.data.examples import Builder, Examples
 from farense_worker.data.prepare import needs_template, unusable
-from farense_worker.generate import answers
+from farense_worker.generate import decoding
 from farense_worker.model import inference, loss
 from farense_worker.model import tokenizer as tokenizers
 from farense_worker.protocol import dataset
@@ -195,7 +195,7 @@ def _measure(
     cut_off = 0
     if rows[0].kind != "text":
         answering = _("{model}: answers").format(model=named)
-        found = answers.answers(
+        found = decoding.answers(
             network,
             base.tokenizer,
             [base.prompts[row.line] for row in rows],

@@ -1,0 +1,133 @@
+"""Answers of a model as it is: greedy, so that they draw no random number, unless asked to.
+
+mlx_lm's stream_generate is not used because it raises the wired limit to the maximum.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+from typing import Any
+
+import mlx.core as mx
+
+from farense_worker.generate.prompts import prompt_tokens
+from farense_worker.model.compat import make_prompt_cache
+
+_PREFILL = 512  # tokens of a prompt that go through at once
+
+
+@dataclass(frozen=True)
+class Answered:
+    """An answer; cut_off: it had reached the most tokens before its end."""
+
+    text: str
+    cut_off: bool
+
+
+def answer(
+    model: Any, tokenizer: Any, question: str, max_tokens: int, system: str | None = None
+) -> str:
+    """Answer a question greedily; ends with the turn or after `max_tokens`.
+
+    system: the message before it, None for none. Special tokens are left in: whoever reads it is
+    to see that the model says them.
+    """
+    said = tokens(model, prompt_tokens(tokenizer, question, system), max_tokens)
+    end = tokenizer.eos_token_ids
+    text: str = tokenizer.decode(list(takewhile(lambda token: token not in end, said)))
+    return text.strip()
+
+
+def answers(
+    model: Any,
+    tokenizer: Any,
+    prompts: Sequence[Sequence[int]],
+    *,
+    batch_size: int,
+    max_tokens: int,
+    tell: Callable[[int], None],
+) -> list[Answered]:
+    """Answer each prompt (token ids) greedily; `tell` is called with how many are done.
+
+    Prompts of one length go together, so that none has to be padded: a padded one would need a
+    mask, which not every model takes, and without one its answer would be another.
+    """
+    end = set(tokenizer.eos_token_ids)
+    by_length: dict[int, list[int]] = defaultdict(list)
+    for number, prompt in enumerate(prompts):
+        by_length[len(prompt)].append(number)
+    found: dict[int, Answered] = {}
+    for _, numbers in sorted(by_length.items()):
+        for start in range(0, len(numbers), batch_size):
+            together = numbers[start : start + batch_size]
+            lines = _greedy(model, [prompts[n] for n in together], end, max_tokens)
+            for number, line in zip(together, lines, strict=True):
+                stop = next((at for at, token in enumerate(line) if token in end), len(line))
+                text = tokenizer.decode(line[:stop], skip_special_tokens=True).strip()
+                found[number] = Answered(text, stop == len(line))
+            tell(len(found))
+    return [found[number] for number in range(len(prompts))]
+
+
+def tokens(
+    model: Any, prompt: Sequence[int], max_tokens: int, *, temperature: float = 0.0, seed: int = 0
+) -> Iterator[int]:
+    """Give the next token, again and again; the first follows the prompt.
+
+    temperature: 0 takes the likeliest one, else it is drawn from softmax(logits / temperature)
+    with a key of its own, so that nothing else's random numbers change.
+    """
+    key = mx.random.key(seed)
+
+    def draw(logits: mx.array) -> mx.array:
+        nonlocal key
+        key, own = mx.random.split(key)
+        return mx.random.categorical(logits.astype(mx.float32) / temperature, key=own)
+
+    for (token,) in _continue(model, [prompt], max_tokens, draw if temperature else _likeliest):
+        yield token
+
+
+def _greedy(
+    model: Any, prompts: Sequence[Sequence[int]], end: set[int], max_tokens: int
+) -> list[list[int]]:
+    """Continue prompts of one length side by side until each has had its end token."""
+    lines: list[list[int]] = [[] for _ in prompts]
+    ended = [False] * len(prompts)
+    for chosen in _continue(model, prompts, max_tokens, _likeliest):
+        for at, token in enumerate(chosen):
+            lines[at].append(token)
+            ended[at] = ended[at] or token in end
+        if all(ended):
+            break
+    return lines
+
+
+def _likeliest(logits: mx.array) -> mx.array:
+    return mx.argmax(logits, axis=-1)
+
+
+def _continue(
+    model: Any,
+    prompts: Sequence[Sequence[int]],
+    max_tokens: int,
+    choose: Callable[[mx.array], mx.array],
+) -> Iterator[list[int]]:
+    """Give the next token of each prompt, all of one length, again and again.
+
+    choose: of logits [prompts, 1, vocabulary], the tokens [prompts, 1].
+    """
+    cache = make_prompt_cache(model)
+    fed = mx.array([list(prompt) for prompt in prompts])
+    while fed.shape[1] > 1:  # all but the last token: their logits are never computed
+        width = min(_PREFILL, fed.shape[1] - 1)
+        model(fed[:, :width], cache=cache)
+        mx.eval([each.state for each in cache])
+        fed = fed[:, width:]
+    for _ in range(max_tokens):
+        fed = choose(model(fed, cache=cache)[:, -1:])
+        chosen: Any = fed[:, 0].tolist()
+        yield chosen
