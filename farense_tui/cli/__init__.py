@@ -10,6 +10,7 @@ from importlib import import_module
 
 from farense_worker.protocol.errors import ExitCode, FarenseError
 
+from farense_tui.cli.output import tell
 from farense_tui.cli.parser import build
 
 
@@ -36,8 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _report(error: FarenseError) -> int:
     """Tell an error on stderr; its exit code."""
-    print(f"farense-tui: {error.title}", file=sys.stderr)
+    tell(f"farense-tui: {error.title}")
     for part in (error.detail, error.hint):
         for line in part.splitlines():
-            print(f"  {line}", file=sys.stderr)
+            tell(f"  {line}")
     return error.exit_code

@@ -12,7 +12,7 @@ from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.settings.profile import Profile
 
-from farense_tui.cli.headless import clean
+from farense_tui.cli.output import say
 from farense_tui.engine.tasks.task import Stop
 
 
@@ -36,7 +36,7 @@ class Ahead(threading.Thread):
         except FarenseError as error:
             said = _("forecast: none, {why}").format(why=error.title)
         if not self._stop_asking.asked:
-            print(clean(said), flush=True)
+            say(said)
 
     def finish(self) -> None:
         """End it: the run has come to its end."""

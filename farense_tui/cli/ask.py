@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from farense_worker.protocol import system_prompt
@@ -13,7 +12,7 @@ from farense_worker.protocol.messages.conversation import Answered, Question, Se
 from farense_worker.protocol.run_folder import RunFolder
 
 from farense_tui.cli import common
-from farense_tui.cli.headless import clean
+from farense_tui.cli.output import say, tell
 from farense_tui.engine.models import locate
 from farense_tui.engine.profiles import catalogue
 from farense_tui.engine.runs import folders
@@ -38,10 +37,10 @@ def ask(args: argparse.Namespace) -> int:
             for said in conversation.ask(question):
                 if heading != said.name:
                     heading = said.name
-                    print(f"[{said.name or base}] ", end="")
+                    say(f"[{said.name or base}] ", end="")
                 end = isinstance(said, Answered)
                 piece = "" if isinstance(said, Answered) else said.text
-                print(clean(piece), end="\n" if end else "", flush=True)
+                say(piece, end="\n" if end else "")
     return ExitCode.DONE
 
 
@@ -65,11 +64,11 @@ def _system(found: list[RunFolder], args: argparse.Namespace) -> str | None:
     system, alike = system_prompt.shared(data.values())
     if not alike:
         told = _("{runs}: trained with different system prompts, asked without; --system gives one")
-        print(told.format(runs=", ".join(data)), file=sys.stderr)
+        tell(told.format(runs=", ".join(data)))
     for name in data:
         if not (data[name] / "train.jsonl").is_file():
             told = _(
                 "{run}: its data is gone; if it was trained with a system prompt, give --system"
             )
-            print(told.format(run=name), file=sys.stderr)
+            tell(told.format(run=name))
     return system

@@ -19,6 +19,7 @@ from farense_worker.protocol.settings.fields import SETTINGS
 from farense_worker.protocol.simulation import SCENARIOS
 
 from farense_tui.cli import common
+from farense_tui.cli.output import say
 from farense_tui.cli.parser import build
 from farense_tui.engine.profiles import catalogue
 from farense_tui.engine.runs import folders
@@ -30,7 +31,7 @@ def completion(args: argparse.Namespace) -> int:
     """Print a shell's script, or the names that it asks for."""
     if args.names:
         names = {"runs": _runs, "profiles": _profiles}[args.names](args)
-        print(*names, sep="\n", end="\n" if names else "")
+        say("\n".join(names), end="\n" if names else "")
         return ExitCode.DONE
     shell = args.shell or Path(os.environ.get("SHELL", "")).name
     if shell not in SHELLS:
@@ -40,7 +41,7 @@ def completion(args: argparse.Namespace) -> int:
                 names=", ".join(SHELLS)
             ),
         )
-    print(script(shell))
+    say(script(shell))
     return ExitCode.DONE
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 
-import msgspec
 from farense_worker.protocol.errors import ExitCode, refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.data_check import Progress
 
 from farense_tui.cli import common
-from farense_tui.cli.headless import clean, relative
+from farense_tui.cli.output import console, relative, say, say_json
 from farense_tui.engine.profiles import catalogue
 from farense_tui.engine.tasks import data_check
 
@@ -30,11 +29,11 @@ def check(args: argparse.Namespace) -> int:
         if sys.stderr.isatty():
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
     if args.json:
-        print(msgspec.json.encode(report).decode())
+        say_json(report)
     else:
         from farense_tui.cli import data_view  # rich is not needed for anything else
 
-        data_view.show(report, data_view.console())
+        data_view.show(report, console())
     return ExitCode.DONE if report.trainable else ExitCode.REFUSED
 
 
@@ -58,15 +57,15 @@ def import_config(args: argparse.Namespace) -> int:
     except OSError as error:
         title = _("cannot write {path}").format(path=path)
         raise refused(title, error.strerror or "", kind="not_writable") from error
-    print(_("{path} is written").format(path=relative(path)))
+    say(_("{path} is written").format(path=relative(path)))
     for title, remarks in ((_("translated"), made.changed), (_("not translated"), made.left_out)):
         if remarks:
-            print(f"{title}:")
+            say(f"{title}:")
         for remark in remarks:
             where = f"{config.name}:{remark.line}: " if remark.line else ""
-            print(clean(f"  {where}{remark.key}: {remark.what}"))
+            say(f"  {where}{remark.key}: {remark.what}")
     start = f"--profile {name}" if folder is None else f"--profile {relative(path)}"
-    print(_("farense-tui train {options} starts a run with it").format(options=start))
+    say(_("farense-tui train {options} starts a run with it").format(options=start))
     return ExitCode.DONE
 
 

@@ -7,10 +7,10 @@ comes from the data is cleaned and never read as markup.
 from __future__ import annotations
 
 import os
-import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
+from farense_worker.protocol.clean_text import clean, printable
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import mark, pgettext
 from farense_worker.protocol.messages.data_check import (
@@ -26,11 +26,9 @@ from rich.table import Table
 from rich.text import Text
 
 from farense_tui.engine import format as f
-from farense_tui.engine.text import clean
 
 _BAR = 40
 _MOST_FINDINGS = 20
-_UNSAFE = {"Cc": "�", "Cf": "", "Cs": "�", "Zl": "�", "Zp": "�"}
 _LEVEL_STYLES = {
     mark("error"): "bold red",
     mark("warning"): "yellow",
@@ -64,11 +62,6 @@ def show(report: Report, console: Console) -> None:
     if report.examples:
         _examples(report.examples, console)
     _findings(report, console)
-
-
-def console() -> Console:
-    """Make a console that leaves text as it is."""
-    return Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
 def _splits(splits: Sequence[Split]) -> Table:
@@ -153,11 +146,7 @@ def _style(piece: Piece) -> str:
 
 def _visible(text: str) -> str:
     """Show the ends of lines; take out what a terminal would act on."""
-    shown = text.replace("\r", "").replace("\t", "    ").replace("\n", "↵\n  ")
-    return "\n".join(
-        "".join(_UNSAFE.get(unicodedata.category(char), char) for char in line)
-        for line in shown.split("\n")
-    )
+    return printable(text.replace("\r", "").replace("\t", "    ").replace("\n", "↵\n  "))
 
 
 def _brackets(encoding: str) -> tuple[str, str]:

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 from dataclasses import asdict
 
+from farense_worker.protocol.clean_text import clean
 from farense_worker.protocol.errors import ExitCode
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.task import Progress
 from rich.text import Text
 
 from farense_tui.cli import common
-from farense_tui.cli.data_view import console
-from farense_tui.cli.progress_line import ProgressLine
+from farense_tui.cli.output import ProgressLine, console, say_json
 from farense_tui.engine.format import from_here
 from farense_tui.engine.preflight import doctor as looking
 from farense_tui.engine.preflight.doctor import Check, Level
-from farense_tui.engine.text import clean
 
 SIGNS: dict[Level, str] = {"ok": "✓", "warn": "▲", "fail": "✗"}
 _STYLES: dict[Level, str] = {
@@ -37,7 +34,7 @@ def doctor(args: argparse.Namespace) -> int:
     """
     profile = common.profile(args)
     found: list[Check] = []
-    to, waiting = console(), ProgressLine(sys.stderr)
+    to, waiting = console(), ProgressLine()
     try:
         for check in looking.checks(profile, common.runs_dir(args)):
             waiting.clear()
@@ -51,7 +48,7 @@ def doctor(args: argparse.Namespace) -> int:
         waiting.clear()
     if args.json:
         said = {"level": looking.worst(found), "checks": [asdict(check) for check in found]}
-        print(json.dumps(said, indent=2, ensure_ascii=False))
+        say_json(said, indent=2)
     return ExitCode.REFUSED if looking.worst(found) == "fail" else ExitCode.DONE
 
 

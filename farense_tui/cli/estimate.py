@@ -6,23 +6,22 @@ import argparse
 import sys
 from pathlib import Path
 
-import msgspec
+from farense_worker.protocol.clean_text import clean
 from farense_worker.protocol.errors import ExitCode, refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.estimation import Facts
 from farense_worker.protocol.settings.profile import Profile
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from farense_tui.cli import common
+from farense_tui.cli.output import console, say_json, tell
 from farense_tui.engine import format as f
 from farense_tui.engine.forecast import gather as estimating
 from farense_tui.engine.forecast.forecast import Forecast, Measured
 from farense_tui.engine.forecast.gather import Estimate
 from farense_tui.engine.forecast.summary import line, mark, used
 from farense_tui.engine.profiles import catalogue
-from farense_tui.engine.text import clean
 from farense_tui.engine.words import verdict
 
 _WILL_NOT = "will not fit"  # not translated: the name of a verdict
@@ -55,15 +54,15 @@ def _show(
                 profile, known[asked], memory=memory, measured=measured, disk=runs_dir
             )
     if as_json:
-        print(msgspec.json.encode({name: values(each) for name, each in made.items()}).decode())
+        say_json({name: values(each) for name, each in made.items()})
         return ExitCode.DONE
-    console = Console(highlight=False, soft_wrap=True)
+    to = console()
     if len(made) > 1:
-        console.print(_table(made))
+        to.print(_table(made))
         more = _("farense-tui estimate --profile NAME tells one in detail.")
-        console.print(more, style="dim")
+        to.print(more, style="dim")
     for name, each in made.items() if len(made) == 1 else ():
-        console.print(detail(name, each))
+        to.print(detail(name, each))
     return ExitCode.DONE
 
 
@@ -76,7 +75,7 @@ def _measure(profile: Profile, made: Estimate, known: Facts) -> Measured:
             kind="memory",
         )
     if sys.stderr.isatty():
-        print(_("trying a step ..."), file=sys.stderr)
+        tell(_("trying a step ..."))
     return estimating.probe(profile, made, known)
 
 

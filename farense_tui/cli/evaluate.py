@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import msgspec
+from farense_worker.protocol.clean_text import clean
 from farense_worker.protocol.errors import ExitCode
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.evaluation import Report, Request, Score
@@ -18,13 +17,10 @@ from rich.table import Table
 from rich.text import Text
 
 from farense_tui.cli import common
-from farense_tui.cli.data_view import console
-from farense_tui.cli.headless import relative
-from farense_tui.cli.progress_line import ProgressLine
+from farense_tui.cli.output import ProgressLine, console, relative, say_json
 from farense_tui.engine.runs import folders as runs
 from farense_tui.engine.tasks import evaluation
 from farense_tui.engine.tasks.evaluation import Difference
-from farense_tui.engine.text import clean
 
 
 def evaluate(args: argparse.Namespace) -> int:
@@ -49,7 +45,7 @@ def _evaluate(
 
     examples: rows to show of each adapter. keep: whether it is all of the runs' own test set.
     """
-    line = ProgressLine(sys.stderr)
+    line = ProgressLine()
     try:
         report = evaluation.evaluate(asked, line.show)
     except KeyboardInterrupt:
@@ -59,7 +55,7 @@ def _evaluate(
     if keep:
         evaluation.keep(report, folders)
     if as_json:
-        print(msgspec.json.encode(report).decode())
+        say_json(report)
     else:
         show(report, examples, console())
     return ExitCode.DONE

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
-import msgspec
+from farense_worker.protocol.clean_text import clean
 from farense_worker.protocol.errors import ExitCode, usage
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.export import Part, Precision, Request
 
 from farense_tui.cli import common
-from farense_tui.cli.headless import relative
-from farense_tui.cli.progress_line import ProgressLine
+from farense_tui.cli.output import ProgressLine, relative, say, say_json
 from farense_tui.engine import format as f
 from farense_tui.engine.tasks import export as exporting
-from farense_tui.engine.text import clean
 
 
 def export(args: argparse.Namespace) -> int:
@@ -34,7 +31,7 @@ def export(args: argparse.Namespace) -> int:
 
 def _export(asked: Request, *, overwrite: bool, as_json: bool) -> int:
     """Export and tell; the exit code."""
-    line = ProgressLine(sys.stderr)
+    line = ProgressLine()
     try:
         made = exporting.export(asked, overwrite=overwrite, tell=line.show)
     except KeyboardInterrupt:
@@ -42,16 +39,16 @@ def _export(asked: Request, *, overwrite: bool, as_json: bool) -> int:
     finally:
         line.clear()
     if as_json:
-        print(msgspec.json.encode(made).decode())
+        say_json(made)
         return ExitCode.DONE
-    folder = clean(relative(Path(asked.to)))
-    print(_("{run} is exported to {folder}").format(run=clean(made.run), folder=folder))
+    folder = relative(Path(asked.to))
+    say(_("{run} is exported to {folder}").format(run=made.run, folder=folder))
     for part in made.parts:
-        print(f"  {_(part.what):17} {clean(part.path):22} {f.size(part.bytes)}")
+        say(f"  {_(part.what):17} {clean(part.path):22} {f.size(part.bytes)}")
         if part.verified:
-            print(f"  {'':17} {_verified(part)}")
+            say(f"  {'':17} {_verified(part)}")
     for remark in made.remarks:
-        print(f"  {clean(remark)}")
+        say(f"  {clean(remark)}")
     return ExitCode.DONE
 
 

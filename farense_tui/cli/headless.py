@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from types import FrameType
 
 from farense_worker.protocol.errors import ExitCode, FarenseError
@@ -17,6 +16,7 @@ from farense_worker.protocol.messages import events
 from farense_worker.protocol.run_folder import RunFolder
 from farense_worker.protocol.settings.profile import Config
 
+from farense_tui.cli.output import relative, say, say_raw, tell
 from farense_tui.engine import format as f
 from farense_tui.engine import words
 from farense_tui.engine.record.state import RunState, reduce
@@ -111,10 +111,10 @@ def _new(tail: Tail) -> list[tuple[int, bytes, events.AnyEvent | None]]:
 def _interrupt(folder: RunFolder, times: int) -> None:
     """Say it on stderr: with --json, stdout is the events and nothing else."""
     if times == 1:
-        print(_("stopping: the step is finished and saved; once more kills"), file=sys.stderr)
+        tell(_("stopping: the step is finished and saved; once more kills"))
         supervisor.send(folder, Control.STOP)
     else:
-        print(_("killed"), file=sys.stderr)
+        tell(_("killed"))
         supervisor.kill(folder)
 
 
@@ -140,7 +140,7 @@ def tell_files(folder: RunFolder, code: int) -> None:
     run has ended as it has.
     """
     if code == ExitCode.DONE:
-        _say(_("adapter: {path}").format(path=relative(folder.adapters)))
+        say(_("adapter: {path}").format(path=relative(folder.adapters)))
     settings = folder.read_config().report
     for name in settings.trackers:
         _tell_tracker(folder, name)
@@ -150,24 +150,22 @@ def tell_files(folder: RunFolder, code: int) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     page = folder.path / "report.html"
     if done.returncode == ExitCode.DONE and page.is_file():
-        _say(_("report: {path}").format(path=relative(page)))
+        say(_("report: {path}").format(path=relative(page)))
     elif done.returncode != ExitCode.REFUSED:  # refused: there was no step
         why = done.stderr.strip()[-500:]
-        print(_("there is no report: {why}").format(why=why), file=sys.stderr)
+        tell(_("there is no report: {why}").format(why=why))
 
 
 def _tell_tracker(folder: RunFolder, name: str) -> None:
     place = trackers.place(folder, name)
     if place.is_dir():
-        _say(f"{name}: {relative(place)}")
+        say(f"{name}: {relative(place)}")
     if why := supervisor.last_words(trackers.log(folder), 3):
-        told = _("not tracked to {name}: {error}").format(name=name, error=why)
-        print(told, file=sys.stderr)
+        tell(_("not tracked to {name}: {error}").format(name=name, error=why))
 
 
 def _raw(line: bytes, _event: events.AnyEvent | None, _state: RunState) -> None:
-    sys.stdout.buffer.write(line + b"\n")
-    sys.stdout.buffer.flush()
+    say_raw(line)
 
 
 class Lines:
@@ -181,7 +179,7 @@ class Lines:
         """Print what this event is worth."""
         text = self._text(event, state)
         if text:
-            _say(text)
+            say(text)
 
     def _text(self, event: events.AnyEvent | None, state: RunState) -> str:
         match event:
@@ -264,23 +262,6 @@ _PHASES = {
 _LEVELS = {"info": _("info"), "warning": _("warning"), "error": _("error")}
 
 
-def clean(text: str) -> str:
-    """Take out what a terminal would act on: models and data may hold escape codes."""
-    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
-
-
 def accepted(state: RunState) -> bool:
     """Whether the worker has found the data to be right and gone on to the model."""
     return state.phase in ("loading_model", "downloading") or state.started is not None
-
-
-def _say(text: str) -> None:
-    print(clean(text), flush=True)
-
-
-def relative(path: Path) -> str:
-    """Give a path as it reads best from here."""
-    try:
-        return str(path.relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 
 import msgspec
 from farense_worker.protocol.errors import ExitCode
 from farense_worker.protocol.language import gettext as _
 
 from farense_tui.cli import common
+from farense_tui.cli.output import say, say_json
 from farense_tui.engine import format as f
 from farense_tui.engine import words
 from farense_tui.engine.machine import hardware
@@ -22,13 +22,13 @@ def list_runs(args: argparse.Namespace) -> int:
     folder = common.runs_dir(args)
     summaries = [folders.summarise(run) for run in folders.folders(folder)]
     if args.json:
-        print(json.dumps([_run_values(summary) for summary in summaries], indent=2))
+        say_json([_run_values(summary) for summary in summaries], indent=2)
     elif not summaries:
-        print(_("no runs in {folder}").format(folder=folder))
+        say(_("no runs in {folder}").format(folder=folder))
     else:
         width = max(10, *(len(words.status(summary.status)) for summary in summaries))
         for summary in summaries:
-            print(_run_line(summary, width))
+            say(_run_line(summary, width))
     return ExitCode.DONE
 
 
@@ -48,13 +48,13 @@ def list_profiles(args: argparse.Namespace) -> int:
     found = catalogue.find()
     chosen = catalogue.fitting(hardware.machine(), found)
     if args.json:
-        print(json.dumps([_profile_values(each, chosen) for each in found], indent=2))
+        say_json([_profile_values(each, chosen) for each in found], indent=2)
         return ExitCode.DONE
     for each in found:
         mark = "*" if each.name == chosen else " "
         if each.profile is None:
             fault = _("has faults: {what}").format(what=each.fault)
-            print(f"{mark} {each.name:12} {fault}")
+            say(f"{mark} {each.name:12} {fault}")
             continue
         profile = each.profile
         size = _("{size} x {times} examples a step, {tokens} tokens, rank {rank}").format(
@@ -64,8 +64,8 @@ def list_profiles(args: argparse.Namespace) -> int:
             rank=profile.lora.rank,
         )
         title = profile.profile.title
-        print(f"{mark} {each.name:12} {title:12} {profile.model.repo}, {size}")
-    print(_("* fits this machine; --profile NAME takes another one"))
+        say(f"{mark} {each.name:12} {title:12} {profile.model.repo}, {size}")
+    say(_("* fits this machine; --profile NAME takes another one"))
     return ExitCode.DONE
 
 

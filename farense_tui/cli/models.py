@@ -3,32 +3,26 @@
 from __future__ import annotations
 
 import argparse
-import json
-import sys
-from dataclasses import asdict
 from pathlib import Path
 
-import msgspec
+from farense_worker.protocol.clean_text import clean
 from farense_worker.protocol.errors import ExitCode, refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.download import Downloaded, Request
 from rich.table import Table
 from rich.text import Text
 
-from farense_tui.cli.data_view import console
-from farense_tui.cli.headless import relative
-from farense_tui.cli.progress_line import ProgressLine
+from farense_tui.cli.output import ProgressLine, console, relative, say, say_json, tell
 from farense_tui.engine import format as f
 from farense_tui.engine.models import installed, locate
 from farense_tui.engine.tasks import task
-from farense_tui.engine.text import clean
 
 
 def list_models(args: argparse.Namespace) -> int:
     """List the models that are on this machine."""
     found = installed.found()
     if args.json:
-        print(json.dumps([asdict(each) for each in found], indent=2, default=str))
+        say_json(found, indent=2)
         return ExitCode.DONE
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     heads = (_("model"), _("size"), _("kind"), _("layers"), _("vocabulary"), _("weights"), "")
@@ -60,18 +54,18 @@ def download(args: argparse.Namespace) -> int:
             hint=_("It is the name of one on the hub: owner/name."),
             kind="model",
         )
-    line = ProgressLine(sys.stderr)
+    line = ProgressLine()
     try:
         made = task.result_of("download", Request(repo, args.revision), Downloaded, line.show)
     except KeyboardInterrupt:
         line.clear()
-        print(_("broken off; the same again continues it"), file=sys.stderr)
+        tell(_("broken off; the same again continues it"))
         return ExitCode.STOPPED
     finally:
         line.clear()
     if args.json:
-        print(msgspec.json.encode(made).decode())
+        say_json(made)
     else:
-        print(_("{repo} is here, {size}").format(repo=clean(made.repo), size=f.size(made.bytes)))
-        print(f"  {clean(relative(Path(made.path)))}")
+        say(_("{repo} is here, {size}").format(repo=clean(made.repo), size=f.size(made.bytes)))
+        say(f"  {clean(relative(Path(made.path)))}")
     return ExitCode.DONE

@@ -7,7 +7,7 @@ import argparse
 from farense_worker.protocol.errors import ExitCode
 
 from farense_tui.cli import common
-from farense_tui.cli.headless import relative
+from farense_tui.cli.output import relative, say
 from farense_tui.report import make
 
 
@@ -15,5 +15,5 @@ def report(args: argparse.Namespace) -> int:
     """Write the report of a run."""
     run = common.run(args)
     for path in make.update(run) if args.update else make.make(run):
-        print(relative(path))
+        say(relative(path))
     return ExitCode.DONE

@@ -7,12 +7,12 @@ import argparse
 from farense_worker.protocol.errors import ExitCode
 
 from farense_tui.cli import common
-from farense_tui.cli.headless import relative
+from farense_tui.cli.output import relative, say
 
 
 def track(args: argparse.Namespace) -> int:
     """Write a run for a tracker."""
     from farense_tui.track.follow import track as write
 
-    print(relative(write(common.run(args), args.to, follow=args.follow)))
+    say(relative(write(common.run(args), args.to, follow=args.follow)))
     return ExitCode.DONE

@@ -12,6 +12,7 @@ from farense_worker.protocol.run_folder import RunFolder
 from farense_worker.protocol.settings.profile import Profile
 
 from farense_tui.cli import common, headless
+from farense_tui.cli.output import say
 from farense_tui.engine.runs import folders, supervisor
 from farense_tui.engine.runs.rank_options import group
 
@@ -67,7 +68,7 @@ def _start(run: RunFolder, args: argparse.Namespace) -> int:
     # The data and the model are found to be right before the model is loaded.
     code = headless.follow(worker, interrupts, as_json=False, start=start, until=headless.accepted)
     text = _("{name} goes on in the background: farense-tui attach {name}")
-    print(text.format(name=run.name))
+    say(text.format(name=run.name))
     return code
 
 

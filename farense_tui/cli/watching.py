@@ -9,6 +9,7 @@ from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.run_folder import RunFolder
 
 from farense_tui.cli import common
+from farense_tui.cli.output import say
 from farense_tui.engine import words
 from farense_tui.engine.runs import folders, supervisor
 from farense_tui.engine.runs.supervisor import Control
@@ -37,7 +38,7 @@ def stop(args: argparse.Namespace) -> int:
     if not told:
         raise supervisor.not_running(run)
     asked = _("killed") if args.now else _("finishing the step and saving")
-    print(f"{run.name}: {asked}", flush=True)
+    say(f"{run.name}: {asked}")
     try:
         while not supervisor.wait_until_gone(run, 1.0):
             pass
@@ -47,7 +48,7 @@ def stop(args: argparse.Namespace) -> int:
     ended = _("{status} after step {step}").format(
         status=words.status(summary.status), step=summary.state.step
     )
-    print(f"{run.name}: {ended}")
+    say(f"{run.name}: {ended}")
     return ExitCode.DONE
 
 

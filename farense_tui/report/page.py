@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from farense_worker.protocol import language
+from farense_worker.protocol.clean_text import clean, clean_lines
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.evaluation import Report
 from farense_worker.protocol.settings.fields import CONFIG_SETTINGS
@@ -25,7 +26,6 @@ from farense_tui.engine.record.setting_changes import CHANGED, resumes
 from farense_tui.engine.record.smooth import window_for
 from farense_tui.engine.record.state import RunState
 from farense_tui.engine.tasks import evaluation
-from farense_tui.engine.text import clean, clean_lines
 from farense_tui.report import curves
 from farense_tui.report.curves import Graph
 from farense_tui.report.svg import chart

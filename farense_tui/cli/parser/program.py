@@ -6,8 +6,9 @@ import argparse
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
+from farense_worker.protocol.clean_text import printable
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import mark, ngettext
 
@@ -53,7 +54,15 @@ class Layout(argparse.HelpFormatter):
         )
 
 
-class Command(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
+    """Tells what is wrong with a command line, of which any word may hold escape codes."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say it, cleaned, and leave."""
+        super().error(printable(message))
+
+
+class Command(Parser):
     """One command.
 
     intermixed: takes any number of words, which may stand before and after its options.
@@ -81,7 +90,7 @@ class Group:
     commands: list[argparse.Action] = field(default_factory=list)
 
 
-class Program(argparse.ArgumentParser):
+class Program(Parser):
     """The program: its help lists the commands under the titles of their groups."""
 
     def __init__(self, *, prog: str, description: str, epilog: str) -> None:

@@ -6,12 +6,12 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
+from farense_worker.protocol.clean_text import clean
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages import events
 from farense_worker.protocol.messages.events import number
 
 from farense_tui.engine import format as show
-from farense_tui.engine.text import clean
 
 Kind = Literal[
     "step", "validation", "checkpoint", "sample", "phase", "info", "warning", "error", "end"

@@ -6,10 +6,9 @@ from collections.abc import Iterable
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+from farense_worker.protocol.clean_text import clean
 from farense_worker.protocol.messages.events import RunStarted
 from farense_worker.protocol.settings import recipe
-
-from farense_tui.engine.text import clean
 
 CHANGED = "Δ"  # the sign of a resume with other settings
 _LONGEST = 24  # characters of a value, the rest is left out

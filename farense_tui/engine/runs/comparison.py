@@ -7,6 +7,7 @@ from pathlib import PurePath
 from statistics import median
 from typing import Any, NamedTuple
 
+from farense_worker.protocol.clean_text import clean
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import pgettext
 from farense_worker.protocol.settings.fields import SETTINGS
@@ -16,7 +17,6 @@ from farense_tui.engine import format as show
 from farense_tui.engine import words
 from farense_tui.engine.record import setting_changes
 from farense_tui.engine.runs.watch import Snapshot
-from farense_tui.engine.text import clean
 
 _SPEEDS = 1000  # newest steps for the usual speed
 

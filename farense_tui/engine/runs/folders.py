@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 import psutil
 from farense_worker.protocol import dataset
+from farense_worker.protocol.clean_text import clean
 from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import ngettext
@@ -30,7 +31,6 @@ from farense_tui.engine.models.assets import embedded_data
 from farense_tui.engine.record import record
 from farense_tui.engine.record.state import RunState
 from farense_tui.engine.runs import trackers
-from farense_tui.engine.text import clean
 
 # What a run writes at the least; the worker asks for more once it knows the adapter's size.
 _LEAST_SPACE = 64 << 20

@@ -6,13 +6,13 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from farense_worker.protocol.clean_text import clean, clean_lines
 from farense_worker.protocol.messages.evaluation import Report
 from farense_worker.protocol.settings.profile import Config
 
 from farense_tui import __version__
 from farense_tui.engine import format as f
 from farense_tui.engine.record.state import RunState
-from farense_tui.engine.text import clean, clean_lines
 
 _SNAPSHOT = re.compile(r"models--([^/]+)--([^/]+)/snapshots/[0-9a-f]+/?\Z")
 

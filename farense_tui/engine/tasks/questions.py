@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from farense_worker.protocol import dataset
+from farense_worker.protocol.clean_text import clean
 from farense_worker.protocol.dataset import Fault, Row
-
-from farense_tui.engine.text import clean
 
 _MOST = 1000
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from farense_worker.protocol.clean_text import clean, clean_lines
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.conversation import Answered
 from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
-
-from farense_tui.engine.text import clean, clean_lines
 
 
 class Answers(Vertical):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from farense_worker.protocol import system_prompt
+from farense_worker.protocol.clean_text import clean
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import ngettext
@@ -28,7 +29,6 @@ from farense_tui.engine.tasks import questions
 from farense_tui.engine.tasks.ask import Conversation
 from farense_tui.engine.tasks.questions import Asked
 from farense_tui.engine.tasks.system_choice import SystemChoice
-from farense_tui.engine.text import clean
 from farense_tui.ui.ask.answers import Answers
 from farense_tui.ui.ask.question_field import QuestionField
 from farense_tui.ui.common.dialogs import ErrorDialog

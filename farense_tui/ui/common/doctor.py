@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
+from farense_worker.protocol.clean_text import clean
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import ngettext
@@ -23,7 +24,6 @@ from farense_tui.engine.format import from_here
 from farense_tui.engine.preflight import doctor
 from farense_tui.engine.preflight.doctor import Check, Level
 from farense_tui.engine.tasks import task
-from farense_tui.engine.text import clean
 from farense_tui.ui.common.dialogs import keys
 
 SIGNS: dict[Level, tuple[str, str, str]] = {

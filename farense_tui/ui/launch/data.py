@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar
 
+from farense_worker.protocol.clean_text import clean
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.settings.profile import Profile
 from textual.app import ComposeResult
@@ -14,7 +15,6 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from farense_tui.engine.format import from_here
-from farense_tui.engine.text import clean
 from farense_tui.ui.common.key_footer import KeyFooter
 from farense_tui.ui.launch.data_reader import Look
 from farense_tui.ui.launch.data_view import DataView

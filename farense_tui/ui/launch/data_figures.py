@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from farense_worker.protocol.clean_text import clean
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import pgettext
 from farense_worker.protocol.messages.data_check import Bin, Split
 from textual.content import Content
 
 from farense_tui.engine import format as f
-from farense_tui.engine.text import clean
 
 _GAP = 2
 _BAR = 48

@@ -9,12 +9,12 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from farense_worker.protocol.clean_text import clean
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.data_check import CODES, Example, Finding, Piece, Report
 from textual.content import Content
 
 from farense_tui.engine.format import from_here
-from farense_tui.engine.text import clean
 from farense_tui.ui.launch.data_summary import SIGNS
 
 _LABEL, _PROMPT = "bold underline $success", "$text-muted"

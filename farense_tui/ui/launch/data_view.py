@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from farense_worker.protocol.clean_text import clean
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.data_check import Report
@@ -11,7 +12,6 @@ from textual.content import Content
 from textual.events import Resize
 from textual.widgets import Static
 
-from farense_tui.engine.text import clean
 from farense_tui.ui.launch import data_figures, data_rows
 from farense_tui.ui.launch.data_reader import Look
 from farense_tui.ui.launch.data_summary import counted

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from farense_worker.protocol.clean_text import clean
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.download import Downloaded, Request
@@ -22,7 +23,6 @@ from farense_tui.engine import format as f
 from farense_tui.engine.models import installed, locate
 from farense_tui.engine.models.installed import Listed
 from farense_tui.engine.tasks import task
-from farense_tui.engine.text import clean
 from farense_tui.ui.common.dialogs import keys
 
 _BAR = 30

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from farense_worker.protocol.clean_text import clean
 from farense_worker.protocol.dataset import SPLITS, Summary
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.language import gettext as _
@@ -19,7 +20,6 @@ from farense_tui.engine.models.locate import ModelState
 from farense_tui.engine.preflight.inspection import Inspection, held_out, steps_per_epoch
 from farense_tui.engine.profiles.draft import Draft
 from farense_tui.engine.runs.folders import RunSummary
-from farense_tui.engine.text import clean
 from farense_tui.ui.common.status import shown as shown_status
 from farense_tui.ui.launch import forecast_lines
 from farense_tui.ui.launch.data_reader import Look

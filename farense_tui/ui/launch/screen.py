@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from farense_worker.protocol.clean_text import clean
 from farense_worker.protocol.errors import refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.settings.profile import Profile
@@ -24,7 +25,6 @@ from farense_tui.engine.profiles.draft import Draft, find, shown
 from farense_tui.engine.runs import folders
 from farense_tui.engine.runs.folders import RunSummary
 from farense_tui.engine.runs.live_list import going_on_or_resumable
-from farense_tui.engine.text import clean
 from farense_tui.ui.common.dialogs import Answer, AskDialog
 from farense_tui.ui.common.key_footer import KeyFooter
 from farense_tui.ui.common.setting_row import SettingRow

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from farense_worker.protocol.clean_text import clean
 from farense_worker.protocol.language import gettext as _
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -16,7 +17,6 @@ from textual.widgets.option_list import Option
 
 from farense_tui.engine.health import Action, Finding
 from farense_tui.engine.health.remedies import STACKS
-from farense_tui.engine.text import clean
 from farense_tui.ui.common.dialogs import keys
 from farense_tui.ui.monitor.health_card import headline
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from farense_worker.protocol.clean_text import clean
 from farense_worker.protocol.language import gettext as _
 from textual.app import RenderResult
 from textual.content import Content
@@ -10,7 +11,6 @@ from textual.reactive import reactive
 from textual.widget import Widget
 
 from farense_tui.engine.health import Finding
-from farense_tui.engine.text import clean
 from farense_tui.ui.common.status import Look
 
 LOOKS = {

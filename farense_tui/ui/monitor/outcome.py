@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from farense_worker.protocol.clean_text import clean, clean_lines
 from farense_worker.protocol.language import gettext as _
 from textual.app import RenderResult
 from textual.content import Content
@@ -14,7 +15,6 @@ from textual.widget import Widget
 from farense_tui.engine.runs import supervisor
 from farense_tui.engine.runs.watch import Snapshot
 from farense_tui.engine.tasks.evaluation import has_adapter
-from farense_tui.engine.text import clean, clean_lines
 from farense_tui.ui.common.status import look
 
 _LOG_LINES = 6

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 import psutil
+from farense_worker.protocol.clean_text import clean, clean_lines
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import ngettext
 from farense_worker.protocol.run_folder import RunFolder
@@ -25,7 +26,6 @@ from farense_tui.engine.health import Action, Facts, Finding, examine
 from farense_tui.engine.health.remedies import RESUME
 from farense_tui.engine.runs import clock, supervisor
 from farense_tui.engine.runs.watch import Snapshot, Watch
-from farense_tui.engine.text import clean, clean_lines
 from farense_tui.ui.common.dialogs import keys
 from farense_tui.ui.common.key_footer import KeyFooter
 from farense_tui.ui.common.status import look

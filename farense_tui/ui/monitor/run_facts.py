@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import PurePath
 
+from farense_worker.protocol.clean_text import clean
 from farense_worker.protocol.language import gettext as _
 from textual.app import RenderResult
 from textual.content import Content
@@ -12,7 +13,6 @@ from textual.widget import Widget
 
 from farense_tui.engine import format as show
 from farense_tui.engine.runs.watch import Snapshot
-from farense_tui.engine.text import clean
 
 Facts = tuple[tuple[str, str], ...]
 

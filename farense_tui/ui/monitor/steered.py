@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any, ClassVar, Protocol, cast
 
+from farense_worker.protocol.clean_text import clean_lines
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.run_folder import RunFolder
@@ -18,7 +19,6 @@ from farense_tui.engine.health import Action, Finding
 from farense_tui.engine.runs import clock, steer, supervisor
 from farense_tui.engine.runs.supervisor import Control, Worker
 from farense_tui.engine.runs.watch import Snapshot
-from farense_tui.engine.text import clean_lines
 from farense_tui.ui.messages import Refused
 from farense_tui.ui.monitor.follow import Follower
 from farense_tui.ui.monitor.steering import CONTROLS, Asked, Wish, newest

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import unicodedata
 
+from farense_worker.protocol.clean_text import clean, clean_lines
 from farense_worker.protocol.messages import events
 from farense_worker.protocol.messages.events import PhaseName
 from hypothesis import given
 from hypothesis import strategies as st
 
 from farense_tui.engine.record.log import Journal
-from farense_tui.engine.text import clean, clean_lines
 from tests.told import step
 
 

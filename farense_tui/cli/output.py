@@ -1,0 +1,100 @@
+"""The one way out: whatever a command prints goes through here and is cleaned on its way.
+
+Names of files, models and runs, texts of data, templates and models, words of the command line:
+any of them may hold escape codes, which a terminal would act on.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from farense_worker.protocol.clean_text import clean, printable
+from farense_worker.protocol.messages.task import Progress
+
+from farense_tui.engine import format as f
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+# What JSON leaves as it is and a terminal may act on: DEL, C1, and what turns the reading.
+_RAW = re.compile("[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+
+
+def say(text: str = "", end: str = "\n") -> None:
+    """Print on stdout, lines as they are."""
+    print(printable(text), end=end, flush=True)
+
+
+def tell(text: str) -> None:
+    """Print a line on stderr: what is no part of the result."""
+    print(printable(text), file=sys.stderr, flush=True)
+
+
+def say_json(values: Any, indent: int = 0) -> None:
+    """Print for programs: the same values, what a terminal may act on written as \\uXXXX."""
+    encoded = msgspec.json.encode(values, enc_hook=str)
+    if indent:
+        encoded = msgspec.json.format(encoded, indent=indent)
+    print(_RAW.sub(lambda found: f"\\u{ord(found[0]):04x}", encoded.decode()))
+
+
+def say_raw(line: bytes) -> None:
+    """Hand a line of the worker's record on, byte for byte."""
+    sys.stdout.buffer.write(line + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def console() -> Console:
+    """Make a console for tables and styles, whose texts are cleaned."""
+    from rich.console import Console, ConsoleOptions, RenderableType
+    from rich.segment import Segment
+
+    class Cleaning(Console):
+        def render(
+            self, renderable: RenderableType, options: ConsoleOptions | None = None
+        ) -> Iterable[Segment]:
+            for text, style, control in super().render(renderable, options):
+                yield Segment(text if control else printable(text), style, control)
+
+    return Cleaning(highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+
+class ProgressLine:
+    """One line on stderr that draws over itself; nothing where nobody looks."""
+
+    def __init__(self) -> None:
+        """Draw if stderr is a terminal."""
+        self._to = sys.stderr if sys.stderr.isatty() else None
+
+    def show(self, progress: Progress) -> None:
+        """Show this instead of what was there."""
+        if self._to is not None:
+            width = shutil.get_terminal_size().columns - 1
+            print(f"\r\x1b[K{_line(progress)[:width]}", end="", file=self._to, flush=True)
+
+    def clear(self) -> None:
+        """Leave the line empty."""
+        if self._to is not None:
+            print("\r\x1b[K", end="", file=self._to, flush=True)
+
+
+def relative(path: Path) -> str:
+    """Give a path as it reads best from here."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def _line(progress: Progress) -> str:
+    """`demo-1: answers, 12 of 108 rows`."""
+    what = clean(progress.what)
+    if progress.total:
+        return f"{what}, {f.part(progress.done, progress.total, progress.unit)}"
+    return f"{what}, {f.size(progress.done)}" if progress.unit == "bytes" else f"{what} ..."
