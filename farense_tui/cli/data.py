@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
 from farense_worker.protocol.errors import ExitCode, refused
 from farense_worker.protocol.language import gettext as _
-from farense_worker.protocol.messages.data_check import Progress
+from farense_worker.protocol.messages.data_check import Report
 
 from farense_tui.cli import common
-from farense_tui.cli.output import console, relative, say, say_json
+from farense_tui.cli.output import ProgressLine, console, relative, say, say_json
 from farense_tui.engine.profiles import catalogue
-from farense_tui.engine.tasks import data_check
+from farense_tui.engine.tasks import data_check, task
 
 
 def check(args: argparse.Namespace) -> int:
@@ -21,13 +20,13 @@ def check(args: argparse.Namespace) -> int:
     Exit code 3 if it cannot be trained on.
     """
     asked = data_check.request(common.profile(args), rows=args.rows)
+    line = ProgressLine()
     try:
-        report = data_check.check(asked, _tell if sys.stderr.isatty() else lambda _said: None)
+        report = task.result_of("data_check", asked, Report, line.show)
     except KeyboardInterrupt:
         return ExitCode.STOPPED
     finally:
-        if sys.stderr.isatty():
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+        line.clear()
     if args.json:
         say_json(report)
     else:
@@ -67,8 +66,3 @@ def import_config(args: argparse.Namespace) -> int:
     start = f"--profile {name}" if folder is None else f"--profile {relative(path)}"
     say(_("farense-tui train {options} starts a run with it").format(options=start))
     return ExitCode.DONE
-
-
-def _tell(progress: Progress) -> None:
-    text = _("{done} of {total} rows").format(done=progress.done, total=progress.total)
-    print(f"\r{text}", end="", file=sys.stderr, flush=True)

@@ -15,12 +15,13 @@ import pexpect
 import psutil
 import pytest
 from farense_worker.protocol.errors import FarenseError
-from farense_worker.protocol.messages.data_check import Progress, Report
+from farense_worker.protocol.messages.data_check import Report, Request
+from farense_worker.protocol.messages.task import Progress
 from farense_worker.protocol.settings.profile import replace_setting
 
 from farense_tui.cli import main
 from farense_tui.engine.profiles.catalogue import get
-from farense_tui.engine.tasks import data_check
+from farense_tui.engine.tasks import data_check, task
 from tests.tokenizers import chat, write
 
 
@@ -154,24 +155,12 @@ def test_without_the_network_it_says_what_it_can(
 # ---- the engine's side --------------------------------------------------------------------------
 
 
-def request(data: Path, model: Path, **changes: object) -> data_check.Request:
+def request(data: Path, model: Path, **changes: object) -> Request:
     profile = get("demo")
     given = {"data.path": str(data), "model.repo": str(model)} | changes
     for name, value in given.items():
         profile = replace_setting(profile, name, value)
     return data_check.request(profile)
-
-
-def test_the_summary_for_the_launch_screen(tmp_path: Path, micro: Path) -> None:
-    write(tmp_path / "train.jsonl", chat("a", "b"), chat("a", "b"), chat("c"))
-    write(tmp_path / "valid.jsonl", chat("x", "y"))
-    report = data_check.check(request(tmp_path, micro))
-    assert data_check.summary(report) == [
-        "3 train, 1 valid",
-        "4 of 15 tokens are trained on; median 6, 95 % within 6, longest 6",
-        "error: rows without a label (1)",
-        "warning: rows that stand in the split already (1)",
-    ]
 
 
 def test_a_worker_that_dies_is_told(
@@ -180,9 +169,9 @@ def test_a_worker_that_dies_is_told(
     write(tmp_path / "train.jsonl", chat("a", "b"))
     script = "import sys, os, signal; sys.stderr.write('last words'); sys.stderr.flush();"
     script += "print('{\"type\":\"progr', end='', flush=True); os.kill(os.getpid(), signal.SIGKILL)"
-    monkeypatch.setattr(data_check, "_command", lambda _: [sys.executable, "-c", script])
-    with pytest.raises(FarenseError, match="the data could not be checked") as caught:
-        data_check.check(request(tmp_path, micro))
+    monkeypatch.setattr(task, "_command", lambda _: [sys.executable, "-c", script])
+    with pytest.raises(FarenseError, match="without a result: data_check") as caught:
+        task.result_of("data_check", request(tmp_path, micro), Report)
     assert caught.value.detail == "last words"
 
 
@@ -206,7 +195,7 @@ def _children() -> list[int]:
         child.pid
         for child in psutil.Process().children()
         if child.status() != psutil.STATUS_ZOMBIE
-        and "farense_worker.tasks.data_check" in child.cmdline()
+        and child.cmdline()[-2:] == ["farense_worker.tasks", "data_check"]
     ]
 
 
@@ -237,10 +226,3 @@ def test_the_app_pays_nothing_for_it() -> None:
     )
     done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True)
     assert done.stdout.strip() == ""
-
-
-def test_a_report_survives_the_pipe() -> None:
-    from farense_worker.protocol.messages import data_check as lines
-
-    report = Report("p", "m", 8, True, counts={"row": 1})
-    assert lines.decode(lines.encode(report)) == report

@@ -26,9 +26,8 @@ from farense_worker.protocol.settings.profile import Config  # noqa: E402
 def main() -> int:
     """Run the worker; the exit code."""
     if len(sys.argv) != 2:
-        print(
-            "usage: python -m farense_worker RUN", file=sys.stderr
-        )  # not translated: for developers
+        # not translated: for developers
+        print("usage: python -m farense_worker RUN", file=sys.stderr)
         return ExitCode.USAGE
     folder = RunFolder(Path(sys.argv[1]).resolve())
     try:

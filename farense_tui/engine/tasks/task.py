@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from types import TracebackType
+from typing import Any, TypeVar
 
 import msgspec
 from farense_worker.protocol.errors import FarenseError
@@ -45,49 +47,87 @@ class Stop:
                 process.kill()
 
 
-def run(name: str, asked: Struct, result: type[R], stop: Stop | None = None) -> Iterator[object]:
-    """Do a task in a process of its own: gives Progress any number of times, then the result.
+class Task:
+    """A task in a process of its own. Not for two threads at once, but for `write` and `close`."""
 
-    Takes seconds or more, so not for the UI's loop. Closing the iterator ends the process, and so
-    does `stop` from another thread. Raises FarenseError where there is no result.
-    """
-    decoder = msgspec.json.Decoder(Progress | Failure | result)
-    # Both into files: a pipe that nobody empties or fills would make one wait for the other.
-    with tempfile.TemporaryFile() as stdin, tempfile.TemporaryFile() as stderr:
-        stdin.write(msgspec.json.encode(asked))
-        stdin.seek(0)
-        with subprocess.Popen(
-            [sys.executable, "-P", "-m", "farense_worker.tasks", name],
-            stdin=stdin,
+    def __init__(self, name: str, asked: Struct, said: Any, stop: Stop | None = None) -> None:
+        """Start it and hand the request over. said: the kinds of lines that may come, as a union.
+
+        `stop` ends it from another thread.
+        """
+        self._name = name
+        self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(Failure | said)
+        # Into a file: a pipe that nobody empties would stop the worker.
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as this
+        self._process = subprocess.Popen(
+            _command(name),
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=stderr,
+            stderr=self._log,
             env={
                 **os.environ,
                 **blas.environment(),
                 "HF_HUB_DISABLE_PROGRESS_BARS": "1",
                 "TOKENIZERS_PARALLELISM": "false",
             },
-        ) as process:
-            assert process.stdout is not None
-            if stop:
-                stop.watch(process)
-            try:
-                for line in process.stdout:
-                    said = decoder.decode(line)
-                    if isinstance(said, Failure):
-                        raise said.error()
-                    yield said
-                    if isinstance(said, result):
-                        return
-            except msgspec.DecodeError:
-                pass  # half a line: it was killed, as the missing result will tell
-            finally:
-                process.kill()
-            process.wait()
-        stderr.seek(0)
-        words = stderr.read()[-2000:].decode("utf-8", "replace")
-    title = _("the worker ended without a result: {name}").format(name=name)
-    raise FarenseError(title, words, kind="task")
+        )
+        if stop:
+            stop.watch(self._process)
+        self.write(asked)
+
+    def __enter__(self) -> Task:
+        """Use it until the block ends."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End the process."""
+        self.close()
+
+    def write(self, line: Struct) -> None:
+        """Say something to it; from any thread."""
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # its last words tell why
+            self._process.stdin.write(msgspec.json.encode(line) + b"\n")
+            self._process.stdin.flush()
+
+    def listen(self) -> Any:
+        """Wait for the next line; FarenseError if there is none but the news of a failure."""
+        assert self._process.stdout is not None
+        with contextlib.suppress(msgspec.DecodeError):  # half a line: it was killed
+            for line in self._process.stdout:
+                said = self._decoder.decode(line)
+                if isinstance(said, Failure):
+                    raise said.error()
+                return said
+        self._process.kill()
+        self._process.wait()
+        self._log.seek(0)
+        words = self._log.read()[-2000:].decode("utf-8", "replace")
+        title = _("the worker ended without a result: {name}").format(name=self._name)
+        raise FarenseError(title, words, kind="task")
+
+    def close(self) -> None:
+        """End the process, whatever it does; from any thread."""
+        self._process.kill()
+        self._process.wait()
+
+
+def run(name: str, asked: Struct, result: type[R], stop: Stop | None = None) -> Iterator[object]:
+    """Do a task in a process of its own: gives Progress any number of times, then the result.
+
+    Takes seconds or more, so not for the UI's loop. Closing the iterator ends the process, and so
+    does `stop` from another thread. Raises FarenseError where there is no result.
+    """
+    with Task(name, asked, Progress | result, stop) as task:
+        said = None
+        while not isinstance(said, result):
+            said = task.listen()
+            yield said
 
 
 def result_of(
@@ -104,3 +144,7 @@ def result_of(
         if isinstance(said, Progress):
             tell(said)
     raise AssertionError("run() ends with a result or raises")  # not translated: a fault of ours
+
+
+def _command(name: str) -> list[str]:
+    return [sys.executable, "-P", "-m", "farense_worker.tasks", name]

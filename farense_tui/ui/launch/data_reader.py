@@ -12,13 +12,14 @@ from functools import partial
 from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.data_check import Report
+from farense_worker.protocol.messages.task import Progress
 from farense_worker.protocol.settings.profile import Profile
 from textual.message import Message
 from textual.screen import Screen
 from textual.timer import Timer
 
 from farense_tui.engine.tasks import data_check
-from farense_tui.engine.tasks.data_check import Stop
+from farense_tui.engine.tasks.task import Stop
 
 STILL = 0.8  # seconds without a change before a check is worth its start
 _ROWS = 5  # examples to show
@@ -27,7 +28,7 @@ Key = tuple[object, ...]
 
 
 def key(profile: Profile) -> Key:
-    """What a look depends on. Not datacheck.request: that asks the disk, at every letter typed."""
+    """What a look depends on. Not data_check.request: that asks the disk, at every letter typed."""
     model, data, train = profile.model, profile.data, profile.train
     how = (train.max_seq_length, train.mask_prompt, train.seed, data.valid_fraction)
     return (model.repo, model.revision, model.trust_remote_code, data.path, *how)
@@ -114,7 +115,7 @@ class Looker:
             for said in data_check.run(asked, stop):
                 if isinstance(said, Report):
                     look = replace(look, report=said)
-                else:
+                elif isinstance(said, Progress):
                     look = replace(look, done=said.done, total=said.total)
                 self._tell(look, stop)
         except FarenseError as error:

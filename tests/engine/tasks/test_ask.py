@@ -1,4 +1,4 @@
-"""Conversations with models, held with a real `python -m farense_worker.tasks.ask`."""
+"""Conversations with models, held with a real `python -m farense_worker.tasks ask`."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ def test_a_conversation_that_is_closed_meanwhile_ends(micro: Path) -> None:
     next(stream)
     thread = threading.Thread(target=conversation.close)
     thread.start()
-    with pytest.raises(FarenseError, match="could not answer"):
+    with pytest.raises(FarenseError, match="without a result: ask"):
         list(stream)
     thread.join()
 

@@ -26,6 +26,7 @@ from textual.widgets import Static
 from farense_tui.engine.models import locate
 from farense_tui.engine.profiles import catalogue
 from farense_tui.engine.tasks import data_check
+from farense_tui.engine.tasks.task import Stop
 from farense_tui.ui.app import FarenseApp
 from farense_tui.ui.launch.data import DataScreen
 from farense_tui.ui.launch.data_reader import Look
@@ -127,15 +128,15 @@ async def test_a_check_is_ended_when_nobody_wants_it(
     runs_dir: Path, real: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started = []
-    watch = data_check.Stop.watch
+    watch = Stop.watch
 
-    def spy(stop: data_check.Stop, process: subprocess.Popen[bytes]) -> None:
+    def spy(stop: Stop, process: subprocess.Popen[bytes]) -> None:
         if not started:
             process.send_signal(signal.SIGSTOP)  # or it may have ended before it is not wanted
         started.append(process)
         watch(stop, process)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(data_check.Stop, "watch", spy)
+    monkeypatch.setattr(Stop, "watch", spy)
     async with launched(runs_dir) as (pilot, screen):
         await until(pilot, lambda: len(started) == 1)
         screen.choose("demo")  # other settings, so another check

@@ -16,11 +16,21 @@ import msgspec  # noqa: E402
 
 from farense_worker.protocol.errors import ExitCode, FarenseError  # noqa: E402
 from farense_worker.protocol.language import gettext as _  # noqa: E402
-from farense_worker.protocol.messages import doctor, download, estimation, evaluation, export  # noqa: E402
+from farense_worker.protocol.messages import (  # noqa: E402
+    conversation,
+    data_check,
+    doctor,
+    download,
+    estimation,
+    evaluation,
+    export,
+)
 from farense_worker.protocol.messages.task import Failure  # noqa: E402
 
 # The request, and the module whose function of the task's name answers it.
 TASKS: dict[str, tuple[type[msgspec.Struct], str]] = {
+    "ask": (conversation.Setup, "farense_worker.tasks.ask"),
+    "data_check": (data_check.Request, "farense_worker.tasks.data_check"),
     "doctor": (doctor.Request, "farense_worker.tasks.doctor"),
     "download": (download.Request, "farense_worker.tasks.download"),
     "estimate": (estimation.Request, "farense_worker.tasks.estimate"),
@@ -37,9 +47,11 @@ def main() -> int:
         return ExitCode.USAGE
     kind, module = TASKS[sys.argv[1]]
     try:
-        asked = msgspec.json.decode(sys.stdin.buffer.read(), type=kind)
+        asked = msgspec.json.decode(sys.stdin.buffer.readline(), type=kind)
         work: Any = getattr(importlib.import_module(module), sys.argv[1])
-        _say(work(asked, _say))
+        result = work(asked, _say)
+        if result is not None:  # a conversation has none
+            _say(result)
     except BrokenPipeError:  # nobody waits for the result any more
         return ExitCode.STOPPED
     except Exception as error:  # noqa: BLE001 - the last resort: every end is told

@@ -1,4 +1,4 @@
-"""`python -m farense_worker.tasks.ask`: a conversation with a base model and with adapters on it.
+"""The task `ask`: a conversation with a base model and with adapters on it.
 
 See protocol/messages/conversation.py for what is read and printed. The models share the weights of
 the base, so each adapter only takes its own.
@@ -6,53 +6,42 @@ the base, so each adapter only takes its own.
 
 from __future__ import annotations
 
-from farense_worker.process.output import claim_stdout
+import functools
+import queue
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
 
-RECORD = claim_stdout()
+import msgspec
 
-import functools  # noqa: E402
-import os  # noqa: E402
-import queue  # noqa: E402
-import sys  # noqa: E402
-import threading  # noqa: E402
-import time  # noqa: E402
-from collections.abc import Callable, Iterator  # noqa: E402
-from typing import Any  # noqa: E402
-
-import msgspec  # noqa: E402
-
-from farense_worker.protocol.errors import ExitCode, FarenseError, refused  # noqa: E402
-from farense_worker.protocol.language import gettext as _  # noqa: E402
-from farense_worker.protocol.messages.conversation import (  # noqa: E402
+from farense_worker.generate import decoding, prompts
+from farense_worker.model import inference, tokenizer
+from farense_worker.protocol.errors import FarenseError, refused
+from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.messages.conversation import (
     Answered,
     Piece,
     Question,
     Ready,
+    Said,
     Setup,
     Stop,
 )
-from farense_worker.protocol.messages.task import Failure  # noqa: E402
-from farense_worker.protocol.settings.profile import Model  # noqa: E402
+from farense_worker.protocol.settings.profile import Model
 
 
-def main() -> int:
-    """Answer until there are no more questions; the exit code."""
-    try:
-        setup = msgspec.json.decode(sys.stdin.buffer.readline(), type=Setup)
-        models, takes_system = load(setup)
-        _say(Ready(takes_system))
-        for asked, stopped in Listener():
-            if asked.system is not None and not takes_system:
-                raise _no_system()
-            for model in models:
-                model.answer(asked, stopped)
-            _say(Ready(takes_system))
-    except BrokenPipeError:  # nobody listens any more
-        return ExitCode.STOPPED
-    except FarenseError as error:
-        _say(Failure.of(error))
-        return error.exit_code
-    return ExitCode.DONE
+def ask(setup: Setup, say: Callable[[Said], None]) -> None:
+    """Answer until there are no more questions."""
+    models, takes_system = load(setup, say)
+    say(Ready(takes_system))
+    for asked, stopped in Listener():
+        if asked.system is not None and not takes_system:
+            raise _no_system()
+        for model in models:
+            model.answer(asked, stopped)
+        say(Ready(takes_system))
 
 
 class Listener:
@@ -90,17 +79,18 @@ class Listener:
 class Speaker:
     """One model in the conversation, with what it has said."""
 
-    def __init__(self, name: str, network: Any, tokenizer: Any) -> None:
+    def __init__(
+        self, name: str, network: Any, tokenizer: Any, say: Callable[[Said], None]
+    ) -> None:
         """Begin with nothing said."""
         self._name = name
+        self._say = say
         self._network = network
         self._tokenizer = tokenizer
         self._turns: list[Any] = []
 
     def answer(self, asked: Question, stopped: Callable[[], bool]) -> None:
         """Stream the answer to a question, and remember both."""
-        from farense_worker.generate import decoding, prompts
-
         if asked.fresh:
             self._turns = []
         self._turns.append(prompts.turn("user", asked.text))
@@ -125,32 +115,29 @@ class Speaker:
         detokenizer.finalize()
         whole += self._tell(detokenizer.last_segment)
         self._turns.append(prompts.turn("assistant", whole.strip()))
-        _say(Answered(self._name, count, time.perf_counter() - began, not ended))
+        self._say(Answered(self._name, count, time.perf_counter() - began, not ended))
 
     def _tell(self, piece: str) -> str:
         if piece:
-            _say(Piece(self._name, piece))
+            self._say(Piece(self._name, piece))
         return piece
 
 
-def load(setup: Setup) -> tuple[list[Speaker], bool]:
+def load(setup: Setup, say: Callable[[Said], None]) -> tuple[list[Speaker], bool]:
     """Load the base once, and each adapter on a model of its own that shares its weights.
 
     Gives them, and whether they take a system message.
     """
-    from farense_worker.generate import prompts
-    from farense_worker.model import inference, tokenizer
-
     settings = Model(
         repo=setup.repo, revision=setup.revision, trust_remote_code=setup.trust_remote_code
     )
     folder = inference.find(settings)
     words = tokenizer.load(folder, settings)
     base = inference.load(folder, settings)
-    speakers = [Speaker("", base, words)]
+    speakers = [Speaker("", base, words, say)]
     for adapter in setup.adapters:
         shared = inference.load(folder, settings, adapter.name, adapter.folder, shares=base)
-        speakers.append(Speaker(adapter.name, shared, words))
+        speakers.append(Speaker(adapter.name, shared, words, say))
     return speakers, prompts.takes_system(words)
 
 
@@ -161,13 +148,3 @@ def _no_system() -> FarenseError:
         _("Ask without one, or write it into the question."),
         kind="system",
     )
-
-
-def _say(line: msgspec.Struct) -> None:
-    left = msgspec.json.encode(line) + b"\n"
-    while left:
-        left = left[os.write(RECORD, left) :]
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,17 +1,15 @@
-"""Questions to models: the lines that `python -m farense_worker.tasks.ask` reads and prints.
+"""Questions to models: the task `ask`, the one that converses.
 
-It reads a Setup, then Questions, until its stdin ends; a Stop breaks off the answers to what was
-asked before it, begun or not. It prints Piece and Answered for each model that is asked, the base
-model's name being empty, then Ready. A Failure ends it.
+After its request, a Setup, it reads Questions until its stdin ends; a Stop breaks off the answers
+to what was asked before it, begun or not. It prints Piece and Answered for each model that is
+asked, the base model's name being empty, then Ready. A Failure ends it.
 """
 
 from __future__ import annotations
 
-import msgspec
 from msgspec import Struct
 
 from farense_worker.protocol.messages.evaluation import Adapter
-from farense_worker.protocol.messages.task import Failure
 
 
 class Setup(Struct, tag="setup", frozen=True):
@@ -70,10 +68,4 @@ class Ready(Struct, tag="ready", frozen=True):
     takes_system: bool = True
 
 
-Said = Piece | Answered | Ready | Failure
-_said = msgspec.json.Decoder(Said)
-
-
-def decode(line: bytes) -> Said:
-    """Read a line of the worker; msgspec.DecodeError if it is none."""
-    return _said.decode(line)
+Said = Piece | Answered | Ready

@@ -1,13 +1,9 @@
-"""What `data check` finds: the lines that the worker's tasks/data_check.py prints, typed.
-
-Progress comes any number of times, then one Report, or one Failure.
-"""
+"""The task `data_check`: what a data set is found to be before it is trained on."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-import msgspec
 from msgspec import Struct
 
 from farense_worker.protocol.language import gettext as _
@@ -36,21 +32,22 @@ CODES: dict[str, tuple[Level, str]] = {
 }
 
 
-class Progress(Struct, tag="progress", frozen=True):
-    """How far the check is, in rows."""
+class Request(Struct, tag="data_check", frozen=True, kw_only=True):
+    """All that a report depends on: an equal request gives an equal report, as long as the files
+    stay as they are. data and model are absolute folders, or model is a repository. rows: examples
+    to show. offline: a tokenizer that is not here is not downloaded.
+    """
 
-    done: int
-    total: int
-
-
-class Failure(Struct, tag="error", frozen=True):
-    """Why there is no report: the parts of a FarenseError."""
-
-    kind: str
-    title: str
-    detail: str
-    hint: str
-    exit_code: int
+    data: str
+    model: str
+    revision: str = ""
+    trust_remote_code: bool = False
+    max_seq_length: int
+    mask_prompt: bool
+    valid_fraction: float = 0.0
+    seed: int = 0
+    rows: int = 3
+    offline: bool = False
 
 
 class Finding(Struct, frozen=True):
@@ -140,18 +137,3 @@ class Report(Struct, tag="report", frozen=True):
     def trainable(self) -> bool:
         """Whether `train` would take it."""
         return not self.count("error")
-
-
-Line = Progress | Failure | Report
-_decoder = msgspec.json.Decoder(Line)
-_encoder = msgspec.json.Encoder()
-
-
-def decode(line: bytes) -> Line:
-    """Read a line; msgspec.DecodeError if it is none."""
-    return _decoder.decode(line)
-
-
-def encode(line: Line) -> bytes:
-    """Write a line, with its end."""
-    return _encoder.encode(line) + b"\n"

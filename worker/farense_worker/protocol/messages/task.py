@@ -1,8 +1,8 @@
 """Work that is no training: what `python -m farense_worker.tasks NAME` reads and prints.
 
-It reads one request as JSON from stdin and prints JSON lines: progress any number of times, then
-one result, or one failure. Which requests and results there are stands beside this file, a module
-for each task.
+It reads one request as a line of JSON from stdin and prints JSON lines: progress any number of
+times, then one result, or one failure. Which requests and results there are stands beside this
+file, a module for each task.
 """
 
 from __future__ import annotations
