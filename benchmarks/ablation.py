@@ -36,6 +36,7 @@ from farense_worker.data.labels import Encoded
 from farense_worker.loop import trunk_cache
 from farense_worker.model import loss, split_forward
 from farense_worker.model.split_forward import Anatomy
+from farense_worker.protocol.plan import steps as planned
 from mlx_lm.lora import CONFIG_DEFAULTS
 from mlx_lm.tuner.datasets import CacheDataset, load_dataset
 from mlx_lm.tuner.trainer import default_loss, iterate_batches
@@ -174,8 +175,8 @@ class Bench:
         function = loss.loss_and_gradient(model, label_loss, compiled)
         batch_size = self._args.batch
         for step in range(1, 1_000_000):
-            at = batching.position(step, EXAMPLES // batch_size)
-            rows = batching.draw(at, EXAMPLES, batch_size, 0)
+            at = planned.position(step, EXAMPLES // batch_size)
+            rows = planned.draw(at, EXAMPLES, batch_size, 0)
             weight = mx.array(1 / int(self._examples.labels[rows].sum()), mx.float32)
             total = None
             for batch in self._batches(rows, cut=cut, few_shapes=compiled):

@@ -28,6 +28,7 @@ import numpy as np
 from farense_worker.data import batching
 from farense_worker.data.prepare import Examples
 from farense_worker.model import loss, split_forward
+from farense_worker.protocol.plan import steps
 from mlx.utils import tree_flatten, tree_map
 from mlx_lm.tuner.datasets import CacheDataset, ChatDataset
 from mlx_lm.tuner.trainer import default_loss, iterate_batches
@@ -127,8 +128,8 @@ def left_out(place: Path) -> None:
     updated = batches // 2 * 2 * 4  # the update comes after every second batch, and only then
     drawn = {
         row
-        for index in range(batching.steps_per_epoch(len(rows), 8))
-        for row in batching.draw(batching.Position(0, index), len(rows), 8, 0)
+        for index in range(steps.per_epoch(len(rows), 8))
+        for row in steps.draw(steps.Position(0, index), len(rows), 8, 0)
     }
     print(f"\n2. examples without an update in an epoch of {len(rows)} (batch 4, accumulation 2)")
     print(f"   mlx_lm.lora: {len(rows) - updated}\n   farense-tui: {len(rows) - len(drawn)}")

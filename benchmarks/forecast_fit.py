@@ -26,13 +26,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import numpy as np
 from farense_worker.protocol.messages.estimation import Probe, Probed
-from farense_worker.protocol.plan import chunk_of
+from farense_worker.protocol.plan.cutting import chunk_of
 from farense_worker.protocol.settings.profile import Profile, replace_setting
 
 from benchmarks.forecast import LEAST, affordable, draw_settings, draw_sizes, make_model
-from farense_tui.engine.forecast import memory_model, model_shape
+from farense_tui.engine.forecast import memory_model
 from farense_tui.engine.forecast.memory_fit import FITS
 from farense_tui.engine.forecast.memory_model import Fit, MicroBatch
+from farense_tui.engine.models import model_shape
 
 PATIENCE = 60  # seconds that a probe may take
 Row = tuple[model_shape.Shape, Profile, MicroBatch, bool, Probed]

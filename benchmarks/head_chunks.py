@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import mlx.core as mx
 import mlx.nn as nn
 from farense_worker.model import loss
-from farense_worker.protocol import plan
+from farense_worker.protocol.plan import cutting
 
 from benchmarks.kill_and_resume import reference_machine
 
@@ -48,7 +48,7 @@ def main() -> None:
 
 def measure(head: nn.Linear, vocabulary: int, megabytes: int, rows: int) -> tuple[int, float]:
     """Peak bytes over what was there, and seconds of processor, of one loss and its gradient."""
-    plan._CHUNK_BYTES, plan._CHUNK_ROWS = megabytes << 20, rows
+    cutting._CHUNK_BYTES, cutting._CHUNK_ROWS = megabytes << 20, rows
     hidden = mx.random.normal((LABELS, HIDDEN))
     targets, mask = mx.random.randint(0, vocabulary, (LABELS,)), mx.ones((LABELS,))
     step = mx.value_and_grad(lambda each: loss.head_loss(head, each, targets, mask))

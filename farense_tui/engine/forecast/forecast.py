@@ -11,24 +11,20 @@ from typing import Literal
 
 from farense_worker.protocol.language import mark
 from farense_worker.protocol.messages.estimation import Probed, Rows
+from farense_worker.protocol.plan import disk, steps, trunk
+from farense_worker.protocol.plan import memory as limits
 from farense_worker.protocol.settings.profile import Profile
 
 from farense_tui.engine.forecast import memory_model, workload
 from farense_tui.engine.forecast.memory_fit import FITS
 from farense_tui.engine.forecast.memory_model import Fit, MicroBatch, Parts
-from farense_tui.engine.forecast.model_shape import Shape
 from farense_tui.engine.forecast.workload import Workload
+from farense_tui.engine.models.model_shape import Shape
 
-GIB = 1 << 30
 Verdict = Literal["fits", "tight", "will not fit", "unknown"]  # not translated: keys
 
 # Python, MLX and the tokenizer, outside of what MLX counts (measured: 0.13 to 0.2 GiB on Linux).
 PROCESS = 200 << 20
-# Weights that may be loaded beside the activations: as farense_worker/loop/memory.py `room`.
-_ROOM = 0.75
-_FREE_DISK = 0.5  # as farense_worker/loop/trunk_cache.py
-# Kinds that the layer-by-layer pass takes (trunk_cache.KNOWN; mlx_lm loads mistral as llama).
-_SPLITS = ("gemma", "gemma2", "gemma3_text", "llama", "mistral", "phi3", "qwen2", "qwen3")
 
 
 @dataclass(frozen=True)
@@ -106,15 +102,15 @@ def forecast(
 
     Takes some tens of milliseconds for a thousand steps, so not for the UI's loop.
     """
-    few_shapes = compiles(profile, gpu=place.gpu)
+    few_shapes = steps.compiled(profile, gpu=place.gpu)
     work = workload.look_ahead(profile, rows, counted, few_shapes=few_shapes)
-    limit = min(place.limit, int(profile.memory.limit_gb * GIB) or place.limit)
+    limit = limits.limit(profile.memory, place.limit)
     cached = caches_trunk(shape, profile, work, place)
     parts, batch = _peak(shape, profile, work, place, cached)
     if measured:
         parts = corrected(shape, profile, place, parts, measured)
     precompute = _precompute(shape, profile, work, place, limit) if cached else 0
-    trained = memory_model.adapter_parameters(shape, profile) * 4
+    trained = shape.trained(profile)
     speed, source = _speed(shape, profile, place, measured)
     step = workload.run_flops(shape, profile, work, cached=cached) / speed if speed else None
     found = Forecast(
@@ -126,8 +122,8 @@ def forecast(
         known_lengths=work.known,
         precompute=precompute,
         trunk_disk=trunk_bytes(shape, work) if cached else 0,
-        checkpoint_disk=(parts.optimizer + trained) * (profile.checkpoint.keep + 1) + trained,
-        cache=min(int(profile.memory.cache_limit_gb * GIB), parts.total - parts.resident),
+        checkpoint_disk=disk.checkpoints(trained, profile.checkpoint.keep),
+        cache=min(int(profile.memory.cache_limit_gb * limits.GIB), parts.total - parts.resident),
         limit=limit,
         step_seconds=step,
         run_seconds=_run_seconds(shape, profile, work, step, speed, cached),
@@ -137,22 +133,14 @@ def forecast(
 
 
 def caches_trunk(shape: Shape, profile: Profile, work: Workload, place: Place) -> bool:
-    """Whether the training will compute the frozen layers once: as its `objection`."""
-    train = profile.train
-    if train.trunk_cache == "off" or memory_model.trained_layers(shape, profile) == shape.layers:
-        return False
-    if train.epochs == 1 and train.trunk_cache == "auto":
-        return False
-    if shape.kind not in _SPLITS:
-        return False
-    size = trunk_bytes(shape, work)
-    room = place.disk is None or size <= place.disk * _FREE_DISK
-    return room and size <= profile.memory.trunk_cache_gb * GIB
+    """Whether the training will compute the frozen layers once; not of a kind that is unknown."""
+    frozen, size = trunk.frozen(profile, shape.layers), trunk_bytes(shape, work)
+    return shape.kind in trunk.KNOWN and not trunk.objection(profile, frozen, size, place.disk)
 
 
 def trunk_bytes(shape: Shape, work: Workload) -> int:
-    """Size of the stored activations: hidden states of every token."""
-    return work.tokens * shape.hidden * (2 if shape.half else 4)
+    """Size of the stored activations."""
+    return trunk.stored_bytes(work.tokens, shape.hidden, 2 if shape.half else 4)
 
 
 def minimum(shape: Shape, profile: Profile) -> int:
@@ -160,7 +148,7 @@ def minimum(shape: Shape, profile: Profile) -> int:
 
     With a trunk that may be stored, only the layers that are trained.
     """
-    stores = profile.train.trunk_cache != "off" and shape.kind in _SPLITS
+    stores = profile.train.trunk_cache != "off" and shape.kind in trunk.KNOWN
     smallest = MicroBatch(1, 8, 1)
     parts = memory_model.step_parts(
         shape, profile, smallest, FITS["eager", True], cached=stores, exact_norms=False
@@ -199,14 +187,8 @@ def _step_parts(
 
 
 def _fit(profile: Profile, place: Place) -> Fit:
-    compiled = compiles(profile, gpu=place.gpu)
+    compiled = steps.compiled(profile, gpu=place.gpu)
     return FITS["compiled" if compiled else "eager", profile.train.grad_checkpoint]
-
-
-def compiles(profile: Profile, *, gpu: bool) -> bool:
-    """Whether the training compiles its steps: as farense_worker/loop/setup.py decides."""
-    how = profile.train.compile
-    return how == "on" or (how == "auto" and gpu)
 
 
 def _peak(
@@ -233,11 +215,12 @@ def _greatest(work: Workload) -> list[MicroBatch]:
 
 def _precompute(shape: Shape, profile: Profile, work: Workload, place: Place, limit: int) -> int:
     """Peak of the pass over the frozen layers: those that are there at once, and their work."""
-    start = shape.layers - memory_model.trained_layers(shape, profile)
-    trunk = sum(shape.layer_bytes[:start])
-    room = int(_ROOM * max(0.0, profile.memory.warning * limit - PROCESS))
-    largest = max(shape.layer_bytes[:start])
-    there = shape.bytes if trunk <= room else shape.outer_bytes + max(largest, room)
+    below = shape.layer_bytes[: trunk.frozen(profile, shape.layers)]
+    room = limits.room(profile.memory, limit, PROCESS)
+    groups = list(trunk.groups(below, room))
+    there = shape.bytes
+    if len(groups) > 1:  # the others are let go, or not read yet
+        there = shape.outer_bytes + max(sum(below[start:stop]) for start, stop in groups)
     frozen = max(
         (
             memory_model.frozen_bytes(shape, batch, _fit(profile, place))
@@ -252,10 +235,10 @@ def _verdict(found: Forecast, profile: Profile, place: Place) -> Verdict:
     """Compare with the thresholds at which the training warns, and at which it stops."""
     if not found.limit:
         return "unknown"
-    if found.needed > profile.memory.critical * found.limit:
+    if limits.critical(profile.memory, found.limit, found.needed):
         return "will not fit"  # not translated: a key
     short = place.available is not None and found.needed > place.available
-    if found.needed + found.cache > profile.memory.warning * found.limit or short:
+    if short or limits.warns(profile.memory, found.limit, found.needed + found.cache):
         return "tight"
     return "fits"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,14 +10,17 @@ from farense_worker.protocol import dataset
 from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.estimation import Facts, Probe, Probed, Request
+from farense_worker.protocol.plan import memory as plan
+from farense_worker.protocol.plan.memory import GIB
+from farense_worker.protocol.run_folder import free_space
 from farense_worker.protocol.settings.profile import Profile
 
-from farense_tui.engine.forecast import model_shape, safer_settings
-from farense_tui.engine.forecast.forecast import GIB, Forecast, Measured, Place, forecast, minimum
-from farense_tui.engine.forecast.model_shape import Shape
+from farense_tui.engine.forecast import safer_settings
+from farense_tui.engine.forecast.forecast import Forecast, Measured, Place, forecast, minimum
 from farense_tui.engine.forecast.safer_settings import Remedy
 from farense_tui.engine.machine import hardware
-from farense_tui.engine.models import locate
+from farense_tui.engine.models import locate, model_shape
+from farense_tui.engine.models.model_shape import Shape
 from farense_tui.engine.runs import folders
 from farense_tui.engine.tasks import task
 
@@ -97,11 +99,8 @@ def where(known: Facts, memory: int = 0, disk: Path | None = None) -> Place:
     """Describe the machine that is forecast for."""
     if memory:
         return Place(int(memory * GIB * _WORKING_SET), None, None, gpu=True)
-    machine, there = hardware.machine(), (disk or Path.cwd()).absolute()
-    while not there.exists():
-        there = there.parent
-    free = shutil.disk_usage(there).free
-    return Place(known.limit, known.available, free, known.gpu, machine.chip)
+    free = free_space(disk or Path.cwd())
+    return Place(known.limit, known.available, free, known.gpu, hardware.machine().chip)
 
 
 def shape_of(profile: Profile) -> Shape | None:
@@ -138,8 +137,7 @@ def refuse_hopeless(profile: Profile) -> None:
         return
     machine = hardware.machine()
     share = _LARGEST_WORKING_SET if machine.apple_silicon else 1.0
-    own = int(profile.memory.limit_gb * GIB)
-    limit = min(int(machine.memory * share), own or machine.memory)
+    limit = plan.limit(profile.memory, int(machine.memory * share))
     least = minimum(found, profile)
     if least <= limit:
         return

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from farense_worker.protocol.plan import chunk_of
+from farense_worker.protocol.plan import adapter
+from farense_worker.protocol.plan.cutting import chunk_of
 from farense_worker.protocol.settings.profile import Profile
 
-from farense_tui.engine.forecast.model_shape import Shape
+from farense_tui.engine.models.model_shape import Shape
 
 # Linear layers that read the same input, of which one copy serves all.
 _READERS = (("q_proj", "k_proj", "v_proj", "qkv_proj"), ("gate_proj", "up_proj", "gate_up_proj"))
-_MOMENTS = {"adam": 2, "adamw": 2, "sgd": 1, "adafactor": 0, "muon": 1}
 
 
 @dataclass(frozen=True)
@@ -81,30 +81,8 @@ class Parts:
 
 
 def trained_layers(shape: Shape, profile: Profile) -> int:
-    """How many layers get an adapter."""
-    asked = profile.lora.num_layers
-    return shape.layers if asked < 0 else min(asked, shape.layers)
-
-
-def trained_keys(shape: Shape, profile: Profile) -> list[str]:
-    """Names of the linear layers that are trained."""
-    if profile.train.fine_tune_type == "full":
-        return list(shape.linear)
-    named = {key.rpartition(".")[2] for key in profile.lora.keys}
-    return [key for key in shape.linear if key in named]
-
-
-def adapter_parameters(shape: Shape, profile: Profile) -> int:
-    """Weights that are trained: rank x (inputs + outputs) for each linear layer with an adapter."""
-    linear = [shape.linear[key] for key in trained_keys(shape, profile)]
-    match profile.train.fine_tune_type:
-        case "full":
-            each = sum(i * o for i, o in linear) + 2 * shape.hidden
-        case "dora":
-            each = sum(profile.lora.rank * (i + o) + o for i, o in linear)
-        case _:
-            each = sum(profile.lora.rank * (i + o) for i, o in linear)
-    return each * trained_layers(shape, profile)
+    """How many layers are trained."""
+    return adapter.layers(profile, shape.layers)
 
 
 def scores(shape: Shape, batch: MicroBatch) -> int:
@@ -124,7 +102,7 @@ def saved(
     lowest: of the lowest trained layer, whose gradient goes no further than its first adapter.
     """
     size, n = (2 if shape.half else 4), batch.tokens
-    keys = trained_keys(shape, profile)
+    keys = adapter.keys(profile, shape.linear)
     full = profile.train.fine_tune_type == "full"
     stage = min((_stage(key) for key in keys), default=3) if lowest and not full else -1
     norm = n * shape.hidden * (4 if exact_norms else size)
@@ -142,7 +120,7 @@ def saved(
     own_copies = dropout or (shape.half and not full)
     counted = set()
     for name in keys:
-        group = next((g for g in _READERS if name in g), (name,))
+        group = next((g for g in _READERS if _last(name) in g), (name,))
         if own_copies or group not in counted:
             counted.add(group)
             total += n * shape.linear[name][0] * (5 if dropout else 4)
@@ -169,9 +147,14 @@ def frozen_bytes(shape: Shape, batch: MicroBatch, fit: Fit) -> int:
 
 def _stage(key: str) -> int:
     """Where in a layer a linear layer stands: attention, its output, the ffn, its output."""
-    return {"o_proj": 1, "gate_proj": 2, "up_proj": 2, "gate_up_proj": 2, "down_proj": 3}.get(
-        key, 0
-    )
+    return _STAGES.get(_last(key), 0)
+
+
+_STAGES = {"o_proj": 1, "gate_proj": 2, "up_proj": 2, "gate_up_proj": 2, "down_proj": 3}
+
+
+def _last(name: str) -> str:
+    return name.rpartition(".")[2]
 
 
 def step_parts(
@@ -183,38 +166,36 @@ def step_parts(
     cached: the layers below the trained ones are neither there nor computed. The peak is reached
     in one of four places: a frozen layer, the head, the backward pass of the top layer, the update.
     """
-    trained, size = trained_layers(shape, profile), (2 if shape.half else 4)
-    weights = shape.outer_bytes + sum(shape.layer_bytes[shape.layers - trained :])
+    layers, size = trained_layers(shape, profile), (2 if shape.half else 4)
+    weights = shape.outer_bytes + sum(shape.layer_bytes[shape.layers - layers :])
     if not cached:
         weights = shape.bytes
-    parameters = adapter_parameters(shape, profile)
     full = profile.train.fine_tune_type == "full"
-    adapter = parameters * (size if full else 4)
+    made = shape.trained(profile)
+    own = made.bytes
     hidden, ffn = batch.tokens * shape.hidden * size, batch.tokens * shape.ffn * size
     attention = scores(shape, batch) * size
     layer = saved(shape, profile, batch, exact_norms=exact_norms)
-    kept, again = (
-        (hidden * trained, layer) if profile.train.grad_checkpoint else (layer * trained, 0)
-    )
+    kept, again = (hidden * layers, layer) if profile.train.grad_checkpoint else (layer * layers, 0)
     chunk = chunk_of(batch.labels, shape.vocabulary)
     chunks = -(-batch.labels // chunk)
     logits = int(chunks_at_once(chunks, fit) * chunk * shape.vocabulary * 4)
-    earlier = adapter * (micro_batches > 1)
+    earlier = own * (micro_batches > 1)
     back = fit.back_hidden * hidden + fit.back_ffn * ffn
-    if trained > 1 or any(_stage(key) == 0 for key in trained_keys(shape, profile)) or full:
+    if layers > 1 or any(_stage(key) == 0 for key in adapter.keys(profile, shape.linear)) or full:
         back += fit.back_scores * attention
     frozen = frozen_bytes(shape, batch, fit)
     places = [
         ((kept if profile.train.grad_checkpoint else 0) + frozen, 0, earlier),
         (kept + fit.head_hidden * hidden, logits, earlier),
-        (kept + again + back, 0, fit.gradient * adapter + earlier),
-        (0, 0, fit.update * adapter),
+        (kept + again + back, 0, fit.gradient * own + earlier),
+        (0, 0, fit.update * own),
     ]
     activations, of_logits, other = max(places, key=sum)
     return Parts(
         weights=weights,
-        adapter=0 if full else adapter,
-        optimizer=_MOMENTS[profile.train.optimizer] * adapter,
+        adapter=0 if full else own,
+        optimizer=made.optimizer,
         activations=int(activations),
         logits=int(of_logits),
         other=int(other),

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from farense_worker.protocol.messages.estimation import Rows
-from farense_worker.protocol.plan import OVERHEAD, cut, padded, rounded
+from farense_worker.protocol.plan import steps as planned
+from farense_worker.protocol.plan.cutting import OVERHEAD, budget, cut, padded, rounded
 from farense_worker.protocol.settings.profile import Profile
 
-from farense_tui.engine.forecast.memory_model import MicroBatch, adapter_parameters, trained_layers
-from farense_tui.engine.forecast.model_shape import Shape
-
-if TYPE_CHECKING:
-    import numpy as np
+from farense_tui.engine.forecast.memory_model import MicroBatch, trained_layers
+from farense_tui.engine.models.model_shape import Shape
 
 _LOOK_AHEAD = 1000  # steps; what a longer run computes is taken from these
 
@@ -58,47 +55,33 @@ def look_ahead(
     if not train or not train.tokens:
         number = counted.get("train", 0)
         size = min(batch, number) or batch
-        pieces = cut([most] * size, _budget(profile))
+        pieces = cut([most] * size, budget(profile))
         full = tuple(_batch([most] * len(p), [1] * len(p), few_shapes) for p in pieces)
-        per_epoch = -(-number // batch)
+        per_epoch = planned.per_epoch(number, batch)
         tokens = (number + counted.get("valid", 0)) * (most - 1)
         return Workload((full,), per_epoch * profile.train.epochs, per_epoch, tokens, False)
     import numpy as np  # not above: a start without a screen does without it
 
-    per_epoch = -(-train.total // batch)
+    per_epoch = planned.per_epoch(train.total, batch)
     lengths = np.minimum(train.tokens, most)
     first = np.minimum(train.first_label, lengths - 1)
     steps = per_epoch * profile.train.epochs
-    seen = tuple(
-        _step(lengths[drawn].tolist(), first[drawn].tolist(), _budget(profile), few_shapes)
-        for drawn in _draws(len(lengths), batch, profile, min(steps, _LOOK_AHEAD))
-    )
+    known = planned.per_epoch(len(lengths), batch)  # of a sample, as if it were the whole
+    seen = []
+    for step in range(1, min(steps, _LOOK_AHEAD) + 1):
+        at = planned.position(step, known)
+        drawn = planned.draw(at, len(lengths), batch, profile.train.seed)
+        seen.append(
+            _step(lengths[drawn].tolist(), first[drawn].tolist(), budget(profile), few_shapes)
+        )
     tokens = sum(_inputs(split, most) for split in rows.values())
-    return Workload(seen, steps, per_epoch, tokens, True)
-
-
-def _budget(profile: Profile) -> int:
-    return profile.train.batch_size * profile.train.max_seq_length
+    return Workload(tuple(seen), steps, per_epoch, tokens, True)
 
 
 def _inputs(split: Rows, most: int) -> int:
     """Tokens that enter the model, of all rows where only a sample is known."""
     known = sum(min(length, most) - 1 for length in split.tokens)
     return known * split.total // max(1, len(split.tokens))
-
-
-def _draws(rows: int, batch: int, profile: Profile, steps: int) -> Iterator[np.ndarray]:
-    """Draw as farense_worker/data/batching.py does; of a sample, as if it were the whole."""
-    import numpy as np
-
-    made, epoch = 0, 0
-    while made < steps:
-        order = np.random.default_rng([profile.train.seed, epoch]).permutation(rows)
-        for start in range(0, rows, batch):
-            if made < steps:
-                yield order[start : start + batch]
-            made += 1
-        epoch += 1
 
 
 def _step(
@@ -123,14 +106,17 @@ def flops(shape: Shape, profile: Profile, batch: MicroBatch, *, cached: bool) ->
     and gradient checkpointing the forward pass once more (Kaplan et al., 2020, section 2.1, less
     the gradient of frozen weights). Attention: 4 x width x queries a token. Head: labels only.
     """
-    trained = trained_layers(shape, profile)
-    frozen = 0 if cached else shape.layers - trained
+    layers = trained_layers(shape, profile)
+    frozen = 0 if cached else shape.layers - layers
     passes = 3 if profile.train.grad_checkpoint else 2
     layer = 2 * shape.layer_weights + 4 * batch.width * shape.heads * shape.head_dim
-    adapters = adapter_parameters(shape, profile)
-    own = 2 * adapters * ((1 if profile.train.fine_tune_type == "full" else 2) + passes - 1)
+    own = (
+        2
+        * shape.trained(profile).parameters
+        * ((1 if profile.train.fine_tune_type == "full" else 2) + passes - 1)
+    )
     head = 4 * shape.vocabulary * shape.hidden
-    return batch.tokens * (layer * (frozen + passes * trained) + own) + batch.labels * head
+    return batch.tokens * (layer * (frozen + passes * layers) + own) + batch.labels * head
 
 
 def trunk_flops(shape: Shape, profile: Profile, tokens: int, width: int) -> float:

@@ -5,7 +5,6 @@ What can be seen from here is looked at here; of MLX the worker tells, in a proc
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +16,8 @@ from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import mark, ngettext
 from farense_worker.protocol.messages.doctor import Findings, Request
+from farense_worker.protocol.plan.disk import SPARE
+from farense_worker.protocol.run_folder import free_space
 from farense_worker.protocol.settings.profile import Profile
 
 from farense_tui.engine import format as f
@@ -154,21 +155,13 @@ def data(found: Inspection) -> Check:
     return Check("Data", "ok", f"{summary.path}: {rows}")
 
 
-def free_space(folder: Path) -> int:
-    """Free bytes where the folder is or would be."""
-    there = folder.absolute()
-    while not there.exists():
-        there = there.parent
-    return shutil.disk_usage(there).free
-
-
 def disk(free: int, need: int) -> Check:
     """Free disk against what the run will write."""
     said = _("{free} free, a run writes about {need}").format(free=f.size(free), need=f.size(need))
     if free < need:
         remedy = _("Delete old runs, lower checkpoint.keep, or choose another --runs-dir.")
         return Check(mark("Disk"), "fail", said, remedy)
-    if free < need + 2 * GIB:
+    if free < need + SPARE:
         return Check("Disk", "warn", said, _("Make some space: macOS swaps to the same disk."))
     return Check("Disk", "ok", said)
 

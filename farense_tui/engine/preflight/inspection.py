@@ -7,6 +7,7 @@ from pathlib import Path
 
 from farense_worker.protocol import dataset
 from farense_worker.protocol.dataset import Fault, Summary
+from farense_worker.protocol.plan import steps
 from farense_worker.protocol.settings.profile import Profile
 
 from farense_tui.engine.models import locate
@@ -58,4 +59,4 @@ def steps_per_epoch(profile: Profile, data: Summary) -> int:
     Which rows are held out is drawn by lot, so with `held_out` it is about so many.
     """
     rows = round(data.rows.get("train", 0) * (1 - held_out(profile, data)))
-    return -(-rows // profile.effective_batch)
+    return steps.per_epoch(rows, profile.effective_batch)

@@ -19,7 +19,14 @@ from farense_worker.protocol.clean_text import clean
 from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import ngettext
-from farense_worker.protocol.run_folder import RunFolder, check_name, disk_error, write_atomically
+from farense_worker.protocol.plan.disk import RECORD
+from farense_worker.protocol.run_folder import (
+    RunFolder,
+    check_name,
+    disk_error,
+    free_space,
+    write_atomically,
+)
 from farense_worker.protocol.settings import recipe
 from farense_worker.protocol.settings.profile import Config, Profile, Run, check, replace_setting
 from farense_worker.protocol.settings.profile_file import dumps
@@ -32,8 +39,6 @@ from farense_tui.engine.record import record
 from farense_tui.engine.record.state import RunState
 from farense_tui.engine.runs import trackers
 
-# What a run writes at the least; the worker asks for more once it knows the adapter's size.
-_LEAST_SPACE = 64 << 20
 _NOTE = 500  # characters
 # Rows of a split that are looked at before a run is made; the worker reads them all.
 _LOOKED_AT = 10_000
@@ -276,16 +281,16 @@ def prepare(
 
 
 def check_space(folder: Path) -> None:
-    """Refuse where there is not even space for a small run."""
-    there = folder.absolute()
-    while not there.exists():
-        there = there.parent
-    free = shutil.disk_usage(there).free
-    if free < _LEAST_SPACE:
+    """Refuse where there is not even space for the record of a run.
+
+    The worker asks for more once it knows the adapter's size.
+    """
+    free = free_space(folder)
+    if free < RECORD:
         raise refused(
             _("no space on the disk"),
             _("{folder}: {free} MiB free, a run needs at least {least} MiB").format(
-                folder=there, free=free >> 20, least=_LEAST_SPACE >> 20
+                folder=folder.absolute(), free=free >> 20, least=RECORD >> 20
             ),
             _("Delete old runs or choose another --runs-dir."),
             kind="disk_full",

@@ -8,13 +8,16 @@ from pathlib import Path
 import pytest
 from farense_worker.protocol.errors import ExitCode, FarenseError
 from farense_worker.protocol.messages.estimation import Probed, Rows
+from farense_worker.protocol.plan import steps
+from farense_worker.protocol.plan.memory import GIB
 from farense_worker.protocol.settings.profile import Profile, replace_setting
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farense_tui.engine.forecast import gather, memory_model, model_shape, safer_settings, workload
-from farense_tui.engine.forecast.forecast import GIB, Measured, Place, forecast, minimum
+from farense_tui.engine.forecast import gather, memory_model, safer_settings, workload
+from farense_tui.engine.forecast.forecast import Measured, Place, forecast, minimum
 from farense_tui.engine.forecast.memory_model import MicroBatch
+from farense_tui.engine.models import model_shape
 
 MAC_8 = Place(5461 << 20, None, None, gpu=True, chip="Apple M1")
 MAC_32 = Place(21845 << 20, None, None, gpu=True, chip="Apple M1 Max")
@@ -62,8 +65,8 @@ def test_a_shape_read_from_files_has_every_byte(micro: Path, micro_4bit: Path) -
         assert found is not None
         header = int.from_bytes((folder / "model.safetensors").read_bytes()[:8], "little")
         assert found.bytes == (folder / "model.safetensors").stat().st_size - header - 8
-        assert found.linear["q_proj"] == (32, 32)
-        assert found.linear["down_proj"] == (64, 32)
+        assert found.linear["self_attn.q_proj"] == (32, 32)
+        assert found.linear["mlp.down_proj"] == (64, 32)
         assert found.layers == 2
 
 
@@ -120,7 +123,7 @@ def test_saved_counts_the_graph_of_a_layer() -> None:
     sizes = {"q_proj": (256, 256), "k_proj": (256, 256), "v_proj": (256, 256)}
     sizes |= {"o_proj": (256, 256), "gate_proj": (256, 688), "up_proj": (256, 688)}
     model = model_shape.Shape(
-        "llama", 256, 8, 8, 32, 688, 512, sizes | {"down_proj": (688, 256)}, (1,) * 8, 1, False
+        "llama", 256, 8, 8, 32, 688, 512, sizes | {"down_proj": (688, 256)}, 512, (1,) * 8, 1, False
     )
     batch = MicroBatch(4, 128, 64)
     for settings, floats in (
@@ -135,7 +138,6 @@ def test_saved_counts_the_graph_of_a_layer() -> None:
 
 
 def test_the_micro_batches_are_those_of_the_training() -> None:
-    """As worker/farense_worker/data/batching.py draws and cuts them."""
     from farense_worker.data import batching
     from farense_worker.data.examples import Builder
     from farense_worker.data.labels import Encoded
@@ -149,7 +151,7 @@ def test_the_micro_batches_are_those_of_the_training() -> None:
     assert seen.steps == 30
     assert len(seen.batches) == 30
     for step, batches in enumerate(seen.batches, start=1):
-        drawn = batching.draw(batching.position(step, 10), 80, 8, made.train.seed)
+        drawn = steps.draw(steps.position(step, 10), 80, 8, made.train.seed)
         real = batching.batches(examples, drawn, 200)
         assert [(b.rows, b.width, b.labels) for b in batches] == [
             (*b.inputs.shape, b.label_tokens) for b in real

@@ -7,14 +7,15 @@ from pathlib import Path
 import pytest
 from farense_worker.protocol.dataset import Fault, Summary
 from farense_worker.protocol.messages.doctor import Findings
+from farense_worker.protocol.plan.disk import RECORD
 from farense_worker.protocol.settings.profile import replace_setting
 
 from farense_tui.engine.machine import power, terminal
 from farense_tui.engine.machine.hardware import GIB
 from farense_tui.engine.machine.power import Power, parse_pmset
-from farense_tui.engine.models.locate import ModelState, locate
+from farense_tui.engine.models.locate import ModelState
 from farense_tui.engine.preflight import doctor
-from farense_tui.engine.preflight.disk_need import adapter_parameters, disk_need
+from farense_tui.engine.preflight.disk_need import disk_need
 from farense_tui.engine.preflight.doctor import Check
 from farense_tui.engine.preflight.inspection import Inspection, inspect
 from farense_tui.engine.profiles.catalogue import get
@@ -219,25 +220,10 @@ def test_this_machine_from_beginning_to_end(micro: Path, data: Path, tmp_path: P
     assert not (tmp_path / "runs").exists()
 
 
-def test_the_adapter_s_size_is_what_the_worker_makes(micro: Path) -> None:
-    from farense_worker.model import model
-    from farense_worker.protocol.settings.profile import Config, Run
-
-    profile = replace_setting(get("demo"), "model.repo", str(micro))
-    network = model.load(micro, profile.model)
-    config = Config(
-        **{name: getattr(profile, name) for name in profile.__struct_fields__}, run=Run("r")
-    )
-    model.make_trainable(network, config, None)  # type: ignore[arg-type]
-    assert adapter_parameters(profile, micro) == model.count(network).trainable
-    state = locate(str(micro))
-    assert disk_need(profile, state) > disk_need(replace_setting(profile, "lora.rank", 1), state)
-
-
 def test_a_model_that_says_nothing_of_its_size(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("[]")
-    assert adapter_parameters(get("demo"), tmp_path) == 0
-    assert disk_need(get("demo"), ModelState("x/y", "download")) == 64 << 20
+    assert disk_need(get("demo"), ModelState("x/y", "here", tmp_path)) == RECORD
+    assert disk_need(get("demo"), ModelState("x/y", "download")) == RECORD
 
 
 def test_the_worst_counts() -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import mlx.core as mx
-import mlx.nn as nn
 import numpy as np
 import pytest
 from farense_worker.data.examples import Examples
@@ -176,14 +175,6 @@ def test_one_epoch_needs_no_cache(make_deep: Any) -> None:
     finish(folder)
     assert "trunk_cache" not in codes(folder)
     assert "precomputing" not in phases(folder)
-
-
-def test_layers_are_grouped_by_what_their_weights_take() -> None:
-    layers = [nn.Linear(8, 8, bias=False) for _ in range(5)]
-    size = 8 * 8 * 4
-    assert list(trunk_cache.group(layers, 5 * size)) == [(0, 5)]
-    assert list(trunk_cache.group(layers, 2 * size)) == [(0, 2), (2, 4), (4, 5)]
-    assert list(trunk_cache.group(layers, 0)) == [(at, at + 1) for at in range(5)]
 
 
 @pytest.mark.parametrize("dtype", [mx.float32, mx.float16, mx.bfloat16])

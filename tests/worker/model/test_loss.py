@@ -14,7 +14,7 @@ from farense_worker.data.batching import MicroBatch
 from farense_worker.data.prepare import Examples
 from farense_worker.model import loss, split_forward
 from farense_worker.model.loss import LabelLoss
-from farense_worker.protocol import plan
+from farense_worker.protocol.plan import cutting
 from mlx.utils import tree_flatten
 from mlx_lm.tuner.utils import linear_to_lora_layers
 from mlx_lm.utils import load_model
@@ -92,7 +92,7 @@ def test_the_gradient_does_not_depend_on_the_cut(
 ) -> None:
     whole_value, whole = step(model, examples, [list(range(16))])
     lengths = [int(n) for n in examples.lengths]
-    value, cut = step(model, examples, batching.cut(lengths, size))
+    value, cut = step(model, examples, cutting.cut(lengths, size))
     assert value == pytest.approx(whole_value, rel=1e-5)
     assert distance(cut, whole) < 1e-5
 
@@ -133,7 +133,7 @@ HEADS = ["plain", "bias", "tied", "quantised", "tied quantised", "softcap", "sca
 
 @pytest.mark.parametrize("kind", HEADS)
 def test_the_loss_without_logits_is_the_loss(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plan, "_CHUNK_BYTES", 1)  # so that there are several chunks
+    monkeypatch.setattr(cutting, "_CHUNK_BYTES", 1)  # so that there are several chunks
     mx.random.seed(3)
     head = Head(kind, vocabulary=320, hidden=64)
     hidden = mx.random.normal((150, 64)) * 2

@@ -1,13 +1,11 @@
-"""Which examples make up a step, and how a step is cut into micro-batches.
+"""The micro-batches of a step: its examples side by side, as arrays.
 
-The examples of a step are a random draw without replacement; every epoch goes through all of
-them once, and its last step takes what is left. Cutting changes memory and speed, never the
-mathematics, because the loss is normalised by the tokens of the whole step.
+Which examples a step has and how it is cut: protocol/plan. Cutting changes memory and speed,
+never the mathematics, because the loss is normalised by the tokens of the whole step.
 """
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,9 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from farense_worker.data.prepare import Examples
-from farense_worker.protocol.plan import cut, padded, rounded
-
-__all__ = ["MicroBatch", "batches", "collate", "cut", "draw", "padded", "rounded"]
+from farense_worker.protocol.plan.cutting import cut, padded, rounded
 
 
 @dataclass(frozen=True)
@@ -41,35 +37,6 @@ class MicroBatch:
     def arrays(self) -> tuple[NDArray[Any], ...]:
         """What the loss takes, in its order."""
         return self.inputs, self.positions, self.targets, self.mask
-
-
-@dataclass(frozen=True)
-class Position:
-    """Where a step lies: epoch from 0, and which step of that epoch, from 0."""
-
-    epoch: int
-    index: int
-
-
-def steps_per_epoch(examples: int, effective_batch: int) -> int:
-    """Count the steps of one epoch, the last and smaller one included."""
-    return -(-examples // effective_batch)
-
-
-def position(step: int, per_epoch: int) -> Position:
-    """Tell where step `step` (from 1) lies. The data position is never stored twice."""
-    return Position(*divmod(step - 1, per_epoch))
-
-
-def draw(at: Position, examples: int, effective_batch: int, seed: int) -> list[int]:
-    """Give the examples of a step: a slice of the epoch's own permutation."""
-    order = _order(at.epoch, examples, seed)
-    return [int(i) for i in order[at.index * effective_batch : (at.index + 1) * effective_batch]]
-
-
-@functools.lru_cache(maxsize=1)
-def _order(epoch: int, examples: int, seed: int) -> NDArray[np.int64]:
-    return np.random.default_rng([seed, epoch]).permutation(examples)
 
 
 def collate(examples: Examples, rows: Sequence[int], *, few_shapes: bool = False) -> MicroBatch:

@@ -21,7 +21,15 @@ from mlx.utils import tree_flatten, tree_unflatten
 from farense_worker.protocol.errors import refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import ngettext
-from farense_worker.protocol.run_folder import CheckpointFolder, RunFolder, sync, write_atomically
+from farense_worker.protocol.plan import disk
+from farense_worker.protocol.plan.adapter import Trained
+from farense_worker.protocol.run_folder import (
+    CheckpointFolder,
+    RunFolder,
+    free_space,
+    sync,
+    write_atomically,
+)
 
 _ADAPTERS = "adapters.safetensors"
 _ADAPTER_CONFIG = "adapter_config.json"
@@ -169,14 +177,10 @@ def newest(folder: RunFolder) -> tuple[Loaded | None, list[str]]:
     return None, damaged
 
 
-def check_space(folder: RunFolder, trainable: int, keep: int) -> None:
-    """Refuse a run whose checkpoints do not fit on the disk.
-
-    One holds the adapter and Adam's two moments in float32; there are `keep`, the best one, the
-    one being written, and the published adapter.
-    """
-    needed = trainable * 4 * (3 * (keep + 2) + 1)
-    free = shutil.disk_usage(folder.path).free
+def check_space(folder: RunFolder, trained: Trained, keep: int) -> None:
+    """Refuse a run whose checkpoints do not fit on the disk."""
+    needed = disk.checkpoints(trained, keep)
+    free = free_space(folder.path)
     if free < needed:
         raise refused(
             _("no space on the disk"),
@@ -274,7 +278,7 @@ def _save_arrays(path: Path, arrays: dict[str, mx.array]) -> None:
         mx.save_safetensors(str(path), arrays)
     except RuntimeError as error:  # MLX does not say why a write failed
         needed = sum(array.nbytes for array in arrays.values())
-        full = shutil.disk_usage(path.parent).free <= needed
+        full = free_space(path.parent) <= needed
         raise OSError(errno.ENOSPC if full else errno.EIO, str(error), str(path)) from error
 
 

@@ -15,9 +15,10 @@ from farense_worker.process.output import Output
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.events import Heartbeat, Notice
+from farense_worker.protocol.plan import memory as plan
+from farense_worker.protocol.plan.memory import GIB
 from farense_worker.protocol.settings.profile import Memory
 
-GIB = 1 << 30
 _BEAT = 2.0
 # So many steps in a row the machine may starve before anything is done: other programs come and go.
 PATIENCE = 5
@@ -70,12 +71,12 @@ def memory_limit(mx: Any) -> int:
 
 def limit(mx: Any, settings: Memory) -> int:
     """Bytes that the run may take: what the machine lets MLX use well, or less."""
-    return min(memory_limit(mx), int(settings.limit_gb * GIB) or sys.maxsize)
+    return plan.limit(settings, memory_limit(mx))
 
 
 def room(mx: Any, settings: Memory) -> int:
-    """Bytes of weights that may be loaded now, with a quarter kept for activations."""
-    return int(0.75 * max(0.0, settings.warning * limit(mx, settings) - footprint()))
+    """Bytes of weights that may be loaded now."""
+    return plan.room(settings, limit(mx, settings), footprint())
 
 
 def apply_limits(mx: Any, settings: Memory) -> None:
@@ -122,7 +123,7 @@ class Guard:
         share = seen.used / self.limit
         if share < self._settings.warning * 0.95:
             self._warned = False
-        if share < self._settings.warning or self._warned:
+        if self._warned or not plan.warns(self._settings, self.limit, seen.used):
             return None
         self._warned = True
         return Notice(
@@ -136,7 +137,7 @@ class Guard:
 
     def critical(self, seen: Seen) -> bool:
         """Whether the critical threshold is crossed."""
-        return seen.used >= self._settings.critical * self.limit
+        return plan.critical(self._settings, self.limit, seen.used)
 
     def starved(self, seen: Seen) -> bool:
         """Whether less is free on the machine than the profile wants kept."""

@@ -13,7 +13,7 @@ import mlx.nn as nn
 import mlx.optimizers as optim
 from mlx.utils import tree_flatten
 
-from farense_worker.data import batching, prepare
+from farense_worker.data import prepare
 from farense_worker.data.batching import MicroBatch
 from farense_worker.data.prepare import Examples
 from farense_worker.loop import checkpoint, handover, memory, optimizer, resume_check, trunk_cache
@@ -29,6 +29,7 @@ from farense_worker.protocol import system_prompt
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages import events
+from farense_worker.protocol.plan import adapter, cutting, steps
 from farense_worker.protocol.run_folder import RunFolder
 from farense_worker.protocol.settings.profile import Config, check
 from farense_worker.protocol.settings.recipe import of, steerable
@@ -69,10 +70,9 @@ class Run:
 
     def __post_init__(self) -> None:
         """Count the steps."""
-        self.budget = budget(self.config)
-        compiled = self.config.train.compile
-        self.compiled = compiled == "on" or (compiled == "auto" and model.on_gpu())
-        self.per_epoch = batching.steps_per_epoch(len(self.train), self.config.effective_batch)
+        self.budget = cutting.budget(self.config)
+        self.compiled = steps.compiled(self.config, gpu=model.on_gpu())
+        self.per_epoch = steps.per_epoch(len(self.train), self.config.effective_batch)
         self.total_steps = self.per_epoch * self.config.train.epochs
 
     def arrays(self, split: str, batch: MicroBatch) -> list[mx.array]:
@@ -134,7 +134,7 @@ def set_up(
         examples = {"train": train_set} | ({"valid": valid_set} if valid_set else {})
         planned = trunk_cache.plan(config, parts, examples, fingerprint, folder.trunk)
         room = memory.room(mx, config.memory)
-        stored = trunk_cache.prepare(config, parts, planned, room, budget(config), output)
+        stored = trunk_cache.prepare(config, parts, planned, room, cutting.budget(config), output)
         output.enter("loading_model")
     model.read_weights(network, config.model)
     chosen = optimizer.make(config.train)
@@ -165,14 +165,11 @@ def set_up(
         guard=memory.Guard(config.memory, memory.limit(mx, config.memory)),
     )
     if ranks.first:
-        checkpoint.check_space(folder, size.trainable, config.checkpoint.keep)
+        weights = [value for _, value in tree_flatten(network.trainable_parameters())]
+        trained = adapter.of(config, [each.shape for each in weights], weights[0].dtype.size)
+        checkpoint.check_space(folder, trained, config.checkpoint.keep)
     go_back(run)
     return run
-
-
-def budget(config: Config) -> int:
-    """Tokens, padding included, of a micro-batch: `batch_size` examples of the greatest length."""
-    return config.train.batch_size * config.train.max_seq_length
 
 
 def take_apart(network: nn.Module, examples: Examples, output: Output) -> Anatomy | None:
@@ -219,7 +216,7 @@ def go_back(run: Run) -> None:
             run.output.emit(notice)
         checkpoint.restore(run.model, run.optimizer, loaded)
         run.state = resume_check.updated(loaded.state, run.state)
-        if run.state.finer and run.state.finer[:2] == (budget(run.config), run.guard.limit):
+        if run.state.finer and run.state.finer[:2] == (cutting.budget(run.config), run.guard.limit):
             run.budget = min(run.budget, run.state.finer[2])
     elif run.config.train.rollbacks:
         run.unsaved = True  # the first weights are saved too, to have something to go back to

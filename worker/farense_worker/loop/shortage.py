@@ -9,12 +9,12 @@ import time
 
 import mlx.core as mx
 
-from farense_worker.data import batching
 from farense_worker.loop import memory
 from farense_worker.loop.setup import Run
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages import events
+from farense_worker.protocol.plan.cutting import padded
 
 _DISK_POLL = 5.0
 _STOP_POLL = 0.1
@@ -37,7 +37,7 @@ def watch(run: Run) -> None:
     waited = run.starved and run.starved % memory.PATIENCE == 0
     if not (run.guard.critical(seen) or waited):
         return
-    least = batching.padded(int(run.train.lengths.max()) - 1)
+    least = padded(int(run.train.lengths.max()) - 1)
     if run.budget > least:
         run.budget = max(least, run.budget // 2)
         run.output.emit(run.guard.cut_finer(seen, run.budget))

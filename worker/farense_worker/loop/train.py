@@ -23,7 +23,7 @@ from farense_worker.generate import decoding
 from farense_worker.loop import checkpoint, first_validation, optimizer, shortage, trunk_cache
 from farense_worker.loop.distributed import Ranks
 from farense_worker.loop.first_validation import Baseline
-from farense_worker.loop.setup import Run, budget, go_back, set_up
+from farense_worker.loop.setup import Run, go_back, set_up
 from farense_worker.model import loss
 from farense_worker.process.output import Output
 from farense_worker.process.signals import Control
@@ -32,6 +32,7 @@ from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import ngettext
 from farense_worker.protocol.messages import events
 from farense_worker.protocol.messages.events import wire
+from farense_worker.protocol.plan import cutting, steps
 from farense_worker.protocol.run_folder import RunFolder, disk_error
 from farense_worker.protocol.settings.profile import Config
 
@@ -104,8 +105,8 @@ def take_step(run: Run) -> None:
     mx.reset_peak_memory()
     settings, ranks = run.config.train, run.ranks
     step = run.state.step + 1
-    at = batching.position(step, run.per_epoch)
-    rows = batching.draw(at, len(run.train), run.config.effective_batch, settings.seed)
+    at = steps.position(step, run.per_epoch)
+    rows = steps.draw(at, len(run.train), run.config.effective_batch, settings.seed)
     micro_batches = batching.batches(
         run.train, ranks.share(rows), run.budget, few_shapes=run.compiled
     )
@@ -266,7 +267,7 @@ def score(run: Run, valid: Examples) -> tuple[float, int] | None:
     run.model.eval()
     total, tokens, done = 0.0, 0.0, 0
     rows = run.ranks.share(range(len(valid)))
-    pieces = batching.cut([int(length) for length in valid.lengths[rows]], run.budget)
+    pieces = cutting.cut([int(length) for length in valid.lengths[rows]], run.budget)
     for at in range(run.ranks.most(len(pieces))):
         for piece in pieces[at : at + 1]:  # none, if other ranks have more
             batch = batching.collate(valid, [rows[i] for i in piece])
@@ -352,7 +353,7 @@ def save(run: Run, improved: bool) -> None:
         return
     run.output.enter("saving")
     began = time.perf_counter()
-    full = budget(run.config)
+    full = cutting.budget(run.config)
     finer = (full, run.guard.limit, run.budget) if run.budget < full else None
     run.state = msgspec.structs.replace(run.state, random=checkpoint.random_key(), finer=finer)
     adapters = dict(tree_flatten(run.model.trainable_parameters()))

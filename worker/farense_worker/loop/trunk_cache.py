@@ -34,14 +34,13 @@ from farense_worker.process.output import Output
 from farense_worker.protocol.errors import refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.events import Notice, Progress
-from farense_worker.protocol.run_folder import sync
+from farense_worker.protocol.plan import trunk
+from farense_worker.protocol.plan.cutting import cut
+from farense_worker.protocol.run_folder import free_space, sync
 from farense_worker.protocol.settings.profile import Config
 
-# Classes that a test splits and compares; where the whole model fits it is compared there too.
-KNOWN = ("gemma", "gemma2", "gemma3_text", "llama", "phi3", "qwen2", "qwen3")
 _PROGRESS_EVERY = 0.5
 _SORTED_AT_ONCE = 4096  # examples whose cut into batches is planned together
-_FREE_DISK = 0.5  # of the free space, at most, for the file
 
 
 @dataclass(frozen=True)
@@ -100,7 +99,7 @@ class Plan:
     def bytes(self) -> int:
         """Size of all files."""
         tokens = sum(int(e.bounds[-1]) - len(e) for e in self.examples.values())
-        return tokens * self.hidden * self.dtype.size
+        return trunk.stored_bytes(tokens, self.hidden, self.dtype.size)
 
     def path(self, split: str) -> Path:
         """Where a split's activations are."""
@@ -111,39 +110,12 @@ def plan(
     config: Config, anatomy: Anatomy, examples: dict[str, Examples], model: str, folder: Path
 ) -> Plan:
     """Look at what a trunk would give. model: its fingerprint. Nothing is computed."""
-    trained = config.lora.num_layers
-    start = 0 if trained < 0 else max(0, len(anatomy.layers) - trained)
+    start = trunk.frozen(config, len(anatomy.layers))
     entering = anatomy.trunk(mx.zeros((1, 8), mx.int32), None, 0, start) if start else mx.zeros(1)
     parts = [model, str(start), str(entering.dtype), metadata.version("mlx")]
     parts += [f"{name} {each.digest()}" for name, each in sorted(examples.items())]
     key = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
     return Plan(start, entering.shape[-1], entering.dtype, examples, folder, key)
-
-
-def objection(config: Config, made: Plan) -> str:
-    """Say why the trunk is not cached, empty if it is."""
-    limit = config.memory.trunk_cache_gb * (1 << 30)
-    size = made.bytes / 1e9
-    if config.train.trunk_cache == "off":
-        return _("train.trunk_cache is off")
-    if not made.start:
-        return _("all layers are trained, so there is no frozen trunk")
-    if config.run.ranks > 1:
-        return _("with several ranks every one of them would have to keep it")
-    if config.train.epochs == 1 and config.train.trunk_cache == "auto":
-        return _("in one epoch nothing is computed twice")
-    if all(made.path(split).is_file() for split in made.examples):
-        return ""
-    if made.bytes > limit:
-        return _("its activations take {size:.2f} GB, memory.trunk_cache_gb is {limit:g}").format(
-            size=size, limit=config.memory.trunk_cache_gb
-        )
-    free = shutil.disk_usage(made.folder.parent).free
-    if made.bytes > free * _FREE_DISK:
-        return _(
-            "its activations take {size:.2f} GB, and {free:.2f} GB are free on the disk"
-        ).format(size=size, free=free / 1e9)
-    return ""
 
 
 def prepare(
@@ -155,8 +127,11 @@ def prepare(
     None, with a notice, for a class that does not split; raises FarenseError (refused) if the
     profile insists on it.
     """
-    why = objection(config, made)
-    if not why and not _stored(made):
+    there = _stored(made)
+    free = free_space(made.folder)
+    size, ranks = 0 if there else made.bytes, config.run.ranks
+    why = trunk.objection(config, made.start, size, free, ranks=ranks)
+    if not why and not there:
         why = _compute(anatomy, made, room, budget, output)
     if why:
         if config.train.trunk_cache == "on":
@@ -185,12 +160,12 @@ def _stored(made: Plan) -> bool:
 def _compute(anatomy: Anatomy, made: Plan, room: int, budget: int, output: Output) -> str:
     """Go over all examples, group of layers by group, and store what comes out; or say why not."""
     anatomy.model.eval()
-    groups = list(group(anatomy.layers[: made.start], room))
+    groups = list(trunk.groups([nbytes(layer) for layer in anatomy.layers[: made.start]], room))
     if len(groups) == 1:
         tokens = next(iter(made.examples.values())).example(0)
         if not splits(anatomy, [int(token) for token in tokens] * 2, made.start):
             return _("this kind of model does not split into layers")
-    elif anatomy.model_type not in KNOWN:
+    elif anatomy.model_type not in trunk.KNOWN:
         return _(
             "the model does not fit into memory as a whole, and {kind} is not among the kinds "
             "that are known to split"
@@ -217,21 +192,6 @@ def _compute(anatomy: Anatomy, made: Plan, room: int, budget: int, output: Outpu
     return ""
 
 
-def group(layers: list[nn.Module], room: int) -> Iterator[tuple[int, int]]:
-    """Cut layers into groups, as pairs of first and end, whose weights take at most `room` bytes.
-
-    A group has at least one layer.
-    """
-    start, size = 0, 0
-    for at, layer in enumerate(layers):
-        weights = nbytes(layer)
-        if at > start and size + weights > room:
-            yield start, at
-            start, size = at, 0
-        size += weights
-    yield start, len(layers)
-
-
 def nbytes(module: nn.Module) -> int:
     """Bytes of a module's weights, loaded or not."""
     return sum(value.nbytes for _, value in tree_flatten(module.parameters()))
@@ -241,7 +201,7 @@ def _batches(examples: Examples, budget: int) -> Iterator[MicroBatch]:
     order = np.argsort(examples.lengths, kind="stable")
     for at in range(0, len(order), _SORTED_AT_ONCE):
         rows = [int(row) for row in order[at : at + _SORTED_AT_ONCE]]
-        for piece in batching.cut([int(examples.lengths[row]) for row in rows], budget):
+        for piece in cut([int(examples.lengths[row]) for row in rows], budget):
             yield batching.collate(examples, [rows[i] for i in piece])
 
 

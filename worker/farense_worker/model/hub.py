@@ -11,7 +11,6 @@ import contextlib
 import fcntl
 import hashlib
 import os
-import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +21,7 @@ from typing import Any, BinaryIO
 
 from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.run_folder import free_space
 from farense_worker.protocol.settings.profile import Model
 
 # What mlx_lm needs of a repository (mlx_lm.utils.DEFAULT_ALLOW_PATTERNS).
@@ -203,15 +203,12 @@ def _check_space(settings: Model, blobs: Path, files: list[File]) -> None:
         partial = blobs / f"{file.sha256}{PARTIAL}"
         there = partial.stat().st_size if partial.exists() else 0
         missing += 0 if (blobs / file.sha256).exists() else file.size - there
-    place = blobs
-    while not place.exists():
-        place = place.parent
-    free = shutil.disk_usage(place).free
+    free = free_space(blobs)
     if missing > free:
         raise refused(
             _("no space on the disk"),
             _("{folder}: {free} MiB free, {model} needs {missing} MiB more").format(
-                folder=place, free=free >> 20, model=settings.repo, missing=missing >> 20
+                folder=blobs, free=free >> 20, model=settings.repo, missing=missing >> 20
             ),
             _("Make space, or set HF_HOME to another disk."),
             kind="disk_full",

@@ -15,7 +15,7 @@ import mlx.nn as nn
 from mlx.utils import tree_flatten, tree_map
 
 from farense_worker.model.split_forward import Anatomy
-from farense_worker.protocol.plan import chunk_of
+from farense_worker.protocol.plan.cutting import chunk_of
 
 Gradients = dict[str, Any]
 Head = Callable[[mx.array], mx.array]

@@ -20,6 +20,7 @@ from farense_worker.protocol.errors import refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import ngettext
 from farense_worker.protocol.messages.events import Notice, Progress
+from farense_worker.protocol.plan import adapter
 from farense_worker.protocol.settings.profile import Config, Lora
 from farense_worker.protocol.settings.profile import Model as ModelSettings
 
@@ -102,7 +103,7 @@ def make_trainable(model: nn.Module, config: Config, output: Output) -> dict[str
     if that cannot be done with this model.
     """
     layers = len(model.layers)
-    num_layers = layers if config.lora.num_layers < 0 else min(config.lora.num_layers, layers)
+    num_layers = adapter.layers(config, layers)
     if num_layers == 0:
         raise refused(
             _("no layer is trained"),
@@ -142,7 +143,7 @@ def _add_lora(
 ) -> dict[str, Any]:
     """Put LoRA or DoRA layers where the profile says; its lora_parameters."""
     linear = _linear_names(layers)
-    keys = {name: [full for full in linear if _named(full, name)] for name in settings.keys}
+    keys = {name: [full for full in linear if adapter.named(full, name)] for name in settings.keys}
     absent = [name for name, found in keys.items() if not found]
     if len(absent) == len(keys):
         raise refused(
@@ -267,11 +268,6 @@ def _linear_names(layers: list[nn.Module]) -> set[str]:
         for name, module in layer.named_modules()
         if isinstance(module, nn.Linear | nn.QuantizedLinear) or hasattr(module, "to_lora")
     }
-
-
-def _named(full: str, key: str) -> bool:
-    """Whether `key` means the module: its whole name, or the end of it (`q_proj`)."""
-    return full == key or full.endswith(f".{key}")
 
 
 def _download(settings: ModelSettings, output: Output) -> Path:

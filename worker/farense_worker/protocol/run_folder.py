@@ -8,6 +8,7 @@ import fcntl
 import json
 import os
 import re
+import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -222,6 +223,14 @@ def write_atomically(path: Path, text: str) -> None:
     sync(beside)
     beside.replace(path)
     sync(path.parent)
+
+
+def free_space(folder: Path) -> int:
+    """Bytes that are free on the disk where the folder is or would be."""
+    there = folder.absolute()
+    while not there.exists():
+        there = there.parent
+    return shutil.disk_usage(there).free
 
 
 def disk_error(error: OSError, path: Path) -> FarenseError:

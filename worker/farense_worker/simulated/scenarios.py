@@ -21,9 +21,10 @@ from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import ngettext
 from farense_worker.protocol.messages import events
 from farense_worker.protocol.messages.events import Notice, Phase, Progress, RunFailed
+from farense_worker.protocol.plan.memory import GIB
 from farense_worker.protocol.settings.recipe import steerable
 from farense_worker.simulated import checkpoints
-from farense_worker.simulated.stage import FOR_EVER, GIB, MIB, Die, Script, Silence, Stage
+from farense_worker.simulated.stage import FOR_EVER, MIB, Die, Script, Silence, Stage
 
 LIMIT = int(10.67 * GIB)  # the working set that a Mac of 16 GB recommends
 ROWS, VALID_ROWS = 1600, 108

@@ -18,12 +18,12 @@ from farense_worker.process.signals import Control
 from farense_worker.protocol.errors import ExitCode
 from farense_worker.protocol.messages import events
 from farense_worker.protocol.messages.events import Event, PhaseName
+from farense_worker.protocol.plan.memory import GIB
 from farense_worker.protocol.run_folder import RunFolder
 from farense_worker.protocol.settings.profile import Config
 from farense_worker.protocol.simulation import Simulation
 from farense_worker.simulated import checkpoints
 
-GIB = 1 << 30
 MIB = 1 << 20
 FOR_EVER = 1e9
 _BEAT = 2.0

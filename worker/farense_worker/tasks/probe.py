@@ -17,6 +17,7 @@ from farense_worker.process.output import Output
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.estimation import Probe, Probed
 from farense_worker.protocol.messages.task import Progress, Tell
+from farense_worker.protocol.plan import steps, trunk
 from farense_worker.protocol.settings.profile import Config, Run
 
 
@@ -39,8 +40,7 @@ def probe(asked: Probe, tell: Tell) -> Probed:
     parts = split_forward.find(network)
     if parts and not split_forward.comes_apart(parts, [1, 2]):
         parts = None
-    trained = config.lora.num_layers
-    start = max(0, len(network.layers) - trained) if asked.cached and trained > 0 and parts else 0
+    start = trunk.frozen(config, len(network.layers)) if asked.cached and parts else 0
     batch = _batch(asked)
     if parts and start:
         entering = parts.trunk(mx.zeros((1, 8), mx.int32), None, 0, start)
@@ -51,8 +51,7 @@ def probe(asked: Probe, tell: Tell) -> Probed:
     chosen.init(network.trainable_parameters())
     optimizer.set_learning_rate(chosen, 0.0)
     mx.eval(chosen.state)
-    how = config.train.compile
-    compiled = how == "on" or (how == "auto" and model.on_gpu())
+    compiled = steps.compiled(config, gpu=model.on_gpu())
     share = loss.loss_and_gradient(network, loss.LabelLoss(network, parts, start), compiled)
     mx.clear_cache()
     mx.reset_peak_memory()

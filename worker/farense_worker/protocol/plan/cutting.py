@@ -1,8 +1,10 @@
-"""How work is cut to size: the training does it, and the forecast looks ahead."""
+"""How the rows of a step are cut into micro-batches, and labels into chunks of logits."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+
+from farense_worker.protocol.settings.profile import Profile
 
 PAD_TO = 8
 # What one more micro-batch costs, in tokens of computation: building its graph, and reading the
@@ -14,11 +16,16 @@ _CHUNK_BYTES = 8 << 20
 _CHUNK_ROWS = 64
 
 
-def cut(lengths: Sequence[int], budget: int) -> list[list[int]]:
-    """Cut rows of these lengths into micro-batches of at most `budget` tokens, padding included.
+def budget(profile: Profile) -> int:
+    """Tokens, padding included, of a micro-batch: `batch_size` examples of the greatest length."""
+    return profile.train.batch_size * profile.train.max_seq_length
+
+
+def cut(lengths: Sequence[int], most_tokens: int) -> list[list[int]]:
+    """Cut rows of these lengths into micro-batches of so many tokens, padding included.
 
     Sorted by length, and cut where that saves more padding than one more micro-batch costs: the
-    cheapest of all contiguous cuts, by dynamic programming. A row that is longer than the budget
+    cheapest of all contiguous cuts, by dynamic programming. A row that is longer than the most
     goes alone. Gives lists of indices.
     """
     order = sorted(range(len(lengths)), key=lambda i: (lengths[i], i))
@@ -26,7 +33,7 @@ def cut(lengths: Sequence[int], budget: int) -> list[list[int]]:
     start_of = [0] * (len(order) + 1)
     for end in range(1, len(order) + 1):
         width = padded(lengths[order[end - 1]] - 1)
-        most = max(1, budget // width)
+        most = max(1, most_tokens // width)
         for start in range(max(0, end - most), end):
             total = cost[start] + (end - start) * width + OVERHEAD
             if total < cost[end]:

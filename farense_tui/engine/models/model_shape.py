@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from farense_worker.protocol.plan import adapter
+from farense_worker.protocol.plan.adapter import Trained
+from farense_worker.protocol.settings.profile import Profile
 
 # Tensors of 64 quantised weights share a scale and a bias of 16 bits: MLX's default.
 _GROUP = 64
@@ -19,7 +24,8 @@ _LAYER = re.compile(r"\.(?:layers|h|blocks)\.(\d+)\.(.+)$")
 class Shape:
     """Sizes of a decoder. Bytes are of the weights as stored.
 
-    linear: the linear layers of one layer by name (q_proj ...), each (inputs, outputs).
+    linear: the linear layers of the first layer by name (self_attn.q_proj ...), each (inputs,
+    outputs); other: weights of that layer besides (norms and the like).
     layer_bytes: of each layer; outer_bytes: of all else (embedding, norm, head).
     half: whether it computes in 16 bits.
     """
@@ -32,10 +38,10 @@ class Shape:
     ffn: int
     vocabulary: int
     linear: Mapping[str, tuple[int, int]]
+    other: int
     layer_bytes: tuple[int, ...]
     outer_bytes: int
     half: bool
-    experts: int = 0
 
     @property
     def layers(self) -> int:
@@ -51,6 +57,11 @@ class Shape:
     def layer_weights(self) -> int:
         """Weights of the linear layers of one layer, which most of the time is spent on."""
         return sum(inputs * outputs for inputs, outputs in self.linear.values())
+
+    def trained(self, profile: Profile) -> Trained:
+        """How much a run of this profile trains."""
+        size = 2 if self.half else 4
+        return adapter.trained(profile, self.linear, self.layers, other=self.other, size=size)
 
 
 def read(folder: Path) -> Shape | None:
@@ -90,12 +101,10 @@ def _of(config: dict[str, Any], tensors: list[tuple[str, tuple[int, ...], str]])
     bits = int(quantised.get("bits", 0))
     layers: dict[int, int] = {}
     linear: dict[str, tuple[int, int]] = {}
-    outer = 0
+    outer = other = 0
     types = set()
     for name, shape, kind in tensors:
-        size = _BYTES[kind]
-        for each in shape:
-            size *= each
+        size = _BYTES[kind] * math.prod(shape)
         found = _LAYER.search(name)
         if not found:
             outer += size
@@ -108,7 +117,9 @@ def _of(config: dict[str, Any], tensors: list[tuple[str, tuple[int, ...], str]])
             outputs, inputs = shape
             if kind == "U32":
                 inputs = inputs * 32 // bits
-            linear[inner.removesuffix(".weight").rpartition(".")[2]] = (inputs, outputs)
+            linear[inner.removesuffix(".weight")] = (inputs, outputs)
+        elif at == 0 and not inner.endswith((".scales", ".biases")):
+            other += math.prod(shape)
     if not layers or not linear:
         return None
     hidden, heads = config["hidden_size"], config["num_attention_heads"]
@@ -121,10 +132,10 @@ def _of(config: dict[str, Any], tensors: list[tuple[str, tuple[int, ...], str]])
         ffn=config["intermediate_size"],
         vocabulary=config["vocab_size"],
         linear=linear,
+        other=other,
         layer_bytes=tuple(layers[at] for at in sorted(layers)),
         outer_bytes=outer,
         half="F32" not in types,
-        experts=int(config.get("num_local_experts") or config.get("num_experts") or 0),
     )
 
 
@@ -138,19 +149,19 @@ def _dense(
     """
     query, key = heads * head_dim, kv_heads * head_dim
     linear = {
-        "q_proj": (hidden, query),
-        "k_proj": (hidden, key),
-        "v_proj": (hidden, key),
-        "o_proj": (query, hidden),
-        "gate_proj": (hidden, ffn),
-        "up_proj": (hidden, ffn),
-        "down_proj": (ffn, hidden),
+        "self_attn.q_proj": (hidden, query),
+        "self_attn.k_proj": (hidden, key),
+        "self_attn.v_proj": (hidden, key),
+        "self_attn.o_proj": (query, hidden),
+        "mlp.gate_proj": (hidden, ffn),
+        "mlp.up_proj": (hidden, ffn),
+        "mlp.down_proj": (ffn, hidden),
     }
     per_weight = 2.0 if bits == 16 else bits / 8 + 4 / _GROUP
     layer = sum(i * o for i, o in linear.values()) * per_weight + 2 * 2 * hidden
     outer = vocabulary * hidden * per_weight * (1 if tied else 2) + 2 * hidden
     return Shape(
-        kind, hidden, heads, kv_heads, head_dim, ffn, vocabulary, linear,
+        kind, hidden, heads, kv_heads, head_dim, ffn, vocabulary, linear, 2 * hidden,
         (int(layer),) * layers, int(outer), True,
     )  # fmt: skip
 

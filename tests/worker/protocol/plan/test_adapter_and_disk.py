@@ -1,0 +1,112 @@
+"""What is trained and what is written of it: the plan's figures are those of the real thing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import mlx.core as mx
+import pytest
+from farense_worker.loop import checkpoint, optimizer
+from farense_worker.loop.checkpoint import TrainingState
+from farense_worker.model import model
+from farense_worker.protocol.errors import FarenseError
+from farense_worker.protocol.plan import adapter, disk
+from farense_worker.protocol.run_folder import RunFolder
+from farense_worker.protocol.settings.profile import Config, Profile, Run, replace_setting
+from mlx.utils import tree_flatten
+
+from farense_tui.engine.forecast.forecast import Place, forecast
+from farense_tui.engine.models import model_shape
+from farense_tui.engine.models.locate import ModelState
+from farense_tui.engine.preflight.disk_need import disk_need
+
+KINDS = ("lora", "dora", "full")
+OPTIMIZERS = ("adam", "adamw", "sgd", "adafactor", "muon")
+
+
+def trained(profile: Profile, folder: Path) -> tuple[Any, Any]:
+    """The network and the optimizer's state, as the trainer has them before the first step."""
+    network = model.load(folder, profile.model)
+    sections = {name: getattr(profile, name) for name in profile.__struct_fields__}
+    model.make_trainable(network, Config(**sections, run=Run("r")), None)  # type: ignore[arg-type]
+    chosen = optimizer.make(profile.train)
+    chosen.init(network.trainable_parameters())
+    return network, chosen.state
+
+
+def profile_of(kind: str, folder: Path, chosen: str = "adam", layers: int = -1) -> Profile:
+    made = Profile()
+    for name, value in (
+        ("train.fine_tune_type", kind),
+        ("train.optimizer", chosen),
+        ("lora.num_layers", layers),
+        ("model.repo", str(folder)),
+    ):
+        made = replace_setting(made, name, value)
+    return made
+
+
+@pytest.mark.parametrize("chosen", OPTIMIZERS)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("layers", [-1, 1, 9])
+def test_estimate_doctor_and_trainer_count_what_there_is(
+    kind: str, chosen: str, layers: int, micro: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    profile = profile_of(kind, micro, chosen, layers)
+    network, state = trained(profile, micro)
+    weights = [value for _, value in tree_flatten(network.trainable_parameters())]
+    real = adapter.of(profile, [each.shape for each in weights], weights[0].dtype.size)
+    assert real.parameters == model.count(network).trainable
+    assert real.bytes == sum(each.nbytes for each in weights)
+    kept = {n: v for n, v in tree_flatten(state) if n not in ("step", "learning_rate")}
+    assert real.optimizer == sum(value.nbytes for value in kept.values())
+
+    shape = model_shape.read(micro)
+    assert shape is not None
+    assert shape.trained(profile) == real
+    written = disk.checkpoints(real, profile.checkpoint.keep)
+    place = Place(1 << 30, None, None, gpu=False)
+    assert forecast(shape, profile, place, {}, {"train": 8}).checkpoint_disk == written
+    assert disk_need(profile, ModelState(str(micro), "here", micro)) == disk.RECORD + written
+
+    monkeypatch.setattr(checkpoint, "free_space", lambda _folder: written)
+    checkpoint.check_space(RunFolder(micro), real, profile.checkpoint.keep)
+    monkeypatch.setattr(checkpoint, "free_space", lambda _folder: written - 1)
+    with pytest.raises(FarenseError, match="no space"):
+        checkpoint.check_space(RunFolder(micro), real, profile.checkpoint.keep)
+
+
+@pytest.mark.parametrize("kind", KINDS[:2])
+def test_an_adapter_on_4_bit_weights_is_as_large(kind: str, micro: Path, micro_4bit: Path) -> None:
+    profile = profile_of(kind, micro_4bit)
+    network, _state = trained(profile, micro_4bit)
+    shape = model_shape.read(micro_4bit)
+    assert shape is not None
+    assert shape.trained(profile).parameters == model.count(network).trainable
+
+
+@pytest.mark.parametrize("keep", [1, 2])
+def test_the_disk_is_fullest_when_a_better_adapter_is_published(
+    keep: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Look at what lies there whenever a file is brought to the disk, over some checkpoints."""
+    folder, most = RunFolder(tmp_path), [0]
+
+    def look(_path: Path) -> None:
+        there = sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file())
+        most[0] = max(most[0], there)
+
+    monkeypatch.setattr(checkpoint, "sync", look)
+    weights = {"a": mx.zeros((256, 512))}
+    moments = {"a": {"m": mx.zeros((256, 512)), "v": mx.zeros((256, 512))}}
+    best = 0
+    for step in range(8):
+        if step in (0, 7):
+            best = step  # and between the two none is better, so the best is an old one
+        path, _bytes = checkpoint.save(folder, TrainingState(step=step), weights, moments, {})
+        if step == best:
+            checkpoint.publish(folder, path)
+        checkpoint.prune(folder, keep, best)
+    counted = disk.checkpoints(adapter.of(Profile(), [(256, 512)], 4), keep)
+    assert counted <= most[0] < counted * 1.005  # headers, manifests and the like
