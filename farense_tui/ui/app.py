@@ -25,7 +25,7 @@ from farense_tui.engine.runs.supervisor import Worker
 from farense_tui.ui import ascii, preferences
 from farense_tui.ui.ascii import Ascii
 from farense_tui.ui.common.dialogs import Answer, AskDialog, ErrorDialog
-from farense_tui.ui.messages import Refused, Started
+from farense_tui.ui.messages import Refused
 from farense_tui.ui.terminal import TerminalGuard
 from farense_tui.ui.theme import CONTRAST, DARK, THEMES, TITLES
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from textual.command import Provider
 
     from farense_tui.engine.health import Action
+    from farense_tui.ui.navigator import Navigator
 
 
 def _commands() -> type[Provider]:
@@ -68,6 +69,7 @@ class FarenseApp(App[None]):
         super().__init__()
         self.runs_dir = runs_dir
         self._first_run = open_run
+        self._watched: RunFolder | None = None  # whose monitor is the main screen
         self._started: dict[Path, Worker] = {worker.folder.path: worker} if worker else {}
         self._event_loop: asyncio.AbstractEventLoop | None = None
         self.terminal_gone: Callable[[], bool] = bool
@@ -109,14 +111,14 @@ class FarenseApp(App[None]):
         if worker:
             self._started[folder.path] = worker
         monitor = MonitorScreen(folder, worker or self._started.get(folder.path))
-        self._show_main(monitor)
+        self._show_main(monitor, folder)
         if remedy:
             monitor.call_after_refresh(monitor.do, remedy)
 
     def run_moved(self, old: RunFolder, new: RunFolder) -> None:
         """Open a monitor that is on a run that was renamed anew, where it is now."""
         self._started.pop(old.path, None)
-        if getattr(self.screen_stack[1], "folder", None) == old:
+        if self._watched == old:
             self.open_run(new)
 
     def open_runs(self) -> None:
@@ -171,8 +173,12 @@ class FarenseApp(App[None]):
             return False
         return True
 
-    def _show_main(self, screen: Screen[None] | str) -> None:
-        """Put a main screen in the place of the one there is, with all that lies over it."""
+    def _show_main(self, screen: Screen[None] | str, watched: RunFolder | None = None) -> None:
+        """Put a main screen in the place of the one there is, with all that lies over it.
+
+        watched: the run that it is on, if it is a monitor.
+        """
+        self._watched = watched
         while len(self.screen_stack) > 2:
             self.pop_screen()
         if len(self.screen_stack) == 2:
@@ -199,14 +205,14 @@ class FarenseApp(App[None]):
             )
             worker = supervisor.launch(folder)
         except FarenseError as error:
-            self.post_message(Refused(error))
+            self.show_error(error)
         except OSError as error:  # a path that is too long or may not be read
             wrong = refused(
                 _("cannot read {path}").format(path=error.filename), error.strerror or str(error)
             )
-            self.post_message(Refused(wrong))
+            self.show_error(wrong)
         else:
-            self.post_message(Started(worker))
+            self.call_later(self.open_run, folder, worker)
 
     @work(thread=True, exclusive=True, group="start")
     def resume_run(self, folder: RunFolder) -> None:
@@ -215,28 +221,23 @@ class FarenseApp(App[None]):
             runs.check_resumable(folder)
             worker = supervisor.launch(folder)
         except FarenseError as error:
-            self.post_message(Refused(error))
+            self.show_error(error)
         else:
-            self.post_message(Started(worker))
+            self.call_later(self.open_run, folder, worker)
 
-    def on_started(self, message: Started) -> None:
-        """Show the run."""
-        self.open_run(message.worker.folder, message.worker)
+    def show_error(self, error: FarenseError) -> None:
+        """Say what went wrong; the screen behind stays as it is. From any thread."""
+        self.post_message(Refused(error))
 
     def on_refused(self, message: Refused) -> None:
         """Show why not."""
-        self.show_error(message.error)
-
-    def show_error(self, error: FarenseError) -> None:
-        """Say what went wrong; the screen behind stays as it is."""
-        self.push_screen(ErrorDialog(error))
+        self.push_screen(ErrorDialog(message.error))
 
     def request_quit(self) -> None:
         """Leave, or ask first what is to become of the runs that go on."""
         known = {path: worker.folder for path, worker in self._started.items()}
-        watched = getattr(self.screen_stack[1], "folder", None)  # a monitor's
-        if watched:
-            known[watched.path] = watched
+        if self._watched:
+            known[self._watched.path] = self._watched
         alive = [run for run in known.values() if run.is_alive()]
         if not alive:
             self.exit()
@@ -295,6 +296,10 @@ class FarenseApp(App[None]):
         """Go from dark to light to high contrast, and on."""
         names = list(TITLES)
         self.choose_theme(names[(names.index(self.theme) + 1) % len(names)])
+
+
+if TYPE_CHECKING:
+    _leads: type[Navigator] = FarenseApp  # it does all that the screens ask of it
 
 
 def run_app(runs_dir: Path, open_run: RunFolder | None = None, worker: Worker | None = None) -> int:

@@ -10,9 +10,9 @@ from farense_worker.protocol.language import gettext as _
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.types import IgnoreReturnCallbackType
 
-from farense_tui.ui.app import FarenseApp
 from farense_tui.ui.keys import own_actions
 from farense_tui.ui.launch.screen import LaunchScreen
+from farense_tui.ui.navigator import navigator
 from farense_tui.ui.theme import TITLES
 
 
@@ -56,8 +56,8 @@ class FarenseCommands(Provider):
                 told = " · ".join(filter(None, (_("key {key}").format(key=key), binding.tooltip)))
                 yield Command(name, told, self._action(binding.action, active.node))
         for theme, title in TITLES.items():
-            if isinstance(self.app, FarenseApp) and theme != self.app.theme:
-                choose = partial(self.app.choose_theme, theme)
+            if theme != self.app.theme:
+                choose = partial(navigator(self.screen).choose_theme, theme)
                 yield Command(
                     _("Theme: {title}").format(title=title),
                     _("remembered for the next start"),

@@ -10,16 +10,6 @@ from textual.message import Message
 from farense_tui.engine.machine.vitals import Vitals
 from farense_tui.engine.preflight.inspection import Inspection
 from farense_tui.engine.runs.folders import RunSummary
-from farense_tui.engine.runs.supervisor import Worker
-
-
-class Started(Message):
-    """A worker was started."""
-
-    def __init__(self, worker: Worker) -> None:
-        """Hand it over."""
-        super().__init__()
-        self.worker = worker
 
 
 class Refused(Message):

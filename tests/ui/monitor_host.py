@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partialmethod
+from typing import Any
 
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.run_folder import RunFolder
@@ -34,17 +36,22 @@ class Host(App[None]):
     def on_mount(self) -> None:
         self.push_screen(self.monitor)
 
-    def open_launch(self) -> None:
-        self.calls.append("launch")
+    def _called(self, what: str, *said: object, **more: object) -> Any:
+        self.calls.append(what)
 
-    def open_runs(self) -> None:
-        self.calls.append("runs")
+    open_launch = partialmethod(_called, "launch")
+    open_run = partialmethod(_called, "run")
+    run_moved = partialmethod(_called, "moved")
+    open_runs = partialmethod(_called, "runs")
+    open_comparison = partialmethod(_called, "comparison")
+    open_ask = partialmethod(_called, "ask")
+    start_run = partialmethod(_called, "start")
+    resume_run = partialmethod(_called, "resume")
+    choose_theme = partialmethod(_called, "theme")
+    request_quit = partialmethod(_called, "quit")
 
     def show_error(self, error: FarenseError) -> None:
         self.errors.append(error)
-
-    def request_quit(self) -> None:
-        self.calls.append("quit")
 
 
 async def until(pilot: Pilot[None], condition: Callable[[], bool], seconds: float = 60.0) -> None:

@@ -31,8 +31,8 @@ from farense_tui.engine.tasks.questions import Asked
 from farense_tui.engine.tasks.system_choice import SystemChoice
 from farense_tui.ui.ask.answers import Answers
 from farense_tui.ui.ask.question_field import QuestionField
-from farense_tui.ui.common.dialogs import ErrorDialog
 from farense_tui.ui.common.key_footer import KeyFooter
+from farense_tui.ui.navigator import navigator
 
 TEMPERATURES = (0.0, 0.3, 0.7, 1.0)
 LENGTHS = (100, 200, 400, 50)
@@ -162,7 +162,7 @@ class AskScreen(Screen[None]):
             self.refresh_bindings()
         elif isinstance(said, FarenseError):
             self._failed = True
-            self.app.push_screen(ErrorDialog(said))
+            navigator(self).show_error(said)
         else:
             column = next(each for each in self.query(Answers) if each.model == said.name)
             if isinstance(said, Piece):

@@ -37,9 +37,9 @@ from farense_tui.ui.launch.profile_cards import ProfileCards
 from farense_tui.ui.launch.save_profile import save_as
 from farense_tui.ui.launch.settings_form import SettingsForm
 from farense_tui.ui.messages import Inspected, RunsRead
+from farense_tui.ui.navigator import navigator
 
 if TYPE_CHECKING:
-    from farense_tui.ui.app import FarenseApp
     from farense_tui.ui.launch.data import DataScreen
 
 _DEBOUNCE = 0.3
@@ -71,7 +71,6 @@ class LaunchScreen(Screen[None]):
         *(Binding(str(n), f"choose({n})", _("Choose a profile"), show=False) for n in range(1, 10)),
     ]
     AUTO_FOCUS = "ProfileCards"
-    app: FarenseApp
 
     def __init__(self, runs_dir: Path) -> None:
         """Find the machine and the profiles, which takes milliseconds; the rest comes later."""
@@ -319,7 +318,7 @@ class LaunchScreen(Screen[None]):
         if draft is None or draft.faults:
             self._refuse()
             return
-        name = await save_as(self.app, draft, f"my-{self._chosen}", list(self._found))
+        name = await save_as(self, draft, f"my-{self._chosen}", list(self._found))
         if name:
             self._drafts.pop(self._chosen, None)
             self._drafts.pop(name, None)
@@ -361,12 +360,12 @@ class LaunchScreen(Screen[None]):
 
     def action_runs(self) -> None:
         """Show the list of runs."""
-        self.app.open_runs()
+        navigator(self).open_runs()
 
     def action_resume(self) -> None:
         """Resume the run that the panel names."""
         if self._run:
-            self.app.resume_run(self._run.folder)
+            navigator(self).resume_run(self._run.folder)
 
     def action_start(self) -> None:
         """Start, unless something that was typed is wrong."""
@@ -381,7 +380,7 @@ class LaunchScreen(Screen[None]):
 
     def _start(self, draft: Draft) -> None:
         name = draft.run_name or self._next_name()
-        self.app.start_run(draft.profile, name=name, profile_name=self._chosen)
+        navigator(self).start_run(draft.profile, name=name, profile_name=self._chosen)
 
     @work
     async def _ask_for_trust(self, draft: Draft) -> None:
@@ -400,9 +399,9 @@ class LaunchScreen(Screen[None]):
         draft = self.draft
         if draft is None:
             fault = self._found[self._chosen].fault
-            self.app.show_error(fault or refused(_("this profile cannot be read")))
+            navigator(self).show_error(fault or refused(_("this profile cannot be read")))
         else:
             faults = "\n".join(f"{name}: {what}" for name, what in draft.faults.items())
-            self.app.show_error(
+            navigator(self).show_error(
                 refused(_("not every setting is right"), faults, _("e goes to them."))
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import ngettext
@@ -20,9 +20,6 @@ from farense_tui.engine.runs import supervisor
 from farense_tui.engine.runs.supervisor import STOP_PATIENCE, Control
 from farense_tui.ui.common.dialogs import keys
 
-if TYPE_CHECKING:
-    from farense_tui.ui.app import FarenseApp
-
 _STOPPING = _("Finishing the step and saving a checkpoint. Then the app ends.")
 _LATE = _("Not stopped yet. It goes on trying; b leaves it to that, k kills it.")
 
@@ -36,7 +33,6 @@ class LeaveDialog(ModalScreen[None]):
         Binding("k", "kill", _("Kill and leave")),
         Binding("escape,q", "dismiss", _("Stay")),
     ]
-    app: FarenseApp
 
     def __init__(self, runs: list[RunFolder]) -> None:
         """Ask about these, all of them alive."""

@@ -34,6 +34,7 @@ from farense_tui.ui.monitor.run_header import RunHeader
 from farense_tui.ui.monitor.run_log import RunLog
 from farense_tui.ui.monitor.run_view import view
 from farense_tui.ui.monitor.steered import SteeredScreen
+from farense_tui.ui.navigator import navigator
 
 
 class MonitorScreen(SteeredScreen, ChartScreen):
@@ -185,7 +186,7 @@ class MonitorScreen(SteeredScreen, ChartScreen):
 
     def action_runs(self) -> None:
         """List the runs."""
-        self._host.open_runs()
+        navigator(self).open_runs()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer to ask once the run has ended: while it trains, it needs the memory itself."""
@@ -195,15 +196,15 @@ class MonitorScreen(SteeredScreen, ChartScreen):
 
     def action_ask(self) -> None:
         """Ask the run's adapter."""
-        self._host.open_ask([self.folder])
+        navigator(self).open_ask([self.folder])
 
     def action_launch(self) -> None:
         """Go back to the launch screen; the run goes on."""
-        self._host.open_launch()
+        navigator(self).open_launch()
 
     def action_leave(self) -> None:
         """Leave the app."""
-        self._host.request_quit()
+        navigator(self).request_quit()
 
     @on(Trend.Chosen)
     def _take_subject(self, message: Trend.Chosen) -> None:

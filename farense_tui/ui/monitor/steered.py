@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any, ClassVar, Protocol, cast
+from typing import Any, ClassVar
 
 from farense_worker.protocol.clean_text import clean_lines
 from farense_worker.protocol.errors import FarenseError
@@ -22,27 +22,9 @@ from farense_tui.engine.runs.watch import Snapshot
 from farense_tui.ui.messages import Refused
 from farense_tui.ui.monitor.follow import Follower
 from farense_tui.ui.monitor.steering import CONTROLS, Asked, Wish, newest
+from farense_tui.ui.navigator import navigator
 
 _STACKS_PATIENCE = 3.0
-
-
-class Host(Protocol):
-    """What the screen needs of the app."""
-
-    def open_launch(self) -> None:
-        """Show the launch screen."""
-
-    def open_runs(self) -> None:
-        """Show the list of runs."""
-
-    def open_ask(self, folders: list[RunFolder]) -> object:
-        """Ask the runs' adapters."""
-
-    def show_error(self, error: FarenseError) -> None:
-        """Show an error."""
-
-    def request_quit(self) -> None:
-        """Leave, after asking what becomes of a run."""
 
 
 class Stacks(Message):
@@ -96,10 +78,6 @@ class SteeredScreen(Screen[None]):
     def alive(self) -> bool:
         """Whether a worker is at it, as far as is known."""
         return self.snapshot is not None and self.snapshot.alive
-
-    @property
-    def _host(self) -> Host:
-        return cast(Host, self.app)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer only what can be done now: a narrow footer has no room for more."""
@@ -272,4 +250,4 @@ class SteeredScreen(Screen[None]):
         """Say why not; what was asked will not come to pass."""
         message.stop()
         self.asked = None
-        self._host.show_error(message.error)
+        navigator(self).show_error(message.error)

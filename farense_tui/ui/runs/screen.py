@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.language import gettext as _
@@ -24,12 +24,10 @@ from farense_tui.engine.runs.live_list import Listing
 from farense_tui.engine.runs.supervisor import Control
 from farense_tui.ui.common.dialogs import Answer, AskDialog, NameDialog, NoteDialog
 from farense_tui.ui.common.key_footer import KeyFooter
-from farense_tui.ui.messages import Asked, Refused, RunsRead
+from farense_tui.ui.messages import Asked, RunsRead
 from farense_tui.ui.monitor.post_mortem import PostMortemScreen
+from farense_tui.ui.navigator import navigator
 from farense_tui.ui.runs.run_table import RunTable
-
-if TYPE_CHECKING:
-    from farense_tui.ui.app import FarenseApp
 
 _REFRESH = 2.0
 
@@ -54,7 +52,6 @@ class RunsScreen(Screen[None]):
         Binding("n", "note", _("Note"), show=False, tooltip=_("A line to remember it by")),
         Binding("escape,l", "back", _("Back")),
     ]
-    app: FarenseApp
 
     def __init__(self, runs_dir: Path) -> None:
         """List the runs in `runs_dir`."""
@@ -124,7 +121,7 @@ class RunsScreen(Screen[None]):
     def on_data_table_row_selected(self) -> None:
         """Open the monitor."""
         if self.current:
-            self.app.open_run(self.current.folder)
+            navigator(self).open_run(self.current.folder)
 
     def action_back(self) -> None:
         """Go back to the screen below."""
@@ -143,7 +140,7 @@ class RunsScreen(Screen[None]):
         if len(folders) < 2:
             self.notify(_("Mark two runs or more with space."), severity="warning", markup=False)
             return
-        self.app.open_comparison(folders)
+        navigator(self).open_comparison(folders)
 
     def action_ask(self) -> None:
         """Ask the adapters of the marked runs, or of the one under the cursor."""
@@ -152,12 +149,12 @@ class RunsScreen(Screen[None]):
             paths = [str(self.current.folder.path)]
         folders = [self._summaries[path].folder for path in paths if path in self._summaries]
         if folders:
-            self.app.open_ask(folders)
+            navigator(self).open_ask(folders)
 
     def action_resume(self) -> None:
         """Go on with the run; the monitor opens."""
         if self.current:
-            self.app.resume_run(self.current.folder)
+            navigator(self).resume_run(self.current.folder)
 
     def action_stop(self) -> None:
         """Finish the step, checkpoint, end."""
@@ -169,7 +166,7 @@ class RunsScreen(Screen[None]):
         if supervisor.send(folder, Control.STOP):
             self.post_message(Asked(folder.name))
         else:
-            self.app.post_message(Refused(supervisor.not_running(folder)))
+            navigator(self).show_error(supervisor.not_running(folder))
 
     def on_asked(self, message: Asked) -> None:
         """Say that it may take a moment."""
@@ -221,9 +218,9 @@ class RunsScreen(Screen[None]):
             return
         action = await self.app.push_screen_wait(PostMortemScreen(summary.folder))
         if action and action.deed == "resume":
-            self.app.resume_run(summary.folder)
+            navigator(self).resume_run(summary.folder)
         elif action:
-            self.app.open_run(summary.folder, remedy=action)
+            navigator(self).open_run(summary.folder, remedy=action)
 
     @work(thread=True, group="control")
     def _do(self, deed: Callable[[], object], moved: RunFolder | None) -> None:
@@ -231,20 +228,20 @@ class RunsScreen(Screen[None]):
         try:
             done = deed()
         except FarenseError as error:
-            self.app.post_message(Refused(error))
+            navigator(self).show_error(error)
         else:
             self.call_later(self._look)
             if isinstance(done, RunFolder) and moved:
-                self.call_later(self.app.run_moved, moved, done)
+                self.call_later(navigator(self).run_moved, moved, done)
 
     @work(thread=True, group="control")
     def _delete(self, folder: RunFolder) -> None:
         try:
             runs.delete(folder)
         except FarenseError as error:
-            self.app.post_message(Refused(error))
+            navigator(self).show_error(error)
         except OSError as error:
-            self.app.post_message(Refused(disk_error(error, folder.path)))
+            navigator(self).show_error(disk_error(error, folder.path))
         self.call_later(self._look)
 
 

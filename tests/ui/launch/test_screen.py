@@ -130,6 +130,7 @@ async def test_what_is_typed_changes_the_plan_and_is_refused_if_wrong(runs_dir: 
         assert row.fault == fault
         assert fault in text_of(screen.query_one(HelpLine))
         await pilot.press("escape", "s")
+        await until(pilot, lambda: isinstance(pilot.app.screen, ErrorDialog))
         dialog = pilot.app.screen
         assert isinstance(dialog, ErrorDialog)
         assert dialog.error.detail == f"train.learning_rate: {fault}"
@@ -270,7 +271,7 @@ async def test_profile_files_may_have_faults_and_odd_words(runs_dir: Path) -> No
         assert "line 2: unknown key train.batch_sze. Did you mean batch_size?" in plan(screen)
         assert not screen.query_one(SettingsForm).display
         await pilot.press("s")
-        assert isinstance(pilot.app.screen, ErrorDialog)
+        await until(pilot, lambda: isinstance(pilot.app.screen, ErrorDialog))
         await pilot.press("escape")
         screen.choose("odd")
         await until(pilot, lambda: "✗ missing" in plan(screen))

@@ -125,9 +125,9 @@ async def test_marked_runs_are_compared(runs_dir: Path) -> None:
 
 async def test_more_runs_than_can_be_told_apart_are_refused(runs_dir: Path) -> None:
     app = Bare(runs_dir)
-    async with app.run_test():
+    async with app.run_test() as pilot:
         app.open_comparison([RunFolder(runs_dir / str(n)) for n in range(len(CURVES) + 1)])
-        assert isinstance(app.screen, ErrorDialog)
+        await until(pilot, lambda: isinstance(app.screen, ErrorDialog))
 
 
 @in_sizes_and_themes
