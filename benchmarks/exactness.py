@@ -38,7 +38,7 @@ from mlx_lm.utils import load
 from benchmarks.kill_and_resume import reference_machine
 from farense_tui.engine.models.assets import embedded_data, embedded_model
 from farense_tui.engine.runs import supervisor
-from tests.real_runs import RunMaker, finish, state_of, until
+from tests.real_runs import RunMaker, finish, state_of, until_state
 
 WINDOWS = 30
 
@@ -151,7 +151,7 @@ def resume(place: Path) -> None:
     straight = finish(make("straight", **settings, train__epochs=2))
     folder = make("resumed", **settings, train__epochs=2)
     worker = supervisor.launch(folder)
-    until(worker, lambda state: state.step >= 25)
+    until_state(worker, lambda state: state.step >= 25)
     worker.process.kill()
     worker.wait()
     finish(folder)

@@ -11,7 +11,11 @@ from __future__ import annotations
 
 import argparse
 import statistics
+import sys
 import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from farense_worker.protocol.messages import events
 from farense_worker.protocol.settings.profile import Config, Run
@@ -19,6 +23,7 @@ from farense_worker.protocol.settings.profile import Config, Run
 from farense_tui.engine import health
 from farense_tui.engine.health import Facts
 from farense_tui.engine.record.state import RunState, reduce, reduce_figures
+from tests.events import started, step
 
 _BLOCK = 2000
 _TIMES = 20
@@ -44,42 +49,18 @@ def main() -> None:
 def run(steps: int) -> RunState:
     """A run that has done so many steps."""
     state = reduce(RunState(), events.Phase(name="starting", time=1.0))
-    started = events.RunStarted(
-        protocol=1,
-        run="x",
-        pid=1,
-        device="gpu",
-        versions={},
-        trainable_parameters=1,
-        total_parameters=1,
-        total_steps=steps,
-        time=2.0,
-    )
-    state = reduce(reduce(state, started), events.Phase(name="training", time=2.5))
+    state = reduce(state, started(total_steps=steps, time=2.0))
+    state = reduce(state, events.Phase(name="training", time=2.5))
     for begin in range(0, steps, _BLOCK):
-        block = [step(number) for number in range(begin, min(steps, begin + _BLOCK))]
+        block = [step_of(number) for number in range(begin, min(steps, begin + _BLOCK))]
         state = reduce_figures(state, block)
     return state
 
 
-def step(number: int) -> events.Step:
+def step_of(number: int) -> events.Step:
     """One of its steps."""
-    return events.Step(
-        step=number + 1,
-        epoch=0.0,
-        loss=1.0 + (number % 13) / 13,
-        learning_rate=1e-4,
-        grad_norm=1.0,
-        tokens=1,
-        padded_tokens=1,
-        micro_batches=1,
-        seconds=0.5,
-        tokens_per_second=5.0,
-        active_memory=1,
-        cache_memory=1,
-        peak_memory=1,
-        time=3.0 + number / 2,
-    )
+    loss = 1.0 + (number % 13) / 13
+    return step(number + 1, loss=loss, seconds=0.5, time=3.0 + number / 2)
 
 
 def once(facts: Facts) -> float:

@@ -34,7 +34,7 @@ from farense_tui.engine.record.state import RunState
 from farense_tui.engine.record.tail import Tail
 from farense_tui.engine.runs import supervisor
 from farense_tui.engine.runs.supervisor import Worker
-from tests.real_runs import RunMaker, finish, state_of, until
+from tests.real_runs import RunMaker, finish, state_of, until_state
 
 SETTINGS = {
     "train.batch_size": 15,
@@ -95,7 +95,7 @@ def step_seconds(folder: RunFolder) -> float:
 def kill(folder: RunFolder, steps: int) -> tuple[float, int, str]:
     """Kill rank 1 after so many steps: seconds to the last event, processes left, its title."""
     worker = supervisor.launch(folder)
-    until(worker, lambda state: state.step > steps)
+    until_state(worker, lambda state: state.step > steps)
     (rank,) = [
         process
         for process in group(worker)

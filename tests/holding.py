@@ -17,7 +17,7 @@ from farense_worker.protocol.run_folder import RunFolder
 
 from farense_tui.engine.runs import supervisor
 from farense_tui.engine.runs.supervisor import Control, Worker
-from tests.real_runs import until
+from tests.real_runs import until_state
 
 
 def hold(patch: pytest.MonkeyPatch, pattern: str) -> None:
@@ -36,7 +36,7 @@ def launch(folder: RunFolder, after: int | str) -> Worker:
         hold(patch, pattern)
         worker = supervisor.launch(folder)
     told = re.compile(pattern)
-    until(worker, lambda _: bool(told.search(folder.events.read_text(encoding="utf-8"))))
+    until_state(worker, lambda _: bool(told.search(folder.events.read_text(encoding="utf-8"))))
     return worker
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from farense_tui.engine.record.state import RunState, fold
 from farense_tui.engine.record.tail import Tail
 from farense_tui.engine.runs import folders, supervisor
 from farense_tui.engine.runs.supervisor import Worker
+from tests.waiting import until
 
 PROFILE = """
 [train]
@@ -79,19 +79,22 @@ def state_of(folder: RunFolder) -> RunState:
     return fold(Tail(folder.events).read_all())
 
 
-def until(
+def until_state(
     worker: Worker, condition: Callable[[RunState], bool], seconds: float = 180.0
 ) -> RunState:
     """Wait until the state of a live run fulfils a condition."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
+
+    def state() -> RunState | None:
         ended = worker.poll() is not None  # first: what it says last is read after it
         state = state_of(worker.folder)
         if condition(state):
             return state
         assert not ended, (state.failure, supervisor.last_words(worker.folder.log))
-        time.sleep(0.005)
-    raise AssertionError(f"not within {seconds} s: {state.phase} at step {state.step}")
+        return None
+
+    so = until(state, seconds, found=lambda: supervisor.last_words(worker.folder.log))
+    assert so is not None
+    return so
 
 
 def results(folder: RunFolder) -> dict[str, Any]:

@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pexpect
@@ -23,6 +22,7 @@ from farense_tui.cli import main
 from farense_tui.engine.profiles.catalogue import get
 from farense_tui.engine.tasks import data_check, task
 from tests.tokenizers import chat, write
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -184,10 +184,7 @@ def test_progress_comes_and_leaving_ends_the_process(tmp_path: Path, micro: Path
     assert 0 < first.done < first.total == 20_000
     (child,) = _children()
     said.close()
-    deadline = time.monotonic() + 60
-    while child in _children():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    until(lambda: child not in _children())
 
 
 def _children() -> list[int]:
@@ -209,10 +206,7 @@ def test_ctrl_c_ends_it(tmp_path: Path, micro: Path) -> None:
         start_new_session=True,
         cwd=tmp_path,
     )
-    deadline = time.monotonic() + 120
-    while not psutil.Process(process.pid).children():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    until(psutil.Process(process.pid).children)
     os.killpg(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=300)
     assert process.returncode == 130

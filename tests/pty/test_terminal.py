@@ -10,7 +10,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from farense_worker.protocol.run_folder import RunFolder
 
 from farense_tui.engine.runs import supervisor
 from farense_tui.ui.terminal import _PATIENCE
+from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
 # What must be off or on again at the end: alternate screen, cursor, mouse, paste, focus, keys.
@@ -34,7 +35,7 @@ SET_BACK = [
 APP = """
 import functools, sys, time
 from pathlib import Path
-from farense_tui import app
+from farense_tui.ui import app
 app.TerminalGuard = functools.partial(app.TerminalGuard, patience=float(sys.argv[2]))
 class Faulty(app.FarenseApp):
     BINDINGS = [("X", "raise_", ""), ("Z", "hang", "")]
@@ -85,10 +86,11 @@ class Terminal:
         return bool(new)
 
     def wait_for(self, text: bytes, seconds: float = 120.0) -> None:
-        deadline = time.monotonic() + seconds
-        while text not in self.output:
-            assert time.monotonic() < deadline, self.output[-2000:]
-            self.read()
+        self.until(lambda: text in self.output, seconds)
+
+    def until(self, condition: Callable[[], object], seconds: float = 120.0) -> None:
+        """Read on until something is so."""
+        until(condition, seconds, meanwhile=self.read, found=lambda: self.output[-2000:])
 
     def press(self, key: bytes) -> None:
         os.write(self.screen, key)
@@ -96,17 +98,11 @@ class Terminal:
     def hang(self) -> None:
         """Make the app's loop hang."""
         self.press(b"Z")
-        deadline = time.monotonic() + 120
-        while not self.hangs.exists():
-            assert time.monotonic() < deadline
-            self.read()
+        self.until(self.hangs.exists)
 
     def end(self, seconds: float = 120.0) -> int:
         """Wait for the end of the app while reading on; the exit code."""
-        deadline = time.monotonic() + seconds
-        while self.process.poll() is None:
-            assert time.monotonic() < deadline, self.output[-2000:]
-            self.read()
+        self.until(lambda: self.process.poll() is not None, seconds)
         while select.select([self.screen], [], [], 0.1)[0] and self.read():
             pass
         return self.process.returncode
@@ -182,11 +178,13 @@ def test_a_signal_does_when_the_app_hangs(terminal: Terminal, number: signal.Sig
 @pytest.mark.parametrize("terminal", [100_000.0], indirect=True)
 def test_a_second_signal_does_not_wait(terminal: Terminal) -> None:
     terminal.hang()
-    deadline = time.monotonic() + 120
-    while terminal.process.poll() is None:  # two that come at once are one
-        assert time.monotonic() < deadline
+
+    def again() -> None:
         terminal.process.send_signal(signal.SIGTERM)
         terminal.read(0.2)
+
+    # two that come at once are one
+    until(lambda: terminal.process.poll() is not None, meanwhile=again)
     assert terminal.end() == -signal.SIGTERM
     assert_as_before(terminal)
 
@@ -203,20 +201,14 @@ def test_a_terminal_that_takes_nothing_more_does_not_hold_the_end_up(terminal: T
 def test_a_run_goes_on_when_the_terminal_goes(terminal: Terminal, tmp_path: Path) -> None:
     terminal.press(b"4s")
     folder = RunFolder(tmp_path / "runs" / "demo-1")
-    deadline = time.monotonic() + 120
-    while not folder.is_alive():
-        assert time.monotonic() < deadline, terminal.output[-2000:]
-        terminal.read()
+    terminal.until(folder.is_alive)
     terminal.wait_for(b"Pause")
     os.killpg(terminal.process.pid, signal.SIGHUP)
     try:
         assert terminal.end() == -signal.SIGHUP
         assert_as_before(terminal)
         told = folder.events.stat().st_size
-        deadline = time.monotonic() + 120
-        while folder.events.stat().st_size == told:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        until(lambda: folder.events.stat().st_size > told)
         assert folder.is_alive()
     finally:
         supervisor.kill(folder)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from farense_tui.engine.record.state import fold
 from farense_tui.report import metrics
 from farense_tui.report.metrics import Metrics
-from tests.told import started, step, validation
+from tests.events import started, step, validation
 
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 

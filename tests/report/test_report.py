@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html.parser
 import json
-import time
 from pathlib import Path
 
 import pytest
@@ -20,6 +19,7 @@ from farense_tui.report.page import page
 from tests import holding, real_runs
 from tests.real_runs import RunMaker
 from tests.ui import recorded
+from tests.waiting import until
 
 FILES = {
     "training_metrics.csv",
@@ -29,13 +29,6 @@ FILES = {
     "plots/loss_curves.png",
     "plots/learning_rate.png",
 }
-
-
-def wait_for(path: Path, seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not path.exists():
-        assert time.monotonic() < deadline, f"{path} does not come"
-        time.sleep(0.05)
 
 
 @pytest.fixture
@@ -117,7 +110,7 @@ class _Tags(html.parser.HTMLParser):
 def test_a_run_whose_launcher_does_nothing_more_has_its_report_too(make_run: RunMaker) -> None:
     run = make_run("alone", report__at_end=True)
     real_runs.finish(run)
-    wait_for(run.path / "training_summary.json")  # written last
+    until((run.path / "training_summary.json").exists)  # written last
     assert "completed" in (run.path / "report.html").read_text()
 
 
@@ -128,10 +121,7 @@ def test_a_report_that_cannot_be_written_changes_nothing_about_the_run(
     (run.path / "plots").write_text("a file is in the way")
     state = real_runs.finish(run)
     assert state.status == "completed"
-    deadline = time.monotonic() + 60
-    while "cannot write" not in run.log.read_text():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    until(lambda: "cannot write" in run.log.read_text())
 
 
 def test_a_run_that_is_killed_and_resumed_shows_where(make_run: RunMaker) -> None:

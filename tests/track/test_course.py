@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from farense_tui.engine.record.state import fold
 from farense_tui.report.metrics import Metrics
 from farense_tui.track.course import Course
-from tests.told import started, step, validation
+from tests.events import started, step, validation
 
 
 @st.composite

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import get_args, get_type_hints
 
@@ -20,6 +18,7 @@ from farense_tui.track.follow import _alone, track
 from tests import holding, real_runs
 from tests.real_runs import RunMaker, state_of
 from tests.track import files
+from tests.waiting import until
 
 _STEP_TAGS = {
     "train/loss": "loss",
@@ -31,13 +30,6 @@ _STEP_TAGS = {
     "memory/cache_bytes": "cache_memory",
     "memory/peak_bytes": "peak_memory",
 }
-
-
-def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to that"
-        time.sleep(0.05)
 
 
 def wait_for(run: RunFolder, name: str) -> Path:

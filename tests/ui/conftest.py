@@ -31,6 +31,7 @@ from farense_tui.engine.models import locate
 from farense_tui.engine.runs import clock, folders
 from farense_tui.engine.tasks import data_check
 from farense_tui.ui.launch import data_reader
+from tests.waiting import until
 
 NOW = 1_780_003_600.0
 M1 = Machine(chip="Apple M1", memory=16 * GIB, cores=8, backend="Metal", system="macOS 14.5")
@@ -143,10 +144,7 @@ def stand_in() -> Iterator[StandIn]:
             start_new_session=True,
         )
         started.append(process)
-        deadline = time.monotonic() + 60
-        while folder.pid() != process.pid:
-            assert time.monotonic() < deadline, process.poll()
-            time.sleep(0.01)
+        until(lambda: folder.pid() == process.pid, found=process.poll)
         return process
 
     yield start
@@ -162,15 +160,6 @@ def write_data(folder: Path, **rows: int) -> Path:
         lines = [json.dumps({"prompt": f"{n}?", "completion": f"{n}"}) for n in range(count)]
         (folder / f"{split}.jsonl").write_text("".join(f"{line}\n" for line in lines))
     return folder
-
-
-async def until(pilot: Pilot[None], condition: Callable[[], object], seconds: float = 60.0) -> None:
-    """Wait for what threads and timers do; fails if it does not come about."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"waited {seconds} s in vain"
-        await pilot.pause(0.05)
-    await pilot.pause()
 
 
 def text_of(screen: Screen[Any]) -> str:

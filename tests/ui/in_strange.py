@@ -18,11 +18,11 @@ from farense_tui.ui.monitor.change import ChangeDialog
 from farense_tui.ui.monitor.leave import LeaveDialog
 from farense_tui.ui.monitor.post_mortem import PostMortemScreen
 from tests.ui import recorded
-from tests.ui.conftest import until
 from tests.ui.launch.test_pictures import at_launch
 from tests.ui.monitor_host import held
 from tests.ui.recorded import Recording
 from tests.ui.strange import LETTER
+from tests.ui.waiting import until
 
 WORD = re.compile(r"[A-Za-z]{3,}")
 SIZE = (200, 50)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from functools import partialmethod
 from typing import Any
 
@@ -16,6 +15,7 @@ from textual.pilot import Pilot
 
 from farense_tui.engine.runs.supervisor import Worker
 from farense_tui.ui.monitor.screen import MonitorScreen
+from tests.ui.waiting import until
 
 
 class Host(App[None]):
@@ -52,14 +52,6 @@ class Host(App[None]):
 
     def show_error(self, error: FarenseError) -> None:
         self.errors.append(error)
-
-
-async def until(pilot: Pilot[None], condition: Callable[[], bool], seconds: float = 60.0) -> None:
-    """Wait for something to be so; fail if it does not come to that."""
-    deadline = asyncio.get_running_loop().time() + seconds
-    while not condition():
-        assert asyncio.get_running_loop().time() < deadline, "it did not come to that"
-        await pilot.pause(0.05)
 
 
 async def settled(pilot: Pilot[None]) -> MonitorScreen:

@@ -32,8 +32,8 @@ from farense_tui.ui.runs.compare import CompareScreen
 from farense_tui.ui.runs.run_table import RunTable
 from farense_tui.ui.runs.screen import RunsScreen
 from tests.ui import recorded
-from tests.ui.conftest import until
 from tests.ui.monitor_host import held
+from tests.ui.waiting import until
 
 SIZES = [(60, 16), (80, 24), (100, 30), (120, 36), (200, 50), (300, 80)]
 SCREENS = ["launch", "monitor", "ended", "runs", "compare"]

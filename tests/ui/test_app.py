@@ -24,8 +24,9 @@ from farense_tui.ui.monitor.leave import LeaveDialog
 from farense_tui.ui.monitor.screen import MonitorScreen
 from farense_tui.ui.theme import CONTRAST, THEMES
 from tests.ui import recorded
-from tests.ui.conftest import StandIn, until
+from tests.ui.conftest import StandIn
 from tests.ui.runs.test_screen import Bare
+from tests.ui.waiting import until
 
 
 @pytest.mark.parametrize("key", ["b", "escape"])

@@ -31,6 +31,7 @@ from farense_tui.engine.runs import played, supervisor
 from farense_tui.engine.runs.folders import status
 from farense_tui.engine.runs.supervisor import Worker
 from farense_tui.engine.runs.watch import Snapshot, Watch
+from tests.events import heartbeat, started, step, validation
 from tests.real_runs import RunMaker, finish
 from tests.ui import recorded
 
@@ -166,45 +167,38 @@ def curve(
         until = time + seconds
         while time // 2 < until // 2:
             time = (time // 2 + 1) * 2
-            yield stamped(
-                events.Heartbeat(
-                    phase="training", step=0, rss=4 << 30, active_memory=1, cache_memory=1,
-                    monotonic=time,
-                )
-            )  # fmt: skip
+            yield stamped(heartbeat(step=0, rss=4 << 30, monotonic=time))
         time = until
 
     yield stamped(events.Phase(name="starting"))
     yield stamped(
-        events.RunStarted(
-            protocol=1, run="x", pid=1, device="gpu (Apple M1)", versions={},
-            trainable_parameters=1, total_parameters=2, total_steps=steps, train_examples=1000,
-            truncated_examples=20, memory_limit=10 << 30,
+        started(
+            device="gpu (Apple M1)",
+            total_steps=steps,
+            train_examples=1000,
+            truncated_examples=20,
+            memory_limit=10 << 30,
         )
-    )  # fmt: skip
-    for step in range(1, steps + 1):
+    )
+    for at in range(1, steps + 1):
         yield stamped(events.Phase(name="training"))
-        loss = end + (start - end) * 0.5 ** (step / half)
+        loss = end + (start - end) * 0.5 ** (at / half)
         seconds = pace * dice.uniform(0.7, 1.5)
         yield from passing(seconds)
         yield stamped(
-            events.Step(
-                step=step, epoch=step / 100, loss=max(0.0, loss * (1 + dice.gauss(0, noise))),
-                learning_rate=1e-4, grad_norm=abs(dice.gauss(1, 0.3)), tokens=500,
-                padded_tokens=500, micro_batches=1, seconds=seconds,
-                tokens_per_second=500 / seconds, active_memory=1, cache_memory=1, peak_memory=1,
+            step(
+                at,
+                loss=max(0.0, loss * (1 + dice.gauss(0, noise))),
+                grad_norm=abs(dice.gauss(1, 0.3)),
+                seconds=seconds,
+                tokens_per_second=100 / seconds,
             )
-        )  # fmt: skip
-        if step % 50 == 0:
+        )
+        if at % 50 == 0:
             valid = loss * 1.1 * (1 + dice.gauss(0, 0.005)) + 0.05
             yield stamped(events.Phase(name="validating"))
             yield from passing(pace * 10)
-            yield stamped(
-                events.Validation(
-                    step=step, epoch=step / 100, loss=valid, perplexity=1.0, tokens=9,
-                    seconds=pace * 10, best=valid < best,
-                )
-            )  # fmt: skip
+            yield stamped(validation(at, valid, seconds=pace * 10, best=valid < best))
             best = min(best, valid)
 
 
@@ -256,15 +250,17 @@ def resumed(
     for event in start:
         seq += 1
         yield structs.replace(event, time=time, seq=seq)
-    for step in range(state.step + 1, upto + 1):
+    for at in range(state.step + 1, upto + 1):
         seconds = pace * dice.uniform(0.8, 1.2)
         time, seq = time + seconds, seq + 1
-        yield events.Step(
-            step=step, epoch=step / 100, loss=loss(step) * (1 + dice.gauss(0, 0.05)),
-            learning_rate=1e-4, grad_norm=1.0, tokens=500, padded_tokens=500, micro_batches=1,
-            seconds=seconds, tokens_per_second=500 / seconds, active_memory=1, cache_memory=1,
-            peak_memory=1, time=time, seq=seq,
-        )  # fmt: skip
+        yield step(
+            at,
+            loss=loss(at) * (1 + dice.gauss(0, 0.05)),
+            seconds=seconds,
+            tokens_per_second=100 / seconds,
+            time=time,
+            seq=seq,
+        )
 
 
 def begun(steps: int = 300, settings: dict[str, Any] | None = None) -> RunState:
@@ -299,8 +295,8 @@ def test_a_loss_that_comes_down_again_is_not_told_and_one_that_stays_up_is() -> 
     before = begun()
     risen = gone_on(before, 400, rises(before))
     assert "diverging" in named(risen)
-    for step in range(401, 520, 7):
-        better = gone_on(risen, step, lambda step: 0.5 + 4 * 0.5 ** ((step - 400) / 30))
+    for at in range(401, 520, 7):
+        better = gone_on(risen, at, lambda at: 0.5 + 4 * 0.5 ** ((at - 400) / 30))
         assert "diverging" not in named(better)
     stuck = gone_on(risen, 900, lambda step: 2.0 + 2.5 * 0.5 ** ((step - 400) / 10))
     assert "diverging" in named(stuck)
@@ -435,10 +431,15 @@ def test_a_disk_without_room_for_two_checkpoints_is_told() -> None:
 def test_a_process_that_grows_is_still_loading() -> None:
     folded = RunState()
     for number in range(120):
-        beat = events.Heartbeat(
-            phase="loading_model", step=0, rss=number << 25, active_memory=0, cache_memory=0,
-            monotonic=2.0 * number + 1, time=1e9 + 2 * number,
-        )  # fmt: skip
+        beat = heartbeat(
+            phase="loading_model",
+            step=0,
+            rss=number << 25,
+            active_memory=0,
+            cache_memory=0,
+            monotonic=2.0 * number + 1,
+            time=1e9 + 2 * number,
+        )
         if number == 0:
             folded = reduce(folded, events.Phase(name="loading_model", time=1e9))
         folded = reduce(folded, beat)
@@ -464,8 +465,8 @@ def test_memory_is_an_alarm_only_close_to_where_it_ends() -> None:
 
 def test_no_gradient_at_all_is_told_at_once() -> None:
     norms = Series()
-    for step in range(10):
-        norms = norms.appended(step, 0.0)
+    for at in range(10):
+        norms = norms.appended(at, 0.0)
     state = training(grad_norm=norms)
     assert rules(state, state.last_time)["not-learning"].severity == "alarm"
 

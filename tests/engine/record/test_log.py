@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from farense_tui.engine.record.log import Journal
-from tests.told import step
+from tests.events import step
 
 
 def phase(name: PhaseName) -> events.Phase:

@@ -18,18 +18,10 @@ from farense_tui.engine.record.record import Record, stretches
 from farense_tui.engine.record.state import RunState, fold, reduce, reduce_figures
 from farense_tui.engine.runs.watch import Watch
 from tests.engine.record.test_state import any_event, any_step
-from tests.told import started, step
+from tests.events import heartbeat, started, step
 
 beat = st.builds(
-    lambda at, rss, awake: e.Heartbeat(
-        time=at,
-        phase="training",
-        step=1,
-        rss=rss,
-        active_memory=rss // 2,
-        cache_memory=1,
-        monotonic=awake,
-    ),
+    lambda at, rss, awake: heartbeat(time=at, rss=rss, active_memory=rss // 2, monotonic=awake),
     st.floats(0, 500),
     st.integers(0, 1 << 40),
     st.just(0.0) | st.floats(1, 300),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from farense_tui.engine.record import setting_changes
 from farense_tui.engine.record.setting_changes import Change, Resume
-from tests.told import started
+from tests.events import started
 
 
 def worker(after: int, ranks: int = 1, **settings: Any) -> RunStarted:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from farense_tui.engine.record.state import RunState, fold
 from farense_tui.engine.record.time_left import remaining_seconds
-from tests.told import started, step, validation
+from tests.events import started, step, validation
 
 
 def test_a_resume_supersedes_what_was_not_checkpointed() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from farense_tui.engine.profiles import catalogue
 from farense_tui.engine.runs import played, steer
 from tests import holding
 from tests.real_runs import RunMaker, finish, results, state_of
+from tests.waiting import until
 
 
 @pytest.mark.parametrize("name", ["m1-8gb", "m1-16gb", "m1-32gb", "demo"])
@@ -46,10 +46,7 @@ def test_a_mac_is_kept_awake_and_its_display_is_not(
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     keep_awake(4711)
-    deadline = time.monotonic() + 60
-    while not told.exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    until(told.exists)
     assert told.read_text() == "-i -s -w 4711\n"
 
 

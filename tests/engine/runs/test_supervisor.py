@@ -17,13 +17,13 @@ from farense_worker.protocol.run_folder import RunFolder
 
 from farense_tui.engine.runs import supervisor
 from farense_tui.engine.runs.supervisor import Control, explain_exit, last_words
-from tests.real_runs import ENDLESS, RunMaker, until
+from tests.real_runs import ENDLESS, RunMaker, until_state
 
 # Waits for a line, so that two start at the same moment; then tries to start the worker.
 LAUNCH = """
 import sys
 from pathlib import Path
-from farense_tui.engine import supervisor
+from farense_tui.engine.runs import supervisor
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.run_folder import RunFolder
 print("ready", flush=True)
@@ -119,7 +119,7 @@ def test_a_folder_named_worker_where_the_user_stands_is_not_ours(
     (theirs / "__init__.py").write_text("raise SystemExit('theirs')")
     monkeypatch.chdir(theirs.parent)
     worker = supervisor.launch(make_run(**ENDLESS))
-    until(worker, lambda state: state.phase != "")
+    until_state(worker, lambda state: state.phase != "")
     supervisor.kill(worker.folder)
     assert worker.wait() == -signal.SIGKILL
 

@@ -35,8 +35,9 @@ from tests import real_runs
 from tests.conftest import SYSTEM
 from tests.real_runs import RunMaker
 from tests.ui import recorded
-from tests.ui.conftest import StandIn, in_sizes_and_themes, until
+from tests.ui.conftest import StandIn, in_sizes_and_themes
 from tests.ui.runs.test_screen import Bare
+from tests.ui.waiting import until
 
 
 @contextlib.asynccontextmanager

@@ -14,8 +14,8 @@ from farense_tui.engine.preflight.doctor import Check
 from farense_tui.ui.app import FarenseApp
 from farense_tui.ui.common.doctor import CheckLine, DoctorScreen
 from farense_tui.ui.launch.screen import LaunchScreen
-from tests.ui.conftest import until
 from tests.ui.launch.test_pictures import at_launch
+from tests.ui.waiting import until
 
 CHECKS = [
     Check("Python", "ok", "3.12.1"),

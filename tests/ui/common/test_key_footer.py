@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from farense_tui.ui.app import FarenseApp
 from farense_tui.ui.common.key_footer import KeyFooter
 from farense_tui.ui.launch.screen import LaunchScreen
-from tests.ui.conftest import until
+from tests.ui.waiting import until
 
 
 def shown(app: FarenseApp) -> list[str]:

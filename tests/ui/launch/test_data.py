@@ -35,7 +35,7 @@ from farense_tui.ui.launch.data_summary import SHORT, words
 from farense_tui.ui.launch.data_view import DataView, Part
 from farense_tui.ui.launch.plan_panel import PlanPanel
 from farense_tui.ui.launch.screen import LaunchScreen
-from tests.ui.conftest import until
+from tests.ui.waiting import until
 
 REAL = data_check.request, data_check.run
 SAID = Report(

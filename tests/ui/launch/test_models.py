@@ -17,7 +17,7 @@ from farense_tui.ui.app import FarenseApp
 from farense_tui.ui.common.dialogs import AskDialog
 from farense_tui.ui.launch.models import ModelsScreen, bar
 from farense_tui.ui.launch.screen import LaunchScreen
-from tests.ui.conftest import until
+from tests.ui.waiting import until
 
 MODELS = [
     Listed("embedded", "embedded", Path("/e"), 3 << 20, True, "llama", 3, 1280, "float32"),

@@ -17,8 +17,8 @@ from farense_tui.ui.launch.settings_form import SettingsForm
 from farense_tui.ui.runs.run_table import RunTable
 from farense_tui.ui.runs.screen import RunsScreen
 from tests.ui import recorded
-from tests.ui.conftest import until
 from tests.ui.runs.test_screen import Bare
+from tests.ui.waiting import until
 
 SIZES = [(80, 24), (120, 36)]
 Compare = Callable[..., bool]

@@ -22,7 +22,8 @@ from farense_tui.ui.launch.profile_cards import ProfileCard, ProfileCards
 from farense_tui.ui.launch.screen import LaunchScreen
 from farense_tui.ui.launch.settings_form import SettingsForm
 from tests import holding
-from tests.ui.conftest import REAL_FACTS, until, write_data
+from tests.ui.conftest import REAL_FACTS, write_data
+from tests.ui.waiting import until
 
 SIZE = (120, 36)
 

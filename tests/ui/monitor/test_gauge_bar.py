@@ -19,8 +19,8 @@ from farense_tui.engine.runs.watch import Snapshot, Watch
 from farense_tui.ui.monitor.gauge_bar import Memory, Part, cells, free_cell, measure, position
 from farense_tui.ui.monitor.memory_gauge import MemoryGauge, bar
 from tests.ui import recorded
-from tests.ui.conftest import until
 from tests.ui.monitor_host import held
+from tests.ui.waiting import until
 
 MIB = 1 << 20
 SIZES = st.lists(st.one_of(st.none(), st.integers(-(2**40), 2**44)), min_size=1, max_size=6)

@@ -19,8 +19,8 @@ from farense_tui.ui.monitor.health import HealthDialog
 from farense_tui.ui.monitor.health_card import HealthCard
 from farense_tui.ui.monitor.post_mortem import PostMortemScreen
 from tests.ui import recorded
-from tests.ui.conftest import until
 from tests.ui.runs.test_screen import Bare
+from tests.ui.waiting import until
 
 Compare = Callable[..., bool]
 FINDINGS = (

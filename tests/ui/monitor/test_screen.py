@@ -22,7 +22,8 @@ from farense_tui.ui.monitor.run_header import RunHeader
 from farense_tui.ui.monitor.run_log import RunLog
 from tests.ui import recorded
 from tests.ui.conftest import text_of
-from tests.ui.monitor_host import Host, held, opened, until
+from tests.ui.monitor_host import Host, held, opened
+from tests.ui.waiting import until
 
 SIZES = [(60, 16), (80, 24), (100, 30), (120, 36), (160, 20), (200, 50), (300, 80)]
 

@@ -15,8 +15,9 @@ from farense_tui.ui.charts.trends import Trend
 from farense_tui.ui.monitor.memory_gauge import MemoryGauge
 from tests.ui import recorded
 from tests.ui.conftest import VITALS
-from tests.ui.monitor_host import Host, held, settled, until
+from tests.ui.monitor_host import Host, held, settled
 from tests.ui.recorded import Recording
+from tests.ui.waiting import until
 
 SIZES = [(80, 24), (120, 36), (200, 50)]
 Make = Callable[[Path], Recording]

@@ -23,7 +23,8 @@ from farense_tui.ui.monitor.change import ChangeDialog
 from farense_tui.ui.monitor.health import HealthDialog, TextDialog
 from farense_tui.ui.monitor.health_card import HealthCard
 from farense_tui.ui.monitor.screen import MonitorScreen
-from tests.ui.conftest import text_of, until
+from tests.ui.conftest import text_of
+from tests.ui.waiting import until
 
 REAL_NOW = clock.now
 SIZES = [(60, 16), (80, 24), (120, 36), (200, 50)]

@@ -18,8 +18,9 @@ from farense_tui.ui.runs.compare import CompareScreen
 from farense_tui.ui.runs.run_table import RunTable
 from farense_tui.ui.runs.screen import RunsScreen
 from tests.ui import recorded
-from tests.ui.conftest import NOW, in_sizes_and_themes, text_of, until
+from tests.ui.conftest import NOW, in_sizes_and_themes, text_of
 from tests.ui.runs.test_screen import Bare
+from tests.ui.waiting import until
 
 
 async def opened(pilot: Pilot[None], app: Bare, runs: list[RunFolder]) -> CompareScreen:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from farense_worker.protocol.errors import FarenseError
-from farense_worker.protocol.messages.events import Step
+from farense_worker.protocol.messages.events import encode
 from farense_worker.protocol.run_folder import RunFolder
 from textual.pilot import Pilot
 from textual.screen import Screen
@@ -22,9 +22,11 @@ from farense_tui.ui.monitor.post_mortem import PostMortemScreen
 from farense_tui.ui.monitor.screen import MonitorScreen
 from farense_tui.ui.runs.run_table import RunTable
 from farense_tui.ui.runs.screen import RunsScreen
+from tests.events import step
 from tests.real_runs import state_of
 from tests.ui import recorded
-from tests.ui.conftest import StandIn, until
+from tests.ui.conftest import StandIn
+from tests.ui.waiting import until
 
 
 @pytest.fixture
@@ -105,17 +107,10 @@ async def test_only_new_lines_are_read_again(three: Path) -> None:
     async with listed(three) as (pilot, screen):
         events = three / "gone" / "events.jsonl"
         text = events.read_bytes()
-        step = Step(
-            step=231, epoch=2.0, loss=0.125, learning_rate=1e-4, grad_norm=1.0, tokens=1,
-            padded_tokens=1, micro_batches=1, seconds=1.0, tokens_per_second=1.0,
-            active_memory=1, cache_memory=1, peak_memory=1, time=recorded.START, seq=9999,
-        )  # fmt: skip
         # what was read before is spoilt: it must not be needed a second time
         events.write_bytes(b"x" * len(text))
-        from farense_worker.protocol.messages.events import encode
-
         with events.open("ab") as file:
-            file.write(encode(step))
+            file.write(encode(step(231, loss=0.125, time=recorded.START, seq=9999)))
         await until(pilot, lambda: rows(screen)["gone"][1] == "231/600")
         assert rows(screen)["gone"][3] == "0.1250"
 

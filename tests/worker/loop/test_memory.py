@@ -7,7 +7,6 @@ import mmap
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import mlx.core as mx
@@ -18,6 +17,8 @@ from farense_worker.loop.memory import GIB, Guard, HeartbeatThread, Seen
 from farense_worker.process.output import Output
 from farense_worker.protocol.messages import events
 from farense_worker.protocol.settings.profile import Memory
+
+from tests.waiting import until
 
 LIMIT = 10 * GIB
 SETTINGS = Memory(warning=0.8, critical=0.95)
@@ -150,10 +151,7 @@ def test_hearts_beat_until_they_are_told_to_finish(
     output.phase, output.step = "training", 7
     thread = HeartbeatThread(output)
     thread.start()
-    deadline = time.monotonic() + 120
-    while path.read_bytes().count(b"\n") < 3:
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
+    until(lambda: path.read_bytes().count(b"\n") >= 3)
     thread.finish()
     output.emit(events.RunStopped(reason="completed", step=7))
     os.close(record)

@@ -12,7 +12,7 @@ from farense_worker.protocol.errors import ExitCode
 from farense_worker.protocol.run_folder import RunFolder
 
 from farense_tui.engine.runs import supervisor
-from tests.real_runs import RunMaker, finish, results, state_of, until
+from tests.real_runs import RunMaker, finish, results, state_of, until_state
 from tests.tokenizers import chat, write
 
 # A validation set drawn by lot, and rows that are too long: there is something to say.
@@ -101,7 +101,7 @@ def test_what_speaks_portuguese_is_resumed_in_english(
     folder = make_run("both")
     _speak(monkeypatch, "pt")
     worker = supervisor.launch(folder)
-    until(worker, lambda state: state.step >= 7)
+    until_state(worker, lambda state: state.step >= 7)
     worker.process.kill()
     worker.wait()
     _speak(monkeypatch, "en")

@@ -19,7 +19,7 @@ from farense_tui.engine.runs import folders, supervisor
 from farense_tui.engine.runs.supervisor import Control
 from tests import holding, micro_model
 from tests.conftest import SYSTEM
-from tests.real_runs import ENDLESS, RunMaker, finish, results, sha256, state_of, until
+from tests.real_runs import ENDLESS, RunMaker, finish, results, sha256, state_of, until_state
 
 STEPS = 12  # 21 examples, 8 a step: 3 steps an epoch, 4 epochs
 
@@ -135,18 +135,18 @@ def test_stopped_before_the_first_step(
 def test_pause_checkpoint_continue_and_stacks(make_run: RunMaker) -> None:
     folder = make_run(**ENDLESS)
     worker = supervisor.launch(folder)
-    until(worker, lambda state: state.step >= 1)
+    until_state(worker, lambda state: state.step >= 1)
     supervisor.send(folder, Control.PAUSE)
-    paused = until(worker, lambda state: state.phase == "paused")
+    paused = until_state(worker, lambda state: state.phase == "paused")
     supervisor.send(folder, Control.CHECKPOINT)
-    saved = until(worker, lambda state: len(state.checkpoints) > len(paused.checkpoints))
+    saved = until_state(worker, lambda state: len(state.checkpoints) > len(paused.checkpoints))
     assert saved.checkpoints[-1].step == paused.step
-    until(worker, lambda state: state.phase == "paused")
+    until_state(worker, lambda state: state.phase == "paused")
     supervisor.send(folder, Control.STACKS)
-    until(worker, lambda _: "most recent call first" in folder.log.read_text())
+    until_state(worker, lambda _: "most recent call first" in folder.log.read_text())
     assert state_of(folder).step == paused.step
     supervisor.send(folder, Control.CONTINUE)
-    until(worker, lambda state: state.step > paused.step)
+    until_state(worker, lambda state: state.step > paused.step)
     supervisor.kill(folder)
     assert worker.wait() == -9
     assert not folder.is_alive()

@@ -20,7 +20,7 @@ from farense_worker.protocol.run_folder import RunFolder
 from farense_tui.engine.record.tail import Tail
 from farense_tui.engine.runs import folders, supervisor
 from tests import micro_model
-from tests.real_runs import RunMaker, finish, results, state_of, until
+from tests.real_runs import RunMaker, finish, results, state_of, until_state
 
 PROMPTS = ("Hello?",)
 
@@ -121,7 +121,7 @@ def test_killed_and_resumed_takes_what_is_stored(make_deep: Any) -> None:
     plain, killed = make_deep("plain", train__trunk_cache="off"), make_deep("killed")
     finish(plain)
     worker = supervisor.launch(killed)
-    until(worker, lambda state: state.step >= 5)
+    until_state(worker, lambda state: state.step >= 5)
     worker.process.send_signal(signal.SIGKILL)
     worker.wait()
     if folders.summarise(killed).status == "completed":
@@ -129,7 +129,7 @@ def test_killed_and_resumed_takes_what_is_stored(make_deep: Any) -> None:
     (stored,) = killed.trunk.glob("*.train.npy")
     written = stored.stat().st_mtime_ns
     worker = supervisor.launch(killed)
-    until(worker, lambda state: len(state.segments) > 1)
+    until_state(worker, lambda state: len(state.segments) > 1)
     assert not stored.exists() or stored.stat().st_mtime_ns == written
     assert worker.wait() == 0
     assert phases(killed).count("precomputing") == 1
@@ -139,7 +139,7 @@ def test_killed_and_resumed_takes_what_is_stored(make_deep: Any) -> None:
 def test_stopped_while_it_is_computed_leaves_nothing_half_done(make_deep: Any) -> None:
     folder = make_deep("stopped")
     worker = supervisor.launch(folder)
-    until(worker, lambda state: state.phase == "precomputing" or state.started is not None)
+    until_state(worker, lambda state: state.phase == "precomputing" or state.started is not None)
     worker.process.send_signal(signal.SIGKILL)
     worker.wait()
     plain = make_deep("plain", train__trunk_cache="off")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +17,8 @@ from farense_tui.engine.models.assets import embedded_model
 from farense_tui.engine.runs import supervisor
 from farense_tui.engine.tasks import task
 from tests.loopback_hub import COMMIT, Hub
-from tests.real_runs import RunMaker, state_of, until
+from tests.real_runs import RunMaker, state_of, until_state
+from tests.waiting import until
 
 REPO = "owner/tiny"
 
@@ -90,10 +90,7 @@ def test_a_download_that_is_killed_goes_on_where_it_was(hub: Hub, cache: Path) -
     thread = threading.Thread(target=run)
     thread.start()
     blobs = cache / "models--owner--tiny" / "blobs"
-    deadline = time.monotonic() + 120
-    while not (partial := [p for p in blobs.glob("*.farense-partial") if p.stat().st_size]):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    partial = until(lambda: [p for p in blobs.glob("*.farense-partial") if p.stat().st_size])
     stop.ask()
     thread.join(120)
     assert failed
@@ -157,7 +154,7 @@ def test_a_run_downloads_its_model_first_and_a_stop_breaks_that_off(
     run = make_run("one", model__repo=REPO)
     worker = supervisor.launch(run)
     partials = cache / "models--owner--tiny" / "blobs"
-    until(worker, lambda _: any(p.stat().st_size for p in partials.glob("*.farense-partial")))
+    until_state(worker, lambda _: any(p.stat().st_size for p in partials.glob("*.farense-partial")))
     supervisor.send(run, supervisor.Control.STOP)
     assert worker.wait() == ExitCode.STOPPED
 
@@ -174,6 +171,6 @@ def test_a_worker_that_hangs_in_a_download_can_still_be_killed(
     hub.pause = threading.Event()
     run = make_run("one", model__repo=REPO)
     worker = supervisor.launch(run)
-    until(worker, lambda state: state.phase == "downloading")
+    until_state(worker, lambda state: state.phase == "downloading")
     os.kill(worker.process.pid, signal.SIGKILL)
     assert worker.wait() == -signal.SIGKILL

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from pathlib import Path
 
 import pytest
 from farense_worker.process import afterwards
 from farense_worker.protocol.errors import ExitCode
+
+from tests.waiting import until
 
 
 def leave(monkeypatch: pytest.MonkeyPatch, *command: str) -> None:
@@ -28,10 +29,7 @@ def test_it_is_started_and_not_waited_for(monkeypatch: pytest.MonkeyPatch, tmp_p
     afterwards.start(ExitCode.DONE)
     assert not seen.exists()  # it waits for `go`, and we are here already
     go.touch()
-    deadline = time.monotonic() + 120
-    while not seen.exists() or not seen.read_text():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    until(lambda: seen.exists() and seen.read_text())
     assert seen.read_text() == "False"  # a worker that it starts would not do it again
 
 

@@ -7,7 +7,6 @@ import json
 import os
 import re
 import signal
-import time
 from pathlib import Path
 
 import psutil
@@ -20,7 +19,8 @@ from farense_tui.engine.runs import folders as runs
 from farense_tui.engine.runs import supervisor
 from farense_tui.engine.runs.supervisor import Control, Worker
 from tests import holding, micro_model
-from tests.real_runs import ENDLESS, RunMaker, finish, results, state_of, until
+from tests.real_runs import ENDLESS, RunMaker, finish, results, state_of, until_state
+from tests.waiting import until
 
 STEPS = 12
 LONG = {**ENDLESS, "report__eval_every": 1000, "checkpoint__every": 1000}
@@ -71,10 +71,7 @@ def part(worker: Worker, module: str, rank: int | None = None) -> psutil.Process
 
 def wait_until_gone(worker: Worker, seconds: float = 60.0) -> None:
     """Wait for the end of all; whoever led the run may be gone before the others."""
-    deadline = time.monotonic() + seconds
-    while left := processes(worker):
-        assert time.monotonic() < deadline, left
-        time.sleep(0.02)
+    until(lambda: not processes(worker), seconds, found=lambda: processes(worker))
 
 
 def test_two_ranks_repeat_bit_for_bit_and_runs_do_not_meet(
@@ -161,7 +158,7 @@ def test_whatever_is_killed_ends_the_run(
 ) -> None:
     folder = make_run(ranks=2, **LONG)
     worker = supervisor.launch(folder)
-    until(worker, lambda state: state.step >= 1)
+    until_state(worker, lambda state: state.step >= 1)
     part(worker, module, rank).kill()
     assert worker.wait() == 1
     assert not processes(worker)
@@ -173,18 +170,18 @@ def test_whatever_is_killed_ends_the_run(
 def test_pause_continue_and_no_orphan_without_the_lead(make_run: RunMaker) -> None:
     folder = make_run(ranks=2, **LONG)
     worker = supervisor.launch(folder)
-    until(worker, lambda state: state.step >= 1)
+    until_state(worker, lambda state: state.step >= 1)
     supervisor.send(folder, Control.PAUSE)
-    paused = until(worker, lambda state: state.phase == "paused")
+    paused = until_state(worker, lambda state: state.phase == "paused")
     supervisor.send(folder, Control.CHECKPOINT)
-    saved = until(worker, lambda state: len(state.checkpoints) > len(paused.checkpoints))
+    saved = until_state(worker, lambda state: len(state.checkpoints) > len(paused.checkpoints))
     assert saved.step == paused.step
     supervisor.send(folder, Control.STACKS)
     supervisor.send(folder, Control.CONTINUE)
-    until(worker, lambda state: state.step > paused.step)
+    until_state(worker, lambda state: state.step > paused.step)
     for rank in (0, 1):
         shown = re.compile(rf"rank {rank}\| (Current thread|Thread)")
-        until(worker, lambda _, shown=shown: bool(shown.search(folder.log.read_text())))  # type: ignore[misc]
+        until_state(worker, lambda _, shown=shown: bool(shown.search(folder.log.read_text())))  # type: ignore[misc]
     worker.process.kill()
     assert worker.wait() == -9
     wait_until_gone(worker)
@@ -195,7 +192,7 @@ def test_pause_continue_and_no_orphan_without_the_lead(make_run: RunMaker) -> No
 def test_kill_leaves_nothing(make_run: RunMaker) -> None:
     folder = make_run(ranks=2, **LONG)
     worker = supervisor.launch(folder)
-    until(worker, lambda state: bool(state.phase))
+    until_state(worker, lambda state: bool(state.phase))
     assert supervisor.kill(folder)
     assert worker.wait() == -9
     wait_until_gone(worker)

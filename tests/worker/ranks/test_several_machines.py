@@ -6,7 +6,6 @@ import contextlib
 import ipaddress
 import json
 import sys
-import time
 from pathlib import Path
 
 import psutil
@@ -17,7 +16,8 @@ from farense_worker.protocol.run_folder import RunFolder
 from farense_tui.engine.runs import folders, supervisor
 from farense_tui.engine.runs.rank_options import group
 from tests import holding
-from tests.real_runs import ENDLESS, RunMaker, finish, state_of, until
+from tests.real_runs import ENDLESS, RunMaker, finish, state_of, until_state
+from tests.waiting import until
 
 MACHINE = "mac2.test"
 
@@ -70,10 +70,7 @@ def processes_elsewhere(folder: RunFolder) -> list[psutil.Process]:
 
 
 def wait_until_gone(folder: RunFolder, seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while left := processes_elsewhere(folder):
-        assert time.monotonic() < deadline, left
-        time.sleep(0.02)
+    until(lambda: not processes_elsewhere(folder), seconds)
 
 
 def test_the_other_machine_needs_no_run_folder(
@@ -98,7 +95,7 @@ def test_a_lost_connection_ends_the_run_on_both_sides(
 ) -> None:
     folder = prepare(make_run, machines, monkeypatch, **ENDLESS)
     worker = supervisor.launch(folder)
-    until(worker, lambda state: state.step >= 1)
+    until_state(worker, lambda state: state.step >= 1)
     (ssh,) = [
         process
         for process in psutil.Process(worker.process.pid).children(recursive=True)

@@ -20,7 +20,7 @@ from farense_tui.engine.runs import played as simulation
 from farense_tui.engine.runs import supervisor
 from farense_tui.engine.runs.supervisor import Control, Worker
 from tests import holding
-from tests.real_runs import state_of, until
+from tests.real_runs import state_of, until_state
 
 FAST = 3000.0
 Play = Callable[..., Worker]
@@ -92,7 +92,7 @@ def test_it_stops_saves_and_goes_on_where_it_was(play: Play) -> None:
 
 def test_before_the_first_step_it_stops_at_once(play: Play) -> None:
     worker = play("stall-load", 1.0)
-    until(worker, lambda state: state.phase == "loading_model")
+    until_state(worker, lambda state: state.phase == "loading_model")
     supervisor.send(worker.folder, Control.STOP)
     assert worker.wait() == ExitCode.STOPPED
     assert events(worker)[-1]["type"] == "run_stopped"
@@ -101,17 +101,17 @@ def test_before_the_first_step_it_stops_at_once(play: Play) -> None:
 def test_it_pauses_saves_meanwhile_and_goes_on(play: Play) -> None:
     worker = play("ok", after=1)
     supervisor.send(worker.folder, Control.PAUSE)
-    step = until(worker, lambda state: state.phase == "paused").step
+    step = until_state(worker, lambda state: state.phase == "paused").step
     supervisor.send(worker.folder, Control.CHECKPOINT)
-    until(worker, lambda state: bool(state.checkpoints))
+    until_state(worker, lambda state: bool(state.checkpoints))
     assert worker.folder.resume_step() == step
     supervisor.send(worker.folder, Control.CONTINUE)
-    until(worker, lambda state: state.step > step)
+    until_state(worker, lambda state: state.step > step)
 
 
 def test_it_writes_its_stacks(play: Play) -> None:
     worker = play("stall-step")
-    until(worker, lambda state: state.step == 80)
+    until_state(worker, lambda state: state.step == 80)
     supervisor.send(worker.folder, Control.STACKS)
     while "most recent call first" not in worker.folder.log.read_text():
         assert worker.poll() is None
@@ -119,9 +119,9 @@ def test_it_writes_its_stacks(play: Play) -> None:
 
 def test_a_deaf_one_has_to_be_killed(play: Play) -> None:
     worker = play("deaf", 10.0)
-    step = until(worker, lambda state: state.step > 0).step
+    step = until_state(worker, lambda state: state.step > 0).step
     supervisor.send(worker.folder, Control.STOP)
-    until(worker, lambda state: state.step > step + 20)
+    until_state(worker, lambda state: state.step > step + 20)
     supervisor.kill(worker.folder)
     assert worker.wait() == -9
 
@@ -150,7 +150,7 @@ def test_it_ends_with_its_owner_and_takes_its_folder_away(tmp_path: Path, scenar
     folder = tmp_path / "runs"
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as owner:
         worker = supervisor.launch(simulation.prepare_scenario(scenario, 5.0, folder, owner.pid))
-        until(worker, lambda state: state.phase != "")
+        until_state(worker, lambda state: state.phase != "")
         owner.kill()
         owner.wait()
         assert worker.wait() == ExitCode.STOPPED

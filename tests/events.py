@@ -43,8 +43,25 @@ def step(number: int, **changes: Any) -> events.Step:
     return events.Step(step=number, **(values | changes))
 
 
-def validation(at: int, loss: float | None) -> events.Validation:
+def validation(at: int, loss: float | None, **changes: Any) -> events.Validation:
     """Tell of a validation, which is not marked as the best."""
-    return events.Validation(
-        step=at, epoch=at / 10, loss=loss, perplexity=None, tokens=5, seconds=3.0, best=False
-    )
+    values: dict[str, Any] = {
+        "epoch": at / 10,
+        "perplexity": None,
+        "tokens": 5,
+        "seconds": 3.0,
+        "best": False,
+    }
+    return events.Validation(step=at, loss=loss, **(values | changes))
+
+
+def heartbeat(**changes: Any) -> events.Heartbeat:
+    """Tell that a worker lives; it is training, and its memory is a few bytes."""
+    values: dict[str, Any] = {
+        "phase": "training",
+        "step": 1,
+        "rss": 1,
+        "active_memory": 1,
+        "cache_memory": 1,
+    }
+    return events.Heartbeat(**(values | changes))
