@@ -1,0 +1,81 @@
+"""The import walls of pyproject.toml: every room stands behind one, and breaking one is seen."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+LINTER = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+CONTRACTS = {each["name"]: each for each in LINTER["contracts"]}
+
+# One for each contract: a line that must not be, and where it is tried.
+VIOLATIONS = {
+    "The app never imports MLX": ("farense_tui/engine/format.py", "import mlx.core"),
+    "The app knows of the worker its protocol and nothing else": (
+        "farense_tui/engine/forecast/workload.py",
+        "from farense_worker.data import batching",
+    ),
+    "The worker never imports the app or Textual": (
+        "worker/farense_worker/model/loss.py",
+        "from farense_tui.engine import format",
+    ),
+    "The protocol imports no MLX, no UI and nothing of the trainer": (
+        "worker/farense_worker/protocol/hosts.py",
+        "import rich",
+    ),
+    "The engine has no UI in it": ("farense_tui/engine/words.py", "import textual.app"),
+    "The worker, from the ground up": (
+        "worker/farense_worker/process/output.py",
+        "from farense_worker.model import model",
+    ),
+    "The app, from the ground up": (
+        "farense_tui/track/course.py",
+        "from farense_tui.report import page",
+    ),
+    "The engine, from the ground up": (
+        "farense_tui/engine/machine/power.py",
+        "from farense_tui.engine.models import assets",
+    ),
+    "The screens, from the ground up": (
+        "farense_tui/ui/charts/spark.py",
+        "from farense_tui.ui.monitor.screen import MonitorScreen",
+    ),
+    "No circles, in no room and between none": (
+        "farense_tui/ui/runs/run_table.py",
+        "from farense_tui.ui.runs.screen import RunsScreen",
+    ),
+}
+
+
+def test_no_contract_looks_away() -> None:
+    assert not [name for name, contract in CONTRACTS.items() if contract.get("ignore_imports")]
+
+
+def test_the_app_is_kept_from_every_room_of_the_worker() -> None:
+    worker = ROOT / "worker/farense_worker"
+    rooms = {
+        f"farense_worker.{path.stem}" for path in worker.iterdir() if path.stem[:2] != "__"
+    } | {"farense_worker.__main__"}
+    contract = CONTRACTS["The app knows of the worker its protocol and nothing else"]
+    assert rooms - {"farense_worker.protocol"} == set(contract["forbidden_modules"])
+
+
+def test_what_breaks_a_wall_is_seen(tmp_path: Path) -> None:
+    for name in ("pyproject.toml", "farense_tui", "worker"):
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, tmp_path / name)
+    assert VIOLATIONS.keys() == CONTRACTS.keys()
+    for path, line in VIOLATIONS.values():
+        with (tmp_path / path).open("a") as file:
+            file.write(f"\n{line}\n")
+    lint = [Path(sys.executable).with_name("lint-imports"), "--no-cache"]
+    env = {**os.environ, "PYTHONPATH": f"{tmp_path}:{tmp_path / 'worker'}", "COLUMNS": "200"}
+    done = subprocess.run(lint, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stderr
+    for name in CONTRACTS:
+        assert f"{name} BROKEN" in done.stdout
