@@ -1,0 +1,1 @@
+"""The events of a run, read and folded into its state."""

@@ -1,0 +1,1 @@
+"""Runs on the disk: prepared, started, watched, listed, compared, steered."""

@@ -1,0 +1,1 @@
+"""Work that is no training, from the app's side."""

@@ -1,0 +1,1 @@
+"""Before a run: profile, settings, data, model, and what a start would do."""

@@ -1,0 +1,1 @@
+"""During a run, and what became of it."""

@@ -1,0 +1,1 @@
+"""Rows become tokens, labels and micro-batches."""

@@ -1,0 +1,1 @@
+"""The training, and all that it keeps."""

@@ -1,0 +1,1 @@
+"""A model: found, loaded, taken apart; its tokenizer and its loss."""

@@ -1,0 +1,1 @@
+"""Being a process: stdout, signals, native errors, versions."""

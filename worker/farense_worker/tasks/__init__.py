@@ -1,0 +1,1 @@
+"""Work that is no training, each a program of its own."""
