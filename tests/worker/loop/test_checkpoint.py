@@ -17,6 +17,7 @@ import pytest
 from farense_worker.loop import checkpoint
 from farense_worker.loop.checkpoint import Loaded, TrainingState
 from farense_worker.protocol.errors import FarenseError
+from farense_worker.protocol.plan.adapter import Trained
 from farense_worker.protocol.run_folder import CheckpointFolder, RunFolder
 from mlx.utils import tree_flatten
 
@@ -324,9 +325,9 @@ def test_a_checkpoint_of_another_model_is_refused(folder: RunFolder) -> None:
 
 
 def test_space_is_asked_for_before_the_start(folder: RunFolder) -> None:
-    checkpoint.check_space(folder, trainable=1000, keep=3)
+    checkpoint.check_space(folder, Trained(1000, 4000, 8000), keep=3)
     with pytest.raises(FarenseError, match="no space on the disk") as caught:
-        checkpoint.check_space(folder, trainable=1 << 50, keep=3)
+        checkpoint.check_space(folder, Trained(1, 1 << 50, 0), keep=3)
     assert caught.value.kind == "disk_full"
 
 

@@ -7,6 +7,7 @@ import math
 import mlx.core as mx
 import mlx.optimizers as optim
 
+from farense_worker.loop.master_weights import Optimizer
 from farense_worker.protocol.settings.profile import Train
 
 
@@ -52,6 +53,6 @@ def learning_rate(settings: Train, step: int, total_steps: int) -> float:
     return final + (peak - final) * 0.5 * (1 + math.cos(math.pi * done))
 
 
-def set_learning_rate(optimizer: optim.Optimizer, rate: float) -> None:
+def set_learning_rate(optimizer: Optimizer, rate: float) -> None:
     """Set the rate for the next update; it is part of the optimizer's state."""
     optimizer.learning_rate = mx.array(rate, mx.float32)

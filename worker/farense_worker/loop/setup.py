@@ -10,7 +10,6 @@ from typing import Any
 
 import mlx.core as mx
 import mlx.nn as nn
-import mlx.optimizers as optim
 from mlx.utils import tree_flatten
 
 from farense_worker.data import prepare
@@ -19,6 +18,7 @@ from farense_worker.data.prepare import Examples
 from farense_worker.loop import checkpoint, handover, memory, optimizer, resume_check, trunk_cache
 from farense_worker.loop.checkpoint import TrainingState
 from farense_worker.loop.distributed import Ranks
+from farense_worker.loop.master_weights import Optimizer, where_needed
 from farense_worker.loop.trunk_cache import Trunk
 from farense_worker.model import dropout, loss, model, split_forward, tokenizer
 from farense_worker.model.split_forward import Anatomy
@@ -53,7 +53,7 @@ class Run:
     trunk: Trunk | None  # None: all layers are computed
     size: model.Size
     adapter_config: dict[str, Any]
-    optimizer: optim.Optimizer
+    optimizer: Optimizer
     state: TrainingState
     guard: memory.Guard
     compiled: bool = field(init=False)
@@ -137,8 +137,9 @@ def set_up(
         stored = trunk_cache.prepare(config, parts, planned, room, cutting.budget(config), output)
         output.enter("loading_model")
     model.read_weights(network, config.model)
-    chosen = optimizer.make(config.train)
-    chosen.init(network.trainable_parameters())
+    trained = network.trainable_parameters()
+    chosen = where_needed(optimizer.make(config.train), trained)
+    chosen.init(trained)
 
     run = Run(
         folder=folder,
@@ -165,9 +166,9 @@ def set_up(
         guard=memory.Guard(config.memory, memory.limit(mx, config.memory)),
     )
     if ranks.first:
-        weights = [value for _, value in tree_flatten(network.trainable_parameters())]
-        trained = adapter.of(config, [each.shape for each in weights], weights[0].dtype.size)
-        checkpoint.check_space(folder, trained, config.checkpoint.keep)
+        weights = [value for _, value in tree_flatten(trained)]
+        made = adapter.of(config, [each.shape for each in weights], weights[0].dtype.size)
+        checkpoint.check_space(folder, made, config.checkpoint.keep)
     go_back(run)
     return run
 
@@ -191,8 +192,8 @@ def take_apart(network: nn.Module, examples: Examples, output: Output) -> Anatom
     return None
 
 
-def go_back(run: Run) -> None:
-    """Go back to the newest sound checkpoint, if there is one, and say from where it goes on.
+def go_back(run: Run) -> bool:
+    """Go back to the newest sound checkpoint and say from where it goes on; whether there is one.
 
     Every reader of the record drops the steps after that one.
     """
@@ -225,6 +226,7 @@ def go_back(run: Run) -> None:
     run.label_loss = loss.LabelLoss(run.model, run.anatomy, run.trunk.start if run.trunk else 0)
     run.loss_and_gradient = loss.loss_and_gradient(run.model, run.label_loss, run.compiled)
     announce(run)
+    return loaded is not None
 
 
 def announce(run: Run) -> None:

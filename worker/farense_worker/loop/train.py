@@ -49,7 +49,7 @@ class Computed:
 
 
 class NotFinite(Exception):
-    """The loss or its gradient is NaN or Inf; no weight has been touched."""
+    """The loss, its gradient or a weight is NaN or Inf, and nothing of the step has been saved."""
 
 
 def train(
@@ -126,7 +126,15 @@ def take_step(run: Run) -> None:
         )
     optimizer.set_learning_rate(run.optimizer, rate)
     run.optimizer.update(run.model, loss.clip(gradients, norm, settings.max_grad_norm))
-    mx.eval(run.model.trainable_parameters(), run.optimizer.state)
+    trained = run.model.trainable_parameters()
+    sound = loss.finite(trained)
+    mx.eval(trained, run.optimizer.state, sound)
+    if ranks.add(1.0 - loss.scalar(sound))[0]:
+        raise NotFinite(
+            _(
+                "step {step}: the update with learning rate {rate:g} and gradient norm {norm}"
+            ).format(step=step, rate=rate, norm=norm)
+        )
 
     seconds = time.perf_counter() - began
     tokens = int(run.train.lengths[rows].sum())
@@ -177,16 +185,15 @@ def accumulate(
 def roll_back(run: Run, problem: NotFinite) -> None:
     """Go back to the last checkpoint and on with half the learning rate, so many times."""
     done, most = run.state.rollbacks, run.config.train.rollbacks
-    if done >= most:
+    if done >= most or not go_back(run):
         raise FarenseError(
-            _("the loss or its gradient is not a finite number"),
+            _("the loss, its gradient or a weight is not a finite number"),
             _("{problem}; {done} of {most} rollbacks are used").format(
                 problem=problem, done=done, most=most
             ),
             _("The checkpoints are sound. Start again with a smaller train.learning_rate."),
             kind="not_finite",
         ) from problem
-    go_back(run)
     factor, left = 0.5 ** (done + 1), most - done - 1
     run.state = msgspec.structs.replace(run.state, rollbacks=done + 1, rate_factor=factor)
     run.output.emit(

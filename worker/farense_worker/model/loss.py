@@ -120,13 +120,13 @@ def loss_and_gradient(
 
     Its first argument is 1 / label tokens of the whole step, so shares are simply added: the sum
     is the token mean over the effective batch however that was cut. The gradient is scaled after
-    the backward pass: before it, float16 would lose what is small.
+    the backward pass, in float32: before it, or added up in it, float16 would lose what is small.
     """
     function = nn.value_and_grad(model, label_loss)
 
     def share(weight: mx.array, *batch: mx.array) -> tuple[mx.array, Gradients]:
         value, gradients = function(*batch)
-        return value * weight, tree_map(lambda g: (g * weight).astype(g.dtype), gradients)
+        return value * weight, tree_map(lambda g: g.astype(mx.float32) * weight, gradients)
 
     if not compiled:
         return share
@@ -142,13 +142,18 @@ def add(total: Gradients | None, more: Gradients) -> Gradients:
 
 def zeros(model: nn.Module) -> Gradients:
     """Make a gradient of zeros."""
-    return tree_map(mx.zeros_like, model.trainable_parameters())
+    return tree_map(lambda w: mx.zeros(w.shape, mx.float32), model.trainable_parameters())
 
 
 def norm(gradients: Gradients) -> mx.array:
     """L2 norm over all of a gradient, in float32; a scalar."""
     squares = [g.astype(mx.float32).square().sum() for _, g in tree_flatten(gradients)]
     return mx.sqrt(sum(squares[1:], squares[0]))
+
+
+def finite(parameters: Any) -> mx.array:
+    """Whether all weights are finite numbers; a scalar."""
+    return mx.all(mx.stack([mx.isfinite(value).all() for _, value in tree_flatten(parameters)]))
 
 
 def clip(gradients: Gradients, length: float, most: float) -> Gradients:

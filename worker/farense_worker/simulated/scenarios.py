@@ -218,7 +218,7 @@ def nan(at: Stage) -> Script:
     yield failed(
         at,
         "not_finite",
-        _("the loss or its gradient is not a finite number"),
+        _("the loss, its gradient or a weight is not a finite number"),
         _("{problem}; {done} of {most} rollbacks are used").format(
             problem=_not_finite(at), done=2, most=2
         ),

@@ -9,6 +9,7 @@ import mlx.core as mx
 import pytest
 from farense_worker.loop import checkpoint, optimizer
 from farense_worker.loop.checkpoint import TrainingState
+from farense_worker.loop.master_weights import where_needed
 from farense_worker.model import model
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.plan import adapter, disk
@@ -30,7 +31,7 @@ def trained(profile: Profile, folder: Path) -> tuple[Any, Any]:
     network = model.load(folder, profile.model)
     sections = {name: getattr(profile, name) for name in profile.__struct_fields__}
     model.make_trainable(network, Config(**sections, run=Run("r")), None)  # type: ignore[arg-type]
-    chosen = optimizer.make(profile.train)
+    chosen = where_needed(optimizer.make(profile.train), network.trainable_parameters())
     chosen.init(network.trainable_parameters())
     return network, chosen.state
 
@@ -59,8 +60,7 @@ def test_estimate_doctor_and_trainer_count_what_there_is(
     real = adapter.of(profile, [each.shape for each in weights], weights[0].dtype.size)
     assert real.parameters == model.count(network).trainable
     assert real.bytes == sum(each.nbytes for each in weights)
-    kept = {n: v for n, v in tree_flatten(state) if n not in ("step", "learning_rate")}
-    assert real.optimizer == sum(value.nbytes for value in kept.values())
+    assert real.optimizer == kept_bytes(state)
 
     shape = model_shape.read(micro)
     assert shape is not None
@@ -75,6 +75,24 @@ def test_estimate_doctor_and_trainer_count_what_there_is(
     monkeypatch.setattr(checkpoint, "free_space", lambda _folder: written - 1)
     with pytest.raises(FarenseError, match="no space"):
         checkpoint.check_space(RunFolder(micro), real, profile.checkpoint.keep)
+
+
+@pytest.mark.parametrize("chosen", OPTIMIZERS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_weights_of_16_bits_are_kept_in_32_too(kind: str, chosen: str, micro: Path) -> None:
+    profile = replace_setting(profile_of(kind, micro, chosen), "model.dtype", "float16")
+    network, state = trained(profile, micro)
+    weights = [value for _, value in tree_flatten(network.trainable_parameters())]
+    real = adapter.of(profile, [each.shape for each in weights], weights[0].dtype.size)
+    assert real.bytes == sum(each.nbytes for each in weights)
+    assert real.optimizer == kept_bytes(state)
+
+
+def kept_bytes(state: Any) -> int:
+    """What the optimizer keeps of the weights."""
+    counters = ("step", "learning_rate")
+    named: dict[str, mx.array] = dict(tree_flatten(state))
+    return sum(v.nbytes for name, v in named.items() if name.rpartition(".")[2] not in counters)
 
 
 @pytest.mark.parametrize("kind", KINDS[:2])

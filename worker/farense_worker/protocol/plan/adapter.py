@@ -10,7 +10,9 @@ from farense_worker.protocol.settings.profile import Profile
 
 # Arrays as large as the trained one that an optimizer of MLX keeps beside it.
 _MOMENTS = {"adam": 2, "adamw": 2, "sgd": 1, "muon": 1}
-_FLOAT32 = 4  # bytes; adapters are float32 whatever the model computes in
+# Bytes of a number of an adapter, a gradient, a moment, and of the copy that takes the updates of a
+# trained weight of 16 bits: float32, whatever the model computes in.
+_FLOAT32 = 4
 
 
 @dataclass(frozen=True)
@@ -68,13 +70,14 @@ def trained(
 
 
 def of(profile: Profile, shapes: Iterable[tuple[int, ...]], size: int) -> Trained:
-    """Count weights of these shapes, `size` bytes a number."""
+    """Count weights of these shapes, `size` bytes a number; the optimizer's are float32."""
     weights = kept = 0
     for shape in shapes:
         count = math.prod(shape)
         weights += count
         kept += _kept(profile.train.optimizer, shape, count)
-    return Trained(weights, weights * size, kept * size)
+    copies = weights if size < _FLOAT32 else 0  # loop/master_weights.py
+    return Trained(weights, weights * size, (kept + copies) * _FLOAT32)
 
 
 def _kept(optimizer: str, shape: tuple[int, ...], count: int) -> int:
