@@ -88,7 +88,9 @@ def our_gradient(model: nn.Module, window: list, size: int) -> dict[str, mx.arra
     examples = Examples(
         tokens=np.concatenate([np.array(tokens, np.int32) for tokens, _ in window]),
         bounds=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-        first_label=np.array([max(1, offset) for _, offset in window], np.int32),
+        is_label=np.concatenate(
+            [np.arange(len(tokens)) >= max(1, offset) for tokens, offset in window]
+        ),
         truncated=0,
     )
     label_loss = loss.LabelLoss(model, split_forward.find(model))

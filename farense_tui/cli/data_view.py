@@ -38,9 +38,11 @@ _LEVEL_STYLES = {
 
 def show(report: Report, console: Console) -> None:
     """Print a report."""
-    masked = (
-        _("prompts are not trained on") if report.mask_prompt else _("every token is trained on")
-    )
+    masked = _("every token is trained on")
+    if report.mask_prompt and report.answers == "all":
+        masked = _("all answers are trained on, prompts are not")
+    elif report.mask_prompt:
+        masked = _("the last answer of each row is trained on")
     kind = _("{kind} rows, ").format(kind=report.kind) if report.kind else ""
     most = _("at most {n} tokens").format(n=report.max_seq_length)
     title = _("{data} for {model}").format(data=_short(report.path), model=_short(report.model))

@@ -48,7 +48,7 @@ def key(profile: Profile) -> tuple[object, ...]:
     model, data, train = profile.model, profile.data, profile.train
     seed = train.seed if data.valid_fraction else 0
     trust, split = model.trust_remote_code, (data.path, data.valid_fraction, seed)
-    return (model.repo, model.revision, trust, *split, train.mask_prompt)
+    return (model.repo, model.revision, trust, *split, train.mask_prompt, train.answers)
 
 
 def facts(profile: Profile, stop: task.Stop | None = None) -> Facts:

@@ -64,7 +64,7 @@ def look_ahead(
 
     per_epoch = planned.per_epoch(train.total, batch)
     lengths = np.minimum(train.tokens, most)
-    first = np.minimum(train.first_label, lengths - 1)
+    context = np.minimum(train.context, lengths - 1)
     steps = per_epoch * profile.train.epochs
     known = planned.per_epoch(len(lengths), batch)  # of a sample, as if it were the whole
     seen = []
@@ -72,7 +72,7 @@ def look_ahead(
         at = planned.position(step, known)
         drawn = planned.draw(at, len(lengths), batch, profile.train.seed)
         seen.append(
-            _step(lengths[drawn].tolist(), first[drawn].tolist(), budget(profile), few_shapes)
+            _step(lengths[drawn].tolist(), context[drawn].tolist(), budget(profile), few_shapes)
         )
     tokens = sum(_inputs(split, most) for split in rows.values())
     return Workload(tuple(seen), steps, per_epoch, tokens, True)
@@ -85,16 +85,16 @@ def _inputs(split: Rows, most: int) -> int:
 
 
 def _step(
-    lengths: list[int], first: list[int], budget: int, few_shapes: bool
+    lengths: list[int], context: list[int], budget: int, few_shapes: bool
 ) -> tuple[MicroBatch, ...]:
     return tuple(
-        _batch([lengths[i] for i in piece], [first[i] for i in piece], few_shapes)
+        _batch([lengths[i] for i in piece], [context[i] for i in piece], few_shapes)
         for piece in cut(lengths, budget)
     )
 
 
-def _batch(lengths: Sequence[int], first: Sequence[int], few_shapes: bool) -> MicroBatch:
-    labels = sum(length - start for length, start in zip(lengths, first, strict=True))
+def _batch(lengths: Sequence[int], context: Sequence[int], few_shapes: bool) -> MicroBatch:
+    labels = sum(length - other for length, other in zip(lengths, context, strict=True))
     labels = rounded(labels) if few_shapes else labels
     return MicroBatch(len(lengths), padded(max(lengths) - 1), labels)
 

@@ -27,6 +27,7 @@ def request(profile: Profile, *, rows: int = 3, offline: bool = False) -> Reques
         trust_remote_code=model.trust_remote_code,
         max_seq_length=train.max_seq_length,
         mask_prompt=train.mask_prompt,
+        answers=train.answers,
         valid_fraction=profile.data.valid_fraction,
         seed=train.seed,
         rows=rows,

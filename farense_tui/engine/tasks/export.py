@@ -52,6 +52,7 @@ def request(
         precision="float" if gguf else precision,
         max_seq_length=train.max_seq_length,
         mask_prompt=train.mask_prompt,
+        answers=train.answers,
         adapter_card=model_card.adapter_card(made),
         model_card=model_card.fused_card(made),
     )

@@ -94,7 +94,9 @@ def _facts(made: Made) -> list[str]:
     train, lora, state = made.config.train, made.config.lora, made.state
     examples = state.started.train_examples if state.started else 0
     best = state.best
-    on = "the answers" if train.mask_prompt else "every token"  # not translated: Hub
+    alone = train.answers == "last"
+    answers = "the last answer of a row" if alone else "all answers"  # not translated: Hub
+    on = answers if train.mask_prompt else "every token"  # not translated: Hub
     facts = [
         ("examples", f"{examples} of {Path(made.config.data.path).name}"),
         ("steps", f"{state.step} of {made.config.effective_batch} examples"),

@@ -69,7 +69,10 @@ class DataScreen(Screen[None]):
 def _title(profile: Profile) -> Content:
     """What is looked at; the model comes last, because its name may be too long for the line."""
     train = profile.train
-    what = _("trains on answers only") if train.mask_prompt else _("trains on every token")
+    what = _("trains on every token")
+    if train.mask_prompt:
+        all_answers = train.answers == "all"
+        what = _("trains on all answers") if all_answers else _("trains on the last answers")
     most = _("{count} tokens at most").format(count=train.max_seq_length)
     path = _("data {path}").format(path=clean(from_here(profile.data.path)))
     return Content.assemble(

@@ -143,8 +143,8 @@ def test_the_micro_batches_are_those_of_the_training() -> None:
     from farense_worker.data.labels import Encoded
 
     builder = Builder(100)
-    for tokens, first in zip(ROWS["train"].tokens, ROWS["train"].first_label, strict=True):
-        builder.add(Encoded(list(range(tokens)), first))
+    for tokens, context in zip(ROWS["train"].tokens, ROWS["train"].context, strict=True):
+        builder.add(Encoded(list(range(tokens)), ((context, tokens),)))
     examples = builder.build()
     made = profile(train__max_seq_length=100, train__batch_size=2, train__grad_accumulation=4)
     seen = workload.look_ahead(made, ROWS, {})

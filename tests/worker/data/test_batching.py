@@ -16,7 +16,7 @@ def examples(sizes: list[int], first_label: int = 1) -> Examples:
     return Examples(
         tokens=np.arange(1, bounds[-1] + 1, dtype=np.int32),
         bounds=bounds.astype(np.int64),
-        first_label=np.array([min(first_label, size - 1) for size in sizes], dtype=np.int32),
+        is_label=np.concatenate([np.arange(size) >= min(first_label, size - 1) for size in sizes]),
         truncated=0,
     )
 

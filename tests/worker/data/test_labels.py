@@ -83,10 +83,10 @@ def mlx_lm_reads(
 @pytest.mark.parametrize(("kind", "values"), ROWS)
 def test_the_same_as_mlx_lm(tokenizer: Any, kind: Kind, values: dict[str, Any], mask: bool) -> None:
     tokens, offset = mlx_lm_reads(tokenizer, kind, values, mask)
-    found = labels.encode(tokenizer, Row(1, kind, values), mask)
+    found = labels.encode(tokenizer, Row(1, kind, values), mask, "last")
     assert list(found.tokens) == tokens
     assert found.first == max(1, offset)  # nothing predicts the first token
-    assert not found.parted
+    assert not found.remarks
 
 
 def test_the_tools_are_in_the_tokens(micro: Path, tmp_path: Path) -> None:
@@ -95,6 +95,11 @@ def test_the_tools_are_in_the_tokens(micro: Path, tmp_path: Path) -> None:
     found = labels.encode(tokenizer, Row(1, "completion", ROWS[6][1]), True)
     assert "resultado" in tokenizer.decode(found.tokens[: found.first])
     assert tokenizer.decode(found.tokens[found.first :]) == "2-1<|end|>"
+
+
+def read(tokenizer: Any, found: labels.Encoded) -> list[str]:
+    """What the labels say, run by run."""
+    return [tokenizer.decode(found.tokens[first:end]) for first, end in found.spans]
 
 
 def texts() -> st.SearchStrategy[str]:
@@ -108,9 +113,9 @@ def test_many_at_once_as_one_by_one(
 ) -> None:
     rows = [Row(at, "chat", chat(*turns)) for at, turns in enumerate(conversations)]
     assert labels._is_plain(micro_tokenizer)
-    found = labels.encode_all(micro_tokenizer, rows, mask)
+    found = labels.encode_all(micro_tokenizer, rows, mask, "last")
     for row, encoded in found:
-        assert encoded == labels.encode(micro_tokenizer, row, mask)
+        assert encoded == labels.encode(micro_tokenizer, row, mask, "last")
         assert isinstance(encoded, labels.Encoded)
         tokens, offset = mlx_lm_reads(micro_tokenizer, "chat", row.values, mask)
         if row.values["messages"][-1]["role"] == "assistant" and tokens[-2:] != [256, 256]:
@@ -136,9 +141,12 @@ def test_a_question_is_never_a_label(micro_tokenizer: Any) -> None:
     """mlx_lm would train on the question."""
     values = chat("Quem?", "Ele.", "E quem mais?")
     _, offset = mlx_lm_reads(micro_tokenizer, "chat", values, True)
-    found = labels.encode(micro_tokenizer, Row(1, "chat", values), True)
+    found = labels.encode(micro_tokenizer, Row(1, "chat", values), True, "last")
     assert offset < len(found.tokens)
     assert found.first == len(found.tokens)
+    found = labels.encode(micro_tokenizer, Row(1, "chat", values), True)
+    assert read(micro_tokenizer, found) == ["Ele.<|end|>"]
+    assert len(found.tokens) == found.spans[-1][1]  # nothing after the last label is computed
 
 
 def test_a_template_that_asks_for_thoughts(micro: Path, tmp_path: Path) -> None:
@@ -146,7 +154,7 @@ def test_a_template_that_asks_for_thoughts(micro: Path, tmp_path: Path) -> None:
     tokenizer = load(variant(micro, tmp_path / "t", THINKING))
     row = Row(1, "chat", chat("Quem?", "Foi ele, e mais ninguém."))
     found = labels.encode(tokenizer, row, True)
-    assert found.parted
+    assert [remark.code for remark in found.remarks] == ["parted"]
     assert tokenizer.decode(found.tokens[found.first :]) == "Foi ele, e mais ninguém.<|end|>"
     _, offset = mlx_lm_reads(tokenizer, "chat", row.values, True)
     assert tokenizer.decode(found.tokens[offset:]) != "Foi ele, e mais ninguém.<|end|>"
@@ -174,9 +182,16 @@ def test_a_token_over_the_end_of_the_prompt(micro: Path, tmp_path: Path) -> None
     tokens["model"]["merges"] = [["Ġ", "E"]]
     (folder / "tokenizer.json").write_text(json.dumps(tokens))
     tokenizer = load(folder)
-    found = labels.encode(tokenizer, Row(1, "chat", chat("Quem?", "Ele.")), True)
-    assert found.parted
-    assert tokenizer.decode(found.tokens[found.first :]) == " Ele.\n"
+    values = chat("Quem?", "Ele.")
+    found = labels.encode(tokenizer, Row(1, "chat", values), True)
+    asked = tokenizer.apply_chat_template(values["messages"][:1], add_generation_prompt=True)
+    assert found.tokens[: found.first] == asked  # what ask, evaluate, mlx_lm and servers send
+    assert tokenizer.decode(found.tokens[found.first :]) == "Ele.\n"
+    assert not found.remarks
+    every = labels.encode(tokenizer, Row(1, "chat", values), False)
+    assert (every.tokens, every.first) == (found.tokens, 1)
+    ((_, many),) = labels.encode_all(tokenizer, [Row(1, "chat", values)], True)
+    assert many == found
 
 
 @pytest.mark.parametrize(("text", "eos"), [("a", 1), ("a<|end|>", 1), ("a<|end|><|end|>", 1)])
@@ -241,3 +256,64 @@ def test_a_tokenizer_file_that_asks_for_more(
     odd = [found for _, found in labels.encode_all(load(folder), rows, False)]
     assert odd == [found for _, found in labels.encode_all(load(micro), rows, False)]
     assert [len(found.tokens) for found in odd if isinstance(found, labels.Encoded)] == [10, 16, 4]
+
+
+def test_all_answers_of_a_conversation(micro: Path, tmp_path: Path) -> None:
+    tokenizer = load(micro)
+    turns = chat("Quem?", "Ele.", "Onde?", "Cá.", "Quando?", "Já.")
+    row = Row(1, "chat", turns)
+    found = labels.encode(tokenizer, row, True)
+    assert read(tokenizer, found) == ["Ele.<|end|>", "Cá.<|end|>", "Já.<|end|>"]
+    assert read(tokenizer, labels.encode(tokenizer, row, True, "last")) == ["Já.<|end|>"]
+    assert [each for _, each in labels.encode_all(tokenizer, [row, row], True)] == [found, found]
+    for at, (first, _end) in zip((1, 3, 5), found.spans, strict=True):
+        asked = tokenizer.apply_chat_template(turns["messages"][:at], add_generation_prompt=True)
+        assert found.tokens[:first] == asked  # each is trained as it is asked
+
+
+# As Qwen3: thoughts stand in the last answer alone, an empty one where there are none.
+FORGETTING = (
+    "{% for m in messages %}<|{{ m['role'] }}|>"
+    "{% if loop.last and m['role'] == 'assistant' %}<think>\n\n</think>{% endif %}"
+    "{{ m['content'] }}<|end|>{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+
+
+def test_answers_that_the_template_rewrites_are_no_labels(micro: Path, tmp_path: Path) -> None:
+    tokenizer = load(variant(micro, tmp_path / "t", FORGETTING))
+    found = labels.encode(tokenizer, Row(1, "chat", chat("a", "b", "c", "d", "e", "f")), True)
+    assert read(tokenizer, found) == ["<think>\n\n</think>f<|end|>"]
+    (remark,) = found.remarks
+    assert remark.code == "rewritten"
+    assert remark.what.startswith("messages 2, 4 are no labels")
+
+
+METASPACE = {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": False}
+
+
+@pytest.mark.parametrize("scheme", ["always", "first", "never"])
+def test_a_tokenizer_that_puts_a_space_mark_before_the_rest(
+    micro: Path, tmp_path: Path, scheme: str
+) -> None:
+    """As SentencePiece does: the answer's tokens by themselves would read ` Ele.`."""
+    folder = variant(micro, tmp_path / "t", PLAIN)
+    tokens = json.loads((folder / "tokenizer.json").read_text())
+    letters = sorted(set("user: assistant: Quem?Ele.\n") | {"▁"})
+    pieces = [*letters, "▁E", "▁Ele", "Ele"]
+    vocabulary = {piece: 300 + at for at, piece in enumerate(pieces)}
+    tokens["model"]["vocab"] = vocabulary
+    tokens["model"]["merges"] = [["E", "l"], ["El", "e"], ["▁", "Ele"]]
+    vocabulary["El"] = 299
+    tokens["pre_tokenizer"] = METASPACE | {"prepend_scheme": scheme}
+    tokens["decoder"] = METASPACE | {"prepend_scheme": scheme}
+    (folder / "tokenizer.json").write_text(json.dumps(tokens))
+    tokenizer = load(folder)
+    values = chat("Quem?", "Ele.")
+    found = labels.encode(tokenizer, Row(1, "chat", values), True)
+    asked = tokenizer.apply_chat_template(values["messages"][:1], add_generation_prompt=True)
+    assert found.tokens[: found.first] == asked
+    whole = tokenizer.decode(found.tokens)
+    assert whole == "user: Quem?\nassistant: Ele.\n"
+    assert whole[len(tokenizer.decode(asked)) :] == "Ele.\n"
+    assert found.labels() < len("Ele.\n")  # as one piece, not letter by letter

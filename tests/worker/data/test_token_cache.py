@@ -163,7 +163,7 @@ def _lose(entry: Path) -> None:
 
 
 def _empty(entry: Path) -> None:
-    (entry / "train.first_label.npy").write_bytes(b"")
+    (entry / "train.is_label.npy").write_bytes(b"")
 
 
 def _garble(entry: Path) -> None:

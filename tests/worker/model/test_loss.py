@@ -43,9 +43,9 @@ def examples() -> Examples:
     rng = np.random.default_rng(0)
     sizes = rng.integers(4, 60, 16)
     bounds = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-    first = np.array([rng.integers(1, size) for size in sizes], np.int32)
+    is_label = np.concatenate([np.arange(size) >= rng.integers(1, size) for size in sizes])
     tokens = rng.integers(1, 280, bounds[-1]).astype(np.int32)
-    return Examples(tokens, bounds, first, 0)
+    return Examples(tokens, bounds, is_label, 0)
 
 
 def step(model: nn.Module, examples: Examples, pieces: list[list[int]]) -> tuple[float, dict]:

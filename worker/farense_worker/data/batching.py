@@ -49,11 +49,11 @@ def collate(examples: Examples, rows: Sequence[int], *, few_shapes: bool = False
     inputs = np.zeros((len(rows), width), np.int32)
     positions, targets = list[NDArray[np.int32]](), list[NDArray[np.int32]]()
     for at, (row, length) in enumerate(zip(rows, lengths, strict=True)):
-        tokens, first = examples.example(row), int(examples.first_label[row])
+        tokens, where = examples.example(row), examples.labels_of(row)
         inputs[at, : length - 1] = tokens[:-1]
-        targets.append(tokens[first:])
-        start = at * width - 1  # what predicts a label is the token before it
-        positions.append(np.arange(start + first, start + length, dtype=np.int32))
+        targets.append(tokens[where])
+        # what predicts a label is the token before it
+        positions.append((at * width - 1 + where).astype(np.int32))
     labels = sum(len(part) for part in targets)
     padding = (0, rounded(labels) - labels if few_shapes else 0)
     return MicroBatch(

@@ -20,23 +20,27 @@ class Examples:
     """A tokenised split.
 
     tokens: (sum of lengths,) int32. bounds: (n + 1,) where each example begins and the last ends.
-    first_label: (n,) index within the example of the first token that is a label, at least 1.
+    is_label: (sum of lengths,) whether a token is a label; the first of an example never is.
     truncated: how many examples were longer than max_seq_length.
     """
 
     tokens: Ints
     bounds: NDArray[np.int64]
-    first_label: Ints
+    is_label: NDArray[np.bool_]
     truncated: int
 
     def __len__(self) -> int:
         """Count the examples."""
-        return len(self.first_label)
+        return len(self.bounds) - 1
 
     def example(self, index: int) -> Ints:
         """Give the tokens of one example."""
         tokens: Ints = self.tokens[self.bounds[index] : self.bounds[index + 1]]
         return tokens
+
+    def labels_of(self, index: int) -> NDArray[np.int64]:
+        """Give where in an example its labels are."""
+        return np.flatnonzero(self.is_label[self.bounds[index] : self.bounds[index + 1]])
 
     @functools.cached_property
     def lengths(self) -> NDArray[np.int64]:
@@ -47,8 +51,18 @@ class Examples:
     @functools.cached_property
     def labels(self) -> NDArray[np.int64]:
         """Label tokens of each example, (n,)."""
-        labels: NDArray[np.int64] = self.lengths - self.first_label
-        return labels
+        if not len(self):
+            return np.zeros(0, np.int64)
+        return np.add.reduceat(self.is_label, self.bounds[:-1], dtype=np.int64)
+
+    @functools.cached_property
+    def first_label(self) -> Ints:
+        """Index within each example of its first label, (n,)."""
+        starts, where = self.bounds[:-1], np.flatnonzero(self.is_label)
+        if not len(where):
+            return np.zeros(len(self), np.int32)
+        first = where[np.minimum(np.searchsorted(where, starts), len(where) - 1)] - starts
+        return first.astype(np.int32)
 
     def digest(self) -> str:
         """SHA-256 over tokens and labels: equal for what trains equally."""
@@ -57,7 +71,11 @@ class Examples:
     @functools.cached_property
     def _digest(self) -> str:
         sha = hashlib.sha256()
-        for values in (self.tokens, self.bounds, self.first_label):
+        # Where labels run from the first to the end, as they all did once, that one says it all:
+        # the checkpoints of older runs know their data by it.
+        runs_on = np.array_equal(self.labels, self.lengths - self.first_label)
+        marks = self.first_label if runs_on else self.is_label
+        for values in (self.tokens, self.bounds, marks):
             sha.update(np.ascontiguousarray(values).data)
         return sha.hexdigest()
 
@@ -70,24 +88,29 @@ class Builder:
         self._most = max_seq_length
         self._tokens = array("i")
         self._lengths = array("i")
-        self._first_label = array("i")
+        self._is_label = bytearray()
 
     def add(self, encoded: Encoded) -> None:
         """Take one more."""
-        self._tokens.extend(encoded.tokens[: self._most])
+        tokens = encoded.tokens[: self._most]
+        self._tokens.extend(tokens)
         self._lengths.append(len(encoded.tokens))
-        self._first_label.append(encoded.first)
+        marks = bytearray(len(tokens))
+        for start, end in encoded.spans:
+            inside = slice(start, min(end, len(tokens)))
+            marks[inside] = b"\1" * len(marks[inside])
+        self._is_label += marks
 
     def build(self, chosen: NDArray[np.bool_] | None = None) -> Examples:
         """Give the examples; `chosen`, (n,), takes only some of them."""
         whole = np.frombuffer(self._lengths, np.int32)
         lengths = np.minimum(whole, self._most)
         tokens = np.frombuffer(self._tokens, np.int32)
-        first_label = np.frombuffer(self._first_label, np.int32)
+        is_label = np.frombuffer(self._is_label, np.bool_)
         truncated = whole > self._most
         if chosen is not None:
-            tokens = tokens[np.repeat(chosen, lengths)]
-            lengths, first_label = lengths[chosen], first_label[chosen]
-            truncated = truncated[chosen]
+            kept = np.repeat(chosen, lengths)
+            tokens, is_label = tokens[kept], is_label[kept]
+            lengths, truncated = lengths[chosen], truncated[chosen]
         bounds = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]).astype(np.int64)
-        return Examples(tokens, bounds, first_label, int(truncated.sum()))
+        return Examples(tokens, bounds, is_label, int(truncated.sum()))

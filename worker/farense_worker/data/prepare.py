@@ -20,10 +20,13 @@ from farense_worker.protocol.dataset import Fault, Faults, Kind, Row
 from farense_worker.protocol.errors import refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import ngettext
+from farense_worker.protocol.messages.data_check import CODES
 from farense_worker.protocol.messages.events import Notice, Progress
 from farense_worker.protocol.settings.profile import Config
 
 __all__ = ["Examples", "load"]
+
+_MOST_PLACES = 3
 
 
 def load(
@@ -96,8 +99,7 @@ class _Reading:
         self._told = time.monotonic()
         self._done = 0
         self._kind: Kind | None = None
-        self._parted: list[str] = []
-        self._parted_count = 0
+        self._remarks: dict[str, list[str]] = {}  # places, by code
         self.total = 0
         self.rows: dict[Path, int] = {}
         self.faults = Faults()
@@ -108,16 +110,18 @@ class _Reading:
         train = self._config.train
         builder = Builder(train.max_seq_length)
         self.rows[path] = 0
-        for row, found in labels.encode_all(self._tokenizer, self._scan(path), train.mask_prompt):
+        rows = self._scan(path)
+        for row, found in labels.encode_all(
+            self._tokenizer, rows, train.mask_prompt, train.answers
+        ):
             self._count()
             fault = found if isinstance(found, str) else unusable(found, train.max_seq_length)
             if fault:
                 self.faults.add(Fault(path, row.line, fault))
             elif isinstance(found, labels.Encoded) and not self.faults.count:
                 builder.add(found)
-                if found.parted:
-                    self._parted_count += 1
-                    self._parted += [f"{path}:{row.line}"] * (len(self._parted) < 3)
+                for remark in found.remarks:
+                    self._remarks.setdefault(remark.code, []).append(f"{path}:{row.line}")
         return builder
 
     def _scan(self, path: Path) -> Iterator[Row]:
@@ -151,18 +155,18 @@ class _Reading:
                     message=_("text rows have no prompt: every token is trained on"),
                 )
             )
-        if self._parted_count:
+        for code, places in self._remarks.items():
+            level, meaning = CODES[code]
+            told = dict.fromkeys(places)
+            listed = ", ".join(list(told)[:_MOST_PLACES])
+            if len(told) > _MOST_PLACES:
+                more = _("and {n} more").format(n=len(told) - _MOST_PLACES)
+                listed = f"{listed} {more}"
             said.append(
                 Notice(
-                    level="warning",
-                    code="labels_parted",
-                    message=ngettext(
-                        "in {n} row the chat template does not go on as its prompt ends; labels "
-                        "begin where the two part: {places}",
-                        "in {n} rows the chat template does not go on as its prompt ends; labels "
-                        "begin where the two part: {places}",
-                        self._parted_count,
-                    ).format(n=self._parted_count, places=", ".join(self._parted)),
+                    level="info" if level == "info" else "warning",
+                    code=code,
+                    message=f"{_(meaning)} ({len(told)}): {listed}",
                     hint=_("farense-tui data check shows the labels of each row."),
                 )
             )
@@ -197,6 +201,7 @@ def _settings(config: Config) -> dict[str, object]:
     return {
         "max_seq_length": config.train.max_seq_length,
         "mask_prompt": config.train.mask_prompt,
+        "answers": config.train.answers,
         "trust_remote_code": config.model.trust_remote_code,
         "valid_fraction": config.data.valid_fraction,
         "seed": config.train.seed if config.data.valid_fraction else 0,

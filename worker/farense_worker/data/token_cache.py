@@ -1,6 +1,6 @@
 """Tokenised data sets kept for the next run, each under the hash of all it was made from.
 
-    CACHE/tokens/KEY/meta.json  SPLIT.tokens.npy  SPLIT.bounds.npy  SPLIT.first_label.npy
+    CACHE/tokens/KEY/meta.json  SPLIT.tokens.npy  SPLIT.bounds.npy  SPLIT.is_label.npy
 
 It only ever saves time: what cannot be read is made anew, what cannot be written is not kept.
 """
@@ -25,11 +25,19 @@ from farense_worker.data.examples import Examples
 from farense_worker.process.cache_folder import cache_folder
 from farense_worker.protocol.messages.events import Notice
 
-FORMAT = 1
+FORMAT = 2
 MOST_BYTES = 2 << 30
 MOST_ENTRIES = 20
-_ARRAYS = ("tokens", "bounds", "first_label")
-_TOKENIZER_FILES = ("*.json", "*.jinja", "*.txt", "*.model", "*.tiktoken", "*.py")
+_ARRAYS = ("tokens", "bounds", "is_label")
+_TOKENIZER_FILES = (
+    "*.json",
+    "*.jinja",
+    "additional_chat_templates/*.jinja",
+    "*.txt",
+    "*.model",
+    "*.tiktoken",
+    "*.py",
+)
 _LEFT_BEHIND = 24 * 3600.0  # seconds after which a half-written entry is one of a killed worker
 
 
@@ -139,11 +147,11 @@ def _save(entry: Path, made: Tokenised) -> None:
 
 
 def _load(entry: Path, split: str, about: _Split) -> Examples:
-    tokens, bounds, first_label = (
+    tokens, bounds, is_label = (
         np.load(entry / f"{split}.{array}.npy", mmap_mode="r", allow_pickle=False)
         for array in _ARRAYS
     )
-    examples = Examples(tokens, bounds, first_label, about.truncated)
+    examples = Examples(tokens, bounds, is_label, about.truncated)
     if examples.digest() != about.digest:
         raise ValueError(f"{split} is not what was written")  # not translated: for worker.log
     return examples

@@ -26,7 +26,7 @@ class Lengths:
     def add(self, row: Encoded) -> None:
         """Take the next row."""
         self._lengths.append(len(row.tokens))
-        self._labels += max(0, min(len(row.tokens), self._most) - row.first)
+        self._labels += row.labels(self._most)
 
     def split(self, name: str, rows: int) -> Split:
         """Sum up. rows: sound rows, tokenised or not."""

@@ -24,6 +24,7 @@ from farense_worker.protocol.dataset import SPLITS, Fault, Row
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.data_check import Example, Finding, Report, Split
+from farense_worker.protocol.settings.profile import Answers
 
 _MOST_OF_A_CODE = 50
 
@@ -37,6 +38,7 @@ class Survey:
         *,
         max_seq_length: int,
         mask_prompt: bool,
+        answers: Answers = "all",
         examples: int,
         tell: Callable[[int, int], None],
     ) -> None:
@@ -47,6 +49,7 @@ class Survey:
         self._tokenizer = tokenizer
         self._most = max_seq_length
         self._mask_prompt = mask_prompt
+        self._answers: Answers = answers
         self._wanted = examples
         self._tell = tell
         self._told = time.monotonic()
@@ -82,6 +85,7 @@ class Survey:
             model=model,
             max_seq_length=self._most,
             mask_prompt=self._mask_prompt,
+            answers=self._answers,
             kind=self._kind,
             splits=tuple(splits),
             findings=tuple(sorted(self._findings, key=lambda f: (order.get(f.path, -1), f.line))),
@@ -119,7 +123,7 @@ class Survey:
         if tokenizer is None:
             yield from ((row, "") for row in rows)
         else:
-            yield from labels.encode_all(tokenizer, rows, self._mask_prompt)
+            yield from labels.encode_all(tokenizer, rows, self._mask_prompt, self._answers)
 
     def _sound(self, path: Path) -> Iterator[Row]:
         """Give the rows that are rows, looked at without a tokenizer."""
@@ -150,19 +154,18 @@ class Survey:
             what = _("{tokens} tokens, {cut} are cut off: {lost} of {labels} labels").format(
                 tokens=length,
                 cut=length - self._most,
-                lost=length - max(self._most, found.first),
-                labels=length - found.first,
+                lost=found.labels() - found.labels(self._most),
+                labels=found.labels(),
             )
             self._find("truncated", path, row.line, what)
-        if found.parted:
-            what = _("the labels begin at token {token}, where prompt and row part")
-            self._find("parted", path, row.line, what.format(token=found.first + 1))
+        for remark in found.remarks:
+            self._find(remark.code, path, row.line, remark.what)
         if len(self._examples) < self._wanted:
             self._examples.append(self._example(path, row, found))
 
     def _example(self, path: Path, row: Row, found: Encoded) -> Example:
         length = len(found.tokens)
-        trained_on = max(0, min(length, self._most) - found.first)
+        trained_on = found.labels(self._most)
         shown = pieces(self._tokenizer, found, self._most)
         return Example(str(path), row.line, length, trained_on, max(0, length - MOST_TOKENS), shown)
 

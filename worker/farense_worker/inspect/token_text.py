@@ -18,10 +18,11 @@ def pieces(tokenizer: Any, encoded: Encoded, max_seq_length: int) -> tuple[Piece
     special = set(tokenizer.all_special_ids) | {
         number for number, added in tokenizer.added_tokens_decoder.items() if added.special
     }
+    labels = {at for first, end in encoded.spans for at in range(first, min(end, len(tokens)))}
 
     def kind(at: int) -> tuple[bool, bool, bool, int]:
         is_special = tokens[at] in special
-        return at >= encoded.first, is_special, at >= max_seq_length, at if is_special else -1
+        return at in labels, is_special, at >= max_seq_length, at if is_special else -1
 
     found = []
     for (label, is_special, cut, _), run in groupby(range(len(tokens)), kind):

@@ -29,6 +29,7 @@ def data_check(asked: Request, tell: Tell) -> Report:
         loaded,
         max_seq_length=asked.max_seq_length,
         mask_prompt=asked.mask_prompt,
+        answers=asked.answers,
         examples=asked.rows,
         tell=lambda done, total: tell(Progress(what, done, total, "rows")),
     )

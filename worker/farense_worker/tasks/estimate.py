@@ -67,6 +67,6 @@ def _sample(examples: Examples) -> Rows:
         chosen = sorted(random.Random(0).sample(chosen, _SAMPLE))
     return Rows(
         tokens=tuple(examples.lengths[chosen].tolist()),
-        first_label=tuple(examples.first_label[chosen].tolist()),
+        context=tuple((examples.lengths - examples.labels)[chosen].tolist()),
         total=len(examples),
     )

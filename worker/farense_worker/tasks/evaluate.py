@@ -137,7 +137,7 @@ class _Base:
         if rows:
             needs_template(self.tokenizer, rows[0], path)
         kept = []
-        for row, found in labels.encode_all(self.tokenizer, rows, asked.mask_prompt):
+        for row, found in labels.encode_all(self.tokenizer, rows, asked.mask_prompt, asked.answers):
             fault = found if isinstance(found, str) else unusable(found, asked.max_seq_length)
             fault = fault or _no_reference(row)
             if fault:

@@ -155,7 +155,8 @@ class _Export:
     def _questions(self) -> list[Question]:
         """Rows of the test set, else of the validation set, else what the profile asks."""
         found: list[Question] = []
-        pairs = labels.encode_all(self._tokenizer, self._rows(), self._asked.mask_prompt)
+        asked = self._asked
+        pairs = labels.encode_all(self._tokenizer, self._rows(), asked.mask_prompt, asked.answers)
         for row, encoded in pairs:
             if isinstance(encoded, labels.Encoded) and encoded.first < len(encoded.tokens):
                 tokens = list(encoded.tokens)[: self._asked.max_seq_length]

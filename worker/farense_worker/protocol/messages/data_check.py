@@ -7,6 +7,7 @@ from typing import Literal
 from msgspec import Struct
 
 from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.settings.profile import Answers
 
 Level = Literal["error", "warning", "info"]
 
@@ -24,6 +25,12 @@ CODES: dict[str, tuple[Level, str]] = {
     "leak": ("warning", _("rows that another split has as well")),
     "truncated": ("warning", _("rows that are cut off")),
     "parted": ("warning", _("rows whose template does not go on as its prompt ends")),
+    "left_out": ("warning", _("rows with text that the chat template leaves out")),
+    "control_token": ("warning", _("rows whose text has control tokens in it, which become real")),
+    "rewritten": (
+        "warning",
+        _("rows with answers that are no labels, as the template changes them"),
+    ),
     "empty_answer": ("warning", _("empty answers")),
     "mojibake": ("warning", _("rows with text that was decoded wrongly")),
     "replacement": ("warning", _("rows with replacement characters")),
@@ -44,6 +51,7 @@ class Request(Struct, tag="data_check", frozen=True, kw_only=True):
     trust_remote_code: bool = False
     max_seq_length: int
     mask_prompt: bool
+    answers: Answers = "all"
     valid_fraction: float = 0.0
     seed: int = 0
     rows: int = 3
@@ -128,6 +136,7 @@ class Report(Struct, tag="report", frozen=True):
     examples: tuple[Example, ...] = ()
     set_aside: int = 0
     no_tokenizer: str = ""
+    answers: Answers = "all"
 
     def count(self, level: Level) -> int:
         """Count the findings of a level."""

@@ -8,13 +8,13 @@ from farense_worker.protocol.settings.profile import Profile
 
 
 class Rows(Struct, frozen=True):
-    """The rows of a split: tokens of each, not cut off, and how many come before its first label.
+    """The rows of a split: tokens of each, not cut off, and how many of them are no labels.
 
     Of a large data set a sample of the rows; `total` counts them all.
     """
 
     tokens: tuple[int, ...]
-    first_label: tuple[int, ...]
+    context: tuple[int, ...]
     total: int
 
 

@@ -6,6 +6,8 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from farense_worker.protocol.settings.profile import Answers
+
 
 class Adapter(Struct, frozen=True):
     """An adapter to measure: the name it goes by, and its folder."""
@@ -37,6 +39,7 @@ class Request(Struct, tag="evaluate", frozen=True, kw_only=True):
     max_tokens: int = 0
     max_seq_length: int = 512
     mask_prompt: bool = True
+    answers: Answers = "all"
     batch_size: int = 4
 
 

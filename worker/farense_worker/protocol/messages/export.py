@@ -6,6 +6,8 @@ from typing import Literal
 
 from msgspec import Struct
 
+from farense_worker.protocol.settings.profile import Answers
+
 # keep: layers with an adapter become floats, the others stay as they are. float: all do.
 # quantised: layers with an adapter are quantised again.
 Precision = Literal["keep", "float", "quantised"]
@@ -37,6 +39,7 @@ class Request(Struct, tag="export", frozen=True, kw_only=True):
     precision: Precision = "keep"
     max_seq_length: int = 512
     mask_prompt: bool = True
+    answers: Answers = "all"
     adapter_card: str = ""
     model_card: str = ""
 

@@ -16,6 +16,9 @@ from farense_worker.protocol.hosts import Backend
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.settings.upgrade import FORMAT
 
+# Which answers of a conversation are labels.
+Answers = Literal["all", "last"]
+
 
 class About(Struct, frozen=True, forbid_unknown_fields=True):
     """[profile]: what the card says."""
@@ -116,6 +119,10 @@ class Train(Struct, frozen=True, forbid_unknown_fields=True):
         int, Meta(ge=0, le=2**32 - 1, description=_("of order, dropout and weights"))
     ] = 0
     mask_prompt: Annotated[bool, Meta(description=_("train on the answers only"))] = True
+    answers: Annotated[
+        Answers,
+        Meta(description=_("of a conversation, those that mask_prompt trains on: all or the last")),
+    ] = "all"
     grad_checkpoint: Annotated[
         bool, Meta(description=_("compute activations again: less memory, more time"))
     ] = False

@@ -17,6 +17,7 @@ FIXED = (
     "train.optimizer",
     "train.seed",
     "train.mask_prompt",
+    "train.answers",
     "train.max_seq_length",
     "lora.rank",
     "lora.scale",

@@ -22,6 +22,8 @@ RENAMED: dict[str, str] = {}
 BEFORE: dict[str, Any] = {
     # Until then a model computed in what it came in; "auto" is float32 on a CPU, float16 on an M1.
     "model.dtype": "model",
+    # Until then the last answer of a conversation alone was trained on, as by mlx_lm.
+    "train.answers": "last",
 }
 
 

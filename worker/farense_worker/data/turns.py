@@ -1,0 +1,211 @@
+"""A conversation as tokens, turn by turn: what the model is asked with, and what it is to answer.
+
+For each answer there are two texts: the prompt, as `ask`, `evaluate`, mlx_lm and every server send
+it, and the conversation with the answer. The row is the prompt's own tokens followed by those of
+the answer. Where the two texts tokenised apart do not follow on, because the last token of the
+prompt merges with the first of the answer, the answer is tokenised by itself, in such a way that
+what comes out decodes to the same text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from farense_worker.protocol.dataset import Row
+from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.language import ngettext
+from farense_worker.protocol.settings.profile import Answers
+
+Spans = tuple[tuple[int, int], ...]
+
+
+class NoLabels(ValueError):
+    """It cannot be told which tokens of a row are labels; says why."""
+
+
+@dataclass(frozen=True)
+class Remark:
+    """Something about a row that trains all the same; `code` is one of data_check.CODES."""
+
+    code: str
+    what: str
+
+
+class Passage(NamedTuple):
+    """The first `end` messages, with the template's request for an answer or without it."""
+
+    end: int
+    asks: bool
+
+
+class Conversation:
+    """A chat or completion row in the words of a model's chat template."""
+
+    def __init__(self, tokenizer: Any, row: Row, mask_prompt: bool, answers: Answers) -> None:
+        """Find the answers that are labels. Raises NoLabels for one that no question precedes."""
+        self.remarks: list[Remark] = []
+        self._tokenizer = tokenizer
+        self._messages, self._tools = row.conversation()
+        self._mask_prompt = mask_prompt
+        self._texts: dict[Passage, str] = {}
+        self._tokens: dict[Passage, list[int]] = {}
+        roles = [message["role"] for message in self._messages]
+        found = [at for at, role in enumerate(roles) if role == "assistant"]
+        if answers == "last" or not mask_prompt:
+            found = [at for at in found if at == len(roles) - 1]
+        self._turns = [at for at in found if at]
+        if mask_prompt and found and not self._turns:
+            raise NoLabels(
+                _("the answer has no question before it: where it begins cannot be told")
+            )
+        # What comes after the last label would only be computed.
+        end = self._turns[-1] + 1 if mask_prompt and self._turns else len(roles)
+        self._whole = Passage(end, False)
+
+    @property
+    def _passages(self) -> list[Passage]:
+        prompts = [Passage(at, True) for at in self._turns]
+        ends = [Passage(at + 1, False) for at in self._turns]
+        return list(dict.fromkeys([self._whole, *prompts, *ends]))
+
+    def write(self) -> None:
+        """Put all that will be needed into words. Raises what the chat template raises."""
+        for passage in self._passages:
+            self._text(passage)
+
+    @property
+    def texts(self) -> list[str]:
+        """What `write` made, to be tokenised elsewhere."""
+        return [self._text(passage) for passage in self._passages]
+
+    def take_tokens(self, tokens: Iterator[list[int]]) -> None:
+        """Take the tokens of `texts`, in their order."""
+        for passage in self._passages:
+            self._tokens[passage] = next(tokens)
+
+    def tokens_and_labels(self) -> tuple[list[int], Spans]:
+        """Give the row's tokens, and the spans of them that are labels.
+
+        Raises NoLabels where it cannot be told where an answer begins.
+        """
+        if not self._turns:  # every token is a label, or none if there is no answer
+            tokens = self._ids(self._whole)
+            return tokens, () if self._mask_prompt or len(tokens) < 2 else ((1, len(tokens)),)
+        try:
+            tokens, first = self._last_turn()
+        except NoLabels:
+            if self._mask_prompt:
+                raise
+            tokens, first = self._ids(self._whole), 1
+        if not self._mask_prompt:
+            self.remarks.clear()
+            return tokens, ((1, len(tokens)),)
+        spans = self._earlier_turns(tokens)
+        if first < len(tokens):
+            spans.append((first, len(tokens)))
+        return tokens, tuple(spans)
+
+    def _last_turn(self) -> tuple[list[int], int]:
+        """Give all tokens and where those of the last answer begin."""
+        asked, whole = Passage(self._turns[-1], True), self._whole
+        prompt, tokens = self._ids(asked), self._ids(whole)
+        if tokens[: len(prompt)] == prompt:
+            return self._ended(tokens), max(1, len(prompt))
+        if self._text(whole).startswith(self._text(asked)):
+            answer = self._text(whole)[len(self._text(asked)) :]
+            for ids in self._ways(answer):
+                if self._decoded([*prompt, *ids]) == self._decoded(tokens):
+                    return self._ended([*prompt, *ids]), max(1, len(prompt))
+            raise NoLabels(
+                _(
+                    "the prompt and the answer share a token, and the answer has no tokens of its "
+                    "own that read as it does: the model would be trained on what it is never "
+                    "asked"
+                )
+            )
+        return self._parted(prompt, tokens)
+
+    def _ways(self, answer: str) -> Iterator[list[int]]:
+        """Tokenise an answer by itself, and as it is after the end of a line.
+
+        Tokenizers that put a space mark before a text do so at its beginning alone.
+        """
+        encode = self._tokenizer.encode
+        yield list(encode(answer, add_special_tokens=False))
+        before = list(encode("\n", add_special_tokens=False))
+        joined = list(encode("\n" + answer, add_special_tokens=False))
+        if joined[: len(before)] == before:
+            yield joined[len(before) :]
+
+    def _parted(self, prompt: list[int], tokens: list[int]) -> tuple[list[int], int]:
+        """Begin the labels where prompt and row part, if that is in what asks for the answer."""
+        pairs = enumerate(zip(tokens, prompt, strict=False))
+        parts = next((at for at, (a, b) in pairs if a != b), min(len(tokens), len(prompt)))
+        question = self._ids(Passage(self._turns[-1], False))
+        if tokens[: len(question)] != question:
+            raise NoLabels(
+                _(
+                    "the chat template writes the question otherwise when the answer follows, from "
+                    "token {token} on: where the answer begins cannot be told"
+                ).format(token=parts + 1)
+            )
+        first = max(1, parts, len(question))
+        what = _("the labels begin at token {token}, where prompt and row part")
+        self.remarks.append(Remark("parted", what.format(token=first + 1)))
+        return self._ended(tokens), first
+
+    def _earlier_turns(self, tokens: list[int]) -> list[tuple[int, int]]:
+        """Give the spans of the answers before the last one.
+
+        One that the template writes otherwise once the conversation goes on is no label: it would
+        be trained as it is never asked.
+        """
+        spans, left = list[tuple[int, int]](), list[str]()
+        for at in self._turns[:-1]:
+            prompt, answered = self._ids(Passage(at, True)), self._ids(Passage(at + 1, False))
+            agree = tokens[: len(answered)] == answered and answered[: len(prompt)] == prompt
+            if agree and len(prompt) < len(answered):
+                spans.append((max(1, len(prompt)), len(answered)))
+            else:
+                left.append(str(at + 1))
+        if left:
+            what = ngettext(
+                "message {numbers} is no label: it is written otherwise once the conversation "
+                "goes on",
+                "messages {numbers} are no labels: they are written otherwise once the "
+                "conversation goes on",
+                len(left),
+            )
+            self.remarks.append(Remark("rewritten", what.format(numbers=", ".join(left))))
+        return spans
+
+    def _ended(self, tokens: Sequence[int]) -> list[int]:
+        """Keep one eos at the end."""
+        eos, end = self._tokenizer.eos_token_id, len(tokens)
+        while eos is not None and end > 1 and tokens[end - 1] == tokens[end - 2] == eos:
+            end -= 1
+        return list(tokens[:end])
+
+    def _ids(self, passage: Passage) -> list[int]:
+        if passage not in self._tokens:
+            self._tokens[passage] = list(self._render(passage, tokenize=True))
+        return self._tokens[passage]
+
+    def _text(self, passage: Passage) -> str:
+        if passage not in self._texts:
+            self._texts[passage] = self._render(passage, tokenize=False)
+        return self._texts[passage]
+
+    def _render(self, passage: Passage, *, tokenize: bool) -> Any:
+        return self._tokenizer.apply_chat_template(
+            self._messages[: passage.end],
+            tools=self._tools,
+            add_generation_prompt=passage.asks,
+            tokenize=tokenize,
+            return_dict=False,
+        )
+
+    def _decoded(self, tokens: Sequence[int]) -> str:
+        return str(self._tokenizer.decode(list(tokens), skip_special_tokens=False))
