@@ -26,6 +26,7 @@ grad_accumulation = 2
 max_seq_length = 64
 learning_rate = 1e-2
 warmup_steps = 3
+warmup_cap = 0.0
 epochs = 4
 [lora]
 rank = 4

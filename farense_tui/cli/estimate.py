@@ -10,6 +10,7 @@ from farense_worker.protocol.clean_text import clean
 from farense_worker.protocol.errors import ExitCode, refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.estimation import Facts
+from farense_worker.protocol.plan.learning_rate import highest
 from farense_worker.protocol.settings.profile import Profile
 from rich.table import Table
 from rich.text import Text
@@ -21,7 +22,7 @@ from farense_tui.engine.forecast import gather as estimating
 from farense_tui.engine.forecast.forecast import Forecast, Measured
 from farense_tui.engine.forecast.gather import Estimate
 from farense_tui.engine.forecast.summary import line, mark, used
-from farense_tui.engine.profiles import catalogue
+from farense_tui.engine.profiles import catalogue, peak_rate
 from farense_tui.engine.words import verdict
 
 _WILL_NOT = "will not fit"  # not translated: the name of a verdict
@@ -111,7 +112,7 @@ def detail(name: str, made: Estimate) -> Text:
         return text.append(f"? {verdict('unknown')}: {clean(made.why)}", "dim")
     text.append(f"{mark(found)} {verdict(found.verdict)}", _STYLES[found.verdict])
     text.append(f"  {used(found)}\n")
-    for key, value, about in _rows(found):
+    for key, value, about in (*_rows(found), *_rate(profile, found)):
         text.append(f"  {key:12}", "dim").append(f"{value:>10}").append(f"  {about}\n", "dim")
     if made.why:
         text.append(f"  {clean(made.why)}\n", "dim")
@@ -156,6 +157,14 @@ def _rows(found: Forecast) -> list[tuple[str, str, str]]:
     ]
 
 
+def _rate(profile: Profile, found: Forecast) -> list[tuple[str, str, str]]:
+    train, steps = profile.train, found.steps
+    if not steps:
+        return []
+    about = peak_rate.cap(train, steps) or peak_rate.told(train, steps)
+    return [(_("peak rate"), f.rate(highest(train, steps)[0]), about)]
+
+
 def _batch(found: Forecast) -> str:
     batch = found.batch
     return _("of {rows} x {width} tokens, {labels} labels: the largest micro-batch").format(
@@ -184,6 +193,7 @@ def values(made: Estimate) -> dict[str, object]:
         "disk": found.disk,
         "trunk_disk": found.trunk_disk,
         "steps": found.steps,
+        "peak_learning_rate": highest(made.profile.train, found.steps)[0],
         "step_seconds": found.step_seconds,
         "run_seconds": found.run_seconds,
         "speed_from": found.speed_from,

@@ -7,6 +7,7 @@ from statistics import fmean, stdev
 
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.events import number
+from farense_worker.protocol.plan.learning_rate import warmup
 
 from farense_tui.engine import format as show
 from farense_tui.engine.health.facts import Facts
@@ -150,7 +151,7 @@ def not_learning(facts: Facts) -> Found | None:
         evidence = _("all gradients of the newest 10 steps are zero")
         advice = _("Nothing is trained: look at lora.keys and lora.num_layers, and run data check.")
         return "alarm", _("it does not learn"), evidence, advice
-    warm = config.train.warmup_steps if config else 100
+    warm = warmup(config.train, state.total_steps) if config else 100
     if state.step < warm + _PATIENCE or (config and config.model.adapter):
         return None
     first = mean_of(facts, -inf, _LONG)

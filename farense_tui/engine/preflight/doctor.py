@@ -29,6 +29,7 @@ from farense_tui.engine.models.locate import ModelState
 from farense_tui.engine.preflight import inspection
 from farense_tui.engine.preflight.disk_need import disk_need
 from farense_tui.engine.preflight.inspection import Inspection
+from farense_tui.engine.profiles import peak_rate
 from farense_tui.engine.tasks import task
 
 Level = Literal["ok", "warn", "fail"]
@@ -65,6 +66,7 @@ def checks(profile: Profile, runs_dir: Path, stop: task.Stop | None = None) -> I
     yield swap(hardware.memory().swap_used)
     yield model(found.model)
     yield data(found)
+    yield from learning_rate(profile, found)
     yield disk(free_space(runs_dir), disk_need(profile, found.model))
     yield awake(power.power())
     yield screen(terminal())
@@ -153,6 +155,20 @@ def data(found: Inspection) -> Check:
         remedy = _("Without valid.jsonl nothing tells which adapter is best: data.valid_fraction.")
         return Check("Data", "warn", f"{summary.path}: {rows}", remedy)
     return Check("Data", "ok", f"{summary.path}: {rows}")
+
+
+def learning_rate(profile: Profile, found: Inspection) -> Iterator[Check]:
+    """Whether the run is long enough to reach its rate."""
+    steps = inspection.steps_per_epoch(profile, found.data) * profile.train.epochs
+    if not steps:
+        return
+    name, said = mark("Learning rate"), peak_rate.told(profile.train, steps)
+    said += " " + _("of {steps}").format(steps=steps)
+    if not peak_rate.is_reached(profile.train, steps):
+        remedy = _("Lower train.warmup_steps, or set train.warmup_cap.")
+        yield Check(name, "warn", said, remedy)
+        return
+    yield Check(name, "ok", "; ".join(filter(None, (said, peak_rate.cap(profile.train, steps)))))
 
 
 def disk(free: int, need: int) -> Check:

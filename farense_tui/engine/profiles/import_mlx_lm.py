@@ -175,6 +175,8 @@ class _Translation:
             self._leave("learning_rate", remark)
         self._set("train.learning_rate", arguments[0], "lr_schedule.arguments")
         self._set("train.warmup_steps", given.get("warmup") or 0, "lr_schedule.warmup")
+        if given.get("warmup"):
+            self._set("train.warmup_cap", 0.0, "lr_schedule.warmup")
         if given.get("warmup_init"):
             self._leave("lr_schedule.warmup_init", _("the warm-up begins at 0"))
         for name in given.keys() - {"name", "arguments", "warmup", "warmup_init"}:

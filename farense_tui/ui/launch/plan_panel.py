@@ -18,6 +18,7 @@ from farense_tui.engine.format import from_here, size
 from farense_tui.engine.machine.hardware import GIB, Machine
 from farense_tui.engine.models.locate import ModelState
 from farense_tui.engine.preflight.inspection import Inspection, held_out, steps_per_epoch
+from farense_tui.engine.profiles import peak_rate
 from farense_tui.engine.profiles.draft import Draft
 from farense_tui.engine.runs.folders import RunSummary
 from farense_tui.ui.common.status import shown as shown_status
@@ -142,7 +143,7 @@ def _facts(profile: Profile, found: Inspection | None, between: str) -> dict[str
         ),
         "smaller": _smaller(profile, found.fallback if found else None, between),
         "batch": _batch(profile),
-        "steps": _steps(profile, data),
+        "steps": _steps(profile, data, between),
     }
 
 
@@ -230,7 +231,7 @@ def _batch(profile: Profile) -> Content:
     )
 
 
-def _steps(profile: Profile, data: Summary | None) -> Content:
+def _steps(profile: Profile, data: Summary | None, between: str) -> Content:
     epochs = profile.train.epochs
     epochs_told = ngettext("{n} epoch", "{n} epochs", epochs).format(n=epochs)
     if not data or not data.rows.get("train"):
@@ -238,7 +239,12 @@ def _steps(profile: Profile, data: Summary | None) -> Content:
     each = steps_per_epoch(profile, data)
     about = _("about ") if held_out(profile, data) else ""
     told = _("  {steps} an epoch × {epochs}").format(steps=each, epochs=epochs_told)
-    return Content.assemble(about, (f"{each * epochs}", "bold"), (told, "$text-muted"))
+    steps = each * epochs
+    rate = _("rate {rate}").format(rate=peak_rate.told(profile.train, steps))
+    style = "$text-muted" if peak_rate.is_reached(profile.train, steps) else "$warning"
+    return Content.assemble(
+        about, (f"{steps}", "bold"), (told, "$text-muted"), between, (rate, style)
+    )
 
 
 def _note(profile: Profile, machine: Machine) -> Content | None:

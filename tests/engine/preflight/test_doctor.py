@@ -8,7 +8,7 @@ import pytest
 from farense_worker.protocol.dataset import Fault, Summary
 from farense_worker.protocol.messages.doctor import Findings
 from farense_worker.protocol.plan.disk import RECORD
-from farense_worker.protocol.settings.profile import replace_setting
+from farense_worker.protocol.settings.profile import Profile, Train, replace_setting
 
 from farense_tui.engine.machine import power, terminal
 from farense_tui.engine.machine.hardware import GIB
@@ -124,6 +124,20 @@ def test_data() -> None:
     check = about({"train": 3}, Fault(Path("/d/train.jsonl"), 2, "not JSON"))
     assert check.level == "fail"
     assert "/d/train.jsonl:2: not JSON" in check.found
+
+
+def test_whether_the_rate_is_reached() -> None:
+    def about(**train: object) -> Check:
+        profile = Profile(train=Train(**train))  # type: ignore[arg-type]
+        summary = Summary(Path("/d"), {"train": 80, "valid": 8}, ())
+        (check,) = doctor.learning_rate(profile, Inspection(MODEL, None, summary))
+        return check
+
+    assert about().level == "ok"
+    assert "0.0002 from step 3 of 30" in about().found
+    assert "warm-up of 3 steps in place of 100" in about().found
+    assert about(warmup_cap=0.0).level == "warn"
+    assert "6e-05 of 0.0002 at most" in about(warmup_cap=0.0).found
 
 
 def test_disk() -> None:

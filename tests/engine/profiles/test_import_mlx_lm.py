@@ -124,6 +124,7 @@ trust_remote_code: true
     assert (train.seed, train.batch_size, train.grad_accumulation) == (7, 4, 4)
     assert (train.learning_rate, train.final_learning_rate) == (1e-4, 1e-6)
     assert (train.schedule, train.warmup_steps) == ("cosine", 10)
+    assert train.warmup_cap == 0  # it is as long as mlx_lm's
     assert (train.max_seq_length, train.mask_prompt, train.grad_checkpoint) == (1024, True, True)
     assert train.epochs == 6  # 62 micro-batches of 4 over 40 rows are 6.2
     lora = profile.lora

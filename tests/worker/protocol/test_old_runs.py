@@ -197,6 +197,12 @@ def test_a_renamed_setting_is_read_under_its_new_name(
     assert parse_config(text, "config.toml").train.warmup_steps == 2
 
 
+def test_an_older_run_keeps_its_warm_up(old_run: OldRun) -> None:
+    for name in ("first", "before-dtype"):
+        text = old_run(name).config.read_text()
+        assert parse_config(text, "config.toml").train.warmup_cap == 0
+
+
 def test_what_is_in_the_tables_exists() -> None:
     from farense_worker.protocol.settings.fields import CONFIG_SETTINGS, setting
 

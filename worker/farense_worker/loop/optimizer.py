@@ -1,8 +1,6 @@
-"""The optimizers and the learning rate."""
+"""The optimizers."""
 
 from __future__ import annotations
-
-import math
 
 import mlx.core as mx
 import mlx.optimizers as optim
@@ -34,23 +32,6 @@ def make(settings: Train) -> optim.Optimizer:
             )
         case "muon":
             return optim.Muon(learning_rate=rate, weight_decay=decay)
-
-
-def learning_rate(settings: Train, step: int, total_steps: int) -> float:
-    """Rate of step `step` (from 1): linear up to warmup_steps, then by the schedule.
-
-    linear and cosine reach final_learning_rate at the last step (Loshchilov and Hutter, 2017,
-    equation 5, for the cosine without restarts).
-    """
-    peak, final = settings.learning_rate, settings.final_learning_rate
-    if step <= settings.warmup_steps:
-        return peak * step / settings.warmup_steps
-    if settings.schedule == "constant":
-        return peak
-    done = (step - settings.warmup_steps) / max(1, total_steps - settings.warmup_steps)
-    if settings.schedule == "linear":
-        return peak + (final - peak) * done
-    return final + (peak - final) * 0.5 * (1 + math.cos(math.pi * done))
 
 
 def set_learning_rate(optimizer: Optimizer, rate: float) -> None:

@@ -30,8 +30,9 @@ from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages import events
 from farense_worker.protocol.plan import adapter, cutting, steps
+from farense_worker.protocol.plan.learning_rate import highest, is_capped, warmup
 from farense_worker.protocol.run_folder import RunFolder
-from farense_worker.protocol.settings.profile import Config, check
+from farense_worker.protocol.settings.profile import Config, Train, check
 from farense_worker.protocol.settings.recipe import of, steerable
 
 
@@ -170,6 +171,8 @@ def set_up(
         made = adapter.of(config, [each.shape for each in weights], weights[0].dtype.size)
         checkpoint.check_space(folder, made, config.checkpoint.keep)
     go_back(run)
+    if run.state.step == 0 and (said := warmup_remark(config.train, run.total_steps)):
+        output.emit(said)
     return run
 
 
@@ -227,6 +230,32 @@ def go_back(run: Run) -> bool:
     run.loss_and_gradient = loss.loss_and_gradient(run.model, run.label_loss, run.compiled)
     announce(run)
     return loaded is not None
+
+
+def warmup_remark(settings: Train, total_steps: int) -> events.Notice | None:
+    """Say it where the run is too short for its warm-up."""
+    if is_capped(settings, total_steps):
+        message = _(
+            "the rate grows for {steps} of {total} steps, not for train.warmup_steps = {wanted}: "
+            "train.warmup_cap is {cap:g} of the run"
+        ).format(
+            steps=warmup(settings, total_steps),
+            total=total_steps,
+            wanted=settings.warmup_steps,
+            cap=settings.warmup_cap,
+        )
+        return events.Notice(level="info", code="warmup_capped", message=message)
+    if settings.warmup_steps <= total_steps:
+        return None
+    rate, _step = highest(settings, total_steps)
+    return events.Notice(
+        level="warning",
+        code="warmup_too_long",
+        message=_(
+            "the run ends before its warm-up: the rate comes to {rate:.2e} of {wanted:.2e}"
+        ).format(rate=rate, wanted=settings.learning_rate),
+        hint=_("Lower train.warmup_steps, or set train.warmup_cap."),
+    )
 
 
 def announce(run: Run) -> None:

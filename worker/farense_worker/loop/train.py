@@ -33,6 +33,7 @@ from farense_worker.protocol.language import ngettext
 from farense_worker.protocol.messages import events
 from farense_worker.protocol.messages.events import wire
 from farense_worker.protocol.plan import cutting, steps
+from farense_worker.protocol.plan.learning_rate import learning_rate
 from farense_worker.protocol.run_folder import RunFolder, disk_error
 from farense_worker.protocol.settings.profile import Config
 
@@ -110,7 +111,7 @@ def take_step(run: Run) -> None:
     micro_batches = batching.batches(
         run.train, ranks.share(rows), run.budget, few_shapes=run.compiled
     )
-    rate = optimizer.learning_rate(settings, step, run.total_steps) * run.state.rate_factor
+    rate = learning_rate(settings, step, run.total_steps) * run.state.rate_factor
 
     run.model.train()
     # The random numbers of a step follow from its number, as its examples do.

@@ -21,6 +21,7 @@ from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import ngettext
 from farense_worker.protocol.messages import events
 from farense_worker.protocol.messages.events import Notice, Phase, Progress, RunFailed
+from farense_worker.protocol.plan.learning_rate import learning_rate
 from farense_worker.protocol.plan.memory import GIB
 from farense_worker.protocol.settings.recipe import steerable
 from farense_worker.simulated import checkpoints
@@ -123,7 +124,7 @@ def one_step(at: Stage, step: int, loss: float, seconds: float) -> events.Step:
         step=step,
         epoch=step / checkpoints.PER_EPOCH,
         loss=events.wire(loss),
-        learning_rate=min(1.0, step / max(1, train.warmup_steps)) * train.learning_rate,
+        learning_rate=learning_rate(train, step, at.total),
         grad_norm=events.wire(0.4 + 2 * math.exp(-step / 60) + abs(_noise(step, 0.2))),
         tokens=512,
         padded_tokens=560,

@@ -104,6 +104,14 @@ class Train(Struct, frozen=True, forbid_unknown_fields=True):
     warmup_steps: Annotated[
         int, Meta(ge=0, le=1_000_000, description=_("in which the rate grows from 0"))
     ] = 100
+    warmup_cap: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=1,
+            description=_("share of all steps that the warm-up takes at most; 0 for no cap"),
+        ),
+    ] = 0.1
     schedule: Annotated[
         Literal["constant", "linear", "cosine"],
         Meta(description=_("of the rate after the warm-up")),

@@ -32,6 +32,7 @@ EFFECTIVE_BATCH = mark("effective batch (train.batch_size x train.grad_accumulat
 TOLD = (
     "train.learning_rate",
     "train.warmup_steps",
+    "train.warmup_cap",
     "train.schedule",
     "train.final_learning_rate",
     "train.weight_decay",
