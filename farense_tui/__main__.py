@@ -2,6 +2,11 @@
 
 import sys
 
+# Python -m looks for modules where the user stands, first of all: a json.py there would be taken
+# for Python's. (Against a types.py there, which breaks every python -m, only `farense-tui` helps.)
+if __name__ == "__main__" and not sys.flags.safe_path:
+    del sys.path[0]
+
 from farense_worker.protocol import language
 
 

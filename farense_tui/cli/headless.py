@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from types import FrameType
 from farense_worker.protocol.errors import ExitCode, FarenseError
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages import events
+from farense_worker.protocol.programs import program
 from farense_worker.protocol.run_folder import RunFolder
 from farense_worker.protocol.settings.profile import Config
 
@@ -146,7 +146,7 @@ def tell_files(folder: RunFolder, code: int) -> None:
         _tell_tracker(folder, name)
     if not settings.at_end:
         return
-    command = [sys.executable, "-P", "-m", "farense_tui", "report", "--update", str(folder.path)]
+    command = program("farense_tui", "report", "--update", str(folder.path))
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     page = folder.path / "report.html"
     if done.returncode == ExitCode.DONE and page.is_file():

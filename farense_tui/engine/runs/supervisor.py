@@ -11,7 +11,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from dataclasses import dataclass
 from enum import Enum
@@ -20,6 +19,7 @@ from pathlib import Path
 from farense_worker.protocol import simulation
 from farense_worker.protocol.errors import ExitCode, FarenseError, refused
 from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.programs import program
 from farense_worker.protocol.run_folder import RunFolder, disk_error
 
 from farense_tui.engine.machine import blas
@@ -66,8 +66,7 @@ def launch(folder: RunFolder) -> Worker:
     try:
         with folder.events.open("ab") as record, folder.log.open("ab") as log:
             process = subprocess.Popen(
-                # -P: a folder named `worker` where the user stands must not be taken for ours
-                [sys.executable, "-P", "-m", module, str(folder.path)],
+                program(module, str(folder.path)),
                 stdin=subprocess.DEVNULL,
                 stdout=record,
                 stderr=log,
@@ -89,7 +88,7 @@ def _environment(folder: RunFolder, lock: int) -> dict[str, str]:
     """What the worker needs to know besides its folder. It writes no report itself, because it
     knows nothing of the app; but it outlives the screen, so it is what starts the report.
     """
-    report = [sys.executable, "-P", "-m", "farense_tui", "report", "--update", str(folder.path)]
+    report = program("farense_tui", "report", "--update", str(folder.path))
     return {
         **os.environ,
         **blas.environment(folder.read_config().run.ranks),

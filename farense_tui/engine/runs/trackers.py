@@ -15,6 +15,7 @@ from pathlib import Path
 
 from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.programs import program
 from farense_worker.protocol.run_folder import RunFolder
 
 # What each needs, by its name in report.trackers, which is the extra's name too.
@@ -53,11 +54,11 @@ def start(folder: RunFolder) -> None:
 
 
 def _start(folder: RunFolder, name: str) -> None:
-    command = [sys.executable, "-P", "-m", "farense_tui", "track", "--follow", "--to", name]
+    words = ("track", "--follow", "--to", name, str(folder.path))
     try:
         with log(folder).open("ab") as said:
             subprocess.Popen(
-                [*command, str(folder.path)],
+                program("farense_tui", *words),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=said,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ import msgspec
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.task import Failure, Progress
+from farense_worker.protocol.programs import program
 from msgspec import Struct
 
 from farense_tui.engine.machine import blas
@@ -147,4 +147,4 @@ def result_of(
 
 
 def _command(name: str) -> list[str]:
-    return [sys.executable, "-P", "-m", "farense_worker.tasks", name]
+    return program("farense_worker.tasks", name)

@@ -20,6 +20,7 @@ from types import FrameType
 import msgspec
 
 from farense_worker.protocol.errors import PEER
+from farense_worker.protocol.programs import program
 from farense_worker.ranks.reports import (
     GO,
     HEARD,
@@ -48,7 +49,7 @@ def main() -> int:
     words = set(WORDS.values())
     signal.pthread_sigmask(signal.SIG_BLOCK, words)  # until the rank can take them
     process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "farense_worker.ranks.rank", sys.argv[1]],
+        program("farense_worker.ranks.rank", sys.argv[1]),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -36,6 +36,7 @@ from farense_worker.protocol.errors import ExitCode, FarenseError
 from farense_worker.protocol.hosts import Hosts
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages import events
+from farense_worker.protocol.programs import program
 from farense_worker.protocol.run_folder import RunFolder, disk_error, write_atomically, write_pid
 from farense_worker.protocol.settings.profile import Config
 from farense_worker.ranks import reports
@@ -107,19 +108,12 @@ def start(
     reading, alive = os.pipe()
     hostfile = folder.path / ".hosts.json"
     settings = msgspec.json.encode(config).decode()
-    python = [sys.executable, "-P", "-m"]
-    launcher = [
-        *python,
-        "farense_worker.ranks.mlx_launch",
-        str(reading),
-        "--hostfile",
-        str(hostfile),
-    ]
+    launcher = program("farense_worker.ranks.mlx_launch", str(reading), "--hostfile", str(hostfile))
     options = ["--backend", config.run.backend]
     options += ["--starting-port", str(free_ports(len(group.hosts)))]
     options += ["--env", f"FARENSE_CONFIG={settings}", "--env", "TOKENIZERS_PARALLELISM=false"]
     options += ["--env", f"FARENSE_LANG={language.spoken()}"]  # ssh brings no environment along
-    guard = [*python, "farense_worker.ranks.guard", str(folder.path)]
+    guard = program("farense_worker.ranks.guard", str(folder.path))
     try:
         write_atomically(hostfile, group.dumps())
         process = subprocess.Popen(

@@ -1,0 +1,45 @@
+"""Modules that lie where the user stands are not taken for ours, nor for Python's."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BIN = Path(sys.executable).parent
+NAMES = ("farense_worker", "json", "numpy", "tests", "worker")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder of somebody who names scripts as everybody does. Importing one would be seen."""
+    for name in NAMES:
+        (tmp_path / f"{name}.py").write_text(f"raise RuntimeError('{name} of the user')\n")
+    return tmp_path
+
+
+def farense(folder: Path, *words: str | Path) -> str:
+    done = subprocess.run(
+        list(map(str, words)), cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_training_and_its_report(folder: Path, micro: Path, data: Path) -> None:
+    (folder / "types.py").write_text("raise RuntimeError('types of the user')\n")
+    settings = ("--set", "train.epochs=1", "--set", "report.prompts=[]")
+    words = ("train", "--model", micro, "--data", data, "--name", "run", *settings)
+    assert farense(folder, BIN / "farense-tui", *words)
+    assert (folder / "checkpoints/run/report.html").is_file()
+
+
+def test_a_task_of_the_worker(folder: Path, micro: Path, data: Path) -> None:
+    words = ("data", "check", data, "--model", micro)
+    assert farense(folder, BIN / "farense-tui", *words)
+
+
+def test_python_m(folder: Path) -> None:
+    assert farense(folder, sys.executable, "-m", "farense_tui", "profiles")
