@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict
 from pathlib import Path
 
 from farense_worker.protocol.clean_text import clean
@@ -15,6 +16,7 @@ from rich.text import Text
 from farense_tui.cli.output import ProgressLine, console, relative, say, say_json, tell
 from farense_tui.engine import format as f
 from farense_tui.engine.models import installed, locate
+from farense_tui.engine.models.installed import Listed
 from farense_tui.engine.tasks import task
 
 
@@ -22,7 +24,7 @@ def list_models(args: argparse.Namespace) -> int:
     """List the models that are on this machine."""
     found = installed.found()
     if args.json:
-        say_json(found, indent=2)
+        say_json([asdict(each) | {"whole": each.whole} for each in found], indent=2)
         return ExitCode.DONE
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     heads = (_("model"), _("size"), _("kind"), _("layers"), _("vocabulary"), _("weights"), "")
@@ -39,10 +41,20 @@ def list_models(args: argparse.Namespace) -> int:
             str(each.layers or f.UNKNOWN),
             str(each.vocabulary or f.UNKNOWN),
             Text(clean(each.weights) or f.UNKNOWN),
-            Text("" if each.whole else _("not whole: models download goes on"), "yellow"),
+            Text(_said(each), "yellow"),
         )
     console().print(table)
     return ExitCode.DONE
+
+
+def _said(each: Listed) -> str:
+    """What is missing of a model, and what brings it."""
+    if each.whole:
+        return ""
+    missing = ", ".join(each.missing)
+    if each.source == "cache":
+        return _("missing: {what}; models download brings it").format(what=missing)
+    return _("missing: {what}").format(what=missing)
 
 
 def download(args: argparse.Namespace) -> int:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from farense_worker.protocol.language import gettext as _
 
-from farense_tui.engine.models import locate
+from farense_tui.engine.models import contents, locate
 from farense_tui.engine.models.assets import embedded_model
 
 Source = Literal["embedded", "cache", "folder"]
@@ -23,20 +23,26 @@ _PARTIAL = ("*.farense-partial", "*.incomplete")
 class Listed:
     """A model and what its config.json tells. Bytes on the disk; 0 and "" where not known.
 
-    name: what model.repo takes. whole: whether all of it is there. trusts: it brings Python code
-    of its own, which only model.trust_remote_code runs.
+    name: what model.repo takes. missing: what a run needs of it and is not there; a download
+    brings it, if it is of the hub. trusts: it brings Python code of its own, which only
+    model.trust_remote_code runs.
     """
 
     name: str
     source: Source
     path: Path
     bytes: int
-    whole: bool = True
+    missing: tuple[str, ...] = ()
     kind: str = ""
     layers: int = 0
     vocabulary: int = 0
     weights: str = ""
     trusts: bool = False
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of it is there."""
+        return not self.missing
 
 
 def found() -> list[Listed]:
@@ -54,16 +60,16 @@ def _cached() -> Iterator[Listed]:
 
     for repo in sorted(Path(constants.HF_HUB_CACHE).glob("models--*--*")):
         name = repo.name.removeprefix("models--").replace("--", "/", 1)
+        partial = sum(contents.size(repo, f"blobs/{pattern}") for pattern in _PARTIAL)
         snapshot = _snapshot(repo)
-        partial = sum(
-            path.stat().st_size for pattern in _PARTIAL for path in repo.glob(f"blobs/{pattern}")
-        )
-        if snapshot is not None and (snapshot / "config.json").is_file():
-            listed = describe(name, "cache", snapshot)
-            if listed.bytes or partial:
-                yield replace(listed, bytes=listed.bytes + partial, whole=_whole(snapshot, listed))
-        elif partial:
-            yield Listed(name, "cache", repo, partial, whole=False)
+        if snapshot is None:
+            yield Listed(name, "cache", repo, partial, missing=(_("everything"),))
+            continue
+        listed = describe(name, "cache", snapshot)
+        missing = contents.lacking(snapshot)
+        if not (repo / "refs" / "main").is_file():
+            missing.append(_("which snapshot is meant (refs/main)"))
+        yield replace(listed, bytes=listed.bytes + partial, missing=tuple(missing))
 
 
 def _snapshot(repo: Path) -> Path | None:
@@ -78,18 +84,13 @@ def _snapshot(repo: Path) -> Path | None:
     return max(there, key=lambda path: path.stat().st_mtime, default=None)
 
 
-def _whole(snapshot: Path, listed: Listed) -> bool:
-    return bool(listed.bytes) and locate.complete(snapshot)
-
-
 def _folders() -> Iterator[Listed]:
     places = [Path("models"), *map(Path, filter(None, [os.environ.get("FARENSE_MODELS", "")]))]
     for place in places:
-        for path in sorted(place.expanduser().glob("*/config.json")):
-            folder = path.parent
-            listed = describe(str(folder), "folder", folder)
-            if listed.bytes:
-                yield listed
+        for folder in sorted(place.expanduser().glob("*/")):
+            if any(folder.glob("*config.json")) or any(folder.glob("*.safetensors")):
+                listed = describe(str(folder), "folder", folder)
+                yield replace(listed, missing=tuple(contents.lacking(folder)))
 
 
 def describe(name: str, source: Source, folder: Path) -> Listed:
@@ -104,7 +105,7 @@ def describe(name: str, source: Source, folder: Path) -> Listed:
         name=name,
         source=source,
         path=folder,
-        bytes=sum(path.stat().st_size for path in folder.glob("model*.safetensors")),
+        bytes=contents.size(folder),
         kind=str(config.get("model_type") or ""),
         layers=_number(text, "num_hidden_layers"),
         vocabulary=_number(text, "vocab_size"),

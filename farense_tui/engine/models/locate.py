@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Literal
 from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
 
+from farense_tui.engine.models import contents
 from farense_tui.engine.models.assets import embedded_model
 
 EMBEDDED = "embedded"
@@ -80,19 +80,16 @@ def _folder(repo: str, folder: Path) -> ModelState:
     if not folder.is_dir():
         why = _("{folder} is not a folder").format(folder=folder)
         return ModelState(repo, "missing", why=why)
-    weights = list(folder.glob("model*.safetensors"))
-    for what, found in (
-        ("config.json", (folder / "config.json").is_file()),
-        ("model*.safetensors", bool(weights)),
-    ):
-        if not found:
-            why = _("{folder} has no {what}").format(folder=folder, what=what)
-            return ModelState(repo, "missing", why=why)
-    return ModelState(repo, "here", folder, sum(path.stat().st_size for path in weights))
+    lacks = contents.lacking(folder)
+    if lacks:
+        why = _("{folder} has no {what}").format(folder=folder, what=", ".join(lacks))
+        instead = contents.instead(folder)
+        return ModelState(repo, "missing", why=f"{why}\n{instead}" if instead else why)
+    return ModelState(repo, "here", folder, contents.size(folder))
 
 
 def _cached(repo: str, revision: str) -> Path | None:
-    """Snapshot in the Hugging Face cache with all its weights, or None.
+    """Snapshot in the Hugging Face cache with all that a run needs of it, or None.
 
     huggingface_hub is imported here and not above: the screen must not wait for it.
     """
@@ -102,15 +99,4 @@ def _cached(repo: str, revision: str) -> Path | None:
     if not isinstance(config, str):
         return None
     snapshot = Path(config).parent
-    return snapshot if complete(snapshot) else None
-
-
-def complete(snapshot: Path) -> bool:
-    """Whether all weights are there; a download that was broken off may have left some."""
-    try:
-        index = json.loads((snapshot / "model.safetensors.index.json").read_text())
-        return all((snapshot / name).exists() for name in set(index["weight_map"].values()))
-    except FileNotFoundError:  # all in one file
-        return any(snapshot.glob("model*.safetensors"))
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return False
+    return None if contents.lacking(snapshot) else snapshot

@@ -137,8 +137,9 @@ def model(found: ModelState) -> Check:
         said = _("{repo} is not here; a run downloads it").format(repo=found.repo)
         remedy = _("farense-tui models download {repo} gets it beforehand.")
         return Check("Model", "warn", said, remedy.format(repo=found.repo))
-    remedy = _("Give a folder, a repository (owner/name) or 'embedded' with --model.")
-    return Check("Model", "fail", f"{found.repo}: {found.why}", remedy)
+    why, _line, instead = found.why.partition("\n")
+    remedy = instead or _("Give a folder, a repository (owner/name) or 'embedded' with --model.")
+    return Check("Model", "fail", f"{found.repo}: {why}", remedy)
 
 
 def data(found: Inspection) -> Check:

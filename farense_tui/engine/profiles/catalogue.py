@@ -38,7 +38,8 @@ def find() -> list[Found]:
     """List the profiles, smallest machine first; one of the user's own hides a built-in one."""
     paths: dict[str, Path] = {}
     for folder in (asset("profiles"), own_folder()):
-        paths |= {path.stem: path for path in sorted(folder.glob("*.toml"))}
+        files = sorted(folder.glob("*.toml"))  # of ._NAME, macOS makes one beside each on FAT
+        paths |= {path.stem: path for path in files if not path.name.startswith(".")}
     found = [_read(name, path) for name, path in paths.items()]
     return sorted(found, key=lambda f: (_memory(f) == 0, _memory(f), f.name))
 

@@ -113,13 +113,17 @@ class ModelsScreen(ModalScreen[str]):
         if each.whole:
             self.dismiss(each.name)
         else:
-            self._tell(Content.styled(_("it is not whole yet: g goes on with it"), "$warning"))
+            missing = _("missing: {what}").format(what=clean(", ".join(each.missing)))
+            more = _("g downloads it") if each.source == "cache" else ""
+            said = "; ".join(filter(None, [missing, more]))
+            self._tell(Content.styled(said, "$warning"))
 
     def action_get(self) -> None:
         """Download the highlighted model if it is not whole, else the profile's."""
         at = self.query_one(OptionList).highlighted
-        part = at is not None and at < len(self.found) and not self.found[at].whole
-        wanted = self.found[at].name if part and at is not None else self._chosen
+        each = self.found[at] if at is not None and at < len(self.found) else None
+        part = each is not None and each.source == "cache" and not each.whole
+        wanted = each.name if part and each is not None else self._chosen
         if self._stop is not None:
             return
         if not part and locate.locate(wanted).state != "download":

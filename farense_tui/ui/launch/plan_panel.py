@@ -169,7 +169,9 @@ def _model(found: ModelState) -> Content:
         return Content.styled(_("✓ here, {size}").format(size=size(found.bytes)), "$success")
     if found.state == "download":
         return Content.styled(_("↓ must be downloaded"), "$warning")
-    return Content.styled(_("✗ missing: {why}").format(why=from_here(found.why)), "$error")
+    return Content.styled(
+        _("✗ missing: {why}").format(why=from_here(found.why.partition("\n")[0])), "$error"
+    )
 
 
 def _smaller(profile: Profile, found: ModelState | None, between: str) -> Content | None:

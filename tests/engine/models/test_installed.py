@@ -27,6 +27,7 @@ def model(folder: Path, weights: int = 10, **config: Any) -> Path:
     folder.mkdir(parents=True)
     values = {"model_type": "llama", "num_hidden_layers": 4, "vocab_size": 99} | config
     (folder / "config.json").write_text(json.dumps(values))
+    (folder / "tokenizer.json").write_text("{}")
     if weights:
         (folder / "model.safetensors").write_bytes(bytes(weights))
     return folder
@@ -52,7 +53,38 @@ def test_local_folders(hub: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     model(tmp_path / "models" / "empty", weights=0)
     monkeypatch.setenv("FARENSE_MODELS", str(tmp_path / "elsewhere"))
     found = {each.name for each in installed.found() if each.source == "folder"}
-    assert found == {"models/mine", str(tmp_path / "elsewhere" / "other")}
+    assert found == {"models/mine", "models/empty", str(tmp_path / "elsewhere" / "other")}
+
+
+@pytest.mark.parametrize("broken", ["model.safetensors", "tokenizer.json", "config.json"])
+def test_a_link_that_leads_nowhere_is_missing(hub: Path, broken: str) -> None:
+    folder = snapshot(hub, "a/cut")
+    (folder / broken).unlink()
+    (folder / broken).symlink_to(hub / "nowhere")
+    (listed,) = [each for each in installed.found() if each.name == "a/cut"]
+    assert not listed.whole
+    assert any(what in ("tokenizer", "model*.safetensors", broken) for what in listed.missing)
+
+
+def test_without_refs_main_it_is_not_known_which_snapshot_is_meant(hub: Path) -> None:
+    folder = snapshot(hub, "a/lost")
+    (folder.parent.parent / "refs" / "main").unlink()
+    (listed,) = [each for each in installed.found() if each.name == "a/lost"]
+    assert listed.missing == ("which snapshot is meant (refs/main)",)
+
+
+def test_a_repository_with_nothing_in_it(hub: Path) -> None:
+    (hub / "models--a--bare" / "refs").mkdir(parents=True)
+    (listed,) = [each for each in installed.found() if each.name == "a/bare"]
+    assert listed.missing == ("everything",)
+
+
+def test_what_macos_leaves_beside_files_is_nothing(hub: Path, tmp_path: Path) -> None:
+    mine = model(tmp_path / "models" / "mine")
+    (mine / "._model.safetensors").write_bytes(b"x" * 4096)
+    (mine / "._config.json").write_bytes(b"x")
+    (listed,) = [each for each in installed.found() if each.source == "folder"]
+    assert (listed.bytes, listed.whole) == (10, True)
 
 
 def test_what_config_json_tells(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ def folder(tmp_path: Path) -> Path:
     path.mkdir()
     (path / "config.json").write_text("{}")
     (path / "model.safetensors").write_bytes(b"x" * 123)
+    (path / "tokenizer.json").write_text("{}")
     return path
 
 
@@ -45,7 +46,11 @@ def test_a_folder_is_here(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.parametrize(
     ("gone", "why"),
-    [("config.json", "has no config.json"), ("model.safetensors", "has no model*.safetensors")],
+    [
+        ("config.json", "has no config.json"),
+        ("model.safetensors", "has no model*.safetensors"),
+        ("tokenizer.json", "has no tokenizer"),
+    ],
 )
 def test_half_a_model_is_none(folder: Path, gone: str, why: str) -> None:
     (folder / gone).unlink()
@@ -93,7 +98,7 @@ def cached(cache: Path, repo: str, *names: str, index: dict[str, str] | None = N
     snapshot.mkdir(parents=True)
     (root / "refs").mkdir()
     (root / "refs" / "main").write_text("abc123")
-    for name in names:
+    for name in (*names, "tokenizer.json"):
         (snapshot / name).write_bytes(b"{}")
     if index:
         text = json.dumps({"weight_map": index})
@@ -112,8 +117,8 @@ def test_what_the_cache_of_hugging_face_has(tmp_path: Path) -> None:
     asked = ["own/whole", "own/begun", "own/weights-only", "own/both", "own/half", "own/unknown"]
     code = """
 import json, sys
-from farense_tui.engine import models
-found = [models.locate(repo) for repo in sys.argv[1:]] + [models.locate("own/whole", "v2")]
+from farense_tui.engine.models.locate import locate
+found = [locate(repo) for repo in sys.argv[1:]] + [locate("own/whole", "v2")]
 print(json.dumps([[each.state, str(each.path)] for each in found]))
 """
     done = subprocess.run(
@@ -132,3 +137,43 @@ print(json.dumps([[each.state, str(each.path)] for each in found]))
         ["download", "None"],
         ["download", "None"],
     ]
+
+
+@pytest.mark.parametrize("broken", ["model.safetensors", "tokenizer.json", "config.json"])
+def test_a_link_of_the_cache_that_leads_nowhere_is_fetched_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.file_download.constants.HF_HUB_CACHE", str(tmp_path))
+    snapshot = cached(tmp_path, "own/cut", "config.json", "model.safetensors")
+    assert locate.locate("own/cut").state == "here"
+    (snapshot / broken).unlink()
+    (snapshot / broken).symlink_to(tmp_path / "nowhere")
+    assert locate.locate("own/cut").state == "download"
+
+
+def test_a_repository_without_refs_main_is_fetched_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    snapshot = cached(tmp_path, "own/lost", "config.json", "model.safetensors")
+    (snapshot.parent.parent / "refs" / "main").unlink()
+    assert locate.locate("own/lost").state == "download"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("adapter_config.json", {"peft_type": "LORA", "base_model_name_or_path": "a/b"}, "on a/b"),
+        ("adapter_config.json", {"model": "a/b", "num_layers": 4}, "--set model.adapter="),
+        ("x.gguf", {}, "GGUF"),
+        ("pytorch_model.bin", {}, "save_pretrained"),
+    ],
+)
+def test_a_folder_that_is_something_else_says_what_it_is(
+    tmp_path: Path, name: str, content: dict[str, str], said: str
+) -> None:
+    (tmp_path / name).write_text(json.dumps(content))
+    found = locate.locate(str(tmp_path))
+    assert found.state == "missing"
+    assert said in found.why

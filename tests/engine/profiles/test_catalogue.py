@@ -31,6 +31,12 @@ def test_the_built_in_ones_come_smallest_machine_first(own: Path) -> None:
     assert all(each.fault is None for each in found)
 
 
+def test_what_macos_leaves_beside_a_file_is_no_profile(own: Path) -> None:
+    (own / "mine.toml").write_text('[profile]\ntitle = "Mine"\n')
+    (own / "._mine.toml").write_bytes(b"\x00\x05\x16\x07")
+    assert "._mine" not in [each.name for each in catalogue.find()]
+
+
 def test_one_of_the_users_own_hides_a_built_in_one(own: Path) -> None:
     (own / "demo.toml").write_text('[profile]\ntitle = "Mine"\n')
     (own / "extra.toml").write_text("[profile]\nmemory_gb = 24\n")

@@ -20,10 +20,10 @@ from farense_tui.ui.launch.screen import LaunchScreen
 from tests.ui.waiting import until
 
 MODELS = [
-    Listed("embedded", "embedded", Path("/e"), 3 << 20, True, "llama", 3, 1280, "float32"),
-    Listed("owner/[b]four[/b]\x1b[2J", "cache", Path("/q"), 4 << 30, True, "mistral", 32, 32768,
+    Listed("embedded", "embedded", Path("/e"), 3 << 20, (), "llama", 3, 1280, "float32"),
+    Listed("owner/[b]four[/b]\x1b[2J", "cache", Path("/q"), 4 << 30, (), "mistral", 32, 32768,
            "4 bits, groups of 64"),
-    Listed("owner/part", "cache", Path("/p"), 1 << 30, False),
+    Listed("owner/part", "cache", Path("/p"), 1 << 30, ("model*.safetensors",)),
 ]  # fmt: skip
 
 
@@ -47,7 +47,7 @@ async def test_a_model_is_taken(runs_dir: Path) -> None:
         assert "\x1b" not in str(options.get_option_at_index(1).prompt)
         options.highlighted = 2
         await pilot.press("enter")
-        assert "not whole" in str(screen.query_one(".whole", Static).render())
+        assert "missing: model*.safetensors; g" in str(screen.query_one(".whole", Static).render())
         options.highlighted = 0
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, LaunchScreen))

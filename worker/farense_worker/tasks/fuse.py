@@ -42,7 +42,7 @@ def save(network: nn.Module, source: Path, folder: Path) -> None:
     folder.mkdir(parents=True)
     for pattern in _BESIDES:
         for path in source.glob(pattern):
-            if path.name not in _NOT:
+            if path.name not in _NOT and not path.name.startswith("."):
                 shutil.copyfile(path, folder / path.name)
     config = load_config(source)
     quantised = {
