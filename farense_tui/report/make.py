@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from farense_worker.protocol.checkpoint_files import ADAPTERS
 from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.run_folder import RunFolder, disk_error
@@ -105,6 +106,6 @@ def _written_upto(folder: RunFolder) -> int:
 
 def _newer(folder: RunFolder, then: float) -> bool:
     try:
-        return (folder.adapters / "adapters.safetensors").stat().st_mtime > then
+        return (folder.adapters / ADAPTERS).stat().st_mtime > then
     except OSError:
         return False

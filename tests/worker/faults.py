@@ -21,6 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from farense_worker.protocol import checkpoint_files
 from farense_worker.protocol.run_folder import RunFolder
 
 WHOLE, FAILED, KILLED, SURVIVED = 0, 60, 61, 62
@@ -46,10 +47,9 @@ def first(folder: RunFolder) -> None:
 
 def next_one(folder: RunFolder) -> None:
     """One more, after which an older one is deleted."""
-    from farense_worker.loop import checkpoint
 
     state(folder, 3, 3.0)
-    checkpoint.prune(folder, keep=1, best_step=1)
+    checkpoint_files.prune(folder.path, keep=1, best_step=1)
 
 
 def again(folder: RunFolder) -> None:

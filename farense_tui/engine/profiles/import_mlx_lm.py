@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from farense_worker.protocol import dataset
+from farense_worker.protocol.checkpoint_files import ADAPTERS
 from farense_worker.protocol.errors import refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import ngettext
@@ -243,7 +244,7 @@ class _Translation:
         if given is None:
             return
         path = Path(str(given))
-        if path.name == "adapters.safetensors":
+        if path.name == ADAPTERS:
             self._set("model.adapter", str(path.parent), "resume_adapter_file")
             remark = _("the run starts from the folder {folder}").format(folder=path.parent)
             self._change("resume_adapter_file", remark)

@@ -5,20 +5,14 @@ The effective batch stays what it was, so the curve goes on; RunState.segments s
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 from collections.abc import Callable
 from typing import Any
 
+from farense_worker.protocol.checkpoint_files import CheckpointFolder
 from farense_worker.protocol.errors import refused
 from farense_worker.protocol.language import gettext as _
-from farense_worker.protocol.run_folder import (
-    CheckpointFolder,
-    RunFolder,
-    disk_error,
-    write_atomically,
-)
+from farense_worker.protocol.run_folder import RunFolder, disk_error
 from farense_worker.protocol.settings.profile import Config, Profile
 
 from farense_tui.engine.runs import folders, supervisor
@@ -72,11 +66,8 @@ def rewind(folder: RunFolder, step: int) -> None:
         kept = _checkpoint(folder, step)
         for each in folder.checkpoints():
             if each.step > step:
-                # Without its manifest it is no checkpoint any more, should this be cut off.
-                (each.path / "manifest.json").unlink()
-                shutil.rmtree(each.path)
-        told = {"checkpoint": kept.path.name, "step": step}
-        write_atomically(folder.training_state, json.dumps(told))
+                each.remove()
+        folder.resume_from(kept.path.name, step)
     except OSError as error:
         raise disk_error(error, folder.path) from error
     finally:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+from farense_worker.protocol.checkpoint_files import ADAPTERS
 from farense_worker.protocol.errors import refused, usage
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.evaluation import (
@@ -92,7 +93,7 @@ def _candidates(runs: Sequence[RunFolder], configs: Sequence[Config]) -> tuple[C
 
 def has_adapter(run: RunFolder) -> bool:
     """Whether the run has written an adapter yet."""
-    return (run.adapters / "adapters.safetensors").is_file()
+    return (run.adapters / ADAPTERS).is_file()
 
 
 def adapter_of(run: RunFolder) -> Path:

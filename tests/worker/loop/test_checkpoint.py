@@ -16,9 +16,11 @@ import mlx.optimizers as optim
 import pytest
 from farense_worker.loop import checkpoint
 from farense_worker.loop.checkpoint import Loaded, TrainingState
+from farense_worker.protocol import checkpoint_files
+from farense_worker.protocol.checkpoint_files import CheckpointFolder
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.plan.adapter import Trained
-from farense_worker.protocol.run_folder import CheckpointFolder, RunFolder
+from farense_worker.protocol.run_folder import RunFolder
 from mlx.utils import tree_flatten
 
 from tests.worker import faults
@@ -223,7 +225,7 @@ def test_the_newest_and_the_best_are_kept(
         path = folder.path / f"checkpoint_epoch0_step{step}"
         path.mkdir()
         (path / "manifest.json").write_text("{}")
-    checkpoint.prune(folder, keep, best)
+    checkpoint_files.prune(folder.path, keep, best)
     assert [each.step for each in folder.checkpoints()] == left
 
 

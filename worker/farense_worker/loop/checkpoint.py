@@ -18,24 +18,22 @@ import mlx.core as mx
 import msgspec
 from mlx.utils import tree_flatten, tree_unflatten
 
+from farense_worker.protocol import checkpoint_files
+from farense_worker.protocol.checkpoint_files import (
+    ADAPTER_CONFIG,
+    ADAPTERS,
+    MANIFEST,
+    OPTIMIZER,
+    STATE,
+    CheckpointFolder,
+)
 from farense_worker.protocol.errors import refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import ngettext
 from farense_worker.protocol.plan import disk
 from farense_worker.protocol.plan.adapter import Trained
-from farense_worker.protocol.run_folder import (
-    CheckpointFolder,
-    RunFolder,
-    free_space,
-    sync,
-    write_atomically,
-)
+from farense_worker.protocol.run_folder import RunFolder, free_space, sync
 
-_ADAPTERS = "adapters.safetensors"
-_ADAPTER_CONFIG = "adapter_config.json"
-_OPTIMIZER = "optimizer.safetensors"
-_STATE = "state.json"
-_MANIFEST = "manifest.json"
 _FORMAT = 1
 # What reading a damaged checkpoint may raise; RecursionError is a RuntimeError, as MLX's are.
 _DAMAGES = (OSError, ValueError, KeyError, TypeError, RuntimeError, msgspec.DecodeError)
@@ -99,21 +97,21 @@ def save(
     adapter_config: dict[str, Any],
 ) -> tuple[Path, int]:
     """Write a checkpoint; its path and its bytes. OSError leaves nothing half-done behind."""
-    place = folder.path / f"checkpoint_epoch{state.epoch}_step{state.step}"
+    place = folder.path / checkpoint_files.name(state.epoch, state.step)
     beside, old = place.with_name(f".{place.name}.tmp"), place.with_name(f".{place.name}.old")
     for left in (beside, old):
         shutil.rmtree(left, ignore_errors=True)
     try:
         beside.mkdir()
-        _save_arrays(beside / _ADAPTERS, adapters)
-        _save_arrays(beside / _OPTIMIZER, dict(tree_flatten(optimizer)))
-        (beside / _ADAPTER_CONFIG).write_text(json.dumps(adapter_config, indent=4))
-        (beside / _STATE).write_bytes(msgspec.json.encode(state))
+        _save_arrays(beside / ADAPTERS, adapters)
+        _save_arrays(beside / OPTIMIZER, dict(tree_flatten(optimizer)))
+        (beside / ADAPTER_CONFIG).write_text(json.dumps(adapter_config, indent=4))
+        (beside / STATE).write_bytes(msgspec.json.encode(state))
         files: dict[str, dict[str, Any]] = {
             path.name: {"bytes": path.stat().st_size, "sha256": _sha256(path)}
             for path in sorted(beside.iterdir())
         }
-        (beside / _MANIFEST).write_text(json.dumps({"format": _FORMAT, "files": files}, indent=1))
+        (beside / MANIFEST).write_text(json.dumps({"format": _FORMAT, "files": files}, indent=1))
         for path in beside.iterdir():
             sync(path)
         sync(beside)
@@ -127,16 +125,14 @@ def save(
         shutil.rmtree(beside, ignore_errors=True)
         raise
     shutil.rmtree(old, ignore_errors=True)
-    write_atomically(
-        folder.training_state, json.dumps({"checkpoint": place.name, "step": state.step})
-    )
+    folder.resume_from(place.name, state.step)
     return place, sum(entry["bytes"] for entry in files.values())
 
 
 def publish(folder: RunFolder, checkpoint: Path) -> None:
     """Make a checkpoint's adapter the run's adapter, in `adapters/`, as mlx_lm reads it."""
     folder.adapters.mkdir(exist_ok=True)
-    for name in (_ADAPTER_CONFIG, _ADAPTERS):
+    for name in (ADAPTER_CONFIG, ADAPTERS):
         beside = folder.adapters / f".{name}.tmp"
         shutil.copyfile(checkpoint / name, beside)
         sync(beside)
@@ -152,18 +148,9 @@ def catch_up(folder: RunFolder, state: TrainingState) -> None:
     step = state.step if state.best_loss is None else state.best_step
     for best in folder.checkpoints():
         if best.step == step and _is_sound(best.path):
-            there = folder.adapters / _ADAPTERS
-            if not there.is_file() or _sha256(there) != _sha256(best.path / _ADAPTERS):
+            there = folder.adapters / ADAPTERS
+            if not there.is_file() or _sha256(there) != _sha256(best.path / ADAPTERS):
                 publish(folder, best.path)
-
-
-def prune(folder: RunFolder, keep: int, best_step: int) -> None:
-    """Delete all checkpoints but the newest `keep` and the best."""
-    for checkpoint in folder.checkpoints()[:-keep]:
-        if checkpoint.step != best_step:
-            # Without its manifest it is no checkpoint any more, should this be cut off.
-            (checkpoint.path / _MANIFEST).unlink()
-            shutil.rmtree(checkpoint.path)
 
 
 def newest(folder: RunFolder) -> tuple[Loaded | None, list[str]]:
@@ -206,8 +193,8 @@ def clean_up(folder: RunFolder) -> None:
             left.rename(place)
         else:
             shutil.rmtree(left, ignore_errors=True)
-    for left in folder.path.glob("checkpoint_epoch*_step*"):
-        if not (left / _MANIFEST).exists():
+    for left in folder.path.glob(checkpoint_files.FOLDERS):
+        if not (left / MANIFEST).exists():
             shutil.rmtree(left, ignore_errors=True)
     for left in (*folder.path.glob(".*.tmp"), *folder.adapters.glob(".*.tmp")):
         left.unlink(missing_ok=True)
@@ -242,14 +229,14 @@ def restore(model: Any, optimizer: Any, loaded: Loaded) -> None:
 def _load(checkpoint: CheckpointFolder) -> Loaded:
     path = checkpoint.path
     _compare(path)
-    state = msgspec.json.decode((path / _STATE).read_bytes(), type=TrainingState)
-    return Loaded(path, state, _load_arrays(path / _ADAPTERS), _load_arrays(path / _OPTIMIZER))
+    state = msgspec.json.decode((path / STATE).read_bytes(), type=TrainingState)
+    return Loaded(path, state, _load_arrays(path / ADAPTERS), _load_arrays(path / OPTIMIZER))
 
 
 def _compare(path: Path) -> None:
     """Compare every file of a checkpoint with the manifest; one of _DAMAGES if that fails."""
-    files = json.loads((path / _MANIFEST).read_text())["files"]
-    for name in (_ADAPTERS, _ADAPTER_CONFIG, _OPTIMIZER, _STATE):
+    files = json.loads((path / MANIFEST).read_text())["files"]
+    for name in (ADAPTERS, ADAPTER_CONFIG, OPTIMIZER, STATE):
         if (path / name).stat().st_size != files[name]["bytes"]:
             said = _("{file} has another size than its manifest says")
             raise ValueError(said.format(file=name))

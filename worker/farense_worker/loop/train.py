@@ -27,6 +27,7 @@ from farense_worker.loop.setup import Run, go_back, set_up
 from farense_worker.model import loss
 from farense_worker.process.output import Output
 from farense_worker.process.signals import Control
+from farense_worker.protocol import checkpoint_files
 from farense_worker.protocol.errors import PEER, FarenseError
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import ngettext
@@ -373,7 +374,7 @@ def save(run: Run, improved: bool) -> None:
             # Until a validation has found the best one, the newest adapter is the run's adapter.
             if improved or (run.state.best_loss is None and run.state.step > 0):
                 checkpoint.publish(run.folder, path)
-            checkpoint.prune(run.folder, run.config.checkpoint.keep, run.state.best_step)
+            checkpoint_files.prune(run.folder.path, run.config.checkpoint.keep, run.state.best_step)
             break
         except OSError as error:
             shortage.wait_for_disk(run, disk_error(error, run.folder.path))

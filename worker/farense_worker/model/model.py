@@ -16,6 +16,7 @@ from mlx.utils import tree_flatten
 from farense_worker.model import dropout
 from farense_worker.model.compat import get_total_parameters, linear_to_lora_layers, load_model
 from farense_worker.process.output import Output
+from farense_worker.protocol.checkpoint_files import ADAPTER_CONFIG, ADAPTERS
 from farense_worker.protocol.errors import refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import ngettext
@@ -181,8 +182,8 @@ def start_from(model: nn.Module, adapter: Path) -> None:
     Raises FarenseError (refused) that says which settings the adapter was made with.
     """
     try:
-        weights: Any = mx.load(str(adapter / "adapters.safetensors"))
-        made = json.loads((adapter / "adapter_config.json").read_text())
+        weights: Any = mx.load(str(adapter / ADAPTERS))
+        made = json.loads((adapter / ADAPTER_CONFIG).read_text())
     except (OSError, RuntimeError, ValueError) as error:
         raise refused(
             _("there is no adapter in {adapter}").format(adapter=adapter),

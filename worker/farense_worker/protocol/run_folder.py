@@ -13,13 +13,14 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from farense_worker.protocol import checkpoint_files
+from farense_worker.protocol.checkpoint_files import CheckpointFolder
 from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.settings.profile import Config
 from farense_worker.protocol.settings.profile_file import parse_config
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
-_CHECKPOINT = re.compile(r"checkpoint_epoch(\d+)_step(\d+)\Z")
 
 
 def check_name(name: str) -> str:
@@ -32,15 +33,6 @@ def check_name(name: str) -> str:
             kind="run_name",
         )
     return name
-
-
-@dataclass(frozen=True)
-class CheckpointFolder:
-    """A checkpoint that is in its place. Whether it is sound, the worker finds out."""
-
-    path: Path
-    epoch: int
-    step: int
 
 
 @dataclass(frozen=True)
@@ -123,20 +115,20 @@ class RunFolder:
 
     def checkpoints(self) -> list[CheckpointFolder]:
         """List the checkpoints whose manifest is in its place, oldest first."""
-        found = []
-        for entry in self.path.glob("checkpoint_epoch*_step*"):
-            match = _CHECKPOINT.match(entry.name)
-            if match and (entry / "manifest.json").is_file():
-                found.append(CheckpointFolder(entry, int(match[1]), int(match[2])))
-        return sorted(found, key=lambda checkpoint: checkpoint.step)
+        return checkpoint_files.found(self.path)
 
     def resume_step(self) -> int | None:
         """Step that a resume would continue after, as training_state.json says; None without."""
         try:
-            return int(json.loads(self.training_state.read_text())["step"])
-        except (OSError, ValueError, KeyError, TypeError):
+            return int(json.loads(self.training_state.read_text(encoding="utf-8"))["step"])
+        except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
             newest = self.checkpoints()[-1:]
             return newest[0].step if newest else None
+
+    def resume_from(self, checkpoint: str, step: int) -> None:
+        """Write training_state.json: a resume goes on from this one."""
+        told = {"checkpoint": checkpoint, "step": step}
+        write_atomically(self.training_state, json.dumps(told))
 
     def acquire(self, patience: float = 1.0) -> int:
         """Take the lock; give the open descriptor, which holds it until it is closed.

@@ -13,6 +13,7 @@ import msgspec
 from farense_worker.data import labels
 from farense_worker.model import inference, tokenizer
 from farense_worker.protocol import dataset
+from farense_worker.protocol.checkpoint_files import ADAPTER_CONFIG, ADAPTERS
 from farense_worker.protocol.dataset import Row
 from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
@@ -78,10 +79,10 @@ class _Export:
         self._tell(Progress(_("the adapter")))
         folder, made = self._to / "adapter", Path(self._asked.adapter)
         folder.mkdir()
-        shutil.copyfile(made / "adapters.safetensors", folder / "adapters.safetensors")
-        config = json.loads((made / "adapter_config.json").read_text())
+        shutil.copyfile(made / ADAPTERS, folder / ADAPTERS)
+        config = json.loads((made / ADAPTER_CONFIG).read_text())
         config["model"] = self._asked.base  # a folder of this machine means nothing elsewhere
-        (folder / "adapter_config.json").write_text(json.dumps(config, indent=2) + "\n")
+        (folder / ADAPTER_CONFIG).write_text(json.dumps(config, indent=2) + "\n")
         (folder / "README.md").write_text(self._asked.adapter_card, encoding="utf-8")
         copied = self._behaviour(_("looking at the adapter"), adapter=folder)
         self._before = self._behaviour(_("looking at the run's adapter"), adapter=made)

@@ -1,0 +1,53 @@
+"""Checkpoints on the disk: what they are called, what is in them, how they go."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+ADAPTERS = "adapters.safetensors"  # mlx_lm's names, both
+ADAPTER_CONFIG = "adapter_config.json"
+OPTIMIZER = "optimizer.safetensors"
+STATE = "state.json"
+MANIFEST = "manifest.json"  # written last: without it a folder is no checkpoint
+FOLDERS = "checkpoint_epoch*_step*"
+
+_FOLDER = re.compile(r"checkpoint_epoch(\d{1,18})_step(\d{1,18})\Z")
+
+
+@dataclass(frozen=True)
+class CheckpointFolder:
+    """A checkpoint that is in its place. Whether it is sound, the worker finds out."""
+
+    path: Path
+    epoch: int
+    step: int
+
+    def remove(self) -> None:
+        """Delete it; the manifest first, so that half of it is no checkpoint any more."""
+        (self.path / MANIFEST).unlink()
+        shutil.rmtree(self.path)
+
+
+def name(epoch: int, step: int) -> str:
+    """Name the folder of the checkpoint after a step."""
+    return f"checkpoint_epoch{epoch}_step{step}"
+
+
+def found(run: Path) -> list[CheckpointFolder]:
+    """List the checkpoints of a run whose manifest is in its place, oldest first."""
+    there = []
+    for entry in run.glob(FOLDERS):
+        match = _FOLDER.match(entry.name)
+        if match and (entry / MANIFEST).is_file():
+            there.append(CheckpointFolder(entry, int(match[1]), int(match[2])))
+    return sorted(there, key=lambda checkpoint: checkpoint.step)
+
+
+def prune(run: Path, keep: int, best_step: int) -> None:
+    """Delete all checkpoints of a run but the newest `keep` and the best."""
+    for checkpoint in found(run)[:-keep]:
+        if checkpoint.step != best_step:
+            checkpoint.remove()
