@@ -18,7 +18,7 @@ from farense_worker.protocol.settings.profile import Config
 
 from farense_tui.cli.output import relative, say, say_raw, tell
 from farense_tui.engine import format as f
-from farense_tui.engine import words
+from farense_tui.engine.record import lines
 from farense_tui.engine.record.state import RunState, reduce
 from farense_tui.engine.record.tail import Tail
 from farense_tui.engine.record.time_left import remaining_seconds
@@ -82,14 +82,14 @@ def follow(
 
 def watch(folder: RunFolder) -> int:
     """Follow a run that somebody else started, as plain lines; Ctrl-C leaves it running."""
-    lines, tail, state = Lines(folder.read_config()), Tail(folder.events), RunState()
+    show, tail, state = Lines(folder.read_config()), Tail(folder.events), RunState()
     try:
         while True:
             alive = folder.is_alive()
             for _at, line, event in _new(tail):
                 if event is not None:
                     state = reduce(state, event)
-                lines(line, event, state)
+                show(line, event, state)
             if not alive:
                 return _ENDS.get(state.status, ExitCode.FAILED)
             time.sleep(_POLL)
@@ -182,28 +182,20 @@ class Lines:
             say(text)
 
     def _text(self, event: events.AnyEvent | None, state: RunState) -> str:
+        """Say as the log of the screen does, but more where no screen shows the rest."""
         match event:
-            case events.Phase(name=name) if name in _PHASES:
-                return f"{_PHASES[name]} ..."
+            case None | events.RunFailed():  # a failure is told at the end, with its hint
+                return ""
             case events.RunStarted():
                 return self._started(event)
-            case events.Step() if self._due(event, state):
-                return self._step(event, state)
-            case events.Validation():
-                return self._validation(event)
+            case events.Step():
+                return self._step(event, state) if self._due(event, state) else ""
             case events.Sample():
                 return f"  {event.prompt}\n  > {event.text}"
-            case events.Checkpoint():
-                text = _("checkpoint {path} ({size})")
-                return text.format(path=event.path, size=f.size(event.bytes))
             case events.Notice():
                 said = f"{_LEVELS[event.level]}: {event.message}"
                 return "\n  ".join(part for part in (said, event.hint) if part)
-            case events.RunStopped():
-                return _("{status} after step {step}").format(
-                    status=words.status(event.reason), step=event.step
-                )
-        return ""
+        return lines.line(event)[1]
 
     def _started(self, event: events.RunStarted) -> str:
         text = _(
@@ -221,14 +213,6 @@ class Lines:
         if event.resumed_from_step:
             text += ", " + _("resumed after step {step}").format(step=event.resumed_from_step)
         return text
-
-    def _validation(self, event: events.Validation) -> str:
-        text = _("validation at step {step}: loss {loss}, perplexity {perplexity}").format(
-            step=event.step, loss=f.loss(event.loss), perplexity=f.rate(event.perplexity)
-        )
-        if event.cached:
-            text += "  " + _("known from an earlier run")
-        return text + ("  " + _("best so far") if event.best else "")
 
     def _due(self, event: events.Step, state: RunState) -> bool:
         every = self._config.report.log_every
@@ -250,15 +234,6 @@ class Lines:
         )
 
 
-_PHASES = {
-    "downloading": _("downloading the model"),
-    "loading_model": _("loading the model"),
-    "precomputing": _("computing the frozen layers once"),
-    "tokenizing": _("reading the data"),
-    "validating": _("validating"),
-    "paused": _("paused"),
-    "stopping": _("stopping"),
-}
 _LEVELS = {"info": _("info"), "warning": _("warning"), "error": _("error")}
 
 

@@ -45,10 +45,7 @@ def stop(args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         return ExitCode.STOPPED
     summary = folders.summarise(run)
-    ended = _("{status} after step {step}").format(
-        status=words.status(summary.status), step=summary.state.step
-    )
-    say(f"{run.name}: {ended}")
+    say(f"{run.name}: {words.ended(summary.status, summary.state.step)}")
     return ExitCode.DONE
 
 

@@ -32,14 +32,6 @@ from farense_tui.report.svg import chart
 
 _MOST_ANSWERS = 12
 _MOST_EXAMPLES = 3
-_TONES = {
-    "completed": ("good", "✓"),
-    "early_stopping": ("good", "✓"),
-    "stopped": ("warn", "■"),
-    "failed": ("bad", "✗"),
-    "killed": ("bad", "✗"),
-    "lost": ("bad", "✗"),
-}
 _LEVELS = {
     "info": ("", "·", _("info")),
     "warning": ("warn", "▲", _("warning")),
@@ -63,11 +55,11 @@ def page(
         trim_blocks=True,
     )
     environment.globals["_"] = _
-    tone, sign = _TONES.get(status, ("", "●"))
+    sign, word, tone = words.how(status)
     return environment.get_template("page.html.j2").render(
         language=language.spoken(),
         name=clean(name),
-        status={"word": words.status(status), "tone": tone, "sign": sign},
+        status={"word": word, "tone": tone, "sign": sign},
         lead=_lead(config, state),
         when=_when(state),
         tiles=_tiles(state),

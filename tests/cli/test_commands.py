@@ -128,8 +128,8 @@ def test_train_tells_in_lines_what_it_does(
     assert "21 examples, 5 for validation, 6 steps" in out
     assert re.search(r"step 1/6  epoch 0\.50  loss \d\.\d{4}  lr ", out)
     assert re.search(r"step 6/6  epoch 3\.00  loss \d\.\d{4}  lr ", out)
-    assert re.search(r"validation at step 6: loss \d\.\d{4}, perplexity \S+  best so far", out)
-    assert "completed after step 6\n" in out
+    assert re.search(r"step      6  validation loss \d\.\d{4}  perplexity \S+  best so far", out)
+    assert "completed at step 6\n" in out
     assert "\nadapter: checkpoints/demo-1/adapters\n" in out
     assert out.endswith("report: checkpoints/demo-1/report.html\n")
     assert not re.search(r"[^\n -~\w·—–→]", out)  # nothing that moves a cursor
@@ -160,7 +160,7 @@ def test_in_the_background(
         assert folder.is_alive()
 
         assert main(["stop", "run", *runs_dir]) == 0
-        assert re.search(r"run: stopped after step \d+", capfd.readouterr().out)
+        assert re.search(r"run: stopped by the user at step \d+", capfd.readouterr().out)
         assert not folder.is_alive()
         stopped_at = state_of(folder).step
         assert folder.resume_step() == stopped_at > 0
@@ -195,7 +195,7 @@ def test_ctrl_c_stops_with_a_checkpoint(
     assert process.returncode == 130, err
     assert "once more kills" in out + err
     step = state_of(folder).step
-    assert f"stopped after step {step}" in out
+    assert f"stopped by the user at step {step}" in out
     assert folder.checkpoints()[-1].step == step > 0
     assert (folder.adapters / "adapters.safetensors").is_file()
     assert folders.summarise(folder).status == "stopped"
@@ -258,7 +258,7 @@ def test_attach_to_a_finished_run_tells_it_all(
     out, err = capfd.readouterr()
     assert err == ""
     assert "run one on " in out
-    assert "completed after step 6" in out
+    assert "completed at step 6" in out
 
 
 def test_runs_are_listed(

@@ -14,7 +14,7 @@ def test_a_scenario_is_told_in_lines_and_leaves_nothing(start: Start, tmp_path: 
     process = start("demo", "ok", "--speed", "2000")
     out, err = process.communicate(timeout=300)
     assert (process.returncode, err) == (ExitCode.DONE, "")
-    assert "completed after step 600" in out
+    assert "completed at step 600" in out
     assert not list(tmp_path.iterdir())
 
 

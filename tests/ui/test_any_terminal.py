@@ -17,11 +17,11 @@ from textual.pilot import Pilot
 from textual.widget import Widget
 
 from farense_tui.engine.runs import clock
+from farense_tui.engine.words import STATUS
 from farense_tui.ui import ascii, preferences
 from farense_tui.ui.app import FarenseApp
 from farense_tui.ui.charts.chart import Chart
 from farense_tui.ui.commands import FarenseCommands
-from farense_tui.ui.common.status import LOOKS
 from farense_tui.ui.keys import own_actions
 from farense_tui.ui.launch.plan_panel import PlanPanel
 from farense_tui.ui.launch.screen import LaunchScreen
@@ -171,7 +171,7 @@ def test_what_is_told_apart_by_a_sign_is_so_in_ascii() -> None:
         list(run_log._SIGNS.values()),
     ):
         assert len({ascii.plain(sign) for sign in signs}) == len(signs)
-    assert len({(ascii.plain(look.sign), look.word) for look in LOOKS.values()}) == len(LOOKS)
+    assert len({(ascii.plain(look.sign), look.word) for look in STATUS.values()}) == len(STATUS)
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,11 @@ from textual.command import CommandList, CommandPalette
 from textual.pilot import Pilot
 from textual.widgets import Static
 
+from farense_tui.engine.words import STATUS
 from farense_tui.ui.app import FarenseApp
 from farense_tui.ui.commands import FarenseCommands
 from farense_tui.ui.common.dialogs import ErrorDialog
 from farense_tui.ui.common.help import HelpScreen
-from farense_tui.ui.common.status import LOOKS
 from farense_tui.ui.launch.profile_cards import ProfileCards
 from farense_tui.ui.launch.screen import LaunchScreen
 from farense_tui.ui.monitor.leave import LeaveDialog
@@ -165,7 +165,7 @@ def contrast(one: Color, other: Color) -> float:
 
 
 def test_no_state_is_told_by_colour_alone() -> None:
-    assert len({(look.sign, look.word) for look in LOOKS.values()}) == len(LOOKS)
+    assert len({(look.sign, look.word) for look in STATUS.values()}) == len(STATUS)
 
 
 def test_the_first_frame_waits_for_nothing_heavy() -> None:

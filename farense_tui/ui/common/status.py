@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from farense_worker.protocol.language import pgettext
 from textual.content import Content
+
+from farense_tui.engine import words
+from farense_tui.engine.words import Tone
+
+_STYLES: dict[Tone, str] = {
+    "good": "$success",
+    "warn": "$warning",
+    "bad": "$error",
+    "plain": "$foreground",
+    "dim": "$text-muted",
+}
 
 
 class Look(NamedTuple):
@@ -16,23 +26,10 @@ class Look(NamedTuple):
     style: str
 
 
-LOOKS = {
-    "running": Look("●", pgettext("state", "running"), "$success"),
-    "paused": Look("‖", pgettext("state", "paused"), "$warning"),
-    "stopping": Look("◌", pgettext("state", "stopping"), "$warning"),
-    "completed": Look("✓", pgettext("state", "completed"), "$success"),
-    "early_stopping": Look("✓", pgettext("state", "early stop"), "$success"),
-    "stopped": Look("■", pgettext("state", "stopped"), "$foreground"),
-    "failed": Look("✗", pgettext("state", "failed"), "$error"),
-    "killed": Look("✗", pgettext("state", "killed"), "$error"),
-    "lost": Look("?", pgettext("state", "lost"), "$error"),
-    "new": Look("○", pgettext("state", "new"), "$text-muted"),
-}
-
-
 def look(status: str) -> Look:
     """Look up a status as `engine.runs.status` names it."""
-    return LOOKS.get(status, Look("·", status, "$foreground"))
+    sign, word, tone = words.how(status)
+    return Look(sign, word, _STYLES[tone])
 
 
 def shown(status: str) -> Content:

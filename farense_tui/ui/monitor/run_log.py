@@ -17,7 +17,8 @@ from textual.content import Content
 from textual.strip import Strip
 from textual.widget import Widget
 
-from farense_tui.engine.record.log import Entry, Kind
+from farense_tui.engine.record.lines import Kind
+from farense_tui.engine.record.log import Entry
 
 _SIGNS: dict[Kind, str] = {
     "step": " ",

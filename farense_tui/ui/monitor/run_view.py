@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from farense_worker.protocol.language import gettext as _
 
+from farense_tui.engine import words
 from farense_tui.engine.format import duration, part
 from farense_tui.engine.record.state import RunState
 from farense_tui.engine.record.time_left import remaining_seconds
@@ -15,19 +16,6 @@ from farense_tui.ui.common.status import Look, look
 
 _LATE, _LATE_AT_LEAST = 4.0, 6.0  # times the usual step, and seconds: then it is worth a word
 SILENCE = 10.0  # seconds; a heartbeat comes every two
-_PHASES = {
-    "starting": _("starting"),
-    "downloading": _("downloading the model"),
-    "loading_model": _("loading the model"),
-    "precomputing": _("computing the frozen layers once"),
-    "tokenizing": _("turning the texts into tokens"),
-    "training": _("training"),
-    "validating": _("validating"),
-    "saving": _("saving a checkpoint"),
-    "sampling": _("asking the sample prompts"),
-    "paused": _("paused"),
-    "stopping": _("stopping"),
-}
 
 
 class RunView(NamedTuple):
@@ -91,7 +79,7 @@ def _state(snapshot: Snapshot) -> Look:
     found = look(snapshot.status)
     if snapshot.status != "running":
         return found
-    return found._replace(word=_PHASES.get(snapshot.state.phase or "starting", found.word))
+    return found._replace(word=words.phase(snapshot.state.phase or "starting"))
 
 
 def _elapsed(snapshot: Snapshot) -> float:

@@ -36,7 +36,7 @@ def test_phases_that_leave_a_line_of_their_own_have_none() -> None:
     names: list[PhaseName] = ["starting", "training", "validating", "paused", "training", "saving"]
     for name in names:
         journal.add(phase(name))
-    assert texts(journal) == ["the worker starts", "paused", "continued"]
+    assert texts(journal) == ["starting", "paused", "continued"]
 
 
 def test_it_keeps_the_newest_and_goes_on_counting() -> None:
