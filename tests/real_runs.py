@@ -15,7 +15,7 @@ from farense_worker.protocol.settings.profile_file import parse
 
 from farense_tui.engine.record.state import RunState, fold
 from farense_tui.engine.record.tail import Tail
-from farense_tui.engine.runs import folders, supervisor
+from farense_tui.engine.runs import death, folders, supervisor
 from farense_tui.engine.runs.supervisor import Worker
 from tests.waiting import until
 
@@ -71,7 +71,7 @@ def finish(folder: RunFolder) -> RunState:
     """Train to the end; the state. Fails with the worker's own words if that goes wrong."""
     code = supervisor.launch(folder).wait()
     state = state_of(folder)
-    assert code == 0, (code, state.failure, supervisor.last_words(folder.log))
+    assert code == 0, (code, state.failure, death.last_words(folder.log))
     return state
 
 
@@ -90,10 +90,10 @@ def until_state(
         state = state_of(worker.folder)
         if condition(state):
             return state
-        assert not ended, (state.failure, supervisor.last_words(worker.folder.log))
+        assert not ended, (state.failure, death.last_words(worker.folder.log))
         return None
 
-    so = until(state, seconds, found=lambda: supervisor.last_words(worker.folder.log))
+    so = until(state, seconds, found=lambda: death.last_words(worker.folder.log))
     assert so is not None
     return so
 

@@ -22,7 +22,7 @@ from farense_tui.engine.record import lines
 from farense_tui.engine.record.state import RunState, reduce
 from farense_tui.engine.record.tail import Tail
 from farense_tui.engine.record.time_left import remaining_seconds
-from farense_tui.engine.runs import supervisor, trackers
+from farense_tui.engine.runs import death, supervisor, trackers
 from farense_tui.engine.runs.supervisor import Control, Worker
 
 _POLL = 0.1
@@ -129,7 +129,7 @@ def _ended(code: int, state: RunState, folder: RunFolder) -> int:
             exit_code=ExitCode.REFUSED if code == ExitCode.REFUSED else ExitCode.FAILED,
         )
     if not state.ended:
-        raise supervisor.explain_exit(code, folder)
+        raise death.explain_exit(code, folder)
     return code
 
 
@@ -160,7 +160,7 @@ def _tell_tracker(folder: RunFolder, name: str) -> None:
     place = trackers.place(folder, name)
     if place.is_dir():
         say(f"{name}: {relative(place)}")
-    if why := supervisor.last_words(trackers.log(folder), 3):
+    if why := death.last_words(trackers.log(folder), 3):
         tell(_("not tracked to {name}: {error}").format(name=name, error=why))
 
 

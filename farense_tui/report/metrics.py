@@ -10,7 +10,7 @@ import csv
 import io
 import json
 from array import array
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Iterator
 from math import isfinite
 from typing import Any
@@ -22,6 +22,7 @@ from farense_worker.protocol.run_folder import RunFolder
 from farense_worker.protocol.settings.profile import Config
 
 from farense_tui.engine.record.state import RunState
+from farense_tui.engine.record.superseded import kept_until
 
 # Columns of the table, but for the step, in their order.
 FIELDS = (
@@ -58,11 +59,10 @@ class Metrics:
 
     def add(self, event: events.AnyEvent) -> None:
         """Take one more event of the record."""
-        if isinstance(event, events.RunStarted):
-            self._keep(bisect_right(self.steps, event.resumed_from_step))
-        elif isinstance(event, events.Step):
-            if self.steps and self.steps[-1] >= event.step:
-                self._keep(bisect_left(self.steps, event.step))
+        upto = kept_until(event, self.steps[-1] if self.steps else 0)
+        if upto is not None:
+            self._keep(bisect_right(self.steps, upto))
+        if isinstance(event, events.Step):
             self.steps.append(event.step)
             for field, column in self.columns.items():
                 column.append(number(getattr(event, field)))

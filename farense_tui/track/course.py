@@ -1,10 +1,12 @@
-"""Which events of a record count: what a resume or a rollback has superseded does not."""
+"""Which events of a record count, for who can take none back, as trackers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from farense_worker.protocol.messages.events import AnyEvent, RunStarted, Sample, Step, Validation
+from farense_worker.protocol.messages.events import AnyEvent, Sample, Step, Validation
+
+from farense_tui.engine.record.superseded import kept_until
 
 Figured = Step | Validation | Sample
 
@@ -22,22 +24,16 @@ class Course:
 
     def supersedes(self, event: AnyEvent) -> bool:
         """Whether the event says again, or takes back, what was said before it."""
-        match event:
-            case RunStarted():
-                return event.resumed_from_step < self._highest
-            case Step():
-                return event.step <= self._step
-            case Validation() | Sample():
-                return _key(event) in self._newest
-        return False
+        upto = kept_until(event, self._step)
+        if upto is not None:
+            return upto < self._highest
+        return isinstance(event, Validation | Sample) and _key(event) in self._newest
 
     def take(self, event: AnyEvent) -> None:
         """Go on by one event."""
-        match event:
-            case RunStarted() if self.supersedes(event):
-                self._cut(event.resumed_from_step)
-            case Step() if self.supersedes(event):
-                self._cut(event.step - 1)
+        upto = kept_until(event, self._step)
+        if upto is not None and upto < self._highest:
+            self._cut(upto)
         match event:
             case Step():
                 self._step = event.step

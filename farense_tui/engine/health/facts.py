@@ -10,9 +10,9 @@ from farense_worker.protocol.settings.profile import Config
 
 from farense_tui.engine.record import setting_changes
 from farense_tui.engine.record.state import RunState
+from farense_tui.engine.record.superseded import owners
 
 _NEWEST = 100
-WORKING = ("training", "validating", "saving", "sampling")
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Facts:
 
         Of a record that does not tell the settings, the step after which the newest began.
         """
-        workers = setting_changes.owners(self.state.segments)
+        workers = owners(self.state.segments)
         for after, before in pairwise(reversed(workers)):
             if not setting_changes.as_fast(before, after):
                 return after.resumed_from_step

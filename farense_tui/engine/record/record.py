@@ -25,6 +25,7 @@ from farense_tui.engine.record.log import Journal, Noted
 from farense_tui.engine.record.point_buffer import Bucket, Points
 from farense_tui.engine.record.series import Series
 from farense_tui.engine.record.state import Figure, RunState, fold, reduce, reduce_figures
+from farense_tui.engine.record.superseded import kept_until
 from farense_tui.engine.record.tail import Tail
 
 _GLIMPSE = 1 << 18  # bytes of each end
@@ -93,12 +94,11 @@ class Record:
             figures = [each for each in figures if not self._is_superseded(each)]
         self.state = reduce_figures(self.state, figures)
         self.journal.add_steps([each for each in figures if type(each) is events.Step])
-        if isinstance(event, events.RunStarted):
-            upto = event.resumed_from_step
-            if not self.state.loss.keeps(upto):
+        if event:
+            upto = kept_until(event, self.state.step)
+            if upto is not None and not self.state.loss.keeps(upto):
                 self._superseded.append((event.seq, upto))
                 return False
-        if event:
             self.state = reduce(self.state, event)
             self.journal.add(event)
         return True

@@ -10,6 +10,8 @@ from farense_worker.protocol.clean_text import clean
 from farense_worker.protocol.messages.events import RunStarted
 from farense_worker.protocol.settings import recipe
 
+from farense_tui.engine.record.superseded import owners
+
 CHANGED = "Δ"  # the sign of a resume with other settings
 _LONGEST = 24  # characters of a value, the rest is left out
 
@@ -37,19 +39,6 @@ class Resume(NamedTuple):
     def words(self) -> str:
         """The changes in a few words; empty if there are none."""
         return ", ".join(map(str, self.changed))
-
-
-def owners(workers: Iterable[RunStarted]) -> list[RunStarted]:
-    """Give the workers of whose steps there are any left, in their order.
-
-    Each supersedes the steps after the one that it went on from.
-    """
-    left: list[RunStarted] = []
-    for worker in workers:
-        while left and left[-1].resumed_from_step >= worker.resumed_from_step:
-            left.pop()
-        left.append(worker)
-    return left
 
 
 def resumes(workers: Iterable[RunStarted]) -> tuple[Resume, ...]:

@@ -21,6 +21,7 @@ from msgspec.structs import astuple, replace
 
 from farense_tui.engine.record import unaccounted_time
 from farense_tui.engine.record.series import Series
+from farense_tui.engine.record.superseded import kept_until
 from farense_tui.engine.record.unaccounted_time import Gap
 
 Status = Literal["waiting", "running", "completed", "stopped", "early_stopping", "failed"]
@@ -269,6 +270,8 @@ def _gaps(state: RunState, new: Sequence[events.Event]) -> tuple[Gap, ...]:
 
 def _step(state: RunState, event: events.Step) -> RunState:
     at = event.step
+    upto = kept_until(event, state.loss.last_step or 0)
+    state = state if upto is None else _until(state, upto)
     return replace(
         state,
         step=at,
@@ -302,11 +305,9 @@ def _phase(state: RunState, event: events.Phase) -> RunState:
 
 
 def _run_started(state: RunState, event: events.RunStarted) -> RunState:
-    """Take over a new worker's word on where it continues: later steps are superseded."""
     upto = event.resumed_from_step
-    validations = tuple(v for v in state.validations if v.step <= upto)
     return replace(
-        state,
+        _until(state, upto),
         run=event.run,
         started=event,
         segments=(*state.segments, event),
@@ -314,6 +315,14 @@ def _run_started(state: RunState, event: events.RunStarted) -> RunState:
         step=upto,
         epoch=state.epoch if upto == state.step else 0.0,
         last_step=state.last_step if upto == state.step else None,
+    )
+
+
+def _until(state: RunState, upto: int) -> RunState:
+    """Take back what was told of the steps after `upto`."""
+    validations = tuple(v for v in state.validations if v.step <= upto)
+    return replace(
+        state,
         loss=state.loss.until(upto),
         learning_rate=state.learning_rate.until(upto),
         grad_norm=state.grad_norm.until(upto),
@@ -351,8 +360,7 @@ def _best(validations: Iterable[events.Validation | None]) -> events.Validation 
 
 
 def _summed(series: Series, step: int, more: float) -> Series:
-    before = series.until(step - 1)
-    return before.appended(step, (before.last or 0.0) + more)
+    return series.appended(step, (series.last or 0.0) + more)
 
 
 def _sums(series: Series, steps: array[float], more: Sequence[float]) -> Series:

@@ -14,10 +14,9 @@ import subprocess
 import time
 from dataclasses import dataclass
 from enum import Enum
-from pathlib import Path
 
 from farense_worker.protocol import simulation
-from farense_worker.protocol.errors import ExitCode, FarenseError, refused
+from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.programs import program
 from farense_worker.protocol.run_folder import RunFolder, disk_error
@@ -132,42 +131,6 @@ def wait_until_gone(folder: RunFolder, seconds: float) -> bool:
             return False
         time.sleep(0.05)
     return True
-
-
-def last_words(log: Path, lines: int = 12) -> str:
-    """Give the end of worker.log, for a worker that died without a last event."""
-    try:
-        with log.open("rb") as file:
-            file.seek(max(0, log.stat().st_size - 8192))
-            text = file.read().decode("utf-8", "replace")
-    except OSError:
-        return ""
-    return "\n".join(text.splitlines()[-lines:])
-
-
-def explain_exit(code: int, folder: RunFolder) -> FarenseError:
-    """Say what became of a worker that ended without a last event."""
-    if code < 0:
-        named = {each.value: each.name for each in signal.Signals}
-        by = named.get(-code) or _("signal {number}").format(number=-code)
-        title = _("the worker was killed by {signal}").format(signal=by)
-        detail = {
-            signal.SIGKILL.value: _(
-                "Somebody killed it, or the system did because memory ran out."
-            ),
-            signal.SIGABRT.value: _("A native library gave up; the log may say why."),
-            signal.SIGSEGV.value: _("A native library crashed."),
-        }.get(-code, "")
-    else:
-        title, detail = _("the worker ended with exit code {code}").format(code=code), ""
-    words = last_words(folder.log)
-    return FarenseError(
-        title,
-        "\n".join(part for part in (detail, words) if part),
-        _("farense-tui resume {name} continues from the last checkpoint.").format(name=folder.name),
-        kind="killed" if code < 0 else "worker",
-        exit_code=ExitCode.FAILED,
-    )
 
 
 def not_running(folder: RunFolder) -> FarenseError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
 from farense_worker.protocol.clean_text import clean, clean_lines
@@ -12,15 +11,12 @@ from textual.content import Content
 from textual.reactive import reactive
 from textual.widget import Widget
 
-from farense_tui.engine.runs import supervisor
+from farense_tui.engine.runs import death
 from farense_tui.engine.runs.watch import Snapshot
 from farense_tui.engine.tasks.evaluation import has_adapter
 from farense_tui.ui.common.status import look
 
 _LOG_LINES = 6
-# What faulthandler writes into worker.log before a signal of a native crash ends the process.
-_CRASH = re.compile(r"^Fatal Python error: (.*)$", re.MULTILINE)  # not translated: a log's own
-_CRASH_WITHIN = 60  # lines
 
 
 class Outcome(NamedTuple):
@@ -54,7 +50,7 @@ def _outcome(snapshot: Snapshot, exit_code: int | None) -> Outcome:
     )
     if state.failure is not None and status == "failed":
         why = state.failure
-        log = clean_lines(supervisor.last_words(folder.log, _LOG_LINES))
+        log = clean_lines(death.last_words(folder.log, _LOG_LINES))
         lines = (*clean_lines(why.detail), *clean_lines(why.hint))
         return Outcome(status, clean(why.title), lines, again, tuple(log))
     if state.ended and state.stopped is not None:
@@ -79,21 +75,11 @@ def _ended(snapshot: Snapshot, again: str) -> Outcome:
 
 def _died(snapshot: Snapshot, exit_code: int | None, again: str) -> Outcome:
     folder, status = snapshot.folder, snapshot.status
-    log = tuple(clean_lines(supervisor.last_words(folder.log, _LOG_LINES)))
+    log = tuple(clean_lines(death.last_words(folder.log, _LOG_LINES)))
+    title, detail = death.why(folder, status, exit_code)
     if exit_code is not None:
-        why = supervisor.explain_exit(exit_code, folder)
-        detail = clean_lines(why.detail)[:1] if exit_code < 0 else []
-        return Outcome(
-            "killed" if exit_code < 0 else "failed", why.title, tuple(detail), again, log
-        )
-    crash = _CRASH.search(supervisor.last_words(folder.log, _CRASH_WITHIN))
-    if status == "lost":
-        title = _("the machine went down while it trained")
-    elif crash:
-        title = _("the worker crashed: {why}").format(why=clean(crash[1]))
-    else:
-        title = _("the worker was killed: it ended without a last word")
-    return Outcome(status, title, (), again, log)
+        status = "killed" if exit_code < 0 else "failed"
+    return Outcome(status, title, tuple(clean_lines(detail)), again, log)
 
 
 class OutcomePanel(Widget):

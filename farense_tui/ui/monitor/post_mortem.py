@@ -24,7 +24,7 @@ from farense_tui.engine import format as show
 from farense_tui.engine import words
 from farense_tui.engine.health import Action, Facts, Finding, examine
 from farense_tui.engine.health.remedies import RESUME
-from farense_tui.engine.runs import clock, supervisor
+from farense_tui.engine.runs import clock, death
 from farense_tui.engine.runs.watch import Snapshot, Watch
 from farense_tui.ui.common.dialogs import keys
 from farense_tui.ui.common.key_footer import KeyFooter
@@ -93,7 +93,7 @@ class PostMortemScreen(Screen[Action | None]):
     def _read(self) -> None:
         snapshot = Watch(self.folder).look(clock.now())
         end = outcome(snapshot, self._exit_code) or Outcome(snapshot.status, snapshot.status)
-        log = clean_lines(supervisor.last_words(self.folder.log, _LOG_LINES))
+        log = clean_lines(death.last_words(self.folder.log, _LOG_LINES))
         self.post_message(Read(snapshot, end, log))
 
     async def on_read(self, message: Read) -> None:

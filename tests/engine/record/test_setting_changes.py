@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from farense_tui.engine.record import setting_changes
 from farense_tui.engine.record.setting_changes import Change, Resume
+from farense_tui.engine.record.superseded import owners
 from tests.events import started
 
 
@@ -63,7 +64,7 @@ def test_a_mark_is_against_the_worker_whose_steps_stand_before_it() -> None:
 
 @given(st.lists(st.integers(0, 20)))
 def test_owners_come_in_rising_steps(steps: list[int]) -> None:
-    left = [each.resumed_from_step for each in setting_changes.owners(map(worker, steps))]
+    left = [each.resumed_from_step for each in owners(map(worker, steps))]
     assert left == sorted(set(left))
     assert left[-1:] == steps[-1:]
 

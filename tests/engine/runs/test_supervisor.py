@@ -16,7 +16,8 @@ from farense_worker.protocol.errors import ExitCode, FarenseError
 from farense_worker.protocol.run_folder import RunFolder
 
 from farense_tui.engine.runs import supervisor
-from farense_tui.engine.runs.supervisor import Control, explain_exit, last_words
+from farense_tui.engine.runs.death import explain_exit, last_words
+from farense_tui.engine.runs.supervisor import Control
 from tests.real_runs import ENDLESS, RunMaker, until_state
 
 # Waits for a line, so that two start at the same moment; then tries to start the worker.

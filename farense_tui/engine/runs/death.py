@@ -1,0 +1,71 @@
+"""Why a worker is gone that said nothing at its end: the one place where that is found out."""
+
+from __future__ import annotations
+
+import re
+import signal
+from pathlib import Path
+
+from farense_worker.protocol.clean_text import clean
+from farense_worker.protocol.errors import ExitCode, FarenseError
+from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.run_folder import RunFolder
+
+# What faulthandler writes into worker.log before a signal of a native crash ends the process.
+_CRASH = re.compile(r"^Fatal Python error: (.*)$", re.MULTILINE)  # not translated: a log's own
+_CRASH_WITHIN = 60  # lines
+
+
+def last_words(log: Path, lines: int = 12) -> str:
+    """Give the end of worker.log, for a worker that died without a last event."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - 8192))
+            text = file.read().decode("utf-8", "replace")
+    except OSError:
+        return ""
+    return "\n".join(text.splitlines()[-lines:])
+
+
+def explain_exit(code: int, folder: RunFolder) -> FarenseError:
+    """Say what became of a worker of ours that ended without a last event.
+
+    code: its exit code, negative for the signal that killed it.
+    """
+    title, detail = _by_code(code)
+    words = last_words(folder.log)
+    return FarenseError(
+        title,
+        "\n".join(part for part in (detail, words) if part),
+        _("farense-tui resume {name} continues from the last checkpoint.").format(name=folder.name),
+        kind="killed" if code < 0 else "worker",
+        exit_code=ExitCode.FAILED,
+    )
+
+
+def why(folder: RunFolder, status: str, code: int | None = None) -> tuple[str, str]:
+    """Say it of any run, in a title and perhaps a sentence more. Reads worker.log.
+
+    status: as `runs.folders.status` has it. code: of the worker's exit, where it was ours.
+    """
+    if code is not None:
+        return _by_code(code)
+    crash = _CRASH.search(last_words(folder.log, _CRASH_WITHIN))
+    if status == "lost":
+        return _("the machine went down while it trained"), ""
+    if crash:
+        return _("the worker crashed: {why}").format(why=clean(crash[1])), ""
+    return _("the worker was killed: it ended without a last word"), ""
+
+
+def _by_code(code: int) -> tuple[str, str]:
+    if code >= 0:
+        return _("the worker ended with exit code {code}").format(code=code), ""
+    named = {each.value: each.name for each in signal.Signals}
+    by = named.get(-code) or _("signal {number}").format(number=-code)
+    detail = {
+        signal.SIGKILL.value: _("Somebody killed it, or the system did because memory ran out."),
+        signal.SIGABRT.value: _("A native library gave up; the log may say why."),
+        signal.SIGSEGV.value: _("A native library crashed."),
+    }.get(-code, "")
+    return _("the worker was killed by {signal}").format(signal=by), detail
