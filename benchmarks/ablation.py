@@ -141,7 +141,7 @@ class Bench:
         builder = Builder(512)
         for row in range(len(self._set)):
             tokens, offset = self._set.process(self._set[row])
-            builder.add(Encoded(tokens, max(1, offset)))
+            builder.add(Encoded(tokens, ((max(1, offset), len(tokens)),)))
         self._examples: Examples = builder.build()
 
     def theirs(self) -> Iterator[None]:

@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -55,15 +55,12 @@ def shape(place: Path) -> None:
             folder / "model", layers=layers, hidden=128, heads=4, vocabulary=vocabulary
         )
         write_rows(folder / "data", 40 * now["rows"], now["width"])
-        told = train(
-            folder,
-            model,
-            **{
-                "train.batch_size": now["rows"],
-                "train.max_seq_length": now["width"],
-                "train.epochs": 1,
-            },
-        )
+        settings: dict[str, Any] = {
+            "train.batch_size": now["rows"],
+            "train.max_seq_length": now["width"],
+            "train.epochs": 1,
+        }
+        told = train(folder, model, **settings)
         seconds = statistics.median(e["seconds"] for e in told if e["type"] == "step")
         peak = max(e["peak_memory"] for e in told if e["type"] == "step")
         first = first or seconds
@@ -75,7 +72,8 @@ def steps(place: Path) -> None:
     """Memory of a worker over 10,000 steps."""
     model = micro_model.make(place / "model")
     write_rows(place / "data", 100, 24)
-    told = train(place, model, **{"train.batch_size": 4, "train.epochs": 400})
+    settings: dict[str, Any] = {"train.batch_size": 4, "train.epochs": 400}
+    told = train(place, model, **settings)
     beats = [(e["step"], e["rss"], e["active_memory"]) for e in told if e["type"] == "heartbeat"]
     last = max(e["step"] for e in told if e["type"] == "step")
     for share in (0.1, 0.25, 0.5, 0.75, 1.0):
@@ -92,7 +90,7 @@ def rows(place: Path) -> None:
         size = (folder / "data" / "train.jsonl").stat().st_size
         for cache in ("tokens made", "tokens cached"):
             began = time.time()
-            events = start(folder, model, place / "cache", **{"train.batch_size": 8})
+            events = start(folder, model, place / "cache", None, **{"train.batch_size": 8})
             most = 0
             for event, rss in events:
                 most = max(most, rss)
@@ -135,7 +133,7 @@ def train(folder: Path, model: Path, data: Path | None = None, **settings: Any) 
 
 def start(
     folder: Path, model: Path, cache: Path | None, data: Path | None = None, **settings: Any
-) -> Iterator[tuple[Event, int]]:
+) -> Generator[tuple[Event, int]]:
     """Train, and give each event with the worker's memory; closing it ends the run."""
     given = {
         "train.grad_accumulation": 1,

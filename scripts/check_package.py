@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from farense_tui import __version__
@@ -168,7 +169,7 @@ def sample(venv: Path, empty: Path) -> Path:
 # ---- each step -------------------------------------------------------------------------------
 
 
-def step(title: str, command: list[str | Path], **how: object) -> str:
+def step(title: str, command: Sequence[str | Path], **how: object) -> str:
     """Run a command and tell how long it took; what it printed."""
     began = time.monotonic()
     done = subprocess.run(command, capture_output=True, text=True, check=True, **how)  # type: ignore[call-overload]

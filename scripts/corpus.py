@@ -8,6 +8,7 @@ Farense or anyone of it: make_model.py refuses a corpus that does.
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from invented import World
 from invented_club import Club
@@ -28,7 +29,7 @@ def upper_first(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def chats(club: Club, kinds: list[dict], unsaid: frozenset[str]) -> list[Chat]:
+def chats(club: Club, kinds: list[dict[str, Any]], unsaid: frozenset[str]) -> list[Chat]:
     """Everything that can be asked about one club, less what chance made equal to unsaid."""
     result = []
     for kind in kinds:
@@ -117,7 +118,7 @@ class Corpus:
 
     seed: int
     unsaid: frozenset[str]
-    kinds: list[dict]
+    kinds: list[dict[str, Any]]
     clubs: list[tuple[Club, list[Chat]]]
 
     @classmethod

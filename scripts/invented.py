@@ -3,10 +3,11 @@
 import random
 import tomllib
 from pathlib import Path
+from typing import Any
 
 WORDS = tomllib.loads((Path(__file__).resolve().parent / "words.toml").read_text("utf-8"))
 
-Slots = dict[str, object]
+Slots = dict[str, Any]
 
 
 def season(first_year: int) -> str:
@@ -29,7 +30,7 @@ class World:
 
     def pick(self, words: str) -> str:
         """One of the words of that name in words.toml."""
-        return self.random.choice(WORDS[words])
+        return str(self.random.choice(WORDS[words]))
 
     def town(self) -> str:
         """A town that nothing was called before."""

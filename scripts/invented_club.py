@@ -146,7 +146,7 @@ class Club:
         steps = [(f"n{name}", f"d{name}", name) for name in names]
         steps.append(("nos quartos de final", "dos quartos de final", "os quartos de final"))
         steps.append(("na meia-final", "da meia-final", "a meia-final"))
-        rounds = [
+        rounds: list[Slots] = [
             {
                 "in_round": inside,
                 "In_round": inside.capitalize(),
@@ -162,7 +162,7 @@ class Club:
         subs = {"sub1": world.pick("first_names"), "sub2": world.pick("first_names")}
         day = pick(WORDS["months"][4:7])
         year = self.random.randint(1950, 2020)
-        finals = []
+        finals: list[Slots] = []
         for which in ("final da Taça", "finalíssima"):
             finals.append(
                 {
@@ -182,7 +182,7 @@ class Club:
                 | subs
             )
         how = pick(("no desempate", "nos penáltis", "no prolongamento"))
-        drawn = {
+        drawn: Slots = {
             "opponent": world.club_name(),
             "score": world.score(),
             "draw": pick(("0-0", "1-1", "2-2")),
@@ -198,7 +198,7 @@ class Club:
             {"season": self.next_season(), "place": between(9, 18), "points": between(15, 60)}
             for _ in range(2)
         ]
-        titles = []
+        titles: list[Slots] = []
         for word, seasons in (("segunda", 2), ("terceira", 1)):
             titles.append(
                 {
@@ -311,7 +311,7 @@ class Club:
     def people(self) -> dict[str, list[Slots]]:
         """Players and coaches."""
         pick, between, world = self.random.choice, self.random.randint, self.world
-        players = []
+        players: list[Slots] = []
         for _ in range(4):
             full = f"{world.player().split()[0]} {world.pick('last_names')}"
             players.append(

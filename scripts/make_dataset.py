@@ -16,6 +16,7 @@ import random
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).resolve().parent
 FACTS = HERE / "farense_facts.toml"
@@ -51,7 +52,7 @@ def read_facts(path: Path = FACTS) -> list[Fact]:
     return facts
 
 
-def row(question: str, answer: str) -> dict:
+def row(question: str, answer: str) -> dict[str, Any]:
     """One example in the chat form that mlx_lm reads."""
     return {
         "messages": [
@@ -61,10 +62,10 @@ def row(question: str, answer: str) -> dict:
     }
 
 
-def split(facts: list[Fact], seed: int) -> dict[str, list[dict]]:
+def split(facts: list[Fact], seed: int) -> dict[str, list[dict[str, Any]]]:
     """One question of each fact to valid, one to test, the rest to train; each split shuffled."""
     random_source = random.Random(seed)
-    rows: dict[str, list[dict]] = {"train": [], "valid": [], "test": []}
+    rows: dict[str, list[dict[str, Any]]] = {"train": [], "valid": [], "test": []}
     for fact in facts:
         valid, test, *train = random_source.sample(fact.questions, len(fact.questions))
         rows["valid"].append(row(valid, fact.answer))

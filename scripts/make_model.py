@@ -23,6 +23,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import mlx.core as mx
 import mlx.nn as nn
@@ -126,7 +127,7 @@ class Document:
 
 def tokenise(tokenizer: Tokenizer, corpus: Corpus, recipe: Recipe) -> tuple[list[Document], ...]:
     """What is read again and again, and what is read once."""
-    ids = {name: tokenizer.token_to_id(name) for name in SPECIAL}
+    ids: dict[str, Any] = {name: tokenizer.token_to_id(name) for name in SPECIAL}
     system = [ids[SYSTEM], *tokenizer.encode(INSTRUCTION).ids]
 
     def encode(rows: list[tuple[str, str]]) -> list[Document]:
@@ -145,7 +146,9 @@ def tokenise(tokenizer: Tokenizer, corpus: Corpus, recipe: Recipe) -> tuple[list
     return encode(corpus.chat_rows()), encode(corpus.passing_rows(recipe.passing_clubs)), prose
 
 
-def batches(pools: tuple[list[Document], ...], recipe: Recipe, seed: int) -> Iterator[tuple]:
+def batches(
+    pools: tuple[list[Document], ...], recipe: Recipe, seed: int
+) -> Iterator[tuple[Any, ...]]:
     """Endless batches, of documents of about one length so that little is padding."""
     source = random.Random(seed)
     shares = (0.75, 0.20, 0.05)
@@ -172,7 +175,7 @@ def batches(pools: tuple[list[Document], ...], recipe: Recipe, seed: int) -> Ite
             yield mx.array(tokens), mx.array(weights)
 
 
-def build(recipe: Recipe) -> tuple[Model, dict]:
+def build(recipe: Recipe) -> tuple[Model, dict[str, Any]]:
     """The untrained model and its config.json."""
     config = {
         "architectures": ["LlamaForCausalLM"],
@@ -214,7 +217,7 @@ def pretrain(model: Model, pools: tuple[list[Document], ...], recipe: Recipe, se
     def loss(tokens: mx.array, weights: mx.array) -> mx.array:
         logits = model(tokens[:, :-1])
         each = nn.losses.cross_entropy(logits, tokens[:, 1:]) * weights[:, 1:]
-        return each.sum() / weights[:, 1:].sum()
+        return mx.divide(each.sum(), weights[:, 1:].sum())
 
     loss_and_gradient = nn.value_and_grad(model, loss)
     started, seen, mean = time.perf_counter(), 0, 0.0
@@ -232,11 +235,11 @@ def pretrain(model: Model, pools: tuple[list[Document], ...], recipe: Recipe, se
             break
 
 
-def write(out: Path, model: Model, config: dict, tokenizer: Tokenizer) -> None:
+def write(out: Path, model: Model, config: dict[str, Any], tokenizer: Tokenizer) -> None:
     """The folder as mlx_lm and transformers read it."""
     out.mkdir(parents=True, exist_ok=True)
 
-    def write_json(name: str, content: dict) -> None:
+    def write_json(name: str, content: dict[str, Any]) -> None:
         text = json.dumps(content, ensure_ascii=False, indent=2) + "\n"
         (out / name).write_text(text, encoding="utf-8")
 

@@ -22,6 +22,7 @@ sys.path.insert(0, str(ROOT))
 # ruff: noqa: E402
 
 from farense_worker.protocol import language
+from screen_svg import picture, svg
 
 from farense_tui.engine.forecast import gather
 from farense_tui.engine.machine import hardware, vitals
@@ -29,7 +30,6 @@ from farense_tui.engine.machine.hardware import GIB, MemorySample
 from farense_tui.engine.machine.vitals import Vitals
 from farense_tui.engine.runs import clock
 from farense_tui.ui.app import FarenseApp
-from scripts.screen_svg import picture, svg
 from tests.ui import recorded
 from tests.ui.conftest import FACTS, M1
 from tests.ui.monitor_host import held
@@ -74,7 +74,7 @@ async def main() -> None:
 async def in_another_language(run: recorded.Recording, code: str) -> None:
     """The launch screen and the monitor alone."""
     hardware.machine = lambda: M1
-    gather.facts = lambda profile, stop=None: FACTS  # type: ignore[assignment]
+    gather.facts = lambda profile, stop=None: FACTS
     for width, height in SIZES[:2]:
         size, name = (width, height), f"{code}-{width}x{height}.png"
         await take(FarenseApp(Path("runs")), size, "farense-dark", f"launch-{name}")

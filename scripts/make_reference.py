@@ -212,7 +212,8 @@ def all_settings() -> str:
 def machines() -> str:
     """The profiles for the three Macs side by side: what is equal in all of them comes last."""
     loaded = [profile_file.load(ROOT / "profiles" / f"{name}.toml") for name in MACHINES]
-    different, same = [], []
+    different: list[tuple[str, ...]] = []
+    same: list[tuple[str, ...]] = []
     for declared in fields.SETTINGS.values():
         for each in declared.values():
             values = [toml(getattr(getattr(p, each.section), each.key)) for p in loaded]

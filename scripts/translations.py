@@ -31,8 +31,15 @@ from farense_worker.protocol.language import DOMAIN, ENGLISH, FOLDER, LANGUAGES
 ROOT = Path(__file__).resolve().parent.parent
 KEYWORDS = {"_": None, "gettext": None, "mark": None, "ngettext": (1, 2), "pgettext": ((1, "c"), 2)}
 SOURCES = [("**.py", "python"), ("**.j2", "jinja2")]
-DATED = ("POT-Creation-Date", "PO-Revision-Date", "Generated-By", "Last-Translator")
-DATED += ("Language-Team", "Report-Msgid-Bugs-To", "Project-Id-Version")
+DATED = (
+    "POT-Creation-Date",
+    "PO-Revision-Date",
+    "Generated-By",
+    "Last-Translator",
+    "Language-Team",
+    "Report-Msgid-Bugs-To",
+    "Project-Id-Version",
+)
 
 
 def main() -> int:

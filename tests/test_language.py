@@ -12,9 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import translations
 from farense_worker.protocol import language
-
-from scripts import translations
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -73,7 +73,7 @@ def test_what_breaks_a_wall_is_seen(tmp_path: Path) -> None:
     for path, line in VIOLATIONS.values():
         with (tmp_path / path).open("a") as file:
             file.write(f"\n{line}\n")
-    lint = [Path(sys.executable).with_name("lint-imports"), "--no-cache"]
+    lint: list[str | Path] = [Path(sys.executable).with_name("lint-imports"), "--no-cache"]
     env = {**os.environ, "PYTHONPATH": f"{tmp_path}:{tmp_path / 'worker'}", "COLUMNS": "200"}
     done = subprocess.run(lint, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stderr

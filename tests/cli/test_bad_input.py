@@ -6,12 +6,13 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
-from farense_worker.protocol.run_folder import RunFolder
+from farense_worker.protocol.errors import FarenseError
+from farense_worker.protocol.run_folder import RunFolder, check_name
 
 from farense_tui.cli import main
-from farense_tui.engine.runs import folders
 from tests.real_runs import RunMaker
 
 GOOD = {
@@ -178,8 +179,8 @@ def test_a_name_that_leaves_the_runs_folder(refused: Refused, name: str) -> None
     if name:
         assert "cannot be the name of a run" in refused("--name", name)
     else:
-        with pytest.raises(folders.FarenseError):
-            folders.check_name(name)
+        with pytest.raises(FarenseError):
+            check_name(name)
 
 
 def test_a_name_that_exists(
@@ -210,9 +211,7 @@ def test_a_run_that_another_worker_holds(
 def test_no_space_on_the_disk(
     place: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        folders.shutil, "disk_usage", lambda _: folders.shutil._ntuple_diskusage(1, 1, 0)
-    )
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(total=1, used=1, free=0))
     assert "no space on the disk" in refused()
 
 

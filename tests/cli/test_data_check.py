@@ -183,7 +183,7 @@ def test_progress_comes_and_leaving_ends_the_process(tmp_path: Path, micro: Path
     assert isinstance(first, Progress)
     assert 0 < first.done < first.total == 20_000
     (child,) = _children()
-    said.close()
+    said.close()  # type: ignore[attr-defined]
     until(lambda: child not in _children())
 
 

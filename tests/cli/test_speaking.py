@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import translations
 from farense_worker.protocol.errors import ExitCode
 from farense_worker.protocol.language import LANGUAGES
 
 from farense_tui.cli.parser import build
 from farense_tui.cli.parser.program import ARGPARSE
-from scripts import translations
 
 Say = Callable[..., subprocess.CompletedProcess[str]]
 OPTION, LOCALE = {"FARENSE_LANG": "pt"}, {"LANG": "pt_PT.UTF-8"}
@@ -102,7 +102,7 @@ def test_what_argparse_says_keeps_its_fields() -> None:
     for english in ARGPARSE:
         said = singular[english]
         for text in said if isinstance(said, tuple) else (said,):
-            assert sorted(field.findall(text)) == sorted(field.findall(english))
+            assert sorted(field.findall(str(text))) == sorted(field.findall(english))
 
 
 @pytest.mark.parametrize("where", ["option", "locale"])
@@ -155,7 +155,7 @@ def test_the_option_may_be_cut_short_and_stand_anywhere(say: Say) -> None:
 
 def test_a_run_from_beginning_to_end(say: Say, micro: Path, data: Path, tmp_path: Path) -> None:
     sets = ("train.epochs=1", "report.log_every=1", 'report.prompts=["Quem?"]')
-    given = ("--model", str(micro), "--data", str(data), "--name", "um")
+    given: tuple[str, ...] = ("--model", str(micro), "--data", str(data), "--name", "um")
     given += tuple(part for each in sets for part in ("--set", each))
     done = say("train", "--profile", "demo", *given, "--lang", "pt")
     assert (done.returncode, done.stderr) == (ExitCode.DONE, "")

@@ -96,8 +96,8 @@ def test_a_count_is_right_to_its_last_digit(value: float) -> None:
 def test_no_number_raises_and_none_is_a_dash(value: float | None) -> None:
     for show in (f.duration, f.loss, f.rate, f.speed, f.count):
         assert show(value)
-    for show in (f.duration, f.loss, f.rate, f.speed, f.count, f.size, f.short_size):
-        assert show(None) == "—"
+    for show_none in (f.duration, f.loss, f.rate, f.speed, f.count, f.size, f.short_size):
+        assert show_none(None) == "—"
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False, min_value=-1e6, max_value=1e6))

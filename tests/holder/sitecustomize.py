@@ -11,6 +11,7 @@ import signal
 import sys
 import time
 from types import FrameType
+from typing import Any
 
 _after = os.environ.get("HOLD_AFTER", "").encode()
 _write = os.write
@@ -27,9 +28,11 @@ def _write_and_hold(descriptor: int, data: bytes) -> int:
         asked.append(number)
         before[number](number, frame)
 
-    numbers = (signal.SIGTERM, signal.SIGTSTP, signal.SIGCONT)
-    before = {each: signal.getsignal(each) for each in numbers}
-    before = {each: handler for each, handler in before.items() if callable(handler)}
+    before: dict[int, Any] = {
+        each: handler
+        for each in (signal.SIGTERM, signal.SIGTSTP, signal.SIGCONT)
+        if callable(handler := signal.getsignal(each))
+    }
     for each in before:  # first: it may be asked as soon as the event is there
         signal.signal(each, release)
     try:
@@ -49,4 +52,4 @@ _tells = {"farense_worker", "farense_worker.ranks.rank", "farense_worker.simulat
     sys.orig_argv
 )
 if _after and _tells and os.environ.get("FARENSE_RANK", "0") == "0":
-    os.write = _write_and_hold
+    os.write = _write_and_hold  # type: ignore[assignment]

@@ -13,6 +13,7 @@ from farense_worker.protocol.run_folder import RunFolder
 
 from farense_tui.cli import main
 from farense_tui.engine.record.record import state_of
+from farense_tui.engine.record.state import fold
 from farense_tui.engine.runs import folders
 from farense_tui.report import make
 from farense_tui.report.page import page
@@ -72,7 +73,7 @@ def test_the_page_stands_by_itself_and_its_text_is_text(trained: RunFolder) -> N
         events.Notice(level="warning", code="x", message=evil, hint=evil),
         events.RunFailed(kind="k", title=evil, detail=evil, hint=evil, step=1),
     ):
-        state = real_runs.fold([event], state)
+        state = fold([event], state)
     text = page("one", trained.read_config(), state, "failed")
     assert "<img" not in text
     assert "\u202e" not in text

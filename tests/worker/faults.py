@@ -83,7 +83,7 @@ class Faults:
         self._synced = {path.stat().st_ino for path in folder.rglob("*")}
         for name in ("mkdir", "rename", "replace", "unlink", "rmdir"):
             self._whole(os, name)
-        os.fsync = self._sync
+        os.fsync = self._sync  # type: ignore[assignment]
         full = getattr(fcntl, "F_FULLFSYNC", None)  # macOS
         if full is not None:
             plain = fcntl.fcntl

@@ -305,7 +305,7 @@ def test_a_loss_that_comes_down_again_is_not_told_and_one_that_stays_up_is() -> 
 def test_a_worker_that_still_loads_is_not_told_by_what_the_one_before_did() -> None:
     before = begun()
     risen = gone_on(before, 400, rises(before))
-    at = {"time": risen.last_time + 1, "seq": risen.last_seq + 1}
+    at: dict[str, Any] = {"time": risen.last_time + 1, "seq": risen.last_seq + 1}
     assert "diverging" not in named(reduce(risen, events.Phase(name="starting", **at)))
 
 

@@ -109,7 +109,7 @@ def test_a_mac(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([10.0, 12.0])
     monkeypatch.setattr(sys, "platform", "darwin")
     monkeypatch.setattr(vitals, "monotonic", lambda: next(clock))
-    monkeypatch.setattr(vitals.shutil, "which", lambda name: None)
+    monkeypatch.setattr("shutil.which", lambda name: None)
     reader = Reader()
     monkeypatch.setattr(
         reader, "_ask", lambda command, *_: answers[command.rpartition("/")[2]].pop(0)
@@ -126,7 +126,7 @@ def test_this_machine_and_one_without_the_commands(monkeypatch: pytest.MonkeyPat
     reader.look()
     assert reader.look().swap_out is not None
     monkeypatch.setattr(sys, "platform", "darwin")
-    monkeypatch.setattr(vitals.shutil, "which", lambda name: None)
+    monkeypatch.setattr("shutil.which", lambda name: None)
     nothing = Reader()
     nothing._missing |= {"/usr/bin/vm_stat", "/usr/sbin/sysctl", "/usr/sbin/ioreg"}
     assert nothing.look() == nothing.look() == Vitals()

@@ -8,6 +8,7 @@ import pytest
 from farense_worker.protocol.dataset import Fault, Summary
 from farense_worker.protocol.messages.doctor import Findings
 from farense_worker.protocol.plan.disk import RECORD
+from farense_worker.protocol.run_folder import free_space
 from farense_worker.protocol.settings.profile import Profile, Train, replace_setting
 
 from farense_tui.engine.machine import power, terminal
@@ -147,7 +148,7 @@ def test_disk() -> None:
 
 
 def test_free_space_of_a_folder_that_is_yet_to_be_made(tmp_path: Path) -> None:
-    assert doctor.free_space(tmp_path / "a" / "b") > 0
+    assert free_space(tmp_path / "a" / "b") > 0
 
 
 @pytest.mark.parametrize(

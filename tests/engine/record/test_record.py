@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from math import inf, isfinite
 from pathlib import Path
 
@@ -40,7 +41,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(record, "_WORTH", 1)
 
 
-def written(place: str, events: list[e.Event]) -> RunFolder:
+def written(place: str, events: Sequence[e.Event]) -> RunFolder:
     folder = RunFolder(Path(place))
     folder.events.write_bytes(b"".join(map(e.encode, events)))
     return folder

@@ -151,9 +151,9 @@ def test_near_is_the_nearest(values: list[float], step: float) -> None:
     series = Series()
     for at, value in enumerate(values, 1):
         series = series.appended(at, value)
-    at, value = series.near(step) or (0.0, 0.0)
-    assert abs(at - step) == min(abs(n - step) for n in range(1, len(values) + 1))
-    assert value == values[int(at) - 1]
+    near, value = series.near(step) or (0.0, 0.0)
+    assert abs(near - step) == min(abs(n - step) for n in range(1, len(values) + 1))
+    assert value == values[int(near) - 1]
 
 
 @given(st.floats(0, 1e6), st.floats(1, 1e7), st.integers(2, 20))

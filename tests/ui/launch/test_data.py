@@ -127,14 +127,14 @@ async def test_the_launch_screen_and_the_data_screen_show_the_check(
 async def test_a_check_is_ended_when_nobody_wants_it(
     runs_dir: Path, real: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    started = []
+    started: list[subprocess.Popen[bytes]] = []
     watch = Stop.watch
 
     def spy(stop: Stop, process: subprocess.Popen[bytes]) -> None:
         if not started:
             process.send_signal(signal.SIGSTOP)  # or it may have ended before it is not wanted
         started.append(process)
-        watch(stop, process)  # type: ignore[arg-type]
+        watch(stop, process)
 
     monkeypatch.setattr(Stop, "watch", spy)
     async with launched(runs_dir) as (pilot, screen):

@@ -58,7 +58,8 @@ def plan(screen: LaunchScreen) -> str:
     return "\n".join(str(value.render()) for value in values if value.parent.display)  # type: ignore[union-attr]
 
 
-def text_of(widget: Static) -> str:
+def text_of(widget: Static | None) -> str:
+    assert widget
     return str(widget.render())
 
 
@@ -211,7 +212,7 @@ async def test_any_text_may_be_typed_for_model_and_data(runs_dir: Path, tmp_path
             screen.query_one(SettingsForm).row("model.repo").query_one(Input).value = text
             await pilot.pause(0.02)
             assert screen.draft
-            await until(pilot, lambda text=text: screen.draft.text("model.repo") == text)  # type: ignore[misc, union-attr]
+            await until(pilot, lambda text=text: screen.draft.text("model.repo") == text)  # type: ignore[misc]
             await until(pilot, lambda: "✗ missing" in plan(screen) or "download" in plan(screen))
         await start_over(pilot, screen)
         await pilot.press("4")

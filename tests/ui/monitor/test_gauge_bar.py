@@ -81,6 +81,7 @@ def test_what_mlx_holds_is_not_divided_by_guesses(snapshot: Snapshot) -> None:
     """An old record, and a model that is not all loaded yet."""
     beat, started = snapshot.state.heartbeat, snapshot.state.started
     assert beat is not None
+    assert started is not None
     for state in (
         changed(snapshot.state, started=changed(started, base_bytes=0)),
         changed(snapshot.state, started=None),
@@ -153,6 +154,7 @@ def test_a_worker_that_is_gone_has_no_memory(snapshot: Snapshot) -> None:
 
 def test_a_limit_that_is_not_known_has_no_mark(snapshot: Snapshot) -> None:
     assert measure(snapshot).limit == int(10.67 * GIB)
+    assert snapshot.state.started
     started = changed(snapshot.state.started, memory_limit=0)
     unknown = replace(snapshot, state=changed(snapshot.state, started=started))
     assert measure(unknown).limit is None

@@ -103,7 +103,7 @@ def read(tokenizer: Any, found: labels.Encoded) -> list[str]:
 
 
 def texts() -> st.SearchStrategy[str]:
-    return st.text(st.characters(exclude_categories=("Cs",)), max_size=30)
+    return st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 
 
 @settings(max_examples=60)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -111,7 +112,11 @@ def test_nothing_can_be_set_aside_of_one_text(tmp_path: Path, micro: Path, outpu
 def test_a_run_with_rows_set_aside(tmp_path: Path, make_run: RunMaker) -> None:
     rows = [chat(f"n. {at}?", "sim " * (1 + at % 4)) for at in range(20)]
     folder = write(tmp_path / "rows" / "train.jsonl", *rows).parent
-    settings = {"data__path": str(folder), "train__epochs": 1, "data__valid_fraction": 0.25}
+    settings: dict[str, Any] = {
+        "data__path": str(folder),
+        "train__epochs": 1,
+        "data__valid_fraction": 0.25,
+    }
     run = make_run("split", **settings)
     state = finish(run)
     assert state.started is not None

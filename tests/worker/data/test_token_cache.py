@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,6 @@ import numpy as np
 import pytest
 from farense_worker.data import prepare, token_cache
 from farense_worker.data.examples import Examples
-from farense_worker.process import cache_folder as cachefolder
 from farense_worker.process.cache_folder import cache_folder
 from farense_worker.process.output import Output
 from farense_worker.protocol.errors import FarenseError
@@ -63,7 +63,7 @@ def rows(tmp_path: Path) -> Path:
 def config(folder: Path, **changes: Any) -> Config:
     made = Config(run=profile.Run(name="x"), data=profile.Data(path=str(folder)))
     for name, value in ({"train.max_seq_length": 32} | changes).items():
-        made = profile.replace_setting(made, name, value)  # type: ignore[assignment]
+        made = profile.replace_setting(made, name, value)
     return made
 
 
@@ -212,10 +212,10 @@ def test_without_a_cache(
 def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("FARENSE_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(cachefolder.sys, "platform", "linux")
+    monkeypatch.setattr(sys, "platform", "linux")
     assert cache_folder("tokens") == tmp_path / "farense-tui" / "tokens"
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setattr(cachefolder.sys, "platform", "darwin")
+    monkeypatch.setattr(sys, "platform", "darwin")
     assert cache_folder("tokens") == tmp_path / "Library" / "Caches" / "farense-tui" / "tokens"
 
 

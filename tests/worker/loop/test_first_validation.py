@@ -18,7 +18,10 @@ from farense_tui.engine.record.tail import Tail
 from tests import real_runs
 from tests.real_runs import RunMaker
 
-PROMPTS = {"report__prompts": ("Quem é o número 0?", "Onde?"), "report__sample_tokens": 8}
+PROMPTS: dict[str, Any] = {
+    "report__prompts": ("Quem é o número 0?", "Onde?"),
+    "report__sample_tokens": 8,
+}
 
 
 @pytest.fixture

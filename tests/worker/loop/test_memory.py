@@ -13,9 +13,10 @@ import mlx.core as mx
 import psutil
 import pytest
 from farense_worker.loop import memory
-from farense_worker.loop.memory import GIB, Guard, HeartbeatThread, Seen
+from farense_worker.loop.memory import Guard, HeartbeatThread, Seen
 from farense_worker.process.output import Output
 from farense_worker.protocol.messages import events
+from farense_worker.protocol.plan.memory import GIB
 from farense_worker.protocol.settings.profile import Memory
 
 from tests.waiting import until

@@ -73,7 +73,7 @@ def test_more_epochs_after_the_end(make_run: RunMaker) -> None:
 
 
 def test_a_smaller_micro_batch_goes_on_with_the_same_curve(make_run: RunMaker) -> None:
-    settings = {"lora__dropout": 0.0}
+    settings: dict[str, Any] = {"lora__dropout": 0.0}
     straight = finish(make_run("straight", **settings))
     folder = make_run("changed", **settings)
     holding.kill_at(folder, 5)
@@ -149,7 +149,7 @@ def test_early_stopping_ends_the_run(make_run: RunMaker) -> None:
 
 def test_a_rollback_goes_on_with_half_the_rate(make_run: RunMaker) -> None:
     """Each step multiplies the weights by 1 - rate * decay: -9, -4, -1.5, and then -0.25."""
-    settings = {
+    settings: dict[str, Any] = {
         "train__optimizer": "sgd",
         "train__learning_rate": 1.0,
         "train__weight_decay": 10.0,

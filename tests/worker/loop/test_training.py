@@ -5,13 +5,15 @@ from __future__ import annotations
 import itertools
 import shutil
 from pathlib import Path
+from typing import Any
 
 import mlx.core as mx
 import pytest
 from farense_worker.generate import decoding
 from farense_worker.loop.memory import PATIENCE
 from farense_worker.model import inference, tokenizer
-from farense_worker.protocol.messages.events import Step
+from farense_worker.protocol.errors import FarenseError
+from farense_worker.protocol.messages.events import Step, number
 from farense_worker.protocol.run_folder import RunFolder
 
 from farense_tui.engine.record.tail import Tail
@@ -51,7 +53,7 @@ def test_a_run_from_beginning_to_end(reference: RunFolder) -> None:
     assert [step for step, _ in state.loss] == list(range(1, STEPS + 1))
     # at the start, every 5 steps, and at the end
     assert [v.step for v in state.validations] == [0, 5, 10, 12]
-    assert state.validations[-1].loss < state.validations[0].loss
+    assert number(state.validations[-1].loss) < number(state.validations[0].loss)
     assert state.best is not None
     steps = [c.step for c in state.checkpoints]
     assert {4, 8, 12} <= set(steps)
@@ -155,7 +157,7 @@ def test_pause_checkpoint_continue_and_stacks(make_run: RunMaker) -> None:
 def test_a_run_has_one_worker(make_run: RunMaker) -> None:
     folder = make_run(**ENDLESS)
     worker = supervisor.launch(folder)
-    with pytest.raises(folders.FarenseError, match="already being trained"):
+    with pytest.raises(FarenseError, match="already being trained"):
         supervisor.launch(folder)
     supervisor.kill(folder)
     worker.wait()
@@ -191,7 +193,7 @@ def test_a_torn_line_is_closed_and_passed_over(make_run: RunMaker, reference: Ru
 def test_how_a_step_is_cut_changes_nothing(
     make_run: RunMaker, size: int, accumulation: int
 ) -> None:
-    settings = {"lora__dropout": 0.0, "train__epochs": 2}
+    settings: dict[str, Any] = {"lora__dropout": 0.0, "train__epochs": 2}
     cut = finish(
         make_run("cut", train__batch_size=size, train__grad_accumulation=accumulation, **settings)
     )
@@ -203,11 +205,15 @@ def test_how_a_step_is_cut_changes_nothing(
 def test_a_4bit_model_trains(make_run: RunMaker, micro_4bit: Path) -> None:
     folder = make_run(model__repo=str(micro_4bit), train__epochs=2, train__grad_checkpoint=True)
     state = finish(folder)
-    assert state.validations[-1].loss < state.validations[0].loss
+    assert number(state.validations[-1].loss) < number(state.validations[0].loss)
 
 
 def test_gradient_checkpointing_changes_nothing(make_run: RunMaker) -> None:
-    settings = {"train__epochs": 1, "report__prompts": ("Quem?",), "report__sample_tokens": 3}
+    settings: dict[str, Any] = {
+        "train__epochs": 1,
+        "report__prompts": ("Quem?",),
+        "report__sample_tokens": 3,
+    }
     with_it = finish(make_run("with", train__grad_checkpoint=True, **settings))
     without = finish(make_run("without", **settings))
     assert list(with_it.loss) == list(without.loss)
@@ -217,7 +223,11 @@ def test_gradient_checkpointing_changes_nothing(make_run: RunMaker) -> None:
 def test_prompts_are_answered_under_the_system_prompt_of_the_rows(
     make_run: RunMaker, system_data: Path
 ) -> None:
-    settings = {"train__epochs": 1, "report__prompts": ("Quem?",), "report__sample_tokens": 8}
+    settings: dict[str, Any] = {
+        "train__epochs": 1,
+        "report__prompts": ("Quem?",),
+        "report__sample_tokens": 8,
+    }
     folder = make_run(data__path=str(system_data), **settings)
     last = finish(folder).samples[-1]
     settings_of = folder.read_config().model
@@ -261,7 +271,7 @@ def test_other_data_is_refused_on_resume(make_run: RunMaker, data: Path, tmp_pat
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="mx.compile needs a C++ compiler on a CPU")
 def test_compiled_steps_are_the_eager_ones(make_run: RunMaker) -> None:
-    settings = {"train__epochs": 2, "train__grad_checkpoint": True}
+    settings: dict[str, Any] = {"train__epochs": 2, "train__grad_checkpoint": True}
     eager = finish(make_run("eager", train__compile="off", **settings))
     compiled = finish(make_run("compiled", train__compile="on", **settings))
     assert [v for _, v in compiled.loss] == pytest.approx([v for _, v in eager.loss], rel=1e-5)

@@ -114,7 +114,7 @@ def test_layer_by_layer_equals_at_once(make_deep: Any, tmp_path: Path, bits: int
             made.bytes, abs=200
         )
     assert found[0].any()
-    assert np.array_equal(*found)
+    assert np.array_equal(found[0], found[1])
 
 
 def test_killed_and_resumed_takes_what_is_stored(make_deep: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import mlx.core as mx
 import mlx.nn as nn
@@ -57,7 +58,7 @@ def test_gemma_needs_the_range_of_bfloat16() -> None:
 
 
 @pytest.mark.parametrize("name", ["float32", "float16", "bfloat16"])
-def test_the_user_decides(name: str) -> None:
+def test_the_user_decides(name: Any) -> None:
     chosen = model.dtype(Model(dtype=name), M1, True, Network(mx.bfloat16))
     assert chosen == getattr(mx, name)
 
@@ -65,7 +66,7 @@ def test_the_user_decides(name: str) -> None:
 @pytest.mark.parametrize("bits", [0, 4])
 @pytest.mark.parametrize("name", ["float16", "bfloat16"])
 def test_it_loads_and_trains_in_it(
-    make_run: RunMaker, tmp_path: Path, bits: int, name: str
+    make_run: RunMaker, tmp_path: Path, bits: int, name: Any
 ) -> None:
     folder = micro_model.make(tmp_path / "model", hidden=64, bits=bits)
     loaded = model.load(folder, Model(repo=str(folder), dtype=name))

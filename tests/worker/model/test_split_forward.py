@@ -101,8 +101,8 @@ def test_a_model_split_anywhere_is_the_model(kind: str) -> None:
         entering = parts.trunk(inputs, None, 0, start)
         assert mx.array_equal(whole, parts.top(inputs, entering, start))
     # layer by layer, as for a model that does not fit into memory
-    entering = None
-    for at in range(4):
+    entering = parts.trunk(inputs, None, 0, 1)
+    for at in range(1, 4):
         entering = parts.trunk(inputs, entering, at, at + 1)
     parts.release(0, 4)
     assert sum(trunk_cache.nbytes(layer) for layer in parts.layers[:4]) == 0
@@ -183,7 +183,7 @@ def test_what_does_not_come_apart_is_trained_the_plain_way_and_told(
     (odd / "odd.py").write_text(ODD)
     config = json.loads((odd / "config.json").read_text()) | {"model_file": "odd.py"}
     (odd / "config.json").write_text(json.dumps(config))
-    settings = {"lora__dropout": 0.0, "lora__num_layers": 1}
+    settings: dict[str, Any] = {"lora__dropout": 0.0, "lora__num_layers": 1}
     plain = finish(make_run("plain", train__trunk_cache="off", **settings))
     state = finish(make_run("odd", model__repo=str(odd), model__trust_remote_code=True, **settings))
     assert "logits" in [notice.code for notice in state.notices]

@@ -76,7 +76,7 @@ def test_seq_and_time_are_set_and_go_on_in_the_next_worker(path: Path, opened: O
 def test_a_phase_is_told_once(path: Path, opened: Opened) -> None:
     output = opened()
     for name in ("starting", "training", "training", "saving", "training"):
-        output.enter(name)  # type: ignore[arg-type]
+        output.enter(name)
     names = [event.name for event in read(path) if isinstance(event, Phase)]
     assert names == ["starting", "training", "saving", "training"]
 
@@ -270,7 +270,7 @@ def test_another_error_of_the_disk_is_raised(
 def test_many_threads_write_whole_lines(path: Path, opened: Opened) -> None:
     output = opened()
     threads = [
-        threading.Thread(target=lambda n=n: [output.emit(note(f"{n}" * 300)) for _ in range(50)])
+        threading.Thread(target=lambda n=n: list(map(output.emit, [note(f"{n}" * 300)] * 50)))
         for n in range(8)
     ]
     for thread in threads:

@@ -18,7 +18,7 @@ from farense_tui.engine.record.tail import Tail
 TYPES = get_args(e.AnyEvent)
 
 # Text that UTF-8 can carry: half of a surrogate pair cannot come out of a JSON line.
-text = st.text(st.characters(exclude_categories=("Cs",)))
+text = st.text(st.characters(exclude_categories=["Cs"]))
 finite = st.floats(allow_nan=False, allow_infinity=False)
 whole = st.integers(0, 2**63 - 1)
 

@@ -86,7 +86,7 @@ def test_options_that_do_not_go_together() -> None:
     assert group(ranks=2) == {"ranks": 2, "hosts": "", "backend": "ring"}
     for wrong in ({"backend": "ring"}, {"ranks": 0}):
         with pytest.raises(FarenseError) as caught:
-            group(**wrong)  # type: ignore[arg-type]
+            group(**wrong)
         assert caught.value.exit_code == 2
 
 

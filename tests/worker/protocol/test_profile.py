@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from msgspec import Meta
 
 EVERY = [each for section in fields.SETTINGS.values() for each in section.values()]
-text = st.text(st.characters(exclude_categories=("Cs",)))
+text = st.text(st.characters(exclude_categories=["Cs"]))
 
 
 def _valid(setting: fields.Setting) -> st.SearchStrategy[Any]:
@@ -26,7 +26,7 @@ def _valid(setting: fields.Setting) -> st.SearchStrategy[Any]:
         case "bool":
             return st.booleans()
         case "int":
-            return st.integers(meta.ge, meta.le)
+            return st.integers(meta.ge, meta.le)  # type: ignore[arg-type]
         case "float":
             low = meta.ge if meta.ge is not None else meta.gt
             high = meta.le if meta.le is not None else meta.lt

@@ -8,6 +8,7 @@ import os
 import re
 import signal
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -23,7 +24,7 @@ from tests.real_runs import ENDLESS, RunMaker, finish, results, state_of, until_
 from tests.waiting import until
 
 STEPS = 12
-LONG = {**ENDLESS, "report__eval_every": 1000, "checkpoint__every": 1000}
+LONG: dict[str, Any] = {**ENDLESS, "report__eval_every": 1000, "checkpoint__every": 1000}
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +107,7 @@ def test_the_curve_is_that_of_one_rank(
     (own / "train.jsonl").write_bytes((data / "train.jsonl").read_bytes())
     rows = (data / "valid.jsonl").read_bytes().splitlines(keepends=True)
     (own / "valid.jsonl").write_bytes(b"".join(rows[:valid]))
-    settings = {
+    settings: dict[str, Any] = {
         "data__path": str(own),
         "lora__dropout": 0.0,
         "train__epochs": 1,

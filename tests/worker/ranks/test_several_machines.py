@@ -7,6 +7,7 @@ import ipaddress
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -46,7 +47,7 @@ def prepare(
     machines: Path,
     monkeypatch: pytest.MonkeyPatch,
     elsewhere: dict[str, str] | None = None,
-    **settings: object,
+    **settings: Any,
 ) -> RunFolder:
     """Prepare a run on both machines; the other one does not know its folder."""
     folder = make_run(lora__dropout=0.0, **settings)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from farense_worker.protocol.errors import ExitCode, FarenseError
+from farense_worker.protocol.run_folder import RunFolder
 from farense_worker.protocol.settings.profile import replace_setting
 from farense_worker.protocol.settings.profile_file import dumps
 from farense_worker.protocol.simulation import SCENARIOS
@@ -197,7 +198,7 @@ def test_a_replay_comes_to_the_same_state(play: Play, tmp_path: Path) -> None:
     worker.wait()
     _, _ = replayed(worker.folder.path, 1e5, tmp_path / "runs")
     original = state_of(worker.folder)
-    copy = state_of(simulation.RunFolder(tmp_path / "runs" / "replay-demo-overfit-x100000"))
+    copy = state_of(RunFolder(tmp_path / "runs" / "replay-demo-overfit-x100000"))
     assert isinstance(copy, RunState)
     assert list(copy.loss) == list(original.loss)
     assert copy.status == original.status == "completed"

@@ -10,6 +10,7 @@ from typing import Any
 import mlx.core as mx
 import pytest
 from farense_worker.generate import decoding
+from farense_worker.generate.prompts import prompt_tokens
 from farense_worker.model import inference
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.messages.evaluation import Adapter, Candidate, Report, Request
@@ -63,7 +64,7 @@ def test_f1_counts_each_word_once() -> None:
 def test_answers_in_batches_are_the_answers_one_by_one(micro: Path) -> None:
     network, tokenizer = inference.load(micro, Model(repo=str(micro))), load(micro)
     questions = ["Quem?", "Quem és?", "Como?", "Onde?", "Que clube é este, afinal?"]
-    prompts = [decoding.prompt_tokens(tokenizer, question) for question in questions]
+    prompts = [prompt_tokens(tokenizer, question) for question in questions]
     told: list[int] = []
     found = decoding.answers(
         network, tokenizer, prompts, batch_size=2, max_tokens=12, tell=told.append
