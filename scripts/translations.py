@@ -108,6 +108,11 @@ def save(catalogue: Catalog, language: str) -> None:
     lines = written.getvalue().decode("utf-8").splitlines(keepends=True)
     kept = [line for line in lines if not line.startswith(tuple(f'"{name}' for name in DATED))]
     path(language).write_text("".join(kept), encoding="utf-8")
+    compile_(catalogue, language)
+
+
+def compile_(catalogue: Catalog, language: str) -> None:
+    """Write what the programs read; git does not keep it."""
     with path(language).with_suffix(".mo").open("wb") as file:
         write_mo(file, catalogue)
 

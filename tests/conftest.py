@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import translations
 from farense_worker.process.cache_folder import cache_folder
 from hypothesis import settings
 
@@ -18,6 +19,17 @@ from tests.real_runs import RunMaker
 # A machine that is busy makes no test fail.
 settings.register_profile("shared", deadline=None)
 settings.load_profile("shared")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Compile the translations that a pull or a rebase has changed."""
+    if hasattr(config, "workerinput"):  # of several processes, one does it
+        return
+    for language in set(translations.LANGUAGES) - {translations.ENGLISH}:
+        written = translations.path(language)
+        compiled = written.with_suffix(".mo")
+        if not compiled.exists() or compiled.stat().st_mtime <= written.stat().st_mtime:
+            translations.compile_(translations.stored(language), language)
 
 
 @pytest.fixture(scope="session", autouse=True)
