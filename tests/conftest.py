@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import translations
 from farense_worker.process.cache_folder import cache_folder
+from farense_worker.protocol.language import ENGLISH, LANGUAGES
 from hypothesis import settings
 
 from tests import micro_model
@@ -25,7 +26,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Compile the translations that a pull or a rebase has changed."""
     if hasattr(config, "workerinput"):  # of several processes, one does it
         return
-    for language in set(translations.LANGUAGES) - {translations.ENGLISH}:
+    for language in set(LANGUAGES) - {ENGLISH}:
         written = translations.path(language)
         compiled = written.with_suffix(".mo")
         if not compiled.exists() or compiled.stat().st_mtime <= written.stat().st_mtime:

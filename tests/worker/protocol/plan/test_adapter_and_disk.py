@@ -11,6 +11,7 @@ from farense_worker.loop import checkpoint, optimizer
 from farense_worker.loop.checkpoint import TrainingState
 from farense_worker.loop.master_weights import where_needed
 from farense_worker.model import model
+from farense_worker.protocol import checkpoint_files
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.plan import adapter, disk
 from farense_worker.protocol.run_folder import RunFolder
@@ -125,6 +126,6 @@ def test_the_disk_is_fullest_when_a_better_adapter_is_published(
         path, _bytes = checkpoint.save(folder, TrainingState(step=step), weights, moments, {})
         if step == best:
             checkpoint.publish(folder, path)
-        checkpoint.prune(folder, keep, best)
+        checkpoint_files.prune(folder.path, keep, best)
     counted = disk.checkpoints(adapter.of(Profile(), [(256, 512)], 4), keep)
     assert counted <= most[0] < counted * 1.005  # headers, manifests and the like
