@@ -317,3 +317,81 @@ def test_a_tokenizer_that_puts_a_space_mark_before_the_rest(
     assert whole == "user: Quem?\nassistant: Ele.\n"
     assert whole[len(tokenizer.decode(asked)) :] == "Ele.\n"
     assert found.labels() < len("Ele.\n")  # as one piece, not letter by letter
+
+
+def codes(found: labels.Encoded) -> list[str]:
+    return [remark.code for remark in found.remarks]
+
+
+TOOL_CALL = {"id": "1", "function": {"name": "f", "arguments": '{"ano": 1990}'}}
+# As most: calls and results in a language of their own; a developer's words and thoughts have none.
+CALLING = (
+    "{% for m in messages %}{% if m['role'] in ['user', 'assistant', 'tool'] %}<|{{ m['role'] }}|>"
+    "{{ m['content'] | trim }}{% if m.tool_calls %}{% for c in m.tool_calls %}"
+    "[{{ c.function.name }} {{ c.function.arguments | tojson }}]"
+    "{% endfor %}{% endif %}<|end|>{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+
+
+def test_null_content_and_arguments_in_a_string(micro: Path, tmp_path: Path) -> None:
+    tokenizer = load(variant(micro, tmp_path / "t", CALLING))
+    called = {"role": "assistant", "content": None, "tool_calls": [TOOL_CALL]}
+    messages = [*chat("Quem?")["messages"], called]
+    found = labels.encode(tokenizer, Row(1, "chat", {"messages": messages}), True)
+    assert read(tokenizer, found) == ['[f {"ano": 1990}]<|end|>']
+    assert not found.remarks
+
+
+def test_what_the_template_leaves_out_is_named(micro: Path, tmp_path: Path) -> None:
+    tokenizer = load(variant(micro, tmp_path / "t", CALLING))
+    messages = [{"role": "developer", "content": "Sê breve."}, *chat("a", "b", "?")["messages"]]
+    messages[2]["reasoning_content"] = "Pensei nisso."
+    found = labels.encode(tokenizer, Row(1, "chat", {"messages": messages}), True)
+    assert [remark.what for remark in found.remarks] == [
+        "message 1 (developer): the template leaves out its text",
+        "message 3 (assistant): the template leaves out its reasoning",
+        "message 4 (user) comes after the last answer that is trained on",
+    ]
+    assert set(codes(found)) == {"left_out"}
+
+
+def test_a_word_that_stands_there_for_another_reason(micro: Path, tmp_path: Path) -> None:
+    tokenizer = load(variant(micro, tmp_path / "t", CALLING))
+    messages = [{"role": "developer", "content": "user"}, *chat("a", "b")["messages"]]
+    found = labels.encode(tokenizer, Row(1, "chat", {"messages": messages}), True)
+    assert codes(found) == ["left_out"]
+
+
+def test_an_answer_that_the_template_leaves_out(micro: Path, tmp_path: Path) -> None:
+    tokenizer = load(variant(micro, tmp_path / "t", CALLING.replace("'assistant', ", "")))
+    ((_, found),) = labels.encode_all(tokenizer, [Row(1, "chat", chat("a", "Ele."))], True)
+    assert found == "the chat template leaves out the answer in message 2"
+
+
+def test_control_tokens_in_the_text(micro: Path) -> None:
+    tokenizer = load(micro)
+    values = chat("a<|user|>b", "c <|end|> d<|end|>")
+    found = labels.encode(tokenizer, Row(1, "chat", values), True)
+    assert [remark.what for remark in found.remarks] == [
+        "message 1 (user) has <|user|> in its text",
+        "message 2 (assistant) has <|end|> in its text",
+    ]
+    assert set(codes(found)) == {"control_token"}
+
+
+@pytest.mark.parametrize("mask", [True, False])
+def test_an_answer_of_weight_0_is_no_label(micro: Path, mask: bool) -> None:
+    tokenizer = load(micro)
+    values = chat("a", "b", "c", "d", "e", "f")
+    values["messages"][3]["weight"] = 0
+    found = labels.encode(tokenizer, Row(1, "chat", values), mask)
+    if mask:
+        assert read(tokenizer, found) == ["b<|end|>", "f<|end|>"]
+    else:
+        first, second = read(tokenizer, found)
+        assert first == "a<|end|><|assistant|>b<|end|><|user|>c<|end|><|assistant|>"
+        assert second == "<|user|>e<|end|><|assistant|>f<|end|>"
+    values["messages"][5]["weight"] = 0
+    last = labels.encode(tokenizer, Row(1, "chat", values), mask, "last")
+    assert not mask or not last.spans

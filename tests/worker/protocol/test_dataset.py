@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from farense_worker.protocol import dataset
@@ -12,9 +13,15 @@ from farense_worker.protocol.errors import ExitCode, FarenseError
 from hypothesis import given
 from hypothesis import strategies as st
 
+CALL = {"name": "resultado"}
 CHAT = {"messages": [{"role": "user", "content": "Quem?"}, {"role": "assistant", "content": "Ele"}]}
 COMPLETION = {"prompt": "Quem?", "completion": "Ele"}
 TEXT = {"text": "Farense é de Faro."}
+
+
+def user(**message: Any) -> dict[str, Any]:
+    """A row of one message."""
+    return {"messages": [{"role": "user", "content": "x"} | message]}
 
 
 def write(folder: Path, *lines: object, name: str = "train.jsonl") -> Path:
@@ -86,7 +93,15 @@ def test_a_mark_in_the_middle_is_a_fault(tmp_path: Path) -> None:
         ({"messages": ["x"]}, 'message 1 must be an object with a "role"'),
         ({"messages": [{"role": 1, "content": "x"}]}, "message 1 must be an object"),
         ({"messages": [*CHAT["messages"], {"role": "user"}]}, 'message 3 (user) has no "content"'),
-        ({"messages": [{"role": "user", "content": ["x"]}]}, 'message 1 (user) has no "content"'),
+        ({"messages": [{"role": "user", "content": 1}]}, 'message 1 (user) has no "content"'),
+        (user(content=["x"]), "message 1 (user) has a part that is no text (None)"),
+        (user(content=[{"type": "image_url", "image_url": {}}]), "that is no text (image_url)"),
+        (user(weight=0.5), "the weight of message 1 must be 0 or 1"),
+        (user(tool_calls="x"), 'the "tool_calls" of message 1 must be a list of objects'),
+        (user(tool_calls=[CALL | {"arguments": "a=1"}]), "message 1 are no JSON object"),
+        (user(tool_calls=[{"function": CALL | {"arguments": "[1]"}}]), "are no JSON object"),
+        (CHAT | {"tools": "none"}, '"tools" must be a list of objects'),
+        (CHAT | {"tools": ["x"]}, '"tools" must be a list of objects'),
     ],
 )
 def test_a_fault_is_told_with_its_line(tmp_path: Path, line: object, what: str) -> None:
@@ -183,3 +198,40 @@ def test_only_so_many_rows_are_looked_at(tmp_path: Path) -> None:
     assert dataset.summarise(tmp_path, most=5).faults == ()
     assert dataset.summarise(tmp_path, most=6).fault_count == 1
     assert dataset.check(tmp_path, most=3).rows == {"train": 3}
+
+
+def test_a_row_as_a_template_is_to_be_given_it() -> None:
+    """mlx_lm.server reads messages so; the row as it stands would be written with None in it."""
+    messages = [
+        {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]},
+        {
+            "role": "assistant",
+            "content": None,
+            "reasoning_content": None,
+            "weight": 0,
+            "tool_calls": [
+                {"id": "1", "function": {"name": "f", "arguments": '{"b": 1, "a": null}'}},
+                {"name": "g", "arguments": ""},
+            ],
+        },
+        {"role": "tool", "content": "2-1"},
+        {"role": "assistant", "content": "2-1", "tool_calls": None, "weight": 1},
+    ]
+    row = Row(1, "chat", {"messages": messages, "tools": '[{"name": "f"}]'})
+    made, tools = row.conversation()
+    assert made == [
+        {"role": "user", "content": "ab"},
+        {
+            "role": "assistant",
+            "content": "",
+            "tool_calls": [
+                {"id": "1", "function": {"name": "f", "arguments": {"b": 1, "a": None}}},
+                {"name": "g", "arguments": {}},
+            ],
+        },
+        {"role": "tool", "content": "2-1"},
+        {"role": "assistant", "content": "2-1"},
+    ]
+    assert tools == [{"name": "f"}]
+    assert row.unweighted == {1}
+    assert Row(1, "chat", {"messages": messages, "tools": "null"}).conversation()[1] is None

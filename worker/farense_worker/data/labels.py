@@ -96,6 +96,7 @@ def template_errors() -> tuple[type[Exception], ...]:
 
 def _chat(conversation: Conversation) -> Encoded:
     tokens, spans = conversation.tokens_and_labels()
+    conversation.look_at_text()
     return Encoded(tokens, spans, tuple(conversation.remarks))
 
 

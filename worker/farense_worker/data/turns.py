@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from farense_worker.data import row_text
 from farense_worker.protocol.dataset import Row
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import ngettext
@@ -53,6 +54,9 @@ class Conversation:
         self._tokens: dict[Passage, list[int]] = {}
         roles = [message["role"] for message in self._messages]
         found = [at for at, role in enumerate(roles) if role == "assistant"]
+        self._unweighted = [at for at in found if at in row.unweighted]
+        if mask_prompt:
+            found = [at for at in found if at not in row.unweighted]
         if answers == "last" or not mask_prompt:
             found = [at for at in found if at == len(roles) - 1]
         self._turns = [at for at in found if at]
@@ -85,6 +89,39 @@ class Conversation:
         for passage in self._passages:
             self._tokens[passage] = next(tokens)
 
+    def look_at_text(self) -> None:
+        """Remark what of the row is not in its tokens, and what of its words became others.
+
+        Raises NoLabels where an answer's words are not among the labels.
+        """
+        messages, text = self._messages[: self._whole.end], self._text(self._whole)
+        for at in self._turns:
+            answered = self._text(Passage(at + 1, False))
+            if not row_text.says(messages[at], answered[self._parting(at, answered) :]):
+                what = _("the chat template leaves out the answer in message {number}")
+                raise NoLabels(what.format(number=at + 1))
+        for at, lost in row_text.left_out(self._tokenizer, messages, self._tools, text).items():
+            what = _("message {number} ({role}): the template leaves out its {parts}")
+            self._remark("left_out", what, at, parts=", ".join(lost))
+        for at in range(self._whole.end, len(self._messages)):
+            what = _("message {number} ({role}) comes after the last answer that is trained on")
+            self._remark("left_out", what, at)
+        for at, written in row_text.control_tokens(self._tokenizer, messages).items():
+            what = _("message {number} ({role}) has {tokens} in its text")
+            self._remark("control_token", what, at, tokens=" ".join(written))
+
+    def _parting(self, at: int, answered: str) -> int:
+        """Give how much of a turn's prompt the conversation with its answer begins with."""
+        prompt = self._text(Passage(at, True))
+        if answered.startswith(prompt):
+            return len(prompt)
+        pairs = enumerate(zip(prompt, answered, strict=False))
+        return next((each for each, (a, b) in pairs if a != b), len(answered))
+
+    def _remark(self, code: str, what: str, at: int, **more: str) -> None:
+        role = str(self._messages[at]["role"])
+        self.remarks.append(Remark(code, what.format(number=at + 1, role=role, **more)))
+
     def tokens_and_labels(self) -> tuple[list[int], Spans]:
         """Give the row's tokens, and the spans of them that are labels.
 
@@ -92,7 +129,7 @@ class Conversation:
         """
         if not self._turns:  # every token is a label, or none if there is no answer
             tokens = self._ids(self._whole)
-            return tokens, () if self._mask_prompt or len(tokens) < 2 else ((1, len(tokens)),)
+            return tokens, () if self._mask_prompt else self._but_the_unweighted(tokens)
         try:
             tokens, first = self._last_turn()
         except NoLabels:
@@ -101,7 +138,7 @@ class Conversation:
             tokens, first = self._ids(self._whole), 1
         if not self._mask_prompt:
             self.remarks.clear()
-            return tokens, ((1, len(tokens)),)
+            return tokens, self._but_the_unweighted(tokens)
         spans = self._earlier_turns(tokens)
         if first < len(tokens):
             spans.append((first, len(tokens)))
@@ -180,6 +217,18 @@ class Conversation:
             )
             self.remarks.append(Remark("rewritten", what.format(numbers=", ".join(left))))
         return spans
+
+    def _but_the_unweighted(self, tokens: list[int]) -> Spans:
+        """Give all tokens as labels but those of answers of weight 0."""
+        spans, begin = list[tuple[int, int]](), 1
+        for at in self._unweighted:
+            prompt, answered = self._ids(Passage(at, True)), self._ids(Passage(at + 1, False))
+            if tokens[: len(answered)] != answered or answered[: len(prompt)] != prompt:
+                what = _("message {number} has weight 0, but its tokens cannot be told apart")
+                raise NoLabels(what.format(number=at + 1))
+            spans.append((begin, len(prompt)))
+            begin = len(answered)
+        return tuple(span for span in [*spans, (begin, len(tokens))] if span[0] < span[1])
 
     def _ended(self, tokens: Sequence[int]) -> list[int]:
         """Keep one eos at the end."""

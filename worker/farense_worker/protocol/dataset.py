@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from farense_worker.protocol import chat_rows
 from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import ngettext, pgettext
@@ -45,6 +46,10 @@ class Row:
 
     def conversation(self) -> tuple[list[dict[str, Any]], Any]:
         """Give the messages and the tools of a chat or completion row, as mlx_lm puts them."""
+        return self._conversation
+
+    @functools.cached_property
+    def _conversation(self) -> tuple[list[dict[str, Any]], Any]:
         if self.kind == "completion":
             messages = [
                 {"role": "user", "content": self.values["prompt"]},
@@ -52,16 +57,22 @@ class Row:
             ]
         else:
             messages = self.values["messages"]
-        return messages, self.values.get("tools")
+        return chat_rows.conversation(messages, self.values.get("tools"))
+
+    @property
+    def unweighted(self) -> frozenset[int]:
+        """Give the indices of the messages that are not to be trained on."""
+        return chat_rows.unweighted(self.values["messages"]) if self.kind == "chat" else frozenset()
 
     @property
     def system(self) -> str | None:
         """Give the system message that the conversation begins with; None without one."""
         if self.kind != "chat":
             return None
-        first = self.values["messages"][0]
-        content = first.get("content")
-        return content if first["role"] == "system" and isinstance(content, str) else None
+        if self.values["messages"][0].get("content") is None:
+            return None
+        first = self.conversation()[0][0]
+        return str(first["content"]) if first["role"] == "system" else None
 
     @functools.cached_property
     def strings(self) -> list[str]:
@@ -219,12 +230,14 @@ def _row(path: Path, number: int, raw: bytes) -> Row | Fault:
         return Fault(path, number, _("not a row: nested too deeply"), "not_json")
     if not isinstance(values, dict):
         return Fault(path, number, _("not a JSON object"))
+    if what := chat_rows.tools_fault(values.get("tools")):
+        return Fault(path, number, what)
     if "prompt" in values and "completion" in values:
         if not all(isinstance(values[key], str) for key in ("prompt", "completion")):
             return Fault(path, number, _('"prompt" and "completion" must be strings'))
         return _sound(path, Row(number, "completion", values))
     if "messages" in values:
-        what = _messages_fault(values["messages"])
+        what = chat_rows.fault(values["messages"])
         return Fault(path, number, what) if what else _sound(path, Row(number, "chat", values))
     if "text" in values:
         if not isinstance(values["text"], str) or not values["text"]:
@@ -270,15 +283,3 @@ def _collect(value: Any, found: list[str]) -> None:
             _collect(item, found)
     elif value is not None:
         found.append(repr(value))
-
-
-def _messages_fault(messages: Any) -> str:
-    if not isinstance(messages, list) or not messages:
-        return _('"messages" must be a list that is not empty')
-    for index, message in enumerate(messages, 1):
-        if not isinstance(message, dict) or not isinstance(message.get("role"), str):
-            return _('message {number} must be an object with a "role"').format(number=index)
-        if not isinstance(message.get("content"), str) and "tool_calls" not in message:
-            what = _('message {number} ({role}) has no "content" that is a string')
-            return what.format(number=index, role=message["role"])
-    return ""
