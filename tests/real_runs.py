@@ -15,7 +15,7 @@ from farense_worker.protocol.settings.profile_file import parse
 
 from farense_tui.engine.record.state import RunState, fold
 from farense_tui.engine.record.tail import Tail
-from farense_tui.engine.runs import death, folders, supervisor
+from farense_tui.engine.runs import death, new_run, supervisor
 from farense_tui.engine.runs.supervisor import Worker
 from tests.waiting import until
 
@@ -62,7 +62,7 @@ class RunMaker:
 
     def prepare(self, profile: Profile, name: str, ranks: int = 1) -> RunFolder:
         """Prepare a run of this profile."""
-        return folders.prepare(
+        return new_run.prepare(
             profile, name=name, profile_name="test", folder=self.folder, ranks=ranks
         )
 

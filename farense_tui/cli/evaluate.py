@@ -19,6 +19,7 @@ from rich.text import Text
 from farense_tui.cli import common
 from farense_tui.cli.output import ProgressLine, console, relative, say_json
 from farense_tui.engine.runs import folders as runs
+from farense_tui.engine.runs import new_run
 from farense_tui.engine.tasks import evaluation
 from farense_tui.engine.tasks.evaluation import Difference
 
@@ -35,7 +36,7 @@ def evaluate(args: argparse.Namespace) -> int:
 
 def _data_path(given: str | None) -> str:
     """Give an absolute folder, or nothing if none is given."""
-    return str(runs.data_folder(replace_setting(Profile(), "data.path", given))) if given else ""
+    return str(new_run.data_folder(replace_setting(Profile(), "data.path", given))) if given else ""
 
 
 def _evaluate(

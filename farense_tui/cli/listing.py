@@ -14,13 +14,13 @@ from farense_tui.engine import format as f
 from farense_tui.engine import words
 from farense_tui.engine.machine import hardware
 from farense_tui.engine.profiles import catalogue
-from farense_tui.engine.runs import folders
+from farense_tui.engine.runs import describe, folders
 
 
 def list_runs(args: argparse.Namespace) -> int:
     """List the runs."""
     folder = common.runs_dir(args)
-    summaries = [folders.summarise(run) for run in folders.folders(folder)]
+    summaries = [describe.summarise(run) for run in folders.folders(folder)]
     if args.json:
         say_json([_run_values(summary) for summary in summaries], indent=2)
     elif not summaries:
@@ -32,7 +32,7 @@ def list_runs(args: argparse.Namespace) -> int:
     return ExitCode.DONE
 
 
-def _run_line(summary: folders.RunSummary, width: int) -> str:
+def _run_line(summary: describe.RunSummary, width: int) -> str:
     state, status = summary.state, words.status(summary.status)
     text = _("step {step}/{total}  loss {loss}  best validation {best}").format(
         step=state.step,
@@ -69,7 +69,7 @@ def list_profiles(args: argparse.Namespace) -> int:
     return ExitCode.DONE
 
 
-def _run_values(summary: folders.RunSummary) -> dict[str, object]:
+def _run_values(summary: describe.RunSummary) -> dict[str, object]:
     state = summary.state
     return {
         "run": summary.folder.name,

@@ -13,7 +13,7 @@ from farense_worker.protocol.settings.profile import Profile
 
 from farense_tui.cli import common, headless
 from farense_tui.cli.output import say
-from farense_tui.engine.runs import folders, supervisor
+from farense_tui.engine.runs import new_run, resuming, supervisor
 from farense_tui.engine.runs.rank_options import group
 
 
@@ -27,11 +27,11 @@ def train(args: argparse.Namespace) -> int:
     profile = common.profile(args, profile_name)
     _check_trust(profile, args)
     stem = Path(profile_name).stem
-    name = args.name or folders.new_name(stem, folder)
+    name = args.name or new_run.new_name(stem, folder)
     several = _several(args)
     if not args.anyway:
         refuse_hopeless(profile)
-    run = folders.prepare(profile, name=name, profile_name=stem, folder=folder, **several)
+    run = new_run.prepare(profile, name=name, profile_name=stem, folder=folder, **several)
     ahead = Ahead(profile, folder)
     try:
         if not (args.json or args.detach or several):
@@ -40,7 +40,7 @@ def train(args: argparse.Namespace) -> int:
     except FarenseError as error:
         # Nothing was trained and nothing can be resumed: leave no folder behind.
         if error.exit_code == ExitCode.REFUSED and not run.is_alive():
-            folders.discard(run)
+            new_run.discard(run)
         raise
     finally:
         ahead.finish()
@@ -51,7 +51,7 @@ def resume(args: argparse.Namespace) -> int:
     """Go on with a run."""
     run = common.run(args)
     several = {f"run.{key}": value for key, value in _several(args).items()}
-    folders.prepare_resume(run, {**dict(common.settings(args.set)), **several})
+    resuming.prepare_resume(run, {**dict(common.settings(args.set)), **several})
     return _start(run, args)
 
 

@@ -11,7 +11,7 @@ from farense_worker.protocol.run_folder import RunFolder
 from farense_tui.cli import common
 from farense_tui.cli.output import say
 from farense_tui.engine import words
-from farense_tui.engine.runs import folders, supervisor
+from farense_tui.engine.runs import describe, supervisor
 from farense_tui.engine.runs.supervisor import Control
 
 
@@ -23,7 +23,7 @@ def app(args: argparse.Namespace) -> int:
 def attach(args: argparse.Namespace) -> int:
     """Show one run: on the screen, or as lines where there is no terminal."""
     run = common.run(args)
-    folders.check_format(run)
+    describe.check_format(run)
     if not common.terminal():
         from farense_tui.cli import headless
 
@@ -44,7 +44,7 @@ def stop(args: argparse.Namespace) -> int:
             pass
     except KeyboardInterrupt:
         return ExitCode.STOPPED
-    summary = folders.summarise(run)
+    summary = describe.summarise(run)
     say(f"{run.name}: {words.ended(summary.status, summary.state.step)}")
     return ExitCode.DONE
 

@@ -61,7 +61,7 @@ _UNITS = {"examples": _("examples"), "rows": _("rows"), "bytes": _("bytes")}
 
 
 def how(name: str) -> Status:
-    """Give the sign, the word and the tone of what `engine.runs.status` names."""
+    """Give the sign, the word and the tone of what `runs.describe.status` names."""
     return STATUS.get(name, Status("·", name, "plain"))
 
 

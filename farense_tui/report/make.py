@@ -17,7 +17,7 @@ from farense_worker.protocol.run_folder import RunFolder, disk_error
 
 from farense_tui.engine.record.state import RunState, reduce
 from farense_tui.engine.record.tail import Tail
-from farense_tui.engine.runs import folders
+from farense_tui.engine.runs import describe, folders
 from farense_tui.engine.tasks import evaluation
 from farense_tui.report import metrics
 from farense_tui.report.metrics import Metrics
@@ -31,7 +31,7 @@ def make(folder: RunFolder) -> list[Path]:
 
     Raises FarenseError for a run without a step, and where the files cannot be written.
     """
-    folders.check_format(folder)
+    describe.check_format(folder)
     figures, state = _read(folder)
     if not state.step:
         raise refused(
@@ -75,7 +75,7 @@ def _files(folder: RunFolder, figures: Metrics, state: RunState) -> Iterator[tup
     except FarenseError:
         config = None
     # A worker that is about to end still holds the lock: what it said last counts.
-    status = state.status if state.ended else folders.status(state, folder.is_alive())
+    status = state.status if state.ended else describe.status(state, folder.is_alive())
     measured = evaluation.kept(folder)
     yield "training_metrics.csv", metrics.as_csv(figures, state).encode()
     yield "training_metrics.json", metrics.as_json(figures, state).encode()

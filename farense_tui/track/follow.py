@@ -21,7 +21,7 @@ from farense_worker.protocol.run_folder import RunFolder, disk_error
 from farense_worker.protocol.settings.profile import Config
 
 from farense_tui.engine.record.tail import Tail
-from farense_tui.engine.runs import folders, trackers
+from farense_tui.engine.runs import describe, trackers
 from farense_tui.track.course import Course
 from farense_tui.track.writer import Feed, Writer
 
@@ -35,7 +35,7 @@ def track(folder: RunFolder, name: str, *, follow: bool = False) -> Path:
     there, and, without `follow`, if another process is at it.
     """
     trackers.check([name])
-    folders.check_format(folder)
+    describe.check_format(folder)
     if follow:
         os.nice(19)  # it takes what time the training leaves
     place, make = trackers.place(folder, name), _writer(name)

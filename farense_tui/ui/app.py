@@ -19,8 +19,8 @@ from textual.command import CommandPalette
 from textual.filter import LineFilter
 from textual.screen import Screen
 
+from farense_tui.engine.runs import describe, new_run, resuming, supervisor
 from farense_tui.engine.runs import folders as runs
-from farense_tui.engine.runs import supervisor
 from farense_tui.engine.runs.supervisor import Worker
 from farense_tui.ui import ascii, preferences
 from farense_tui.ui.ascii import Ascii
@@ -167,7 +167,7 @@ class FarenseApp(App[None]):
         """Whether the runs are of no newer version; says so if one is."""
         try:
             for folder in folders:
-                runs.check_format(folder)
+                describe.check_format(folder)
         except FarenseError as error:
             self.show_error(error)
             return False
@@ -200,7 +200,7 @@ class FarenseApp(App[None]):
 
         try:
             refuse_hopeless(profile)
-            folder = runs.prepare(
+            folder = new_run.prepare(
                 profile, name=name, profile_name=profile_name, folder=self.runs_dir
             )
             worker = supervisor.launch(folder)
@@ -218,7 +218,7 @@ class FarenseApp(App[None]):
     def resume_run(self, folder: RunFolder) -> None:
         """Go on with a run, then show it."""
         try:
-            runs.check_resumable(folder)
+            resuming.check_resumable(folder)
             worker = supervisor.launch(folder)
         except FarenseError as error:
             self.show_error(error)

@@ -9,7 +9,7 @@ from textual.message import Message
 
 from farense_tui.engine.machine.vitals import Vitals
 from farense_tui.engine.preflight.inspection import Inspection
-from farense_tui.engine.runs.folders import RunSummary
+from farense_tui.engine.runs.describe import RunSummary
 
 
 class Refused(Message):

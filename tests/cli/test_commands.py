@@ -19,7 +19,7 @@ from farense_worker.protocol.run_folder import RunFolder
 
 from farense_tui.cli import main
 from farense_tui.cli.parser import build
-from farense_tui.engine.runs import folders, supervisor
+from farense_tui.engine.runs import describe, folders, supervisor
 from tests.cli.conftest import Start
 from tests.real_runs import state_of
 
@@ -177,7 +177,7 @@ def test_in_the_background(
         _, err = rest(process)
         assert process.returncode == 1
         assert "the worker was killed by SIGKILL" in err
-        assert folders.summarise(folder).status == "killed"
+        assert describe.summarise(folder).status == "killed"
     finally:
         supervisor.kill(folder)
 
@@ -198,7 +198,7 @@ def test_ctrl_c_stops_with_a_checkpoint(
     assert f"stopped by the user at step {step}" in out
     assert folder.checkpoints()[-1].step == step > 0
     assert (folder.adapters / "adapters.safetensors").is_file()
-    assert folders.summarise(folder).status == "stopped"
+    assert describe.summarise(folder).status == "stopped"
 
 
 def test_ctrl_c_with_json_leaves_stdout_to_the_events(
@@ -227,7 +227,7 @@ def test_a_second_ctrl_c_kills(args: tuple[str, ...], start: Start, folder: RunF
     assert process.returncode == 1
     assert "the worker was killed by SIGKILL" in err
     assert not folder.is_alive()
-    assert folders.summarise(folder).status == "killed"
+    assert describe.summarise(folder).status == "killed"
 
 
 def test_a_closed_terminal_leaves_the_run_going(

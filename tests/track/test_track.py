@@ -13,7 +13,7 @@ from farense_worker.protocol.settings.profile import Report
 
 from farense_tui.cli import main
 from farense_tui.engine.record.tail import Tail
-from farense_tui.engine.runs import folders, trackers
+from farense_tui.engine.runs import resuming, trackers
 from farense_tui.track.follow import _alone, track
 from tests import holding, real_runs
 from tests.real_runs import RunMaker, state_of
@@ -91,7 +91,7 @@ def test_a_resumed_run_has_no_step_twice(make_run: RunMaker) -> None:
     holding.kill_at(run, 6)
     figures, _ = files.tensorboard(wait_for(run, "tensorboard"))
     assert figures["train/loss"][-1][0] == state_of(run).step
-    folders.prepare_resume(run, {})
+    resuming.prepare_resume(run, {})
     real_runs.finish(run)
     assert state_of(run).segments[-1].resumed_from_step < figures["train/loss"][-1][0]
     last = len(expected(run)[0])
@@ -132,7 +132,7 @@ def test_wandb_reads_it(make_run: RunMaker) -> None:
     run = make_run(report__trackers=("wandb",), **SAMPLED)
     holding.kill_at(run, 6)
     wait_for(run, "wandb")
-    folders.prepare_resume(run, {})
+    resuming.prepare_resume(run, {})
     real_runs.finish(run)
     place, last = trackers.place(run, "wandb"), len(expected(run)[0])
     until(lambda: any(row.get("_step") == last for row in files.wandb(place)[1]))
@@ -161,7 +161,7 @@ def test_a_tracker_that_is_not_installed_is_refused_before_the_start(
     run = make_run()
     assert [each.name for each in run.path.parent.iterdir()] == [run.name]
     with pytest.raises(FarenseError, match="not installed"):
-        folders.prepare_resume(run, {"report.trackers": ("wandb",)})
+        resuming.prepare_resume(run, {"report.trackers": ("wandb",)})
     with pytest.raises(FarenseError, match="not installed"):
         track(run, "wandb")
 

@@ -28,7 +28,7 @@ from farense_tui.engine.machine import hardware, vitals
 from farense_tui.engine.machine.hardware import GIB, Machine, MemorySample
 from farense_tui.engine.machine.vitals import Vitals
 from farense_tui.engine.models import locate
-from farense_tui.engine.runs import clock, folders
+from farense_tui.engine.runs import clock
 from farense_tui.engine.tasks import data_check
 from farense_tui.ui.launch import data_reader
 from tests.waiting import until
@@ -106,7 +106,7 @@ def _embedded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (model / "model.safetensors").write_bytes(bytes(3 << 20))
     monkeypatch.setattr(locate, "embedded_model", lambda: model)
     data = write_data(tmp_path / "embedded-data", train=640, valid=80, test=80)
-    monkeypatch.setattr(folders, "embedded_data", lambda: data)
+    monkeypatch.setattr(new_run, "embedded_data", lambda: data)
 
 
 @pytest.fixture(autouse=True)

@@ -21,7 +21,7 @@ from farense_tui.engine.forecast.safer_settings import Remedy
 from farense_tui.engine.machine import hardware
 from farense_tui.engine.models import locate, model_shape
 from farense_tui.engine.models.model_shape import Shape
-from farense_tui.engine.runs import folders
+from farense_tui.engine.runs import new_run
 from farense_tui.engine.tasks import task
 
 # Share of its memory that macOS lets Metal use well: 66.7 % in every log found of 8, 16 and 32 GB
@@ -161,13 +161,13 @@ def resolved(profile: Profile) -> Profile:
     return msgspec.structs.replace(
         profile,
         model=msgspec.structs.replace(profile.model, repo=repo),
-        data=msgspec.structs.replace(profile.data, path=str(folders.data_folder(profile))),
+        data=msgspec.structs.replace(profile.data, path=str(new_run.data_folder(profile))),
     )
 
 
 def _counted(profile: Profile) -> dict[str, int]:
     """Rows of the files, where they can be read."""
     try:
-        return dict(dataset.summarise(folders.data_folder(profile)).rows)
+        return dict(dataset.summarise(new_run.data_folder(profile)).rows)
     except (OSError, FarenseError):
         return {}

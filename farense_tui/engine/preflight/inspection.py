@@ -12,7 +12,7 @@ from farense_worker.protocol.settings.profile import Profile
 
 from farense_tui.engine.models import locate
 from farense_tui.engine.models.locate import ModelState
-from farense_tui.engine.runs import folders
+from farense_tui.engine.runs import new_run
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def inspect(profile: Profile) -> Inspection:
     return Inspection(
         model=locate.locate(model.repo, model.revision),
         fallback=locate.locate(model.fallback) if model.fallback else None,
-        data=_summarise(folders.data_folder(profile)),
+        data=_summarise(new_run.data_folder(profile)),
     )
 
 

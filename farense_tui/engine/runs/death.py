@@ -46,7 +46,7 @@ def explain_exit(code: int, folder: RunFolder) -> FarenseError:
 def why(folder: RunFolder, status: str, code: int | None = None) -> tuple[str, str]:
     """Say it of any run, in a title and perhaps a sentence more. Reads worker.log.
 
-    status: as `runs.folders.status` has it. code: of the worker's exit, where it was ours.
+    status: as `describe.status` has it. code: of the worker's exit, where it was ours.
     """
     if code is not None:
         return _by_code(code)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from farense_worker.protocol.run_folder import RunFolder
 
-from farense_tui.engine.runs import clock
+from farense_tui.engine.runs import clock, describe
 from farense_tui.engine.runs import folders as runs
-from farense_tui.engine.runs.folders import RunSummary
+from farense_tui.engine.runs.describe import RunSummary
 from farense_tui.engine.runs.watch import Watch
 
 
@@ -52,6 +52,6 @@ def going_on_or_resumable(folder: Path) -> RunSummary | None:
     found = runs.folders(folder)
     alive = next((run for run in found if run.is_alive()), None)
     if alive:
-        return runs.summarise(alive)
-    summaries = (runs.summarise(run) for run in found)
+        return describe.summarise(alive)
+    summaries = (describe.summarise(run) for run in found)
     return next((summary for summary in summaries if summary.resumable), None)

@@ -15,7 +15,7 @@ from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.run_folder import RunFolder, disk_error
 from farense_worker.protocol.settings.profile import Config, Profile
 
-from farense_tui.engine.runs import folders, supervisor
+from farense_tui.engine.runs import resuming, supervisor
 from farense_tui.engine.runs.supervisor import Control, Worker
 
 _POLL = 0.2
@@ -41,7 +41,7 @@ def apply(
     anything is stopped, is what would make it another run. Waits for the worker's end however long
     its step takes; None once `given_up` says so.
     """
-    folders.revise(folder, changes)
+    resuming.revise(folder, changes)
     if back_to is not None:
         _checkpoint(folder, back_to)
     asked = supervisor.send(folder, Control.STOP)
@@ -49,7 +49,7 @@ def apply(
         if given_up():
             return None
         asked = asked or supervisor.send(folder, Control.STOP)  # it took long to start
-    folders.prepare_resume(folder, changes)
+    resuming.prepare_resume(folder, changes)
     if back_to is not None:
         rewind(folder, back_to)
     return supervisor.launch(folder)

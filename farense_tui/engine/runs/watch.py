@@ -15,7 +15,7 @@ from farense_tui.engine.record import record
 from farense_tui.engine.record.log import Entry
 from farense_tui.engine.record.record import Record
 from farense_tui.engine.record.state import RunState
-from farense_tui.engine.runs.folders import configuration, status
+from farense_tui.engine.runs.describe import configuration, status
 
 
 @dataclass(frozen=True)

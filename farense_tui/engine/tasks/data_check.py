@@ -8,7 +8,7 @@ from farense_worker.protocol.messages.data_check import Report, Request
 from farense_worker.protocol.settings.profile import Profile
 
 from farense_tui.engine.models import locate
-from farense_tui.engine.runs import folders
+from farense_tui.engine.runs import new_run
 from farense_tui.engine.tasks import task
 from farense_tui.engine.tasks.task import Stop
 
@@ -21,7 +21,7 @@ def request(profile: Profile, *, rows: int = 3, offline: bool = False) -> Reques
     """
     model, train = profile.model, profile.train
     return Request(
-        data=str(folders.data_folder(profile)),
+        data=str(new_run.data_folder(profile)),
         model=locate.resolve(model.repo, model.revision),
         revision=model.revision,
         trust_remote_code=model.trust_remote_code,

@@ -27,7 +27,7 @@ class Look(NamedTuple):
 
 
 def look(status: str) -> Look:
-    """Look up a status as `engine.runs.status` names it."""
+    """Look up a status as `runs.describe.status` names it."""
     sign, word, tone = words.how(status)
     return Look(sign, word, _STYLES[tone])
 

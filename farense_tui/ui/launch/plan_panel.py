@@ -20,7 +20,7 @@ from farense_tui.engine.models.locate import ModelState
 from farense_tui.engine.preflight.inspection import Inspection, held_out, steps_per_epoch
 from farense_tui.engine.profiles import peak_rate
 from farense_tui.engine.profiles.draft import Draft
-from farense_tui.engine.runs.folders import RunSummary
+from farense_tui.engine.runs.describe import RunSummary
 from farense_tui.ui.common.status import shown as shown_status
 from farense_tui.ui.launch import forecast_lines
 from farense_tui.ui.launch.data_reader import Look

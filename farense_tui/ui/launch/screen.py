@@ -22,8 +22,8 @@ from farense_tui.engine.preflight import inspection
 from farense_tui.engine.preflight.inspection import Inspection
 from farense_tui.engine.profiles import catalogue
 from farense_tui.engine.profiles.draft import Draft, find, shown
-from farense_tui.engine.runs import folders
-from farense_tui.engine.runs.folders import RunSummary
+from farense_tui.engine.runs import new_run
+from farense_tui.engine.runs.describe import RunSummary
 from farense_tui.engine.runs.live_list import going_on_or_resumable
 from farense_tui.ui.common.dialogs import Answer, AskDialog
 from farense_tui.ui.common.key_footer import KeyFooter
@@ -146,7 +146,7 @@ class LaunchScreen(Screen[None]):
         self._show_plan()
 
     def _next_name(self) -> str:
-        return folders.new_name(self._chosen, self._runs_dir)
+        return new_run.new_name(self._chosen, self._runs_dir)
 
     # What is shown
 

@@ -19,7 +19,7 @@ from textual.widgets import Input, Label, Select, Static
 
 from farense_tui.engine.profiles import catalogue
 from farense_tui.engine.record.state import RunState
-from farense_tui.engine.runs import folders, steer
+from farense_tui.engine.runs import resuming, steer
 from farense_tui.ui.common.dialogs import keys
 from farense_tui.ui.common.setting_row import Choice
 
@@ -123,7 +123,7 @@ class ChangeDialog(ModalScreen[dict[str, Any]]):
         if chosen != _AS_IT_IS:
             changes |= steer.to_profile(self._config, self._profiles[chosen])
         try:
-            folders.revise(self._folder, changes, self._state)
+            resuming.revise(self._folder, changes, self._state)
         except FarenseError as error:
             return {}, f"{error.title}: {error.detail}"
         if changes and self._is_complete and not self._is_longer(changes):

@@ -15,7 +15,7 @@ from textual.widgets.data_table import ColumnKey
 from farense_tui.engine import format as f
 from farense_tui.engine.record.state import RunState
 from farense_tui.engine.runs import clock
-from farense_tui.engine.runs.folders import RunSummary
+from farense_tui.engine.runs.describe import RunSummary
 from farense_tui.ui.charts.slim_bar import slim_bar
 from farense_tui.ui.charts.spark import column_values, spark_rows
 from farense_tui.ui.common.status import shown as shown_status

@@ -19,7 +19,7 @@ from textual.widgets import Static
 from farense_tui.engine import format as f
 from farense_tui.engine.runs import folders as runs
 from farense_tui.engine.runs import supervisor
-from farense_tui.engine.runs.folders import RunSummary
+from farense_tui.engine.runs.describe import RunSummary
 from farense_tui.engine.runs.live_list import Listing
 from farense_tui.engine.runs.supervisor import Control
 from farense_tui.ui.common.dialogs import Answer, AskDialog, NameDialog, NoteDialog

@@ -28,7 +28,7 @@ from farense_tui.engine.record.series import Series
 from farense_tui.engine.record.state import RunState, fold, reduce
 from farense_tui.engine.record.tail import Tail
 from farense_tui.engine.runs import played, supervisor
-from farense_tui.engine.runs.folders import status
+from farense_tui.engine.runs.describe import status
 from farense_tui.engine.runs.supervisor import Worker
 from farense_tui.engine.runs.watch import Snapshot, Watch
 from tests.events import heartbeat, started, step, validation

@@ -16,6 +16,7 @@ from farense_worker.protocol.settings.profile import Profile, replace_setting
 from farense_worker.protocol.settings.profile_file import parse
 
 from farense_tui.engine.record.state import RunState, fold
+from farense_tui.engine.runs import describe, new_run, resuming
 from farense_tui.engine.runs import folders as runs
 from tests.real_runs import RunMaker
 
@@ -48,32 +49,32 @@ def phase(name: str) -> e.Phase:
     ],
 )
 def test_one_word_for_how_a_run_is(stream: list[e.Event], alive: bool, word: str) -> None:
-    assert runs.status(fold(stream), alive) == word
+    assert describe.status(fold(stream), alive) == word
 
 
 def test_a_run_whose_machine_was_started_anew_is_lost() -> None:
     before = fold([e.Phase(name="training", time=psutil.boot_time() - 60)])
-    assert runs.status(before, False) == "lost"
-    assert runs.status(before, True) == "running"  # the clock was put forward meanwhile
+    assert describe.status(before, False) == "lost"
+    assert describe.status(before, True) == "running"  # the clock was put forward meanwhile
 
 
 def test_an_unfinished_run_can_be_resumed(make_run: RunMaker) -> None:
     folder = make_run()
-    assert runs.summarise(folder).status == "new"
-    assert runs.summarise(folder).resumable
-    runs.check_resumable(folder)
+    assert describe.summarise(folder).status == "new"
+    assert describe.summarise(folder).resumable
+    resuming.check_resumable(folder)
     done = e.RunStopped(reason="completed", step=1, time=NOW)
     folder.events.write_bytes(e.encode(STARTING) + e.encode(done))
-    assert not runs.summarise(folder).resumable
+    assert not describe.summarise(folder).resumable
     with pytest.raises(FarenseError, match="is complete") as caught:
-        runs.check_resumable(folder)
+        resuming.check_resumable(folder)
     assert caught.value.exit_code == ExitCode.REFUSED
 
 
 def test_a_live_run_cannot_be_resumed_or_deleted(make_run: RunMaker) -> None:
     folder = make_run()
     lock = folder.acquire()
-    for attempt in (runs.check_resumable, runs.delete):
+    for attempt in (resuming.check_resumable, runs.delete):
         with pytest.raises(FarenseError, match="already being trained"):
             attempt(folder)
     os.close(lock)
@@ -85,7 +86,7 @@ def test_a_live_run_cannot_be_resumed_or_deleted(make_run: RunMaker) -> None:
 def test_a_run_with_a_broken_configuration_is_listed_and_can_be_deleted(make_run: RunMaker) -> None:
     folder = make_run()
     folder.config.write_text("[train")
-    summary = runs.summarise(folder)
+    summary = describe.summarise(folder)
     assert summary.config is None
     assert summary.status == "new"
     runs.delete(folder)
@@ -127,10 +128,10 @@ def test_where_runs_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_new_name_is_free(tmp_path: Path) -> None:
-    assert runs.new_name("demo", tmp_path / "nowhere") == "demo-1"
+    assert new_run.new_name("demo", tmp_path / "nowhere") == "demo-1"
     for name in ("demo-1", "demo-2", "demo-4"):
         (tmp_path / name).mkdir()
-    assert runs.new_name("demo", tmp_path) == "demo-3"
+    assert new_run.new_name("demo", tmp_path) == "demo-3"
 
 
 def test_what_is_prepared_is_resolved(
@@ -167,7 +168,7 @@ def test_a_refusal_leaves_nothing_behind(
     for key, value in (("model.repo", str(micro)), ("data.path", str(data)), change):
         profile = replace_setting(profile, key, value)
     with pytest.raises(FarenseError) as caught:
-        runs.prepare(profile, name=name, profile_name="x", folder=tmp_path / "runs")
+        new_run.prepare(profile, name=name, profile_name="x", folder=tmp_path / "runs")
     assert caught.value.exit_code == ExitCode.REFUSED
     assert list(tmp_path.iterdir()) == []
 
@@ -180,7 +181,7 @@ def test_a_disk_that_is_full_leaves_nothing_behind(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(runs, "write_atomically", full)
+    monkeypatch.setattr(new_run, "write_atomically", full)
     with pytest.raises(FarenseError, match="no space on the disk"):
         make_run("run")
     assert list(other.path.parent.iterdir()) == [other.path]
@@ -198,13 +199,13 @@ def test_a_name_that_is_taken_is_refused(make_run: RunMaker) -> None:
 def test_a_run_that_is_taken_back_leaves_no_folder(make_run: RunMaker) -> None:
     first, second = make_run("a"), make_run("b")
     runs_dir = first.path.parent
-    runs.discard(first)
+    new_run.discard(first)
     assert [p.name for p in runs_dir.iterdir()] == ["b"]
-    runs.discard(second)
+    new_run.discard(second)
     assert not runs_dir.exists()
 
 
 def test_a_summary_of_a_folder_that_has_gone_away(tmp_path: Path) -> None:
-    summary = runs.summarise(RunFolder(tmp_path / "gone"))
+    summary = describe.summarise(RunFolder(tmp_path / "gone"))
     assert summary.state == RunState(run="gone")
     assert summary.config is None

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from farense_worker.protocol.errors import ExitCode, FarenseError
 
-from farense_tui.engine.runs import folders, supervisor
+from farense_tui.engine.runs import resuming, supervisor
 from tests import holding
 from tests.real_runs import RunMaker, finish, results, state_of
 
@@ -62,8 +62,8 @@ def test_more_epochs_after_the_end(make_run: RunMaker) -> None:
     folder = make_run("short", train__epochs=2)
     finish(folder)
     with pytest.raises(FarenseError, match="is complete"):
-        folders.prepare_resume(folder, {})
-    folders.prepare_resume(folder, {"train.epochs": 4})
+        resuming.prepare_resume(folder, {})
+    resuming.prepare_resume(folder, {"train.epochs": 4})
     state = finish(folder)
     assert state.total_steps == 12
     assert [n.message for n in state.notices if n.code == "setting_changed"] == [
@@ -77,7 +77,7 @@ def test_a_smaller_micro_batch_goes_on_with_the_same_curve(make_run: RunMaker) -
     straight = finish(make_run("straight", **settings))
     folder = make_run("changed", **settings)
     holding.kill_at(folder, 5)
-    folders.prepare_resume(folder, {"train.batch_size": 1, "train.grad_accumulation": 8})
+    resuming.prepare_resume(folder, {"train.batch_size": 1, "train.grad_accumulation": 8})
     state = finish(folder)
     assert [v for _, v in state.loss] == pytest.approx([v for _, v in straight.loss], rel=1e-4)
 
@@ -95,7 +95,7 @@ def test_a_resume_refuses_by_name(make_run: RunMaker, changes: dict[str, Any], n
     folder = make_run()
     before = folder.config.read_text()
     with pytest.raises(FarenseError) as refused:
-        folders.prepare_resume(folder, changes)
+        resuming.prepare_resume(folder, changes)
     assert refused.value.exit_code == ExitCode.REFUSED
     assert re.search(named, refused.value.detail)
     assert "model.adapter=" in refused.value.hint

@@ -17,7 +17,7 @@ from farense_worker.protocol.messages.events import Step, number
 from farense_worker.protocol.run_folder import RunFolder
 
 from farense_tui.engine.record.tail import Tail
-from farense_tui.engine.runs import folders, supervisor
+from farense_tui.engine.runs import describe, folders, resuming, supervisor
 from farense_tui.engine.runs.supervisor import Control
 from tests import holding, micro_model
 from tests.conftest import SYSTEM
@@ -104,7 +104,7 @@ def test_killed_and_resumed_equals_uninterrupted(
 ) -> None:
     folder = make_run()
     holding.kill_at(folder, step)
-    assert folders.summarise(folder).status == "killed"
+    assert describe.summarise(folder).status == "killed"
     assert finish(folder).status == "completed"
     assert results(folder) == results(reference)
     events = Tail(folder.events).read_all()
@@ -304,7 +304,7 @@ def test_on_a_starving_machine_it_waits_cuts_finer_ends_and_goes_on(make_run: Ru
     assert state.failure is not None
     assert "the machine ran out" in state.failure.title
     assert state.step == 3 * PATIENCE
-    folders.prepare_resume(starved, {"memory.keep_free_gb": 0.0})
+    resuming.prepare_resume(starved, {"memory.keep_free_gb": 0.0})
     finish(starved)
     losses = [value for _, value in state_of(plain).loss]
     assert [value for _, value in state_of(starved).loss] == pytest.approx(losses, rel=1e-5)

@@ -18,7 +18,7 @@ from farense_worker.protocol.messages.events import Phase, Progress, Sample
 from farense_worker.protocol.run_folder import RunFolder
 
 from farense_tui.engine.record.tail import Tail
-from farense_tui.engine.runs import folders, supervisor
+from farense_tui.engine.runs import describe, supervisor
 from tests import micro_model
 from tests.real_runs import RunMaker, finish, results, state_of, until_state
 
@@ -124,7 +124,7 @@ def test_killed_and_resumed_takes_what_is_stored(make_deep: Any) -> None:
     until_state(worker, lambda state: state.step >= 5)
     worker.process.send_signal(signal.SIGKILL)
     worker.wait()
-    if folders.summarise(killed).status == "completed":
+    if describe.summarise(killed).status == "completed":
         pytest.skip("the run was faster than the kill")
     (stored,) = killed.trunk.glob("*.train.npy")
     written = stored.stat().st_mtime_ns

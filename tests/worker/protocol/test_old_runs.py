@@ -21,7 +21,7 @@ from farense_worker.protocol.settings.profile_file import parse_config
 
 from farense_tui.cli import main
 from farense_tui.engine.record import record
-from farense_tui.engine.runs import folders
+from farense_tui.engine.runs import describe, resuming
 from tests import micro_model, real_runs
 
 HERE = Path(__file__).parent / "old_runs"
@@ -76,7 +76,7 @@ def test_an_old_run_is_read_with_the_defaults_of_its_time(name: str, old_run: Ol
     assert config.model.dtype == "model"
     assert config.train.rollbacks == 2
     assert config.report.trackers == ()
-    summary = folders.summarise(run)
+    summary = describe.summarise(run)
     assert (summary.status, summary.state.step, summary.resume_step) == ("completed", 6, 6)
     assert len(summary.state.validations) == 3
     assert len(summary.state.loss) == 6
@@ -108,7 +108,7 @@ def test_an_old_run_is_asked_measured_reported_and_exported(
 def test_an_old_run_goes_on(name: str, old_run: OldRun) -> None:
     run = old_run(name)
     before = record.state_of(run)
-    folders.prepare_resume(run, {"train.epochs": 3})
+    resuming.prepare_resume(run, {"train.epochs": 3})
     after = real_runs.finish(run)
     assert after.segments[-1].resumed_from_step == 6
     assert after.step == 9
@@ -175,7 +175,7 @@ def test_a_newer_format_is_refused_with_both_versions(
     assert main(["runs", "--json", *runs_dir]) == 0
     (listed,) = json.loads(capsys.readouterr().out)
     assert "of a newer farense-tui: It was written by" in listed["fault"]
-    assert not folders.summarise(run).resumable
+    assert not describe.summarise(run).resumable
 
 
 def test_a_setting_that_a_newer_version_added_is_told_with_that_version(old_run: OldRun) -> None:

@@ -16,8 +16,7 @@ from farense_worker.protocol.run_folder import RunFolder
 
 from farense_tui.cli import main
 from farense_tui.engine.record.tail import Tail
-from farense_tui.engine.runs import folders as runs
-from farense_tui.engine.runs import supervisor
+from farense_tui.engine.runs import describe, resuming, supervisor
 from farense_tui.engine.runs.supervisor import Control, Worker
 from tests import holding, micro_model
 from tests.real_runs import ENDLESS, RunMaker, finish, results, state_of, until_state
@@ -187,7 +186,7 @@ def test_pause_continue_and_no_orphan_without_the_lead(make_run: RunMaker) -> No
     assert worker.wait() == -9
     wait_until_gone(worker)
     assert supervisor.wait_until_gone(folder, 60)
-    assert runs.summarise(folder).status == "killed"
+    assert describe.summarise(folder).status == "killed"
 
 
 def test_kill_leaves_nothing(make_run: RunMaker) -> None:
@@ -226,9 +225,9 @@ def test_stopped_before_the_first_step(make_run: RunMaker) -> None:
 def test_ranks_may_change_on_resume(make_run: RunMaker, single: RunFolder) -> None:
     folder = make_run(ranks=2, lora__dropout=0.0)
     assert holding.stop_at(folder, 2) == 130
-    runs.prepare_resume(folder, {"run.ranks": 1})
+    resuming.prepare_resume(folder, {"run.ranks": 1})
     assert holding.stop_at(folder, 7) == 130
-    runs.prepare_resume(folder, {"run.ranks": 2})
+    resuming.prepare_resume(folder, {"run.ranks": 2})
     state = finish(folder)
     losses = [value for _, value in state_of(single).loss]
     assert [value for _, value in state.loss] == pytest.approx(losses, rel=1e-4)

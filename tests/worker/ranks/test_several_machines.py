@@ -14,7 +14,7 @@ import pytest
 from farense_worker.protocol import hosts
 from farense_worker.protocol.run_folder import RunFolder
 
-from farense_tui.engine.runs import folders, supervisor
+from farense_tui.engine.runs import resuming, supervisor
 from farense_tui.engine.runs.rank_options import group
 from tests import holding
 from tests.real_runs import ENDLESS, RunMaker, finish, state_of, until_state
@@ -52,7 +52,7 @@ def prepare(
     """Prepare a run on both machines; the other one does not know its folder."""
     folder = make_run(lora__dropout=0.0, **settings)
     changes = {f"run.{key}": value for key, value in group(hosts_file=str(machines)).items()}
-    folders.prepare_resume(folder, changes)
+    resuming.prepare_resume(folder, changes)
     monkeypatch.setenv("FAKE_SSH_NAME", str(folder.path))
     paths = {str(folder.path): "/nowhere/run", **(elsewhere or {})}
     monkeypatch.setenv("FAKE_SSH_PATHS", json.dumps(paths))

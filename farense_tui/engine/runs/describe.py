@@ -1,0 +1,81 @@
+"""How a run is: its state, a word for it, its configuration or what is wrong with that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import psutil
+from farense_worker.protocol.clean_text import clean
+from farense_worker.protocol.errors import FarenseError
+from farense_worker.protocol.run_folder import RunFolder
+from farense_worker.protocol.settings.profile import Config
+from farense_worker.protocol.settings.upgrade import TOO_NEW
+
+from farense_tui.engine.record import record
+from farense_tui.engine.record.state import RunState
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """One line of the list of runs; fault: of its configuration, which is None then."""
+
+    folder: RunFolder
+    state: RunState
+    status: str
+    config: Config | None
+    resume_step: int | None
+    fault: FarenseError | None = None
+
+    @property
+    def too_new(self) -> str:
+        """Say which newer version wrote it; empty for a run that can be read."""
+        fault = self.fault
+        return clean(fault.detail) if fault and fault.kind == TOO_NEW else ""
+
+    @property
+    def resumable(self) -> bool:
+        """Whether `resume` has something to go on with."""
+        return not self.too_new and self.status in ("stopped", "failed", "killed", "lost", "new")
+
+
+def summarise(folder: RunFolder) -> RunSummary:
+    """Read a run's record from beginning to end."""
+    state = record.state_of(folder)
+    config, fault = configuration(folder)
+    how = status(state, folder.is_alive())
+    return RunSummary(folder, state, how, config, folder.resume_step(), fault)
+
+
+def configuration(folder: RunFolder) -> tuple[Config | None, FarenseError | None]:
+    """Read a run's configuration, or give what is wrong with it: such a run is listed as well."""
+    try:
+        return folder.read_config(), None
+    except FarenseError as error:
+        return None, error
+
+
+def status(state: RunState, alive: bool) -> str:
+    """One word for how a run is.
+
+    A worker that is gone without a last event was killed, or lost with the machine if that was
+    started after the worker's last sign of life.
+    """
+    if alive:
+        return state.phase if state.phase in ("paused", "stopping") else "running"
+    if state.ended:
+        return state.status
+    if not state.last_time:
+        return "new"
+    return "lost" if psutil.boot_time() > state.last_time else "killed"
+
+
+def check_format(folder: RunFolder) -> None:
+    """Refuse a run folder of a newer farense-tui.
+
+    Other faults of its configuration do not keep anybody from looking at it.
+    """
+    try:
+        folder.read_config()
+    except FarenseError as error:
+        if error.kind == TOO_NEW:
+            raise

@@ -1,0 +1,123 @@
+"""A new run: checked as far as it goes without MLX, then its folder with its config.toml."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from farense_worker.protocol import dataset
+from farense_worker.protocol.errors import refused
+from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.plan.disk import RECORD
+from farense_worker.protocol.run_folder import (
+    RunFolder,
+    check_name,
+    disk_error,
+    free_space,
+    write_atomically,
+)
+from farense_worker.protocol.settings.profile import Config, Profile, Run
+from farense_worker.protocol.settings.profile_file import dumps
+
+from farense_tui import __version__
+from farense_tui.engine.models import locate
+from farense_tui.engine.models.assets import embedded_data
+from farense_tui.engine.runs import trackers
+from farense_tui.engine.runs.folders import delete
+
+# Rows of a split that are looked at before a run is made; the worker reads them all.
+_LOOKED_AT = 10_000
+
+
+def prepare(
+    profile: Profile, *, name: str, profile_name: str, folder: Path, **how: Any
+) -> RunFolder:
+    """Check all that can be checked without MLX, then make the run folder with its config.toml.
+
+    how: ranks, hosts and backend, for a run of several processes (rank_options.py).
+    Raises FarenseError (refused) and leaves nothing behind if something is wrong.
+    """
+    check_name(name)
+    path = folder / name
+    if path.exists():
+        raise refused(
+            _("there is a run {name} already").format(name=name),
+            str(path),
+            _(
+                "farense-tui resume {name} continues it; --name gives the new one another name."
+            ).format(name=name),
+            kind="run_exists",
+        )
+    data = data_folder(profile)
+    dataset.check(data, most=_LOOKED_AT)
+    trackers.check(profile.report.trackers)
+    repo = locate.resolve(profile.model.repo, profile.model.revision)
+    check_space(folder)
+    config = Config(
+        **{
+            **msgspec.structs.asdict(profile),
+            "model": msgspec.structs.replace(profile.model, repo=repo),
+            "data": msgspec.structs.replace(profile.data, path=str(data)),
+        },
+        run=Run(
+            name=name,
+            profile_name=profile_name,
+            created=time.time(),
+            app_version=__version__,
+            **how,
+        ),
+    )
+    try:
+        path.mkdir(parents=True)
+        try:
+            write_atomically(path / "config.toml", dumps(config))
+        except OSError:
+            shutil.rmtree(path, ignore_errors=True)
+            raise
+    except OSError as error:
+        raise disk_error(error, path) from error
+    return RunFolder(path.resolve())
+
+
+def discard(folder: RunFolder) -> None:
+    """Take back `prepare`: a run that was refused before its start leaves nothing behind."""
+    delete(folder)
+    with contextlib.suppress(OSError):  # other runs are in it
+        folder.path.parent.rmdir()
+
+
+def check_space(folder: Path) -> None:
+    """Refuse where there is not even space for the record of a run.
+
+    The worker asks for more once it knows the adapter's size.
+    """
+    free = free_space(folder)
+    if free < RECORD:
+        raise refused(
+            _("no space on the disk"),
+            _("{folder}: {free} MiB free, a run needs at least {least} MiB").format(
+                folder=folder.absolute(), free=free >> 20, least=RECORD >> 20
+            ),
+            _("Delete old runs or choose another --runs-dir."),
+            kind="disk_full",
+        )
+
+
+def new_name(profile_name: str, folder: Path) -> str:
+    """Find a name that is free: demo-1, demo-2, ..."""
+    number = 1
+    while (folder / f"{profile_name}-{number}").exists():
+        number += 1
+    return f"{profile_name}-{number}"
+
+
+def data_folder(profile: Profile) -> Path:
+    """Where the data set is that a profile names, as an absolute path."""
+    if profile.data.path == locate.EMBEDDED:
+        return embedded_data().resolve()
+    return Path(os.path.expanduser(profile.data.path)).resolve()

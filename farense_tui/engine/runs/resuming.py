@@ -1,0 +1,98 @@
+"""Going on with a run: whether it may, and with which settings."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from farense_worker.protocol.errors import refused
+from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.language import ngettext
+from farense_worker.protocol.run_folder import RunFolder, write_atomically
+from farense_worker.protocol.settings import recipe
+from farense_worker.protocol.settings.profile import Config, check, replace_setting
+from farense_worker.protocol.settings.profile_file import dumps
+
+from farense_tui.engine.record import record
+from farense_tui.engine.record.state import RunState
+from farense_tui.engine.runs import trackers
+
+
+def prepare_resume(folder: RunFolder, changes: dict[str, Any]) -> None:
+    """Change settings of a run that is about to be resumed, and check that it can be.
+
+    Raises FarenseError (refused), with nothing changed, for a run that is being trained, for one
+    that is complete and gets no more epochs, and for what `revise` refuses.
+    """
+    if folder.is_alive():
+        os.close(folder.acquire(patience=0.2))
+    config, state = folder.read_config(), record.state_of(folder)
+    revised = revise(folder, changes, state)
+    trackers.check(revised.report.trackers)
+    more = revised.train.epochs > config.train.epochs
+    if state.status in ("completed", "early_stopping") and not more:
+        ended = (
+            _("all {total} steps are done")
+            if state.status == "completed"
+            else _("it stopped early after step {step}")
+        )
+        raise refused(
+            _("run {name} is complete").format(name=folder.name),
+            ended.format(step=state.step, total=state.total_steps),
+            _(
+                "Its adapter is in {folder}. --set train.epochs={epochs} (or more) goes on with it."
+            ).format(folder=folder.adapters, epochs=config.train.epochs + 1),
+            kind="run_complete",
+        )
+    if changes:
+        write_atomically(folder.config, dumps(revised))
+
+
+def check_resumable(folder: RunFolder) -> None:
+    """Refuse to go on with a run that is being trained or has come to its end."""
+    prepare_resume(folder, {})
+
+
+def revise(folder: RunFolder, changes: dict[str, Any], state: RunState | None = None) -> Config:
+    """Give the configuration of a run with settings changed; nothing is written.
+
+    changes: parsed values by `section.key`. state: of the run, if it is known. Raises FarenseError
+    (refused) for settings that would silently make it another run, and for too few epochs.
+    """
+    config = folder.read_config()
+    revised = config
+    for name, value in changes.items():
+        revised = replace_setting(revised, name, value)
+    check(revised)
+    different = recipe.broken(recipe.of(config), recipe.of(revised))
+    different += [
+        _("{name} cannot be changed").format(name=name)
+        for name in changes
+        if name.startswith(("model.", "data.", "profile."))
+    ]
+    if different:
+        raise refused(
+            _("resuming would make it another run"),
+            "\n".join(different),
+            _(
+                "A new run can start from these weights: "
+                "farense-tui train --set model.adapter={folder}"
+            ).format(folder=folder.adapters),
+            kind="run_changed",
+        )
+    _check_epochs(state or record.state_of(folder), config, revised)
+    return revised
+
+
+def _check_epochs(state: RunState, config: Config, revised: Config) -> None:
+    """Refuse a number of epochs that is behind the run already: no step would be its last."""
+    before, now = config.train.epochs, revised.train.epochs
+    if now < before and state.step * before > state.total_steps * now:
+        raise refused(
+            ngettext("{n} epoch is done already", "{n} epochs are done already", now).format(n=now),
+            _("step {step} is in epoch {epoch:.2f}").format(
+                step=state.step, epoch=state.step * before / state.total_steps
+            ),
+            _("Stop the run where it is, or take more epochs."),
+            kind="run_changed",
+        )
