@@ -28,9 +28,9 @@ from farense_tui.engine.machine import hardware, vitals
 from farense_tui.engine.machine.hardware import GIB, Machine, MemorySample
 from farense_tui.engine.machine.vitals import Vitals
 from farense_tui.engine.models import locate
-from farense_tui.engine.runs import clock
+from farense_tui.engine.runs import clock, new_run
 from farense_tui.engine.tasks import data_check
-from farense_tui.ui.launch import data_reader
+from farense_tui.ui.launch.data import reader
 from tests.waiting import until
 
 NOW = 1_780_003_600.0
@@ -112,7 +112,7 @@ def _embedded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _checked(monkeypatch: pytest.MonkeyPatch) -> None:
     """A check of the data that finds the same at once; launch/test_data.py has the real one."""
-    monkeypatch.setattr(data_reader, "STILL", 0.05)
+    monkeypatch.setattr(reader, "STILL", 0.05)
     monkeypatch.setattr(data_check, "request", lambda profile, **_: profile)
     monkeypatch.setattr(data_check, "run", lambda asked, stop: iter([REPORT]))
 

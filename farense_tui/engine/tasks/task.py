@@ -8,7 +8,6 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from types import TracebackType
 from typing import Any, TypeVar
 
 import msgspec
@@ -79,12 +78,7 @@ class Task:
         """Use it until the block ends."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         """End the process."""
         self.close()
 

@@ -25,12 +25,12 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Static
 
-from farense_tui.engine.tasks import questions
 from farense_tui.engine.tasks.ask import Conversation
-from farense_tui.engine.tasks.questions import Asked
-from farense_tui.engine.tasks.system_choice import SystemChoice
+from farense_tui.ui.ask import questions
 from farense_tui.ui.ask.answers import Answers
 from farense_tui.ui.ask.question_field import QuestionField
+from farense_tui.ui.ask.questions import Asked
+from farense_tui.ui.ask.system_choice import SystemChoice
 from farense_tui.ui.common.key_footer import KeyFooter
 from farense_tui.ui.navigator import navigator
 

@@ -23,8 +23,8 @@ from farense_tui.engine.profiles.draft import Draft
 from farense_tui.engine.runs.describe import RunSummary
 from farense_tui.ui.common.status import shown as shown_status
 from farense_tui.ui.launch import forecast_lines
-from farense_tui.ui.launch.data_reader import Look
-from farense_tui.ui.launch.data_summary import words
+from farense_tui.ui.launch.data.reader import Look
+from farense_tui.ui.launch.data.summary import words
 from farense_tui.ui.launch.forecaster import Forecasting
 
 _WIDE = 60

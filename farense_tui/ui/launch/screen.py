@@ -28,7 +28,7 @@ from farense_tui.engine.runs.live_list import going_on_or_resumable
 from farense_tui.ui.common.dialogs import Answer, AskDialog
 from farense_tui.ui.common.key_footer import KeyFooter
 from farense_tui.ui.common.setting_row import SettingRow
-from farense_tui.ui.launch.data_reader import Looked, Looker
+from farense_tui.ui.launch.data.reader import Looked, Looker
 from farense_tui.ui.launch.forecaster import Forecast, Forecaster
 from farense_tui.ui.launch.help_line import HelpLine
 from farense_tui.ui.launch.machine_line import MachineLine
@@ -40,7 +40,7 @@ from farense_tui.ui.messages import Inspected, RunsRead
 from farense_tui.ui.navigator import navigator
 
 if TYPE_CHECKING:
-    from farense_tui.ui.launch.data import DataScreen
+    from farense_tui.ui.launch.data.screen import DataScreen
 
 _DEBOUNCE = 0.3
 
@@ -330,7 +330,7 @@ class LaunchScreen(Screen[None]):
 
     def action_data(self) -> None:
         """Show the data: how long its rows are, what is wrong, what is trained on."""
-        from farense_tui.ui.launch.data import DataScreen
+        from farense_tui.ui.launch.data.screen import DataScreen
 
         if draft := self.draft:
             look = self._looker.want(draft.profile, now=True)

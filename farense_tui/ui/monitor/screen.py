@@ -33,7 +33,7 @@ from farense_tui.ui.monitor.run_facts import RunFacts, facts
 from farense_tui.ui.monitor.run_header import RunHeader
 from farense_tui.ui.monitor.run_log import RunLog
 from farense_tui.ui.monitor.run_view import view
-from farense_tui.ui.monitor.steered import SteeredScreen
+from farense_tui.ui.monitor.steered_screen import SteeredScreen
 from farense_tui.ui.navigator import navigator
 
 

@@ -18,14 +18,15 @@ from textual.command import CommandPalette
 from textual.pilot import Pilot
 from textual.widgets import Static
 
-from farense_tui.engine.tasks import ask, questions
+from farense_tui.engine.tasks import ask
 from farense_tui.engine.tasks.ask import Conversation
-from farense_tui.engine.tasks.questions import Asked
-from farense_tui.engine.tasks.system_choice import SystemChoice
+from farense_tui.ui.ask import questions
 from farense_tui.ui.ask import screen as ask_screen
 from farense_tui.ui.ask.answers import Answers
 from farense_tui.ui.ask.question_field import QuestionField
+from farense_tui.ui.ask.questions import Asked
 from farense_tui.ui.ask.screen import AskScreen
+from farense_tui.ui.ask.system_choice import SystemChoice
 from farense_tui.ui.commands import FarenseCommands
 from farense_tui.ui.common.dialogs import AskDialog, ErrorDialog
 from farense_tui.ui.monitor.screen import MonitorScreen

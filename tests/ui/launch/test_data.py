@@ -28,11 +28,11 @@ from farense_tui.engine.profiles import catalogue
 from farense_tui.engine.tasks import data_check
 from farense_tui.engine.tasks.task import Stop
 from farense_tui.ui.app import FarenseApp
-from farense_tui.ui.launch.data import DataScreen
-from farense_tui.ui.launch.data_reader import Look
-from farense_tui.ui.launch.data_rows import visible
-from farense_tui.ui.launch.data_summary import SHORT, words
-from farense_tui.ui.launch.data_view import DataView, Part
+from farense_tui.ui.launch.data.reader import Look
+from farense_tui.ui.launch.data.rows import visible
+from farense_tui.ui.launch.data.screen import DataScreen
+from farense_tui.ui.launch.data.summary import SHORT, words
+from farense_tui.ui.launch.data.view import DataView, Part
 from farense_tui.ui.launch.plan_panel import PlanPanel
 from farense_tui.ui.launch.screen import LaunchScreen
 from tests.ui.waiting import until

@@ -16,8 +16,8 @@ from textual.widgets import Static
 
 from farense_tui.engine.format import from_here
 from farense_tui.ui.common.key_footer import KeyFooter
-from farense_tui.ui.launch.data_reader import Look
-from farense_tui.ui.launch.data_view import DataView
+from farense_tui.ui.launch.data.reader import Look
+from farense_tui.ui.launch.data.view import DataView
 
 
 class DataScreen(Screen[None]):

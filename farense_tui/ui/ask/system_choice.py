@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from farense_worker.protocol.language import gettext as _
 
-from farense_tui.engine.tasks.questions import Asked
+from farense_tui.ui.ask.questions import Asked
 
 
 class SystemChoice:

@@ -20,8 +20,8 @@ from farense_tui.engine.runs import clock, steer, supervisor
 from farense_tui.engine.runs.supervisor import Control, Worker
 from farense_tui.engine.runs.watch import Snapshot
 from farense_tui.ui.messages import Refused
+from farense_tui.ui.monitor.controls import CONTROLS, Asked, Wish, newest
 from farense_tui.ui.monitor.follow import Follower
-from farense_tui.ui.monitor.steering import CONTROLS, Asked, Wish, newest
 from farense_tui.ui.navigator import navigator
 
 _STACKS_PATIENCE = 3.0

@@ -12,9 +12,9 @@ from textual.content import Content
 from textual.events import Resize
 from textual.widgets import Static
 
-from farense_tui.ui.launch import data_figures, data_rows
-from farense_tui.ui.launch.data_reader import Look
-from farense_tui.ui.launch.data_summary import counted
+from farense_tui.ui.launch.data import figures, rows
+from farense_tui.ui.launch.data.reader import Look
+from farense_tui.ui.launch.data.summary import counted
 
 Shown = tuple[str | Content, Content]  # a part's title and what it tells
 _AWAY = _("Lengths and labels are told once the model is here: its tokenizer makes them.")
@@ -111,20 +111,20 @@ def _report(report: Report, width: int) -> dict[str, Shown]:
     parts: dict[str, Shown] = {"rows": (_("rows"), _rows(report, width))}
     if report.no_tokenizer:
         parts["state"] = (_("the model is not here"), Content.styled(_AWAY, "$text-muted"))
-    parts["findings"] = (_("findings"), data_rows.findings(report))
+    parts["findings"] = (_("findings"), rows.findings(report))
     for split in report.splits:
         if split.name == "train" and split.bins:
-            text = data_figures.bars(split, report.max_seq_length, width)
+            text = figures.bars(split, report.max_seq_length, width)
             parts["lengths"] = (_("rows of train by their tokens"), text)
     if report.examples:
-        legend = data_rows.legend(data_rows.has_cut(report.examples))
+        legend = rows.legend(rows.has_cut(report.examples))
         title = Content.assemble(_("examples"), "  ", legend)
-        parts["examples"] = (title, data_rows.examples(report.examples))
+        parts["examples"] = (title, rows.examples(report.examples))
     return parts
 
 
 def _rows(report: Report, width: int) -> Content:
-    lines = [data_figures.table(report.splits, width)]
+    lines = [figures.table(report.splits, width)]
     if report.set_aside:
         aside = _("{n} rows of train are kept for validation").format(n=report.set_aside)
         lines.append(Content.styled(aside, "$text-muted"))

@@ -15,7 +15,7 @@ from farense_worker.protocol.messages.data_check import CODES, Example, Finding,
 from textual.content import Content
 
 from farense_tui.engine.format import from_here
-from farense_tui.ui.launch.data_summary import SIGNS
+from farense_tui.ui.launch.data.summary import SIGNS
 
 _LABEL, _PROMPT = "bold underline $success", "$text-muted"
 _CUT = "strike $error"
