@@ -25,7 +25,9 @@ def output(tmp_path: Path) -> Output:
 
 def test_rows_are_cut_off_and_counted(tmp_path: Path, micro: Path, output: Output) -> None:
     write(tmp_path / "train.jsonl", chat("ab", "cdefgh"), chat("a", "b"))
-    made = prepare.tokenise(config(tmp_path, **{"train.max_seq_length": 8}), load(micro), output)
+    made = prepare.tokenise(
+        config(tmp_path, **{"train.max_seq_length": 8}), micro, load(micro), output
+    )
     train = made.splits["train"]
     assert [len(train.example(at)) for at in range(2)] == [8, 6]
     assert train.truncated == 1
@@ -39,7 +41,7 @@ def test_all_faults_of_all_files_in_one_go(tmp_path: Path, micro: Path, output: 
     write(tmp_path / "train.jsonl", chat("a"), chat("a", "b"), "[]")
     write(tmp_path / "valid.jsonl", chat("x" * 40, "b"), b'{"text": "\xff"}')
     with pytest.raises(FarenseError) as caught:
-        prepare.tokenise(config(tmp_path), load(micro), output)
+        prepare.tokenise(config(tmp_path), micro, load(micro), output)
     places = [line.split(": ")[0].rpartition("/")[2] for line in caught.value.detail.splitlines()]
     assert places == ["train.jsonl:1", "train.jsonl:3", "valid.jsonl:1", "valid.jsonl:2"]
 
@@ -53,9 +55,9 @@ def test_a_model_without_a_chat_template(
 
     bare = load(variant(micro, tmp_path / "bare", chat_template=None))
     with pytest.raises(FarenseError, match="the model has no chat template"):
-        tokenise(config(data), bare, output)
+        tokenise(config(data), tmp_path, bare, output)
     write(tmp_path / "t" / "train.jsonl", {"text": "a"}, {"text": "b"})
-    made = tokenise(config(tmp_path / "t"), bare, output)
+    made = tokenise(config(tmp_path / "t"), tmp_path, bare, output)
     assert len(made.splits["train"]) == 2
     assert "text rows have no prompt" in made.notices[0].message
 
@@ -63,11 +65,11 @@ def test_a_model_without_a_chat_template(
 def test_a_file_without_rows(tmp_path: Path, micro: Path, output: Output) -> None:
     write(tmp_path / "train.jsonl", chat("a", "b"))
     write(tmp_path / "valid.jsonl", "", "  ")
-    made = prepare.tokenise(config(tmp_path), load(micro), output)
+    made = prepare.tokenise(config(tmp_path), micro, load(micro), output)
     assert set(made.splits) == {"train"}
     write(tmp_path / "train.jsonl", "")
     with pytest.raises(FarenseError) as caught:
-        prepare.tokenise(config(tmp_path), load(micro), output)
+        prepare.tokenise(config(tmp_path), micro, load(micro), output)
     assert "there is no row in it" in caught.value.detail
 
 
@@ -76,7 +78,7 @@ def test_rows_set_aside(tmp_path: Path, micro: Path, output: Output) -> None:
     write(tmp_path / "train.jsonl", *rows)
     settings = config(tmp_path, **{"data.valid_fraction": 0.2})
     tokenizer = load(micro)
-    made = prepare.tokenise(settings, tokenizer, output)
+    made = prepare.tokenise(settings, micro, tokenizer, output)
     train, valid = made.splits["train"], made.splits["valid"]
     assert len(train) + len(valid) == 40
     assert 6 <= len(valid) <= 8  # two rows that are the same stay together
@@ -87,16 +89,20 @@ def test_rows_set_aside(tmp_path: Path, micro: Path, output: Output) -> None:
 
     assert not set(texts(train)) & set(texts(valid))
     assert f"{len(valid)} of 40 rows of train.jsonl are set aside" in made.notices[0].message
-    again = prepare.tokenise(settings, tokenizer, output).splits["valid"]
+    again = prepare.tokenise(settings, micro, tokenizer, output).splits["valid"]
     other = config(tmp_path, **{"data.valid_fraction": 0.2, "train.seed": 1})
     assert again.digest() == valid.digest()
-    assert prepare.tokenise(other, tokenizer, output).splits["valid"].digest() != valid.digest()
+    assert (
+        prepare.tokenise(other, micro, tokenizer, output).splits["valid"].digest() != valid.digest()
+    )
 
 
 def test_a_file_to_validate_on_comes_first(tmp_path: Path, micro: Path, output: Output) -> None:
     write(tmp_path / "train.jsonl", *(chat(str(at), "a") for at in range(10)))
     write(tmp_path / "valid.jsonl", chat("x", "y"))
-    made = prepare.tokenise(config(tmp_path, **{"data.valid_fraction": 0.5}), load(micro), output)
+    made = prepare.tokenise(
+        config(tmp_path, **{"data.valid_fraction": 0.5}), micro, load(micro), output
+    )
     assert len(made.splits["train"]) == 10
     assert len(made.splits["valid"]) == 1
     assert "data.valid_fraction is not used" in made.notices[0].message
@@ -104,7 +110,9 @@ def test_a_file_to_validate_on_comes_first(tmp_path: Path, micro: Path, output: 
 
 def test_nothing_can_be_set_aside_of_one_text(tmp_path: Path, micro: Path, output: Output) -> None:
     write(tmp_path / "train.jsonl", chat("a", "b"), chat("a", "B"))
-    made = prepare.tokenise(config(tmp_path, **{"data.valid_fraction": 0.5}), load(micro), output)
+    made = prepare.tokenise(
+        config(tmp_path, **{"data.valid_fraction": 0.5}), micro, load(micro), output
+    )
     assert {name: len(examples) for name, examples in made.splits.items()} == {"train": 2}
     assert made.notices[-1].code == "no_validation"
 

@@ -74,9 +74,9 @@ def same(a: Examples, b: Examples) -> bool:
 def test_the_second_time_nothing_is_tokenised(
     cache: Path, rows: Path, micro: Path, tokenizer: Counting, output: Output, tmp_path: Path
 ) -> None:
-    first, none = prepare.load(config(rows), micro, tokenizer, output)
+    first, none, _stops = prepare.load(config(rows), micro, tokenizer, output)
     told = (tmp_path / "events").read_text().splitlines()
-    again, none_again = prepare.load(config(rows), micro, tokenizer, output)
+    again, none_again, _stops = prepare.load(config(rows), micro, tokenizer, output)
     assert tokenizer.times == 1
     assert none is none_again is None
     assert same(first, again)
@@ -180,14 +180,14 @@ def test_a_damaged_entry_is_made_anew(
     damage: Callable[[Path], None],
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    first, _ = prepare.load(config(rows), micro, tokenizer, output)
+    first, _, _stops = prepare.load(config(rows), micro, tokenizer, output)
     (entry,) = cache.iterdir()
     damage(entry)
-    again, _ = prepare.load(config(rows), micro, tokenizer, output)
+    again, _, _stops = prepare.load(config(rows), micro, tokenizer, output)
     assert tokenizer.times == 2
     assert same(first, again)
     assert "are damaged" in capfd.readouterr().err
-    third, _ = prepare.load(config(rows), micro, tokenizer, output)
+    third, _, _stops = prepare.load(config(rows), micro, tokenizer, output)
     assert tokenizer.times == 2
     assert same(first, third)
 
@@ -266,7 +266,7 @@ def test_what_was_not_used_for_longest_goes_first(
 def test_two_writers_of_one_entry(
     cache: Path, rows: Path, micro: Path, tokenizer: Counting, output: Output
 ) -> None:
-    made = prepare.tokenise(config(rows), load(micro), output)
+    made = prepare.tokenise(config(rows), micro, load(micro), output)
     token_cache.write("key", made)
     token_cache.write("key", made)
     assert [path.name for path in cache.iterdir()] == ["key"]

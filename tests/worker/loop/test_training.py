@@ -17,7 +17,7 @@ from farense_worker.protocol.messages.events import Step, number
 from farense_worker.protocol.run_folder import RunFolder
 
 from farense_tui.engine.record.tail import Tail
-from farense_tui.engine.runs import describe, folders, resuming, supervisor
+from farense_tui.engine.runs import describe, resuming, supervisor
 from farense_tui.engine.runs.supervisor import Control
 from tests import holding, micro_model
 from tests.conftest import SYSTEM

@@ -7,13 +7,14 @@ import time
 from array import array
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from farense_worker.data import holdout, labels, token_cache
 from farense_worker.data.examples import Builder, Examples
 from farense_worker.data.token_cache import Tokenised
+from farense_worker.model import stops
 from farense_worker.process.output import Output
 from farense_worker.protocol import dataset, language
 from farense_worker.protocol.dataset import Fault, Faults, Kind, Row
@@ -29,10 +30,19 @@ __all__ = ["Examples", "load"]
 _MOST_PLACES = 3
 
 
-def load(
-    config: Config, model: Path, tokenizer: Callable[[], Any], output: Output
-) -> tuple[Examples, Examples | None]:
-    """Give the examples to train on and, where there are any, those to validate on.
+class Data(NamedTuple):
+    """The examples to train on and, where there are any, those to validate on.
+
+    stops: where answers end, if the model's configuration does not say it all; else empty.
+    """
+
+    train: Examples
+    valid: Examples | None
+    stops: tuple[int, ...]
+
+
+def load(config: Config, model: Path, tokenizer: Callable[[], Any], output: Output) -> Data:
+    """Give the data of a run.
 
     model: its folder. tokenizer: loads it; not called where the tokens are in the cache.
     Raises FarenseError (refused) that lists every row that cannot be trained on, with its line.
@@ -43,17 +53,17 @@ def load(
     made = token_cache.read(key) if key else None
     if made is None:
         began = time.perf_counter()
-        made = tokenise(config, tokenizer(), output)
+        made = tokenise(config, model, tokenizer(), output)
         took = time.perf_counter() - began
         print(f"data: tokenised in {took:.2f} s", file=sys.stderr)  # not translated: for worker.log
         if key and _state(files) == before:
             token_cache.write(key, made)
     for notice in made.notices:
         output.emit(notice)
-    return made.splits["train"], made.splits.get("valid")
+    return Data(made.splits["train"], made.splits.get("valid"), made.stops)
 
 
-def tokenise(config: Config, tokenizer: Any, output: Output) -> Tokenised:
+def tokenise(config: Config, model: Path, tokenizer: Any, output: Output) -> Tokenised:
     """Read train.jsonl and valid.jsonl line by line and tokenise them."""
     folder, train = Path(config.data.path), config.train
     paths = {name: folder / f"{name}.jsonl" for name in ("train", "valid")}
@@ -86,7 +96,11 @@ def tokenise(config: Config, tokenizer: Any, output: Output) -> Tokenised:
         splits = {name: examples for name, examples in splits.items() if len(examples)}
         if fraction:
             notices.append(_not_split())
-    return Tokenised(splits, (*notices, *_remarks(splits, train.max_seq_length)))
+    ends: tuple[int, ...] = ()
+    if reading.kind != "text" and (said := stops.remark(model, tokenizer)):
+        notices.append(Notice(level="info", code="unnamed_end", message=said))
+        ends = tuple(sorted(tokenizer.eos_token_ids))
+    return Tokenised(splits, (*notices, *_remarks(splits, train.max_seq_length)), ends)
 
 
 class _Reading:
@@ -98,7 +112,7 @@ class _Reading:
         self._output = output
         self._told = time.monotonic()
         self._done = 0
-        self._kind: Kind | None = None
+        self.kind: Kind | None = None
         self._remarks: dict[str, list[str]] = {}  # places, by code
         self.total = 0
         self.rows: dict[Path, int] = {}
@@ -132,7 +146,7 @@ class _Reading:
                 continue
             if not self.rows[path]:
                 needs_template(self._tokenizer, found, path)
-                self._kind = found.kind
+                self.kind = found.kind
             self.rows[path] += 1
             if draws:
                 self.fingerprints.append(found.fingerprint(normalised=True))
@@ -147,7 +161,7 @@ class _Reading:
     def notices(self) -> list[Notice]:
         """Say what is unusual about the rows."""
         said = []
-        if self._config.train.mask_prompt and self._kind == "text":
+        if self._config.train.mask_prompt and self.kind == "text":
             said.append(
                 Notice(
                     level="info",

@@ -25,7 +25,7 @@ from farense_worker.data.examples import Examples
 from farense_worker.process.cache_folder import cache_folder
 from farense_worker.protocol.messages.events import Notice
 
-FORMAT = 2
+FORMAT = 3
 MOST_BYTES = 2 << 30
 MOST_ENTRIES = 20
 _ARRAYS = ("tokens", "bounds", "is_label")
@@ -42,10 +42,14 @@ _LEFT_BEHIND = 24 * 3600.0  # seconds after which a half-written entry is one of
 
 
 class Tokenised(msgspec.Struct, frozen=True):
-    """The splits, and what there was to say about them."""
+    """The splits, and what there was to say about them.
+
+    stops: where answers end, if the model's configuration does not say it all; else empty.
+    """
 
     splits: dict[str, Examples]
     notices: tuple[Notice, ...]
+    stops: tuple[int, ...] = ()
 
 
 class _Split(msgspec.Struct):
@@ -56,6 +60,7 @@ class _Split(msgspec.Struct):
 class _Meta(msgspec.Struct):
     splits: dict[str, _Split]
     notices: tuple[Notice, ...]
+    stops: tuple[int, ...] = ()
 
 
 def key(data: Iterable[Path], model: Path, settings: dict[str, object]) -> str | None:
@@ -93,7 +98,7 @@ def read(name: str) -> Tokenised | None:
         shutil.rmtree(entry, ignore_errors=True)
         return None
     _log(f"tokens from {entry}")  # not translated: for worker.log
-    return Tokenised(splits, meta.notices)
+    return Tokenised(splits, meta.notices, meta.stops)
 
 
 def write(name: str, made: Tokenised) -> None:
@@ -143,7 +148,7 @@ def _save(entry: Path, made: Tokenised) -> None:
         split: _Split(examples.truncated, examples.digest())
         for split, examples in made.splits.items()
     }
-    (entry / "meta.json").write_bytes(msgspec.json.encode(_Meta(about, made.notices)))
+    (entry / "meta.json").write_bytes(msgspec.json.encode(_Meta(about, made.notices, made.stops)))
 
 
 def _load(entry: Path, split: str, about: _Split) -> Examples:

@@ -63,9 +63,16 @@ class Survey:
         self._fingerprints = array("Q")
 
     def report(
-        self, folder: Path, *, model: str, no_tokenizer: str, valid_fraction: float, seed: int
+        self,
+        folder: Path,
+        *,
+        model: str,
+        no_tokenizer: str,
+        valid_fraction: float,
+        seed: int,
+        unnamed_end: str = "",
     ) -> Report:
-        """Look through all the files of a folder."""
+        """Look through all the files of a folder. unnamed_end: what stops.remark says."""
         paths = [folder / f"{name}.jsonl" for name in SPLITS]
         splits: list[Split] = []
         try:
@@ -79,6 +86,8 @@ class Survey:
         if absent and not (self._counts and "train" in self._rows):
             self._find(absent.code, absent.path, 0, absent.what)
         self._find_duplicates(paths)
+        if unnamed_end and self._kind != "text":
+            self._find("unnamed_end", folder, 0, unnamed_end)
         order = {str(path): at for at, path in enumerate(paths)}
         return Report(
             path=str(folder),

@@ -117,12 +117,14 @@ def set_up(
 
     output.enter("tokenizing")
     load_tokenizer = functools.cache(lambda: tokenizer.load(path, config.model))
-    train_set, valid_set = prepare.load(config, path, load_tokenizer, output)
+    train_set, valid_set, stops = prepare.load(config, path, load_tokenizer, output)
 
     output.enter("loading_model")
     network = model.load(path, config.model)
     mx.random.seed(config.train.seed)  # the adapter's first weights
     adapter_config = model.make_trainable(network, config, output)
+    if stops:
+        adapter_config["eos_token_id"] = list(stops)  # for others: mlx_lm does not read it there
     if config.model.adapter:
         model.start_from(network, Path(config.model.adapter))
     size = model.count(network)

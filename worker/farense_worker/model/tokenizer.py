@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from farense_worker.model import stops
 from farense_worker.protocol.errors import refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.settings.profile import Model
@@ -31,15 +32,23 @@ _SPECIAL = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cl
 
 
 def load(folder: Path, settings: Model) -> Any:
-    """Load it. What is given has the names of mlx_lm's wrapper that the worker uses."""
-    light = _light(folder, settings)
-    if light:
-        return light
+    """Load it. What is given has the names of mlx_lm's wrapper that the worker uses.
+
+    It stops at the end that the chat template writes as well, whatever the configuration names.
+    """
+    found = _light(folder, settings) or _by_mlx_lm(folder, settings)
+    end = stops.written(found)
+    if end is not None:
+        found.eos_token_ids = {*found.eos_token_ids, end}
+    return found
+
+
+def _by_mlx_lm(folder: Path, settings: Model) -> Any:
     from mlx_lm.utils import load_tokenizer
 
     extra = {"trust_remote_code": True} if settings.trust_remote_code else {}
     try:
-        return load_tokenizer(folder, extra)
+        return load_tokenizer(folder, extra, sorted(stops.named(folder)) or None)
     except (ValueError, OSError, KeyError) as error:
         raise _not_loaded(settings, error) from error
 
@@ -87,7 +96,9 @@ class LightTokenizer:
         self._special = {name: _content(config[name]) for name in _SPECIAL if config.get(name)}
         self.bos_token_id = self._id("bos_token")
         self.eos_token_id = self._id("eos_token")
-        self.eos_token_ids = _ends(folder) or {self.eos_token_id} - {None}
+        self.eos_token_ids = stops.named(folder)
+        if self.eos_token_id is not None:
+            self.eos_token_ids.add(self.eos_token_id)
 
     @property
     def has_chat_template(self) -> bool:
@@ -205,15 +216,6 @@ def _light(folder: Path, settings: Model) -> LightTokenizer | None:
 
 def _content(token: Any) -> str:
     return str(token["content"] if isinstance(token, dict) else token)
-
-
-def _ends(folder: Path) -> set[int]:
-    """The tokens that end an answer, as mlx_lm.utils.load_config has them."""
-    found: Any = None
-    for name in ("generation_config.json", "config.json"):
-        if (folder / name).is_file():
-            found = found or json.loads((folder / name).read_text()).get("eos_token_id")
-    return set(found) if isinstance(found, list) else {found} - {None}
 
 
 @functools.lru_cache(maxsize=8)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from farense_worker.inspect.survey import Survey
-from farense_worker.model import tokenizer
+from farense_worker.model import stops, tokenizer
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.data_check import Report, Request
 from farense_worker.protocol.messages.task import Progress, Tell
@@ -39,4 +39,5 @@ def data_check(asked: Request, tell: Tell) -> Report:
         no_tokenizer=why,
         valid_fraction=asked.valid_fraction,
         seed=asked.seed,
+        unnamed_end=stops.remark(folder, loaded) if loaded else "",
     )

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from farense_worker.data import labels
-from farense_worker.model import inference, tokenizer
+from farense_worker.model import inference, stops, tokenizer
 from farense_worker.protocol import dataset
 from farense_worker.protocol.checkpoint_files import ADAPTER_CONFIG, ADAPTERS
 from farense_worker.protocol.dataset import Row
@@ -73,6 +73,16 @@ class _Export:
         self._tell = tell
         self._tokenizer = tokenizer.load(source, settings)
         self.remarks: list[str] = []
+        end = stops.unnamed(source, self._tokenizer)
+        self._ends: set[int] | None = None
+        if end is not None:
+            self._ends = set(self._tokenizer.eos_token_ids)
+            said = _(
+                "answers end with {token}, which {model} itself does not name: with the adapter "
+                "alone, mlx_lm wants --extra-eos-token '{token}'"
+            )
+            token = self._tokenizer.decode([end])
+            self.remarks.append(said.format(token=token, model=asked.base))
 
     def adapter(self) -> Part:
         """Copy the adapter, and see that it is one of this model."""
@@ -84,6 +94,8 @@ class _Export:
         config["model"] = self._asked.base  # a folder of this machine means nothing elsewhere
         (folder / ADAPTER_CONFIG).write_text(json.dumps(config, indent=2) + "\n")
         (folder / "README.md").write_text(self._asked.adapter_card, encoding="utf-8")
+        if self._ends:
+            stops.write(folder, self._ends)
         copied = self._behaviour(_("looking at the adapter"), adapter=folder)
         self._before = self._behaviour(_("looking at the run's adapter"), adapter=made)
         self._base = self._behaviour(_("looking at the base model"))
@@ -96,7 +108,7 @@ class _Export:
         asked, folder = self._asked, self._to / "model"
         network = inference.load(self._source, self._settings, asked.name, asked.adapter)
         fuse.fuse(network, asked.precision)
-        fuse.save(network, self._source, folder)
+        fuse.save(network, self._source, folder, self._ends)
         (folder / "README.md").write_text(asked.model_card, encoding="utf-8")
         seen = self._behaviour(_("looking at the fused model"), folder)
         verified = self._checked(_("the fused model has lost the adapter"), seen)

@@ -11,6 +11,7 @@ import mlx.nn as nn
 from mlx.utils import tree_flatten, tree_map_with_path, tree_unflatten
 from mlx_lm.utils import dequantize_model, load_config, save_config, save_model
 
+from farense_worker.model import stops
 from farense_worker.protocol.messages.export import Precision
 
 # What belongs to a model besides its weights and config.json (mlx_lm.utils, model/model.py).
@@ -37,8 +38,11 @@ def fuse(network: nn.Module, precision: Precision) -> None:
     mx.eval(network.parameters())
 
 
-def save(network: nn.Module, source: Path, folder: Path) -> None:
-    """Write the model as mlx_lm loads it; tokenizer and templates are copied as they are."""
+def save(network: nn.Module, source: Path, folder: Path, ends: set[int] | None = None) -> None:
+    """Write the model as mlx_lm loads it; tokenizer and templates are copied as they are.
+
+    ends: where answers stop, None for what the model's configuration says.
+    """
     folder.mkdir(parents=True)
     for pattern in _BESIDES:
         for path in source.glob(pattern):
@@ -55,6 +59,9 @@ def save(network: nn.Module, source: Path, folder: Path) -> None:
             config[key] = _still(config[key], quantised)
             if not quantised:
                 del config[key]
+    if ends:
+        config["eos_token_id"] = sorted(ends)
+        stops.write(folder, ends)
     save_model(folder, network)
     save_config(config, folder / "config.json")
 

@@ -35,6 +35,7 @@ SHORT = {
     "replacement": _("with � in them"),
     "control": _("with control characters"),
     "duplicate": _("doubled"),
+    "unnamed_end": _("end that the model does not name"),
 }
 
 

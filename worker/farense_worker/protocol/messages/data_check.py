@@ -36,6 +36,7 @@ CODES: dict[str, tuple[Level, str]] = {
     "replacement": ("warning", _("rows with replacement characters")),
     "control": ("warning", _("rows with control characters or such as cannot be seen")),
     "duplicate": ("warning", _("rows that stand in the split already")),
+    "unnamed_end": ("info", _("the template's end is not the model's")),
 }
 
 
