@@ -26,14 +26,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import numpy as np
 from farense_worker.protocol.messages.estimation import Probe, Probed
+from farense_worker.protocol.plan import model_shape, step_memory
 from farense_worker.protocol.plan.cutting import chunk_of
+from farense_worker.protocol.plan.memory_fit import FITS, Fit
+from farense_worker.protocol.plan.step_memory import MicroBatch
 from farense_worker.protocol.settings.profile import Profile, replace_setting
 
 from benchmarks.forecast import LEAST, affordable, draw_settings, draw_sizes, make_model
-from farense_tui.engine.forecast import memory_model
-from farense_tui.engine.forecast.memory_fit import FITS
-from farense_tui.engine.forecast.memory_model import Fit, MicroBatch
-from farense_tui.engine.models import model_shape
 
 PATIENCE = 60  # seconds that a probe may take
 Row = tuple[model_shape.Shape, Profile, MicroBatch, bool, Probed]
@@ -66,8 +65,8 @@ def heads(number: int, seed: int, modes: tuple[str, ...], vocabulary: int) -> No
                 continue
             made, profile, batch, cached, probed = row
             checkpoints = profile.train.grad_checkpoint
-            parts = memory_model.step_parts(
-                made, profile, batch, FITS[mode, checkpoints], cached=cached, exact_norms=True
+            parts = step_memory.step_parts(
+                made, profile, batch, cached=cached, gpu=False, fit=FITS[mode, checkpoints]
             )
             chunk = chunk_of(batch.labels, vocabulary)
             if parts.logits:
@@ -130,8 +129,8 @@ def least_squares(found: list[Row]) -> tuple[np.ndarray, np.ndarray]:
 
     def errors(values: np.ndarray) -> np.ndarray:
         predicted = [
-            memory_model.step_parts(
-                made, profile, batch, Fit(*values), cached=cached, exact_norms=True
+            step_memory.step_parts(
+                made, profile, batch, cached=cached, gpu=False, fit=Fit(*values)
             ).total
             for made, profile, batch, cached, _ in found
         ]

@@ -103,6 +103,7 @@ def _embedded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = tmp_path / "embedded-model"
     model.mkdir()
     (model / "config.json").write_text("{}")
+    (model / "tokenizer.json").write_text("{}")
     (model / "model.safetensors").write_bytes(bytes(3 << 20))
     monkeypatch.setattr(locate, "embedded_model", lambda: model)
     data = write_data(tmp_path / "embedded-data", train=640, valid=80, test=80)

@@ -1,30 +1,24 @@
 """What a run will take, before it starts: memory by part, time, disk; and whether it fits.
 
-What is counted and what is fitted: engine/forecast/memory_model.py. What the figures were
+What is counted and what is fitted: engine/forecast/step_memory.py. What the figures were
 checked against: docs/performance.md.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from farense_worker.protocol.language import mark
 from farense_worker.protocol.messages.estimation import Probed, Rows
-from farense_worker.protocol.plan import disk, steps, trunk
+from farense_worker.protocol.plan import budget, disk, step_memory, steps, trunk
 from farense_worker.protocol.plan import memory as limits
+from farense_worker.protocol.plan.memory_fit import FITS
+from farense_worker.protocol.plan.model_shape import Shape
+from farense_worker.protocol.plan.step_memory import MicroBatch, Parts
 from farense_worker.protocol.settings.profile import Profile
 
-from farense_tui.engine.forecast import memory_model, workload
-from farense_tui.engine.forecast.memory_fit import FITS
-from farense_tui.engine.forecast.memory_model import Fit, MicroBatch, Parts
+from farense_tui.engine.forecast import workload
 from farense_tui.engine.forecast.workload import Workload
-from farense_tui.engine.models.model_shape import Shape
-
-Verdict = Literal["fits", "tight", "will not fit", "unknown"]  # not translated: keys
-
-# Python, MLX and the tokenizer, outside of what MLX counts (measured: 0.13 to 0.2 GiB on Linux).
-PROCESS = 200 << 20
 
 
 @dataclass(frozen=True)
@@ -59,7 +53,7 @@ class Forecast:
     may keep on top. speed_from: English; who shows it calls `gettext`.
     """
 
-    verdict: Verdict
+    verdict: limits.Verdict
     parts: Parts
     batch: MicroBatch
     steps: int
@@ -82,7 +76,7 @@ class Forecast:
     @property
     def needed(self) -> int:
         """The most that the process has in use: what is compared with the limit."""
-        return self.peak + PROCESS
+        return self.peak + limits.PROCESS
 
     @property
     def disk(self) -> int:
@@ -103,9 +97,11 @@ def forecast(
     Takes some tens of milliseconds for a thousand steps, so not for the UI's loop.
     """
     few_shapes = steps.compiled(profile, gpu=place.gpu)
-    work = workload.look_ahead(profile, rows, counted, few_shapes=few_shapes)
     limit = limits.limit(profile.memory, place.limit)
-    cached = caches_trunk(shape, profile, work, place)
+    tokens, longest = workload.tokens(profile, rows, counted), workload.longest(profile, rows)
+    cached = caches_trunk(shape, profile, tokens, place)
+    at_once = budget.planned(profile, shape, limit, longest, gpu=place.gpu, cached=cached)
+    work = workload.look_ahead(profile, rows, counted, at_once, few_shapes=few_shapes)
     parts, batch = _peak(shape, profile, work, place, cached)
     if measured:
         parts = corrected(shape, profile, place, parts, measured)
@@ -113,34 +109,35 @@ def forecast(
     trained = shape.trained(profile)
     speed, source = _speed(shape, profile, place, measured)
     step = workload.run_flops(shape, profile, work, cached=cached) / speed if speed else None
-    found = Forecast(
-        verdict="unknown",
+    peak = max(parts.total, precompute)
+    cache = limits.cache(profile.memory, parts.total, parts.resident)
+    return Forecast(
+        verdict=limits.verdict(profile.memory, limit, peak, cache, place.available),
         parts=parts,
         batch=batch,
         steps=work.steps,
         per_epoch=work.per_epoch,
         known_lengths=work.known,
         precompute=precompute,
-        trunk_disk=trunk_bytes(shape, work) if cached else 0,
+        trunk_disk=trunk_bytes(shape, tokens) if cached else 0,
         checkpoint_disk=disk.checkpoints(trained, profile.checkpoint.keep),
-        cache=min(int(profile.memory.cache_limit_gb * limits.GIB), parts.total - parts.resident),
+        cache=cache,
         limit=limit,
         step_seconds=step,
-        run_seconds=_run_seconds(shape, profile, work, step, speed, cached),
+        run_seconds=_run_seconds(shape, profile, work, step, speed, tokens if cached else 0),
         speed_from=source,
     )
-    return replace(found, verdict=_verdict(found, profile, place))
 
 
-def caches_trunk(shape: Shape, profile: Profile, work: Workload, place: Place) -> bool:
+def caches_trunk(shape: Shape, profile: Profile, tokens: int, place: Place) -> bool:
     """Whether the training will compute the frozen layers once; not of a kind that is unknown."""
-    frozen, size = trunk.frozen(profile, shape.layers), trunk_bytes(shape, work)
+    frozen, size = trunk.frozen(profile, shape.layers), trunk_bytes(shape, tokens)
     return shape.kind in trunk.KNOWN and not trunk.objection(profile, frozen, size, place.disk)
 
 
-def trunk_bytes(shape: Shape, work: Workload) -> int:
+def trunk_bytes(shape: Shape, tokens: int) -> int:
     """Size of the stored activations."""
-    return trunk.stored_bytes(work.tokens, shape.hidden, 2 if shape.half else 4)
+    return trunk.stored_bytes(tokens, shape.hidden, 2 if shape.half else 4)
 
 
 def minimum(shape: Shape, profile: Profile) -> int:
@@ -150,8 +147,8 @@ def minimum(shape: Shape, profile: Profile) -> int:
     """
     stores = profile.train.trunk_cache != "off" and shape.kind in trunk.KNOWN
     smallest = MicroBatch(1, 8, 1)
-    parts = memory_model.step_parts(
-        shape, profile, smallest, FITS["eager", True], cached=stores, exact_norms=False
+    parts = step_memory.step_parts(
+        shape, profile, smallest, cached=stores, gpu=True, fit=FITS["eager", True]
     )
     return parts.total
 
@@ -160,7 +157,9 @@ def corrected(
     shape: Shape, profile: Profile, place: Place, parts: Parts, measured: Measured
 ) -> Parts:
     """Scale what comes and goes by what a probe step took of it; what stays is known exactly."""
-    said = _step_parts(shape, profile, measured.batch, place, cached=measured.cached)
+    said = step_memory.step_parts(
+        shape, profile, measured.batch, gpu=place.gpu, cached=measured.cached
+    )
     predicted = said.total - said.resident
     took = measured.probed.peak - measured.probed.resident
     factor = took / predicted if predicted > 0 and took > 0 else 1.0
@@ -172,32 +171,15 @@ def corrected(
     )
 
 
-def _step_parts(
-    shape: Shape, profile: Profile, batch: MicroBatch, place: Place, *, cached: bool, more: int = 1
-) -> Parts:
-    return memory_model.step_parts(
-        shape,
-        profile,
-        batch,
-        _fit(profile, place),
-        cached=cached,
-        exact_norms=not place.gpu,
-        micro_batches=more,
-    )
-
-
-def _fit(profile: Profile, place: Place) -> Fit:
-    compiled = steps.compiled(profile, gpu=place.gpu)
-    return FITS["compiled" if compiled else "eager", profile.train.grad_checkpoint]
-
-
 def _peak(
     shape: Shape, profile: Profile, work: Workload, place: Place, cached: bool
 ) -> tuple[Parts, MicroBatch]:
     """Find the micro-batch that takes most."""
     more = work.micro_batches
     found = {
-        batch: _step_parts(shape, profile, batch, place, cached=cached, more=more)
+        batch: step_memory.step_parts(
+            shape, profile, batch, gpu=place.gpu, cached=cached, micro_batches=more
+        )
         for batch in _greatest(work)
     }
     most = max(found, key=lambda batch: found[batch].total)
@@ -216,41 +198,28 @@ def _greatest(work: Workload) -> list[MicroBatch]:
 def _precompute(shape: Shape, profile: Profile, work: Workload, place: Place, limit: int) -> int:
     """Peak of the pass over the frozen layers: those that are there at once, and their work."""
     below = shape.layer_bytes[: trunk.frozen(profile, shape.layers)]
-    room = limits.room(profile.memory, limit, PROCESS)
+    room = limits.room(profile.memory, limit, limits.PROCESS)
     groups = list(trunk.groups(below, room))
     there = shape.bytes
     if len(groups) > 1:  # the others are let go, or not read yet
         there = shape.outer_bytes + max(sum(below[start:stop]) for start, stop in groups)
+    fit = step_memory.fit_of(profile, gpu=place.gpu)
     frozen = max(
-        (
-            memory_model.frozen_bytes(shape, batch, _fit(profile, place))
-            for batch in _greatest(work)
-        ),
+        (step_memory.frozen_bytes(shape, batch, fit, gpu=place.gpu) for batch in _greatest(work)),
         default=0,
     )
     return there + frozen
 
 
-def _verdict(found: Forecast, profile: Profile, place: Place) -> Verdict:
-    """Compare with the thresholds at which the training warns, and at which it stops."""
-    if not found.limit:
-        return "unknown"
-    if limits.critical(profile.memory, found.limit, found.needed):
-        return "will not fit"  # not translated: a key
-    short = place.available is not None and found.needed > place.available
-    if short or limits.warns(profile.memory, found.limit, found.needed + found.cache):
-        return "tight"
-    return "fits"
-
-
 def _run_seconds(
     shape: Shape, profile: Profile, work: Workload, step: float | None, speed: float | None,
-    cached: bool,
+    stored: int,
 ) -> float | None:  # fmt: skip
+    """Seconds of all steps, and of the pass over the frozen layers for `stored` tokens."""
     if step is None or speed is None or not work.steps:
         return None
     width = max((batch.width for batch in work.all), default=0)
-    once = workload.trunk_flops(shape, profile, work.tokens, width) / speed if cached else 0.0
+    once = workload.trunk_flops(shape, profile, stored, width) / speed
     return step * work.steps + once
 
 

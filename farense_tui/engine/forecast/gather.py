@@ -11,7 +11,9 @@ from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.estimation import Facts, Probe, Probed, Request
 from farense_worker.protocol.plan import memory as plan
+from farense_worker.protocol.plan import model_shape
 from farense_worker.protocol.plan.memory import GIB
+from farense_worker.protocol.plan.model_shape import Shape
 from farense_worker.protocol.run_folder import free_space
 from farense_worker.protocol.settings.profile import Profile
 
@@ -19,8 +21,7 @@ from farense_tui.engine.forecast import safer_settings
 from farense_tui.engine.forecast.forecast import Forecast, Measured, Place, forecast, minimum
 from farense_tui.engine.forecast.safer_settings import Remedy
 from farense_tui.engine.machine import hardware
-from farense_tui.engine.models import locate, model_shape
-from farense_tui.engine.models.model_shape import Shape
+from farense_tui.engine.models import locate
 from farense_tui.engine.runs import new_run
 from farense_tui.engine.tasks import task
 

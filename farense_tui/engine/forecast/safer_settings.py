@@ -1,4 +1,7 @@
-"""Safer settings for a run that does not fit, step by step, the effective batch kept."""
+"""Safer settings for a run that does not fit, step by step.
+
+How many rows go through at once is no step of it: a run takes what fits (protocol/plan/budget.py).
+"""
 
 from __future__ import annotations
 
@@ -28,15 +31,10 @@ class Remedy:
     @property
     def words(self) -> str:
         """The changes in a line."""
-        made = dict(self.changes)
-        more = made.pop("train.grad_accumulation", None)
-        if more:
-            made["train.batch_size"] = f"{made['train.batch_size']} x {more}"
-        return ", ".join(_WORDS[name].format(value=value) for name, value in made.items())
+        return ", ".join(_WORDS[name].format(value=value) for name, value in self.changes)
 
 
 _WORDS = {
-    "train.batch_size": _("batch {value}"),
     "train.grad_checkpoint": _("gradient checkpoints"),
     "train.trunk_cache": _("frozen layers stored"),
     "lora.num_layers": _("{value} layers"),
@@ -55,10 +53,7 @@ def rungs(profile: Profile) -> Iterator[tuple[Change, ...]]:
 
 
 def _single(profile: Profile) -> Iterator[dict[str, Any]]:
-    train, effective = profile.train, profile.effective_batch
-    for size in range(train.batch_size - 1, 0, -1):
-        if effective % size == 0:
-            yield {"train.batch_size": size, "train.grad_accumulation": effective // size}
+    train = profile.train
     if not train.grad_checkpoint:
         yield {"train.grad_checkpoint": True}
     if train.trunk_cache == "off":

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 from farense_worker.protocol.messages.estimation import Rows
 from farense_worker.protocol.plan import steps as planned
-from farense_worker.protocol.plan.cutting import OVERHEAD, budget, cut, padded, rounded
+from farense_worker.protocol.plan.cutting import OVERHEAD, cut, padded, rounded
+from farense_worker.protocol.plan.model_shape import Shape
+from farense_worker.protocol.plan.step_memory import MicroBatch, trained_layers
 from farense_worker.protocol.settings.profile import Profile
-
-from farense_tui.engine.forecast.memory_model import MicroBatch, trained_layers
-from farense_tui.engine.models.model_shape import Shape
 
 _LOOK_AHEAD = 1000  # steps; what a longer run computes is taken from these
 
@@ -21,13 +20,11 @@ class Workload:
     """The micro-batches of a run. known: whether from real lengths, or all of the greatest length.
 
     batches: of the steps looked at, step by step; steps, per_epoch: of the run.
-    tokens: of all training and validation rows, which is what a stored trunk holds.
     """
 
     batches: tuple[tuple[MicroBatch, ...], ...]
     steps: int
     per_epoch: int
-    tokens: int
     known: bool
 
     @property
@@ -42,24 +39,28 @@ class Workload:
 
 
 def look_ahead(
-    profile: Profile, rows: dict[str, Rows], counted: dict[str, int], *, few_shapes: bool = False
+    profile: Profile,
+    rows: dict[str, Rows],
+    counted: dict[str, int],
+    budget: int,
+    *,
+    few_shapes: bool = False,
 ) -> Workload:
     """Go through the steps as the training will.
 
     rows: of the splits, as the worker has tokenised them; without them all are taken to be of the
     greatest length with every token a label, which no run exceeds. counted: rows of the files.
-    few_shapes: labels are padded, as for compiled steps.
+    budget: tokens of a micro-batch. few_shapes: labels are padded, as for compiled steps.
     """
     train = rows.get("train")
     most, batch = profile.train.max_seq_length, profile.effective_batch
     if not train or not train.tokens:
         number = counted.get("train", 0)
         size = min(batch, number) or batch
-        pieces = cut([most] * size, budget(profile))
+        pieces = cut([most] * size, budget)
         full = tuple(_batch([most] * len(p), [1] * len(p), few_shapes) for p in pieces)
         per_epoch = planned.per_epoch(number, batch)
-        tokens = (number + counted.get("valid", 0)) * (most - 1)
-        return Workload((full,), per_epoch * profile.train.epochs, per_epoch, tokens, False)
+        return Workload((full,), per_epoch * profile.train.epochs, per_epoch, False)
     import numpy as np  # not above: a start without a screen does without it
 
     per_epoch = planned.per_epoch(train.total, batch)
@@ -71,11 +72,22 @@ def look_ahead(
     for step in range(1, min(steps, _LOOK_AHEAD) + 1):
         at = planned.position(step, known)
         drawn = planned.draw(at, len(lengths), batch, profile.train.seed)
-        seen.append(
-            _step(lengths[drawn].tolist(), context[drawn].tolist(), budget(profile), few_shapes)
-        )
-    tokens = sum(_inputs(split, most) for split in rows.values())
-    return Workload(tuple(seen), steps, per_epoch, tokens, True)
+        seen.append(_step(lengths[drawn].tolist(), context[drawn].tolist(), budget, few_shapes))
+    return Workload(tuple(seen), steps, per_epoch, True)
+
+
+def longest(profile: Profile, rows: dict[str, Rows]) -> int:
+    """Tokens of the longest training row, cut off; where that is unknown, of the greatest."""
+    train, most = rows.get("train"), profile.train.max_seq_length
+    return min(most, max(train.tokens)) if train and train.tokens else most
+
+
+def tokens(profile: Profile, rows: dict[str, Rows], counted: dict[str, int]) -> int:
+    """Inputs of all training and validation rows, which is what a stored trunk holds."""
+    most, train = profile.train.max_seq_length, rows.get("train")
+    if not train or not train.tokens:
+        return (counted.get("train", 0) + counted.get("valid", 0)) * (most - 1)
+    return sum(_inputs(split, most) for split in rows.values())
 
 
 def _inputs(split: Rows, most: int) -> int:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from farense_worker.protocol.plan import disk
+from farense_worker.protocol.plan import disk, model_shape
 from farense_worker.protocol.settings.profile import Profile
 
-from farense_tui.engine.models import model_shape
 from farense_tui.engine.models.locate import ModelState
 
 

@@ -8,16 +8,15 @@ from pathlib import Path
 import pytest
 from farense_worker.protocol.errors import ExitCode, FarenseError
 from farense_worker.protocol.messages.estimation import Probed, Rows
-from farense_worker.protocol.plan import steps
+from farense_worker.protocol.plan import model_shape, step_memory, steps
 from farense_worker.protocol.plan.memory import GIB
+from farense_worker.protocol.plan.step_memory import MicroBatch
 from farense_worker.protocol.settings.profile import Profile, replace_setting
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farense_tui.engine.forecast import gather, memory_model, safer_settings, workload
+from farense_tui.engine.forecast import gather, safer_settings, workload
 from farense_tui.engine.forecast.forecast import Measured, Place, forecast, minimum
-from farense_tui.engine.forecast.memory_model import MicroBatch
-from farense_tui.engine.models import model_shape
 
 MAC_8 = Place(5461 << 20, None, None, gpu=True, chip="Apple M1")
 MAC_32 = Place(21845 << 20, None, None, gpu=True, chip="Apple M1 Max")
@@ -112,9 +111,9 @@ def test_checkpointing_never_keeps_more(
 ) -> None:
     model = replace(known(MISTRAL), half=half)
     batch = MicroBatch(rows, 8 * eighths, labels)
-    kept = memory_model.saved(model, profile(), batch, exact_norms=not gpu)
+    kept = step_memory.saved(model, profile(), batch, gpu=gpu)
     assert kept >= batch.tokens * model.hidden * (2 if half else 4)
-    lowest = memory_model.saved(model, profile(), batch, exact_norms=not gpu, lowest=True)
+    lowest = step_memory.saved(model, profile(), batch, gpu=gpu, lowest=True)
     assert lowest <= kept
 
 
@@ -133,7 +132,7 @@ def test_saved_counts_the_graph_of_a_layer() -> None:
         ({"lora__rank": 1, "lora__keys": ("down_proj",)}, 5773),
         ({"lora__rank": 1, "lora__dropout": 0.1}, 7871),
     ):
-        counted = memory_model.saved(model, profile(**settings), batch, exact_norms=True)
+        counted = step_memory.saved(model, profile(**settings), batch, gpu=False)
         assert counted / 4 / batch.tokens == pytest.approx(floats, rel=0.015)
 
 
@@ -147,7 +146,7 @@ def test_the_micro_batches_are_those_of_the_training() -> None:
         builder.add(Encoded(list(range(tokens)), ((context, tokens),)))
     examples = builder.build()
     made = profile(train__max_seq_length=100, train__batch_size=2, train__grad_accumulation=4)
-    seen = workload.look_ahead(made, ROWS, {})
+    seen = workload.look_ahead(made, ROWS, {}, 200)
     assert seen.steps == 30
     assert len(seen.batches) == 30
     for step, batches in enumerate(seen.batches, start=1):
@@ -156,7 +155,8 @@ def test_the_micro_batches_are_those_of_the_training() -> None:
         assert [(b.rows, b.width, b.labels) for b in batches] == [
             (*b.inputs.shape, b.label_tokens) for b in real
         ]
-    assert seen.tokens == sum(min(n, 100) - 1 for n in ROWS["train"].tokens)
+    total = sum(min(n, 100) - 1 for n in ROWS["train"].tokens)
+    assert workload.tokens(made, ROWS, {}) == total
 
 
 def test_a_stored_trunk_needs_the_trained_layers_alone() -> None:
@@ -174,7 +174,7 @@ def test_a_stored_trunk_needs_the_trained_layers_alone() -> None:
 
 
 def test_verdicts_follow_the_limit() -> None:
-    made = profile(train__grad_checkpoint=True)
+    made = profile(train__batch_size=1, train__grad_accumulation=8, train__max_seq_length=200)
     needed = forecast(known(MISTRAL), made, MAC_32, ROWS, {}).needed
     said = [
         forecast(known(MISTRAL), made, replace(MAC_32, limit=int(needed * share)), ROWS, {}).verdict

@@ -29,8 +29,9 @@ from farense_worker.protocol import system_prompt
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages import events
-from farense_worker.protocol.plan import adapter, cutting, steps
+from farense_worker.protocol.plan import adapter, budget, model_shape, steps
 from farense_worker.protocol.plan.learning_rate import highest, is_capped, warmup
+from farense_worker.protocol.plan.memory import GIB
 from farense_worker.protocol.run_folder import RunFolder
 from farense_worker.protocol.settings.profile import Config, Train, check
 from farense_worker.protocol.settings.recipe import of, steerable
@@ -57,6 +58,7 @@ class Run:
     optimizer: Optimizer
     state: TrainingState
     guard: memory.Guard
+    planned: int  # tokens, padding included, that go through at once by the plan
     compiled: bool = field(init=False)
     label_loss: loss.LabelLoss = field(init=False)
     loss_and_gradient: Callable[..., tuple[mx.array, loss.Gradients]] = field(init=False)
@@ -65,13 +67,13 @@ class Run:
     owes_samples: bool = False  # for which there was no memory
     short: FarenseError | None = None  # of memory, on this rank
     starved: int = 0  # steps in a row after which the machine had too little memory free
-    budget: int = field(init=False)  # tokens, padding included, that go through at once
+    budget: int = field(init=False)  # the same as things are: memory may have run short
     per_epoch: int = field(init=False)
     total_steps: int = field(init=False)
 
     def __post_init__(self) -> None:
         """Count the steps."""
-        self.budget = cutting.budget(self.config)
+        self.budget = self.planned
         self.compiled = steps.compiled(self.config, gpu=model.on_gpu())
         self.per_epoch = steps.per_epoch(len(self.train), self.config.effective_batch)
         self.total_steps = self.per_epoch * self.config.train.epochs
@@ -130,6 +132,7 @@ def set_up(
     size = model.count(network)
     if config.train.grad_checkpoint or config.lora.dropout > 0:
         dropout.wrap_layers(network, checkpointing=config.train.grad_checkpoint)
+    at_once = functools.partial(plan_budget, config, path, train_set)
     parts = take_apart(network, train_set, output)
     fingerprint = model.fingerprint(path)
     stored = None
@@ -137,7 +140,7 @@ def set_up(
         examples = {"train": train_set} | ({"valid": valid_set} if valid_set else {})
         planned = trunk_cache.plan(config, parts, examples, fingerprint, folder.trunk)
         room = memory.room(mx, config.memory)
-        stored = trunk_cache.prepare(config, parts, planned, room, cutting.budget(config), output)
+        stored = trunk_cache.prepare(config, parts, planned, room, at_once(False), output)
         output.enter("loading_model")
     model.read_weights(network, config.model)
     trained = network.trainable_parameters()
@@ -167,7 +170,9 @@ def set_up(
             random=checkpoint.random_key(),
         ),
         guard=memory.Guard(config.memory, memory.limit(mx, config.memory)),
+        planned=at_once(stored is not None),
     )
+    tell_budget(run)
     if ranks.first:
         weights = [value for _, value in tree_flatten(trained)]
         made = adapter.of(config, [each.shape for each in weights], weights[0].dtype.size)
@@ -176,6 +181,29 @@ def set_up(
     if run.state.step == 0 and (said := warmup_remark(config.train, run.total_steps)):
         output.emit(said)
     return run
+
+
+def plan_budget(config: Config, path: Path, examples: Examples, cached: bool) -> int:
+    """Plan how many tokens go through at once. cached: without the frozen layers."""
+    longest, limit = int(examples.lengths.max()), memory.limit(mx, config.memory)
+    shape = model_shape.read(path)
+    return budget.planned(config, shape, limit, longest, gpu=model.on_gpu(), cached=cached)
+
+
+def tell_budget(run: Run) -> None:
+    """Say so where fewer go through at once than were asked for."""
+    most = budget.most(run.config)
+    if run.planned < most:
+        run.output.emit(
+            events.Notice(
+                level="info",
+                code="budget",
+                message=_(
+                    "by the forecast {most} tokens at once do not fit into {limit:.1f} GiB: at "
+                    "most {tokens} go through the model at once, in the same steps"
+                ).format(most=most, limit=run.guard.limit / GIB, tokens=run.planned),
+            )
+        )
 
 
 def take_apart(network: nn.Module, examples: Examples, output: Output) -> Anatomy | None:
@@ -222,7 +250,7 @@ def go_back(run: Run) -> bool:
             run.output.emit(notice)
         checkpoint.restore(run.model, run.optimizer, loaded)
         run.state = resume_check.updated(loaded.state, run.state)
-        if run.state.finer and run.state.finer[:2] == (cutting.budget(run.config), run.guard.limit):
+        if run.state.finer and run.state.finer[:2] == (run.planned, run.guard.limit):
             run.budget = min(run.budget, run.state.finer[2])
     elif run.config.train.rollbacks:
         run.unsaved = True  # the first weights are saved too, to have something to go back to

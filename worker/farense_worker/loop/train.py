@@ -362,8 +362,9 @@ def save(run: Run, improved: bool) -> None:
         return
     run.output.enter("saving")
     began = time.perf_counter()
-    full = cutting.budget(run.config)
-    finer = (full, run.guard.limit, run.budget) if run.budget < full else None
+    finer = None
+    if run.budget < run.planned:
+        finer = (run.planned, run.guard.limit, run.budget)
     run.state = msgspec.structs.replace(run.state, random=checkpoint.random_key(), finer=finer)
     adapters = dict(tree_flatten(run.model.trainable_parameters()))
     while True:

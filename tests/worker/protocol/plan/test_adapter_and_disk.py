@@ -13,13 +13,12 @@ from farense_worker.loop.master_weights import where_needed
 from farense_worker.model import model
 from farense_worker.protocol import checkpoint_files
 from farense_worker.protocol.errors import FarenseError
-from farense_worker.protocol.plan import adapter, disk
+from farense_worker.protocol.plan import adapter, disk, model_shape
 from farense_worker.protocol.run_folder import RunFolder
 from farense_worker.protocol.settings.profile import Config, Profile, Run, replace_setting
 from mlx.utils import tree_flatten
 
 from farense_tui.engine.forecast.forecast import Place, forecast
-from farense_tui.engine.models import model_shape
 from farense_tui.engine.models.locate import ModelState
 from farense_tui.engine.preflight.disk_need import disk_need
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from farense_worker.protocol.settings.profile import Profile
-
 PAD_TO = 8
 # What one more micro-batch costs, in tokens of computation: building its graph, and reading the
 # weights once more. Measured as 10 to 50 on small models, computed as 5 to 10 for 7B on an M1.
@@ -14,11 +12,6 @@ OVERHEAD = 24
 # Larger chunks are not faster, fewer rows than 64 are slower: benchmarks/head_chunks.py.
 _CHUNK_BYTES = 8 << 20
 _CHUNK_ROWS = 64
-
-
-def budget(profile: Profile) -> int:
-    """Tokens, padding included, of a micro-batch: `batch_size` examples of the greatest length."""
-    return profile.train.batch_size * profile.train.max_seq_length
 
 
 def cut(lengths: Sequence[int], most_tokens: int) -> list[list[int]]:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from farense_worker.protocol.settings.profile import Memory
 
+Verdict = Literal["fits", "tight", "will not fit", "unknown"]  # not translated: keys
+
 GIB = 1 << 30
+# Python, MLX and the tokenizer, outside of what MLX counts (measured: 0.13 to 0.2 GiB on Linux).
+PROCESS = 200 << 20
 _WEIGHTS = 0.75  # of what is left, for weights: the others are for activations
 
 
@@ -27,3 +33,27 @@ def warns(settings: Memory, limit: int, used: int) -> bool:
 def critical(settings: Memory, limit: int, used: int) -> bool:
     """Whether so much is more than a run may go on with."""
     return used >= settings.critical * limit
+
+
+def cache(settings: Memory, peak: int, resident: int) -> int:
+    """Bytes of freed buffers that MLX may keep: no more than what comes and goes in a step."""
+    return min(int(settings.cache_limit_gb * GIB), peak - resident)
+
+
+def verdict(
+    settings: Memory, limit: int, peak: int, cache: int, available: int | None = None
+) -> Verdict:
+    """Judge a forecast by the shares at which the training warns, and at which it stops.
+
+    peak: the most that MLX has in use, on top of which it may `cache`. available: bytes of the
+    machine that are free now.
+    """
+    if not limit:
+        return "unknown"
+    needed = peak + PROCESS
+    if critical(settings, limit, needed):
+        return "will not fit"  # not translated: a key
+    short = available is not None and needed > available
+    if short or warns(settings, limit, needed + cache):
+        return "tight"
+    return "fits"

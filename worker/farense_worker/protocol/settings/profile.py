@@ -81,8 +81,8 @@ class Train(Struct, frozen=True, forbid_unknown_fields=True):
             ge=1,
             le=1024,
             description=_(
-                "examples of max_seq_length that go through the model at once; of shorter "
-                "ones, as many as take the same tokens"
+                "examples of max_seq_length that go through the model at once, if they fit; of "
+                "shorter ones, as many as take the same tokens"
             ),
         ),
     ] = 4

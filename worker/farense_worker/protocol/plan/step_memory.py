@@ -1,8 +1,12 @@
-"""How much memory a training takes, by part. Pure arithmetic: no file is read, no MLX imported.
+"""How much memory a step takes, by part. Pure arithmetic: no file is read, no MLX imported.
 
 What the gradient needs of a trained layer is counted from the graph (`saved`); what is there for a
 moment only while a layer or the head is computed is fitted (`Fit`), because it depends on the order
 in which a backend works. See benchmarks/forecast.py and docs/performance.md.
+
+Attention on Metal: from mlx 0.32.4 on its backward pass goes block by block (sdpa_vjp_blocked,
+1024 x 1024) and nothing of the scores is kept for it, so memory is linear in the length. That is
+so for the heads of _FUSED_HEADS and a mask that is no array.
 """
 
 from __future__ import annotations
@@ -11,12 +15,19 @@ from dataclasses import dataclass
 
 from farense_worker.protocol.plan import adapter
 from farense_worker.protocol.plan.cutting import chunk_of
+from farense_worker.protocol.plan.memory_fit import FITS, Fit
+from farense_worker.protocol.plan.model_shape import Shape
+from farense_worker.protocol.plan.steps import compiled
 from farense_worker.protocol.settings.profile import Profile
-
-from farense_tui.engine.models.model_shape import Shape
 
 # Linear layers that read the same input, of which one copy serves all.
 _READERS = (("q_proj", "k_proj", "v_proj", "qkv_proj"), ("gate_proj", "up_proj", "gate_up_proj"))
+# Sizes of heads that Metal's full-attention kernel is compiled for, and the block of its backward.
+_FUSED_HEADS = (64, 72, 80, 96, 128, 192, 256)
+_BLOCK = 1024
+# Arrays of a block's scores that the fused backward has at once: 0.27 GiB of the 0.33 at 2,048
+# tokens on an M1 Max are what three of them come to (mlx-train-perf 0.9.1, 32 heads, 16 bits).
+_FUSED_SCORES = 3
 
 
 @dataclass(frozen=True)
@@ -31,31 +42,6 @@ class MicroBatch:
     def tokens(self) -> int:
         """Padding included."""
         return self.rows * self.width
-
-
-@dataclass(frozen=True)
-class Fit:
-    """What a backend has in memory for a moment, in multiples of what it is counted in.
-
-    frozen_*: a layer without gradient. back_*: a trained one, backwards. Of hidden states (tokens x
-    hidden), of ffn activations (tokens x ffn), of attention scores (rows x heads x width^2).
-    head_*: hidden states; the logits of a chunk, when there are one, two, three or more chunks.
-    gradient: adapters' sizes while the backward pass is under way; update: during the optimizer's.
-    """
-
-    frozen_hidden: float
-    frozen_ffn: float
-    frozen_scores: float
-    back_hidden: float
-    back_ffn: float
-    back_scores: float
-    head_hidden: float
-    head_one: float
-    head_two: float
-    head_three: float
-    head_more: float
-    gradient: float
-    update: float
 
 
 @dataclass(frozen=True)
@@ -80,38 +66,55 @@ class Parts:
         return self.resident + self.activations + self.logits + self.other
 
 
+def fit_of(profile: Profile, *, gpu: bool) -> Fit:
+    """Find the fitted part for how a run is computed."""
+    how = "compiled" if compiled(profile, gpu=gpu) else "eager"
+    return FITS[how, profile.train.grad_checkpoint]
+
+
 def trained_layers(shape: Shape, profile: Profile) -> int:
     """How many layers are trained."""
     return adapter.layers(profile, shape.layers)
 
 
-def scores(shape: Shape, batch: MicroBatch) -> int:
-    """Attention scores of a layer: rows x heads x width^2."""
-    return batch.rows * shape.heads * batch.width**2
+def scores(shape: Shape, batch: MicroBatch, *, gpu: bool) -> int:
+    """Attention scores of a layer that are there at once: rows x heads x width^2, or of blocks."""
+    width = min(batch.width, _BLOCK) if fused(shape, gpu=gpu) else batch.width
+    return batch.rows * shape.heads * width**2
+
+
+def fused(shape: Shape, *, gpu: bool) -> bool:
+    """Whether attention is computed without keeping its scores."""
+    return gpu and shape.head_dim in _FUSED_HEADS
 
 
 def saved(
-    shape: Shape, profile: Profile, batch: MicroBatch, *, exact_norms: bool, lowest: bool = False
+    shape: Shape, profile: Profile, batch: MicroBatch, *, gpu: bool, lowest: bool = False
 ) -> int:
     """Bytes that the gradient of one trained layer needs, counted from the graph of mlx_lm's Llama.
 
     Two residual streams, queries, keys, values, softmax(scores), four arrays of the gated ffn; and
     the input of each linear layer with an adapter. Adapters are float32, so each of them keeps a
     float32 copy of its input in a 16-bit model; with dropout each keeps its own, and a mask.
-    exact_norms: norms compute in float32 and keep that (the CPU); a GPU has a kernel for them.
+    gpu: fused attention keeps its output and a number a row in place of the scores, and norms keep
+    what they are given; on the CPU norms compute in float32 and keep that.
     lowest: of the lowest trained layer, whose gradient goes no further than its first adapter.
     """
     size, n = (2 if shape.half else 4), batch.tokens
     keys = adapter.keys(profile, shape.linear)
     full = profile.train.fine_tune_type == "full"
     stage = min((_stage(key) for key in keys), default=3) if lowest and not full else -1
-    norm = n * shape.hidden * (4 if exact_norms else size)
+    norm = n * shape.hidden * (size if gpu else 4)
     query, key = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
     total = 0
     if stage < 0:
         total += norm  # of the residual stream that enters
     if stage < 1:
-        total += (n * (query + 2 * key) + scores(shape, batch)) * size
+        total += n * (query + 2 * key) * size
+        if fused(shape, gpu=gpu):
+            total += n * query * size + n * shape.heads * 4
+        else:
+            total += scores(shape, batch, gpu=gpu) * size
     if stage < 2:
         total += norm  # of the one that enters the ffn
     if stage < 3:
@@ -137,11 +140,11 @@ def chunks_at_once(chunks: int, fit: Fit) -> float:
     return (fit.head_one, fit.head_two, fit.head_three, fit.head_more)[min(chunks, 4) - 1]
 
 
-def frozen_bytes(shape: Shape, batch: MicroBatch, fit: Fit) -> int:
+def frozen_bytes(shape: Shape, batch: MicroBatch, fit: Fit, *, gpu: bool) -> int:
     """Bytes that computing a layer without its gradient takes for a moment."""
     size = 2 if shape.half else 4
     hidden, ffn = batch.tokens * shape.hidden * size, batch.tokens * shape.ffn * size
-    attention = scores(shape, batch) * size
+    attention = 0 if fused(shape, gpu=gpu) else scores(shape, batch, gpu=gpu) * size
     return int(fit.frozen_hidden * hidden + fit.frozen_ffn * ffn + fit.frozen_scores * attention)
 
 
@@ -158,14 +161,15 @@ def _last(name: str) -> str:
 
 
 def step_parts(
-    shape: Shape, profile: Profile, batch: MicroBatch, fit: Fit, *, cached: bool, exact_norms: bool,
-    micro_batches: int = 1,
+    shape: Shape, profile: Profile, batch: MicroBatch, *, cached: bool, gpu: bool,
+    micro_batches: int = 1, fit: Fit | None = None,
 ) -> Parts:  # fmt: skip
     """Peak of a training step on this micro-batch, the largest of the step.
 
     cached: the layers below the trained ones are neither there nor computed. The peak is reached
     in one of four places: a frozen layer, the head, the backward pass of the top layer, the update.
     """
+    fit = fit or fit_of(profile, gpu=gpu)
     layers, size = trained_layers(shape, profile), (2 if shape.half else 4)
     weights = shape.outer_bytes + sum(shape.layer_bytes[shape.layers - layers :])
     if not cached:
@@ -174,8 +178,8 @@ def step_parts(
     made = shape.trained(profile)
     own = made.bytes
     hidden, ffn = batch.tokens * shape.hidden * size, batch.tokens * shape.ffn * size
-    attention = scores(shape, batch) * size
-    layer = saved(shape, profile, batch, exact_norms=exact_norms)
+    attention = scores(shape, batch, gpu=gpu) * size
+    layer = saved(shape, profile, batch, gpu=gpu)
     kept, again = (hidden * layers, layer) if profile.train.grad_checkpoint else (layer * layers, 0)
     chunk = chunk_of(batch.labels, shape.vocabulary)
     chunks = -(-batch.labels // chunk)
@@ -183,8 +187,8 @@ def step_parts(
     earlier = own * (micro_batches > 1)
     back = fit.back_hidden * hidden + fit.back_ffn * ffn
     if layers > 1 or any(_stage(key) == 0 for key in adapter.keys(profile, shape.linear)) or full:
-        back += fit.back_scores * attention
-    frozen = frozen_bytes(shape, batch, fit)
+        back += (_FUSED_SCORES if fused(shape, gpu=gpu) else fit.back_scores) * attention
+    frozen = frozen_bytes(shape, batch, fit, gpu=gpu)
     places = [
         ((kept if profile.train.grad_checkpoint else 0) + frozen, 0, earlier),
         (kept + fit.head_hidden * hidden, logits, earlier),
