@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from pathlib import Path
+from typing import Any
 
 _TEMPLATE = (
     "{% for m in messages %}<|{{ m['role'] }}|>{{ m['content'] }}<|end|>{% endfor %}"
@@ -21,16 +23,18 @@ def make(
     vocabulary: int = 288,
     bits: int = 0,
     gain: float = 1.0,
+    kind: str = "llama",
+    **more: Any,
 ) -> Path:
     """Write the model into `folder`.
 
     vocabulary: ids that the tokenizer does not know are never used. bits: quantised in groups of
-    32. gain: of the last norm; 1e38 makes every loss infinite.
+    32. gain: of the last norm; 1e38 makes every loss infinite. kind: which of mlx_lm's model files;
+    more: of its config.json.
     """
     import mlx.core as mx
     import mlx.nn as nn
     from mlx.utils import tree_flatten
-    from mlx_lm.models.llama import Model, ModelArgs
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -50,7 +54,7 @@ def make(
         )
     )
     config = {
-        "model_type": "llama",
+        "model_type": kind,
         "hidden_size": hidden,
         "num_hidden_layers": layers,
         "intermediate_size": 2 * hidden,
@@ -60,10 +64,12 @@ def make(
         "vocab_size": vocabulary,
         "tie_word_embeddings": True,
         "eos_token_id": tokenizer.token_to_id("<|end|>"),
-    }
+    } | more
     mx.random.seed(7)
-    model = Model(ModelArgs.from_dict(config))
-    model.model.norm.weight = gain * model.model.norm.weight
+    family = importlib.import_module(f"mlx_lm.models.{kind}")
+    model = family.Model(family.ModelArgs.from_dict(config))
+    if gain != 1.0:
+        model.model.norm.weight = gain * model.model.norm.weight
     if bits:
         nn.quantize(model, group_size=32, bits=bits)
         config["quantization"] = {"group_size": 32, "bits": bits}

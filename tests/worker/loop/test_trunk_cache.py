@@ -199,3 +199,23 @@ def test_progress_is_told(make_deep: Any, data: Path) -> None:
     finish(folder)
     told = [e for e in Tail(folder.events).read_all() if isinstance(e, Progress)]
     assert all(e.done <= e.total for e in told)
+
+
+def test_a_head_is_trained_above_the_trunk_and_an_embedding_below_it(
+    tmp_path: Path, data: Path
+) -> None:
+    untied = micro_model.make(tmp_path / "untied", layers=3, tie_word_embeddings=False)
+    maker = RunMaker(tmp_path, untied, data)
+    settings: dict[str, Any] = {"lora__num_layers": 1, "train__epochs": 2, "lora__dropout": 0.0}
+    above = ("q_proj", "lm_head")
+    stored = maker("stored", **settings, lora__keys=above)
+    plain = maker("plain", **settings, lora__keys=above, train__trunk_cache="off")
+    for folder in (stored, plain):
+        finish(folder)
+    assert results(stored)["losses"] == results(plain)["losses"]
+    assert "precomputing" in phases(stored)
+    below = maker("below", **settings, lora__keys=("q_proj", "embed_tokens"))
+    finish(below)
+    assert "precomputing" not in phases(below)
+    (notice,) = [each for each in state_of(below).notices if each.code == "trunk_cache"]
+    assert "model.embed_tokens below them is trained" in notice.message

@@ -20,7 +20,7 @@ from farense_worker.loop.checkpoint import TrainingState
 from farense_worker.loop.distributed import Ranks
 from farense_worker.loop.master_weights import Optimizer, where_needed
 from farense_worker.loop.trunk_cache import Trunk
-from farense_worker.model import dropout, loss, model, split_forward, tokenizer
+from farense_worker.model import dropout, loss, model, split_forward, tokenizer, trainable
 from farense_worker.model.split_forward import Anatomy
 from farense_worker.process import versions
 from farense_worker.process.output import Output
@@ -124,11 +124,11 @@ def set_up(
     output.enter("loading_model")
     network = model.load(path, config.model)
     mx.random.seed(config.train.seed)  # the adapter's first weights
-    adapter_config = model.make_trainable(network, config, output)
+    adapter_config = trainable.make_trainable(network, config, output)
     if stops:
         adapter_config["eos_token_id"] = list(stops)  # for others: mlx_lm does not read it there
     if config.model.adapter:
-        model.start_from(network, Path(config.model.adapter))
+        trainable.start_from(network, Path(config.model.adapter), config.lora, output)
     size = model.count(network)
     if config.train.grad_checkpoint or config.lora.dropout > 0:
         dropout.wrap_layers(network, checkpointing=config.train.grad_checkpoint)

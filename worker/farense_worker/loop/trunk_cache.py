@@ -30,11 +30,13 @@ from farense_worker.data import batching
 from farense_worker.data.batching import MicroBatch
 from farense_worker.data.examples import Examples
 from farense_worker.model.split_forward import Anatomy, splits
+from farense_worker.model.trainable import beside_the_layers
 from farense_worker.process.output import Output
 from farense_worker.protocol.errors import refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.events import Notice, Progress
 from farense_worker.protocol.plan import trunk
+from farense_worker.protocol.plan.adapter import named
 from farense_worker.protocol.plan.cutting import cut
 from farense_worker.protocol.run_folder import free_space, sync
 from farense_worker.protocol.settings.profile import Config
@@ -131,6 +133,10 @@ def prepare(
     free = free_space(made.folder)
     size, ranks = 0 if there else made.bytes, config.run.ranks
     why = trunk.objection(config, made.start, size, free, ranks=ranks)
+    beside = beside_the_layers(anatomy.model)
+    beneath = [name for name in beside if not named(name, "lm_head")]
+    if made.start and beneath:
+        why = _("{modules} below them is trained").format(modules=", ".join(beneath))
     if not why and not there:
         why = _compute(anatomy, made, room, budget, output)
     if why:

@@ -99,10 +99,13 @@ class _StandIn(ModuleType):
 _import()
 
 from mlx_lm.models.cache import make_prompt_cache  # noqa: E402
+from mlx_lm.models.switch_layers import QuantizedSwitchLinear, SwitchLinear  # noqa: E402
 from mlx_lm.tuner.utils import linear_to_lora_layers  # noqa: E402
 from mlx_lm.utils import get_total_parameters, load_adapters, load_model  # noqa: E402
 
 __all__ = [
+    "QuantizedSwitchLinear",
+    "SwitchLinear",
     "get_total_parameters",
     "linear_to_lora_layers",
     "load_adapters",

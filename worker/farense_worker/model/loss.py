@@ -15,6 +15,7 @@ import mlx.nn as nn
 from mlx.utils import tree_flatten, tree_map
 
 from farense_worker.model.split_forward import Anatomy
+from farense_worker.model.trainable import beside_the_layers
 from farense_worker.protocol.plan.cutting import chunk_of
 
 Gradients = dict[str, Any]
@@ -30,10 +31,15 @@ class LabelLoss:
     """
 
     def __init__(self, model: nn.Module, anatomy: Anatomy | None, start: int = 0) -> None:
-        """anatomy: None computes all logits, as for a model whose class is not known."""
+        """anatomy: None computes all logits, as for a model whose class is not known.
+
+        Where more than layers is trained, such as the head, the logits of all labels are there at
+        once.
+        """
         self._model = model
         self._anatomy = anatomy
         self._start = start
+        self._frozen_head = not beside_the_layers(model)
 
     def __call__(
         self,
@@ -55,6 +61,9 @@ class LabelLoss:
         else:
             hidden = anatomy.top(inputs, activations, self._start)
         chosen = _at(hidden, positions)
+        if not self._frozen_head:
+            logits = anatomy.head(chosen[None])[0].astype(mx.float32)
+            return (nn.losses.cross_entropy(logits, targets) * mask).sum()
         return head_loss(anatomy.head, chosen, targets, mask, gradient=gradient)
 
 

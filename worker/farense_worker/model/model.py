@@ -1,9 +1,8 @@
-"""The model: where its files are, loading it, and the adapter on it."""
+"""The model: where its files are, loading it, how large it is."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import platform
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,16 +12,11 @@ import mlx.core as mx
 import mlx.nn as nn
 from mlx.utils import tree_flatten
 
-from farense_worker.model import dropout
-from farense_worker.model.compat import get_total_parameters, linear_to_lora_layers, load_model
+from farense_worker.model.compat import get_total_parameters, load_model
 from farense_worker.process.output import Output
-from farense_worker.protocol.checkpoint_files import ADAPTER_CONFIG, ADAPTERS
 from farense_worker.protocol.errors import refused
 from farense_worker.protocol.language import gettext as _
-from farense_worker.protocol.language import ngettext
-from farense_worker.protocol.messages.events import Notice, Progress
-from farense_worker.protocol.plan import adapter
-from farense_worker.protocol.settings.profile import Config, Lora
+from farense_worker.protocol.messages.events import Progress
 from farense_worker.protocol.settings.profile import Model as ModelSettings
 
 
@@ -97,125 +91,6 @@ def _not_loaded(settings: ModelSettings, error: Exception) -> Exception:
     )
 
 
-def make_trainable(model: nn.Module, config: Config, output: Output) -> dict[str, Any]:
-    """Make the top layers trainable: by an adapter on them, or their own weights.
-
-    Gives the content of adapter_config.json, as mlx_lm reads it. Raises FarenseError (refused)
-    if that cannot be done with this model.
-    """
-    layers = len(model.layers)
-    num_layers = adapter.layers(config, layers)
-    if num_layers == 0:
-        raise refused(
-            _("no layer is trained"),
-            _("lora.num_layers is 0"),
-            _("Use -1 for all."),
-            kind="profile",
-        )
-    top = model.layers[-num_layers:]
-    kind = config.train.fine_tune_type
-    made: dict[str, Any] = {
-        "model": config.model.repo,
-        "fine_tune_type": kind,
-        "num_layers": num_layers,
-    }
-    if kind == "full":
-        _unfreeze(top)
-    else:
-        made["lora_parameters"] = _add_lora(model, top, config.lora, kind == "dora", output)
-    mx.eval(model.trainable_parameters())
-    return made
-
-
-def _unfreeze(layers: list[nn.Module]) -> None:
-    for layer in layers:
-        if any(isinstance(module, nn.QuantizedLinear) for module in layer.modules()):
-            raise refused(
-                _("a quantised model cannot be trained whole"),
-                _("train.fine_tune_type is full, and 4-bit weights have no gradient"),
-                _("Use lora or dora, or a model that is not quantised."),
-                kind="profile",
-            )
-        layer.unfreeze()
-
-
-def _add_lora(
-    model: nn.Module, layers: list[nn.Module], settings: Lora, dora: bool, output: Output
-) -> dict[str, Any]:
-    """Put LoRA or DoRA layers where the profile says; its lora_parameters."""
-    linear = _linear_names(layers)
-    keys = {name: [full for full in linear if adapter.named(full, name)] for name in settings.keys}
-    absent = [name for name, found in keys.items() if not found]
-    if len(absent) == len(keys):
-        raise refused(
-            _("the model has none of the layers that lora.keys names"),
-            f"lora.keys: {', '.join(settings.keys)}",
-            _("It has: {layers}.").format(layers=", ".join(sorted(linear))),
-            kind="profile",
-        )
-    if absent:
-        output.emit(
-            Notice(
-                level="warning",
-                code="lora_keys",
-                message=_("the model has no {layers}").format(layers=", ".join(absent)),
-                hint=_("It has: {layers}.").format(layers=", ".join(sorted(linear))),
-            )
-        )
-    parameters = {
-        "rank": settings.rank,
-        "scale": settings.scale,
-        "dropout": settings.dropout,
-        "keys": sorted({full for found in keys.values() for full in found}),
-    }
-    try:
-        linear_to_lora_layers(model, len(layers), parameters, use_dora=dora)
-    except ValueError as error:  # kinds of layers that mlx_lm has no adapter for
-        raise refused(_("the model cannot be adapted so"), str(error), kind="profile") from error
-    dropout.replace(model, settings.dropout)
-    return parameters
-
-
-def start_from(model: nn.Module, adapter: Path) -> None:
-    """Take the first weights from an adapter, ours or mlx_lm's, of the same shape.
-
-    Raises FarenseError (refused) that says which settings the adapter was made with.
-    """
-    try:
-        weights: Any = mx.load(str(adapter / ADAPTERS))
-        made = json.loads((adapter / ADAPTER_CONFIG).read_text())
-    except (OSError, RuntimeError, ValueError) as error:
-        raise refused(
-            _("there is no adapter in {adapter}").format(adapter=adapter),
-            str(error),
-            _("It is a folder with adapters.safetensors and adapter_config.json."),
-            kind="adapter",
-        ) from error
-    here = {name: value.shape for name, value in tree_flatten(model.trainable_parameters())}
-    there = {name: value.shape for name, value in weights.items()}
-    if here != there:
-        lora = made.get("lora_parameters", {})
-        differing = len(set(here.items()) ^ set(there.items()))
-        raise refused(
-            _("the adapter in {adapter} has other weights than this run would train").format(
-                adapter=adapter
-            ),
-            ngettext("{n} weight differs", "{n} weights differ", differing).format(n=differing),
-            _(
-                "It was made with fine_tune_type {kind}, num_layers {layers}, rank {rank}, keys "
-                "{keys}."
-            ).format(
-                kind=made.get("fine_tune_type", "lora"),
-                layers=made.get("num_layers"),
-                rank=lora.get("rank"),
-                keys=lora.get("keys"),
-            ),
-            kind="adapter",
-        )
-    model.load_weights(list(weights.items()), strict=False)
-    mx.eval(model.trainable_parameters())
-
-
 def fingerprint(folder: Path) -> str:
     """SHA-256 that tells models apart without reading gigabytes.
 
@@ -259,16 +134,6 @@ def count(model: nn.Module) -> Size:
     trainable = sum(value.size for _, value in tree_flatten(model.trainable_parameters()))
     weights = sum(value.nbytes for _, value in tree_flatten(model.parameters()))
     return Size(trainable, get_total_parameters(model), weights)
-
-
-def _linear_names(layers: list[nn.Module]) -> set[str]:
-    """Names, within a layer, of all that can get an adapter."""
-    return {
-        name
-        for layer in layers
-        for name, module in layer.named_modules()
-        if isinstance(module, nn.Linear | nn.QuantizedLinear) or hasattr(module, "to_lora")
-    }
 
 
 def _download(settings: ModelSettings, output: Output) -> Path:

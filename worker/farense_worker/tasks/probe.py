@@ -12,7 +12,8 @@ import msgspec
 import numpy as np
 
 from farense_worker.loop import memory, optimizer
-from farense_worker.model import dropout, inference, loss, model, split_forward
+from farense_worker.loop.master_weights import where_needed
+from farense_worker.model import dropout, inference, loss, model, split_forward, trainable
 from farense_worker.process.output import Output
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.estimation import Probe, Probed
@@ -34,7 +35,7 @@ def probe(asked: Probe, tell: Tell) -> Probed:
     mx.random.seed(config.train.seed)
     with tempfile.TemporaryFile() as unheard:
         output = Output(os.dup(unheard.fileno()), Path(tempfile.gettempdir()) / "-")
-        model.make_trainable(network, config, output)
+        trainable.make_trainable(network, config, output)
     if config.train.grad_checkpoint or config.lora.dropout > 0:
         dropout.wrap_layers(network, checkpointing=config.train.grad_checkpoint)
     parts = split_forward.find(network)
@@ -47,8 +48,9 @@ def probe(asked: Probe, tell: Tell) -> Probed:
         parts.release(0, start)
         batch.append(mx.zeros((asked.rows, asked.width, entering.shape[-1]), entering.dtype))
     model.read_weights(network, config.model)
-    chosen = optimizer.make(config.train)
-    chosen.init(network.trainable_parameters())
+    trained = network.trainable_parameters()
+    chosen = where_needed(optimizer.make(config.train), trained)
+    chosen.init(trained)
     optimizer.set_learning_rate(chosen, 0.0)
     mx.eval(chosen.state)
     compiled = steps.compiled(config, gpu=model.on_gpu())

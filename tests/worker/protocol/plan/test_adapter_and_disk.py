@@ -10,7 +10,7 @@ import pytest
 from farense_worker.loop import checkpoint, optimizer
 from farense_worker.loop.checkpoint import TrainingState
 from farense_worker.loop.master_weights import where_needed
-from farense_worker.model import model
+from farense_worker.model import model, trainable
 from farense_worker.protocol import checkpoint_files
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.plan import adapter, disk, model_shape
@@ -30,7 +30,7 @@ def trained(profile: Profile, folder: Path) -> tuple[Any, Any]:
     """The network and the optimizer's state, as the trainer has them before the first step."""
     network = model.load(folder, profile.model)
     sections = {name: getattr(profile, name) for name in profile.__struct_fields__}
-    model.make_trainable(network, Config(**sections, run=Run("r")), None)  # type: ignore[arg-type]
+    trainable.make_trainable(network, Config(**sections, run=Run("r")), None)  # type: ignore[arg-type]
     chosen = where_needed(optimizer.make(profile.train), network.trainable_parameters())
     chosen.init(network.trainable_parameters())
     return network, chosen.state

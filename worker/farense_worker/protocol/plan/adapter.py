@@ -30,9 +30,13 @@ def layers(profile: Profile, there: int) -> int:
     return there if asked < 0 else min(asked, there)
 
 
+# Of lora.keys: every linear layer of a layer, as mlx_lm takes them where no keys are given.
+ALL = "all-linear"
+
+
 def named(full: str, key: str) -> bool:
-    """Whether `key` of lora.keys means the module: its whole name, or the end (`q_proj`)."""
-    return full == key or full.endswith(f".{key}")
+    """Whether `key` of lora.keys means the module: its whole name, the end (`q_proj`), or all."""
+    return key == ALL or full == key or full.endswith(f".{key}")
 
 
 def keys(profile: Profile, linear: Iterable[str]) -> list[str]:

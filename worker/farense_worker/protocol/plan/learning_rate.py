@@ -25,8 +25,9 @@ def is_capped(settings: Train, total_steps: int) -> bool:
 def learning_rate(settings: Train, step: int, total_steps: int) -> float:
     """Rate of step `step` (from 1): linear up to the end of the warm-up, then by the schedule.
 
-    linear and cosine reach final_learning_rate at the last step (Loshchilov and Hutter, 2017,
-    equation 5, for the cosine without restarts).
+    linear and cosine begin at the peak, at the end of the warm-up or at step 1, and reach
+    final_learning_rate at the step after the last: a step with a rate of 0 would change nothing
+    (Loshchilov and Hutter, 2017, equation 5, for the cosine without restarts).
     """
     peak, final = settings.learning_rate, settings.final_learning_rate
     warm = warmup(settings, total_steps)
@@ -34,7 +35,8 @@ def learning_rate(settings: Train, step: int, total_steps: int) -> float:
         return peak * step / warm
     if settings.schedule == "constant":
         return peak
-    done = (step - warm) / max(1, total_steps - warm)
+    first = max(1, warm)
+    done = (step - first) / (total_steps + 1 - first)
     if settings.schedule == "linear":
         return peak + (final - peak) * done
     return final + (peak - final) * 0.5 * (1 + math.cos(math.pi * done))

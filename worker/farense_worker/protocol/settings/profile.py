@@ -94,10 +94,28 @@ class Train(Struct, frozen=True, forbid_unknown_fields=True):
     ] = 512
     fine_tune_type: Annotated[
         Literal["lora", "dora", "full"],
-        Meta(description=_("low-rank adapter, the same with magnitudes, or all weights")),
+        Meta(
+            description=_(
+                "low-rank adapter, the same with magnitudes, or all weights of the layers"
+            )
+        ),
     ] = "lora"
+    modules: Annotated[
+        tuple[str, ...],
+        Meta(
+            description=_(
+                "with full: what is trained beside the layers, such as embed_tokens, norm, lm_head"
+            )
+        ),
+    ] = ()
     optimizer: Annotated[
-        Literal["adam", "adamw", "sgd", "adafactor", "muon"], Meta(description=_("of MLX"))
+        Literal["adam", "adamw", "sgd", "adafactor", "muon"],
+        Meta(
+            description=_(
+                "of MLX: its Muon decays weights before they are orthogonalised, its SGD is taken "
+                "without momentum"
+            )
+        ),
     ] = "adam"
     weight_decay: Annotated[float, Meta(ge=0, le=10, description=_("of the optimizer"))] = 0.0
     learning_rate: Annotated[float, Meta(gt=0, le=1, description=_("after the warm-up"))] = 2e-4
@@ -166,7 +184,14 @@ class Lora(Struct, frozen=True, forbid_unknown_fields=True):
         int, Meta(ge=-1, le=10_000, description=_("top layers that get one, -1 for all"))
     ] = -1
     keys: Annotated[
-        tuple[str, ...], Meta(min_length=1, description=_("linear layers that get one"))
+        tuple[str, ...],
+        Meta(
+            min_length=1,
+            description=_(
+                "modules that get one, by name or its end: q_proj, experts' gate_proj, a router's "
+                "gate, lm_head; all-linear for every one of a layer"
+            ),
+        ),
     ] = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
 

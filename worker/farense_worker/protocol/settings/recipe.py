@@ -14,6 +14,7 @@ from farense_worker.protocol.settings.profile import Config
 FIXED = (
     "model.dtype",
     "train.fine_tune_type",
+    "train.modules",
     "train.optimizer",
     "train.seed",
     "train.mask_prompt",
