@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -20,8 +21,9 @@ from farense_tui.engine.runs import folders
 
 
 def terminal() -> bool:
-    """Whether there is a terminal for a screen."""
-    return sys.stdin.isatty() and sys.stdout.isatty()
+    """Whether there is a terminal for a screen; one that is dumb can place nothing."""
+    dumb = os.environ.get("TERM") == "dumb"
+    return sys.stdin.isatty() and sys.stdout.isatty() and not dumb
 
 
 def runs_dir(args: argparse.Namespace) -> Path:

@@ -64,6 +64,17 @@ def from_here(text: str) -> str:
     return text.replace(f"{Path.cwd()}/", "")
 
 
+def middle_cut(text: str, width: int) -> str:
+    """Fit a name into so many cells: what is cut is its middle, as names differ at their ends.
+
+    Of an odd width the end has the larger part.
+    """
+    if len(text) <= width:
+        return text
+    tail = max(0, width // 2)
+    return f"{text[: max(0, width - 1 - tail)]}…{text[len(text) - tail :]}"
+
+
 def ago(then: float, now: float) -> str:
     """How long ago, roughly: `now`, `3 min ago`, `2 h ago`, `5 days ago`; a date after a month."""
     seconds = max(0.0, now - then)

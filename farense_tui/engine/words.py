@@ -26,6 +26,8 @@ STATUS = {
     "paused": Status("‖", _("paused"), "warn"),
     "stopping": Status("◌", _("stopping"), "warn"),
     "completed": Status("✓", _("completed"), "good"),
+    "overfitted": Status("△", _("overfitted"), "warn"),
+    "unlearnt": Status("△", _("not learnt"), "warn"),
     "early_stopping": Status("✓", _("early stop"), "good"),
     "stopped": Status("■", _("stopped"), "plain"),
     "failed": Status("✗", _("failed"), "bad"),

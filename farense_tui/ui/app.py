@@ -19,6 +19,7 @@ from textual.command import CommandPalette
 from textual.filter import LineFilter
 from textual.screen import Screen
 
+from farense_tui.engine.machine import terminal
 from farense_tui.engine.runs import describe, new_run, resuming, supervisor
 from farense_tui.engine.runs import folders as runs
 from farense_tui.engine.runs.supervisor import Worker
@@ -26,8 +27,8 @@ from farense_tui.ui import ascii, preferences
 from farense_tui.ui.ascii import Ascii
 from farense_tui.ui.common.dialogs import Answer, AskDialog, ErrorDialog
 from farense_tui.ui.messages import Refused
-from farense_tui.ui.terminal import TerminalGuard
-from farense_tui.ui.theme import CONTRAST, DARK, THEMES, TITLES
+from farense_tui.ui.terminal import TerminalGuard, take_any_byte
+from farense_tui.ui.theme import CONTRAST, DARK, THEMES, TITLES, in_sixteen_colours
 
 _LOOK_FOR_TERMINAL = 2.0
 _KEYS = {"space": pgettext("key", "space")}  # names of keys that Textual gives in English
@@ -59,6 +60,8 @@ class FarenseApp(App[None]):
         Binding(
             "t", "next_theme", _("Next theme"), show=False, tooltip=_("Dark, light, high contrast")
         ),
+        Binding("j", "simulate_key('down')", _("Down"), show=False),
+        Binding("k", "simulate_key('up')", _("Up"), show=False),
         Binding("ctrl+q", "request_quit", _("Quit"), show=False, priority=True),
     ]
 
@@ -73,8 +76,9 @@ class FarenseApp(App[None]):
         self._started: dict[Path, Worker] = {worker.folder.path: worker} if worker else {}
         self._event_loop: asyncio.AbstractEventLoop | None = None
         self.terminal_gone: Callable[[], bool] = bool
+        few = terminal.terminal().colours == 16
         for theme in THEMES:
-            self.register_theme(theme)
+            self.register_theme(in_sixteen_colours(theme) if few else theme)
         self._ascii = Ascii(enabled=ascii.wanted())
         self.theme = self._remembered_theme()
 
@@ -307,6 +311,7 @@ def run_app(runs_dir: Path, open_run: RunFolder | None = None, worker: Worker | 
 
     worker: that of `open_run`, if this process has started it.
     """
+    take_any_byte()
     app = FarenseApp(runs_dir, open_run, worker)
     with TerminalGuard(on_signal=app.exit_from_signal) as guard:
         app.terminal_gone = guard.gone

@@ -47,7 +47,8 @@ class FarenseCommands(Provider):
             binding = active.binding
             name = binding.description
             hidden = not binding.show and active.node not in (self.screen, self.app)
-            if hidden or binding.action.startswith("choose("):  # moving about; by name, below
+            # moving about; profiles by name, below
+            if hidden or binding.action.startswith(("choose(", "simulate_key(")):
                 continue
             ours = binding.action in own_actions(type(active.node))
             if ours and name and active.enabled and name not in seen:

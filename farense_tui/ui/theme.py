@@ -6,6 +6,8 @@ people who do not see red and green alike; every state has a sign and a word of 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from farense_worker.protocol.language import gettext as _
 from textual.theme import Theme
 
@@ -131,4 +133,25 @@ CONTRAST = Theme(
 )
 
 THEMES = (DARK, LIGHT, CONTRAST)
+
+# A terminal of 16 colours shows the nearest of its own: the dark accent would be its red, in which
+# everything looks like an alarm, and what is chosen would stand on the ground colour.
+_BROWN, _YELLOW, _RED, _BLUE, _GREY, _SILVER = (
+    "#aa5500", "#ffff55", "#ff5555", "#0000aa", "#555555", "#aaaaaa",
+)  # fmt: skip
+_SIXTEEN = {
+    DARK.name: {"accent": _BROWN, "panel": _GREY, "warning": _YELLOW, "error": _RED},
+    LIGHT.name: {"accent": _BROWN, "panel": _SILVER, "success": "#00aa00"},
+    CONTRAST.name: {"accent": _YELLOW, "panel": _BLUE, "error": _RED},
+}
+
+
+def in_sixteen_colours(theme: Theme) -> Theme:
+    """The theme for a terminal that has no more colours than those."""
+    changes = _SIXTEEN[theme.name]
+    was = {theme.accent: changes["accent"]}
+    variables = {name: was.get(value, value) for name, value in theme.variables.items()}
+    return replace(theme, **changes, variables=variables)  # type: ignore[arg-type]
+
+
 TITLES = {DARK.name: _("dark"), LIGHT.name: _("light"), CONTRAST.name: _("high contrast")}

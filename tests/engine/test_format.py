@@ -14,6 +14,12 @@ bytes_ = st.integers(0, 1 << 43)  # 8 TiB
 UNITS = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "M": 1 << 20, "G": 1 << 30}
 
 
+def test_a_name_is_cut_in_its_middle() -> None:
+    assert f.middle_cut("farense-1", 9) == "farense-1"
+    assert f.middle_cut("m1-16gb-higher-rate-12", 11) == "m1-16…te-12"
+    assert len(f.middle_cut("x" * 40, 12)) == 12
+
+
 @given(bytes_)
 def test_a_size_is_right_to_its_last_digit(count: int) -> None:
     number, unit = f.size(count).split()

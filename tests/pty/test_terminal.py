@@ -151,6 +151,13 @@ def test_q_leaves_the_terminal_as_it_was(terminal: Terminal) -> None:
     assert_as_before(terminal)
 
 
+def test_a_byte_that_is_no_utf_8_does_not_end_the_app(terminal: Terminal) -> None:
+    terminal.press(b"\xe9 \xff\xe1\x9b caf\xe9 ")  # Latin-1, as pasted, and 8-bit meta
+    terminal.press(b"q")
+    assert terminal.end() == 0
+    assert_as_before(terminal)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT])
 def test_a_signal_does(terminal: Terminal, number: signal.Signals) -> None:
     terminal.process.send_signal(number)

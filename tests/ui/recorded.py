@@ -39,12 +39,16 @@ class Recording:
         total: int = 600,
         seed: int = 7,
         pace: float = 1.0,
+        rise: float = 4e-4,
         config: Config | None = None,
     ):
-        """`pace` is how fast it learns; `config` is written instead of the usual one."""
+        """`pace` is how fast it learns; `rise` how much the validation loss rises with a step after
+        step 300; `config` is written instead of the usual one.
+        """
         self.folder = RunFolder(path / name)
         self.total = total
         self.pace = pace
+        self.rise = rise
         self.time = START
         self.seq = 0
         self.step = 0
@@ -146,7 +150,7 @@ class Recording:
     def validate(self) -> None:
         self.phase("validating")
         loss = 3.0 * math.exp(-self.step * self.pace / 75) + 0.41 / self.pace
-        loss += max(0, self.step - 300) * 4e-4 * self.pace
+        loss += max(0, self.step - 300) * self.rise * self.pace
         best = self.step > 0 and loss < self.best
         if best:
             self.best = loss
@@ -213,9 +217,9 @@ def config_of(name: str) -> Config:
     )
 
 
-def live(path: Path, *, name: str = "demo-1", upto: int = 230) -> Recording:
+def live(path: Path, *, name: str = "demo-1", upto: int = 230, rise: float = 4e-4) -> Recording:
     """A run that was resumed once and is being trained; its lock is not held here."""
-    run = Recording(path, name=name)
+    run = Recording(path, name=name, rise=rise)
     run.start()
     run.notice("info", "12 examples are longer than 512 tokens and were cut", "")
     run.train(min(upto, 165))
@@ -231,6 +235,7 @@ def scenarios() -> dict[str, object]:
     return {
         "live": live,
         "completed": completed,
+        "overfitted": overfitted,
         "failed": failed,
         "killed": live,
         "paused": paused,
@@ -239,8 +244,12 @@ def scenarios() -> dict[str, object]:
     }
 
 
-def completed(path: Path) -> Recording:
-    run = live(path, upto=600)
+def overfitted(path: Path) -> Recording:
+    return completed(path, rise=4e-4)
+
+
+def completed(path: Path, rise: float = 1e-5) -> Recording:
+    run = live(path, upto=600, rise=rise)
     run.folder.adapters.mkdir()
     (run.folder.adapters / "adapters.safetensors").touch()
     run.end("completed")

@@ -24,7 +24,7 @@ from farense_tui.ui.monitor.leave import LeaveDialog
 from farense_tui.ui.monitor.screen import MonitorScreen
 from farense_tui.ui.theme import CONTRAST, THEMES
 from tests.ui import recorded
-from tests.ui.conftest import StandIn
+from tests.ui.conftest import StandIn, text_of
 from tests.ui.runs.test_screen import Bare
 from tests.ui.waiting import until
 
@@ -69,14 +69,32 @@ async def test_a_run_that_does_not_stop_is_killed_on_a_second_key(
         await until(pilot, lambda: isinstance(app.screen, MonitorScreen))
         app.request_quit()
         await until(pilot, lambda: isinstance(app.screen, LeaveDialog))
-        await pilot.press("k")
+        await pilot.press("x")
         assert process.poll() is None
         await pilot.press("s")
         note = app.screen.query_one(".note", Static)
         await until(pilot, lambda: "Not stopped yet" in str(note.render()))
-        await pilot.press("k")
+        await pilot.press("x")
         await until(pilot, lambda: app._exit)
         assert process.wait(60) == -9
+
+
+async def test_the_question_on_leaving_follows_the_run(tmp_path: Path, stand_in: StandIn) -> None:
+    folder = recorded.live(tmp_path).folder
+    process = stand_in(folder)
+    app = FarenseApp(tmp_path, folder)
+    async with app.run_test() as pilot:
+        await until(pilot, lambda: isinstance(app.screen, MonitorScreen))
+        app.request_quit()
+        await until(pilot, lambda: isinstance(app.screen, LeaveDialog))
+        await until(pilot, lambda: "is being trained" in text_of(app.screen))
+        process.terminate()
+        await until(pilot, lambda: "has ended" in text_of(app.screen))
+        assert "background" not in text_of(app.screen)
+        await pilot.press("b", "s")
+        assert isinstance(app.screen, LeaveDialog)  # neither is a question any more
+        await pilot.press("q")
+        assert app._exit
 
 
 async def test_help_palette_themes_and_leaving(runs_dir: Path) -> None:
@@ -95,7 +113,7 @@ async def the_help_lists_the_bindings_there_are(app: FarenseApp, pilot: Pilot[No
     screen = app.screen
     await pilot.press("question_mark")
     await until(pilot, lambda: isinstance(app.screen, HelpScreen))
-    text = "\n".join(str(static.render()) for static in app.screen.query(Static))
+    text = "\n".join(str(each.render()) for each in app.screen.query("Static, KeyList"))
     for _, binding in screen._bindings:
         if binding.action in ("start", "edit", "data", "save", "smaller", "resume", "runs"):
             assert binding.description in text

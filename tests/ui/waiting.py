@@ -8,6 +8,8 @@ from typing import Any
 
 from textual.pilot import Pilot
 
+from farense_tui.ui.monitor.stop import StopDialog
+
 
 async def until(pilot: Pilot[Any], condition: Callable[[], object], seconds: float = 60.0) -> None:
     """Wait for what threads and timers do; fails if it does not come about."""
@@ -16,3 +18,10 @@ async def until(pilot: Pilot[Any], condition: Callable[[], object], seconds: flo
         assert time.monotonic() < deadline, f"waited {seconds} s in vain"
         await pilot.pause(0.05)
     await pilot.pause()
+
+
+async def stop(pilot: Pilot[Any]) -> None:
+    """Stop a run as a user does, who reads the question."""
+    await pilot.press("s")
+    await until(pilot, lambda: isinstance(pilot.app.screen, StopDialog))
+    await pilot.press("y")

@@ -14,13 +14,13 @@ from farense_tui.engine.health.facts import Facts
 from farense_tui.engine.health.finding import Found, rule
 from farense_tui.engine.health.remedies import STOP, back_with_half_rate, halve_rate
 from farense_tui.engine.record.series import Column
+from farense_tui.engine.record.verdict import is_worse
 
 HUGE = 1000.0
 _WINDOW = 20  # steps
 _RISE, _RISE_AT_LEAST = 1.5, 0.25  # times and nats above the lowest mean
 _LONG = 50
 _PATIENCE = 200  # steps after the warm-up in which a loss should fall
-_OVERFIT = 1.04
 _COLUMNS = 40
 
 
@@ -188,7 +188,7 @@ def overfitting(facts: Facts) -> Found | None:
     if best is None or best.loss is None:
         return None
     later = [number(v.loss) for v in state.validations if v.step > best.step]
-    if len(later) < 2 or min(later[-2:]) <= best.loss or later[-1] < _OVERFIT * best.loss + 0.01:
+    if len(later) < 2 or min(later[-2:]) <= best.loss or not is_worse(later[-1], best.loss):
         return None
     span = max(_WINDOW, min(100, (state.step - best.step) // 2))
     then = mean_of(facts, best.step - span, best.step)

@@ -39,7 +39,7 @@ def line(event: events.AnyEvent) -> tuple[Kind, str]:
         case events.Sample():
             return "sample", f"{clean(event.prompt)} → {clean(event.text)}"
         case events.Notice():
-            return event.level, clean(f"{event.message} {event.hint}")
+            return event.level, clean(_sentences(event.message, event.hint))
         case events.RunStarted():
             return "phase", _started(event)
         case events.Phase():
@@ -51,6 +51,11 @@ def line(event: events.AnyEvent) -> tuple[Kind, str]:
             return "error", clean(text)
         case _:
             return "phase", ""
+
+
+def _sentences(message: str, hint: str) -> str:
+    stop = "." if hint and message[-1:].isalnum() else ""
+    return f"{message}{stop} {hint}"
 
 
 def _step(event: events.Step) -> str:

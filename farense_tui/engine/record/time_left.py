@@ -12,13 +12,14 @@ _WINDOW = 100
 def remaining_seconds(state: RunState, eval_every: int) -> float | None:
     """Median time of the newest steps times those to come, and the validations between them.
 
-    None before the first step and when the number of steps is not known.
+    Medians, so that one that waited (a pause, a disk, a sleep) does not count. None before the
+    first step and when the number of steps is not known.
     """
     if not len(state.step_seconds) or not state.total_steps:
         return None
     left = max(0, state.total_steps - state.step)
-    steps = left * median(state.step_seconds.tail(_WINDOW))
-    validations = 0
+    seconds = left * median(state.step_seconds.tail(_WINDOW))
     if left and state.validations:
         validations = -(-state.total_steps // eval_every) - state.step // eval_every
-    return steps + validations * state.validation_seconds
+        seconds += validations * median(each.seconds for each in state.validations[-_WINDOW:])
+    return seconds

@@ -1,7 +1,8 @@
-"""The list of runs kept up to date: each record is read once, then only what has been added."""
+"""The list of runs kept up to date: what has ended is read once, of the others what was added."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from farense_tui.engine.runs import folders as runs
 from farense_tui.engine.runs.describe import RunSummary
 from farense_tui.engine.runs.watch import Watch
 
+Mark = tuple[tuple[int, int] | None, ...]
+
 
 class Listing:
     """Follows all the runs of a folder. Not for two threads at once."""
@@ -20,19 +23,33 @@ class Listing:
         """Nothing is read yet."""
         self._folder = folder
         self._watches: dict[Path, Watch] = {}
+        self._at_rest: dict[Path, tuple[Mark, RunSummary]] = {}
 
     def folders(self) -> list[RunFolder]:
         """List the runs there are now, the one written to last first, and forget those gone."""
         found = runs.folders(self._folder)
         there = {folder.path for folder in found}
-        self._watches = {path: w for path, w in self._watches.items() if path in there}
+        for known in (self._watches, self._at_rest):
+            for path in [path for path in known if path not in there]:
+                del known[path]
         return found
 
     def look(self, folder: RunFolder) -> RunSummary:
-        """Read what has come to one run since the last look."""
-        watch = self._watches.setdefault(folder.path, Watch(folder))
+        """Read what has come to one run since the last look.
+
+        Gives the same object again if nothing has. A run without a worker costs two calls to the
+        system: whoever goes on with it writes into its record first.
+        """
+        mark = _mark(folder)
+        known = self._at_rest.get(folder.path)
+        if known and known[0] == mark:
+            return known[1]
+        if known and known[0][0] != mark[0]:  # its settings are others
+            del self._watches[folder.path]
+        watch = self._watches.get(folder.path) or Watch(folder)
+        self._watches[folder.path] = watch
         snapshot = watch.look(clock.now())
-        return RunSummary(
+        summary = RunSummary(
             folder,
             snapshot.state,
             snapshot.status,
@@ -40,11 +57,27 @@ class Listing:
             folder.resume_step(),
             watch.fault,
         )
+        if snapshot.alive:
+            self._at_rest.pop(folder.path, None)
+        else:
+            self._at_rest[folder.path] = (mark, summary)
+        return summary
 
     def summaries(self) -> Iterator[RunSummary]:
         """Look at every run, the one written to last first."""
         for folder in self.folders():
             yield self.look(folder)
+
+
+def _mark(folder: RunFolder) -> Mark:
+    """What changes with a run's settings and record: when they were written, and their sizes."""
+    found: list[tuple[int, int] | None] = []
+    for path in (folder.config, folder.events):
+        stat = None
+        with contextlib.suppress(OSError):
+            stat = path.stat()
+        found.append((stat.st_mtime_ns, stat.st_size) if stat else None)
+    return tuple(found)
 
 
 def going_on_or_resumable(folder: Path) -> RunSummary | None:

@@ -1,9 +1,9 @@
-"""The dialogs: an error, a question with a few answers, a name."""
+"""The dialogs: what all of them have, an error, a question with a few answers, a name."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, TypeVar
 
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.language import gettext as _
@@ -24,7 +24,19 @@ class Answer(NamedTuple):
     label: str
 
 
-class ErrorDialog(ModalScreen[None]):
+Result = TypeVar("Result")
+
+
+class Dialog(ModalScreen[Result]):
+    """Lies over a screen. The app's own keys do not reach into it, those for moving about do."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("j", "app.simulate_key('down')", _("Down"), show=False),
+        Binding("k", "app.simulate_key('up')", _("Up"), show=False),
+    ]
+
+
+class ErrorDialog(Dialog[None]):
     """Title, detail and hint of a FarenseError; nothing behind it has changed."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -48,7 +60,7 @@ class ErrorDialog(ModalScreen[None]):
             yield Static(keys("enter", _("close")), classes="keys")
 
 
-class AskDialog(ModalScreen[str]):
+class AskDialog(Dialog[str]):
     """A question; gives the key of the answer, or "" for staying where one was."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss('')", _("Stay"))]
@@ -84,7 +96,7 @@ class AskDialog(ModalScreen[str]):
         self.dismiss(message.option.id or "")
 
 
-class NameDialog(ModalScreen[str]):
+class NameDialog(Dialog[str]):
     """Asks for a name and says while it is typed what is wrong with it; gives "" for none."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss('')", _("Cancel"))]
@@ -119,7 +131,7 @@ class NameDialog(ModalScreen[str]):
             self.dismiss(message.value)
 
 
-class NoteDialog(ModalScreen[str | None]):
+class NoteDialog(Dialog[str | None]):
     """Asks for a line of text; gives None for leaving it as it was."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", _("Cancel"))]

@@ -16,7 +16,6 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalGroup, VerticalScroll
 from textual.content import Content
 from textual.message import Message
-from textual.screen import ModalScreen
 from textual.widgets import Static
 from textual.worker import get_current_worker
 
@@ -24,7 +23,7 @@ from farense_tui.engine.format import from_here
 from farense_tui.engine.preflight import doctor
 from farense_tui.engine.preflight.doctor import Check, Level
 from farense_tui.engine.tasks import task
-from farense_tui.ui.common.dialogs import keys
+from farense_tui.ui.common.dialogs import Dialog, keys
 
 SIGNS: dict[Level, tuple[str, str, str]] = {
     "ok": ("✓", doctor.LEVELS["ok"], "$success"),
@@ -53,13 +52,13 @@ class CheckLine(Horizontal):
         yield Static(Content("\n").join(lines), classes="found", markup=False)
 
 
-class DoctorScreen(ModalScreen[None]):
+class DoctorScreen(Dialog[None]):
     """Looks at everything once; nothing of it is changed from here."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,enter,o,q", "dismiss", _("Close")),
-        Binding("down,j", "scroll(1)", _("Down"), show=False),
-        Binding("up,k", "scroll(-1)", _("Up"), show=False),
+        Binding("down", "scroll(1)", _("Down"), show=False),
+        Binding("up", "scroll(-1)", _("Up"), show=False),
     ]
 
     class Found(Message):

@@ -11,16 +11,17 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalGroup, VerticalScroll
 from textual.content import Content
 from textual.dom import DOMNode
-from textual.screen import ModalScreen, Screen
+from textual.screen import Screen
+from textual.widget import Widget
 from textual.widgets import Static
 
-from farense_tui.ui.common.dialogs import keys
+from farense_tui.ui.common.dialogs import Dialog, keys
 from farense_tui.ui.keys import own_actions
 
 _KEY_WIDTH = 12
 
 
-class HelpScreen(ModalScreen[None]):
+class HelpScreen(Dialog[None]):
     """Lists every binding of the screen, of our widgets on it, and of the app."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -38,7 +39,7 @@ class HelpScreen(ModalScreen[None]):
             with VerticalScroll(classes="help"):
                 for node in _owners(self._below):
                     yield Static(_title(node), classes="section", markup=False)
-                    yield Static(_listed(node))
+                    yield KeyList(_listed(node))
             yield Static(keys("esc", _("close")), classes="keys")
 
 
@@ -60,21 +61,49 @@ def _title(node: DOMNode) -> str:
     return str(title) or type(node).__name__
 
 
-def _listed(node: DOMNode) -> Content:
-    """One line for each action, with all its keys."""
+class KeyList(Widget):
+    """Keys in a column, what they do in another; what is long goes on below itself."""
+
+    DEFAULT_CSS = "KeyList { height: auto; }"
+
+    def __init__(self, rows: list[tuple[str, Content]]) -> None:
+        """List these."""
+        super().__init__()
+        self._rows = rows
+
+    def render(self) -> Content:
+        """All of it, wrapped to the width there is."""
+        return self._wrapped(self.size.width)
+
+    def get_content_height(self, container: object, viewport: object, width: int) -> int:
+        """As many lines as it takes."""
+        return self._wrapped(width).plain.count("\n") + 1
+
+    def _wrapped(self, width: int) -> Content:
+        lines = []
+        for names, told in self._rows:
+            first, *rest = told.wrap(max(10, width - _KEY_WIDTH - 1)) or [Content("")]
+            lines.append(Content.assemble((f"{names:<{_KEY_WIDTH}} ", "bold $accent"), first))
+            lines += [Content.assemble(" " * (_KEY_WIDTH + 1), line) for line in rest]
+        return Content("\n").join(lines)
+
+
+def _listed(node: DOMNode) -> list[tuple[str, Content]]:
+    """One row for each action, with all its keys."""
     by_action: dict[str, list[Binding]] = {}
     for _key, binding in node._bindings:
         if binding.action in own_actions(type(node)):
             by_action.setdefault(binding.description, []).append(binding)
-    lines = [
-        Content.assemble(
-            (_joined([_shown(node, b) for b in bindings]).ljust(_KEY_WIDTH), "bold $accent"),
-            f" {description}",
-            (f"  {bindings[0].tooltip}" if bindings[0].tooltip else "", "$text-muted"),
+    return [
+        (
+            _joined([_shown(node, b) for b in bindings]),
+            Content.assemble(
+                description,
+                (f"  {bindings[0].tooltip}" if bindings[0].tooltip else "", "$text-muted"),
+            ),
         )
         for description, bindings in by_action.items()
     ]
-    return Content("\n").join(lines)
 
 
 def _joined(keys: list[str]) -> str:

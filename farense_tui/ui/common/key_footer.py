@@ -1,4 +1,7 @@
-"""The footer: the keys of a screen, as many as there is room for, help and leaving always."""
+"""The footer: the keys of a screen, as many as there is room for, help and leaving always.
+
+A screen may have a `key_label(action)` that says what a key does just now.
+"""
 
 from __future__ import annotations
 
@@ -13,18 +16,25 @@ _ALWAYS = ("help", "request_quit", "leave", "back")
 
 
 class KeyFooter(Footer):
-    """In a narrow terminal the last of a screen's own keys give way; `?` tells of all of them."""
+    """In a narrow terminal keys give way, first those that can do nothing now, then the last.
+
+    `?` tells of all of them.
+    """
 
     def __init__(self) -> None:
         """The palette has a key of its own, told by the help."""
         super().__init__(show_command_palette=False)
 
     def compose(self) -> ComposeResult:
-        """Leave out, from the end, what there is no room for."""
+        """Leave out what there is no room for."""
         keys = [key for key in super().compose() if isinstance(key, FooterKey)]
+        label = getattr(self.screen, "key_label", None)
+        for key in keys:
+            key.description = (label and label(_action(key))) or key.description
         over = sum(map(_width, keys)) - (self.app.size.width - self.screen.gutter.width)
-        for key in reversed(keys):
-            if over > 0 and key.action.rpartition(".")[2] not in _ALWAYS:
+        from_the_end = keys[::-1]
+        for key in sorted(from_the_end, key=lambda each: not each.disabled):
+            if over > 0 and _action(key) not in _ALWAYS:
                 over -= _width(key)
                 keys.remove(key)
         yield from keys
@@ -32,6 +42,10 @@ class KeyFooter(Footer):
     def on_resize(self, event: Resize) -> None:
         """Fill the new width."""
         self.call_after_refresh(self.recompose)
+
+
+def _action(key: FooterKey) -> str:
+    return key.action.rpartition(".")[2]
 
 
 def _width(key: FooterKey) -> int:

@@ -7,8 +7,11 @@ from typing import NamedTuple
 from textual.content import Content
 
 from farense_tui.engine import words
+from farense_tui.engine.record.state import RunState
+from farense_tui.engine.record.verdict import verdict
 from farense_tui.engine.words import Tone
 
+ENDED_WELL = ("completed", "early_stopping")
 _STYLES: dict[Tone, str] = {
     "good": "$success",
     "warn": "$warning",
@@ -26,13 +29,19 @@ class Look(NamedTuple):
     style: str
 
 
-def look(status: str) -> Look:
-    """Look up a status as `runs.describe.status` names it."""
+def look(status: str, state: RunState | None = None) -> Look:
+    """Look up a status as `runs.describe.status` names it.
+
+    With the run's state, one that ended as it should and came to nothing good says so. One that
+    early stopping has ended did what it was for.
+    """
+    if state and status == "completed" and not (came_to := verdict(state)).is_good:
+        status = came_to.kind
     sign, word, tone = words.how(status)
     return Look(sign, word, _STYLES[tone])
 
 
-def shown(status: str) -> Content:
+def shown(status: str, state: RunState | None = None) -> Content:
     """The sign and the word, coloured."""
-    sign, word, style = look(status)
+    sign, word, style = look(status, state)
     return Content.assemble((f"{sign} {word}", style))

@@ -15,7 +15,6 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalGroup
 from textual.content import Content
 from textual.message import Message
-from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
@@ -23,12 +22,12 @@ from farense_tui.engine import format as f
 from farense_tui.engine.models import installed, locate
 from farense_tui.engine.models.installed import Listed
 from farense_tui.engine.tasks import task
-from farense_tui.ui.common.dialogs import keys
+from farense_tui.ui.common.dialogs import Dialog, keys
 
 _BAR = 30
 
 
-class ModelsScreen(ModalScreen[str]):
+class ModelsScreen(Dialog[str]):
     """Gives the name that was taken, or "" for none. A download ends with the screen, to go on."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

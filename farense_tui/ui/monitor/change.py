@@ -14,17 +14,16 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import HorizontalGroup, VerticalGroup
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Input, Label, Select, Static
 
 from farense_tui.engine.profiles import catalogue
 from farense_tui.engine.record.state import RunState
 from farense_tui.engine.runs import resuming, steer
-from farense_tui.ui.common.dialogs import keys
+from farense_tui.ui.common.dialogs import Dialog, keys
 from farense_tui.ui.common.setting_row import Choice
 
 FIELDS = {
-    "train.learning_rate": _("learning rate"),
+    "train.learning_rate": _("peak rate"),
     "report.eval_every": _("validate every"),
     "checkpoint.every": _("checkpoint every"),
     "train.epochs": _("epochs"),
@@ -32,9 +31,10 @@ FIELDS = {
 _MEMORY_OF = _("memory as of")
 _LABEL = max(map(len, (*FIELDS.values(), _MEMORY_OF))) + 2  # cells
 _AS_IT_IS = ""
+_FAR = 10  # times the rate it has: worth a word
 
 
-class ChangeDialog(ModalScreen[dict[str, Any]]):
+class ChangeDialog(Dialog[dict[str, Any]]):
     """Gives the changed settings by `section.key`; empty for none."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -140,7 +140,7 @@ class ChangeDialog(ModalScreen[dict[str, Any]]):
 
     def _what(self, changes: dict[str, Any]) -> Content:
         if not changes:
-            return Content.styled(_("Nothing is changed."), "$text-muted")
+            return Content.styled(self._rate_now() or _("Nothing is changed."), "$text-muted")
         told = [f"{name}  {self._text(name)} → {_shown(value)}" for name, value in changes.items()]
         same = (
             _(
@@ -150,9 +150,29 @@ class ChangeDialog(ModalScreen[dict[str, Any]]):
             if self._alive
             else _("It goes on with the same effective batch, {effective} examples a step.")
         ).format(effective=self._config.effective_batch)
-        return Content("\n").join(
-            [*(Content(line) for line in told), Content.styled(same, "$text-muted")]
-        )
+        lines = [*(Content(line) for line in told), Content.styled(same, "$text-muted")]
+        if far := self._far(changes):
+            lines.append(Content.styled(far, "bold $warning"))
+        return Content("\n").join(lines)
+
+    def _rate_now(self) -> str:
+        """Why the head shows another rate than the field."""
+        now, peak = self._state.learning_rate.last, self._config.train.learning_rate
+        if now is None or abs(now - peak) < 0.01 * peak:
+            return ""
+        told = _("The rate is {now:.3g} at this step; {peak:.3g} is the highest of its schedule.")
+        return told.format(now=now, peak=peak)
+
+    def _far(self, changes: dict[str, Any]) -> str:
+        """A word on a rate that was probably not meant."""
+        before = self._config.train.learning_rate
+        times = changes.get("train.learning_rate", before) / before
+        if times >= _FAR:
+            return _("That is {times:,.0f} times the rate it has.").format(times=times)
+        if times <= 1 / _FAR:
+            less = _("That is {times:,.0f} times less than the rate it has.")
+            return less.format(times=1 / times)
+        return ""
 
 
 def _label(text: str) -> Label:

@@ -21,7 +21,7 @@ _SAYS: dict[Wish, str] = {
     "pause": _("pausing after this step"),
     "continue": _("going on"),
     "checkpoint": _("a checkpoint after this step"),
-    "stop": _("stopping: finishing the step and saving; k again kills it"),
+    "stop": _("stopping: finishing the step and saving"),
     "kill": _("killing it"),
     "resume": _("starting the worker"),
     "change": _("finishing the step; then it goes on with what was changed"),
@@ -42,10 +42,10 @@ class Asked(NamedTuple):
     def says(self, now: float) -> str:
         """What the head shows for it."""
         if self.wish == "stop" and now - self.time > STOP_PATIENCE:
-            late = _("it has not stopped for {seconds:.0f} s; k kills it")
+            late = _("it has not stopped for {seconds:.0f} s; s offers to kill it")
             return late.format(seconds=now - self.time)
         if self.wish == "change" and now - self.time > STOP_PATIENCE:
-            late = _("it has not finished its step for {seconds:.0f} s; k kills it")
+            late = _("it has not finished its step for {seconds:.0f} s; s offers to kill it")
             return late.format(seconds=now - self.time)
         return _SAYS[self.wish]
 

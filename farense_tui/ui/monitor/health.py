@@ -11,19 +11,18 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalGroup, VerticalScroll
 from textual.content import Content
 from textual.events import Key
-from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from farense_tui.engine.health import Action, Finding
 from farense_tui.engine.health.remedies import STACKS
-from farense_tui.ui.common.dialogs import keys
+from farense_tui.ui.common.dialogs import Dialog, keys
 from farense_tui.ui.monitor.health_card import headline
 
 _WELL = _("Nothing is found to be wrong.")
 
 
-class HealthDialog(ModalScreen[Action | None]):
+class HealthDialog(Dialog[Action | None]):
     """Gives the remedy that was chosen, None for none."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", _("Stay"))]
@@ -79,7 +78,7 @@ def _told(finding: Finding) -> Content:
     return Content("\n").join(lines)
 
 
-class TextDialog(ModalScreen[None]):
+class TextDialog(Dialog[None]):
     """Lines to be read, the last of them in sight."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,enter,q", "dismiss", _("Close"))]

@@ -12,56 +12,79 @@ from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalGroup
-from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from farense_tui.engine.runs import supervisor
 from farense_tui.engine.runs.supervisor import STOP_PATIENCE, Control
-from farense_tui.ui.common.dialogs import keys
+from farense_tui.ui.common.dialogs import Dialog, keys
 
+_LOOK_AGAIN = 0.2
 _STOPPING = _("Finishing the step and saving a checkpoint. Then the app ends.")
-_LATE = _("Not stopped yet. It goes on trying; b leaves it to that, k kills it.")
+_LATE = _("Not stopped yet. It goes on trying; b leaves it to that, x kills it.")
 
 
-class LeaveDialog(ModalScreen[None]):
-    """Leave the runs in the background, stop them, or stay."""
+class LeaveDialog(Dialog[None]):
+    """Leave the runs in the background, stop them, or stay. The question follows the runs."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("b", "background", _("Leave in the background")),
         Binding("s", "stop", _("Stop and leave")),
-        Binding("k", "kill", _("Kill and leave")),
-        Binding("escape,q", "dismiss", _("Stay")),
+        Binding("x", "kill", _("Kill and leave")),
+        Binding("q", "leave", _("Leave")),
+        Binding("escape", "dismiss", _("Stay")),
     ]
 
     def __init__(self, runs: list[RunFolder]) -> None:
         """Ask about these, all of them alive."""
         super().__init__(classes="dialog")
+        self._runs = runs
         self._alive = runs
         self._stopping = False
         self._late = 0.0
+        self._said_late = False
 
     def compose(self) -> ComposeResult:
         """The question and the ways to answer it."""
-        names = ", ".join(run.name for run in self._alive)
-        n = len(self._alive)
-        leave = ngettext(
-            "leave, it goes on in the background", "leave, they go on in the background", n
-        )
-        stop = ngettext(
-            "stop it with a checkpoint, then leave", "stop them with a checkpoint, then leave", n
-        )
-        answers = {
-            "background": keys("b  ", leave),
-            "stop": keys("s  ", stop),
-            "dismiss": keys("esc", _("stay")),
-        }
-        title = ngettext("{names} is being trained", "{names} are being trained", n)
         with VerticalGroup(classes="box"):
-            yield Static(title.format(names=names), classes="title", markup=False)
-            options = [Option(prompt, id=action) for action, prompt in answers.items()]
-            yield OptionList(*options, compact=True)
+            yield Static(classes="title", markup=False)
+            yield OptionList(compact=True)
             yield Static(classes="note", markup=False)
+
+    def on_mount(self) -> None:
+        """Ask, and look again and again whether that is still the question.
+
+        A thread that waited for the end would hold the end of the app up.
+        """
+        self._ask()
+        self.set_interval(_LOOK_AGAIN, self._follow)
+
+    def _ask(self) -> None:
+        """Say what is so, and what can be done about it."""
+        n = len(self._alive)
+        names = ", ".join(run.name for run in self._alive or self._runs)
+        if n:
+            title = ngettext("{names} is being trained", "{names} are being trained", n)
+            leave = ngettext(
+                "leave, it goes on in the background", "leave, they go on in the background", n
+            )
+            stop = ngettext(
+                "stop it with a checkpoint, then leave",
+                "stop them with a checkpoint, then leave",
+                n,
+            )
+            answers = {"background": keys("b  ", leave), "stop": keys("s  ", stop)}
+        else:
+            title = ngettext("{names} has ended", "{names} have ended", len(self._runs))
+            answers = {"leave": keys("q  ", _("leave the app"))}
+        if self._is_late:
+            answers["kill"] = keys("x  ", _("kill it, then leave: what is not saved is lost"))
+        answers["dismiss"] = keys("esc", _("stay"))
+        self.query_one(".title", Static).update(title.format(names=names))
+        options = self.query_one(OptionList)
+        options.clear_options()
+        options.add_options(Option(prompt, id=action) for action, prompt in answers.items())
+        options.highlighted = len(answers) - 1
 
     async def on_option_list_option_selected(self, message: OptionList.OptionSelected) -> None:
         """Do what was chosen with enter or the mouse, as its key does."""
@@ -69,8 +92,21 @@ class LeaveDialog(ModalScreen[None]):
         await self.run_action(str(message.option.id))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Kill only what was asked to stop before."""
-        return self._stopping if action == "kill" else True
+        """Kill only what is late in stopping; ask nothing of what has ended."""
+        if action in ("background", "stop"):
+            return bool(self._alive)
+        return self._is_late if action == "kill" else True
+
+    @property
+    def _is_late(self) -> bool:
+        return self._stopping and bool(self._alive) and time.monotonic() > self._late
+
+    def action_leave(self) -> None:
+        """Leave where nothing goes on any more; else stay, as q did not mean to ask twice."""
+        if self._alive:
+            self.dismiss()
+        else:
+            self.app.exit()
 
     def action_background(self) -> None:
         """Leave; the workers are in sessions of their own."""
@@ -80,10 +116,9 @@ class LeaveDialog(ModalScreen[None]):
         """Ask the workers to stop, and leave when they have."""
         if not self._stopping:
             self._stopping = True
+            self._late = time.monotonic() + STOP_PATIENCE
             self._say(_STOPPING)
-            self.refresh_bindings()
             self._stop()
-            self._wait()
 
     def action_kill(self) -> None:
         """Do not wait for the checkpoint."""
@@ -95,16 +130,17 @@ class LeaveDialog(ModalScreen[None]):
         for run in self._alive:
             supervisor.send(run, Control.STOP)
 
-    def _wait(self) -> None:
-        """Look again and again; a thread that waited would hold the end of the app up."""
-        self._late = time.monotonic() + STOP_PATIENCE
-        self.set_interval(0.2, self._leave_if_gone)
-
-    def _leave_if_gone(self) -> None:
-        if not any(run.is_alive() for run in self._alive):
+    def _follow(self) -> None:
+        alive, late = [run for run in self._runs if run.is_alive()], self._is_late
+        if self._stopping and not alive:
             self.app.exit()
-        elif time.monotonic() > self._late:
-            self._say(_LATE)
+        elif alive != self._alive or (late and not self._said_late):
+            self._alive = alive
+            self._said_late = late
+            if late:
+                self._say(_LATE)
+            self._ask()
+            self.refresh_bindings()
 
     def _say(self, text: str) -> None:
         note = self.query_one(".note", Static)

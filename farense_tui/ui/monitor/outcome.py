@@ -11,10 +11,11 @@ from textual.content import Content
 from textual.reactive import reactive
 from textual.widget import Widget
 
+from farense_tui.engine.health import Facts, examine
 from farense_tui.engine.runs import death
 from farense_tui.engine.runs.watch import Snapshot
 from farense_tui.engine.tasks.evaluation import has_adapter
-from farense_tui.ui.common.status import look
+from farense_tui.ui.common.status import ENDED_WELL, look
 
 _LOG_LINES = 6
 
@@ -22,7 +23,7 @@ _LOG_LINES = 6
 class Outcome(NamedTuple):
     """The end of a run: what, where and why, what to do, and the worker's last words.
 
-    adapter: whether there is one to be asked.
+    adapter: whether there is one to be asked. amber: it ended as it should, but is not good.
     """
 
     status: str
@@ -31,6 +32,7 @@ class Outcome(NamedTuple):
     hint: str = ""
     log: tuple[str, ...] = ()
     adapter: bool = False
+    amber: bool = False
 
 
 def outcome(snapshot: Snapshot, exit_code: int | None) -> Outcome | None:
@@ -60,9 +62,10 @@ def _outcome(snapshot: Snapshot, exit_code: int | None) -> Outcome:
 
 def _ended(snapshot: Snapshot, again: str) -> Outcome:
     folder, status = snapshot.folder, snapshot.status
-    lines = []
+    found = next(iter(examine(facts_of(snapshot))), None)
+    lines = [found.evidence, found.remedy] if found else []
     if has_adapter(folder):
-        lines = [
+        lines += [
             _("adapter  {path}").format(path=folder.adapters),
             _('ask it   a, or farense-tui ask {name} "..."').format(name=folder.name),
         ]
@@ -70,7 +73,16 @@ def _ended(snapshot: Snapshot, again: str) -> Outcome:
         "completed": _("the run is complete"),
         "early_stopping": _("stopped early, the validation loss no longer falls"),
     }.get(status, _("stopped at step {step}").format(step=snapshot.state.step))
-    return Outcome(status, title, tuple(lines), "" if status == "completed" else again)
+    hint = "" if status == "completed" else again
+    if found:
+        return Outcome(status, found.title, tuple(lines), hint, amber=True)
+    return Outcome(status, title, tuple(lines), hint)
+
+
+def facts_of(snapshot: Snapshot) -> Facts:
+    """What the rules look at in a run that has ended."""
+    state = snapshot.state
+    return Facts(state, snapshot.config, snapshot.alive, snapshot.status, state.last_time)
 
 
 def _died(snapshot: Snapshot, exit_code: int | None, again: str) -> Outcome:
@@ -94,6 +106,7 @@ class OutcomePanel(Widget):
         padding: 0 1;
     }
     OutcomePanel.-good { border-left: outer $success; }
+    OutcomePanel.-amber { border-left: outer $warning; }
     OutcomePanel.-bad { border-left: outer $error; }
     """
 
@@ -103,7 +116,9 @@ class OutcomePanel(Widget):
         """Come and go with the end of the run."""
         self.display = end is not None
         status = end.status if end else ""
-        self.set_class(status in ("completed", "early_stopping"), "-good")
+        amber = end is not None and end.amber
+        self.set_class(status in ENDED_WELL and not amber, "-good")
+        self.set_class(amber, "-amber")
         self.set_class(status in ("failed", "killed", "lost"), "-bad")
 
     def render(self) -> RenderResult:
@@ -111,7 +126,7 @@ class OutcomePanel(Widget):
         if self.end is None:
             return ""
         end = self.end
-        sign, _word, style = look(end.status)
+        sign, _word, style = look("overfitted" if end.amber else end.status)
         rows = [Content.styled(f"{sign} {end.title}", f"bold {style}")]
         if end.hint:  # second, so that it is seen where there is room for little
             more = "   " + _("p tells what happened") if self.has_class("-bad") else ""

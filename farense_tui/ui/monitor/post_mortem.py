@@ -22,7 +22,7 @@ from textual.widgets import Label, Static
 
 from farense_tui.engine import format as show
 from farense_tui.engine import words
-from farense_tui.engine.health import Action, Facts, Finding, examine
+from farense_tui.engine.health import Action, Finding, examine
 from farense_tui.engine.health.remedies import RESUME
 from farense_tui.engine.runs import clock, death
 from farense_tui.engine.runs.watch import Snapshot, Watch
@@ -30,7 +30,7 @@ from farense_tui.ui.common.dialogs import keys
 from farense_tui.ui.common.key_footer import KeyFooter
 from farense_tui.ui.common.status import look
 from farense_tui.ui.monitor.health_card import headline
-from farense_tui.ui.monitor.outcome import Outcome, outcome
+from farense_tui.ui.monitor.outcome import Outcome, facts_of, outcome
 
 _LOG_LINES, _EVENTS = 40, 8
 
@@ -134,14 +134,13 @@ class PostMortemScreen(Screen[Action | None]):
 
 def signs(snapshot: Snapshot) -> tuple[Finding, ...]:
     """What the rules find in the run as it ended."""
-    state = snapshot.state
-    return examine(Facts(state, snapshot.config, snapshot.alive, snapshot.status, state.last_time))
+    return examine(facts_of(snapshot))
 
 
 def tell(read: Read, findings: tuple[Finding, ...], remedy: Action | None) -> Iterator[Part]:
     """The page, part by part: label and lines."""
     snapshot, end = read.snapshot, read.end
-    sign, word, style = look(end.status)
+    sign, word, style = look(end.status, snapshot.state)
     yield (
         "",
         [
@@ -175,7 +174,8 @@ def tell(read: Read, findings: tuple[Finding, ...], remedy: Action | None) -> It
             ],
         )
     if read.log:
-        yield "worker.log", [Content.styled(line, "$text-muted") for line in read.log]
+        path = Content.styled(show.from_here(str(snapshot.folder.log)), "$foreground")
+        yield "worker.log", [path, *(Content.styled(line, "$text-muted") for line in read.log)]
 
 
 def _when(snapshot: Snapshot) -> list[str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from typing import ClassVar, NamedTuple
 
+from farense_worker.protocol.language import gettext as _
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -144,8 +145,18 @@ class RunLog(Widget):
             text = Strip.blank(room, base)
         else:
             text = self._drawn(lines[top + y], base).adjust_cell_length(room, base)
+        below = len(lines) - top - self.size.height
+        if below > 0 and y == self.size.height - 1:  # it is scrolled up
+            text = self._with_a_word(text, _("{n} more below, end goes there").format(n=below))
         bar = "┃" if self._on_bar(y, top, len(lines)) else " "
         return Strip([*text, Segment(bar, base + self._ink("bar"))])
+
+    def _with_a_word(self, line: Strip, word: str) -> Strip:
+        """Put a word at the right end of a line."""
+        word = f"  {word} "
+        room = max(0, self.size.width - 1 - len(word))
+        kept = line.adjust_cell_length(room, self.rich_style)
+        return Strip([*kept, Segment(word, self.rich_style + self._ink("end"))])
 
     def _drawn(self, line: Line, base: Style) -> Strip:
         ink = base + self._ink(line.kind)

@@ -76,7 +76,7 @@ def _state(snapshot: Snapshot) -> Look:
     """Sign, word and style; a run that is being trained is named by its phase."""
     if snapshot.read < 1:
         return Look("○", _("reading the record"), "$text-muted")
-    found = look(snapshot.status)
+    found = look(snapshot.status, snapshot.state)
     if snapshot.status != "running":
         return found
     return found._replace(word=words.phase(snapshot.state.phase or "starting"))
@@ -108,7 +108,7 @@ def _why(snapshot: Snapshot, asked: str) -> tuple[str, str]:
     if state.phase == "paused":
         return _("for {duration}; space continues").format(duration=_age(snapshot)), "$warning"
     if state.phase == "stopping":
-        return _("finishing the step and saving; k kills it"), "$warning"
+        return _("finishing the step and saving"), "$warning"
     if not state.phase:
         return _("the worker is starting"), "$text-muted"
     if state.phase == "training":

@@ -59,47 +59,58 @@ class MonitorScreen(SteeredScreen, ChartScreen):
         Binding("escape", "launch", _("Back"), show=False),
     ]
 
+    # The chart has two fifths of the height at least: the log gives way first, then the trends and
+    # the memory. Chart and log share what is left 2 to 1; the log's most is half the chart's least.
     DEFAULT_CSS = """
     MonitorScreen {
         padding: 0 1;
         #body { height: 1fr; }
         #side { height: auto; }
         RunHeader { margin-bottom: 1; }
-        Chart { margin-bottom: 1; }
-        RunLog { margin-top: 1; }
+        Chart { height: 2fr; min-height: 40vh; margin-bottom: 1; }
+        RunLog { height: 1fr; min-height: 2; margin-top: 1; }
         RunFacts { display: none; }
 
         &.-large { OutcomePanel, #side, RunLog { display: none; } }
         &.-tiny {
             RunHeader, Chart, #side { margin: 0; }
             MemoryGauge { height: 1; }
-            RunLog { height: 2; margin: 0; }
+            RunLog { min-height: 1; max-height: 3; margin: 0; }
             OutcomePanel { max-height: 4; }
             HealthCard { max-height: 1; margin: 0; }
             &.-ended RunHeader { height: 2; }
         }
         &.-short {
-            OutcomePanel { max-height: 7; }
-            RunLog { height: 4; }
+            OutcomePanel { max-height: 6; }
+            RunLog { max-height: 6; }
             HealthCard { max-height: 2; margin: 0; }
+            &.-carded RunLog { margin: 0; }
         }
+        &.-ended MemoryGauge { display: none; }
         &.-tiny.-ended #side, &.-short.-ended #side { display: none; }
+        &.-short.-ended Chart { margin: 0; }
         &.-middle OutcomePanel, &.-tall OutcomePanel { margin-bottom: 1; }
-        &.-middle RunLog { height: 8; }
-        &.-tall RunLog { height: 12; }
-        &.-middle HealthCard { max-height: 6; }
-        &.-tall HealthCard { max-height: 9; }
+        &.-middle OutcomePanel { max-height: 7; }
+        &.-middle RunLog { max-height: 8; }
+        &.-tall RunLog { max-height: 12; }
+        &.-middle HealthCard { max-height: 3; }
+        &.-tall HealthCard { max-height: 6; }
         &.-middle MemoryGauge, &.-tall MemoryGauge { height: 3; }
+        &.-middle.-carded MemoryGauge { height: 2; }
         &.-middle Trends, &.-tall Trends { height: 3; margin-bottom: 1; }
         &.-middle Trend, &.-tall Trend { height: 3; margin-right: 3; }
+        &.-middle.-carded Trends { height: 1; margin: 0; }
+        &.-middle.-carded Trend { height: 1; }
 
         &.-wide.-tall {
             padding: 1 2;
-            #body { layout: grid; grid-size: 2 2; grid-columns: 1fr 52; grid-rows: 1fr 14;
+            #body { layout: grid; grid-size: 2 2; grid-columns: 1fr 52; grid-rows: 2fr 1fr;
                     grid-gutter: 0 4; }
             &.-large #body { layout: vertical; }
             #side { row-span: 2; height: 100%; }
-            RunLog { height: 100%; margin: 0; }
+            Chart { height: 100%; }
+            RunLog { height: 100%; max-height: 100%; margin: 0; }
+            HealthCard { max-height: 9; }
             Trends { layout: vertical; height: auto; }
             Trend { height: 4; margin: 0 0 1 0; }
             MemoryGauge { height: 1fr; margin-bottom: 1; }
@@ -147,7 +158,7 @@ class MonitorScreen(SteeredScreen, ChartScreen):
             return
         self.settle(snapshot)
         self._follower.observer.vitals = self.query_one(MemoryGauge).vitals
-        if old is None or old.alive != snapshot.alive:
+        if old is None or (old.alive, old.status) != (snapshot.alive, snapshot.status):
             self.refresh_bindings()
         self._show_head(snapshot)
         self.query_one(MemoryGauge).memory = measure(snapshot)
@@ -163,6 +174,7 @@ class MonitorScreen(SteeredScreen, ChartScreen):
         self.query_one(HealthCard).findings = tuple(
             each for each in findings if alive or (each.action and each.action.deed == "change")
         )
+        self._make_room()
 
     def watch_asked(self) -> None:
         """Say at once what was asked."""
@@ -173,7 +185,13 @@ class MonitorScreen(SteeredScreen, ChartScreen):
         """Say how it ended."""
         self.query_one(OutcomePanel).end = end
         self.set_class(end is not None, "-ended")
+        self._make_room()
         self.refresh_bindings()
+
+    def _make_room(self) -> None:
+        """Have the small pictures give way to a card."""
+        cards = (self.query_one(OutcomePanel), self.query_one(HealthCard))
+        self.set_class(any(card.display for card in cards), "-carded")
 
     def show_chart(self) -> None:
         """Show the run's course."""

@@ -41,7 +41,7 @@ class SteeredScreen(Screen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space", "pause", _("Pause"), tooltip=_("Pause, or go on, between two steps")),
-        Binding("k", "stop", _("Stop"), tooltip=_("Finish the step, save, end; again: kill")),
+        Binding("s", "stop", _("Stop"), tooltip=_("Finish the step, save, end; it asks first")),
         Binding(
             "c", "checkpoint", _("Checkpoint"), tooltip=_("Write a checkpoint after this step")
         ),
@@ -87,6 +87,11 @@ class SteeredScreen(Screen[None]):
             return self.alive
         return not self.alive if action in ("resume", "post_mortem") else True
 
+    def key_label(self, action: str) -> str:
+        """What a key does now, where that is not what its name says; for the footer."""
+        paused = self.snapshot is not None and self.snapshot.status == "paused"
+        return _("Continue") if action == "pause" and paused else ""
+
     def settle(self, snapshot: Snapshot) -> None:
         """Forget what was asked once it has come to pass."""
         if self.asked and self.asked.settled(snapshot):
@@ -103,11 +108,21 @@ class SteeredScreen(Screen[None]):
         """Save now."""
         self._ask("checkpoint")
 
-    def action_stop(self) -> None:
-        """Stop; the second time, kill."""
-        asked = self.asked is not None and self.asked.wish in ("stop", "kill", "change")
-        stopping = self.snapshot is not None and self.snapshot.status == "stopping"
-        self._ask("kill" if asked or stopping else "stop")
+    @work
+    async def action_stop(self) -> None:
+        """Ask whether it is to stop; to be killed, if it was asked to and is late."""
+        from farense_tui.ui.monitor.stop import YES, StopDialog, lateness, patience
+
+        if not self.snapshot or not self.alive:
+            return
+        asked = self.asked if self.asked and self.asked.wish in ("stop", "change") else None
+        late = lateness(asked and asked.time, self.snapshot.state, clock.now())
+        if late == 0:
+            self.notify(patience(), markup=False)
+            return
+        dialog = StopDialog(self.folder, self.snapshot.state, late or 0.0)
+        if await self.app.push_screen_wait(dialog) == YES:
+            self._ask("kill" if late else "stop")
 
     def action_resume(self) -> None:
         """Start a worker on this run again."""

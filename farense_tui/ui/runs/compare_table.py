@@ -11,6 +11,7 @@ from textual.content import Content
 from textual.reactive import reactive
 from textual.widget import Widget
 
+from farense_tui.engine.format import middle_cut
 from farense_tui.engine.runs.comparison import Row, differences, results
 from farense_tui.engine.runs.watch import Snapshot
 from farense_tui.ui.charts.chart import CURVE_STYLES, CURVES
@@ -45,9 +46,10 @@ class CompareTable(Widget):
 
     def _head(self, label: int, width: int) -> Content:
         cells = []
-        for run, sign, name in zip(self.runs, SIGNS, CURVES, strict=False):
-            ink = self.get_component_styles(f"table--{name}").color.hex
-            cells.append(_cell(f"{sign} {run.folder.name}", f"bold {ink}", width))
+        for run, sign, curve in zip(self.runs, SIGNS, CURVES, strict=False):
+            ink = self.get_component_styles(f"table--{curve}").color.hex
+            name = middle_cut(run.folder.name, width - 3)
+            cells.append(_cell(f"{sign} {name}", f"bold {ink}", width))
         return Content.assemble(" " * label, *cells)
 
 

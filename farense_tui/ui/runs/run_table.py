@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import pgettext
@@ -39,7 +39,7 @@ _BAR = 10
 
 
 class RunTable(DataTable[Content]):
-    """One row a run, the newest on top."""
+    """One row a run, in the order that they are given in."""
 
     HELP_TITLE = _("List")
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -53,6 +53,7 @@ class RunTable(DataTable[Content]):
         super().__init__(cursor_type="row", cursor_foreground_priority="renderable")
         self._shown: dict[str, tuple[Content, ...]] = {}
         self._summaries: list[RunSummary] = []
+        self._made: dict[str, tuple[tuple[Any, ...], tuple[Content, ...]]] = {}
         self._marks: list[str] = []
         self._name_width = _NAME_WIDTHS[0]
         self._wide = False
@@ -101,14 +102,9 @@ class RunTable(DataTable[Content]):
 
     def show(self, summaries: list[RunSummary]) -> None:
         """Bring the table into line with the runs there are."""
-        self._summaries = sorted(summaries, key=_newest_first)
+        self._summaries = summaries
         now = clock.now()
-        cells = {
-            str(s.folder.path): _cells(
-                s, now, self._name_width, str(s.folder.path) in self._marks, self._wide
-            )
-            for s in self._summaries
-        }
+        cells = {str(s.folder.path): self._row(s, now) for s in self._summaries}
         if list(cells) != list(self._shown):
             self._fill(cells)
         for key, row in cells.items():
@@ -116,6 +112,18 @@ class RunTable(DataTable[Content]):
                 if new != old:
                     self.update_cell(key, column, new)
         self._shown = cells
+
+    def _row(self, summary: RunSummary, now: float) -> tuple[Content, ...]:
+        """The cells of a run, made anew only if they would say something else."""
+        key, state = str(summary.folder.path), summary.state
+        when = f.ago(state.last_time, now) if state.last_time else f.UNKNOWN
+        marked = key in self._marks
+        made_for = (summary, when, self._name_width, marked, self._wide)
+        known = self._made.get(key)
+        if known is None or known[0][0] is not summary or known[0][1:] != made_for[1:]:
+            row = _cells(summary, when, self._name_width, marked, self._wide)
+            known = self._made[key] = (made_for, row)
+        return known[1]
 
     def _fill(self, cells: dict[str, tuple[Content, ...]]) -> None:
         """Lay all rows out anew, with the cursor on the run that it was on."""
@@ -128,23 +136,18 @@ class RunTable(DataTable[Content]):
             self.move_cursor(row=list(cells).index(current), animate=False)
 
 
-def _newest_first(summary: RunSummary) -> tuple[float, str]:
-    created = summary.config.run.created if summary.config else summary.state.first_time
-    return (-created, summary.folder.name)
-
-
 def _cells(
-    summary: RunSummary, now: float, width: int, marked: bool, wide: bool
+    summary: RunSummary, when: str, width: int, marked: bool, wide: bool
 ) -> tuple[Content, ...]:
     state = summary.state
     best = f.loss(state.best.loss if state.best else None)
-    when = f.ago(state.last_time, now) if state.last_time else f.UNKNOWN
     curve = column_values(state.loss, (_WIDE_COLUMNS if wide else _COLUMNS)["curve"])
     return (
         Content.assemble(
-            ("◆ " if marked else "", "$accent"), (summary.folder.name, "bold")
-        ).truncate(width, ellipsis=True),
-        shown_status(summary.status),
+            ("◆ " if marked else "", "$accent"),
+            (f.middle_cut(summary.folder.name, width - 2 * marked), "bold"),
+        ),
+        shown_status(summary.status, state),
         _step(state, wide),
         Content.styled(spark_rows(curve)[0], "$secondary"),
         Content(f.loss(state.loss.last)),

@@ -14,11 +14,11 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.screen import Screen
-from textual.widgets import Static
+from textual.widgets import Input, Static
 
 from farense_tui.engine import format as f
+from farense_tui.engine.runs import clock, supervisor
 from farense_tui.engine.runs import folders as runs
-from farense_tui.engine.runs import supervisor
 from farense_tui.engine.runs.describe import RunSummary
 from farense_tui.engine.runs.live_list import Listing
 from farense_tui.engine.runs.supervisor import Control
@@ -26,7 +26,9 @@ from farense_tui.ui.common.dialogs import Answer, AskDialog, NameDialog, NoteDia
 from farense_tui.ui.common.key_footer import KeyFooter
 from farense_tui.ui.messages import Asked, RunsRead
 from farense_tui.ui.monitor.post_mortem import PostMortemScreen
+from farense_tui.ui.monitor.stop import YES, StopDialog, lateness, patience
 from farense_tui.ui.navigator import navigator
+from farense_tui.ui.runs.order import ORDERS, arranged
 from farense_tui.ui.runs.run_table import RunTable
 
 _REFRESH = 2.0
@@ -36,9 +38,10 @@ class RunsScreen(Screen[None]):
     """Follows the runs folder; what a key does, it does to the run under the cursor."""
 
     HELP_TITLE = _("Runs")
+    AUTO_FOCUS = "RunTable"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("r", "resume", _("Resume")),
-        Binding("k", "stop", _("Stop")),
+        Binding("s", "stop", _("Stop"), tooltip=_("Finish the step, save, end; it asks first")),
         Binding("d", "delete", _("Delete")),
         Binding("space", "mark", _("Mark"), tooltip=_("Mark the run for a comparison, or not")),
         Binding("c", "compare", _("Compare"), tooltip=_("The marked runs in one chart")),
@@ -50,8 +53,29 @@ class RunsScreen(Screen[None]):
         ),
         Binding("m", "rename", _("Rename"), show=False),
         Binding("n", "note", _("Note"), show=False, tooltip=_("A line to remember it by")),
+        Binding(
+            "slash",
+            "filter",
+            _("Filter"),
+            show=False,
+            key_display="/",
+            tooltip=_("Words in name, state, model, data or note"),
+        ),
+        Binding(
+            "o",
+            "order",
+            _("Order"),
+            show=False,
+            tooltip=_("Newest, best validation, last written, by name"),
+        ),
         Binding("escape,l", "back", _("Back")),
     ]
+    DEFAULT_CSS = """
+    RunsScreen {
+        #filter { display: none; height: 1; border: none; padding: 0 2; margin-bottom: 1; }
+        #filter.-there { display: block; }
+    }
+    """
 
     def __init__(self, runs_dir: Path) -> None:
         """List the runs in `runs_dir`."""
@@ -60,12 +84,15 @@ class RunsScreen(Screen[None]):
         self._listing = Listing(runs_dir)
         self._summaries: dict[str, RunSummary] = {}
         self._looking = False
+        self._order = next(iter(ORDERS))
+        self._stops: dict[Path, float] = {}  # when each was asked to stop here
 
     def compose(self) -> ComposeResult:
         """Where the runs are, the table, a word on the one under the cursor, keys."""
         yield Static(
             _("runs in {folder}").format(folder=self._runs_dir), id="runs-dir", markup=False
         )
+        yield Input(placeholder=_("words to look for"), id="filter", compact=True)
         yield RunTable()
         yield Static(_("reading the runs …"), id="run-detail", markup=False)
         yield KeyFooter()
@@ -88,8 +115,40 @@ class RunsScreen(Screen[None]):
         """Show them."""
         self._looking = False
         self._summaries = {str(summary.folder.path): summary for summary in message.summaries}
-        self.query_one(RunTable).show(message.summaries)
+        self._show_runs()
+
+    def _show_runs(self) -> None:
+        """Show the runs that are wanted, in the order that is."""
+        wanted = self.query_one("#filter", Input).value
+        shown = arranged(self._summaries.values(), self._order, wanted)
+        self.query_one(RunTable).show(shown)
+        told = [_("runs in {folder}").format(folder=self._runs_dir)]
+        if wanted:
+            told.append(_("{n} of {total}").format(n=len(shown), total=len(self._summaries)))
+        if self._order != next(iter(ORDERS)):
+            told.append(self._order)
+        self.query_one("#runs-dir", Static).update(" · ".join(told))
         self._show_detail()
+
+    def action_filter(self) -> None:
+        """Type words that the runs shown have."""
+        field = self.query_one("#filter", Input)
+        field.add_class("-there")
+        field.focus()
+
+    def on_input_changed(self) -> None:
+        """Show the runs that have them."""
+        self._show_runs()
+
+    def on_input_submitted(self) -> None:
+        """Go to the runs that are left."""
+        self.query_one(RunTable).focus()
+
+    def action_order(self) -> None:
+        """Show them in another order."""
+        known = list(ORDERS)
+        self._order = known[(known.index(self._order) + 1) % len(known)]
+        self._show_runs()
 
     @property
     def current(self) -> RunSummary | None:
@@ -102,7 +161,11 @@ class RunsScreen(Screen[None]):
 
     def _show_detail(self) -> None:
         summary = self.current
-        empty = Content(_("No runs yet. Escape goes back, s starts one."))
+        empty = Content(
+            _("No run has these words. Escape shows all again.")
+            if self._summaries
+            else _("No runs yet. Escape goes back, s starts one.")
+        )
         self.query_one("#run-detail", Static).update(_detail(summary) if summary else empty)
         self.refresh_bindings()
 
@@ -124,19 +187,28 @@ class RunsScreen(Screen[None]):
             navigator(self).open_run(self.current.folder)
 
     def action_back(self) -> None:
-        """Go back to the screen below."""
-        self.dismiss()
+        """Show all runs again, or go back to the screen below."""
+        field = self.query_one("#filter", Input)
+        if field.has_class("-there"):
+            field.remove_class("-there")
+            field.value = ""
+            self.query_one(RunTable).focus()
+        else:
+            self.dismiss()
 
     def action_mark(self) -> None:
         """Mark the run under the cursor for a comparison, or take its mark back."""
         self.query_one(RunTable).toggle_mark()
 
+    def _marked_or_current(self) -> list[RunFolder]:
+        """The marked runs; without a mark, the one under the cursor."""
+        table = self.query_one(RunTable)
+        paths = table.marked or [table.current or ""]
+        return [self._summaries[path].folder for path in paths if path in self._summaries]
+
     def action_compare(self) -> None:
-        """Compare the marked runs; with a single mark, with the one under the cursor."""
-        paths = self.query_one(RunTable).marked
-        if self.current and len(paths) < 2:
-            paths = list(dict.fromkeys([*paths, str(self.current.folder.path)]))
-        folders = [self._summaries[path].folder for path in paths if path in self._summaries]
+        """Compare the marked runs."""
+        folders = self._marked_or_current()
         if len(folders) < 2:
             self.notify(_("Mark two runs or more with space."), severity="warning", markup=False)
             return
@@ -144,11 +216,7 @@ class RunsScreen(Screen[None]):
 
     def action_ask(self) -> None:
         """Ask the adapters of the marked runs, or of the one under the cursor."""
-        paths = self.query_one(RunTable).marked
-        if self.current and not paths:
-            paths = [str(self.current.folder.path)]
-        folders = [self._summaries[path].folder for path in paths if path in self._summaries]
-        if folders:
+        if folders := self._marked_or_current():
             navigator(self).open_ask(folders)
 
     def action_resume(self) -> None:
@@ -156,14 +224,25 @@ class RunsScreen(Screen[None]):
         if self.current:
             navigator(self).resume_run(self.current.folder)
 
-    def action_stop(self) -> None:
-        """Finish the step, checkpoint, end."""
-        if self.current:
-            self._stop(self.current.folder)
+    @work
+    async def action_stop(self) -> None:
+        """Finish the step, checkpoint, end, if that is meant; kill only what is late in that."""
+        summary = self.current
+        if summary is None or not summary.folder.is_alive():
+            return
+        folder = summary.folder
+        late = lateness(self._stops.get(folder.path), summary.state, clock.now())
+        if late == 0:
+            self.notify(patience(), markup=False)
+            return
+        dialog = StopDialog(folder, summary.state, late or 0.0)
+        if await self.app.push_screen_wait(dialog) == YES:
+            self._stops[folder.path] = clock.now()
+            self._stop(folder, bool(late))
 
     @work(thread=True, group="control")
-    def _stop(self, folder: RunFolder) -> None:
-        if supervisor.send(folder, Control.STOP):
+    def _stop(self, folder: RunFolder, kill: bool) -> None:
+        if supervisor.kill(folder) if kill else supervisor.send(folder, Control.STOP):
             self.post_message(Asked(folder.name))
         else:
             navigator(self).show_error(supervisor.not_running(folder))

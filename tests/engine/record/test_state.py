@@ -7,6 +7,7 @@ import math
 from farense_worker.protocol.messages import events as e
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from farense_tui.engine.record.state import RunState, fold
 from farense_tui.engine.record.time_left import remaining_seconds
@@ -59,6 +60,10 @@ def test_time_left_counts_steps_and_validations() -> None:
     # 10 steps of 2 s, and the validations at 15 and 20 of 3 s
     assert remaining_seconds(state, eval_every=5) == 10 * 2.0 + 2 * 3.0
     assert remaining_seconds(RunState(), eval_every=5) is None
+    # one that was paused meanwhile says nothing of those to come
+    paused = replace(validation(10, 0.5), seconds=90.0)
+    state = fold([started(), validation(0, 9.0), validation(5, 1.0), paused, step(10)])
+    assert remaining_seconds(state, eval_every=5) == 10 * 2.0 + 2 * 3.0
     done = fold([started(), *(step(n) for n in range(1, 21))])
     assert remaining_seconds(done, eval_every=5) == 0
 

@@ -22,8 +22,9 @@ def shown(app: FarenseApp) -> list[str]:
 async def test_help_and_quit_are_in_sight(runs_dir: Path, width: int) -> None:
     app = FarenseApp(runs_dir)
     async with app.run_test(size=(width, 24)) as pilot:
-        await until(pilot, lambda: isinstance(app.screen, LaunchScreen) and shown(app))
-        assert [key.strip() for key in shown(app)][-2:] == ["? Help", "q Quit"]
+        await until(pilot, lambda: isinstance(app.screen, LaunchScreen))
+        ends = ["? Help", "q Quit"]
+        await until(pilot, lambda: [key.strip() for key in shown(app)][-2:] == ends)
         assert shown(app)[0].strip() == "s Start"
         assert sum(map(cell_len, shown(app))) <= width
         before = len(shown(app))

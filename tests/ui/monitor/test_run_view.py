@@ -71,6 +71,7 @@ def test_downloading_tells_how_far_it_is(tmp_path: Path) -> None:
     ("make", "word"),
     [
         (recorded.completed, "completed"),
+        (recorded.overfitted, "overfitted"),
         (recorded.failed, "failed"),
         (recorded.live, "killed"),
     ],

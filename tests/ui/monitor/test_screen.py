@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,13 +19,16 @@ from farense_tui.engine.runs import clock, supervisor
 from farense_tui.engine.runs.supervisor import Control, Worker
 from farense_tui.ui.charts.chart import Chart
 from farense_tui.ui.charts.chart_data import SUBJECTS
+from farense_tui.ui.monitor.controls import Asked
+from farense_tui.ui.monitor.health_card import HealthCard
 from farense_tui.ui.monitor.outcome import OutcomePanel
 from farense_tui.ui.monitor.run_header import RunHeader
 from farense_tui.ui.monitor.run_log import RunLog
+from farense_tui.ui.monitor.stop import StopDialog
 from tests.ui import recorded
-from tests.ui.conftest import text_of
+from tests.ui.conftest import NOW, text_of
 from tests.ui.monitor_host import Host, held, opened
-from tests.ui.waiting import until
+from tests.ui.waiting import stop, until
 
 SIZES = [(60, 16), (80, 24), (100, 30), (120, 36), (160, 20), (200, 50), (300, 80)]
 
@@ -63,6 +68,22 @@ async def test_it_shows_a_run_at_every_size(
             assert monitor.query_one(Chart).size.height >= 5
     for what in ("demo-1", "230 of 600", "2.30 of 6", "loss", "◆", "memory", "Pause"):
         assert what in text
+
+
+@pytest.mark.parametrize("size", [(80, 24), (100, 30), (120, 36), (120, 50), (200, 50)], ids=str)
+@pytest.mark.parametrize("make", [recorded.nan, recorded.overfitted])
+async def test_the_chart_has_two_fifths_of_the_height(
+    tmp_path: Path, size: tuple[int, int], make: Callable[[Path], recorded.Recording]
+) -> None:
+    run = make(tmp_path)
+    with held(run.folder) if make is recorded.nan else contextlib.nullcontext():
+        async with opened(run.folder, size=size) as (pilot, monitor):
+            await until(pilot, lambda: monitor.has_class("-carded"))
+            await pilot.pause()
+            assert monitor.query_one(Chart).outer_size.height >= int(0.4 * size[1])
+            log = monitor.query_one(RunLog)
+            assert log.size.height >= 2
+            assert log.region.bottom < size[1]
 
 
 async def test_it_follows_a_record_that_grows(tmp_path: Path) -> None:
@@ -109,18 +130,55 @@ async def test_c_saves(tmp_path: Path, sent: list[object]) -> None:
             await until(pilot, lambda: monitor.asked is None)
 
 
-async def test_k_stops_and_again_kills(tmp_path: Path, sent: list[object]) -> None:
+async def test_stop_asks_and_a_key_held_down_stops_nothing(
+    tmp_path: Path, sent: list[object]
+) -> None:
     run = recorded.live(tmp_path)
     with held(run.folder):
         async with opened(run.folder) as (pilot, _):
-            await pilot.press("k")
+            await pilot.press("k", "s")
+            await until(pilot, lambda: isinstance(pilot.app.screen, StopDialog))
+            assert "It finishes step 231, saves and ends." in text_of(pilot.app.screen)
+            await pilot.press(*"sss")
+            await pilot.press("enter")  # stays
+            assert sent == []
+            await stop(pilot)
             await until(pilot, lambda: sent == [Control.STOP])
-            await until(pilot, lambda: "k again kills it" in why(pilot.app))  # type: ignore[arg-type]
-            await pilot.press("k")
-            await until(pilot, lambda: sent == [Control.STOP, "kill"])
+            await until(pilot, lambda: "finishing the step" in why(pilot.app))  # type: ignore[arg-type]
+            await pilot.press(*"ss")
+            assert sent == [Control.STOP]
 
 
-async def test_a_deaf_worker_is_killed_and_its_end_is_told(tmp_path: Path) -> None:
+async def test_only_what_is_late_can_be_killed(
+    tmp_path: Path, sent: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = recorded.live(tmp_path)
+    with held(run.folder):
+        async with opened(run.folder) as (pilot, monitor):
+            monitor.asked = Asked("stop", NOW)
+            monkeypatch.setattr(clock, "now", lambda: NOW + 21)
+            await pilot.press("s")
+            await until(pilot, lambda: isinstance(pilot.app.screen, StopDialog))
+            text = text_of(pilot.app.screen)
+            assert "has not stopped for 21 s" in text
+            assert "it loses 30 steps" in text
+            await pilot.press("y")
+            await until(pilot, lambda: sent == ["kill"])
+
+
+async def test_the_question_goes_with_the_run(tmp_path: Path) -> None:
+    run = recorded.live(tmp_path)
+    lock = run.folder.acquire()
+    async with opened(run.folder) as (pilot, monitor):
+        await pilot.press("s")
+        await until(pilot, lambda: isinstance(pilot.app.screen, StopDialog))
+        os.close(lock)
+        await until(pilot, lambda: pilot.app.screen is monitor)
+
+
+async def test_a_deaf_worker_is_killed_and_its_end_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = recorded.live(tmp_path)
     lock = run.folder.acquire()
     deaf = (
@@ -138,8 +196,10 @@ async def test_a_deaf_worker_is_killed_and_its_end_is_told(tmp_path: Path) -> No
     os.close(lock)
     async with opened(run.folder, Worker(run.folder, process), (100, 30)) as (pilot, monitor):
         await until(pilot, lambda: run.folder.log.read_text() == "deaf\n")
-        await pilot.press("k")
-        await pilot.press("k")
+        await stop(pilot)
+        await until(pilot, lambda: monitor.asked is not None)
+        monkeypatch.setattr(clock, "now", lambda: NOW + 21)
+        await stop(pilot)
         await until(pilot, lambda: not monitor.alive)
         await until(pilot, lambda: "killed by SIGKILL" in text_of(monitor))
         assert "r resumes from step 200" in text_of(monitor)
@@ -220,6 +280,18 @@ async def test_a_complete_run_says_where_the_adapter_is(tmp_path: Path) -> None:
     assert 'farense-tui ask demo-1 "..."' in text
 
 
+async def test_an_overfitted_run_does_not_end_green(tmp_path: Path) -> None:
+    run = recorded.overfitted(tmp_path)
+    async with opened(run.folder, size=(120, 36)) as (pilot, monitor):
+        text = text_of(monitor)
+        assert "△ complete, but overfitted: the adapter is step 350's, 250 more steps made" in text
+        assert "train.epochs 4, or train.early_stopping 3" in text
+        assert monitor.query_one(OutcomePanel).has_class("-amber")
+        assert not monitor.query_one(HealthCard).display  # told once
+        await pilot.press("h")
+        await until(pilot, lambda: "but overfitted" in text_of(pilot.app.screen))
+
+
 async def test_zoom_pan_and_log_scale(tmp_path: Path) -> None:
     run = recorded.completed(tmp_path)
     async with opened(run.folder) as (pilot, monitor):
@@ -243,7 +315,7 @@ async def test_the_chart_can_show_something_else_and_be_large(tmp_path: Path) ->
         await pilot.press("V", "x", "f")
         assert monitor.subject == SUBJECTS[-2]
         await until(pilot, lambda: "step 600" in text_of(monitor))
-        await until(pilot, lambda: monitor.query_one(Chart).size.height > height + 10)
+        await until(pilot, lambda: monitor.query_one(Chart).size.height > height + 5)
         await pilot.press("x", "f")
         await pilot.click("#trend-speed")
         assert monitor.subject == "tokens a second"

@@ -75,6 +75,15 @@ def test_alive(picture: Any, make: Make) -> None:
     assert picture(make, (80, 24))
 
 
+@pytest.mark.parametrize("size", [(100, 30), (120, 30)], ids=lambda size: f"{size[0]}x{size[1]}")
+def test_with_a_card(picture: Any, size: tuple[int, int]) -> None:
+    assert picture(recorded.nan, size)
+
+
+def test_overfitted(picture: Any) -> None:
+    assert picture(recorded.overfitted, (110, 32), alive=False)
+
+
 @pytest.mark.parametrize("make", [recorded.completed, recorded.failed, recorded.live])
 def test_ended(picture: Any, make: Make) -> None:
     assert picture(make, (80, 24), alive=False)

@@ -24,7 +24,7 @@ from farense_tui.ui.monitor.health import HealthDialog, TextDialog
 from farense_tui.ui.monitor.health_card import HealthCard
 from farense_tui.ui.monitor.screen import MonitorScreen
 from tests.ui.conftest import text_of
-from tests.ui.waiting import until
+from tests.ui.waiting import stop, until
 
 REAL_NOW = clock.now
 SIZES = [(60, 16), (80, 24), (120, 36), (200, 50)]
@@ -173,7 +173,7 @@ async def test_a_change_that_the_worker_does_not_heed_ends_with_a_kill(tmp_path:
         await until(pilot, lambda: steps(monitor) == 80)
         monitor._change_to({"train.learning_rate": 1e-4})
         await until(pilot, lambda: "deaf" in rules(monitor))
-        await pilot.press("k")
+        await stop(pilot)
         await until(pilot, lambda: len(monitor.snapshot.state.segments) == 2)  # type: ignore[union-attr]
         assert monitor.folder.read_config().train.learning_rate == 1e-4
 

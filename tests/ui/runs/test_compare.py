@@ -116,9 +116,10 @@ async def test_marked_runs_are_compared(runs_dir: Path) -> None:
         await until(pilot, lambda: table.row_count == 3)
         await pilot.press("c")
         assert isinstance(app.screen, RunsScreen)
-        await pilot.press("space", "space", "up", "space")
+        await pilot.press("space", "c")  # the marked runs, and not the one under the cursor
         assert len(table.marked) == 1
-        await pilot.press("c")
+        assert isinstance(app.screen, RunsScreen)
+        await pilot.press("space", "c")
         await until(pilot, lambda: isinstance(app.screen, CompareScreen))
         await pilot.press("escape")
         assert isinstance(app.screen, RunsScreen)

@@ -25,8 +25,8 @@ from farense_tui.ui.runs.screen import RunsScreen
 from tests.events import step
 from tests.real_runs import state_of
 from tests.ui import recorded
-from tests.ui.conftest import StandIn
-from tests.ui.waiting import until
+from tests.ui.conftest import StandIn, text_of
+from tests.ui.waiting import stop, until
 
 
 @pytest.fixture
@@ -97,10 +97,22 @@ async def test_a_living_run_is_followed(three: Path, stand_in: StandIn) -> None:
     async with listed(three) as (pilot, screen):
         assert rows(screen)["gone"][0] == "● running"
         await put_cursor(pilot, screen, "gone")
-        await pilot.press("k")
+        await stop(pilot)
         process.wait(60)
         await until(pilot, lambda: rows(screen)["gone"][0] == "■ stopped")
         assert screen.query_one(RunTable).current == str(folder.path)
+
+
+async def test_the_list_is_searched_and_ordered(three: Path) -> None:
+    async with listed(three) as (pilot, screen):
+        await pilot.press("slash", *"compl")
+        await until(pilot, lambda: list(rows(screen)) == ["done"])
+        assert "1 of 3" in text_of(screen)
+        await pilot.press("enter", "k", "escape")
+        await until(pilot, lambda: len(rows(screen)) == 3)
+        await pilot.press("o", "o", "o")
+        await until(pilot, lambda: list(rows(screen)) == ["broken", "done", "gone"])
+        assert "by name" in text_of(screen)
 
 
 async def test_only_new_lines_are_read_again(three: Path) -> None:
@@ -165,7 +177,7 @@ async def test_an_empty_folder_says_what_to_do(runs_dir: Path) -> None:
     async with listed(runs_dir) as (pilot, screen):
         detail = screen.query_one("#run-detail", Static)
         await until(pilot, lambda: "No runs yet" in str(detail.render()))
-        await pilot.press("enter", "r", "k", "d")
+        await pilot.press("enter", "r", "s", "d")
         assert pilot.app.screen is screen
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -66,6 +67,7 @@ class Run:
     peak_memory: int = 0  # of MLX, in bytes
     owes_samples: bool = False  # for which there was no memory
     short: FarenseError | None = None  # of memory, on this rank
+    waited: float = 0.0  # seconds: paused, or for a disk with space
     starved: int = 0  # steps in a row after which the machine had too little memory free
     budget: int = field(init=False)  # the same as things are: memory may have run short
     per_epoch: int = field(init=False)
@@ -77,6 +79,10 @@ class Run:
         self.compiled = steps.compiled(self.config, gpu=model.on_gpu())
         self.per_epoch = steps.per_epoch(len(self.train), self.config.effective_batch)
         self.total_steps = self.per_epoch * self.config.train.epochs
+
+    def worked(self) -> float:
+        """Seconds on a clock that stands while the run waits."""
+        return time.perf_counter() - self.waited
 
     def arrays(self, split: str, batch: MicroBatch) -> list[mx.array]:
         """What the loss of a micro-batch is called with."""

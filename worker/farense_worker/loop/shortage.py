@@ -49,6 +49,7 @@ def wait_for_disk(run: Run, error: FarenseError) -> None:
     """Pause until the disk may have space again; a stop ends the run without this checkpoint."""
     if error.kind != "disk_full":
         raise error
+    began = time.perf_counter()
     run.output.enter("paused")
     run.output.emit(
         events.Notice(
@@ -63,4 +64,5 @@ def wait_for_disk(run: Run, error: FarenseError) -> None:
         if run.control.asked.stop:
             raise error
         time.sleep(_STOP_POLL)
+    run.waited += time.perf_counter() - began
     run.output.enter("saving")

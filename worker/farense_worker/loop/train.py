@@ -232,7 +232,7 @@ def validate(run: Run, valid: Examples) -> bool:
     from the beginning.
     """
     run.output.enter("validating")
-    began = time.perf_counter()
+    began = run.worked()
     step = run.state.step
     place = first_validation.place(run) if step == 0 else None
     known = place.read() if place else None
@@ -240,7 +240,7 @@ def validate(run: Run, valid: Examples) -> bool:
     if scored is None:
         return False
     mean, tokens = scored
-    seconds = known.seconds if known else time.perf_counter() - began
+    seconds = known.seconds if known else run.worked() - began
     # Step 0 is the model as it came: no adapter of ours, so it is never the best one.
     best = run.state.best_loss
     improved = step > 0 and math.isfinite(mean) and (best is None or mean < best)
@@ -361,7 +361,7 @@ def save(run: Run, improved: bool) -> None:
     if not run.ranks.first:
         return
     run.output.enter("saving")
-    began = time.perf_counter()
+    began = run.worked()
     finer = None
     if run.budget < run.planned:
         finer = (run.planned, run.guard.limit, run.budget)
@@ -384,7 +384,7 @@ def save(run: Run, improved: bool) -> None:
             step=run.state.step,
             path=path.name,
             bytes=size,
-            seconds=time.perf_counter() - began,
+            seconds=run.worked() - began,
             best=improved,
         )
     )
@@ -397,6 +397,7 @@ def pause(run: Run) -> None:
     would keep a core busy with a message that waits to be received.
     """
     control = run.control
+    began = time.perf_counter()
     run.output.enter("paused")
     while run.ranks.add(control.asked.pause and not control.asked.stop)[0]:
         if control.asked.save:
@@ -405,3 +406,4 @@ def pause(run: Run) -> None:
         time.sleep(_PAUSE_POLL)
     control.resume()
     control.agree(run.ranks.add)
+    run.waited += time.perf_counter() - began

@@ -1,0 +1,68 @@
+"""What a run that ended as it should came to: whether its adapter is worth having."""
+
+from __future__ import annotations
+
+from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.language import ngettext
+
+from farense_tui.engine import format as show
+from farense_tui.engine.health.facts import Facts
+from farense_tui.engine.health.finding import Found, rule
+from farense_tui.engine.record.verdict import verdict
+
+
+@rule(
+    "overfitted",
+    _("the run is complete and its last validation is worse than its best one by 4 %"),
+    _("fewer epochs or early stopping; more rows"),
+)
+def overfitted(facts: Facts) -> Found | None:
+    """The adapter is the best step's; what came after was in vain."""
+    came_to = verdict(facts.state)
+    best, last = came_to.best, came_to.last
+    if facts.status != "completed" or came_to.kind != "overfitted" or not best or not last:
+        return None
+    n, epochs = came_to.steps_in_vain, came_to.epochs_needed
+    return (
+        "warning",
+        ngettext(
+            "complete, but overfitted: the adapter is step {step}'s, {n} more step made it worse",
+            "complete, but overfitted: the adapter is step {step}'s, {n} more steps made it worse",
+            n,
+        ).format(step=best.step, n=n),
+        _("validation {best} at step {step}, {last} at the end").format(
+            best=show.loss(best.loss), step=best.step, last=show.loss(last.loss)
+        ),
+        ngettext(
+            "Next time: train.epochs {n}, or train.early_stopping 3, which ends it there. "
+            "More rows help most.",
+            "Next time: train.epochs {n}, or train.early_stopping 3, which ends it there. "
+            "More rows help most.",
+            epochs,
+        ).format(n=epochs),
+    )
+
+
+@rule(
+    "not-learnt",
+    _("the run is complete and no validation is better than that of the model as it came"),
+    _("the data first, then the rate"),
+)
+def not_learnt(facts: Facts) -> Found | None:
+    """There is an adapter, and it is no good."""
+    came_to = verdict(facts.state)
+    if facts.status != "completed" or came_to.kind != "unlearnt":
+        return None
+    first, best = came_to.first, came_to.best
+    return (
+        "warning",
+        _("complete, but it has learnt nothing: the model was better without it"),
+        _("validation {first} before the first step, {best} at best").format(
+            first=show.loss(first.loss if first else None),
+            best=show.loss(best.loss if best else None),
+        ),
+        _("Look at the data first (farense-tui data check), then try another rate."),
+    )
+
+
+RULES = (overfitted, not_learnt)

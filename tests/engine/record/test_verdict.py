@@ -1,0 +1,32 @@
+"""What a run came to."""
+
+from __future__ import annotations
+
+import pytest
+
+from farense_tui.engine.record.state import fold
+from farense_tui.engine.record.verdict import Kind, verdict
+from tests.events import started, step, validation
+
+
+@pytest.mark.parametrize(
+    ("losses", "kind"),
+    [
+        ([], "unknown"),
+        ([(0, 2.0)], "unknown"),
+        ([(0, 2.0), (5, 1.0), (10, 0.5)], "learnt"),
+        ([(0, 2.0), (5, 1.0), (10, 1.02)], "learnt"),  # no more than chance
+        ([(0, 2.0), (5, 1.0), (10, 1.2)], "overfitted"),
+        ([(0, 2.0), (5, 2.4), (10, 2.2)], "unlearnt"),
+        ([(5, 2.4), (10, 2.2)], "learnt"),  # how the model was before is not known
+    ],
+)
+def test_the_kinds(losses: list[tuple[int, float]], kind: Kind) -> None:
+    state = fold([started(), step(1), *(validation(at, loss) for at, loss in losses)])
+    assert verdict(state).kind == kind
+
+
+def test_what_an_overfitted_run_has_done_in_vain() -> None:
+    found = verdict(fold([started(), validation(0, 2.0), validation(5, 1.0), validation(15, 3.0)]))
+    assert found.best
+    assert (found.best.step, found.steps_in_vain, found.epochs_needed) == (5, 10, 1)

@@ -1,0 +1,26 @@
+"""The colours where there are few of them."""
+
+from __future__ import annotations
+
+import pytest
+from rich.color import Color, ColorSystem
+from textual.theme import Theme
+
+from farense_tui.ui.theme import THEMES, in_sixteen_colours
+
+
+def nearest(colour: str | None) -> int | None:
+    """Number of the colour that a terminal of 16 shows."""
+    assert colour
+    return Color.parse(colour).downgrade(ColorSystem.STANDARD).number
+
+
+@pytest.mark.parametrize("theme", THEMES, ids=lambda theme: theme.name)
+def test_in_16_colours_nothing_looks_like_an_alarm_and_the_chosen_is_seen(theme: Theme) -> None:
+    theme = in_sixteen_colours(theme)
+    alarm = nearest(theme.error)
+    assert alarm in (1, 9)  # a red
+    for other in (theme.accent, theme.warning, theme.success, theme.foreground):
+        assert nearest(other) not in (1, 9)
+    assert nearest(theme.panel) != nearest(theme.background)
+    assert nearest(theme.variables["footer-key-foreground"]) == nearest(theme.accent)
