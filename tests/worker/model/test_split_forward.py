@@ -68,6 +68,25 @@ KINDS = [
 TOKENS = [5, 6, 7, 8, 9, 10, 11, 12]
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_attention_is_asked_for_without_an_array_as_a_mask(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With an array Metal would have all scores at once: protocol/plan/step_memory.py `fused`."""
+    masks, real = [], mx.fast.scaled_dot_product_attention
+
+    def spied(*args: Any, mask: Any = None, **kwargs: Any) -> mx.array:
+        masks.append(mask if isinstance(mask, str) else type(mask).__name__)
+        return real(*args, mask=mask, **kwargs)
+
+    monkeypatch.setattr(mx.fast, "scaled_dot_product_attention", spied)
+    network = build(kind)
+    network.train()
+    network(mx.ones((2, 16), mx.int32))
+    expected = {"gemma2": set(), "gemma3_text": {"causal", "array"}}
+    assert set(masks) == expected.get(kind, {"causal"})
+
+
 def build(kind: str, **changes: Any) -> nn.Module:
     module = import_module(f"mlx_lm.models.{kind}")
     mx.random.seed(2)

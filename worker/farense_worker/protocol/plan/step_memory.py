@@ -6,7 +6,8 @@ in which a backend works. See benchmarks/forecast.py and docs/performance.md.
 
 Attention on Metal: from mlx 0.32.4 on its backward pass goes block by block (sdpa_vjp_blocked,
 1024 x 1024) and nothing of the scores is kept for it, so memory is linear in the length. That is
-so for the heads of _FUSED_HEADS and a mask that is no array.
+so for the heads of _FUSED_HEADS and a mask that is no array, which is what mlx_lm's classes ask
+for (tests/worker/model/test_split_forward.py) but for the ones that `fused` leaves out.
 """
 
 from __future__ import annotations
@@ -25,9 +26,10 @@ _READERS = (("q_proj", "k_proj", "v_proj", "qkv_proj"), ("gate_proj", "up_proj",
 # Sizes of heads that Metal's full-attention kernel is compiled for, and the block of its backward.
 _FUSED_HEADS = (64, 72, 80, 96, 128, 192, 256)
 _BLOCK = 1024
-# Arrays of a block's scores that the fused backward has at once: 0.27 GiB of the 0.33 at 2,048
-# tokens on an M1 Max are what three of them come to (mlx-train-perf 0.9.1, 32 heads, 16 bits).
+# Arrays of a block's scores that the fused backward has at once. With them and gradients that are
+# added up in float32 the published peaks of an M1 Max are met: benchmarks/metal_points.py.
 _FUSED_SCORES = 3
+_WINDOW = 512  # of the smallest Gemma 3: longer rows get a mask that is an array
 
 
 @dataclass(frozen=True)
@@ -79,13 +81,23 @@ def trained_layers(shape: Shape, profile: Profile) -> int:
 
 def scores(shape: Shape, batch: MicroBatch, *, gpu: bool) -> int:
     """Attention scores of a layer that are there at once: rows x heads x width^2, or of blocks."""
-    width = min(batch.width, _BLOCK) if fused(shape, gpu=gpu) else batch.width
+    width = min(batch.width, _BLOCK) if fused(shape, batch, gpu=gpu) else batch.width
     return batch.rows * shape.heads * width**2
 
 
-def fused(shape: Shape, *, gpu: bool) -> bool:
-    """Whether attention is computed without keeping its scores."""
-    return gpu and shape.head_dim in _FUSED_HEADS
+def fused(shape: Shape, batch: MicroBatch, *, gpu: bool) -> bool:
+    """Whether attention is computed without keeping its scores. Gemma 2 has one of its own."""
+    plain = shape.kind != "gemma2" and not (shape.kind[:6] == "gemma3" and batch.width > _WINDOW)
+    return gpu and plain and shape.head_dim in _FUSED_HEADS
+
+
+def attention_backward(shape: Shape, batch: MicroBatch, fit: Fit, *, gpu: bool) -> int:
+    """Bytes that the backward pass of a layer's attention has for a moment, by its scores."""
+    size, computed = (2 if shape.half else 4), scores(shape, batch, gpu=gpu)
+    if not fused(shape, batch, gpu=gpu):
+        return int(fit.back_scores * computed * size)
+    gradients = batch.tokens * (shape.heads + 2 * shape.kv_heads) * shape.head_dim * 4
+    return _FUSED_SCORES * computed * size + gradients
 
 
 def saved(
@@ -111,7 +123,7 @@ def saved(
         total += norm  # of the residual stream that enters
     if stage < 1:
         total += n * (query + 2 * key) * size
-        if fused(shape, gpu=gpu):
+        if fused(shape, batch, gpu=gpu):
             total += n * query * size + n * shape.heads * 4
         else:
             total += scores(shape, batch, gpu=gpu) * size
@@ -144,7 +156,7 @@ def frozen_bytes(shape: Shape, batch: MicroBatch, fit: Fit, *, gpu: bool) -> int
     """Bytes that computing a layer without its gradient takes for a moment."""
     size = 2 if shape.half else 4
     hidden, ffn = batch.tokens * shape.hidden * size, batch.tokens * shape.ffn * size
-    attention = 0 if fused(shape, gpu=gpu) else scores(shape, batch, gpu=gpu) * size
+    attention = 0 if fused(shape, batch, gpu=gpu) else scores(shape, batch, gpu=gpu) * size
     return int(fit.frozen_hidden * hidden + fit.frozen_ffn * ffn + fit.frozen_scores * attention)
 
 
@@ -178,7 +190,6 @@ def step_parts(
     made = shape.trained(profile)
     own = made.bytes
     hidden, ffn = batch.tokens * shape.hidden * size, batch.tokens * shape.ffn * size
-    attention = scores(shape, batch, gpu=gpu) * size
     layer = saved(shape, profile, batch, gpu=gpu)
     kept, again = (hidden * layers, layer) if profile.train.grad_checkpoint else (layer * layers, 0)
     chunk = chunk_of(batch.labels, shape.vocabulary)
@@ -187,7 +198,7 @@ def step_parts(
     earlier = own * (micro_batches > 1)
     back = fit.back_hidden * hidden + fit.back_ffn * ffn
     if layers > 1 or any(_stage(key) == 0 for key in adapter.keys(profile, shape.linear)) or full:
-        back += (_FUSED_SCORES if fused(shape, gpu=gpu) else fit.back_scores) * attention
+        back += attention_backward(shape, batch, fit, gpu=gpu)
     frozen = frozen_bytes(shape, batch, fit, gpu=gpu)
     places = [
         ((kept if profile.train.grad_checkpoint else 0) + frozen, 0, earlier),
