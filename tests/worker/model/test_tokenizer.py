@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 from farense_worker.data import labels
-from farense_worker.model.tokenizer import LightTokenizer
+from farense_worker.model import tokenizer
+from farense_worker.model.tokenizer import FullTokenizer, LightTokenizer
 from farense_worker.protocol import dataset
 from farense_worker.protocol.dataset import Row
+from farense_worker.protocol.errors import FarenseError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mlx_lm.utils import load_tokenizer
@@ -22,6 +24,14 @@ from tests.tokenizers import chat, load, variant
 
 # What chat templates of the hub use: filters, loop controls, namespaces, special tokens, dates.
 TEMPLATES = [
+    "{% for m in messages %}{{ m | tojson(indent=2) }}{{ m | tojson(ensure_ascii=True) }}"
+    "{{ m | tojson(separators=(',', ':'), sort_keys=True) }}{% endfor %}",
+    "{% for m in messages %}<|{{ m.role }}|>{% generation %}{{ m.content }}{% set x = 1 %}"
+    "{% endgeneration %}{% if m.role == 'user' %}{% continue %}{% endif %}!{% endfor %}",
+    "{% macro said(m) %}{% for c in m.content %}{{ c ~ '.' ~ 1 }}{% endfor %}{% endmacro %}"
+    "{% for m in messages %}{{ said(m) + ('=' * 3) }}{{ m.reasoning_content }}{{ m.thinking }}"
+    "{% endfor %}{{ enable_thinking }}{{ '%03d' % 7 }}{{ 'a,b'.split(',') | join('-') }}"
+    "{{ messages | map(attribute='role') | list | length }}{{ pad_token is defined }}",
     "{{ bos_token }}{% for m in messages %}{% if m.role == 'system' %}{% continue %}{% endif %}\n"
     "  [{{ m['role'] | upper }}] {{ m['content'] | trim }}{{ eos_token }}\n{% endfor %}",
     "{%- set ns = namespace(first=true) -%}{% for m in messages %}{% if ns.first %}<s>{% endif %}"
@@ -57,11 +67,130 @@ def test_templates(micro: Path, tmp_path: Path, template: str, ask: bool) -> Non
     folder = variant(micro, tmp_path / "t", template, bos_token="<|user|>")
     light, full = load(folder), load_tokenizer(folder)
     messages = chat("Quem é?", "É o  João. ", "E a idade?")["messages"]
+    messages[1] |= {"thinking": "Foi o João.", "tool_calls": None}
     for tokenize in (True, False):
         asked: dict[str, Any] = {"add_generation_prompt": ask, "tokenize": tokenize}
         assert light.apply_chat_template(messages, **asked) == full.apply_chat_template(
             messages, return_dict=False, **asked
         )
+
+
+TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {}}}]
+
+
+@pytest.mark.parametrize("default", [True, False])
+@pytest.mark.parametrize("tools", [None, TOOLS])
+def test_several_templates(micro: Path, tmp_path: Path, default: bool, tools: Any) -> None:
+    """As the newer files have it, additional_chat_templates/, and the older setting."""
+    old = variant(micro, tmp_path / "old")
+    texts = {"tool_use": "T{{ tools | tojson }}", "rag": "R"} | (
+        {"default": "D"} if default else {}
+    )
+    settings = json.loads((old / "tokenizer_config.json").read_text())
+    settings["chat_template"] = [{"name": n, "template": t} for n, t in texts.items()]
+    (old / "tokenizer_config.json").write_text(json.dumps(settings))
+    new = variant(micro, tmp_path / "new")
+    (new / "additional_chat_templates").mkdir()
+    for name, text in texts.items():
+        place = (
+            "chat_template.jinja"
+            if name == "default"
+            else f"additional_chat_templates/{name}.jinja"
+        )
+        (new / place).write_text(text)
+    messages = chat("a", "b")["messages"]
+    for folder in (old, new):
+        light, full = load(folder), load_tokenizer(folder)
+        assert isinstance(light, LightTokenizer)
+        if tools is None and not default:
+            with pytest.raises(ValueError, match="none of them is the default"):
+                light.apply_chat_template(messages, tools)
+            with pytest.raises(ValueError, match="no default"):
+                full.apply_chat_template(messages, tools=tools)
+        else:
+            asked = full.apply_chat_template(messages, tools=tools, return_dict=False)
+            assert light.apply_chat_template(messages, tools) == asked
+
+
+def test_models_with_a_class_of_their_own(micro: Path, tmp_path: Path) -> None:
+    """As qwen2: with the generic class named, transformers takes its own all the same."""
+    from importlib import import_module
+    from pkgutil import iter_modules
+
+    import mlx_lm.models
+    from transformers.models.auto import tokenization_auto as auto
+
+    generic = ("TokenizersBackend", "PythonBackend", "PreTrainedTokenizerFast")
+    own = {
+        kind
+        for kind in auto.MODELS_WITH_INCORRECT_HUB_TOKENIZER_CLASS
+        if auto.TOKENIZER_MAPPING_NAMES[kind] not in generic
+    }
+    for module in iter_modules(mlx_lm.models.__path__):
+        source = Path(mlx_lm.models.__path__[0]) / f"{module.name}.py"
+        if source.is_file() and "TOKENIZER_DEFAULTS" in source.read_text():
+            assert import_module(f"mlx_lm.models.{module.name}").TOKENIZER_DEFAULTS
+            own.add(module.name)
+    assert own == tokenizer._OWN_CLASS
+    folder = variant(micro, tmp_path / "t")
+    (folder / "config.json").write_text(json.dumps({"model_type": "qwen2"}))
+    assert not isinstance(load(folder), LightTokenizer)
+
+
+def test_a_model_that_has_thoughts_is_asked_for_them(micro: Path, tmp_path: Path) -> None:
+    """mlx_lm gives every template enable_thinking, by the tokens that there are."""
+    folder = variant(micro, tmp_path / "t", "{{ enable_thinking }}")
+    tokens = json.loads((folder / "tokenizer.json").read_text())
+    for at, token in enumerate(("<think>", "</think>"), 280):
+        more = {"id": at, "content": token, "special": False} | dict.fromkeys(
+            ("single_word", "lstrip", "rstrip", "normalized"), False
+        )
+        tokens["added_tokens"].append(more)
+    (folder / "tokenizer.json").write_text(json.dumps(tokens))
+    light, full = load(folder), load_tokenizer(folder)
+    messages = chat("a")["messages"]
+    assert isinstance(light, LightTokenizer)
+    for each in (light, full):
+        assert each.apply_chat_template(messages, tokenize=False) == "True"
+    assert load(micro)._templates.text(messages) == "<|user|>a<|end|>"
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ 'a' * 10**10 }}",
+        "{{ 10**10 * [0] }}",
+        "{{ 9 ** (9 ** 9) }}",
+        "{{ 'a'.ljust(10**10) }}",
+        "{{ 'a' | center(10000000000) }}",
+        "{{ '%10000000000d' % 1 }}",
+        "{{ '{:>10000000000}'.format(1) }}",
+        "{{ strftime_now('%10000000d') }}",
+        "{{ lipsum(n=10**9) }}",
+        "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}",
+        "{% set ns = namespace(x='aa') %}{% for i in range(99) %}{% set ns.x = ns.x ~ ns.x %}"
+        "{% endfor %}",
+        "{% set ns = namespace(x='aa') %}{% for i in range(99) %}"
+        "{% set ns.x = ns.x.replace('a', ns.x) %}{% endfor %}",
+        "{% set ns = namespace(x=[1]) %}{% for i in range(99) %}{% set ns.x = ns.x + ns.x %}"
+        "{% endfor %}",
+        "{% macro m(x) %}{{ x }}{{ x }}{% endmacro %}{% set ns = namespace(x='aa') %}"
+        "{% for i in range(99) %}{% set ns.x = m(ns.x) %}{% endfor %}",
+        "{{ range(99999) | join('a' * 99999) }}",
+    ],
+)
+@pytest.mark.parametrize("full", [False, True])
+def test_a_template_without_end_is_refused(
+    micro: Path, tmp_path: Path, template: str, full: bool
+) -> None:
+    more = {"add_bos_token": False, "tokenizer_class": "LlamaTokenizer"} if full else {}
+    folder = variant(micro, tmp_path / "t", template, **more)
+    loaded = load(folder)
+    assert isinstance(loaded, FullTokenizer if full else LightTokenizer)
+    with pytest.raises(FarenseError) as caught:
+        labels.encode(loaded, Row(1, "chat", chat("a", "b")), True)
+    assert caught.value.title == "the model's chat template cannot be used"
+    assert "was stopped" in caught.value.detail
 
 
 @pytest.mark.parametrize("which", ["micro", "embedded"])
@@ -102,8 +231,9 @@ def test_answers_come_in_whole_characters(both: tuple[Any, Any]) -> None:
         {"tokenizer_class": "LlamaTokenizer"},
         {"add_bos_token": True},
         {"clean_up_tokenization_spaces": True},
-        {"chat_template": [{"name": "default", "template": "x"}]},
-        {"chat_template": "{% generation %}x{% endgeneration %}"},
+        {"additional_special_tokens": ["<|new|>"]},
+        {"bos_token": "a"},
+        {"added_tokens_decoder": {"257": {"content": "<|user|>", "special": False}}},
     ],
 )
 def test_it_stands_back(micro: Path, tmp_path: Path, config: dict[str, Any]) -> None:

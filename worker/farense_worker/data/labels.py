@@ -91,7 +91,8 @@ def template_errors() -> tuple[type[Exception], ...]:
     """What chat templates raise for a conversation that they cannot write."""
     from jinja2 import TemplateError
 
-    return (TemplateError, ValueError, TypeError, KeyError, IndexError, AttributeError)
+    kinds = (TemplateError, ValueError, TypeError, LookupError, AttributeError)
+    return (*kinds, ArithmeticError, RecursionError)
 
 
 def _chat(conversation: Conversation) -> Encoded:

@@ -8,12 +8,10 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from farense_worker.model.chat_template import REASONING
 from farense_worker.protocol.language import gettext as _
 
 Message = dict[str, Any]
-# Names that thoughts go by; transformers hands templates each of them under all (its
-# utils/chat_template_utils.py).
-REASONING = ("reasoning_content", "thinking", "reasoning")
 _THOUGHT = re.compile(r"</?think>")
 
 

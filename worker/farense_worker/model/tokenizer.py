@@ -6,13 +6,13 @@ tokenizer.json and a chat template, so those are read here; for every other one 
 
 from __future__ import annotations
 
-import functools
 import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from farense_worker.model import stops
+from farense_worker.model.chat_template import ChatTemplates
 from farense_worker.protocol.errors import refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.settings.profile import Model
@@ -27,6 +27,28 @@ _CHANGES = (
     "chat_template_type",
     "clean_up_tokenization_spaces",
     "split_special_tokens",
+)
+# Files that may name tokens which tokenizer.json does not have.
+_ADD_TOKENS = ("added_tokens.json", "tekken.json")
+# Kinds of models for which transformers (models/auto/tokenization_auto.py) or mlx_lm takes a class
+# of its own even if the configuration names the generic one.
+_OWN_CLASS = {
+    "hyperclovax_vision_v2",
+    "muse_spark",
+    "qwen2",
+    "qwen3_5",
+    "qwen3_5_moe",
+    "qwen3_5_moe_text",
+    "qwen4_exp",
+    "siglip2",
+}
+# Tokens around thoughts by which mlx_lm (tokenizer_utils.py) tells a model that has them.
+_THOUGHTS = (
+    ("<think>", "</think>"),
+    ("<longcat_think>", "</longcat_think>"),
+    ("<|think:start|>", "<|think:end|>"),
+    ("<|channel>", "<channel|>"),
+    ("<|open|>", "<|close|>", "<|sep|>", "<|end_of_msg|>"),
 )
 _SPECIAL = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token")
 
@@ -48,7 +70,8 @@ def _by_mlx_lm(folder: Path, settings: Model) -> Any:
 
     extra = {"trust_remote_code": True} if settings.trust_remote_code else {}
     try:
-        return load_tokenizer(folder, extra, sorted(stops.named(folder)) or None)
+        wrapper = load_tokenizer(folder, extra, sorted(stops.named(folder)) or None)
+        return FullTokenizer(wrapper)
     except (ValueError, OSError, KeyError) as error:
         raise _not_loaded(settings, error) from error
 
@@ -62,7 +85,15 @@ def find(settings: Model, offline: bool) -> Path:
         return Path(settings.repo)
     from huggingface_hub import snapshot_download
 
-    patterns = ["*.json", "*.py", "*.txt", "*.jinja", "tokenizer.model", "*.tiktoken"]
+    patterns = [
+        "*.json",
+        "*.py",
+        "*.txt",
+        "*.jinja",
+        "additional_chat_templates/*",
+        "tokenizer.model",
+        "*.tiktoken",
+    ]
     return Path(
         snapshot_download(
             settings.repo,
@@ -87,13 +118,15 @@ class LightTokenizer:
     Gives the ids and texts that transformers' TokenizersBackend gives for rows of plain texts.
     """
 
-    def __init__(self, folder: Path, config: dict[str, Any], template: str | None) -> None:
+    def __init__(self, folder: Path, config: dict[str, Any]) -> None:
         """Read the files. config: tokenizer_config.json."""
         from tokenizers import Tokenizer
 
         self.backend = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        self.chat_template = template
+        self.chat_template = _templates(folder, config)
         self._special = {name: _content(config[name]) for name in _SPECIAL if config.get(name)}
+        thinking = any(all(map(self.backend.token_to_id, pair)) for pair in _THOUGHTS)
+        self._templates = ChatTemplates(self.chat_template or "", self._special, thinking)
         self.bos_token_id = self._id("bos_token")
         self.eos_token_id = self._id("eos_token")
         self.eos_token_ids = stops.named(folder)
@@ -122,6 +155,16 @@ class LightTokenizer:
         """Make one that turns tokens into text as they come."""
         return Detokenizer(self)
 
+    def knows(self, tokens: Sequence[Any]) -> bool:
+        """Whether these are tokens of tokenizer.json, special where they are said to be."""
+        there = {str(t.content): t for t in self.added_tokens_decoder.values()}
+        for token in tokens:
+            found = there.get(_content(token))
+            special = token.get("special", True) if isinstance(token, dict) else True
+            if found is None or bool(found.special) != bool(special):
+                return False
+        return True
+
     def encode(self, text: str, add_special_tokens: bool = True) -> list[int]:
         """Give the ids of a text."""
         ids: list[int] = self.backend.encode(text, add_special_tokens=add_special_tokens).ids
@@ -142,19 +185,61 @@ class LightTokenizer:
     ) -> Any:
         """Put a conversation into the words of the template; its ids, or the text."""
         assert not return_dict
-        text = _compiled(self.chat_template or "").render(
-            messages=messages,
-            tools=tools,
-            documents=None,
-            add_generation_prompt=add_generation_prompt,
-            **self._special,
-        )
+        text = self._templates.text(messages, tools, add_generation_prompt)
         return self.encode(text, add_special_tokens=False) if tokenize else text
 
     def _id(self, name: str) -> int | None:
         token = self._special.get(name)
         found: int | None = self.backend.token_to_id(token) if token else None
         return found
+
+
+class FullTokenizer:
+    """mlx_lm's wrapper, its chat templates rendered within bounds.
+
+    A tokenizer that puts chats into words in Python, not in a template, does so as ever.
+    """
+
+    def __init__(self, wrapper: Any) -> None:
+        """Take the wrapper; what is not here it gives."""
+        self.wrapper = wrapper
+        self._templates: ChatTemplates | None = None
+        if _renders_templates(wrapper):
+            templates, special = wrapper.chat_template, wrapper.special_tokens_map
+            self._templates = ChatTemplates(templates, special, wrapper.has_thinking)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.wrapper, name)
+
+    def apply_chat_template(
+        self,
+        messages: list[dict[str, Any]],
+        tools: Any = None,
+        *,
+        tokenize: bool = True,
+        add_generation_prompt: bool = False,
+        return_dict: bool = False,
+    ) -> Any:
+        """Put a conversation into the words of the template; its ids, or the text."""
+        assert not return_dict
+        if self._templates is None:
+            return self.wrapper.apply_chat_template(
+                messages,
+                tools=tools,
+                tokenize=tokenize,
+                add_generation_prompt=add_generation_prompt,
+                return_dict=False,
+            )
+        text = self._templates.text(messages, tools, add_generation_prompt)
+        return self.wrapper.encode(text, add_special_tokens=False) if tokenize else text
+
+
+def _renders_templates(wrapper: Any) -> bool:
+    from transformers import PreTrainedTokenizerBase
+
+    theirs = PreTrainedTokenizerBase.apply_chat_template
+    own = type(wrapper._tokenizer).apply_chat_template
+    return own is theirs and wrapper._chat_template is None and bool(wrapper.chat_template)
 
 
 class Detokenizer:
@@ -197,48 +282,65 @@ def _light(folder: Path, settings: Model) -> LightTokenizer | None:
         whole = (folder / "tokenizer.json").is_file()
     except (OSError, ValueError):
         return None
-    jinja = folder / "chat_template.jinja"
-    template = jinja.read_text(encoding="utf-8") if jinja.is_file() else config.get("chat_template")
     plain = (
         whole
         and config.get("tokenizer_class") in _GENERIC
         and not any(config.get(key) for key in _CHANGES)
-        and isinstance(template, str | None)
-        and "generation" not in (template or "").replace("add_generation_prompt", "")
+        and not any((folder / name).is_file() for name in _ADD_TOKENS)
+        and _model_type(folder) not in _OWN_CLASS
     )
     if not plain:
         return None
     try:
-        return LightTokenizer(folder, config, template)
+        light = LightTokenizer(folder, config)
     except Exception as error:
         raise _not_loaded(settings, error) from error
+    return light if light.knows(_named(config)) and _same_map(folder, config) else None
+
+
+def _same_map(folder: Path, config: dict[str, Any]) -> bool:
+    """Whether special_tokens_map.json, which older versions wrote, says nothing else."""
+    try:
+        named = json.loads((folder / "special_tokens_map.json").read_text("utf-8"))
+    except OSError:
+        return True
+    except ValueError:
+        return False
+    return {name: _content(named[name]) for name in _SPECIAL if named.get(name)} == {
+        name: _content(config[name]) for name in _SPECIAL if config.get(name)
+    } and all(token in _named(config) for token in named.get("additional_special_tokens") or ())
+
+
+def _model_type(folder: Path) -> str:
+    try:
+        return str(json.loads((folder / "config.json").read_text("utf-8")).get("model_type"))
+    except (OSError, ValueError, AttributeError):
+        return ""
+
+
+def _templates(folder: Path, config: dict[str, Any]) -> str | dict[str, str] | None:
+    """Read the chat templates: those in files replace the ones of the configuration."""
+    jinja, more = folder / "chat_template.jinja", folder / "additional_chat_templates"
+    found = {path.name.removesuffix(".jinja"): path for path in sorted(more.glob("*.jinja"))}
+    if jinja.is_file():
+        found = {"default": jinja} | found
+    texts = {name: path.read_text(encoding="utf-8") for name, path in found.items()}
+    if not texts:
+        own: Any = config.get("chat_template")
+        if not isinstance(own, list):
+            return own
+        return {each["name"]: each["template"] for each in own}
+    return texts["default"] if list(texts) == ["default"] else texts
+
+
+def _named(config: dict[str, Any]) -> list[Any]:
+    """Give all tokens that the configuration names: transformers adds those that are not there."""
+    named: list[Any] = [config[name] for name in _SPECIAL if config.get(name)]
+    for key in ("additional_special_tokens", "extra_special_tokens"):
+        more = config.get(key) or []
+        named += more.values() if isinstance(more, dict) else more
+    return [*named, *(config.get("added_tokens_decoder") or {}).values()]
 
 
 def _content(token: Any) -> str:
     return str(token["content"] if isinstance(token, dict) else token)
-
-
-@functools.lru_cache(maxsize=8)
-def _compiled(template: str) -> Any:
-    """Compile a template in the sandbox that transformers compiles it in."""
-    from jinja2 import TemplateError
-    from jinja2.ext import loopcontrols
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-    def raise_exception(message: str) -> None:
-        raise TemplateError(message)
-
-    def tojson(value: Any, indent: int | None = None) -> str:
-        return json.dumps(value, ensure_ascii=False, indent=indent)
-
-    def strftime_now(pattern: str) -> str:
-        from datetime import datetime
-
-        return datetime.now().strftime(pattern)
-
-    sandbox = ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols]
-    )
-    sandbox.filters["tojson"] = tojson
-    sandbox.globals |= {"raise_exception": raise_exception, "strftime_now": strftime_now}
-    return sandbox.from_string(template)
