@@ -10,9 +10,11 @@ it comes.
 from __future__ import annotations
 
 import importlib
+import inspect
 import sys
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -98,10 +100,14 @@ class _StandIn(ModuleType):
 
 _import()
 
+import mlx.nn as nn  # noqa: E402
 from mlx_lm.models.cache import make_prompt_cache  # noqa: E402
 from mlx_lm.models.switch_layers import QuantizedSwitchLinear, SwitchLinear  # noqa: E402
 from mlx_lm.tuner.utils import linear_to_lora_layers  # noqa: E402
-from mlx_lm.utils import get_total_parameters, load_adapters, load_model  # noqa: E402
+from mlx_lm.utils import _get_classes, get_total_parameters, load_adapters  # noqa: E402
+from mlx_lm.utils import load_model as _load_model  # noqa: E402
+
+from farense_worker.model import rope_keys  # noqa: E402
 
 __all__ = [
     "QuantizedSwitchLinear",
@@ -111,4 +117,33 @@ __all__ = [
     "load_adapters",
     "load_model",
     "make_prompt_cache",
+    "put_right",
 ]
+
+
+def load_model(folder: Path, *, trust_remote_code: bool = False) -> nn.Module:
+    """Load a model without reading its weights yet, its configuration put right."""
+
+    def classes(config: dict[str, Any]) -> tuple[Any, Any]:
+        put_right(config)  # mlx_lm goes on with this very dict
+        found: tuple[Any, Any] = _get_classes(config)
+        return found
+
+    model, _config = _load_model(
+        folder, lazy=True, trust_remote_code=trust_remote_code, get_model_classes=classes
+    )
+    return model
+
+
+def put_right(config: dict[str, Any]) -> list[str]:
+    """Add to a configuration what mlx_lm would not find in it; the keys that were added."""
+    added = []
+    for each in (config, config.get("text_config")):
+        if isinstance(each, dict) and "model_type" in each:
+            try:
+                _model, arguments = _get_classes(each)
+            except ValueError:  # text models that have no file of their own
+                continue
+            reads = inspect.signature(arguments).parameters
+            added += rope_keys.add_older(each, {name: reads[name].default for name in reads})
+    return added

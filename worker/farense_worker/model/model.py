@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import platform
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +13,11 @@ import mlx.core as mx
 import mlx.nn as nn
 from mlx.utils import tree_flatten
 
-from farense_worker.model.compat import get_total_parameters, load_model
+from farense_worker.model.compat import get_total_parameters, load_model, put_right
 from farense_worker.process.output import Output
 from farense_worker.protocol.errors import refused
 from farense_worker.protocol.language import gettext as _
-from farense_worker.protocol.messages.events import Progress
+from farense_worker.protocol.messages.events import Notice, Progress
 from farense_worker.protocol.settings.profile import Model as ModelSettings
 
 
@@ -40,14 +41,32 @@ def load(folder: Path, settings: ModelSettings) -> nn.Module:
     They are read from the disk when they are first computed with, or by `read_weights`.
     """
     try:
-        model, _ = load_model(folder, lazy=True, trust_remote_code=settings.trust_remote_code)
-    except (ValueError, FileNotFoundError, KeyError, RuntimeError) as error:
+        model = load_model(folder, trust_remote_code=settings.trust_remote_code)
+    except (ValueError, FileNotFoundError, KeyError, RuntimeError, TypeError) as error:
         raise _not_loaded(settings, error) from error
     model.freeze()
     wanted = dtype(settings, dict(mx.device_info()), on_gpu(), model)
     if wanted != _dtype_of(model):
         model.set_dtype(wanted)
     return model
+
+
+def tell_of_others(folder: Path, output: Output) -> None:
+    """Say that mlx_lm alone computes something else with this model, where it does."""
+    added = put_right(json.loads((folder / "config.json").read_text()))
+    if added:
+        message = _("mlx_lm does not find {keys} in this model's config.json; here they are read")
+        output.emit(
+            Notice(
+                level="info",
+                code="rope_parameters",
+                message=message.format(keys=", ".join(added)),
+                hint=_(
+                    "Use the adapter here, or export it with --fuse: that folder has what mlx_lm "
+                    "reads."
+                ),
+            )
+        )
 
 
 def dtype(settings: ModelSettings, device: dict[str, Any], gpu: bool, model: nn.Module) -> mx.Dtype:

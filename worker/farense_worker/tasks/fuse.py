@@ -12,6 +12,7 @@ from mlx.utils import tree_flatten, tree_map_with_path, tree_unflatten
 from mlx_lm.utils import dequantize_model, load_config, save_config, save_model
 
 from farense_worker.model import stops
+from farense_worker.model.compat import put_right
 from farense_worker.protocol.messages.export import Precision
 
 # What belongs to a model besides its weights and config.json (mlx_lm.utils, model/model.py).
@@ -49,6 +50,7 @@ def save(network: nn.Module, source: Path, folder: Path, ends: set[int] | None =
             if path.name not in _NOT and not path.name.startswith("."):
                 shutil.copyfile(path, folder / path.name)
     config = load_config(source)
+    put_right(config)
     quantised = {
         name
         for name, module in network.named_modules()
