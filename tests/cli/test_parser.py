@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import itertools
+import re
 import shlex
 from collections.abc import Iterator
 from importlib import import_module
@@ -78,13 +80,43 @@ def test_words_stand_before_and_after_options() -> None:
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize(
-    "path", [*ROOT.glob("docs/*.md"), ROOT / "README.md"], ids=lambda path: path.name
-)
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "data" / "README.md"])
+
+
+def typed(path: Path, program: str) -> Iterator[list[str]]:
+    """The words after `program` of each command on a page: in its blocks, and within its lines.
+
+    A summary of what a command takes (with brackets or dots) is no command.
+    """
+    text = re.sub(r"\\\n +", "", path.read_text(encoding="utf-8"))
+    fenced = "\n".join(re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL))
+    indented = "\n".join(re.findall(r"^    (.*)$", text, re.MULTILINE))
+    block = re.findall(rf"^(?:\$ )?{program} (.*)$", f"{fenced}\n{indented}", re.MULTILINE)
+    within = re.findall(rf"`{program} ([^`\n]*)`", text)
+    for command in [*block, *within]:
+        if not re.search(r"\.\.\.|[\[\]{{}}]|\||  +\S", command.split(" # ")[0].strip()):
+            yield [*itertools.takewhile(">".__ne__, shlex.split(command, comments=True))]
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_the_commands_in_the_docs_are_taken(path: Path) -> None:
-    """Those that are shown as typed, after a `$`."""
-    for line in path.read_text(encoding="utf-8").splitlines():
-        command = line.strip().removeprefix("$ ")
-        if line.strip().startswith("$ farense-tui ") and "..." not in command:
-            words = shlex.split(command, comments=True)[1:]
-            build().parse_args(words[: words.index("|")] if "|" in words else words)
+    for words in typed(path, "farense-tui"):
+        build().parse_args(words)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_what_the_docs_ask_of_make_and_mlx_lm_is_there(path: Path) -> None:
+    from mlx_lm.generate import setup_arg_parser  # imports transformers
+
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for words in typed(path, "make"):
+        assert {word for word in words if "=" not in word} <= targets, words
+    for words in typed(path, r"mlx_lm\.generate"):
+        setup_arg_parser().parse_args(words)
+
+
+def test_commands_are_found() -> None:
+    found = [words[0] for words in typed(ROOT / "README.md", "farense-tui") if words]
+    assert {"data", "train", "ask", "evaluate", "export", "estimate"} <= set(found)
+    (words,) = typed(ROOT / "README.md", r"mlx_lm\.generate")
+    assert words[-1] == "A question?"
