@@ -1,4 +1,4 @@
-"""The fitted part of the memory model: probes of random shapes, and engine/forecast/memory_fit.py.
+"""The fitted part of the memory model: probes of random shapes, and protocol/plan/memory_fit.py.
 
     python benchmarks/forecast_fit.py --probes 200
     python benchmarks/forecast_fit.py --probes 24 --vocabulary 32000

@@ -10,7 +10,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).resolve().parent.parent
-OUTSIDE = ("CHANGELOG.md", "data/README.md")
+OUTSIDE = ("CHANGELOG.md", "CONTRIBUTING.md", "data/README.md")
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:

@@ -38,3 +38,52 @@ def test_the_hooks_need_no_host_and_run_what_make_check_runs() -> None:
     for line in check[1].splitlines():
         program = line.strip().replace("$(BIN)", ".venv/bin").split(" .")[0].removesuffix(" .")
         assert any(entry.startswith(program) for entry in entries), program
+
+
+# ---- the map ------------------------------------------------------------------------------------
+
+ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "data" / "README.md"])
+TOP = "farense_tui|worker|tests|scripts|benchmarks|packaging|docs|profiles"
+
+
+def tree() -> dict[Path, str]:
+    """The rooms on the map, each with what is written behind it."""
+    block = re.search(r"^```\n(farense_tui/.*?)^```", ARCHITECTURE, re.MULTILINE | re.DOTALL)
+    assert block
+    rooms: dict[Path, str] = {}
+    above: list[Path] = []
+    for line in block[1].splitlines():
+        name, about = line.strip().split("/  ", 1)
+        depth = (len(line) - len(line.lstrip())) // 2
+        room = (above[depth - 1] if depth else ROOT) / name
+        above[depth:] = [room]
+        rooms[room] = about.strip()
+    return rooms
+
+
+def test_every_room_is_on_the_map_and_says_what_it_answers() -> None:
+    rooms = tree()
+    there = {
+        path.parent
+        for package in ("farense_tui", "worker/farense_worker")
+        for path in (ROOT / package).rglob("__init__.py")
+    }
+    assert rooms.keys() == there
+    assert all(rooms.values())
+
+
+def test_the_files_on_the_map_stand_in_their_rooms() -> None:
+    named = {
+        room / name for room, about in tree().items() for name in re.findall(r"\w+\.py", about)
+    }
+    assert len(named) > 60
+    assert [path for path in sorted(named) if not path.exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_path_that_a_page_names_is_there(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    named = re.findall(rf"(?<![\w./~-])((?:{TOP})/[\w./-]*\w/?)(?![\w*]|\.\w)", text)
+    unknown = {"profiles/NAME.toml"}
+    assert [path for path in named if not (ROOT / path).exists() and path not in unknown] == []

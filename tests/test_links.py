@@ -58,4 +58,4 @@ def test_every_page_is_in_the_sites_navigation() -> None:
         r"^ +- (?:[\w ]+: )?(\S+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE
     )
     there = {page.relative_to(ROOT / "docs").as_posix() for page in (ROOT / "docs").glob("*.md")}
-    assert set(listed) == there | {"data/README.md", "CHANGELOG.md"}
+    assert set(listed) == there | {"data/README.md", "CHANGELOG.md", "CONTRIBUTING.md"}

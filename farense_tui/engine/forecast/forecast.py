@@ -1,6 +1,6 @@
 """What a run will take, before it starts: memory by part, time, disk; and whether it fits.
 
-What is counted and what is fitted: engine/forecast/step_memory.py. What the figures were
+What is counted and what is fitted: protocol/plan/step_memory.py. What the figures were
 checked against: docs/performance.md.
 """
 
