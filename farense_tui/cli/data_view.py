@@ -162,7 +162,7 @@ def _brackets(encoding: str) -> tuple[str, str]:
 def _findings(report: Report, console: Console) -> None:
     console.print()
     if not report.findings:
-        console.print(Text(_("nothing to find fault with"), "green"))
+        console.print(Text(_("nothing is wrong with it"), "green"))
         return
     for code, (level, meaning) in CODES.items():
         found = [finding for finding in report.findings if finding.code == code]

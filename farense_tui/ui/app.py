@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import shutil
+import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -290,6 +293,17 @@ class FarenseApp(App[None]):
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Draw in plain ASCII where nothing else can be shown."""
         return [*super().get_line_filters(), *([self._ascii] if self._ascii.enabled else [])]
+
+    def copy_to_clipboard(self, text: str) -> None:
+        """Copy by the terminal, and by the system's own program where terminals do not heed that.
+
+        macOS's Terminal.app is one that does not.
+        """
+        super().copy_to_clipboard(text)
+        if program := shutil.which("pbcopy"):
+            with contextlib.suppress(OSError, subprocess.SubprocessError):
+                subprocess.run([program], input=text.encode(), timeout=2, check=False)
+        self.notify(_("copied"))
 
     def choose_theme(self, name: str) -> None:
         """Take a theme, and remember it."""

@@ -66,7 +66,7 @@ def refused(place: Path, micro: Path, capfd: pytest.CaptureFixture[str]) -> Refu
         ("{'messages': 1}", "train.jsonl:2: not JSON: Expecting property name"),
         ("[1]", "train.jsonl:2: not a JSON object"),
         ({"question": "x"}, 'train.jsonl:2: no "messages"'),
-        ({"messages": []}, 'train.jsonl:2: "messages" must be a list that is not empty'),
+        ({"messages": []}, 'train.jsonl:2: "messages" must be a list of at least one message'),
         (
             {"messages": [{"content": "x"}]},
             'train.jsonl:2: message 1 must be an object with a "role"',
@@ -104,7 +104,7 @@ def test_rows_without_a_label(place: Path, refused: Refused) -> None:
     err = refused("--data", str(rows(place / "data", GOOD, long, only)))
     assert "train.jsonl:2: all labels are cut off: its first label is token 304" in err
     assert "train.max_seq_length is 128" in err
-    assert "train.jsonl:3: no token of the row is a label" in err
+    assert "train.jsonl:3: there is no answer in this row to learn from" in err
     assert err.count("data has 2 faults") == 1
 
 

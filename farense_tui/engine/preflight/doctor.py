@@ -21,7 +21,7 @@ from farense_worker.protocol.run_folder import free_space
 from farense_worker.protocol.settings.profile import Profile
 
 from farense_tui.engine import format as f
-from farense_tui.engine.machine import blas, hardware, power
+from farense_tui.engine.machine import blas, extras, hardware, power
 from farense_tui.engine.machine.hardware import GIB, Machine
 from farense_tui.engine.machine.power import Power
 from farense_tui.engine.machine.terminal import Terminal, terminal
@@ -276,8 +276,8 @@ def fast_blas(library: Path | None) -> Check:
         return Check("BLAS", "ok", said)
     remedy = _(
         "Training takes many times longer without: apt install libopenblas0, dnf install openblas, "
-        "or pip install 'farense-tui[fast-cpu]'. FARENSE_BLAS names another one."
-    )
+        "or {command}. FARENSE_BLAS names another one."
+    ).format(command=extras.command(["fast-cpu"]))
     return Check("BLAS", "warn", _("MLX's own, which is slow"), remedy)
 
 

@@ -18,6 +18,8 @@ from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.programs import program
 from farense_worker.protocol.run_folder import RunFolder
 
+from farense_tui.engine.machine import extras
+
 # What each needs, by its name in report.trackers, which is the extra's name too.
 PACKAGES = {"tensorboard": "tensorboardX", "wandb": "wandb"}
 
@@ -30,7 +32,7 @@ def check(names: Sequence[str]) -> None:
             _("not installed: {names}").format(names=", ".join(absent)),
             _("report.trackers wants what comes with an extra of farense-tui."),
             _("{command} installs it; --set report.trackers=[] does without.").format(
-                command=f"pip install 'farense-tui[{','.join(absent)}]'"  # not translated
+                command=extras.command(absent)
             ),
             kind="tracker",
         )

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from farense_worker.protocol.language import gettext as _
 from textual.binding import Binding, BindingType
+from textual.events import Paste
 from textual.widgets import Input
 
 
@@ -24,6 +25,15 @@ class QuestionField(Input):
         self._asked: list[str] = []
         self._at = 0
         self._draft = ""
+
+    def on_paste(self, event: Paste) -> None:
+        """Take all lines of what is pasted, as one; Textual's own field keeps the first alone."""
+        event.prevent_default()
+        event.stop()
+        lines = [line.strip() for line in event.text.splitlines() if line.strip()]
+        self.replace(" ".join(lines), *self.selection)
+        if len(lines) > 1:
+            self.notify(_("{n} lines are one question now").format(n=len(lines)), markup=False)
 
     def show(self, text: str) -> None:
         """Put a text in, with the cursor at its end."""

@@ -19,6 +19,10 @@ from farense_tui.ui.common.dialogs import Dialog, keys
 from farense_tui.ui.keys import own_actions
 
 _KEY_WIDTH = 12
+_COPYING = _(
+    "Drag over text with the mouse, then ctrl+c copies it. Where the terminal keeps that to "
+    "itself: hold fn (Terminal.app), option (iTerm2) or shift while you drag, and copy as ever."
+)
 
 
 class HelpScreen(Dialog[None]):
@@ -40,6 +44,8 @@ class HelpScreen(Dialog[None]):
                 for node in _owners(self._below):
                     yield Static(_title(node), classes="section", markup=False)
                     yield KeyList(_listed(node))
+                yield Static(_("Copying"), classes="section", markup=False)
+                yield KeyList([(_("drag"), Content(_COPYING))])
             yield Static(keys("esc", _("close")), classes="keys")
 
 

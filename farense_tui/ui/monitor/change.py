@@ -28,7 +28,7 @@ FIELDS = {
     "checkpoint.every": _("checkpoint every"),
     "train.epochs": _("epochs"),
 }
-_MEMORY_OF = _("memory as of")
+_MEMORY_OF = _("memory settings of")
 _LABEL = max(map(len, (*FIELDS.values(), _MEMORY_OF))) + 2  # cells
 _AS_IT_IS = ""
 _FAR = 10  # times the rate it has: worth a word

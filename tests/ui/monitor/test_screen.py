@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -290,6 +291,13 @@ async def test_an_overfitted_run_does_not_end_green(tmp_path: Path) -> None:
         assert not monitor.query_one(HealthCard).display  # told once
         await pilot.press("h")
         await until(pilot, lambda: "but overfitted" in text_of(pilot.app.screen))
+
+
+async def test_a_run_that_was_deleted_under_the_monitor_says_so(tmp_path: Path) -> None:
+    run = recorded.completed(tmp_path)
+    async with opened(run.folder) as (pilot, monitor):
+        shutil.rmtree(run.folder.path)
+        await until(pilot, lambda: "its folder is gone" in text_of(monitor))
 
 
 async def test_zoom_pan_and_log_scale(tmp_path: Path) -> None:

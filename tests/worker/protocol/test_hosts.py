@@ -54,7 +54,7 @@ def test_mlx_launch_reads_what_is_written(tmp_path: Path) -> None:
     ("text", "fault"),
     [
         ("[{]", "hosts.json: line 1: not JSON: Expecting property name"),
-        ("[]", "hosts.json: it must be a list of machines that is not empty"),
+        ("[]", "hosts.json: it must be a list of at least one machine"),
         ('{"machines": []}', 'hosts.json: unknown key "machines"'),
         (json.dumps([PAIR[0], "mac2"]), 'entry 2: must be an object with "ssh" and "ips"'),
         (json.dumps([PAIR[0], {"ips": ["10.0.0.2"]}]), 'entry 2: "ssh" must be the name'),

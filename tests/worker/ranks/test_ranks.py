@@ -247,7 +247,7 @@ def test_bad_data_is_told_once(
     args = ["--model", str(micro), "--data", "data", "--ranks", "2"]
     assert main(["train", "--profile", "demo", *args]) == 3
     err = capfd.readouterr()[1]
-    assert err.count("train.jsonl:1: no token of the row is a label") == 1
+    assert err.count("train.jsonl:1: there is no answer in this row to learn from") == 1
     assert "rank" not in err
     assert not (tmp_path / "checkpoints").exists()
 

@@ -190,7 +190,7 @@ class _Reading:
 def unusable(found: labels.Encoded, max_seq_length: int) -> str:
     """Say why a tokenised row cannot be trained on, if so."""
     if found.first >= len(found.tokens):
-        return _("no token of the row is a label")
+        return _("there is no answer in this row to learn from")
     if found.first >= max_seq_length:
         return _(
             "all labels are cut off: its first label is token {token}, train.max_seq_length is "

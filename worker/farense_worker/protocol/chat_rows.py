@@ -18,7 +18,7 @@ _TEXT_PARTS = ("text", "input_text", "output_text")  # of OpenAI's two formats
 def fault(messages: Any) -> str:
     """Say what is wrong with a row's messages, empty if nothing is."""
     if not isinstance(messages, list) or not messages:
-        return _('"messages" must be a list that is not empty')
+        return _('"messages" must be a list of at least one message')
     for number, message in enumerate(messages, 1):
         if not isinstance(message, dict) or not isinstance(message.get("role"), str):
             return _('message {number} must be an object with a "role"').format(number=number)

@@ -224,7 +224,7 @@ def _row(path: Path, number: int, raw: bytes) -> Row | Fault:
         what = _("not UTF-8 at byte {byte} of the line").format(byte=error.start + 1)
         return Fault(path, number, what, "not_utf8")
     except json.JSONDecodeError as error:
-        what = _("not JSON: {why} at column {column}").format(why=error.msg, column=error.colno)
+        what = _("not JSON: {why} (column {column})").format(why=error.msg, column=error.colno)
         return Fault(path, number, what, "not_json")
     except RecursionError:
         return Fault(path, number, _("not a row: nested too deeply"), "not_json")
@@ -241,7 +241,7 @@ def _row(path: Path, number: int, raw: bytes) -> Row | Fault:
         return Fault(path, number, what) if what else _sound(path, Row(number, "chat", values))
     if "text" in values:
         if not isinstance(values["text"], str) or not values["text"]:
-            return Fault(path, number, _('"text" must be a string that is not empty'))
+            return Fault(path, number, _('"text" must be text, and some of it'))
         return _sound(path, Row(number, "text", values))
     what = _('no "messages", "prompt" and "completion", or "text"; keys: {keys}')
     return Fault(

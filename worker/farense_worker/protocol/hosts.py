@@ -112,7 +112,7 @@ def parse(text: str, source: Path, own: set[str], backend: str = "") -> Hosts:
         faults.append(_('"envs" must be a list of "NAME=VALUE"'))
     entries = table.get("hosts")
     if not isinstance(entries, list) or not entries:
-        raise _refused(source, [*faults, _("it must be a list of machines that is not empty")])
+        raise _refused(source, [*faults, _("it must be a list of at least one machine")])
     for number, entry in enumerate(entries, 1):
         faults += [_in_entry(number, fault) for fault in _faults(entry, backend)]
     if faults:

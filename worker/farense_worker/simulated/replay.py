@@ -17,18 +17,20 @@ from farense_worker.protocol.messages.events import Notice, Phase, RunStopped, e
 from farense_worker.protocol.simulation import Simulation
 
 _NAP = 0.05
+_SILENCE = 60.0  # seconds; a heartbeat comes every two
 
 
 def play(played: Simulation, record: int, control: Control) -> int:
     """Write the record's lines when their time has come; the exit code.
 
-    A stop ends it, a pause holds it. Hours in which no worker was at it are left out.
+    A stop ends it, a pause holds it. Hours in which no worker was at it are left out, and of a
+    night in which the machine slept all but a minute.
     """
     shift, before = 0.0, played.origin
     _write(record, encode(_notice(played)))
     for line, at, new_worker in _lines(Path(played.record)):
-        if new_worker:
-            shift += max(0.0, at - before)
+        away = max(0.0, at - before)
+        shift += away if new_worker else max(0.0, away - _SILENCE)
         before = at
         while (left := played.real(at - shift) - time.time()) > 0 or control.asked.pause:
             if control.asked.stop:

@@ -69,9 +69,9 @@ def findings(report: Report) -> Content:
     """By kind, the worst first; of each kind the first lines."""
     kinds = [code for code in CODES if report.counts.get(code)]
     if not kinds:
-        well = _("✓ nothing to find fault with")
+        well = _("✓ nothing is wrong with it")
         if report.no_tokenizer:
-            well = _("✓ nothing to find fault with as far as can be told without the model")
+            well = _("✓ nothing is wrong with it, as far as can be told without the model")
         return Content.styled(well, "$success")
     return Content("\n\n").join(_kind(code, report) for code in kinds)
 

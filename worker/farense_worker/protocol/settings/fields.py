@@ -67,7 +67,7 @@ class Setting(Struct, frozen=True):
         if origin is tuple and (names := names_of(self.type)):
             return _("a list of {names}, or empty").format(names=", ".join(names))
         if meta.min_length and origin in (str, tuple):
-            return _("{noun} that is not empty").format(noun=noun)
+            return _("some text") if origin is str else _("a list with at least one string")
         bounds = {name: getattr(meta, name) for name in ("ge", "gt", "le", "lt")}
         given = {name: _bound(value) for name, value in bounds.items() if value is not None}
         return _RULES[tuple(given)].format(noun=noun, **given)
