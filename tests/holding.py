@@ -26,6 +26,13 @@ def hold(patch: pytest.MonkeyPatch, pattern: str) -> None:
     patch.setenv("HOLD_AFTER", pattern)
 
 
+def fail(patch: pytest.MonkeyPatch, pattern: str, text: str, times: int) -> None:
+    """Have the workers fail with this text after a line that has this pattern, so many times."""
+    hold(patch, pattern)
+    patch.setenv("FAIL_WITH", text)
+    patch.setenv("FAIL_TIMES", str(times))
+
+
 def launch(folder: RunFolder, after: int | str) -> Worker:
     """Start the worker and wait until it is held.
 

@@ -1,5 +1,7 @@
 """Holds a worker at a certain event until it is asked for something (tests/holding.py).
 
+Or has it fail there with FAIL_WITH, as often as FAIL_TIMES says of a worker that starts again.
+
 Python imports this by itself in every process that has this folder in its PYTHONPATH.
 """
 
@@ -15,6 +17,7 @@ from typing import Any
 
 _after = os.environ.get("HOLD_AFTER", "").encode()
 _write = os.write
+_clock = time.perf_counter
 _LONGEST = 120.0  # seconds; whoever held it may be gone
 
 
@@ -48,8 +51,23 @@ def _write_and_hold(descriptor: int, data: bytes) -> int:
     return written
 
 
+def _write_and_fail(descriptor: int, data: bytes) -> int:
+    if re.search(_after, data):
+        os.write = _write  # once
+
+        def fail() -> float:
+            time.perf_counter = _clock
+            raise RuntimeError(os.environ["FAIL_WITH"])
+
+        time.perf_counter = fail  # which the next step, validation or checkpoint begins with
+    return _write(descriptor, data)
+
+
 _tells = {"farense_worker", "farense_worker.ranks.rank", "farense_worker.simulated"} & set(
     sys.orig_argv
 )
 if _after and _tells and os.environ.get("FARENSE_RANK", "0") == "0":
-    os.write = _write_and_hold  # type: ignore[assignment]
+    if "FAIL_WITH" not in os.environ:
+        os.write = _write_and_hold  # type: ignore[assignment]
+    elif int(os.environ.get("FARENSE_GPU_RESTARTS", "0")) < int(os.environ["FAIL_TIMES"]):
+        os.write = _write_and_fail  # type: ignore[assignment]

@@ -16,7 +16,7 @@ import sys  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 from farense_worker.loop.lifecycle import failed, work  # noqa: E402
-from farense_worker.process import afterwards  # noqa: E402
+from farense_worker.process import afterwards, restart  # noqa: E402
 from farense_worker.process.signals import Control, inherited_lock  # noqa: E402
 from farense_worker.protocol.errors import ExitCode, FarenseError  # noqa: E402
 from farense_worker.protocol.run_folder import RunFolder, write_pid  # noqa: E402
@@ -52,9 +52,14 @@ def train(folder: RunFolder, config: Config, lock: int) -> int:
     control.install()
     write_pid(lock, os.getpid())
     output = Output(RECORD, folder.events)
-    return work(
-        folder, config, output, control, lambda error: output.emit(failed(error, output.step))
-    )
+
+    def tell(error: FarenseError) -> None:
+        if restart.helps(error) and not control.stop:
+            output.emit(restart.notice(error))
+            restart.begin(RECORD, lock)
+        output.emit(failed(error, output.step))
+
+    return work(folder, config, output, control, tell)
 
 
 if __name__ == "__main__":

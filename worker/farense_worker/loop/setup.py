@@ -23,7 +23,7 @@ from farense_worker.loop.master_weights import Optimizer, where_needed
 from farense_worker.loop.trunk_cache import Trunk
 from farense_worker.model import dropout, loss, model, split_forward, tokenizer, trainable
 from farense_worker.model.split_forward import Anatomy
-from farense_worker.process import versions
+from farense_worker.process import restart, versions
 from farense_worker.process.output import Output
 from farense_worker.process.signals import Control
 from farense_worker.protocol import system_prompt
@@ -31,6 +31,7 @@ from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages import events
 from farense_worker.protocol.plan import adapter, budget, model_shape, steps
+from farense_worker.protocol.plan.cutting import padded
 from farense_worker.protocol.plan.learning_rate import highest, is_capped, warmup
 from farense_worker.protocol.plan.memory import GIB
 from farense_worker.protocol.run_folder import RunFolder
@@ -83,6 +84,11 @@ class Run:
     def worked(self) -> float:
         """Seconds on a clock that stands while the run waits."""
         return time.perf_counter() - self.waited
+
+    @property
+    def least(self) -> int:
+        """Tokens of the longest row, padding included: less cannot go through at once."""
+        return padded(int(self.train.lengths.max()) - 1)
 
     def arrays(self, split: str, batch: MicroBatch) -> list[mx.array]:
         """What the loss of a micro-batch is called with."""
@@ -259,6 +265,8 @@ def go_back(run: Run) -> bool:
         run.state = resume_check.updated(loaded.state, run.state)
         if run.state.finer and run.state.finer[:2] == (run.planned, run.guard.limit):
             run.budget = min(run.budget, run.state.finer[2])
+    if restart.count():
+        run.budget = max(run.least, min(run.budget, run.planned >> restart.count()))
     elif run.config.train.rollbacks:
         run.unsaved = True  # the first weights are saved too, to have something to go back to
     run.output.step = run.state.step

@@ -14,7 +14,6 @@ from farense_worker.loop.setup import Run
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages import events
-from farense_worker.protocol.plan.cutting import padded
 
 _DISK_POLL = 5.0
 _STOP_POLL = 0.1
@@ -37,9 +36,8 @@ def watch(run: Run) -> None:
     waited = run.starved and run.starved % memory.PATIENCE == 0
     if not (run.guard.critical(seen) or waited):
         return
-    least = padded(int(run.train.lengths.max()) - 1)
-    if run.budget > least:
-        run.budget = max(least, run.budget // 2)
+    if run.budget > run.least:
+        run.budget = max(run.least, run.budget // 2)
         run.output.emit(run.guard.cut_finer(seen, run.budget))
     else:
         run.short = run.guard.stopped(seen)

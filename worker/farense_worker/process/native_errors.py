@@ -29,7 +29,8 @@ _KNOWN = (
         r"ImpactingInteractivity|0000000e:Internal Error",  # not translated: regex
         _("macOS stopped the GPU work because it got in the way of the display"),
         _(
-            "Let the display sleep (pmset displaysleepnow), or make each step smaller: "
+            "Let the display sleep (pmset displaysleepnow), put AGX_RELAX_CDM_CTXSTORE_TIMEOUT=1 "
+            "before the command, which has helped others, or make each step smaller: "
             "train.batch_size 1, shorter train.max_seq_length."
         ),
     ),
@@ -37,7 +38,12 @@ _KNOWN = (
         "gpu_timeout",
         r"kIOGPUCommandBufferCallbackErrorTimeout|GPU Timeout",  # not translated: regex
         _("one piece of GPU work took too long for macOS"),
-        _("Often the machine is swapping.") + " " + _SMALLER,
+        _(
+            "Often the machine is swapping; if not, AGX_RELAX_CDM_CTXSTORE_TIMEOUT=1 before the "
+            "command has helped others."
+        )
+        + " "
+        + _SMALLER,
     ),
     (
         "gpu_fault",

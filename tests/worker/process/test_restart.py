@@ -1,0 +1,62 @@
+"""A GPU that is taken away: the worker starts again by itself, and the curve is the same."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from farense_worker.protocol.messages.events import RunStarted, Step
+
+from farense_tui.engine.record.tail import Tail
+from farense_tui.engine.runs import supervisor
+from tests import holding
+from tests.real_runs import RunMaker, finish, state_of
+
+WATCHDOG = (
+    "[METAL] Command buffer execution failed: Impacting Interactivity (0000000e:"
+    "kIOGPUCommandBufferCallbackErrorImpactingInteractivity)."
+)
+
+
+def test_it_goes_on_from_its_checkpoint_with_half_the_tokens(
+    make_run: RunMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings: dict[str, Any] = {"lora__dropout": 0.0, "checkpoint__every": 2, "train__epochs": 2}
+    plain, taken = make_run("plain", **settings), make_run("taken", **settings)
+    finish(plain)
+    holding.fail(monkeypatch, r'"type":"step",.*"step":3,', WATCHDOG, times=2)
+    finish(taken)
+    state = state_of(taken)
+    assert [notice.code for notice in state.notices].count("gpu_restart") == 2
+    losses = [value for _, value in state_of(plain).loss]
+    assert [value for _, value in state.loss] == pytest.approx(losses, rel=1e-5)
+    events = Tail(taken.events).read_all()
+    started = [event for event in events if isinstance(event, RunStarted)]
+    assert [event.resumed_from_step for event in started] == [0, 2, 2]
+    assert len({event.pid for event in started}) == 1
+    thirds = [
+        event.micro_batches for event in events if isinstance(event, Step) and event.step == 3
+    ]
+    assert thirds[0] <= thirds[1] <= thirds[2]
+    assert thirds[0] < thirds[2]
+
+
+def test_after_three_tries_it_ends(make_run: RunMaker, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = make_run("run", train__epochs=1)
+    holding.fail(monkeypatch, r'"type":"step",.*"step":1,', WATCHDOG, times=9)
+    assert supervisor.launch(folder).wait() == 1
+    state = state_of(folder)
+    assert [notice.code for notice in state.notices].count("gpu_restart") == 3
+    assert state.failure is not None
+    assert state.failure.kind == "gpu_watchdog"
+    assert "AGX_RELAX_CDM_CTXSTORE_TIMEOUT=1" in state.failure.hint
+    assert "display sleep" in state.failure.hint
+
+
+def test_what_is_no_error_of_the_gpu_ends_at_once(
+    make_run: RunMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_run("run", train__epochs=1)
+    holding.fail(monkeypatch, r'"type":"step",.*"step":1,', "something else", times=9)
+    assert supervisor.launch(folder).wait() == 1
+    assert not [n for n in state_of(folder).notices if n.code == "gpu_restart"]

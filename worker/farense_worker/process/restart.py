@@ -1,0 +1,50 @@
+"""A worker whose GPU was taken away starts again by itself, in a new process in its own place.
+
+Metal gives its driver's state back to a new process only. So the worker replaces itself (exec: its
+process id, its lock and whoever watches it stay) and goes on from its newest checkpoint like any
+resumed run, with half the tokens at once each time. What a step computes stays the same.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from farense_worker.protocol.errors import FarenseError
+from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.messages.events import Notice
+
+_COUNT = "FARENSE_GPU_RESTARTS"
+_MOST = 3
+
+
+def count() -> int:
+    """How many times this run has been started again so."""
+    said = os.environ.get(_COUNT, "")
+    return int(said) if said.isdigit() else 0
+
+
+def helps(error: FarenseError) -> bool:
+    """Whether it is an error of the GPU's, and there are tries left."""
+    return error.kind.startswith("gpu_") and count() < _MOST
+
+
+def notice(error: FarenseError) -> Notice:
+    """Say what happened, and that it goes on."""
+    return Notice(
+        level="warning",
+        code="gpu_restart",
+        message=_(
+            "{what}: the worker starts again from the newest checkpoint, with half as many tokens "
+            "at once ({n} of {most})"
+        ).format(what=error.title, n=count() + 1, most=_MOST),
+        hint=error.hint,
+    )
+
+
+def begin(record: int, lock: int) -> None:
+    """Start again. record, lock: the descriptors of the record and of the run's lock."""
+    os.dup2(record, 1)  # what `claim_stdout` took away; with it the new worker writes on
+    os.set_inheritable(lock, True)
+    environment = {**os.environ, "FARENSE_LOCK": str(lock), _COUNT: str(count() + 1)}
+    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)
