@@ -112,7 +112,7 @@ def test_many_at_once_as_one_by_one(
     micro_tokenizer: Any, conversations: list[list[str]], mask: bool
 ) -> None:
     rows = [Row(at, "chat", chat(*turns)) for at, turns in enumerate(conversations)]
-    assert labels._is_plain(micro_tokenizer)
+    assert labels._backend(micro_tokenizer) is not None
     found = labels.encode_all(micro_tokenizer, rows, mask, "last")
     for row, encoded in found:
         assert encoded == labels.encode(micro_tokenizer, row, mask, "last")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import select
 import signal
 import subprocess
 import sys
@@ -13,7 +12,7 @@ import pytest
 from farense_worker.process.native_errors import explain as explain_error
 from farense_worker.protocol.errors import PEER, FarenseError, refused
 from farense_worker.protocol.hosts import LOCAL, Host
-from farense_worker.ranks import guard, mlx_launch
+from farense_worker.ranks import guard
 from farense_worker.ranks.guard import Guard
 from farense_worker.ranks.reports import (
     READY,
@@ -180,16 +179,3 @@ def test_a_rank_that_has_told_its_failure_is_to_blame_for_it_even_if_it_is_put_d
     end = Impatient(1, process).watch()
     assert end == End(1, -9, why)
     assert blame([End(0, 1, failure(LOST)), end]) == end
-
-
-def test_mlx_launch_does_not_spin(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A rank's stdin can always be written; that must not end the wait for its output."""
-    from mlx._distributed_utils import launch
-
-    assert launch.select is select.select  # the name that is replaced
-    process = subprocess.Popen(["sleep", "600"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    began = time.monotonic()
-    ready = mlx_launch._patient_select([process.stdout], [process.stdin], [], 1.0)
-    process.kill()
-    assert time.monotonic() - began >= 0.04
-    assert ready == ([], [process.stdin], [])

@@ -18,6 +18,7 @@ from itertools import islice
 from typing import Any
 
 from farense_worker.data.turns import Conversation, NoLabels, Remark, Spans
+from farense_worker.model import compat
 from farense_worker.model.tokenizer import LightTokenizer
 from farense_worker.protocol.dataset import Row
 from farense_worker.protocol.language import gettext as _
@@ -65,7 +66,8 @@ def encode_all(
     tokenizer: Any, rows: Iterable[Row], mask_prompt: bool, answers: Answers = "all"
 ) -> Iterator[tuple[Row, Encoded | str]]:
     """Tokenise rows, many at a time where that is possible; a string says what is wrong."""
-    fast = _Fast(tokenizer) if _is_plain(tokenizer) else None
+    backend = _backend(tokenizer)
+    fast = None if backend is None else _Fast(tokenizer, backend)
     rows = iter(rows)
     while batch := list(islice(rows, _BATCH)):
         found = fast.encode(batch, mask_prompt, answers) if fast else None
@@ -115,17 +117,10 @@ def _text(tokenizer: Any, tokens: Sequence[int]) -> Encoded:
     return Encoded(kept, ((1, len(kept)),) if len(kept) > 1 else ())
 
 
-def _is_plain(tokenizer: Any) -> bool:
-    """Whether it is one of Hugging Face's own fast tokenizers, with nothing overridden."""
-    if isinstance(tokenizer, LightTokenizer):
-        return True
-    from transformers import TokenizersBackend
-
-    kind = type(tokenizer._tokenizer)
-    names = ("apply_chat_template", "encode", "__call__", "_encode_plus")
-    return issubclass(kind, TokenizersBackend) and all(
-        getattr(kind, name) is getattr(TokenizersBackend, name) for name in names
-    )
+def _backend(tokenizer: Any) -> Any:
+    """The tokenizers library's object; None where it alone does not give the same."""
+    light = isinstance(tokenizer, LightTokenizer)
+    return tokenizer.backend if light else compat.plain_backend(tokenizer)
 
 
 class _Fast:
@@ -135,11 +130,10 @@ class _Fast:
     way is taken.
     """
 
-    def __init__(self, tokenizer: Any) -> None:
-        """Take a light tokenizer, or mlx_lm's wrapper of a plain one."""
+    def __init__(self, tokenizer: Any, backend: Any) -> None:
+        """Take a light tokenizer or mlx_lm's wrapper, and the tokenizers library's object in it."""
         self._tokenizer = tokenizer
-        light = isinstance(tokenizer, LightTokenizer)
-        self._backend = tokenizer.backend if light else tokenizer._tokenizer.backend_tokenizer
+        self._backend = backend
 
     def encode(
         self, rows: list[Row], mask_prompt: bool, answers: Answers

@@ -1,5 +1,10 @@
-"""What the worker takes of mlx_lm, imported without transformers: that takes over a second.
+"""All that the worker takes of other packages' insides: here it is looked for when they change.
 
+CHECKED has the versions whose insides were looked at. tests/worker/model/test_compat.py says which
+of the things below is no more what it was; with another version in constraints.txt it asks for a
+look at all of them. Nothing is imported before it is asked for.
+
+mlx_lm comes without transformers, whose import takes most of a second (docs/performance.md).
 Loading a model and putting an adapter on it needs neither that nor the hub's client: mlx_lm
 imports them for functions that are not called here. So while its modules are imported, those are
 stand-ins whose names import the real thing when they are called, and the packages' own __init__
@@ -9,14 +14,93 @@ it comes.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
+import select
 import sys
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from farense_worker.model import rope_keys
+
+if TYPE_CHECKING:
+    import mlx.nn as nn
+
+CHECKED = {
+    "huggingface_hub": "2.4.0",
+    "mlx": "0.32.4",
+    "mlx-lm": "0.32.2",
+    "transformers": "5.23.0",
+}
+
+# Functions and classes of mlx_lm that are in none of its documented modules.
+_MLX_LM = {
+    "QuantizedSwitchLinear": "mlx_lm.models.switch_layers",
+    "SwitchLinear": "mlx_lm.models.switch_layers",
+    "convert_to_gguf": "mlx_lm.gguf",
+    "dequantize_model": "mlx_lm.utils",
+    "get_total_parameters": "mlx_lm.utils",
+    "linear_to_lora_layers": "mlx_lm.tuner.utils",
+    "load_adapters": "mlx_lm.utils",
+    "load_config": "mlx_lm.utils",
+    "load_tokenizer": "mlx_lm.utils",
+    "make_prompt_cache": "mlx_lm.models.cache",
+    "permute_weights": "mlx_lm.gguf",
+    "save_config": "mlx_lm.utils",
+    "save_model": "mlx_lm.utils",
+    "translate_weight_names": "mlx_lm.gguf",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Give what is of mlx_lm, imported when it is first asked for."""
+    if name not in _MLX_LM:
+        said = f"module {__name__!r} has no attribute {name!r}"  # not translated: Python's
+        raise AttributeError(said)
+    return getattr(_module(_MLX_LM[name]), name)
+
+
+def _module(name: str) -> Any:
+    """Give a module of mlx_lm."""
+    _import()
+    return importlib.import_module(name)
+
+
+def load_model(folder: Path, *, trust_remote_code: bool = False) -> nn.Module:
+    """Load a model without reading its weights yet, its configuration put right."""
+    utils = _module("mlx_lm.utils")
+
+    def classes(config: dict[str, Any]) -> tuple[Any, Any]:
+        put_right(config)  # mlx_lm goes on with this very dict
+        found: tuple[Any, Any] = utils._get_classes(config)
+        return found
+
+    model, _config = utils.load_model(
+        folder, lazy=True, trust_remote_code=trust_remote_code, get_model_classes=classes
+    )
+    return model
+
+
+def put_right(config: dict[str, Any]) -> list[str]:
+    """Add to a configuration what mlx_lm would not find in it; the keys that were added."""
+    utils = _module("mlx_lm.utils")
+    added = []
+    for each in (config, config.get("text_config")):
+        if isinstance(each, dict) and "model_type" in each:
+            try:
+                _model, arguments = utils._get_classes(each)
+            except ValueError:  # text models that have no file of their own
+                continue
+            reads = inspect.signature(arguments).parameters
+            added += rope_keys.add_older(each, {name: reads[name].default for name in reads})
+    return added
+
+
+# ---- mlx_lm, without transformers ------------------------------------------------------------
 
 _PACKAGES = ("mlx_lm", "mlx_lm.tuner")
 _WANTED = ("mlx_lm.utils", "mlx_lm.tuner.utils")
@@ -28,6 +112,7 @@ _LATER = {
 }
 
 
+@functools.cache
 def _import() -> None:
     """Import what loads models and makes adapters. Does nothing where mlx_lm is imported."""
     if "mlx_lm" in sys.modules:
@@ -98,52 +183,73 @@ class _StandIn(ModuleType):
         return type(name, (), {"__new__": __new__})
 
 
-_import()
-
-import mlx.nn as nn  # noqa: E402
-from mlx_lm.models.cache import make_prompt_cache  # noqa: E402
-from mlx_lm.models.switch_layers import QuantizedSwitchLinear, SwitchLinear  # noqa: E402
-from mlx_lm.tuner.utils import linear_to_lora_layers  # noqa: E402
-from mlx_lm.utils import _get_classes, get_total_parameters, load_adapters  # noqa: E402
-from mlx_lm.utils import load_model as _load_model  # noqa: E402
-
-from farense_worker.model import rope_keys  # noqa: E402
-
-__all__ = [
-    "QuantizedSwitchLinear",
-    "SwitchLinear",
-    "get_total_parameters",
-    "linear_to_lora_layers",
-    "load_adapters",
-    "load_model",
-    "make_prompt_cache",
-    "put_right",
-]
+# ---- tokenizers ------------------------------------------------------------------------------
 
 
-def load_model(folder: Path, *, trust_remote_code: bool = False) -> nn.Module:
-    """Load a model without reading its weights yet, its configuration put right."""
+def plain_backend(tokenizer: Any) -> Any:
+    """The tokenizers library's object in mlx_lm's wrapper; None where it does not do all the work.
 
-    def classes(config: dict[str, Any]) -> tuple[Any, Any]:
-        put_right(config)  # mlx_lm goes on with this very dict
-        found: tuple[Any, Any] = _get_classes(config)
-        return found
+    It takes many texts at once, which transformers' own methods do more slowly. It gives the same
+    if those are its TokenizersBackend's and nothing in them is overridden.
+    """
+    from transformers import TokenizersBackend
 
-    model, _config = _load_model(
-        folder, lazy=True, trust_remote_code=trust_remote_code, get_model_classes=classes
+    wrapped = tokenizer._tokenizer
+    names = ("apply_chat_template", "encode", "__call__", "_encode_plus")
+    plain = isinstance(wrapped, TokenizersBackend) and all(
+        getattr(type(wrapped), name) is getattr(TokenizersBackend, name) for name in names
     )
-    return model
+    return wrapped.backend_tokenizer if plain else None
 
 
-def put_right(config: dict[str, Any]) -> list[str]:
-    """Add to a configuration what mlx_lm would not find in it; the keys that were added."""
-    added = []
-    for each in (config, config.get("text_config")):
-        if isinstance(each, dict) and "model_type" in each:
-            try:
-                _model, arguments = _get_classes(each)
-            except ValueError:  # text models that have no file of their own
-                continue
-            reads = inspect.signature(arguments).parameters
-            added += rope_keys.add_older(each, {name: reads[name].default for name in reads})
-    return added
+# ---- the hub's client ------------------------------------------------------------------------
+
+
+def hub_utils() -> Any:
+    """build_hf_headers, get_session and hf_raise_for_status, which it does not export by name."""
+    import huggingface_hub.utils
+
+    return huggingface_hub.utils
+
+
+def blob_folder(repo: str) -> Path:
+    """Where the hub's cache keeps the files of a model, under their SHA-256.
+
+    Downloads that are to be continued are put there, which the client itself does not do.
+    """
+    from huggingface_hub import constants
+
+    return Path(constants.HF_HUB_CACHE) / "--".join(["models", *repo.split("/")]) / "blobs"
+
+
+def network_errors() -> tuple[type[Exception], ...]:
+    """What the hub's client raises without a network: errors of the HTTP library that it uses.
+
+    That was requests, httpx and httpx2 in turn, and it does not wrap them.
+    """
+    from huggingface_hub.errors import OfflineModeIsEnabled
+
+    session = hub_utils().get_session()
+    client = next(kind for kind in type(session).__mro__ if kind.__name__ == "Client")
+    library = sys.modules[client.__module__.partition(".")[0]]
+    return (library.TransportError, OfflineModeIsEnabled)
+
+
+# ---- mlx.launch ------------------------------------------------------------------------------
+
+_POLL = 0.05  # seconds; how late a word to the ranks may come
+
+
+def calm(launch: ModuleType) -> None:
+    """Keep mlx.launch from spinning; `launch` is its module.
+
+    It waits until a rank's standard input takes something, which is always, even while it has
+    nothing to write: its threads then need a whole core. This waits for output alone.
+    """
+    launch.select = patient_select  # type: ignore[attr-defined]
+
+
+def patient_select(read: Any, write: Any, errors: Any, timeout: float) -> tuple[Any, Any, Any]:
+    """Wait for what is to be read; what can be written is only looked at."""
+    ready, _, _ = select.select(read, [], errors, min(timeout, _POLL))
+    return ready, select.select([], write, [], 0)[1] if write else [], []

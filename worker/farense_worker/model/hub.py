@@ -19,6 +19,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from farense_worker.model import compat
 from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.run_folder import free_space
@@ -75,12 +76,12 @@ def _download(settings: Model, told: Told) -> Path:
     revision = settings.revision or None
     try:
         info = HfApi().model_info(settings.repo, revision=revision, files_metadata=True)
-    except _unreachable() as error:
+    except compat.network_errors() as error:
         with contextlib.suppress(*_errors()):  # all of it may be here
             return Path(snapshot_download(**wanted, revision=revision, local_files_only=True))
         raise error
     files, rest = _files(info)
-    blobs = _blobs(settings.repo)
+    blobs = compat.blob_folder(settings.repo)
     _check_space(settings, blobs, files)
     progress = _Progress(told, sum(file.size for file in files) + rest)
     for file in files:
@@ -148,7 +149,7 @@ def _fetch(repo: str, commit: str, file: File, blobs: Path, progress: _Progress)
         while (size := out.seek(0, os.SEEK_END)) < file.size:
             try:
                 _append(repo, commit, file, out, progress)
-            except _unreachable() as error:
+            except compat.network_errors() as error:
                 retries = retries - 1 if out.seek(0, os.SEEK_END) == size else _RETRIES
                 if retries < 0:
                     raise
@@ -163,7 +164,7 @@ def _fetch(repo: str, commit: str, file: File, blobs: Path, progress: _Progress)
 def _append(repo: str, commit: str, file: File, out: BinaryIO, progress: _Progress) -> None:
     from huggingface_hub import hf_hub_url
 
-    utils = _utils()
+    utils = compat.hub_utils()
     size = out.seek(0, os.SEEK_END)
     headers = {**utils.build_hf_headers(), "Accept-Encoding": "identity"}
     if size:
@@ -215,13 +216,6 @@ def _check_space(settings: Model, blobs: Path, files: list[File]) -> None:
         )
 
 
-def _blobs(repo: str) -> Path:
-    from huggingface_hub import constants
-
-    name = "--".join(["models", *repo.split("/")])
-    return Path(constants.HF_HUB_CACHE) / name / "blobs"
-
-
 def _silent() -> Any:
     from tqdm import tqdm
 
@@ -235,27 +229,16 @@ def _silent() -> Any:
     return Silent
 
 
-def _utils() -> Any:
-    import huggingface_hub.utils
-
-    return huggingface_hub.utils
-
-
-def _unreachable() -> tuple[type[Exception], ...]:
-    """What the network's errors are: those of the HTTP library that huggingface_hub uses."""
-    from huggingface_hub.errors import OfflineModeIsEnabled
-
-    client = next(
-        kind for kind in type(_utils().get_session()).__mro__ if kind.__name__ == "Client"
-    )
-    library = sys.modules[client.__module__.partition(".")[0]]
-    return (library.TransportError, OfflineModeIsEnabled)
-
-
 def _errors() -> tuple[type[Exception], ...]:
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
-    return (*_unreachable(), HfHubHTTPError, LocalEntryNotFoundError, HFValidationError, OSError)
+    return (
+        *compat.network_errors(),
+        HfHubHTTPError,
+        LocalEntryNotFoundError,
+        HFValidationError,
+        OSError,
+    )
 
 
 def _explained(settings: Model, error: Exception) -> FarenseError:

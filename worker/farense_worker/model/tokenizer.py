@@ -66,7 +66,7 @@ def load(folder: Path, settings: Model) -> Any:
 
 
 def _by_mlx_lm(folder: Path, settings: Model) -> Any:
-    from mlx_lm.utils import load_tokenizer
+    from farense_worker.model.compat import load_tokenizer
 
     extra = {"trust_remote_code": True} if settings.trust_remote_code else {}
     try:

@@ -8,15 +8,13 @@ end of a pipe that ends with the parent.
 from __future__ import annotations
 
 import os
-import select
 import signal
 import sys
 import threading
 from importlib import metadata
-from types import FrameType, ModuleType
-from typing import Any
+from types import FrameType
 
-_POLL = 0.05  # seconds; how late a word to the ranks may come
+from farense_worker.model import compat
 
 
 def main() -> None:
@@ -28,22 +26,8 @@ def main() -> None:
         signal.signal(each, _nothing)
     (script,) = metadata.entry_points(group="console_scripts", name="mlx.launch")
     launch = script.load()
-    calm(sys.modules[launch.__module__])
+    compat.calm(sys.modules[launch.__module__])
     launch()
-
-
-def calm(module: ModuleType) -> None:
-    """Keep mlx.launch from spinning.
-
-    It waits until a rank's standard input takes something, which is always, even while it has
-    nothing to write: its threads then need a whole core. This waits for output alone.
-    """
-    module.select = _patient_select  # type: ignore[attr-defined]
-
-
-def _patient_select(read: Any, write: Any, errors: Any, timeout: float) -> tuple[Any, Any, Any]:
-    ready, _, _ = select.select(read, [], errors, min(timeout, _POLL))
-    return ready, select.select([], write, [], 0)[1] if write else [], []
 
 
 def _end_with(parent: int) -> None:

@@ -9,10 +9,15 @@ from typing import Any
 import mlx.core as mx
 import mlx.nn as nn
 from mlx.utils import tree_flatten, tree_map_with_path, tree_unflatten
-from mlx_lm.utils import dequantize_model, load_config, save_config, save_model
 
 from farense_worker.model import stops
-from farense_worker.model.compat import put_right
+from farense_worker.model.compat import (
+    dequantize_model,
+    load_config,
+    put_right,
+    save_config,
+    save_model,
+)
 from farense_worker.protocol.messages.export import Precision
 
 # What belongs to a model besides its weights and config.json (mlx_lm.utils, model/model.py).

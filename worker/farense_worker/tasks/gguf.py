@@ -8,8 +8,8 @@ from typing import Any
 
 import mlx.core as mx
 import mlx.nn as nn
-from mlx_lm.gguf import convert_to_gguf, permute_weights, translate_weight_names
 
+from farense_worker.model.compat import convert_to_gguf, permute_weights, translate_weight_names
 from farense_worker.protocol.language import gettext as _
 
 KINDS = ("llama", "mistral", "mixtral")

@@ -1,0 +1,124 @@
+"""What we use of other packages' insides is still what it was; each failure says what is not."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+import select
+import subprocess
+import sys
+import time
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from farense_worker.model import compat
+
+ROOT = Path(__file__).parents[3]
+
+# What is passed to them by place or by name.
+ARGUMENTS = {
+    "QuantizedSwitchLinear": ["input_dims", "output_dims", "num_experts", "bias"],
+    "SwitchLinear": ["input_dims", "output_dims", "num_experts", "bias"],
+    "convert_to_gguf": ["model_path", "weights", "config", "output_file_path"],
+    "dequantize_model": ["model"],
+    "get_total_parameters": ["model"],
+    "linear_to_lora_layers": ["model", "num_layers", "config", "use_dora"],
+    "load_adapters": ["model", "adapter_path"],
+    "load_config": ["model_path"],
+    "load_tokenizer": ["model_path", "tokenizer_config_extra", "eos_token_ids"],
+    "make_prompt_cache": ["model"],
+    "permute_weights": ["weights", "n_head", "n_head_kv"],
+    "save_config": ["config", "config_path"],
+    "save_model": ["save_path", "model"],
+    "translate_weight_names": ["name"],
+}
+
+
+@pytest.mark.parametrize("package", compat.CHECKED)
+def test_the_versions_are_those_that_were_looked_at(package: str) -> None:
+    name = package.replace("_", "-")
+    pins = dict(re.findall(r"^([\w-]+)==(\S+)", (ROOT / "constraints.txt").read_text(), re.M))
+    pin = pins.get(name) or pins[package]
+    assert compat.CHECKED[package] == pin, (
+        f"constraints.txt has {package} {pin}: look whether the insides that model/compat.py uses "
+        f"are as in {compat.CHECKED[package]}, then write {pin} into its CHECKED"
+    )
+
+
+@pytest.mark.parametrize("name", compat._MLX_LM)
+def test_what_is_of_mlx_lm(name: str) -> None:
+    module = importlib.import_module(compat._MLX_LM[name])
+    version = metadata.version("mlx-lm")
+    assert hasattr(module, name), f"mlx_lm {version} has no {compat._MLX_LM[name]}.{name}"
+    found = list(inspect.signature(getattr(module, name)).parameters)
+    wanted = ARGUMENTS[name]
+    assert found[: len(wanted)] == wanted, f"{name} of mlx_lm {version} takes {found}"
+
+
+def test_how_mlx_lm_finds_the_classes_of_a_model() -> None:
+    from mlx_lm.utils import _get_classes, load_model
+
+    version = metadata.version("mlx-lm")
+    taken = inspect.signature(load_model).parameters
+    for name in ("lazy", "trust_remote_code", "get_model_classes"):
+        assert name in taken, f"load_model of mlx_lm {version} does not take {name}"
+    assert len(_get_classes({"model_type": "llama"})) == 2, "a model has more than two classes"
+
+
+def test_mlx_lm_is_imported_without_transformers() -> None:
+    code = (
+        "import sys; from farense_worker.model.compat import load_model, linear_to_lora_layers;"
+        "print(*{'transformers', 'huggingface_hub'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True)
+    assert "imported as a whole" not in done.stderr, (
+        f"mlx_lm {metadata.version('mlx-lm')} wants more than the stand-ins in model/compat.py "
+        f"have, so every start takes longer: {done.stderr}"
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "", "the stand-ins of model/compat.py are passed by"
+
+
+def test_a_name_that_is_not_there() -> None:
+    with pytest.raises(AttributeError, match="load_nothing"):
+        compat.load_nothing  # noqa: B018
+
+
+def test_a_tokenizer_within_the_wrapper() -> None:
+    from mlx_lm.tokenizer_utils import TokenizerWrapper
+    from transformers import TokenizersBackend
+
+    said = "TokenizerWrapper of mlx_lm keeps what it wraps elsewhere than in _tokenizer"
+    assert "_tokenizer" in inspect.getsource(TokenizerWrapper.__init__), said
+    for name in ("apply_chat_template", "encode", "__call__", "_encode_plus", "backend_tokenizer"):
+        assert hasattr(TokenizersBackend, name), f"TokenizersBackend has no {name} any more"
+
+
+def test_the_hubs_cache() -> None:
+    from huggingface_hub.file_download import repo_folder_name
+
+    folder = compat.blob_folder("owner/name").parent.name
+    wanted = repo_folder_name(repo_id="owner/name", repo_type="model")
+    assert folder == wanted, f"the hub's cache now keeps a model in {wanted}"
+
+
+def test_the_hubs_client() -> None:
+    for name in ("build_hf_headers", "get_session", "hf_raise_for_status"):
+        assert hasattr(compat.hub_utils(), name), f"huggingface_hub.utils has no {name}"
+    assert hasattr(compat.hub_utils().get_session(), "stream"), "its session is no httpx.Client"
+    assert all(issubclass(kind, Exception) for kind in compat.network_errors())
+
+
+def test_mlx_launch_does_not_spin() -> None:
+    """A rank's stdin can always be written; that must not end the wait for its output."""
+    from mlx._distributed_utils import launch
+
+    assert launch.select is select.select, "mlx.launch does not wait by a select of its own module"
+    process = subprocess.Popen(["sleep", "600"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    began = time.monotonic()
+    ready = compat.patient_select([process.stdout], [process.stdin], [], 1.0)
+    process.kill()
+    assert time.monotonic() - began >= 0.04
+    assert ready == ([], [process.stdin], [])
