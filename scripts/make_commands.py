@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,8 @@ from man_page import page
 
 from farense_tui.cli.parser import build
 from farense_tui.cli.parser.program import Command, Program
+from farense_tui.compat import arguments
+from farense_tui.compat import commands as commands_of
 
 ROOT = Path(__file__).resolve().parent.parent
 MARKDOWN = ROOT / "docs" / "commands.md"
@@ -109,25 +111,22 @@ def chapters(program: Program) -> list[tuple[str, list[Entry]]]:
     ]
 
 
-def entries(commands: dict[str, Command], name: str, above: str = "") -> Iterable[Entry]:
+def entries(commands: Mapping[str, Command], name: str, above: str = "") -> Iterable[Entry]:
     """Give a command, and those below it."""
     command = commands[name]
-    below = [each for each in command._actions if isinstance(each, argparse._SubParsersAction)]
+    below = [each for each in arguments(command) if commands_of(each)]
     if not any(each.required for each in below):  # else it is none by itself
         yield entry(f"{above}{name}", command)
     for each in below:
-        for word in each.choices:
-            yield from entries(each.choices, word, f"{above}{name} ")
+        parsers = {listed.dest: parser for listed, parser in commands_of(each)}
+        for word in parsers:
+            yield from entries(parsers, word, f"{above}{name} ")
 
 
 def entry(name: str, command: Command) -> Entry:
     """Read a command off its parser."""
     shared = {each.dest for each in command_options()} | {"help"}
-    own = [
-        each
-        for each in command._actions
-        if each.dest not in shared and not isinstance(each, argparse._SubParsersAction)
-    ]
+    own = [each for each in arguments(command) if each.dest not in shared and not commands_of(each)]
     positional = [each for each in own if not each.option_strings]
     options = [each for each in own if each.option_strings]
     required = [spelt(each) for each in options if each.required]
@@ -147,7 +146,7 @@ def entry(name: str, command: Command) -> Entry:
 
 def command_options() -> list[argparse.Action]:
     """Give the options that every command has."""
-    return [each for each in build().common[0]._actions if each.option_strings]
+    return [each for each in arguments(build().common[0]) if each.option_strings]
 
 
 def spelt(action: argparse.Action) -> str:
@@ -224,7 +223,9 @@ def man(program: Program) -> str:
     """Write the reference as a manual page."""
     return page(
         about=program.description or "",
-        options=[(spelt(each), meaning(each)) for each in program._actions if each.option_strings],
+        options=[
+            (spelt(each), meaning(each)) for each in arguments(program) if each.option_strings
+        ],
         chapters=chapters(program),
         exits=[(str(int(code)), said) for code, said in EXIT_CODES.items()],
         environment=list(ENVIRONMENT.items()),

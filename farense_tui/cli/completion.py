@@ -18,6 +18,7 @@ from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.settings.fields import SETTINGS
 from farense_worker.protocol.simulation import SCENARIOS
 
+from farense_tui import compat
 from farense_tui.cli import common
 from farense_tui.cli.output import say
 from farense_tui.cli.parser import build
@@ -66,16 +67,14 @@ complete -o bashdefault -F _farense_tui farense-tui"""
 
 def _prepare(parser: argparse.ArgumentParser) -> None:
     """Say of each argument how it is completed, and of each command only what it is for."""
-    for action in parser._actions:
+    for action in compat.arguments(parser):
         if action.dest in _CHOICES:
             action.choices = list(_CHOICES[action.dest])
         elif action.dest in _VALUES:
             action.complete = _VALUES[action.dest]  # type: ignore[attr-defined]
-        if isinstance(action, argparse._SubParsersAction):
-            for listed in action._choices_actions:
-                action.choices[listed.dest].description = listed.help
-            for below in action.choices.values():
-                _prepare(below)
+        for listed, below in compat.commands(action):
+            below.description = listed.help
+            _prepare(below)
 
 
 def _runs(args: argparse.Namespace) -> list[str]:

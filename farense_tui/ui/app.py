@@ -275,7 +275,7 @@ class FarenseApp(App[None]):
         """Open the palette, with a hint in the user's language."""
         if not CommandPalette.is_open(self):  # type: ignore[arg-type]
             hint = _("Search for commands…")
-            self.push_screen(CommandPalette(placeholder=hint, id="--command-palette"))
+            self.push_screen(CommandPalette(placeholder=hint))
 
     def action_help(self) -> None:
         """Show the keys of the screen that is open."""

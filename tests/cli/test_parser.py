@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from farense_tui import compat
 from farense_tui.cli.parser import build
 from farense_tui.cli.parser.program import Command
 from farense_tui.engine.profiles import catalogue
@@ -21,11 +22,10 @@ def commands(
     parser: argparse.ArgumentParser | None = None, name: str = ""
 ) -> Iterator[tuple[str, Command]]:
     """Every command with its full name."""
-    for action in (parser or build())._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            for word, below in action.choices.items():
-                yield f"{name}{word}", below
-                yield from commands(below, f"{name}{word} ")
+    for action in compat.arguments(parser or build()):
+        for listed, below in compat.commands(action):
+            yield f"{name}{listed.dest}", below
+            yield from commands(below, f"{name}{listed.dest} ")
 
 
 ALL = dict(commands())
@@ -42,8 +42,8 @@ def test_a_command_is_there(name: str) -> None:
 def test_every_argument_is_explained(name: str) -> None:
     unexplained = [
         action.dest
-        for action in ALL[name]._actions
-        if not isinstance(action, argparse._SubParsersAction) and not action.help
+        for action in compat.arguments(ALL[name])
+        if not compat.commands(action) and not action.help
     ]
     assert unexplained == []
 

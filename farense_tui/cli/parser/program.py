@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
@@ -12,10 +11,11 @@ from farense_worker.protocol.clean_text import printable
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import mark, ngettext
 
-# argparse would ask for its words in the locale's language; ours may be another one.
-argparse._ = _  # type: ignore[attr-defined]
-argparse.ngettext = ngettext  # type: ignore[attr-defined]
-# What a user can get to see of them, in Python 3.11 to 3.14.
+from farense_tui import compat
+from farense_tui.compat import Layout
+
+compat.speak(_, ngettext)
+# What a user can get to see of argparse's words, in each of compat.PYTHONS.
 ARGPARSE = (
     mark("usage: "),
     mark("positional arguments"),
@@ -39,19 +39,6 @@ ARGPARSE = (
     mark("expected at least one argument"),
     ngettext("expected %s argument", "expected %s arguments", 1),
 )
-
-
-class Layout(argparse.HelpFormatter):
-    """Wraps paragraphs, but leaves those that have lines of their own as they are."""
-
-    def _fill_text(self, text: str, width: int, indent: str) -> str:
-        parts = text.split("\n\n")
-        return "\n\n".join(
-            textwrap.indent(part, indent)
-            if "\n" in part
-            else textwrap.fill(part, width, initial_indent=indent, subsequent_indent=indent)
-            for part in parts
-        )
 
 
 class Parser(argparse.ArgumentParser):
@@ -113,7 +100,7 @@ class Program(Parser):
         *,
         about: str = "",
         examples: Sequence[str] = (),
-        below: argparse._SubParsersAction[Command] | None = None,
+        below: compat.Subparsers | None = None,
     ) -> Command:
         """Add a command.
 
@@ -132,20 +119,19 @@ class Program(Parser):
         made.examples = tuple(examples)
         made.set_defaults(command=function)
         if below is None:
-            self.groups[-1].commands.append(to._choices_actions[-1])
+            self.groups[-1].commands.append(compat.listed(to)[-1])
         return made
 
     def format_help(self) -> str:
         """Lay out the help: usage, commands by group, options, what else there is to say."""
-        formatter = self._get_formatter()
-        formatter.add_usage(self.usage, self._actions, self._mutually_exclusive_groups)
+        formatter = compat.usage(self)
         formatter.add_text(self.description)
         for group in self.groups:
             formatter.start_section(group.title)
             formatter.add_arguments(group.commands)
             formatter.end_section()
         formatter.start_section(_("options"))
-        formatter.add_arguments([each for each in self._actions if each.option_strings])
+        formatter.add_arguments([each for each in compat.arguments(self) if each.option_strings])
         formatter.end_section()
         formatter.add_text(self.epilog)
         return formatter.format_help()

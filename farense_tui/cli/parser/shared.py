@@ -9,6 +9,7 @@ from farense_worker.protocol.hosts import BACKENDS
 from farense_worker.protocol.language import gettext as _
 
 from farense_tui.cli.parser.program import Command
+from farense_tui.compat import Container
 
 
 def common() -> Command:
@@ -20,7 +21,7 @@ def common() -> Command:
     return parser
 
 
-def add_common(parser: argparse._ActionsContainer, default: object = None) -> None:
+def add_common(parser: Container, default: object = None) -> None:
     """Add them; `default` stands for what is not given."""
     parser.add_argument(
         "--runs-dir",

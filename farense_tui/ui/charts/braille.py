@@ -7,9 +7,11 @@ from itertools import pairwise
 from math import isfinite
 
 import numpy as np
+from textual.geometry import Size
 from textual.strip import Strip
 from textual_hires_canvas import Canvas, HiResMode
 
+from farense_tui import compat
 from farense_tui.ui.charts.dots import BLANK, DOTS
 
 
@@ -28,12 +30,17 @@ class BrailleCanvas(Canvas):
             column, row = int(x * 2), int(y * 4)
             cell = (column >> 1, row >> 2)
             dots[cell] = dots.get(cell, 0) | DOTS[row & 3][column & 1]
-        width, height = self._canvas_size
+        (width, height), characters, styles = compat.cells(self)
         for (x, y), bits in dots.items():
             if 0 <= x < width and 0 <= y < height:
-                self._buffer[y][x] = chr(BLANK | bits)
-                self._styles[y][x] = style
+                characters[y][x] = chr(BLANK | bits)
+                styles[y][x] = style
         self.refresh()
+
+    @property
+    def drawn_on(self) -> Size:
+        """How large what can be drawn on is now; the widget may have another size already."""
+        return compat.cells(self)[0]
 
     def render_line(self, y: int) -> Strip:
         """Draw a line; one beyond the canvas has a style too, or NO_COLOR's filter ends the app."""

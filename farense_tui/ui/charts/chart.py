@@ -189,7 +189,7 @@ class Chart(BrailleCanvas):
         return self.seen.start, self._whole if self.seen.end is None else self.seen.end
 
     def _draw(self) -> None:
-        if not self.is_mounted or self._canvas_size.width < LEFT + 4:
+        if not self.is_mounted or self.drawn_on.width < LEFT + 4:
             return
         with self.batch_refresh():
             self.reset(refresh=False)

@@ -16,7 +16,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from farense_tui.ui.common.dialogs import Dialog, keys
-from farense_tui.ui.keys import own_actions
+from farense_tui.ui.keys import own_bindings
 
 _KEY_WIDTH = 12
 _COPYING = _(
@@ -97,9 +97,8 @@ class KeyList(Widget):
 def _listed(node: DOMNode) -> list[tuple[str, Content]]:
     """One row for each action, with all its keys."""
     by_action: dict[str, list[Binding]] = {}
-    for _key, binding in node._bindings:
-        if binding.action in own_actions(type(node)):
-            by_action.setdefault(binding.description, []).append(binding)
+    for binding in own_bindings(type(node)):
+        by_action.setdefault(binding.description, []).append(binding)
     return [
         (
             _joined([_shown(node, b) for b in bindings]),

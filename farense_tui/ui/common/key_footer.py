@@ -5,11 +5,11 @@ A screen may have a `key_label(action)` that says what a key does just now.
 
 from __future__ import annotations
 
-from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.events import Resize
 from textual.widgets import Footer
-from textual.widgets._footer import FooterKey
+
+from farense_tui import compat
 
 # What nobody may have to look for.
 _ALWAYS = ("help", "request_quit", "leave", "back")
@@ -27,15 +27,16 @@ class KeyFooter(Footer):
 
     def compose(self) -> ComposeResult:
         """Leave out what there is no room for."""
-        keys = [key for key in super().compose() if isinstance(key, FooterKey)]
+        keys = compat.footer_keys(super().compose())
         label = getattr(self.screen, "key_label", None)
         for key in keys:
             key.description = (label and label(_action(key))) or key.description
-        over = sum(map(_width, keys)) - (self.app.size.width - self.screen.gutter.width)
+        room = self.app.size.width - self.screen.gutter.width
+        over = sum(map(compat.footer_key_width, keys)) - room
         from_the_end = keys[::-1]
         for key in sorted(from_the_end, key=lambda each: not each.disabled):
             if over > 0 and _action(key) not in _ALWAYS:
-                over -= _width(key)
+                over -= compat.footer_key_width(key)
                 keys.remove(key)
         yield from keys
 
@@ -44,10 +45,5 @@ class KeyFooter(Footer):
         self.call_after_refresh(self.recompose)
 
 
-def _action(key: FooterKey) -> str:
+def _action(key: compat.FooterKey) -> str:
     return key.action.rpartition(".")[2]
-
-
-def _width(key: FooterKey) -> int:
-    """In cells, with the spaces that Textual puts around key and description."""
-    return cell_len(f" {key.key_display} {key.description} ")

@@ -1,0 +1,95 @@
+"""All that the app takes of other packages' insides: here it is looked for when they change.
+
+CHECKED has the versions whose insides were looked at, PYTHONS those of Python for argparse.
+tests/test_compat.py says which of the things below is no more what it was; with another version in
+constraints.txt it asks for a look at all of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import textwrap
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from textual.geometry import Size
+    from textual.widget import Widget
+    from textual.widgets._footer import FooterKey as FooterKey  # others name the type too
+    from textual_hires_canvas import Canvas
+
+CHECKED = {"textual": "8.2.8", "textual-hires-canvas": "0.14.0"}
+PYTHONS = ("3.11", "3.12", "3.13", "3.14")
+
+# ---- argparse, which has no words, no groups of commands and no list of its arguments for others
+
+Subparsers: TypeAlias = "argparse._SubParsersAction[Any]"
+Container: TypeAlias = argparse._ActionsContainer  # a parser or a group of one
+
+
+def speak(gettext: Callable[[str], str], ngettext: Callable[[str, str, int], str]) -> None:
+    """Let argparse take its words from these: it would ask for the locale's language."""
+    argparse._ = gettext  # type: ignore[attr-defined]
+    argparse.ngettext = ngettext  # type: ignore[attr-defined]
+
+
+def arguments(parser: argparse.ArgumentParser) -> list[argparse.Action]:
+    """All arguments of a parser, in their order."""
+    return parser._actions
+
+
+def listed(commands: Subparsers) -> list[argparse.Action]:
+    """What stands in a parser's help for each of its commands; `dest` is the command's name."""
+    return commands._choices_actions
+
+
+def commands(argument: argparse.Action) -> list[tuple[argparse.Action, Any]]:
+    """The commands below: what stands in the help, and the parser. Other arguments have none."""
+    if not isinstance(argument, argparse._SubParsersAction):
+        return []
+    return [(each, argument.choices[each.dest]) for each in listed(argument)]
+
+
+def usage(parser: argparse.ArgumentParser) -> argparse.HelpFormatter:
+    """Begin a parser's help with its usage, as its own `format_help` does."""
+    formatter = parser._get_formatter()
+    formatter.add_usage(parser.usage, parser._actions, parser._mutually_exclusive_groups)
+    return formatter
+
+
+class Layout(argparse.HelpFormatter):
+    """Wraps paragraphs, but leaves those that have lines of their own as they are."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        parts = text.split("\n\n")
+        return "\n\n".join(
+            textwrap.indent(part, indent)
+            if "\n" in part
+            else textwrap.fill(part, width, initial_indent=indent, subsequent_indent=indent)
+            for part in parts
+        )
+
+
+# ---- Textual, whose footer has its keys in a class that is not exported
+
+
+def footer_keys(composed: Iterable[Widget]) -> list[FooterKey]:
+    """The keys among what a footer is composed of."""
+    from textual.widgets._footer import FooterKey
+
+    return [each for each in composed if isinstance(each, FooterKey)]
+
+
+def footer_key_width(key: FooterKey) -> int:
+    """In cells, with the spaces that Textual puts around key and description."""
+    from rich.cells import cell_len
+
+    return cell_len(f" {key.key_display} {key.description} ")
+
+
+# ---- textual-hires-canvas, which sets single dots and is slow at many
+
+
+def cells(canvas: Canvas) -> tuple[Size, list[list[str]], list[list[str]]]:
+    """How large a canvas is, and its characters and styles by row, to be written into."""
+    return canvas._canvas_size, canvas._buffer, canvas._styles

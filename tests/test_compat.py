@@ -1,0 +1,81 @@
+"""What the app uses of other packages' insides is still what it was; a failure says what is not."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from textual.app import App, ComposeResult
+from textual.widgets import Footer
+from textual_hires_canvas import Canvas
+
+from farense_tui import compat
+from farense_tui.cli.parser import build
+
+ROOT = Path(__file__).parents[1]
+PYTHON = f"argparse of Python {sys.version_info.major}.{sys.version_info.minor}"
+
+
+@pytest.mark.parametrize("package", compat.CHECKED)
+def test_the_versions_are_those_that_were_looked_at(package: str) -> None:
+    pins = dict(re.findall(r"^([\w-]+)==(\S+)", (ROOT / "constraints.txt").read_text(), re.M))
+    assert compat.CHECKED[package] == pins[package], (
+        f"constraints.txt has {package} {pins[package]}: look whether the insides that compat.py "
+        f"uses are as in {compat.CHECKED[package]}, then write {pins[package]} into its CHECKED"
+    )
+
+
+def test_the_python_is_one_that_was_looked_at() -> None:
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    assert version in compat.PYTHONS, f"look at {PYTHON}, then write it into compat.PYTHONS"
+
+
+def test_argparse_takes_its_words_where_it_is_told_to(capsys: pytest.CaptureFixture[str]) -> None:
+    source = inspect.getsource(argparse)
+    imported = re.search(r"^from gettext import (.*)$", source, re.M)
+    assert imported, f"{PYTHON} does not import its words from gettext"
+    assert imported[1] == "gettext as _, ngettext", f"{PYTHON} names them {imported[1]}"
+
+
+def test_argparse_keeps_commands_and_arguments_where_they_were() -> None:
+    program = build()
+    arguments = compat.arguments(program)
+    assert any(each.dest == "version" for each in arguments), f"{PYTHON}: no _actions"
+    (commands,) = filter(None, map(compat.commands, arguments))
+    listed, parser = commands[0]
+    assert listed.help, f"{PYTHON}: _choices_actions do not tell what a command is for"
+    assert parser.prog == f"farense-tui {listed.dest}"
+    assert compat.usage(program).format_help().startswith("usage: farense-tui")
+
+
+def test_argparse_fills_paragraphs_by_one_method() -> None:
+    assert hasattr(argparse.HelpFormatter, "_fill_text"), f"{PYTHON} has no _fill_text"
+    said = f"{PYTHON} does not wrap by _fill_text: examples run into one line"
+    assert compat.Layout("x")._fill_text("a b\n  c", 80, "") == "a b\n  c", said
+
+
+def test_a_canvas_is_written_into() -> None:
+    canvas = Canvas(4, 2)
+    size, characters, styles = compat.cells(canvas)
+    assert size == (4, 2), "textual-hires-canvas keeps its size elsewhere"
+    characters[1][3], styles[1][3] = "x", "red"
+    assert canvas.get_pixel(3, 1) == ("x", "red"), "textual-hires-canvas draws from elsewhere"
+
+
+async def test_a_footer_has_its_keys() -> None:
+    class Small(App[None]):
+        BINDINGS = [("f", "bell", "Ring")]  # noqa: RUF012
+
+        def compose(self) -> ComposeResult:
+            yield Footer(show_command_palette=False)
+
+    async with Small().run_test() as pilot:
+        await pilot.pause()
+        keys = compat.footer_keys(pilot.app.query("*"))
+        assert [key.description for key in keys] == ["Ring"], "Footer is not of FooterKey any more"
+        width = compat.footer_key_width(keys[0])
+        assert keys[0].size.width == width, "FooterKey has another padding"
