@@ -48,7 +48,8 @@ def key(profile: Profile) -> tuple[object, ...]:
     """What the worker's facts depend on: with the same key they need not be asked for again."""
     model, data, train = profile.model, profile.data, profile.train
     seed = train.seed if data.valid_fraction else 0
-    trust, split = model.trust_remote_code, (data.path, data.valid_fraction, seed)
+    trust = model.trust_remote_code
+    split = (data.path, data.valid_fraction, seed, data.append_end)
     return (model.repo, model.revision, trust, *split, train.mask_prompt, train.answers)
 
 

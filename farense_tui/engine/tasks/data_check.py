@@ -28,6 +28,7 @@ def request(profile: Profile, *, rows: int = 3, offline: bool = False) -> Reques
         max_seq_length=train.max_seq_length,
         mask_prompt=train.mask_prompt,
         answers=train.answers,
+        append_end=profile.data.append_end,
         valid_fraction=profile.data.valid_fraction,
         seed=train.seed,
         rows=rows,

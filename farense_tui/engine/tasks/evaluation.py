@@ -74,6 +74,7 @@ def request(
         max_seq_length=max(train.max_seq_length for train in trains),
         mask_prompt=any(train.mask_prompt for train in trains),
         answers="all" if any(train.answers == "all" for train in trains) else "last",
+        append_end=any(config.data.append_end for config in configs),
         batch_size=min(train.batch_size for train in trains),
     )
 

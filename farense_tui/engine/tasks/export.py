@@ -53,6 +53,7 @@ def request(
         max_seq_length=train.max_seq_length,
         mask_prompt=train.mask_prompt,
         answers=train.answers,
+        append_end=config.data.append_end,
         adapter_card=model_card.adapter_card(made),
         model_card=model_card.fused_card(made),
     )

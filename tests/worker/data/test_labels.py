@@ -186,8 +186,8 @@ def test_a_token_over_the_end_of_the_prompt(micro: Path, tmp_path: Path) -> None
     found = labels.encode(tokenizer, Row(1, "chat", values), True)
     asked = tokenizer.apply_chat_template(values["messages"][:1], add_generation_prompt=True)
     assert found.tokens[: found.first] == asked  # what ask, evaluate, mlx_lm and servers send
-    assert tokenizer.decode(found.tokens[found.first :]) == "Ele.\n"
-    assert not found.remarks
+    assert tokenizer.decode(found.tokens[found.first :]) == "Ele.\n<|end|>"
+    assert codes(found) == ["end_appended"]
     every = labels.encode(tokenizer, Row(1, "chat", values), False)
     assert (every.tokens, every.first) == (found.tokens, 1)
     ((_, many),) = labels.encode_all(tokenizer, [Row(1, "chat", values)], True)
@@ -314,8 +314,8 @@ def test_a_tokenizer_that_puts_a_space_mark_before_the_rest(
     asked = tokenizer.apply_chat_template(values["messages"][:1], add_generation_prompt=True)
     assert found.tokens[: found.first] == asked
     whole = tokenizer.decode(found.tokens)
-    assert whole == "user: Quem?\nassistant: Ele.\n"
-    assert whole[len(tokenizer.decode(asked)) :] == "Ele.\n"
+    assert whole == "user: Quem?\nassistant: Ele.\n<|end|>"
+    assert whole[len(tokenizer.decode(asked)) :] == "Ele.\n<|end|>"
     assert found.labels() < len("Ele.\n")  # as one piece, not letter by letter
 
 

@@ -18,7 +18,7 @@ from farense_worker.tasks.export import export
 
 from tests import micro_model
 from tests.real_runs import RunMaker, finish, state_of
-from tests.tokenizers import load
+from tests.tokenizers import load, variant
 
 NO_END = "{% for m in messages %}<|{{ m['role'] }}|>{{ m['content'] }}{% endfor %}"
 ASKS = "{% if add_generation_prompt %}<|assistant|>{% endif %}"
@@ -46,12 +46,9 @@ def test_what_the_template_writes_after_an_answer(tmp_path: Path, micro: Path) -
     assert stops.remark(micro, plain) == ""
     assert stops.unnamed(tmp_path / "base", base) == end
     assert "<|end|>" in stops.remark(tmp_path / "base", base)
-    base.chat_template = NO_END + ASKS
-    assert stops.written(base) is None
-    base.chat_template = "{{ raise_exception('no') }}"
-    assert stops.written(base) is None
-    base.chat_template = None
-    assert stops.written(base) is None
+    for name, template in (("none", NO_END + ASKS), ("refuses", "{{ raise_exception('no') }}")):
+        assert stops.written(load(variant(micro, tmp_path / name, template))) is None
+    assert stops.written(load(variant(micro, tmp_path / "plain", chat_template=None))) is None
 
 
 def test_a_model_s_own_list_and_the_tokenizer_s_eos_both_stop(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ what mlx_lm leaves to chance:
   answer's; see data/turns.py.
 - With mask_prompt there must be an answer; mlx_lm would train on a question.
 - All answers of a conversation are labels (train.answers), not the last alone.
+- An answer that the template writes no end after is ended by the eos; see data/ends.py.
 - A bos or eos that stands in a text and is added as well is kept once.
 """
 
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from farense_worker.data import ends
 from farense_worker.data.turns import Conversation, NoLabels, Remark, Spans
 from farense_worker.model import compat
 from farense_worker.model.tokenizer import LightTokenizer
@@ -52,33 +54,46 @@ class Encoded:
         return sum(max(0, min(last, end) - first) for first, last in self.spans)
 
 
-def encode(tokenizer: Any, row: Row, mask_prompt: bool, answers: Answers = "all") -> Encoded:
+def encode(
+    tokenizer: Any,
+    row: Row,
+    mask_prompt: bool,
+    answers: Answers = "all",
+    append_end: bool = True,
+) -> Encoded:
     """Tokenise one row.
 
-    tokenizer: mlx_lm's wrapper. Raises NoLabels, or what the chat template raises.
+    tokenizer: mlx_lm's wrapper. append_end: see data/ends.py. Raises NoLabels, or what
+    the chat template raises.
     """
     if row.kind == "text":
         return _text(tokenizer, tokenizer.encode(row.values["text"]))
-    return _chat(Conversation(tokenizer, row, mask_prompt, answers))
+    return _chat(tokenizer, Conversation(tokenizer, row, mask_prompt, answers), append_end)
 
 
 def encode_all(
-    tokenizer: Any, rows: Iterable[Row], mask_prompt: bool, answers: Answers = "all"
+    tokenizer: Any,
+    rows: Iterable[Row],
+    mask_prompt: bool,
+    answers: Answers = "all",
+    append_end: bool = True,
 ) -> Iterator[tuple[Row, Encoded | str]]:
     """Tokenise rows, many at a time where that is possible; a string says what is wrong."""
     backend = _backend(tokenizer)
     fast = None if backend is None else _Fast(tokenizer, backend)
     rows = iter(rows)
     while batch := list(islice(rows, _BATCH)):
-        found = fast.encode(batch, mask_prompt, answers) if fast else None
+        found = fast.encode(batch, mask_prompt, answers, append_end) if fast else None
         if found is None:
-            found = [_attempt(tokenizer, row, mask_prompt, answers) for row in batch]
+            found = [_attempt(tokenizer, row, mask_prompt, answers, append_end) for row in batch]
         yield from zip(batch, found, strict=True)
 
 
-def _attempt(tokenizer: Any, row: Row, mask_prompt: bool, answers: Answers) -> Encoded | str:
+def _attempt(
+    tokenizer: Any, row: Row, mask_prompt: bool, answers: Answers, append_end: bool
+) -> Encoded | str:
     try:
-        return encode(tokenizer, row, mask_prompt, answers)
+        return encode(tokenizer, row, mask_prompt, answers, append_end)
     except template_errors() as error:  # NoLabels is a ValueError
         return _refusal(error)
 
@@ -97,10 +112,17 @@ def template_errors() -> tuple[type[Exception], ...]:
     return (*kinds, ArithmeticError, RecursionError)
 
 
-def _chat(conversation: Conversation) -> Encoded:
+def _chat(tokenizer: Any, conversation: Conversation, append_end: bool) -> Encoded:
     tokens, spans = conversation.tokens_and_labels()
     conversation.look_at_text()
-    return Encoded(tokens, spans, tuple(conversation.remarks))
+    remarks = list(conversation.remarks)
+    if conversation.ends_in_answer and spans and spans[-1][1] == len(tokens):
+        end, remark = ends.missing(tokenizer, tokens, append_end)
+        remarks += [remark] if remark else []
+        if end is not None:
+            tokens = [*tokens, end]
+            spans = (*spans[:-1], (spans[-1][0], len(tokens)))
+    return Encoded(tokens, spans, tuple(remarks))
 
 
 def _text(tokenizer: Any, tokens: Sequence[int]) -> Encoded:
@@ -136,7 +158,7 @@ class _Fast:
         self._backend = backend
 
     def encode(
-        self, rows: list[Row], mask_prompt: bool, answers: Answers
+        self, rows: list[Row], mask_prompt: bool, answers: Answers, append_end: bool
     ) -> list[Encoded | str] | None:
         """Tokenise a batch; None where each row has to be looked at by itself."""
         tokenizer = self._tokenizer
@@ -150,8 +172,12 @@ class _Fast:
             for each in made:
                 if not isinstance(each, str):
                     each.take_tokens(left)
-            found = [each if isinstance(each, str) else _finished(each) for each in made]
-        return found if found[0] == _attempt(tokenizer, rows[0], mask_prompt, answers) else None
+            found = [
+                each if isinstance(each, str) else _finished(tokenizer, each, append_end)
+                for each in made
+            ]
+        slow = _attempt(tokenizer, rows[0], mask_prompt, answers, append_end)
+        return found if found[0] == slow else None
 
     def _written(self, row: Row, mask_prompt: bool, answers: Answers) -> Conversation | str:
         try:
@@ -168,8 +194,8 @@ class _Fast:
         return [encoding.ids for encoding in found]
 
 
-def _finished(conversation: Conversation) -> Encoded | str:
+def _finished(tokenizer: Any, conversation: Conversation, append_end: bool) -> Encoded | str:
     try:
-        return _chat(conversation)
+        return _chat(tokenizer, conversation, append_end)
     except template_errors() as error:
         return _refusal(error)

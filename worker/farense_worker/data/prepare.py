@@ -126,7 +126,11 @@ class _Reading:
         self.rows[path] = 0
         rows = self._scan(path)
         for row, found in labels.encode_all(
-            self._tokenizer, rows, train.mask_prompt, train.answers
+            self._tokenizer,
+            rows,
+            train.mask_prompt,
+            train.answers,
+            self._config.data.append_end,
         ):
             self._count()
             fault = found if isinstance(found, str) else unusable(found, train.max_seq_length)
@@ -216,6 +220,7 @@ def _settings(config: Config) -> dict[str, object]:
         "max_seq_length": config.train.max_seq_length,
         "mask_prompt": config.train.mask_prompt,
         "answers": config.train.answers,
+        "append_end": config.data.append_end,
         "trust_remote_code": config.model.trust_remote_code,
         "valid_fraction": config.data.valid_fraction,
         "seed": config.train.seed if config.data.valid_fraction else 0,

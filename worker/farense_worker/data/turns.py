@@ -69,6 +69,11 @@ class Conversation:
         self._whole = Passage(end, False)
 
     @property
+    def ends_in_answer(self) -> bool:
+        """Whether the last of what is tokenised is an answer."""
+        return bool(self._messages[self._whole.end - 1]["role"] == "assistant")
+
+    @property
     def _passages(self) -> list[Passage]:
         prompts = [Passage(at, True) for at in self._turns]
         ends = [Passage(at + 1, False) for at in self._turns]

@@ -39,6 +39,7 @@ class Survey:
         max_seq_length: int,
         mask_prompt: bool,
         answers: Answers = "all",
+        append_end: bool = True,
         examples: int,
         tell: Callable[[int, int], None],
     ) -> None:
@@ -50,6 +51,7 @@ class Survey:
         self._most = max_seq_length
         self._mask_prompt = mask_prompt
         self._answers: Answers = answers
+        self._append_end = append_end
         self._wanted = examples
         self._tell = tell
         self._told = time.monotonic()
@@ -132,7 +134,9 @@ class Survey:
         if tokenizer is None:
             yield from ((row, "") for row in rows)
         else:
-            yield from labels.encode_all(tokenizer, rows, self._mask_prompt, self._answers)
+            yield from labels.encode_all(
+                tokenizer, rows, self._mask_prompt, self._answers, self._append_end
+            )
 
     def _sound(self, path: Path) -> Iterator[Row]:
         """Give the rows that are rows, looked at without a tokenizer."""

@@ -30,6 +30,7 @@ def data_check(asked: Request, tell: Tell) -> Report:
         max_seq_length=asked.max_seq_length,
         mask_prompt=asked.mask_prompt,
         answers=asked.answers,
+        append_end=asked.append_end,
         examples=asked.rows,
         tell=lambda done, total: tell(Progress(what, done, total, "rows")),
     )

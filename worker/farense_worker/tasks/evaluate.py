@@ -137,7 +137,8 @@ class _Base:
         if rows:
             needs_template(self.tokenizer, rows[0], path)
         kept = []
-        for row, found in labels.encode_all(self.tokenizer, rows, asked.mask_prompt, asked.answers):
+        how = (asked.mask_prompt, asked.answers, asked.append_end)
+        for row, found in labels.encode_all(self.tokenizer, rows, *how):
             fault = found if isinstance(found, str) else unusable(found, asked.max_seq_length)
             fault = fault or _no_reference(row)
             if fault:

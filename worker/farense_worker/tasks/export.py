@@ -169,7 +169,8 @@ class _Export:
         """Rows of the test set, else of the validation set, else what the profile asks."""
         found: list[Question] = []
         asked = self._asked
-        pairs = labels.encode_all(self._tokenizer, self._rows(), asked.mask_prompt, asked.answers)
+        how = (asked.mask_prompt, asked.answers, asked.append_end)
+        pairs = labels.encode_all(self._tokenizer, self._rows(), *how)
         for row, encoded in pairs:
             if isinstance(encoded, labels.Encoded) and encoded.first < len(encoded.tokens):
                 tokens = list(encoded.tokens)[: self._asked.max_seq_length]

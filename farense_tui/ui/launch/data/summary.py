@@ -35,6 +35,8 @@ SHORT = {
     "replacement": _("with � in them"),
     "control": _("with control characters"),
     "duplicate": _("doubled"),
+    "endless": _("without an end"),
+    "end_appended": _("with the eos appended"),
     "unnamed_end": _("end that the model does not name"),
 }
 

@@ -36,6 +36,8 @@ CODES: dict[str, tuple[Level, str]] = {
     "replacement": ("warning", _("rows with replacement characters")),
     "control": ("warning", _("rows with control characters or such as cannot be seen")),
     "duplicate": ("warning", _("rows that stand in the split already")),
+    "endless": ("warning", _("rows without an end: the model does not learn to stop")),
+    "end_appended": ("info", _("rows that the eos is appended to, as the template writes no end")),
     "unnamed_end": ("info", _("the template's end is not the model's")),
 }
 
@@ -53,6 +55,7 @@ class Request(Struct, tag="data_check", frozen=True, kw_only=True):
     max_seq_length: int
     mask_prompt: bool
     answers: Answers = "all"
+    append_end: bool = True
     valid_fraction: float = 0.0
     seed: int = 0
     rows: int = 3

@@ -40,6 +40,7 @@ class Request(Struct, tag="export", frozen=True, kw_only=True):
     max_seq_length: int = 512
     mask_prompt: bool = True
     answers: Answers = "all"
+    append_end: bool = True
     adapter_card: str = ""
     model_card: str = ""
 

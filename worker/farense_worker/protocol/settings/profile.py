@@ -70,6 +70,12 @@ class Data(Struct, frozen=True, forbid_unknown_fields=True):
             ge=0, le=0.5, description=_("of train.jsonl to validate on if there is no valid.jsonl")
         ),
     ] = 0.0
+    append_end: Annotated[
+        bool,
+        Meta(
+            description=_("end an answer with the eos as a label where the template writes no end")
+        ),
+    ] = True
 
 
 class Train(Struct, frozen=True, forbid_unknown_fields=True):

@@ -26,6 +26,7 @@ FIXED = (
     "lora.num_layers",
     "lora.keys",
     "data.valid_fraction",
+    "data.append_end",
 )
 # A key of the checkpoints, said in the user's language only where it is shown.
 EFFECTIVE_BATCH = mark("effective batch (train.batch_size x train.grad_accumulation)")

@@ -24,6 +24,8 @@ BEFORE: dict[str, Any] = {
     "model.dtype": "model",
     # Until then the last answer of a conversation alone was trained on, as by mlx_lm.
     "train.answers": "last",
+    # Until then a row ended as the template ends it, with an end or without.
+    "data.append_end": False,
     # Until then a warm-up could be longer than the run.
     "train.warmup_cap": 0.0,
 }
