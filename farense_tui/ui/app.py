@@ -135,7 +135,6 @@ class FarenseApp(App[None]):
         self.push_screen(RunsScreen(self.runs_dir))
 
     def open_comparison(self, folders: list[RunFolder]) -> None:
-        """Lay a comparison of runs over the list."""
         from farense_tui.ui.runs.compare import MOST, CompareScreen
 
         if len(folders) > MOST:
@@ -223,7 +222,6 @@ class FarenseApp(App[None]):
 
     @work(thread=True, exclusive=True, group="start")
     def resume_run(self, folder: RunFolder) -> None:
-        """Go on with a run, then show it."""
         try:
             resuming.check_resumable(folder)
             worker = supervisor.launch(folder)
@@ -237,7 +235,6 @@ class FarenseApp(App[None]):
         self.post_message(Refused(error))
 
     def on_refused(self, message: Refused) -> None:
-        """Show why not."""
         self.push_screen(ErrorDialog(message.error))
 
     def request_quit(self) -> None:
@@ -306,7 +303,6 @@ class FarenseApp(App[None]):
         self.notify(_("copied"))
 
     def choose_theme(self, name: str) -> None:
-        """Take a theme, and remember it."""
         self.theme = name
         preferences.keep_theme(name)
 

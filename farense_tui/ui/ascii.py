@@ -58,7 +58,6 @@ class Ascii(LineFilter):
     """Replaces what is not ASCII, each character by as many cells as it had."""
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
-        """Replace it in a line."""
         return [
             segment if segment.text.isascii() else Segment(plain(segment.text), *segment[1:])
             for segment in segments

@@ -17,8 +17,6 @@ from farense_tui.ui.theme import TITLES
 
 
 class Command(NamedTuple):
-    """One entry."""
-
     name: str
     help: str
     run: IgnoreReturnCallbackType
@@ -33,7 +31,6 @@ class FarenseCommands(Provider):
             yield DiscoveryHit(command.name, command.run, help=command.help)
 
     async def search(self, query: str) -> Hits:
-        """Offer what matches."""
         matcher = self.matcher(query)
         for command in self._commands():
             score = matcher.match(command.name)

@@ -13,10 +13,7 @@ from farense_tui.engine.runs.describe import RunSummary
 
 
 class Refused(Message):
-    """Something could not be done."""
-
     def __init__(self, error: FarenseError) -> None:
-        """Say why."""
         super().__init__()
         self.error = error
 
@@ -32,10 +29,7 @@ class Inspected(Message):
 
 
 class RunsRead(Message):
-    """Runs were read."""
-
     def __init__(self, summaries: list[RunSummary]) -> None:
-        """Hand them over."""
         super().__init__()
         self.summaries = summaries
 
@@ -44,7 +38,6 @@ class Asked(Message):
     """A worker was asked to stop."""
 
     def __init__(self, name: str) -> None:
-        """Name its run."""
         super().__init__()
         self.name = name
 

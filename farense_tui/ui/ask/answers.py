@@ -27,7 +27,6 @@ class Answers(Vertical):
         yield VerticalScroll(classes="said", can_focus=False)
 
     def begin(self, question: str, *, fresh: bool) -> None:
-        """Show a question; a fresh one after a line."""
         asked = Static(f"› {clean(question)}", classes="question", markup=False)
         asked.set_class(fresh, "-fresh")
         self._text = ""
@@ -37,7 +36,6 @@ class Answers(Vertical):
         self.call_after_refresh(said.scroll_end, animate=False)
 
     def add(self, piece: str) -> None:
-        """Show one more piece of the answer."""
         self._text += piece
         self._show(self._words())
 

@@ -67,7 +67,6 @@ class AskScreen(Screen[None]):
         """What came from the models; None once they are ready for a question."""
 
         def __init__(self, said: Piece | Answered | FarenseError | None) -> None:
-            """Bring it."""
             super().__init__()
             self.said = said
 
@@ -101,7 +100,6 @@ class AskScreen(Screen[None]):
         yield KeyFooter()
 
     def on_mount(self) -> None:
-        """Load the models."""
         self._show_how()
         self._load()
 
@@ -277,17 +275,14 @@ class AskScreen(Screen[None]):
         return action != "system" or self._system.offered
 
     def action_temperature(self) -> None:
-        """Go to the next temperature."""
         self._temperature = (self._temperature + 1) % len(TEMPERATURES)
         self._show_how()
 
     def action_length(self) -> None:
-        """Go to the next length."""
         self._length = (self._length + 1) % len(LENGTHS)
         self._show_how()
 
     def action_scroll(self, where: str) -> None:
-        """Scroll all answers."""
         for column in self.query(Answers):
             column.page(where)
 

@@ -97,11 +97,9 @@ class Chart(BrailleCanvas):
             self._throttle.request()
 
     def watch_log_scale(self) -> None:
-        """Draw on the other scale."""
         self._draw()
 
     def watch_seen(self) -> None:
-        """Draw what is to be seen now."""
         self._draw()
 
     def watch_cursor(self) -> None:
@@ -141,12 +139,10 @@ class Chart(BrailleCanvas):
         self.call_later(self._draw)
 
     def on_resize(self, event: events.Resize) -> None:
-        """Take the new size."""
         self.reset(size=event.size)
         self._draw()
 
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
-        """Zoom in at the pointer."""
         event.stop()
         self.zoom(_WHEEL, self._step_at(event.x))
 

@@ -125,7 +125,6 @@ def of(state: RunState, subject: str = "loss") -> ChartData:
 
 
 def loss_curve(state: RunState, name: str = "", ink: str = "line", sign: str = "") -> Curve:
-    """The loss with its validations."""
     best = state.best
     return Curve(
         name=name,

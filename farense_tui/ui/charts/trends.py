@@ -56,7 +56,6 @@ class Trend(Widget):
         """It was clicked: its subject is to be shown large."""
 
         def __init__(self, subject: str) -> None:
-            """Say which."""
             super().__init__()
             self.subject = subject
 
@@ -65,7 +64,6 @@ class Trend(Widget):
         self.post_message(self.Chosen(self._label))
 
     def show(self, series: Series) -> None:
-        """Show what the series is now."""
         if series is not self._series:
             self._series = series
             self._throttle.request()
@@ -137,7 +135,6 @@ class Trends(Container):
         yield Trend("gradient norm", _("grad"), norm, id="trend-norm")  # not translated: a key
 
     def show(self, state: RunState) -> None:
-        """Show the series of a run."""
         self.query_one("#trend-rate", Trend).show(state.learning_rate)
         self.query_one("#trend-speed", Trend).show(state.tokens_per_second)
         self.query_one("#trend-norm", Trend).show(state.grad_norm)

@@ -73,7 +73,6 @@ class AskDialog(Dialog[str]):
         self._answers = answers
 
     def compose(self) -> ComposeResult:
-        """The question and its answers."""
         with VerticalGroup(classes="box"):
             yield Static(self._title, classes="title", markup=False)
             yield Static(self._text, classes="text", markup=False)
@@ -122,11 +121,9 @@ class NameDialog(Dialog[str]):
             )
 
     def on_input_changed(self, message: Input.Changed) -> None:
-        """Say what is wrong."""
         self.query_one(".fault", Static).update(self._check(message.value))
 
     def on_input_submitted(self, message: Input.Submitted) -> None:
-        """Give the name if nothing is wrong with it."""
         if not self._check(message.value):
             self.dismiss(message.value)
 
@@ -137,13 +134,11 @@ class NoteDialog(Dialog[str | None]):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", _("Cancel"))]
 
     def __init__(self, title: str, text: str) -> None:
-        """Begin with the text there is."""
         super().__init__(classes="dialog")
         self._title = title
         self._text_before = text
 
     def compose(self) -> ComposeResult:
-        """The field."""
         with VerticalGroup(classes="box"):
             yield Static(self._title, classes="title", markup=False)
             yield Input(self._text_before, compact=True, select_on_focus=False)

@@ -34,8 +34,6 @@ _WIDTH = max(map(len, doctor.LEVELS.values())) + 1
 
 
 class CheckLine(Horizontal):
-    """A check with its remedy."""
-
     def __init__(self, check: Check) -> None:
         """Show `check`."""
         super().__init__()
@@ -65,7 +63,6 @@ class DoctorScreen(Dialog[None]):
         """One more line, or with None the end of them."""
 
         def __init__(self, check: Check | None) -> None:
-            """Bring a check."""
             super().__init__()
             self.check = check
 
@@ -87,7 +84,6 @@ class DoctorScreen(Dialog[None]):
             yield Static(keys("esc", _("close")), classes="keys")
 
     def on_mount(self) -> None:
-        """Begin to look."""
         self._look()
 
     def on_unmount(self) -> None:
@@ -107,7 +103,6 @@ class DoctorScreen(Dialog[None]):
         self.post_message(self.Found(None))
 
     def on_doctor_screen_found(self, message: Found) -> None:
-        """Show one more line."""
         if message.check is None:
             self.over = True
             self.query_one(".whole", Static).update(_whole(self.found))

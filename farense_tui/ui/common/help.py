@@ -73,7 +73,6 @@ class KeyList(Widget):
     DEFAULT_CSS = "KeyList { height: auto; }"
 
     def __init__(self, rows: list[tuple[str, Content]]) -> None:
-        """List these."""
         super().__init__()
         self._rows = rows
 

@@ -66,7 +66,6 @@ class SettingRow(Horizontal):
         """Something was typed, right or not."""
 
         def __init__(self, name: str, text: str) -> None:
-            """Say which setting and what stands there now."""
             super().__init__()
             self.name = name
             self.text = text
@@ -75,7 +74,6 @@ class SettingRow(Horizontal):
         """The field has the focus now."""
 
         def __init__(self, setting: Setting) -> None:
-            """Say which setting."""
             super().__init__()
             self.setting = setting
 
@@ -107,7 +105,6 @@ class SettingRow(Horizontal):
 
     @property
     def note(self) -> Content:
-        """What is wrong, or else what the setting is."""
         if is_long(self.setting):
             return Content("")  # no room; the help line says it
         if self._fault:
@@ -166,10 +163,8 @@ class SettingRow(Horizontal):
             self.post_message(self.Edited(self.setting.name, text))
 
     def on_descendant_focus(self, event: DescendantFocus) -> None:
-        """Tell which setting it is that the user is at."""
         self.refresh()
         self.post_message(self.Focused(self.setting))
 
     def on_descendant_blur(self) -> None:
-        """Show the name as the others."""
         self.refresh()

@@ -30,7 +30,6 @@ class Forecast(Message):
     """There is a forecast, or why there is none; or the facts for one have come."""
 
     def __init__(self, profile: Profile, facts: Facts | None, made: Estimate) -> None:
-        """Hand it over, with what it is of."""
         super().__init__()
         self.profile = profile
         self.facts = facts

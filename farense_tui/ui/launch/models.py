@@ -36,10 +36,7 @@ class ModelsScreen(Dialog[str]):
     ]
 
     class Read(Message):
-        """What is on the machine."""
-
         def __init__(self, found: list[Listed]) -> None:
-            """Bring the list."""
             super().__init__()
             self.found = found
 
@@ -47,7 +44,6 @@ class ModelsScreen(Dialog[str]):
         """How far the download is: a Progress, its end, or why there is none."""
 
         def __init__(self, said: Progress | Downloaded | FarenseError) -> None:
-            """Bring it."""
             super().__init__()
             self.said = said
 
@@ -72,7 +68,6 @@ class ModelsScreen(Dialog[str]):
             )
 
     def on_mount(self) -> None:
-        """Look at the disk."""
         self._read()
 
     def on_unmount(self) -> None:
@@ -85,7 +80,6 @@ class ModelsScreen(Dialog[str]):
         self.post_message(self.Read(installed.found()))
 
     def on_models_screen_read(self, message: Read) -> None:
-        """Show the list."""
         self.found = message.found
         options = self.query_one(OptionList)
         options.clear_options()
@@ -106,7 +100,6 @@ class ModelsScreen(Dialog[str]):
         self.query_one(".whole", Static).update(content)
 
     def on_option_list_option_selected(self, message: OptionList.OptionSelected) -> None:
-        """Take a model that is whole."""
         message.stop()
         each = self.found[message.option_index]
         if each.whole:
@@ -146,7 +139,6 @@ class ModelsScreen(Dialog[str]):
             self.post_message(self.Moved(made))
 
     def on_models_screen_moved(self, message: Moved) -> None:
-        """Show how far it is."""
         said = message.said
         if isinstance(said, Progress):
             self._tell(bar(said))

@@ -34,8 +34,6 @@ _LOOKING = Content.styled("…", "$text-muted")
 
 
 class Fact(Horizontal):
-    """A dim label and what there is to say."""
-
     def __init__(self, key: str) -> None:
         """Make an empty one; `key` is its label and its id."""
         super().__init__(classes=f"-{key.replace(' ', '-')}")
@@ -43,7 +41,6 @@ class Fact(Horizontal):
         self._shown: Content | None = None
 
     def compose(self) -> ComposeResult:
-        """Label and value."""
         yield Static(_(self.key), classes="label", markup=False)
         yield Static(classes="value", markup=False)
 

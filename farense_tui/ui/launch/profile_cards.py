@@ -30,10 +30,7 @@ class ProfileCard(Static):
     changes: reactive[int] = reactive(0)
 
     class Clicked(Message):
-        """The card was clicked."""
-
         def __init__(self, name: str) -> None:
-            """Say which."""
             super().__init__()
             self.name = name
 
@@ -76,7 +73,6 @@ class ProfileCard(Static):
         return "", "", ""
 
     def on_click(self, event: Click) -> None:
-        """Ask to be chosen."""
         event.stop()
         self.post_message(self.Clicked(self.found.name))
 
@@ -92,10 +88,7 @@ class ProfileCards(HorizontalScroll, can_focus=True):
     chosen: reactive[str] = reactive("")
 
     class Chosen(Message):
-        """Another profile was chosen."""
-
         def __init__(self, name: str) -> None:
-            """Say which."""
             super().__init__()
             self.name = name
 
@@ -125,7 +118,6 @@ class ProfileCards(HorizontalScroll, can_focus=True):
         self.call_after_refresh(self.watch_chosen, self.chosen)  # it may be out of sight now
 
     async def replace(self, found: list[Found], chosen: str) -> None:
-        """Show other profiles."""
         self.found = found
         await self.recompose()
         self._share(self.size.width)
@@ -133,11 +125,9 @@ class ProfileCards(HorizontalScroll, can_focus=True):
         self.watch_chosen(chosen)
 
     def card(self, name: str) -> ProfileCard | None:
-        """Give the card of a profile."""
         return next((c for c in self.query(ProfileCard) if c.found.name == name), None)
 
     def choose(self, name: str) -> None:
-        """Choose a profile, and say so."""
         if name != self.chosen:
             self.chosen = name
             self.post_message(self.Chosen(name))
@@ -148,21 +138,18 @@ class ProfileCards(HorizontalScroll, can_focus=True):
             self.choose(self.found[number - 1].name)
 
     def watch_chosen(self, name: str) -> None:
-        """Mark the chosen card and bring it into view."""
         for card in self.query(ProfileCard):
             card.chosen = card.found.name == name
             if card.chosen:
                 self.scroll_to_widget(card, animate=False)
 
     def action_step(self, by: int) -> None:
-        """Choose the neighbour."""
         names = [found.name for found in self.found]
         at = names.index(self.chosen) + by
         if 0 <= at < len(names):
             self.choose(names[at])
 
     def on_profile_card_clicked(self, message: ProfileCard.Clicked) -> None:
-        """Choose what was clicked."""
         message.stop()
         self.focus()
         self.choose(message.name)

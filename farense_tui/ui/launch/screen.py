@@ -187,7 +187,6 @@ class LaunchScreen(Screen[None]):
             self.post_message(Inspected(inspection.key(draft.profile), found))
 
     def on_inspected(self, message: Inspected) -> None:
-        """Show what was found."""
         self._inspections[message.key] = message.found
         self._show_plan()
 
@@ -199,7 +198,6 @@ class LaunchScreen(Screen[None]):
             self._data.show(message.look)
 
     def on_forecast(self, message: Forecast) -> None:
-        """Show what a start would take."""
         self._forecaster.take(message)
         self._show_plan()
         self.refresh_bindings()
@@ -219,7 +217,6 @@ class LaunchScreen(Screen[None]):
         self.post_message(RunsRead([run] if run else []))
 
     def on_runs_read(self, message: RunsRead) -> None:
-        """Show the run to go back to."""
         self._run = next(iter(message.summaries), None)
         self.query_one(PlanPanel).show_run(self._run)
         self.refresh_bindings()
@@ -237,7 +234,6 @@ class LaunchScreen(Screen[None]):
             self._change(message.name, self.draft.with_text(message.name, message.text))
 
     def on_settings_form_undo(self, message: SettingsForm.Undo) -> None:
-        """Take one change back."""
         if self.draft:
             self._change(message.name, self.draft.without(message.name))
 
@@ -249,7 +245,6 @@ class LaunchScreen(Screen[None]):
         self._show_plan()
 
     def on_setting_row_focused(self, message: SettingRow.Focused) -> None:
-        """Explain the setting that the user is at."""
         if self.draft:
             self.query_one(HelpLine).show(message.setting, self.draft)
         self.refresh_bindings()
@@ -276,15 +271,12 @@ class LaunchScreen(Screen[None]):
         return focused is not None and any(isinstance(n, SettingsForm) for n in focused.ancestors)
 
     def action_choose(self, number: int) -> None:
-        """Choose the card with this number."""
         self.query_one(ProfileCards).choose_number(number)
 
     def choose(self, name: str) -> None:
-        """Choose a profile by its name."""
         self.query_one(ProfileCards).choose(name)
 
     def action_edit(self) -> None:
-        """Go into the settings."""
         self.query_one(SettingsForm).enter()
 
     def action_leave_form(self) -> None:
@@ -359,7 +351,6 @@ class LaunchScreen(Screen[None]):
         self._data = None
 
     def action_runs(self) -> None:
-        """Show the list of runs."""
         navigator(self).open_runs()
 
     def action_resume(self) -> None:

@@ -33,7 +33,6 @@ class SettingsForm(VerticalScroll, can_focus=False):
         """One change is to be taken back."""
 
         def __init__(self, name: str) -> None:
-            """Say of which setting."""
             super().__init__()
             self.name = name
 
@@ -59,7 +58,6 @@ class SettingsForm(VerticalScroll, can_focus=False):
         self.show(self._draft, self._next_name)
 
     def show(self, draft: Draft, next_name: str) -> None:
-        """Show another draft."""
         self._draft, self._next_name = draft, next_name
         for name in self._rows:
             self.show_change(name, draft)
@@ -71,7 +69,6 @@ class SettingsForm(VerticalScroll, can_focus=False):
             row.show(draft, self._next_name if name == RUN_NAME.name else _EMPTY)
 
     def row(self, name: str) -> SettingRow:
-        """Give the row of a setting."""
         return self._rows[name]
 
     def enter(self) -> None:
@@ -80,7 +77,6 @@ class SettingsForm(VerticalScroll, can_focus=False):
             self.row(self._at.name).query_one(".field").focus()
 
     def on_setting_row_focused(self, message: SettingRow.Focused) -> None:
-        """Remember where the user is."""
         self._at = message.setting
 
     def on_input_submitted(self, message: Input.Submitted) -> None:

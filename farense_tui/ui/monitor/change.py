@@ -55,7 +55,6 @@ class ChangeDialog(Dialog[dict[str, Any]]):
     """
 
     def __init__(self, folder: RunFolder, config: Config, state: RunState, alive: bool) -> None:
-        """Begin with what the run has now."""
         super().__init__(classes="dialog")
         self._folder = folder
         self._config = config
@@ -83,7 +82,6 @@ class ChangeDialog(Dialog[dict[str, Any]]):
             )
 
     def on_mount(self) -> None:
-        """Say what will happen."""
         self.query_one(Input).focus()
         self._look()
 

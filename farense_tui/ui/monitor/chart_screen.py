@@ -39,11 +39,9 @@ class ChartScreen(Screen[None]):
 
     @property
     def chart(self) -> Chart:
-        """The chart."""
         return self.query_one(Chart)
 
     def watch_subject(self) -> None:
-        """Show something else."""
         self.show_chart()
 
     def show_chart(self) -> None:
@@ -56,7 +54,6 @@ class ChartScreen(Screen[None]):
         self.subject = known[(known.index(self.subject) + by) % len(known)]
 
     def action_crosshair(self) -> None:
-        """Show the crosshair or hide it."""
         self.chart.toggle_cursor()
 
     def action_large(self) -> None:
@@ -72,7 +69,6 @@ class ChartScreen(Screen[None]):
         self.chart.zoom(factor)
 
     def action_zoom_all(self) -> None:
-        """See all steps."""
         self.chart.seen = None
 
     def action_across(self, by: int) -> None:

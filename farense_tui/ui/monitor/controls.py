@@ -40,7 +40,6 @@ class Asked(NamedTuple):
     before: int = 0
 
     def says(self, now: float) -> str:
-        """What the head shows for it."""
         if self.wish == "stop" and now - self.time > STOP_PATIENCE:
             late = _("it has not stopped for {seconds:.0f} s; s offers to kill it")
             return late.format(seconds=now - self.time)

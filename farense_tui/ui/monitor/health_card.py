@@ -40,13 +40,11 @@ class HealthCard(Widget):
     findings: reactive[tuple[Finding, ...]] = reactive((), layout=True)
 
     def watch_findings(self, findings: tuple[Finding, ...]) -> None:
-        """Come and go with what is found."""
         self.display = bool(findings)
         for severity in LOOKS:
             self.set_class(bool(findings) and findings[0].severity == severity, f"-{severity}")
 
     async def on_click(self, event: Click) -> None:
-        """As the key does."""
         event.stop()
         await self.run_action("screen.health")
 
@@ -66,7 +64,6 @@ class HealthCard(Widget):
         return Content("\n").join(rows)
 
     def get_content_height(self, container: object, viewport: object, width: int) -> int:
-        """Three lines each."""
         return 3 * len(self.findings)
 
 

@@ -121,7 +121,6 @@ class LeaveDialog(Dialog[None]):
             self._stop()
 
     def action_kill(self) -> None:
-        """Do not wait for the checkpoint."""
         for run in self._alive:
             supervisor.kill(run)
 

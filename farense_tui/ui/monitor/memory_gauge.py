@@ -77,7 +77,6 @@ class MemoryGauge(Widget):
             self._unmounted.wait(EVERY)
 
     def on_sampled(self, message: Sampled) -> None:
-        """Show it."""
         message.stop()
         self.vitals = message.vitals
 

@@ -116,7 +116,6 @@ class OutcomePanel(Widget):
     end: reactive[Outcome | None] = reactive(None, layout=True)
 
     def watch_end(self, end: Outcome | None) -> None:
-        """Come and go with the end of the run."""
         self.display = end is not None
         status = end.status if end else ""
         amber = end is not None and end.amber

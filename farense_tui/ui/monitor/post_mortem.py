@@ -38,8 +38,6 @@ Part = tuple[str, list[Content]]
 
 
 class Read(Message):
-    """The run was read."""
-
     def __init__(self, snapshot: Snapshot, end: Outcome, log: list[str]) -> None:
         """Hand over what was found."""
         super().__init__()
@@ -79,13 +77,11 @@ class PostMortemScreen(Screen[Action | None]):
         self.remedy: Action | None = None
 
     def compose(self) -> ComposeResult:
-        """The page and its keys."""
         with VerticalScroll(id="page"):
             yield Static(_("reading the record …"), markup=False)
         yield KeyFooter()
 
     def on_mount(self) -> None:
-        """Read the run."""
         self.title = self.folder.name
         self._read()
 
@@ -97,7 +93,6 @@ class PostMortemScreen(Screen[Action | None]):
         self.post_message(Read(snapshot, end, log))
 
     async def on_read(self, message: Read) -> None:
-        """Show what was found."""
         findings = signs(message.snapshot)
         actions = (finding.action for finding in findings)
         self.remedy = next((each for each in actions if each and each.deed == "change"), None)
@@ -109,19 +104,15 @@ class PostMortemScreen(Screen[Action | None]):
         page.focus()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Offer a remedy where there is one."""
         return self.remedy is not None if action == "remedy" else True
 
     def action_resume(self) -> None:
-        """Go on as it was."""
         self.dismiss(RESUME)
 
     def action_remedy(self) -> None:
-        """Go on with what is advised."""
         self.dismiss(self.remedy)
 
     def action_scroll(self, where: str) -> None:
-        """Scroll the page."""
         page = self.query_one("#page", VerticalScroll)
         scroll = {
             "up": page.scroll_up,
@@ -232,7 +223,6 @@ def _plain(lines: list[str] | tuple[str, ...]) -> list[Content]:
 
 
 def _part(label: str, lines: list[Content]) -> HorizontalGroup:
-    """The label, and the lines beside it."""
     text = Static(Content("\n").join(lines), classes="lines")
     labels = [Label(label, classes="label", markup=False)] if label else []
     return HorizontalGroup(*labels, text, classes="part")

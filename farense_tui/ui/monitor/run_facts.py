@@ -65,7 +65,6 @@ class RunFacts(Widget):
     facts: reactive[Facts] = reactive((), layout=True)
 
     def render(self) -> RenderResult:
-        """One fact a line."""
         rows = [
             Content.assemble((f"{name:<12}", "$text-muted"), (value, "$foreground")).truncate(
                 max(1, self.size.width), ellipsis=True

@@ -29,7 +29,6 @@ class RunHeader(Widget):
     run: reactive[RunView | None] = reactive(None)
 
     def render(self) -> RenderResult:
-        """Say it in three lines."""
         if self.run is None:
             return Content.styled(_("reading the record …"), _DIM)
         width = self.size.width

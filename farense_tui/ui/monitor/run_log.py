@@ -75,7 +75,6 @@ class RunLog(Widget):
     can_focus = False
 
     def __init__(self, *, id: str | None = None) -> None:
-        """Start empty."""
         super().__init__(id=id)
         self._entries: tuple[Entry, ...] = ()
         self._lines: list[Line] = []
@@ -83,7 +82,6 @@ class RunLog(Widget):
         self._top: int | None = None
 
     def show(self, entries: tuple[Entry, ...]) -> None:
-        """Show what is in the journal now."""
         if entries is not self._entries:
             self._entries = entries
             self.refresh()
@@ -127,12 +125,10 @@ class RunLog(Widget):
         self.move(len(self.lines))
 
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
-        """Scroll up."""
         event.stop()
         self.move(-_WHEEL)
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
-        """Scroll down."""
         event.stop()
         self.move(_WHEEL)
 

@@ -136,7 +136,6 @@ class MonitorScreen(SteeredScreen, ChartScreen):
         yield KeyFooter()
 
     def on_mount(self) -> None:
-        """Begin to read."""
         self.title = self.folder.name
         with contextlib.suppress(FarenseError):
             clock.play(simulation.read(self.folder.path))
@@ -177,12 +176,10 @@ class MonitorScreen(SteeredScreen, ChartScreen):
         self._make_room()
 
     def watch_asked(self) -> None:
-        """Say at once what was asked."""
         if self.snapshot:
             self._show_head(self.snapshot)
 
     def watch_end(self, end: Outcome | None) -> None:
-        """Say how it ended."""
         self.query_one(OutcomePanel).end = end
         self.set_class(end is not None, "-ended")
         self._make_room()
@@ -203,7 +200,6 @@ class MonitorScreen(SteeredScreen, ChartScreen):
         self.query_one(RunHeader).run = view(snapshot, says)
 
     def action_runs(self) -> None:
-        """List the runs."""
         navigator(self).open_runs()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -221,7 +217,6 @@ class MonitorScreen(SteeredScreen, ChartScreen):
         navigator(self).open_launch()
 
     def action_leave(self) -> None:
-        """Leave the app."""
         navigator(self).request_quit()
 
     @on(Trend.Chosen)

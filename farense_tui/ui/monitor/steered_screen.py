@@ -70,7 +70,6 @@ class SteeredScreen(Screen[None]):
         self._left = False
 
     def on_unmount(self) -> None:
-        """Let the reader end."""
         self._left = True
         self._follower.stop()
 
@@ -105,7 +104,6 @@ class SteeredScreen(Screen[None]):
         self._ask("continue" if paused else "pause")
 
     def action_checkpoint(self) -> None:
-        """Save now."""
         self._ask("checkpoint")
 
     @work

@@ -30,7 +30,6 @@ class StopDialog(AskDialog):
             super().__init__(title, _kept(state), [Answer(YES, _("stop it"))])
 
     def on_mount(self) -> None:
-        """Follow the run."""
         super().on_mount()
         self.set_interval(_LOOK_AGAIN, self._go_with_the_run)
 

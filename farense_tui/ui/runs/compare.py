@@ -29,10 +29,7 @@ _PAUSE = 1.0
 
 
 class Looked(Message):
-    """The runs as they are now."""
-
     def __init__(self, runs: tuple[Snapshot, ...]) -> None:
-        """Hand them over."""
         super().__init__()
         self.runs = runs
 
@@ -65,7 +62,6 @@ class CompareScreen(ChartScreen):
     runs: reactive[tuple[Snapshot, ...]] = reactive((), always_update=True)
 
     def __init__(self, folders: Sequence[RunFolder]) -> None:
-        """Compare the runs in these folders."""
         super().__init__()
         self._folders = tuple(folders)
         self._ended = Event()
@@ -78,12 +74,10 @@ class CompareScreen(ChartScreen):
         yield KeyFooter()
 
     def on_mount(self) -> None:
-        """Begin to read."""
         self.title = _("comparison")
         self._follow()
 
     def on_unmount(self) -> None:
-        """Let the reader end."""
         self._ended.set()
 
     @work(thread=True, group="follow")
@@ -100,7 +94,6 @@ class CompareScreen(ChartScreen):
         self.runs = message.runs
 
     def watch_runs(self) -> None:
-        """Show them."""
         self.show_chart()
         if self.runs:
             self.query_one(CompareTable).runs = self.runs
@@ -112,5 +105,4 @@ class CompareScreen(ChartScreen):
             self.chart.show(compared(named, self.subject, CURVES))
 
     def action_scroll(self, by: int) -> None:
-        """Scroll the table."""
         self.query_one("#table").scroll_relative(y=by, animate=False)

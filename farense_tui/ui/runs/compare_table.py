@@ -32,7 +32,6 @@ class CompareTable(Widget):
     runs: reactive[tuple[Snapshot, ...]] = reactive((), layout=True)
 
     def render(self) -> RenderResult:
-        """One line for each value."""
         if not self.runs:
             return Content.styled(_("reading the records …"), "$text-muted")
         found, settings = results(self.runs), differences(self.runs)

@@ -49,7 +49,6 @@ class RunTable(DataTable[Content]):
     ]
 
     def __init__(self) -> None:
-        """Make an empty table."""
         super().__init__(cursor_type="row", cursor_foreground_priority="renderable")
         self._shown: dict[str, tuple[Content, ...]] = {}
         self._summaries: list[RunSummary] = []
@@ -59,7 +58,6 @@ class RunTable(DataTable[Content]):
         self._wide = False
 
     def on_mount(self) -> None:
-        """Make the columns."""
         for column, width in _COLUMNS.items():
             self.add_column(_HEADS[column], key=column, width=width or _NAME_WIDTHS[0])
 
@@ -101,7 +99,6 @@ class RunTable(DataTable[Content]):
         self.action_cursor_down()
 
     def show(self, summaries: list[RunSummary]) -> None:
-        """Bring the table into line with the runs there are."""
         self._summaries = summaries
         now = clock.now()
         cells = {str(s.folder.path): self._row(s, now) for s in self._summaries}

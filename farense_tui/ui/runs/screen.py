@@ -112,7 +112,6 @@ class RunsScreen(Screen[None]):
         self.post_message(RunsRead(list(self._listing.summaries())))
 
     def on_runs_read(self, message: RunsRead) -> None:
-        """Show them."""
         self._looking = False
         self._summaries = {str(summary.folder.path): summary for summary in message.summaries}
         self._show_runs()
@@ -137,15 +136,12 @@ class RunsScreen(Screen[None]):
         field.focus()
 
     def on_input_changed(self) -> None:
-        """Show the runs that have them."""
         self._show_runs()
 
     def on_input_submitted(self) -> None:
-        """Go to the runs that are left."""
         self.query_one(RunTable).focus()
 
     def action_order(self) -> None:
-        """Show them in another order."""
         known = list(ORDERS)
         self._order = known[(known.index(self._order) + 1) % len(known)]
         self._show_runs()
@@ -156,7 +152,6 @@ class RunsScreen(Screen[None]):
         return self._summaries.get(self.query_one(RunTable).current or "")
 
     def on_data_table_row_highlighted(self) -> None:
-        """Say more of another run."""
         self._show_detail()
 
     def _show_detail(self) -> None:
@@ -182,7 +177,6 @@ class RunsScreen(Screen[None]):
         return True if possible.get(action, not alive) else None
 
     def on_data_table_row_selected(self) -> None:
-        """Open the monitor."""
         if self.current:
             navigator(self).open_run(self.current.folder)
 
@@ -207,7 +201,6 @@ class RunsScreen(Screen[None]):
         return [self._summaries[path].folder for path in paths if path in self._summaries]
 
     def action_compare(self) -> None:
-        """Compare the marked runs."""
         folders = self._marked_or_current()
         if len(folders) < 2:
             self.notify(_("Mark two runs or more with space."), severity="warning", markup=False)
@@ -248,7 +241,6 @@ class RunsScreen(Screen[None]):
             navigator(self).show_error(supervisor.not_running(folder))
 
     def on_asked(self, message: Asked) -> None:
-        """Say that it may take a moment."""
         self.notify(_("finishing the step and saving"), title=message.name, markup=False)
 
     @work
@@ -267,7 +259,6 @@ class RunsScreen(Screen[None]):
 
     @work
     async def action_rename(self) -> None:
-        """Give the run another name."""
         summary = self.current
         if summary is None:
             return
@@ -280,7 +271,6 @@ class RunsScreen(Screen[None]):
 
     @work
     async def action_note(self) -> None:
-        """Note something on the run."""
         if (summary := self.current) is None:
             return
         folder = summary.folder

@@ -24,7 +24,6 @@ _WORD_OR_SPACE = re.compile(r"\S+|\s")
 
 
 def legend(cut: bool) -> Content:
-    """How an example is to be read."""
     shown = Content.assemble((_("prompt"), _PROMPT), "  ", (_("trained on"), _LABEL))
     return Content.assemble(shown, "  ", (_("cut off"), _CUT)) if cut else shown
 

@@ -62,7 +62,6 @@ class DataScreen(Screen[None]):
         self.query_one(DataView).next_part(by)
 
     def action_back(self) -> None:
-        """Go back to the launch screen."""
         self.dismiss()
 
 

@@ -24,12 +24,10 @@ class Part(VerticalGroup):
     """A title and what stands under it; `width` of the text is known once it is laid out."""
 
     def compose(self) -> ComposeResult:
-        """Title and text."""
         yield Static(classes="section", markup=False)
         yield Static(classes="text", markup=False)
 
     def show(self, shown: Shown | None) -> None:
-        """Show a part, or nothing where there is nothing to tell."""
         self.display = shown is not None
         if shown:
             self.query_one(".section", Static).update(shown[0])
@@ -43,7 +41,6 @@ class DataView(VerticalScroll):
     PARTS = ("state", "rows", "lengths", "examples", "findings")
 
     def __init__(self, look: Look) -> None:
-        """Begin with what is known."""
         super().__init__()
         self._look = look
 
@@ -60,7 +57,6 @@ class DataView(VerticalScroll):
         self._draw()
 
     def show(self, look: Look) -> None:
-        """Show what is known now."""
         self._look = look
         if self.is_mounted:
             self._draw()
