@@ -47,7 +47,6 @@ def completion(args: argparse.Namespace) -> int:
 
 
 def script(shell: str) -> str:
-    """Write the script for one of SHELLS."""
     program = build()
     _prepare(program)
     written = str(shtab.complete(program, shell))

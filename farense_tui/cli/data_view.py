@@ -37,7 +37,6 @@ _LEVEL_STYLES = {
 
 
 def show(report: Report, console: Console) -> None:
-    """Print a report."""
     masked = _("every token is trained on")
     if report.mask_prompt and report.answers == "all":
         masked = _("all answers are trained on, prompts are not")

@@ -177,7 +177,6 @@ def _seconds(value: float | None) -> str:
 
 
 def values(made: Estimate) -> dict[str, object]:
-    """Give an estimate as JSON has it."""
     found = made.forecast
     if found is None:
         return {"verdict": "unknown", "why": made.why}

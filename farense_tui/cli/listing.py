@@ -18,7 +18,6 @@ from farense_tui.engine.runs import describe, folders
 
 
 def list_runs(args: argparse.Namespace) -> int:
-    """List the runs."""
     folder = common.runs_dir(args)
     summaries = [describe.summarise(run) for run in folders.folders(folder)]
     if args.json:
@@ -44,7 +43,6 @@ def _run_line(summary: describe.RunSummary, width: int) -> str:
 
 
 def list_profiles(args: argparse.Namespace) -> int:
-    """List the profiles."""
     found = catalogue.find()
     chosen = catalogue.fitting(hardware.machine(), found)
     if args.json:

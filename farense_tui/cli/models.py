@@ -21,7 +21,6 @@ from farense_tui.engine.tasks import task
 
 
 def list_models(args: argparse.Namespace) -> int:
-    """List the models that are on this machine."""
     found = installed.found()
     if args.json:
         say_json([asdict(each) | {"whole": each.whole} for each in found], indent=2)

@@ -73,13 +73,11 @@ class ProgressLine:
         self._to = sys.stderr if sys.stderr.isatty() else None
 
     def show(self, progress: Progress) -> None:
-        """Show this instead of what was there."""
         if self._to is not None:
             width = shutil.get_terminal_size().columns - 1
             print(f"\r\x1b[K{_line(progress)[:width]}", end="", file=self._to, flush=True)
 
     def clear(self) -> None:
-        """Leave the line empty."""
         if self._to is not None:
             print("\r\x1b[K", end="", file=self._to, flush=True)
 

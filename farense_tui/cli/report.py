@@ -12,7 +12,6 @@ from farense_tui.report import make
 
 
 def report(args: argparse.Namespace) -> int:
-    """Write the report of a run."""
     run = common.run(args)
     for path in make.update(run) if args.update else make.make(run):
         say(relative(path))

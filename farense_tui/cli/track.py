@@ -11,7 +11,6 @@ from farense_tui.cli.output import relative, say
 
 
 def track(args: argparse.Namespace) -> int:
-    """Write a run for a tracker."""
     from farense_tui.track.follow import track as write
 
     say(relative(write(common.run(args), args.to, follow=args.follow)))

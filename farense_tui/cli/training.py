@@ -48,7 +48,6 @@ def train(args: argparse.Namespace) -> int:
 
 
 def resume(args: argparse.Namespace) -> int:
-    """Go on with a run."""
     run = common.run(args)
     several = {f"run.{key}": value for key, value in _several(args).items()}
     resuming.prepare_resume(run, {**dict(common.settings(args.set)), **several})

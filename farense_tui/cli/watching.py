@@ -16,7 +16,6 @@ from farense_tui.engine.runs.supervisor import Control
 
 
 def app(args: argparse.Namespace) -> int:
-    """Open the app."""
     return _screen(args, None)
 
 

@@ -68,12 +68,10 @@ def how(name: str) -> Status:
 
 
 def status(name: str) -> str:
-    """Say how a run is, in a word."""
     return how(name).word
 
 
 def phase(name: str) -> str:
-    """Say what a worker does, from the name of its phase."""
     return _PHASES.get(name, name)
 
 
@@ -85,7 +83,6 @@ def ended(name: str, step: int) -> str:
 
 
 def verdict(name: str) -> str:
-    """Say whether a run fits."""
     return _VERDICTS.get(name, name)
 
 

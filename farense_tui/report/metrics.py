@@ -58,7 +58,6 @@ class Metrics:
         self.columns = {field: array("d") for field in FIELDS}
 
     def add(self, event: events.AnyEvent) -> None:
-        """Take one more event of the record."""
         upto = kept_until(event, self.steps[-1] if self.steps else 0)
         if upto is not None:
             self._keep(bisect_right(self.steps, upto))

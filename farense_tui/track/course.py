@@ -15,7 +15,6 @@ class Course:
     """What a record has told so far, event by event."""
 
     def __init__(self) -> None:
-        """Nothing yet."""
         self.read = 0
         self._step = 0  # the newest one taken
         self._highest = 0  # that anything was told of
@@ -30,7 +29,6 @@ class Course:
         return isinstance(event, Validation | Sample) and _key(event) in self._newest
 
     def take(self, event: AnyEvent) -> None:
-        """Go on by one event."""
         upto = kept_until(event, self._step)
         if upto is not None and upto < self._highest:
             self._cut(upto)

@@ -35,7 +35,6 @@ class TensorBoard:
         self._write(0, config.run.created, text_summary("settings", table))
 
     def scalars(self, step: int, time: float, values: dict[str, float]) -> None:
-        """Write figures of a step."""
         found = [Summary.Value(tag=tag, simple_value=value) for tag, value in values.items()]
         self._write(step, time, Summary(value=found))
 
@@ -51,7 +50,6 @@ class TensorBoard:
         self._writer.flush()
 
     def close(self) -> None:
-        """End the file."""
         self._writer.close()
 
     def _write(self, step: int, time: float, summary: Summary) -> None:

@@ -47,7 +47,6 @@ class Wandb:
         )
 
     def scalars(self, step: int, time: float, values: dict[str, float]) -> None:
-        """Write figures of a step."""
         self._write_samples()
         self._log(step, time, values)
 

@@ -29,7 +29,6 @@ class Feed:
     """Puts the events of a run into a writer."""
 
     def __init__(self, writer: Writer) -> None:
-        """Begin a run."""
         self._writer = writer
         self._rss = 0
 

@@ -13,7 +13,6 @@ from farense_tui.cli.parser.program import Program
 
 
 def add(program: Program) -> None:
-    """Add them."""
     program.group(_("after a run"))
     _ask(program)
     _evaluate(program)

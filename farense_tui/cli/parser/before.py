@@ -11,7 +11,6 @@ from farense_tui.cli.parser.program import Command, Program
 
 
 def add(program: Program) -> None:
-    """Add them."""
     program.group(_("before a run"))
     _doctor(program)
     _models(program)

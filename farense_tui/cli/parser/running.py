@@ -9,7 +9,6 @@ from farense_tui.cli.parser.program import Program
 
 
 def add(program: Program) -> None:
-    """Add them."""
     program.group(_("runs"))
     _train(program)
     _runs(program)

@@ -13,7 +13,6 @@ from farense_tui.compat import Container
 
 
 def common() -> Command:
-    """Give the options that every command has."""
     parser = Command(add_help=False)
     group = parser.add_argument_group(_("options of every command"))
     # Without SUPPRESS, the command's default would undo what is given before the command.
@@ -22,7 +21,6 @@ def common() -> Command:
 
 
 def add_common(parser: Container, default: object = None) -> None:
-    """Add them; `default` stands for what is not given."""
     parser.add_argument(
         "--runs-dir",
         metavar=_("DIR"),
@@ -55,19 +53,16 @@ def _language(text: str) -> str:
 
 
 def add_run(parser: argparse.ArgumentParser) -> None:
-    """RUN."""
     parser.add_argument("run", metavar=_("RUN"), help=_("name of a run, or its folder"))
 
 
 def add_json(parser: argparse.ArgumentParser, what: str = _("print JSON")) -> None:
-    """--json."""
     parser.add_argument("--json", action="store_true", help=what)
 
 
 def add_profile(
     parser: argparse.ArgumentParser, default: str = _("the one that fits this machine")
 ) -> None:
-    """--profile."""
     parser.add_argument(
         "--profile",
         metavar="P",
@@ -76,7 +71,6 @@ def add_profile(
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
-    """--model."""
     parser.add_argument(
         "--model",
         metavar="M",
@@ -85,7 +79,6 @@ def add_model(parser: argparse.ArgumentParser) -> None:
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:
-    """--data."""
     parser.add_argument(
         "--data",
         metavar=_("DIR"),
@@ -94,7 +87,6 @@ def add_data(parser: argparse.ArgumentParser) -> None:
 
 
 def add_set(parser: argparse.ArgumentParser, which: str = _("any setting of the profile")) -> None:
-    """--set."""
     parser.add_argument(
         "--set",
         metavar=_("SECTION.KEY=VALUE"),
@@ -122,7 +114,6 @@ def add_machines(parser: argparse.ArgumentParser) -> None:
 
 
 def add_following(parser: argparse.ArgumentParser) -> None:
-    """--json and --detach."""
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--json", action="store_true", help=_("print the worker's events"))
     how.add_argument("--detach", action="store_true", help=_("leave the run in the background"))

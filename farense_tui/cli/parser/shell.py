@@ -8,7 +8,6 @@ from farense_tui.cli.parser.program import Program
 
 
 def add(program: Program) -> None:
-    """Add it."""
     program.group(_("for your shell"))
     command = program.add(
         "completion",

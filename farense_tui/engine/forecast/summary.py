@@ -14,7 +14,6 @@ _MARKS = {"fits": "✓", "tight": "!", "will not fit": "✗", "unknown": "?"}  #
 
 
 def mark(found: Forecast) -> str:
-    """Give the sign of a verdict."""
     return _MARKS[found.verdict]
 
 
@@ -27,7 +26,6 @@ def used(found: Forecast) -> str:
 
 
 def line(made: Estimate) -> str:
-    """Tell a forecast in a line."""
     found = made.forecast
     if found is None:
         return _("forecast: unknown, {why}").format(why=made.why)

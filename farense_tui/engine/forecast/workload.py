@@ -29,7 +29,6 @@ class Workload:
 
     @property
     def all(self) -> Iterator[MicroBatch]:
-        """Every micro-batch looked at."""
         return (batch for step in self.batches for batch in step)
 
     @property

@@ -81,5 +81,4 @@ class Facts:
 
     @property
     def longest_step(self) -> float:
-        """The longest of them."""
         return max(self.state.step_seconds.tail(_NEWEST), default=0.0)

@@ -57,7 +57,6 @@ class Rule:
     find: Callable[[Facts], Found | None]
 
     def __call__(self, facts: Facts) -> Finding | None:
-        """Apply it."""
         found = self.find(facts)
         return Finding(self.name, *found) if found else None
 

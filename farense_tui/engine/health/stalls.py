@@ -263,7 +263,6 @@ def _kind(facts: Facts) -> str:
     _("look after the disk"),
 )
 def saving(facts: Facts) -> Found | None:
-    """The disk does not answer."""
     if not stalled(facts, "saving"):
         return None
     return (

@@ -16,8 +16,6 @@ GIB = 1 << 30
 
 @dataclass(frozen=True)
 class Machine:
-    """What the launch screen tells of the machine."""
-
     chip: str
     memory: int
     cores: int

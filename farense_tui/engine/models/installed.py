@@ -41,7 +41,6 @@ class Listed:
 
     @property
     def whole(self) -> bool:
-        """Whether all of it is there."""
         return not self.missing
 
 

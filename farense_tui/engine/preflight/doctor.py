@@ -82,7 +82,6 @@ def python() -> Check:
 
 
 def machine(found: Machine) -> Check:
-    """What it is."""
     said = ngettext(
         "{chip}, {memory:.0f} GB, {cores} core, {system}",
         "{chip}, {memory:.0f} GB, {cores} cores, {system}",
@@ -216,7 +215,6 @@ def _power(found: Power) -> Iterator[str]:
 
 
 def screen(found: Terminal) -> Check:
-    """What the terminal can show."""
     name = mark("Terminal")
     if not found.there:
         return Check(name, "ok", _("none: the commands work, the app needs one"))
@@ -303,6 +301,5 @@ def _unwanted(found: Findings) -> str:
 
 
 def worst(found: list[Check]) -> Level:
-    """Give the worst level of all."""
     order: list[Level] = ["ok", "warn", "fail"]
     return max((check.level for check in found), key=order.index, default="ok")

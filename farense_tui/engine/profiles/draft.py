@@ -69,7 +69,6 @@ class Draft:
 
     @cached_property
     def profile(self) -> Profile:
-        """The profile with all changes that are right."""
         profile = self.base
         for name, text in self.typed.items():
             if name not in self.faults and name != RUN_NAME.name:
@@ -122,7 +121,6 @@ def shown(value: Any) -> str:
 
 
 def is_switch(declared: Setting) -> bool:
-    """Whether a setting is either on or off."""
     return get_origin_type(declared.type) is bool
 
 

@@ -50,7 +50,6 @@ class Journal:
         self._paused = paused
 
     def add(self, event: events.AnyEvent) -> None:
-        """Take an event in."""
         match event:
             case events.Step():
                 self.add_steps([event])

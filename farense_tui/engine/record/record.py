@@ -56,7 +56,6 @@ class Record:
     """Reads one events.jsonl. Not for two threads at once."""
 
     def __init__(self, folder: RunFolder, log_every: int = 10) -> None:
-        """Nothing is read yet."""
         self._folder = folder
         self._log_every = log_every
         self._superseded: list[tuple[int, int]] = []

@@ -62,14 +62,12 @@ class Series:
 
     @property
     def last(self) -> float | None:
-        """Newest value."""
         if self._length:
             return self._all.values[self._length - 1]
         return self._all.head[-1].last if self._all.head else None
 
     @property
     def last_step(self) -> float | None:
-        """Step of the newest value."""
         if self._length:
             return self._all.steps[self._length - 1]
         return self._all.head[-1].end if self._all.head else None

@@ -49,7 +49,6 @@ def is_worse(loss: float, best: float) -> bool:
 
 
 def verdict(state: RunState) -> Verdict:
-    """Judge a run by what it has validated so far."""
     best, validations = state.best, state.validations
     if best is None or best.loss is None or not validations:
         return Verdict("unknown")

@@ -30,7 +30,6 @@ class Row(NamedTuple):
 
 
 def results(runs: Sequence[Snapshot]) -> list[Row]:
-    """What the runs came to."""
     states = [run.state for run in runs]
     best = [state.best.loss if state.best else None for state in states]
     at = _("{loss} at {step}")

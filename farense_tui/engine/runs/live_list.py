@@ -20,7 +20,6 @@ class Listing:
     """Follows all the runs of a folder. Not for two threads at once."""
 
     def __init__(self, folder: Path) -> None:
-        """Nothing is read yet."""
         self._folder = folder
         self._watches: dict[Path, Watch] = {}
         self._at_rest: dict[Path, tuple[Mark, RunSummary]] = {}

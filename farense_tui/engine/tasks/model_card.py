@@ -37,7 +37,6 @@ def base_model(repo: str) -> str:
 
 
 def adapter_card(made: Made) -> str:
-    """Describe the adapter."""
     base = base_model(made.config.model.repo)
     return _card(
         made,
@@ -48,7 +47,6 @@ def adapter_card(made: Made) -> str:
 
 
 def fused_card(made: Made) -> str:
-    """Describe the fused model."""
     base, kind = base_model(made.config.model.repo), _kind(made.config)
     lead = f"{base} with a {kind} adapter fused into its weights"  # not translated: Hub
     return _card(

@@ -79,7 +79,6 @@ class Task:
         return self
 
     def __exit__(self, *_error: object) -> None:
-        """End the process."""
         self.close()
 
     def write(self, line: Struct) -> None:
