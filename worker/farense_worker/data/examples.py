@@ -30,11 +30,9 @@ class Examples:
     truncated: int
 
     def __len__(self) -> int:
-        """Count the examples."""
         return len(self.bounds) - 1
 
     def example(self, index: int) -> Ints:
-        """Give the tokens of one example."""
         tokens: Ints = self.tokens[self.bounds[index] : self.bounds[index + 1]]
         return tokens
 
@@ -81,8 +79,6 @@ class Examples:
 
 
 class Builder:
-    """Puts examples together one by one."""
-
     def __init__(self, max_seq_length: int) -> None:
         """Longer examples will be cut off at `max_seq_length` tokens."""
         self._most = max_seq_length
@@ -91,7 +87,6 @@ class Builder:
         self._is_label = bytearray()
 
     def add(self, encoded: Encoded) -> None:
-        """Take one more."""
         tokens = encoded.tokens[: self._most]
         self._tokens.extend(tokens)
         self._lengths.append(len(encoded.tokens))

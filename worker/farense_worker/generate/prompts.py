@@ -11,7 +11,6 @@ Turn = dict[str, str]  # role and content
 
 
 def turn(role: str, content: str) -> Turn:
-    """Make one turn of a conversation."""
     return {"role": role, "content": content}
 
 

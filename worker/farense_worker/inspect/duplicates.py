@@ -28,13 +28,11 @@ class Duplicates:
     """
 
     def __init__(self) -> None:
-        """No row yet."""
         self._exact = array("Q")
         self._normalised = array("Q")
         self._place = array("Q")  # split << 48 | line
 
     def add(self, split: int, row: Row) -> None:
-        """Take the next row."""
         self._exact.append(row.fingerprint(normalised=False))
         self._normalised.append(row.fingerprint(normalised=True))
         self._place.append(split << 48 | row.line)

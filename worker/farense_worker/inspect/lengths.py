@@ -18,13 +18,11 @@ class Lengths:
     """Counts rows, their tokens and their labels."""
 
     def __init__(self, max_seq_length: int) -> None:
-        """No row yet."""
         self._most = max_seq_length
         self._lengths = array("i")
         self._labels = 0
 
     def add(self, row: Encoded) -> None:
-        """Take the next row."""
         self._lengths.append(len(row.tokens))
         self._labels += row.labels(self._most)
 

@@ -27,7 +27,6 @@ class MasterWeights:
         self._master: Any = None
 
     def init(self, parameters: Any) -> None:
-        """Copy the weights, and make the moments."""
         self._master = _exact(parameters)
         self._inner.init(self._master)
 

@@ -75,7 +75,6 @@ class Run:
     total_steps: int = field(init=False)
 
     def __post_init__(self) -> None:
-        """Count the steps."""
         self.budget = self.planned
         self.compiled = steps.compiled(self.config, gpu=model.on_gpu())
         self.per_epoch = steps.per_epoch(len(self.train), self.config.effective_batch)

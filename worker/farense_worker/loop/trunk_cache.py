@@ -104,7 +104,6 @@ class Plan:
         return trunk.stored_bytes(tokens, self.hidden, self.dtype.size)
 
     def path(self, split: str) -> Path:
-        """Where a split's activations are."""
         return self.folder / f"{self.key}.{split}.npy"
 
 

@@ -44,16 +44,13 @@ class Bounds:
     """Counts what one rendering takes. One at a time: the worker renders in one thread."""
 
     def __init__(self) -> None:
-        """Nothing yet."""
         self.begin()
 
     def begin(self) -> None:
-        """Begin the next rendering."""
         self._steps = self._length = 0
         self._until = time.monotonic() + _SECONDS
 
     def tick(self) -> None:
-        """Take one more step."""
         self._steps += 1
         if self._steps > _STEPS or (
             self._steps % _LOOK_EVERY == 0 and time.monotonic() > self._until

@@ -22,7 +22,6 @@ class LayerDropout(nn.Module):
     """Dropout with keep probability 1 - p, within a layer that `wrap_layers` has wrapped."""
 
     def __init__(self, p: float) -> None:
-        """Drop with probability p."""
         super().__init__()
         self.p = p
 

@@ -117,7 +117,6 @@ class _Progress:
 
     @contextlib.contextmanager
     def file(self) -> Iterator[None]:
-        """Go on to the next file."""
         yield
         self._before += self._here
         self._here = 0
@@ -129,7 +128,6 @@ class _Progress:
             self.tell(self._before + size)
 
     def tell(self, done: int) -> None:
-        """Tell it now."""
         self._last = time.monotonic()
         self._told(done, self.total)
 

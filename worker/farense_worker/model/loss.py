@@ -145,12 +145,10 @@ def loss_and_gradient(
 
 
 def add(total: Gradients | None, more: Gradients) -> Gradients:
-    """Add two gradients."""
     return more if total is None else tree_map(mx.add, total, more)
 
 
 def zeros(model: nn.Module) -> Gradients:
-    """Make a gradient of zeros."""
     return tree_map(lambda w: mx.zeros(w.shape, mx.float32), model.trainable_parameters())
 
 

@@ -97,7 +97,6 @@ def _dtype_of(model: nn.Module) -> mx.Dtype:
 
 
 def read_weights(model: nn.Module, settings: ModelSettings) -> None:
-    """Read all weights that the model still has."""
     try:
         mx.eval(model.parameters())
     except RuntimeError as error:
@@ -135,7 +134,6 @@ def device() -> str:
 
 
 def on_gpu() -> bool:
-    """Whether MLX computes on a GPU."""
     return bool(mx.default_device() == mx.Device(mx.gpu))
 
 

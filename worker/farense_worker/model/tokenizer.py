@@ -140,7 +140,6 @@ class LightTokenizer:
 
     @property
     def all_special_ids(self) -> list[int]:
-        """Ids of the tokens that the configuration names."""
         named = [self.backend.token_to_id(token) for token in self._special.values()]
         return [number for number in named if number is not None]
 
@@ -166,12 +165,10 @@ class LightTokenizer:
         return True
 
     def encode(self, text: str, add_special_tokens: bool = True) -> list[int]:
-        """Give the ids of a text."""
         ids: list[int] = self.backend.encode(text, add_special_tokens=add_special_tokens).ids
         return ids
 
     def decode(self, ids: Sequence[int], skip_special_tokens: bool = False) -> str:
-        """Give the text of ids."""
         return str(self.backend.decode(list(ids), skip_special_tokens=skip_special_tokens))
 
     def apply_chat_template(
@@ -246,22 +243,18 @@ class Detokenizer:
     """Turns tokens into text as they come, whole characters only."""
 
     def __init__(self, tokenizer: LightTokenizer) -> None:
-        """Begin an answer."""
         self._tokenizer = tokenizer
         self.reset()
 
     def reset(self) -> None:
-        """Begin anew."""
         self._tokens: list[int] = []
         self._told = 0
         self._whole = False
 
     def add_token(self, token: int) -> None:
-        """Take one more."""
         self._tokens.append(token)
 
     def finalize(self) -> None:
-        """Give what is left, whole or not."""
         self._whole = True
 
     @property

@@ -22,8 +22,6 @@ class StopRequested(Exception):
 
 @dataclass
 class Asked:
-    """What signals have asked for."""
-
     stop: bool = False
     pause: bool = False
     save: bool = False

@@ -197,7 +197,6 @@ class Faults:
         self.count = 0
 
     def add(self, fault: Fault) -> None:
-        """Take one more."""
         self.count += 1
         if len(self.kept) < _MOST_KEPT:
             self.kept.append(fault)

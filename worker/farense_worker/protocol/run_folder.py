@@ -37,13 +37,10 @@ def check_name(name: str) -> str:
 
 @dataclass(frozen=True)
 class RunFolder:
-    """One run on the disk."""
-
     path: Path
 
     @property
     def name(self) -> str:
-        """Name of the run."""
         return self.path.name
 
     @property

@@ -79,8 +79,6 @@ def own_rank() -> int:
 
 @dataclass
 class Guard:
-    """One rank under guard."""
-
     rank: int
     process: subprocess.Popen[bytes]
     heard: float = field(default_factory=time.monotonic)

@@ -11,7 +11,6 @@ _SIZE = 38 << 20
 
 
 def event(step: int, best: bool = False) -> Checkpoint:
-    """Make the event for a checkpoint after this step."""
     path = checkpoint_files.name(step // PER_EPOCH, step)
     return Checkpoint(step=step, path=path, bytes=_SIZE, seconds=0.2, best=best)
 

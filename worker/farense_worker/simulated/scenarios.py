@@ -118,7 +118,6 @@ def training(
 
 
 def one_step(at: Stage, step: int, loss: float, seconds: float) -> events.Step:
-    """The event of a step."""
     train = at.config.train
     return events.Step(
         step=step,
@@ -157,7 +156,6 @@ def validation(at: Stage, valid: Curve) -> Script:
 
 
 def saving(at: Stage) -> Script:
-    """A checkpoint."""
     yield Phase(name="saving")
     yield 0.2
     yield checkpoints.event(at.step)
@@ -179,7 +177,6 @@ def native(at: Stage, text: str) -> RunFailed:
 
 
 def ok(at: Stage) -> Script:
-    """A healthy run."""
     yield from opening(at)
     yield from training(at)
 
@@ -380,7 +377,6 @@ def stall_download(at: Stage) -> Script:
 
 
 def stall_load(at: Stage) -> Script:
-    """The model does not come."""
     yield Phase(name="starting")
     yield 1.0
     yield Phase(name="loading_model")
@@ -388,7 +384,6 @@ def stall_load(at: Stage) -> Script:
 
 
 def stall_tokenize(at: Stage) -> Script:
-    """The tokenizer hangs."""
     yield Phase(name="starting")
     yield 1.0
     yield Phase(name="tokenizing")
@@ -413,7 +408,6 @@ def stall_compile(at: Stage) -> Script:
 
 
 def stall_step(at: Stage) -> Script:
-    """One step does not end."""
     yield from opening(at)
     yield from training(at, upto=at.step + 80)
     yield FOR_EVER

@@ -48,7 +48,6 @@ class Listener:
     """Reads stdin in a thread of its own, so that a Stop is heard while an answer is given."""
 
     def __init__(self) -> None:
-        """Begin to read."""
         self._questions: queue.SimpleQueue[Question | None] = queue.SimpleQueue()
         self._heard = self._stopped = 0  # how many questions, and how many of them are broken off
         threading.Thread(target=self._listen, daemon=True).start()
@@ -82,7 +81,6 @@ class Speaker:
     def __init__(
         self, name: str, network: Any, tokenizer: Any, say: Callable[[Said], None]
     ) -> None:
-        """Begin with nothing said."""
         self._name = name
         self._say = say
         self._network = network
