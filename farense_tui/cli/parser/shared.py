@@ -21,6 +21,7 @@ def common() -> Command:
 
 
 def add_common(parser: Container, default: object = None) -> None:
+    """`default` stands for what is not given."""
     parser.add_argument(
         "--runs-dir",
         metavar=_("DIR"),

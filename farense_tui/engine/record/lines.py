@@ -23,6 +23,7 @@ _CACHED = "  " + _("known from an earlier run")
 
 
 def phase(name: str) -> str:
+    """Say what a worker goes over to; empty for what tells of itself by its outcome."""
     return words.phase(name) if name in _PHASES else ""
 
 
