@@ -182,3 +182,17 @@ def test_the_norm_is_that_of_all_gradients(model: nn.Module, examples: Examples)
     _, gradients = step(model, examples, [list(range(16))])
     flat = np.concatenate([np.array(g).ravel() for g in gradients.values()])
     assert loss.scalar(loss.norm(gradients)) == pytest.approx(np.linalg.norm(flat), rel=1e-5)
+
+
+def test_so_many_shapes_are_compiled_and_the_others_are_not() -> None:
+    told: list[int] = []
+    used: list[str] = []
+    by_shape = loss.ByShape(2, lambda: told.append(len(used)))
+    function = by_shape.choose(
+        lambda *_: used.append("compiled"),
+        lambda *_: used.append("eager"),
+    )
+    for width in (8, 16, 8, 24, 16, 32, 24):
+        function(mx.zeros((1, width)), mx.zeros(4))
+    assert used == ["compiled"] * 3 + ["eager", "compiled", "eager", "eager"]
+    assert told == [3]

@@ -62,6 +62,7 @@ class Run:
     guard: memory.Guard
     planned: int  # tokens, padding included, that go through at once by the plan
     compiled: bool = field(init=False)
+    shapes: loss.ByShape = field(init=False)  # that were compiled, by this process
     label_loss: loss.LabelLoss = field(init=False)
     loss_and_gradient: Callable[..., tuple[mx.array, loss.Gradients]] = field(init=False)
     unsaved: bool = False
@@ -76,6 +77,7 @@ class Run:
 
     def __post_init__(self) -> None:
         self.budget = self.planned
+        self.shapes = loss.ByShape(steps.MOST_SHAPES, functools.partial(tell_shapes, self.output))
         self.compiled = steps.compiled(self.config, gpu=model.on_gpu())
         self.per_epoch = steps.per_epoch(len(self.train), self.config.effective_batch)
         self.total_steps = self.per_epoch * self.config.train.epochs
@@ -202,6 +204,20 @@ def plan_budget(config: Config, path: Path, examples: Examples, cached: bool) ->
     return budget.planned(config, shape, limit, longest, gpu=model.on_gpu(), cached=cached)
 
 
+def tell_shapes(output: Output) -> None:
+    """Say that no more shapes are compiled."""
+    output.emit(
+        events.Notice(
+            level="info",
+            code="shapes",
+            message=_(
+                "{n} shapes of micro-batches are compiled, and MLX lets go of none: rarer ones are "
+                "computed without"
+            ).format(n=steps.MOST_SHAPES),
+        )
+    )
+
+
 def tell_budget(run: Run) -> None:
     """Say so where fewer go through at once than were asked for."""
     most = budget.most(run.config)
@@ -271,7 +287,10 @@ def go_back(run: Run) -> bool:
     run.output.step = run.state.step
     # After the restoring: a compiled function keeps the arrays that it was made with.
     run.label_loss = loss.LabelLoss(run.model, run.anatomy, run.trunk.start if run.trunk else 0)
-    run.loss_and_gradient = loss.loss_and_gradient(run.model, run.label_loss, run.compiled)
+    run.loss_and_gradient = loss.loss_and_gradient(run.model, run.label_loss, compiled=False)
+    if run.compiled:
+        compiled = loss.loss_and_gradient(run.model, run.label_loss, compiled=True)
+        run.loss_and_gradient = run.shapes.choose(compiled, run.loss_and_gradient)
     announce(run)
     return loaded is not None
 

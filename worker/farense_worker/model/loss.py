@@ -144,6 +144,37 @@ def loss_and_gradient(
     return mx.compile(share, inputs=state, outputs=state)
 
 
+class ByShape:
+    """A function that is compiled for the first so many shapes and computed eagerly for others.
+
+    A compiled function is traced and kept for every shape that it is called with.
+    """
+
+    def __init__(self, most: int, told: Callable[[], None]) -> None:
+        """Count shapes up to `most`; `told` is called once, when there are more."""
+        self._most, self._told = most, told
+        self._seen = set[tuple[tuple[int, ...], ...]]()
+        self._full = False
+
+    def choose(
+        self, compiled: Callable[..., Any], eager: Callable[..., Any]
+    ) -> Callable[..., tuple[mx.array, Gradients]]:
+        """Make a function that is one of these, by what it is called with."""
+
+        def chosen(*arrays: mx.array) -> tuple[mx.array, Gradients]:
+            shape = tuple(each.shape for each in arrays)
+            if shape not in self._seen:
+                if len(self._seen) >= self._most:
+                    if not self._full:
+                        self._full = True
+                        self._told()
+                    return eager(*arrays)
+                self._seen.add(shape)
+            return compiled(*arrays)
+
+        return chosen
+
+
 def add(total: Gradients | None, more: Gradients) -> Gradients:
     return more if total is None else tree_map(mx.add, total, more)
 

@@ -13,6 +13,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+# Shapes that a run compiles. MLX never lets go of one (mlx#4464; others' runs died at 499,000
+# resources, of which a shape takes 12 to 20), and each costs a trace. Some 280 come up with 5,000
+# rows, 1,000 with 50,000; those beyond are the rare ones, because the frequent ones come first.
+MOST_SHAPES = 400
+
+
 @dataclass(frozen=True)
 class Position:
     """Where a step lies: epoch from 0, and which step of that epoch, from 0."""
