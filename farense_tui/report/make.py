@@ -22,7 +22,6 @@ from farense_tui.engine.tasks import evaluation
 from farense_tui.report import metrics
 from farense_tui.report.metrics import Metrics
 
-PAGE = "report.html"
 SUMMARY = "training_summary.json"
 
 
@@ -52,7 +51,7 @@ def update(folder: RunFolder) -> list[Path]:
     with folders.alone(folder):
         pass  # one that is being written is waited for
     _, state = _read(folder)
-    there = (folder.path / PAGE).is_file() and _written_upto(folder) == state.last_seq
+    there = folder.report.is_file() and _written_upto(folder) == state.last_seq
     return [] if there else make(folder)
 
 
@@ -82,7 +81,7 @@ def _files(folder: RunFolder, figures: Metrics, state: RunState) -> Iterator[tup
     for name, png in plots(state).items():
         yield f"plots/{name}", png
     stale = measured is not None and _newer(folder, measured.time)
-    yield PAGE, page(folder.name, config, state, status, measured, stale).encode()
+    yield folder.report.name, page(folder.name, config, state, status, measured, stale).encode()
     summary = metrics.summary(folder, config, state, status)
     yield SUMMARY, (json.dumps(summary, indent=2, ensure_ascii=False) + "\n").encode()
 

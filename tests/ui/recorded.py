@@ -101,6 +101,7 @@ class Recording:
     def train(self, upto: int, *, eval_every: int = 50) -> None:
         if not self.step:
             self.validate()
+            self.sample("O Farense foi fundado em 1923, em Lisboa.")
         self.phase("training")
         while self.step < upto:
             self.one_step()

@@ -91,6 +91,7 @@ class ChartPicture:
         if self._cursor is not None and start <= self._cursor <= end:
             self._draw_crosshair(plot, self._cursor)
         for each in drawn:
+            self._join_marks(plot, each)
             self._draw_line(plot, each)
         for each in drawn:
             self._draw_signs(plot, each)
@@ -223,6 +224,12 @@ class ChartPicture:
             self._canvas.line_through(raw, self._ink("raw" if alone else drawn.curve.ink))
         if drawn.window > 1 or (drawn.window and not alone):
             self._canvas.line_through(_course(plot, drawn), self._ink(drawn.curve.ink))
+
+    def _join_marks(self, plot: Plot, drawn: Drawn) -> None:
+        """Draw a thin line from validation to validation, below all else; of one curve alone."""
+        if len(self._data.curves) == 1 and len(drawn.marks) > 1:
+            path = [(plot.x(step), plot.y(value)) for step, value in drawn.marks]
+            self._canvas.line_through(path, self._ink("validation"))
 
     def _draw_signs(self, plot: Plot, drawn: Drawn) -> None:
         """Set the sign of a curve on its line, at other places than those of other curves."""

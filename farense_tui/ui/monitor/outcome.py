@@ -11,7 +11,10 @@ from textual.content import Content
 from textual.reactive import reactive
 from textual.widget import Widget
 
+from farense_tui.engine import format as show
 from farense_tui.engine.health import Facts, examine
+from farense_tui.engine.record.state import RunState
+from farense_tui.engine.record.verdict import verdict
 from farense_tui.engine.runs import death
 from farense_tui.engine.runs.watch import Snapshot
 from farense_tui.engine.tasks.evaluation import has_adapter
@@ -23,7 +26,8 @@ _LOG_LINES = 6
 class Outcome(NamedTuple):
     """The end of a run: what, where and why, what to do, and the worker's last words.
 
-    adapter: whether there is one to be asked. amber: it ended as it should, but is not good.
+    adapter: whether there is one to be asked. answers: a question, the answer before and now.
+    amber: it ended as it should, but is not good.
     """
 
     status: str
@@ -32,6 +36,7 @@ class Outcome(NamedTuple):
     hint: str = ""
     log: tuple[str, ...] = ()
     adapter: bool = False
+    answers: tuple[str, ...] = ()
     amber: bool = False
 
 
@@ -64,22 +69,66 @@ def _outcome(snapshot: Snapshot, exit_code: int | None) -> Outcome:
 
 
 def _ended(snapshot: Snapshot, again: str) -> Outcome:
-    folder, status = snapshot.folder, snapshot.status
+    folder, state, status = snapshot.folder, snapshot.state, snapshot.status
     found = next(iter(examine(facts_of(snapshot))), None)
     lines = [found.evidence, found.remedy] if found else []
+    lines += _took(state)
     if has_adapter(folder):
         lines += [
             _("adapter  {path}").format(path=folder.adapters),
             _('ask it   a, or farense-tui ask {name} "..."').format(name=folder.name),
+            _("go on    farense-tui evaluate {name}, report {name}, export {name}").format(
+                name=folder.name
+            ),
         ]
-    title = {
-        "completed": _("the run is complete"),
-        "early_stopping": _("stopped early, the validation loss no longer falls"),
-    }.get(status, _("stopped at step {step}").format(step=snapshot.state.step))
     hint = "" if status == "completed" else again
-    if found:
-        return Outcome(status, found.title, tuple(lines), hint, amber=True)
-    return Outcome(status, title, tuple(lines), hint)
+    title = found.title if found else _title(state, status)
+    answers = _before_and_after(state)
+    return Outcome(status, title, tuple(lines), hint, answers=answers, amber=found is not None)
+
+
+def _title(state: RunState, status: str) -> str:
+    """How it ended, and what it came to."""
+    how = {
+        "completed": _("complete"),
+        "early_stopping": _("stopped early, as the validation loss no longer falls"),
+    }.get(status, _("stopped at step {step}").format(step=state.step))
+    came_to = verdict(state)
+    first, best = came_to.first, came_to.best
+    if best is None:
+        return how
+    if first is None:
+        told = _("{how}: validation {best} at step {step}, and that is your adapter")
+    else:
+        told = _("{how}: validation {first} → {best}, best at step {step}: that is your adapter")
+    return told.format(
+        how=how,
+        first=show.loss(first.loss if first else None),
+        best=show.loss(best.loss),
+        step=best.step,
+    )
+
+
+def _took(state: RunState) -> list[str]:
+    told = _("{duration}, {steps} steps, {tokens} tokens")
+    took = show.duration(state.elapsed)
+    return [told.format(duration=took, steps=state.step, tokens=show.count(state.tokens))]
+
+
+def _before_and_after(state: RunState) -> tuple[str, ...]:
+    """A question, its answer by the model as it came, and by the adapter that is kept."""
+    best = state.best.step if state.best else state.step
+    for asked in state.samples:
+        if asked.step:
+            break
+        now = [s for s in state.samples if s.prompt == asked.prompt and 0 < s.step <= best]
+        if now:
+            return (
+                clean(asked.prompt),
+                _("before   {text}").format(text=clean(asked.text)),
+                _("now      {text}").format(text=clean(now[-1].text)),
+            )
+    return ()
 
 
 def facts_of(snapshot: Snapshot) -> Facts:
@@ -133,6 +182,15 @@ class OutcomePanel(Widget):
         if end.hint:  # second, so that it is seen where there is room for little
             more = "   " + _("p tells what happened") if self.has_class("-bad") else ""
             rows.append(Content.styled(end.hint + more, "bold $accent"))
-        rows += [Content.styled(line, "$foreground") for line in end.lines]
+        width = max(1, self.content_size.width)
+        styles = ("$text-muted", "$text-muted", "bold $foreground")
+        if end.amber:  # then what to do comes first
+            rows += [Content.styled(line, "$foreground") for line in end.lines[:2]]
+        rows += [
+            Content.styled(line, style).truncate(width, ellipsis=True)
+            for line, style in zip(end.answers, styles, strict=False)
+        ]
+        rest = end.lines[2:] if end.amber else end.lines
+        rows += [Content.styled(line, "$foreground") for line in rest]
         rows += [Content.styled(line, "$text-muted") for line in end.log]
         return Content("\n").join(rows)

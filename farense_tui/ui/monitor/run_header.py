@@ -69,19 +69,41 @@ def _way(run: RunView, width: int) -> Content:
 
 
 def _figures(run: RunView, width: int) -> Content:
-    left = Content.assemble((_("loss "), _DIM), (show_loss(run.loss), _BRIGHT))
-    if run.best_step is not None:
-        left = Content.assemble(
-            left,
-            (_("   best validation ") if width >= _ROOMY else _("   best "), _DIM),
-            (show_loss(run.best_loss), _BRIGHT),
-            (_(" at step {step}").format(step=run.best_step) if width >= _ROOMY else "", _DIM),
-        )
-    clocks = [(_("elapsed "), run.elapsed), (_("left "), run.left)]
+    left = Content.assemble(
+        (_("train ") if run.trend else _("loss "), _DIM),
+        (show_loss(run.loss), _BRIGHT),
+        (f" {run.trend}" if run.trend else "", _BRIGHT),
+    )
+    if run.validation is not None:
+        left = Content.assemble(left, "   ", _validation(run, width >= _ROOMY))
+    clocks = [(_("elapsed "), run.elapsed)]
+    if run.left and width >= _ROOMY:
+        done = _("{left}, at {time}").format(left=run.left, time=run.done_at)
+        clocks.append((_("done in "), done))
+    elif run.left:
+        clocks = [(_("left "), run.left)]
     right = Content("   ").join(
         Content.assemble((label, _DIM), (value, _BRIGHT)) for label, value in clocks if value
     )
     return _apart(left, right, width)
+
+
+def _validation(run: RunView, roomy: bool) -> Content:
+    """The newest validation, and how far it is from the best."""
+    newest = Content.assemble(
+        (_("validation ") if roomy else _("val. "), _DIM), (show_loss(run.validation), _BRIGHT)
+    )
+    if run.best_loss is None or run.validation is None:
+        return newest
+    if run.validation <= run.best_loss:
+        best = _(", the best") if roomy else _(" best")
+    elif roomy:
+        best = _(", best {best} at step {step}").format(
+            best=show_loss(run.best_loss), step=run.best_step
+        )
+    else:
+        best = _(", best {best}").format(best=show_loss(run.best_loss))
+    return Content.assemble(newest, (best, _DIM))
 
 
 def _apart(left: Content, right: Content, width: int) -> Content:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from math import isfinite
 from statistics import median
 from typing import NamedTuple
 
@@ -15,6 +17,9 @@ from farense_tui.engine.runs.watch import Snapshot
 from farense_tui.ui.common.status import Look, look
 
 _LATE, _LATE_AT_LEAST = 4.0, 6.0  # times the usual step, and seconds: then it is worth a word
+_NEWEST = 20  # steps
+_STEADY = 0.01  # of the loss
+_DAY = 20 * 3600.0  # seconds: what is later is told with its day
 SILENCE = 10.0  # seconds; a heartbeat comes every two
 
 
@@ -36,7 +41,10 @@ class RunView(NamedTuple):
     epochs: int
     elapsed: str
     left: str
+    done_at: str
     loss: float | None
+    trend: str
+    validation: float | None
     best_loss: float | None
     best_step: int | None
 
@@ -66,10 +74,35 @@ def view(snapshot: Snapshot, asked: str = "") -> RunView:
         epochs=config.train.epochs if config else 0,
         elapsed=duration(_elapsed(snapshot)) if state.first_time else "",
         left=duration(left) if running and left is not None else "",
-        loss=state.loss.last,
+        done_at=_clock(snapshot.now, left) if running and left is not None else "",
+        loss=_level(state) if running else state.loss.last,
+        trend=_trend(state) if running else "",
+        validation=state.validations[-1].loss if state.validations else None,
         best_loss=best.loss if best else None,
         best_step=best.step if best else None,
     )
+
+
+def _level(state: RunState) -> float | None:
+    """The training loss as it is by now: a single step's jumps about."""
+    newest = [loss for loss in state.loss.tail(_NEWEST) if isfinite(loss)]
+    return median(newest) if newest else state.loss.last
+
+
+def _trend(state: RunState) -> str:
+    """Where the training loss is going, as an arrow; empty while there are too few steps."""
+    losses = [loss for loss in state.loss.tail(2 * _NEWEST) if isfinite(loss)]
+    if len(losses) < _NEWEST:
+        return ""
+    before, after = median(losses[: len(losses) // 2]), median(losses[len(losses) // 2 :])
+    if abs(after - before) <= _STEADY * abs(before):
+        return "→"
+    return "↓" if after < before else "↑"
+
+
+def _clock(now: float, left: float) -> str:
+    """When it will be done; with the day of the week where it is far off."""
+    return time.strftime("%H:%M" if left < _DAY else "%a %H:%M", time.localtime(now + left))
 
 
 def _state(snapshot: Snapshot) -> Look:

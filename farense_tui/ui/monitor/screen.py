@@ -17,6 +17,7 @@ from textual.containers import Container
 from textual.reactive import reactive
 
 from farense_tui.engine.health import Finding
+from farense_tui.engine.machine.desktop import show_file
 from farense_tui.engine.runs import clock
 from farense_tui.engine.runs.watch import Snapshot
 from farense_tui.ui.charts.chart import Chart
@@ -49,6 +50,7 @@ class MonitorScreen(SteeredScreen, ChartScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("l", "runs", _("Runs"), tooltip=_("List the runs")),
         Binding("a", "ask", _("Ask"), tooltip=_("Ask its adapter, and the base model")),
+        Binding("o", "report", _("Report"), tooltip=_("Open its report in the browser")),
         Binding("up", "scroll_log('up')", _("Scroll the log"), show=False),
         Binding("down", "scroll_log('down')", _("Scroll the log"), show=False),
         Binding("pageup", "scroll_log('page_up')", _("Scroll the log"), show=False),
@@ -204,6 +206,8 @@ class MonitorScreen(SteeredScreen, ChartScreen):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer to ask once the run has ended: while it trains, it needs the memory itself."""
+        if action == "report":
+            return self.end is not None and self.folder.report.is_file()
         if action == "ask":
             return self.end is not None and self.end.adapter
         return super().check_action(action, parameters)
@@ -211,6 +215,13 @@ class MonitorScreen(SteeredScreen, ChartScreen):
     def action_ask(self) -> None:
         """Ask the run's adapter."""
         navigator(self).open_ask([self.folder])
+
+    @work(thread=True, group="report")
+    def action_report(self) -> None:
+        """Open the run's report in the browser; say where it is, where there is none."""
+        path = self.folder.report
+        if not show_file(path):
+            self.notify(str(path), title=_("The report"), markup=False)
 
     def action_launch(self) -> None:
         """Go back to the launch screen; the run goes on."""

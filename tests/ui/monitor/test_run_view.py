@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -59,6 +60,14 @@ def test_the_first_step_and_what_comes_before_it(tmp_path: Path) -> None:
     assert head(recording, 3).why == "before the first step, for 3 s"
     recording.phase("training")
     assert head(recording, 5).why == "the first step is under way, for 5 s"
+
+
+def test_the_headline_tells_where_the_losses_are_and_when_it_is_done(tmp_path: Path) -> None:
+    run = head(recorded.live(tmp_path))
+    assert (run.trend, run.validation, run.best_loss) == ("↓", run.best_loss, run.validation)
+    assert run.loss is not None
+    assert 0.35 < run.loss < 0.45  # a median: the last step's is 0.3754
+    assert re.fullmatch(r"\d\d:\d\d", run.done_at)
 
 
 def test_downloading_tells_how_far_it_is(tmp_path: Path) -> None:

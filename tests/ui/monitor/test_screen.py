@@ -277,6 +277,9 @@ async def test_a_complete_run_says_where_the_adapter_is(tmp_path: Path) -> None:
     run = recorded.completed(tmp_path)
     async with opened(run.folder, size=(160, 40)) as (_, monitor):
         text = text_of(monitor)
+    assert "complete: validation 3.4100 → 0.4140, best at step 600: that is your adapter" in text
+    assert "before   O Farense foi fundado em 1923, em Lisboa." in text
+    assert "now      Foi fundado em 1910, em Faro." in text
     assert str(run.folder.adapters) in text
     assert 'farense-tui ask demo-1 "..."' in text
 

@@ -89,6 +89,11 @@ class RunFolder:
         return self.path / "evaluation.json"
 
     @property
+    def report(self) -> Path:
+        """The report of a run that has ended: one page with everything in it."""
+        return self.path / "report.html"
+
+    @property
     def remark(self) -> Path:
         """What the user has noted on the run."""
         return self.path / "remark.txt"

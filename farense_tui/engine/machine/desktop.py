@@ -1,0 +1,39 @@
+"""What the desktop does for a program in a terminal, where there is one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+_PATIENCE = 5.0
+
+
+def show_file(path: Path) -> bool:
+    """Open a file with the program that the user has for it; False where there is no desktop.
+
+    Over ssh there is none: a browser of the terminal would draw over the screen.
+    """
+    if "SSH_CONNECTION" in os.environ:
+        return False
+    if sys.platform == "darwin":
+        opener = "open"
+    elif os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
+        opener = "xdg-open"
+    else:
+        return False
+    found = shutil.which(opener)
+    return found is not None and _done([found, str(path)])
+
+
+def _done(command: list[str]) -> bool:
+    quiet = subprocess.DEVNULL
+    try:
+        done = subprocess.run(
+            command, stdin=quiet, stdout=quiet, stderr=quiet, timeout=_PATIENCE, check=False
+        )
+    except (OSError, subprocess.SubprocessError):
+        return False
+    return done.returncode == 0
