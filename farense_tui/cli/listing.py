@@ -39,7 +39,7 @@ def _run_line(summary: describe.RunSummary, width: int) -> str:
         loss=f.loss(state.loss.last),
         best=f.loss(state.best.loss if state.best else None),
     )
-    return f"{summary.folder.name:24} {status:{width}} {summary.too_new or text}"
+    return f"{summary.folder.name:24} {status:{width}} {summary.wrong or text}"
 
 
 def list_profiles(args: argparse.Namespace) -> int:

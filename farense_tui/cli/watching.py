@@ -33,9 +33,7 @@ def attach(args: argparse.Namespace) -> int:
 def stop(args: argparse.Namespace) -> int:
     """Stop a run from any terminal."""
     run = common.run(args)
-    told = supervisor.kill(run) if args.now else supervisor.send(run, Control.STOP)
-    if not told:
-        raise supervisor.not_running(run)
+    supervisor.ask(run, None if args.now else Control.STOP)
     asked = _("killed") if args.now else _("finishing the step and saving")
     say(f"{run.name}: {asked}")
     try:

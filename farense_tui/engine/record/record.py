@@ -78,9 +78,20 @@ class Record:
                     self._begin()
                     break
             if monotonic() > deadline:
-                return min(1.0, self._tail.offset / max(1, self._folder.events.stat().st_size))
+                return self._share()
         self._write_note()
         return 1.0
+
+    @property
+    def fault(self) -> OSError | None:
+        """Why the record cannot be read, though it is there."""
+        return self._tail.fault
+
+    def _share(self) -> float:
+        try:
+            return min(1.0, self._tail.offset / max(1, self._folder.events.stat().st_size))
+        except OSError:  # it has just been deleted
+            return 1.0
 
     def _add(self, stretch: Stretch) -> bool:
         """Take some events in; False if all must be read anew.

@@ -19,6 +19,7 @@ class Tail:
         self.offset = 0
         self.checksum = 0  # CRC-32 of the whole lines up to there
         self.unreadable = 0
+        self.fault: OSError | None = None  # why the file cannot be read, though it is there
         self._rest = b""
 
     @property
@@ -77,7 +78,11 @@ class Tail:
                     read = read + chunk if read else chunk
                     if b"\n" in chunk:
                         break
+            self.fault = None
         except FileNotFoundError:
+            return b""
+        except OSError as error:  # it may not be read, or is no file: the others may be
+            self.fault = error
             return b""
         end = read.rfind(b"\n") + 1
         lines, self._rest = read[:end], read[end:]

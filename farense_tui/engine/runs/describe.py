@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 
 import psutil
 from farense_worker.protocol.clean_text import clean
-from farense_worker.protocol.errors import FarenseError
+from farense_worker.protocol.errors import FarenseError, refused
+from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.run_folder import RunFolder
 from farense_worker.protocol.settings.profile import Config
 from farense_worker.protocol.settings.upgrade import TOO_NEW
@@ -17,7 +19,7 @@ from farense_tui.engine.record.state import RunState
 
 @dataclass(frozen=True)
 class RunSummary:
-    """One line of the list of runs; fault: of its configuration, which is None then."""
+    """One line of the list of runs; fault: of its configuration, which is None then, or record."""
 
     folder: RunFolder
     state: RunState
@@ -33,6 +35,13 @@ class RunSummary:
         return clean(fault.detail) if fault and fault.kind == TOO_NEW else ""
 
     @property
+    def wrong(self) -> str:
+        """Say what is wrong with its files; empty for a run that can be read."""
+        if self.too_new or self.fault is None:
+            return self.too_new
+        return clean(f"{self.fault.title}: {self.fault.detail}")
+
+    @property
     def resumable(self) -> bool:
         """Whether `resume` has something to go on with."""
         return not self.too_new and self.status in ("stopped", "failed", "killed", "lost", "new")
@@ -40,10 +49,12 @@ class RunSummary:
 
 def summarise(folder: RunFolder) -> RunSummary:
     """Read a run's record from beginning to end."""
-    state = record.state_of(folder)
+    read = record.Record(folder)
+    read.read(inf)
     config, fault = configuration(folder)
-    how = status(state, folder.is_alive())
-    return RunSummary(folder, state, how, config, folder.resume_step(), fault)
+    how = status(read.state, folder.is_alive())
+    fault = fault or unreadable(folder, read.fault)
+    return RunSummary(folder, read.state, how, config, folder.resume_step(), fault)
 
 
 def configuration(folder: RunFolder) -> tuple[Config | None, FarenseError | None]:
@@ -52,6 +63,14 @@ def configuration(folder: RunFolder) -> tuple[Config | None, FarenseError | None
         return folder.read_config(), None
     except FarenseError as error:
         return None, error
+
+
+def unreadable(folder: RunFolder, error: OSError | None) -> FarenseError | None:
+    """Say why the record of a run cannot be read; None for one that can."""
+    if error is None:
+        return None
+    title = _("cannot read {path}").format(path=folder.events.name)
+    return refused(title, error.strerror or str(error), kind="record")
 
 
 def status(state: RunState, alive: bool) -> str:

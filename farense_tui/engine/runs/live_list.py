@@ -54,7 +54,7 @@ class Listing:
             snapshot.status,
             snapshot.config,
             folder.resume_step(),
-            watch.fault,
+            watch.fault or describe.unreadable(folder, watch.unreadable),
         )
         if snapshot.alive:
             self._at_rest.pop(folder.path, None)

@@ -6,17 +6,17 @@ does not depend on whoever started it: any process can steer any run through its
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
-from farense_worker.protocol import simulation
-from farense_worker.protocol.errors import FarenseError, refused
+from farense_worker.protocol import lock_holder, simulation
+from farense_worker.protocol.errors import refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.programs import program
 from farense_worker.protocol.run_folder import RunFolder, disk_error
@@ -101,26 +101,53 @@ def send(folder: RunFolder, control: Control, patience: float = 5.0) -> bool:
     """Ask the worker of a run for something; False if there is no worker.
 
     A worker that has just been started takes signals only once its process id is in the lock
-    file, so this waits for that at most `patience` seconds.
+    file, so this waits for that at most `patience` seconds. Raises FarenseError (refused) where
+    the worker cannot be reached: it is of another machine, container or user.
     """
-    pid = _pid(folder, patience)
-    if pid is None:
-        return False
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, control.value)
-        return True
-    return False
+    return _signal(folder, os.kill, control.value, patience)
 
 
 def kill(folder: RunFolder) -> bool:
-    """Kill the worker with whatever it has started; False if there is no worker."""
-    pid = _pid(folder, 5.0)
+    """Kill the worker with whatever it has started; False and errors as `send`."""
+    return _signal(folder, _kill_group, signal.SIGKILL, 5.0)
+
+
+def ask(folder: RunFolder, control: Control | None) -> None:
+    """`send`, or `kill` for None; FarenseError where nobody was reached, for whatever reason."""
+    if not (kill(folder) if control is None else send(folder, control)):
+        raise refused(
+            _("run {name} is not being trained").format(name=folder.name),
+            hint=_("farense-tui resume {name} continues it.").format(name=folder.name),
+            kind="not_running",
+        )
+
+
+def _signal(
+    folder: RunFolder, how: Callable[[int, int], None], number: int, patience: float
+) -> bool:
+    pid = _pid(folder, patience)
     if pid is None:
         return False
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(pid, signal.SIGKILL)
-        return True
-    return False
+    try:
+        how(pid, number)
+    except ProcessLookupError:
+        return False
+    except PermissionError as error:
+        raise refused(
+            _("run {name} is trained by another user").format(name=folder.name),
+            _("process {pid}").format(pid=pid),
+            _("Who started it can stop it."),
+            kind="not_ours",
+        ) from error
+    return True
+
+
+def _kill_group(pid: int, number: int) -> None:
+    """A worker leads a group of its own; where it does not, it goes alone."""
+    if os.getpgid(pid) == pid:
+        os.killpg(pid, number)
+    else:
+        os.kill(pid, number)
 
 
 def wait_until_gone(folder: RunFolder, seconds: float) -> bool:
@@ -133,22 +160,25 @@ def wait_until_gone(folder: RunFolder, seconds: float) -> bool:
     return True
 
 
-def not_running(folder: RunFolder) -> FarenseError:
-    """Make the error for a control that needs a living worker."""
-    return refused(
-        _("run {name} is not being trained").format(name=folder.name),
-        hint=_("farense-tui resume {name} continues it.").format(name=folder.name),
-        kind="not_running",
-    )
-
-
 def _pid(folder: RunFolder, patience: float) -> int | None:
+    """Process id of the worker that holds the lock, and of no other process."""
     deadline = time.monotonic() + patience
     while folder.is_alive():
-        pid = folder.pid()
-        if pid is not None:
-            return pid
+        holder = lock_holder.read(folder.lock_file)
+        if holder and lock_holder.is_here(holder, folder.lock_file):
+            return holder.pid
         if time.monotonic() > deadline:
-            return None
+            if holder is None:
+                return None
+            raise refused(
+                _("run {name} is trained where it cannot be reached from here").format(
+                    name=folder.name
+                ),
+                _("Its lock names process {pid} of {host}, which is not on this machine.").format(
+                    pid=holder.pid, host=holder.host or _("unknown")
+                ),
+                _("Stop it on the machine, or in the container, that trains it."),
+                kind="not_ours",
+            )
         time.sleep(0.02)
     return None

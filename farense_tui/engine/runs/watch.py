@@ -50,6 +50,11 @@ class Watch:
         self._record = Record(folder, log_every)
         self._glimpse: RunState | None = None
 
+    @property
+    def unreadable(self) -> OSError | None:
+        """Why its record cannot be read, though it is there."""
+        return self._record.fault
+
     def look(self, now: float, patience: float = inf) -> Snapshot:
         """Read what has come since the last look and give the whole picture.
 

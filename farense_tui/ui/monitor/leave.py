@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import ClassVar
 
+from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import ngettext
 from farense_worker.protocol.run_folder import RunFolder
@@ -121,13 +122,19 @@ class LeaveDialog(Dialog[None]):
             self._stop()
 
     def action_kill(self) -> None:
-        for run in self._alive:
-            supervisor.kill(run)
+        self._reach(None)
 
     @work(thread=True)
     def _stop(self) -> None:
-        for run in self._alive:
-            supervisor.send(run, Control.STOP)
+        self._reach(Control.STOP)
+
+    def _reach(self, control: Control | None) -> None:
+        """Ask all of them, or kill them; what cannot be reached is not waited for."""
+        for run in list(self._alive):
+            try:
+                supervisor.ask(run, control)
+            except FarenseError:
+                self._alive.remove(run)
 
     def _follow(self) -> None:
         alive, late = [run for run in self._runs if run.is_alive()], self._is_late

@@ -207,13 +207,10 @@ class SteeredScreen(Screen[None]):
     @work(thread=True, group="steer")
     def _send(self, wish: Wish) -> None:
         """Sending waits for a worker that has only just been started, so it has a thread."""
-        sent = (
-            supervisor.kill(self.folder)
-            if wish == "kill"
-            else supervisor.send(self.folder, CONTROLS[wish])
-        )
-        if not sent:
-            self.post_message(Refused(supervisor.not_running(self.folder)))
+        try:
+            supervisor.ask(self.folder, None if wish == "kill" else CONTROLS[wish])
+        except FarenseError as error:
+            self.post_message(Refused(error))
         self._follower.look_now()
 
     @work(thread=True, group="steer")
@@ -238,8 +235,10 @@ class SteeredScreen(Screen[None]):
     def _write_stacks(self) -> None:
         log = self.folder.log
         before = log.stat().st_size if log.exists() else 0
-        if not supervisor.send(self.folder, Control.STACKS):
-            self.post_message(Refused(supervisor.not_running(self.folder)))
+        try:
+            supervisor.ask(self.folder, Control.STACKS)
+        except FarenseError as error:
+            self.post_message(Refused(error))
             return
         deadline, text = time.monotonic() + _STACKS_PATIENCE, b""
         while not self._left and time.monotonic() < deadline:

@@ -235,10 +235,12 @@ class RunsScreen(Screen[None]):
 
     @work(thread=True, group="control")
     def _stop(self, folder: RunFolder, kill: bool) -> None:
-        if supervisor.kill(folder) if kill else supervisor.send(folder, Control.STOP):
-            self.post_message(Asked(folder.name))
+        try:
+            supervisor.ask(folder, None if kill else Control.STOP)
+        except FarenseError as error:
+            navigator(self).show_error(error)
         else:
-            navigator(self).show_error(supervisor.not_running(folder))
+            self.post_message(Asked(folder.name))
 
     def on_asked(self, message: Asked) -> None:
         self.notify(_("finishing the step and saving"), title=message.name, markup=False)
@@ -334,8 +336,8 @@ def _detail(summary: RunSummary) -> Content:
             first = _("r goes on from step {step}").format(step=summary.resume_step)
     elif summary.status in ("completed", "early_stopping"):
         first = _("adapter: {path}").format(path=f.from_here(str(summary.folder.adapters)))
-    second = summary.too_new or _("its config.toml cannot be read")
-    if config:
+    second = summary.wrong
+    if config and not second:
         profile = config.run.profile_name
         second = " · ".join(filter(None, (profile, config.model.repo, config.data.path)))
     if remark := runs.note(summary.folder):

@@ -10,8 +10,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
+from farense_worker.protocol import lock_holder
 from farense_worker.protocol.errors import ExitCode, FarenseError
 from farense_worker.protocol.run_folder import RunFolder
 
@@ -129,7 +132,9 @@ def test_nobody_is_asked_where_nobody_works(folder: RunFolder) -> None:
     assert not supervisor.send(folder, Control.STOP)
     assert not supervisor.kill(folder)
     assert supervisor.wait_until_gone(folder, 0)
-    assert supervisor.not_running(folder).exit_code == ExitCode.REFUSED
+    with pytest.raises(FarenseError, match="is not being trained") as caught:
+        supervisor.ask(folder, None)
+    assert caught.value.exit_code == ExitCode.REFUSED
 
 
 def test_a_process_id_that_is_left_over_is_not_asked(
@@ -141,6 +146,51 @@ def test_a_process_id_that_is_left_over_is_not_asked(
     monkeypatch.setattr(os, "killpg", lambda *_: pytest.fail("killed"))
     assert not supervisor.send(folder, Control.STOP)
     assert not supervisor.kill(folder)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"boot": "of another boot or machine"},
+        {"started": "1"},
+        {"pid": -1},
+        {"pid": 1},
+        {"pid": 10**18},
+        {"boot": "", "host": "elsewhere"},
+        {"started": "", "boot": "", "host": "", "pid": os.getppid()},  # as older workers wrote it
+    ],
+)
+def test_a_process_that_the_lock_only_names_is_not_signalled(
+    folder: RunFolder,
+    worker: subprocess.Popen[bytes],
+    monkeypatch: pytest.MonkeyPatch,
+    change: dict[str, Any],
+) -> None:
+    """The lock is held, but by a process of another machine or container, or one that is gone."""
+    write_pid(worker)
+    holder = msgspec.structs.replace(lock_holder.of(worker.pid), **change)
+    folder.lock_file.write_bytes(msgspec.json.encode(holder))
+    assert folder.is_alive()
+    monkeypatch.setattr(os, "kill", lambda *_: pytest.fail("asked"))
+    monkeypatch.setattr(os, "killpg", lambda *_: pytest.fail("killed"))
+    with pytest.raises(FarenseError, match="cannot be reached from here"):
+        supervisor.send(folder, Control.STOP, patience=0)
+    monkeypatch.undo()
+
+
+def test_a_worker_of_an_earlier_version_is_still_asked(
+    folder: RunFolder, worker: subprocess.Popen[bytes]
+) -> None:
+    write_pid(worker)
+    folder.lock_file.write_text(str(worker.pid))
+    assert supervisor.send(folder, Control.STOP)
+    assert worker.wait() == -signal.SIGTERM
+
+
+def test_a_lock_file_that_no_worker_wrote_names_nobody(folder: RunFolder) -> None:
+    for text in ("", "x", "-", "[" * 100_000, '{"pid": 1e999}', "\xff", "1" * 9999):
+        folder.lock_file.write_text(text, encoding="latin-1")
+        assert folder.pid() is None
 
 
 def test_a_worker_is_asked_only_once_it_listens(

@@ -13,12 +13,12 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from farense_worker.protocol import checkpoint_files
+from farense_worker.protocol import checkpoint_files, lock_holder
 from farense_worker.protocol.checkpoint_files import CheckpointFolder
 from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.settings.profile import Config
-from farense_worker.protocol.settings.profile_file import parse_config
+from farense_worker.protocol.settings.profile_file import load_config
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
 
@@ -104,16 +104,7 @@ class RunFolder:
 
     def read_config(self) -> Config:
         """Read config.toml; FarenseError if it cannot be read or has faults."""
-        try:
-            text = self.config.read_text(encoding="utf-8")
-        except OSError as error:
-            raise refused(
-                _("{path} is not a run").format(path=self.path),
-                f"config.toml: {error.strerror}",
-                _("farense-tui runs lists the runs there are."),
-                kind="no_run",
-            ) from error
-        return parse_config(text, str(self.config))
+        return load_config(self.config, _("{path} is not a run").format(path=self.path))
 
     def checkpoints(self) -> list[CheckpointFolder]:
         """List the checkpoints whose manifest is in its place, oldest first."""
@@ -162,6 +153,14 @@ class RunFolder:
                         kind="run_locked",
                     ) from None
                 time.sleep(0.02)
+            except OSError as error:  # a share that knows no locks, as some of SMB and NFS
+                os.close(descriptor)
+                raise refused(
+                    _("files cannot be locked in {folder}").format(folder=self.path.parent),
+                    error.strerror or str(error),
+                    _("Choose a --runs-dir on a disk of this machine."),
+                    kind="no_locks",
+                ) from error
 
     def is_alive(self) -> bool:
         """Whether a worker holds the lock. This, not a process id, tells if a run is alive."""
@@ -173,24 +172,23 @@ class RunFolder:
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             return True
+        except OSError:  # no locks there: nobody can have begun
+            return False
         finally:
             os.close(descriptor)
         return False
 
     def pid(self) -> int | None:
-        """Process id of the worker; None until it has written it, which it does once it is
-        ready for signals. Of use only while the run is alive.
+        """Process id that stands in the lock; None until the worker has written it, which it does
+        once it is ready for signals. To be shown, not signalled: see lock_holder.
         """
-        try:
-            return int(self.lock_file.read_text())
-        except (OSError, ValueError):
-            return None
+        holder = lock_holder.read(self.lock_file)
+        return holder.pid if holder else None
 
 
 def write_pid(lock: int, pid: int) -> None:
-    """Write the process id into the lock file behind the descriptor `lock`."""
-    os.ftruncate(lock, 0)
-    os.pwrite(lock, str(pid).encode(), 0)
+    """Write into the lock file behind the descriptor `lock` which process it is that works."""
+    lock_holder.write(lock, lock_holder.of(pid))
 
 
 def sync(path: Path) -> None:

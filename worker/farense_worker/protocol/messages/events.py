@@ -36,45 +36,51 @@ Reason = Literal["completed", "stopped", "early_stopping"]
 
 # Finite, or null on the wire: JSON has no NaN.
 Number = float | None
+# No worker counts further. A line with another number is no event of ours: whoever reads a record
+# may do with its numbers what can be done with a count, a size, a moment.
+Whole = Annotated[int, Meta(ge=0, le=1 << 53)]
+_LATEST = 32_503_680_000.0  # the year 3000, in Unix seconds
 
 
 class Event(Struct, frozen=True, kw_only=True, tag_field="type"):
     """What every event carries."""
 
-    time: Annotated[float, Meta(description="Unix seconds")] = 0.0
+    time: Annotated[float, Meta(description="Unix seconds", ge=0, le=_LATEST)] = 0.0
     seq: Annotated[
-        int, Meta(description="counts up from 1 without a gap over a run, resumes included")
+        Whole, Meta(description="counts up from 1 without a gap over a run, resumes included")
     ] = 0
 
 
 class RunStarted(Event, tag="run_started", frozen=True, kw_only=True):
     """The model is loaded, the data is read; the next thing is a step or a validation."""
 
-    protocol: Annotated[int, Meta(description="version of this protocol")]
+    protocol: Annotated[Whole, Meta(description="version of this protocol")]
     run: Annotated[str, Meta(description="name of the run")]
-    pid: Annotated[int, Meta(description="process id of the worker")]
+    pid: Annotated[Whole, Meta(description="process id of the worker")]
     device: Annotated[str, Meta(description="what MLX computes on, `gpu (Apple M1)` or `cpu`")]
     versions: Annotated[dict[str, str], Meta(description="of python, mlx, mlx_lm and farense_tui")]
-    trainable_parameters: int
-    total_parameters: int
-    total_steps: Annotated[int, Meta(description="of the whole run, resumes included")]
+    trainable_parameters: Whole
+    total_parameters: Whole
+    total_steps: Annotated[Whole, Meta(description="of the whole run, resumes included")]
     resumed_from_step: Annotated[
-        int, Meta(description="steps after this one are superseded; 0 for a new run")
+        Whole, Meta(description="steps after this one are superseded; 0 for a new run")
     ] = 0
-    train_examples: int = 0
-    valid_examples: int = 0
-    truncated_examples: Annotated[int, Meta(description="of both, longer than max_seq_length")] = 0
-    weights_bytes: Annotated[int, Meta(description="of the model with the adapter")] = 0
+    train_examples: Whole = 0
+    valid_examples: Whole = 0
+    truncated_examples: Annotated[
+        Whole, Meta(description="of both, longer than max_seq_length")
+    ] = 0
+    weights_bytes: Annotated[Whole, Meta(description="of the model with the adapter")] = 0
     base_bytes: Annotated[
-        int, Meta(description="of the frozen weights that stay in memory; 0 unknown")
+        Whole, Meta(description="of the frozen weights that stay in memory; 0 unknown")
     ] = 0
     adapter_bytes: Annotated[
-        int, Meta(description="of what is trained, with the optimizer's state; 0 unknown")
+        Whole, Meta(description="of what is trained, with the optimizer's state; 0 unknown")
     ] = 0
     memory_limit: Annotated[
-        int, Meta(description="the machine's recommended working set for MLX, bytes; 0 unknown")
+        Whole, Meta(description="the machine's recommended working set for MLX, bytes; 0 unknown")
     ] = 0
-    ranks: Annotated[int, Meta(description="processes that train together")] = 1
+    ranks: Annotated[Whole, Meta(description="processes that train together")] = 1
     settings: Annotated[
         dict[str, Any],
         Meta(description="what a resume may change, by `section.key`; empty in older records"),
@@ -90,8 +96,8 @@ class Phase(Event, tag="phase", frozen=True, kw_only=True):
 class Progress(Event, tag="progress", frozen=True, kw_only=True):
     """How far the phase is."""
 
-    done: int
-    total: int
+    done: Whole
+    total: Whole
     unit: Annotated[str, Meta(description="bytes or examples")]
 
 
@@ -99,13 +105,13 @@ class Heartbeat(Event, tag="heartbeat", frozen=True, kw_only=True, gc=False):
     """The process lives, every two seconds; that training moves is told by the steps alone."""
 
     phase: PhaseName
-    step: int
+    step: Whole
     rss: Annotated[
-        int,
+        Whole,
         Meta(description="memory of the process, bytes: phys_footprint on macOS, RSS elsewhere"),
     ]
-    active_memory: Annotated[int, Meta(description="MLX arrays that live, bytes")]
-    cache_memory: Annotated[int, Meta(description="buffers that MLX keeps for reuse, bytes")]
+    active_memory: Annotated[Whole, Meta(description="MLX arrays that live, bytes")]
+    cache_memory: Annotated[Whole, Meta(description="buffers that MLX keeps for reuse, bytes")]
     monotonic: Annotated[
         float,
         Meta(description="seconds of a clock that stands while the machine sleeps; 0 unknown"),
@@ -115,29 +121,29 @@ class Heartbeat(Event, tag="heartbeat", frozen=True, kw_only=True, gc=False):
 class Step(Event, tag="step", frozen=True, kw_only=True, gc=False):
     """One optimizer update over one effective batch."""
 
-    step: Annotated[int, Meta(description="counts from 1")]
+    step: Annotated[Whole, Meta(description="counts from 1")]
     epoch: Annotated[float, Meta(description="passes over the data so far; 1.0 ends the first")]
     loss: Annotated[Number, Meta(description="mean over label tokens, natural log")]
     learning_rate: float
     grad_norm: Annotated[Number, Meta(description="L2 norm over all trainable parameters")]
-    tokens: Annotated[int, Meta(description="tokens of the step's examples, labels or not")]
-    padded_tokens: Annotated[int, Meta(description="tokens computed, padding included")]
-    micro_batches: int
+    tokens: Annotated[Whole, Meta(description="tokens of the step's examples, labels or not")]
+    padded_tokens: Annotated[Whole, Meta(description="tokens computed, padding included")]
+    micro_batches: Whole
     seconds: float
     tokens_per_second: Annotated[float, Meta(description="tokens / seconds: no padding counted")]
-    active_memory: Annotated[int, Meta(description="bytes")]
-    cache_memory: Annotated[int, Meta(description="bytes")]
-    peak_memory: Annotated[int, Meta(description="of active memory since the start, bytes")]
+    active_memory: Annotated[Whole, Meta(description="bytes")]
+    cache_memory: Annotated[Whole, Meta(description="bytes")]
+    peak_memory: Annotated[Whole, Meta(description="of active memory since the start, bytes")]
 
 
 class Validation(Event, tag="validation", frozen=True, kw_only=True):
     """The loss over the whole validation set."""
 
-    step: int
+    step: Whole
     epoch: float
     loss: Number
     perplexity: Annotated[Number, Meta(description="exp(loss)")]
-    tokens: Annotated[int, Meta(description="label tokens")]
+    tokens: Annotated[Whole, Meta(description="label tokens")]
     seconds: Annotated[float, Meta(description="to compute it, in the earlier run if it is cached")]
     cached: Annotated[
         bool, Meta(description="taken from an earlier run with the same model and data")
@@ -148,7 +154,7 @@ class Validation(Event, tag="validation", frozen=True, kw_only=True):
 class Sample(Event, tag="sample", frozen=True, kw_only=True):
     """An answer of the model as it is now."""
 
-    step: int
+    step: Whole
     prompt: str
     text: str
 
@@ -156,9 +162,9 @@ class Sample(Event, tag="sample", frozen=True, kw_only=True):
 class Checkpoint(Event, tag="checkpoint", frozen=True, kw_only=True):
     """A checkpoint is on the disk, whole."""
 
-    step: int
+    step: Whole
     path: Annotated[str, Meta(description="relative to the run folder")]
-    bytes: int
+    bytes: Whole
     seconds: float
     best: bool
 
@@ -176,7 +182,7 @@ class RunStopped(Event, tag="run_stopped", frozen=True, kw_only=True):
     """The run has ended as it should."""
 
     reason: Reason
-    step: int
+    step: Whole
 
 
 class RunFailed(Event, tag="run_failed", frozen=True, kw_only=True):
@@ -186,7 +192,7 @@ class RunFailed(Event, tag="run_failed", frozen=True, kw_only=True):
     title: str
     detail: str
     hint: str
-    step: int
+    step: Whole
 
 
 AnyEvent = (

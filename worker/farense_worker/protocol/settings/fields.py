@@ -115,7 +115,11 @@ def get_origin_type(annotation: Any) -> type:
 
 
 def _shown(value: Any) -> str:
-    return tomli_w.dumps({"v": value if not isinstance(value, tuple) else list(value)})[4:].strip()
+    value = list(value) if isinstance(value, tuple) else value
+    try:
+        return tomli_w.dumps({"v": value})[4:].strip()
+    except RecursionError:
+        return "[[[...]]]"
 
 
 def _settings(root: type[Struct]) -> dict[str, dict[str, Setting]]:

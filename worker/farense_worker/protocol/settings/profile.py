@@ -284,7 +284,7 @@ class Run(Struct, frozen=True, forbid_unknown_fields=True):
 
     name: Annotated[str, Meta(min_length=1, description=_("name of the run and of its folder"))]
     profile_name: Annotated[str, Meta(description=_("profile it was started with"))] = ""
-    created: Annotated[float, Meta(ge=0, description=_("Unix seconds"))] = 0.0
+    created: Annotated[float, Meta(ge=0, le=32_503_680_000, description=_("Unix seconds"))] = 0.0
     app_version: Annotated[str, Meta(description=_("of farense-tui"))] = ""
     format: Annotated[int, Meta(ge=1, le=FORMAT, description=_("of the run folder"))] = FORMAT
     ranks: Annotated[int, Meta(ge=1, le=1024, description=_("processes that train together"))] = 1

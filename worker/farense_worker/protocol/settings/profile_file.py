@@ -40,19 +40,26 @@ def parse_config(text: str, source: str) -> Config:
 
 def load(path: Path) -> Profile:
     """Read a profile from a file."""
+    return parse(_text(path, _("cannot read the profile {path}").format(path=path)), str(path))
+
+
+def load_config(path: Path, otherwise: str) -> Config:
+    """Read a run's config.toml; `otherwise` is said where there is none that can be read."""
+    return parse_config(_text(path, otherwise), str(path))
+
+
+def _text(path: Path, otherwise: str) -> str:
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except OSError as error:
-        raise refused(
-            _("cannot read the profile {path}").format(path=path), error.strerror or ""
-        ) from error
+        raise refused(otherwise, f"{path.name}: {error.strerror}", kind="profile") from error
     except UnicodeDecodeError as error:
         raise refused(
             _("{path} is not UTF-8").format(path=path),
             _("byte {byte}").format(byte=error.start),
             _("Save it as UTF-8."),
+            kind="profile",
         ) from error
-    return parse(text, str(path))
 
 
 def dumps(profile: Profile) -> str:
@@ -63,7 +70,7 @@ def dumps(profile: Profile) -> str:
 def _tables(text: str, source: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError, OverflowError) as error:  # a number of 5000 digits, too
         raise refused(
             _("{source} is not TOML").format(source=source), str(error), kind="profile"
         ) from error

@@ -1,0 +1,187 @@
+"""Whatever stands in a run folder or a record, the others are shown and this one is listed."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from farense_worker.protocol.messages import events as e
+from farense_worker.protocol.run_folder import RunFolder
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from farense_tui.cli import main
+from farense_tui.engine.record.state import fold
+from farense_tui.engine.runs import describe
+from farense_tui.engine.runs.live_list import Listing, going_on_or_resumable
+from farense_tui.engine.runs.watch import Watch
+from farense_tui.report.page import page
+from farense_tui.ui.monitor.run_view import view
+from tests.real_runs import RunMaker
+
+Damage = Callable[[RunFolder], object]
+DEEP = "[" * 100_000
+DAMAGES: dict[str, Damage] = {
+    "a bad byte": lambda run: run.config.write_bytes(b"# \xff\n" + run.config.read_bytes()),
+    "Latin-1": lambda run: run.config.write_bytes("[run]\nname = 'café'".encode("latin-1")),
+    "a huge number": lambda run: _replace(run, "created = ", "created = 1e999\n#"),
+    "a long number": lambda run: _replace(run, "epochs = ", f"epochs = {'9' * 9999}\n#"),
+    "no time": lambda run: _replace(run, "created = ", "created = nan\n#"),
+    "deep nesting": lambda run: run.config.write_text(f"x = {DEEP}"),
+    "a deep value": lambda run: _replace(run, "prompts = ", f"prompts = {'[' * 90}{']' * 90}\n#"),
+    "no file": lambda run: _folder(run.config),
+    "a NUL": lambda run: run.config.write_bytes(b"\0" * 500),
+    "a step of 1e999": lambda run: run.training_state.write_text('{"step": 1e999}'),
+    "a deep state": lambda run: run.training_state.write_text(DEEP),
+    "a state in Latin-1": lambda run: run.training_state.write_bytes(b'{"step": "\xe9"}'),
+    "a state of another kind": lambda run: run.training_state.write_text('{"step": [1]}'),
+    "a record that is a folder": lambda run: _folder(run.events),
+    "a record of bytes": lambda run: run.events.write_bytes(os.urandom(5000)),
+    "a deep record": lambda run: run.events.write_text(DEEP + "\n"),
+    "a remark that is a folder": lambda run: run.remark.mkdir(),
+    "a lock that is a folder": lambda run: _folder(run.lock_file),
+}
+
+
+def _folder(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    path.mkdir()
+
+
+def _replace(run: RunFolder, what: str, by: str) -> None:
+    text = run.config.read_text(encoding="utf-8")
+    assert what in text
+    run.config.write_text(text.replace(what, by, 1), encoding="utf-8")
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_the_other_runs_are_listed_and_this_one_with_what_is_wrong(
+    make_run: RunMaker, damage: Damage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good, bad = make_run("good"), make_run("bad")
+    damage(bad)
+    runs_dir = good.path.parent
+    assert main(["runs", "--runs-dir", str(runs_dir)]) == 0
+    out = capsys.readouterr().out
+    assert "good " in out
+    if bad.config.is_file():
+        assert "bad " in out
+    found = {each.folder.name: each for each in Listing(runs_dir).summaries()}
+    assert found["good"].fault is None
+    going_on_or_resumable(runs_dir)
+    Watch(bad).look(1e9)
+    assert main(["runs", "--json", "--runs-dir", str(runs_dir)]) == 0
+    told = {each["run"]: each for each in json.loads(capsys.readouterr().out)}
+    assert told["good"]["fault"] is None
+    if "bad" in told and describe.summarise(bad).config is None:
+        assert told["bad"]["fault"] in out.replace("\n", " ") or told["bad"]["fault"]
+
+
+def test_a_record_that_may_not_be_read_is_told(
+    make_run: RunMaker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good, bad = make_run("good"), make_run("bad")
+    bad.events.mkdir()
+    assert main(["runs", "--runs-dir", str(good.path.parent)]) == 0
+    (line,) = (each for each in capsys.readouterr().out.splitlines() if each.startswith("bad"))
+    assert "events.jsonl" in line
+
+
+NUMBERS = st.sampled_from(
+    [0, 1, -1, 1 << 31, 1 << 53, 1 << 63, 1 << 64, 10**30, 1e18, 1e308, -1e308, 5e-324, 1e11, None]
+)
+
+
+@st.composite
+def lines(draw: st.DrawFn) -> bytes:
+    """Lines of every type with absurd numbers in them."""
+    found = []
+    for example in EXAMPLES:
+        fields = json.loads(e.encode(example))
+        for name in draw(st.lists(st.sampled_from([*NUMERIC[type(example)]]), max_size=3)):
+            fields[name] = draw(NUMBERS)
+        found.append(json.dumps(fields).encode())
+    return b"\n".join(draw(st.permutations(found))) + b"\n"
+
+
+EXAMPLES: list[e.Event] = [
+    e.Phase(name="starting", time=1e9, seq=1),
+    e.RunStarted(
+        protocol=1,
+        run="r",
+        pid=2,
+        device="cpu",
+        versions={},
+        trainable_parameters=1,
+        total_parameters=2,
+        total_steps=9,
+        time=1e9,
+        seq=2,
+    ),
+    e.Heartbeat(phase="training", step=1, rss=1, active_memory=1, cache_memory=1, time=1e9, seq=3),
+    *(
+        e.Step(
+            step=number,
+            epoch=0.1,
+            loss=1.0,
+            learning_rate=1e-4,
+            grad_norm=1.0,
+            tokens=9,
+            padded_tokens=9,
+            micro_batches=1,
+            seconds=1.0,
+            tokens_per_second=9.0,
+            active_memory=1,
+            cache_memory=1,
+            peak_memory=1,
+            time=1e9 + number,
+            seq=3 + number,
+        )
+        for number in (1, 2, 3)
+    ),
+    e.Validation(
+        step=3, epoch=0.1, loss=1.0, perplexity=2.0, tokens=9, seconds=1.0, best=True, time=1e9
+    ),
+    e.Progress(done=1, total=2, unit="rows", time=1e9),
+    e.Checkpoint(step=3, path="x", bytes=1, seconds=1.0, best=False, time=1e9),
+    e.Sample(step=3, prompt="?", text="!", time=1e9),
+]
+NUMERIC = {
+    type(each): [
+        name
+        for name in each.__struct_fields__
+        if isinstance(getattr(each, name), int | float)
+        and not isinstance(getattr(each, name), bool)
+    ]
+    for each in EXAMPLES
+}
+
+
+@given(lines())
+@settings(deadline=None, max_examples=150)
+def test_absurd_numbers_in_a_record_are_shown_or_passed_over(
+    tmp_path_factory: pytest.TempPathFactory, told: bytes
+) -> None:
+    folder = RunFolder(tmp_path_factory.mktemp("run"))
+    folder.events.write_bytes(told)
+    for now in (1e9, 1e9 + 100):
+        view(Watch(folder).look(now))
+    decoded = [event for line in told.splitlines() if (event := e.decode(line)) is not None]
+    page("r", None, fold(decoded), "killed")
+
+
+def test_a_profile_with_a_bad_byte_does_not_hide_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "profiles").mkdir()
+    damaged = {"byte": b"\xff", "deep": b"x = " + DEEP.encode(), "long": b"x = " + b"9" * 9999}
+    for name, data in damaged.items():
+        (tmp_path / "profiles" / f"{name}.toml").write_bytes(data)
+    assert main(["profiles"]) == 0
+    out = capsys.readouterr().out
+    assert out.count("has faults") == 3
+    assert "demo" in out
