@@ -8,7 +8,8 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from farense_worker.protocol.errors import ExitCode, FarenseError
+from farense_worker.protocol.errors import ExitCode, FarenseError, usage
+from farense_worker.protocol.language import gettext as _
 
 from farense_tui.cli.output import tell
 from farense_tui.cli.parser import build
@@ -19,6 +20,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a locale may know no arrow
             stream.reconfigure(errors="replace")
+    for word in sys.argv[1:] if argv is None else argv:
+        if not _is_text(word):
+            return _report(usage(_("{word} is not UTF-8").format(word=ascii(word))))
     args = build().parse_args(argv)  # --lang has been taken before (farense_tui/__main__.py)
     if args.ascii:
         os.environ["FARENSE_ASCII"] = "1"
@@ -33,6 +37,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `farense-tui runs | head`
         sys.stderr.close()
         return ExitCode.FAILED
+
+
+def _is_text(word: str) -> bool:
+    """Whether a word of the command line can be written down: Python takes other bytes, too."""
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _report(error: FarenseError) -> int:

@@ -30,6 +30,7 @@ from farense_tui.ui import ascii, preferences
 from farense_tui.ui.ascii import Ascii
 from farense_tui.ui.common.dialogs import Answer, AskDialog, ErrorDialog
 from farense_tui.ui.messages import Refused
+from farense_tui.ui.printable import Printable
 from farense_tui.ui.terminal import TerminalGuard, take_any_byte
 from farense_tui.ui.theme import CONTRAST, DARK, THEMES, TITLES, in_sixteen_colours
 
@@ -82,6 +83,7 @@ class FarenseApp(App[None]):
         few = terminal.terminal().colours == 16
         for theme in THEMES:
             self.register_theme(in_sixteen_colours(theme) if few else theme)
+        self._printable = Printable()
         self._ascii = Ascii(enabled=ascii.wanted())
         self.theme = self._remembered_theme()
 
@@ -289,7 +291,8 @@ class FarenseApp(App[None]):
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Draw in plain ASCII where nothing else can be shown."""
-        return [*super().get_line_filters(), *([self._ascii] if self._ascii.enabled else [])]
+        ours = [self._printable, *([self._ascii] if self._ascii.enabled else [])]
+        return [*super().get_line_filters(), *ours]
 
     def copy_to_clipboard(self, text: str) -> None:
         """Copy by the terminal, and by the system's own program where terminals do not heed that.

@@ -21,7 +21,15 @@ from typing import Any
 
 from textual.drivers import linux_driver
 
-_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
+# Those that would end the process at once; SIGUSR1 and 2 are meant for a worker and may miss it.
+_SIGNALS = (
+    signal.SIGTERM,
+    signal.SIGHUP,
+    signal.SIGINT,
+    signal.SIGQUIT,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+)
 _PATIENCE = 2.0
 # What Textual turns on (textual/drivers/linux_driver.py), turned off: synchronized output, line
 # wrap, in-band resize, bracketed paste, focus, mouse, Kitty keys, alternate screen, cursor.

@@ -47,6 +47,31 @@ def test_a_fused_model_once_and_again(
     assert [path.name for path in (tmp_path / "made").iterdir()] == ["out"]  # no remains
 
 
+def test_an_export_is_replaced_and_nothing_else_in_its_folder(
+    trained: RunFolder, tmp_path: Path
+) -> None:
+    to = tmp_path / "out"
+    assert main(["export", "one", "--to", str(to)]) == ExitCode.DONE
+    (to / "notes.txt").write_text("mine")
+    (to / "adapter" / "eval.json").write_text("mine")
+    (to / "model").write_text("mine")
+    for name in (".git/refs/tags", "results/empty"):
+        (to / name).mkdir(parents=True)
+    (to / ".git" / "HEAD").write_text("ref: main")
+    assert main(["export", "one", "--to", str(to), "--fuse", "--overwrite"]) == ExitCode.DONE
+    assert (to / "model" / "model.safetensors").is_file()
+    for name in ("notes.txt", "adapter/eval.json", "model.before"):
+        assert (to / name).read_text() == "mine"
+    assert (to / ".git" / "refs" / "tags").is_dir()
+    assert (to / "results" / "empty").is_dir()
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".out")] == []
+
+    assert main(["export", "one", "--to", str(to), "--overwrite"]) == ExitCode.DONE
+    assert not (to / "model").exists()  # the export's own, which it has made no more
+    assert (to / "model.before").read_text() == "mine"
+    assert (to / "adapter" / "eval.json").read_text() == "mine"
+
+
 def test_what_a_run_was_trained_with_goes_along(
     make_run: RunMaker, system_data: Path, tmp_path: Path
 ) -> None:

@@ -20,12 +20,12 @@ class Tail:
         self.checksum = 0  # CRC-32 of the whole lines up to there
         self.unreadable = 0
         self.fault: OSError | None = None  # why the file cannot be read, though it is there
-        self._rest = b""
+        self._rest: list[bytes] = []  # put together only once its end has come
 
     @property
     def pending(self) -> int:
         """Bytes read of a line that has no end yet."""
-        return len(self._rest)
+        return sum(map(len, self._rest))
 
     def skip(self, length: int, checksum: int) -> bool:
         """Go on after the first `length` bytes if they have this CRC-32; else stay."""
@@ -69,13 +69,12 @@ class Tail:
 
     def _more(self, most: int) -> bytes:
         """Whole lines that are not read yet; empty if there is none."""
-        read = self._rest
         try:
             with self.path.open("rb", buffering=0) as file:
                 file.seek(self.offset)
                 while chunk := file.read(most):  # more than once only if a line is that long
                     self.offset += len(chunk)
-                    read = read + chunk if read else chunk
+                    self._rest.append(chunk)
                     if b"\n" in chunk:
                         break
             self.fault = None
@@ -84,8 +83,12 @@ class Tail:
         except OSError as error:  # it may not be read, or is no file: the others may be
             self.fault = error
             return b""
+        if not self._rest or b"\n" not in self._rest[-1]:
+            return b""
+        read = b"".join(self._rest)
         end = read.rfind(b"\n") + 1
-        lines, self._rest = read[:end], read[end:]
+        lines, rest = read[:end], read[end:]
+        self._rest = [rest] if rest else []
         self.checksum = crc32(lines, self.checksum)
         return lines
 

@@ -76,11 +76,17 @@ def prepare(
         path.mkdir(parents=True)
         try:
             write_atomically(path / "config.toml", dumps(config))
-        except OSError:
+        except (OSError, UnicodeEncodeError):
             shutil.rmtree(path, ignore_errors=True)
             raise
     except OSError as error:
         raise disk_error(error, path) from error
+    except UnicodeEncodeError as error:  # of a folder's name
+        raise refused(
+            _("{path} is not UTF-8").format(path=ascii(str(error.object)[:200])),
+            hint=_("Give the folder a name that is."),
+            kind="not_utf8",
+        ) from error
     return RunFolder(path.resolve())
 
 

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
+from farense_worker.protocol.clean_text import clean
 from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.programs import program
@@ -68,4 +69,4 @@ def _start(folder: RunFolder, name: str) -> None:
             )
     except OSError as error:  # a full disk, or no more processes: the run matters, not this
         told = _("not tracked to {name}: {error}").format(name=name, error=error)
-        print(f"farense-tui: {told}", file=sys.stderr)
+        print(f"farense-tui: {clean(told)}", file=sys.stderr)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from collections.abc import Callable
@@ -64,8 +65,8 @@ def export(
 ) -> Exported:
     """Export in a process of its own; the folder comes into its place as a whole, or not at all.
 
-    overwrite: an earlier export there is replaced. Raises FarenseError (refused) for a folder that
-    is there already and is none, whatever is wished.
+    overwrite: an earlier export there is replaced, and nothing else that is in it. Raises
+    FarenseError (refused) for a folder that is there already and is none, whatever is wished.
     """
     to = Path(asked.to)
     _check_place(to, overwrite)
@@ -97,9 +98,45 @@ def _taken(to: Path, detail: str, hint: str) -> FarenseError:
 
 
 def _put(beside: Path, to: Path) -> None:
-    """Rename into place; what was there is removed last."""
+    """Rename into place. What an export did not make goes along; what one made is removed last."""
     old = to.with_name(f".{to.name}.{os.getpid()}.old")
     if to.exists():
         to.rename(old)
-    beside.rename(to)
-    shutil.rmtree(old, ignore_errors=True)
+    try:
+        beside.rename(to)
+    except OSError:
+        if old.exists():
+            old.rename(to)
+        raise
+    if old.exists():
+        _take_along(old, to, _made(old))
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _made(folder: Path) -> set[Path]:
+    """The files that an earlier export made, as its manifest says."""
+    try:
+        found = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Exported)
+    except (OSError, ValueError, RecursionError):
+        return {folder / MANIFEST}
+    named = {folder / name for name in (*found.files, MANIFEST)}
+    if not found.files:  # of a version that did not name them: all that is in its parts
+        parts = [folder / part.path for part in found.parts]
+        named |= {path for part in parts for path in (part, *part.rglob("*"))}
+    return named
+
+
+def _take_along(old: Path, to: Path, made: set[Path]) -> None:
+    """Move what is not in `made` to where it was; where the new export has that name, beside it."""
+    holders = {parent for path in made for parent in path.parents}
+    for path in old.iterdir():
+        if path.is_dir() and not path.is_symlink() and path in holders:
+            (to / path.name).mkdir(exist_ok=True)
+            _take_along(path, to / path.name, made)
+            with contextlib.suppress(OSError):  # nothing of the user's was in it
+                (to / path.name).rmdir()
+        elif path not in made:
+            place = to / path.name
+            while place.exists() or place.is_symlink():
+                place = place.with_name(f"{place.name}.before")
+            path.rename(place)

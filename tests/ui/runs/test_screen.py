@@ -84,7 +84,7 @@ async def test_every_run_is_told_with_its_state(three: Path) -> None:
         assert found["done"][5] == "44 min ago"
         assert found["done"][2] == "█▃▁▁▁▁"
         await put_cursor(pilot, screen, "odd")
-        assert "cannot be read" in str(screen.query_one("#run-detail", Static).render())
+        assert "is not TOML" in str(screen.query_one("#run-detail", Static).render())
         await put_cursor(pilot, screen, "newer")
         told = str(screen.query_one("#run-detail", Static).render())
         assert told.splitlines()[1].startswith("It was written by a newer farense-tui (")

@@ -57,6 +57,7 @@ def export(asked: Request, tell: Tell) -> Exported:
         precision=asked.precision,
         parts=tuple(parts),
         remarks=tuple(work.remarks),
+        files=tuple(sorted(str(p.relative_to(to)) for p in to.rglob("*") if not p.is_dir())),
     )
     (to / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(made), indent=2))
     return made

@@ -71,7 +71,10 @@ class Part(Struct, frozen=True, kw_only=True):
 
 
 class Exported(Struct, tag="exported", frozen=True, kw_only=True):
-    """All that is in the folder now; also written there as export.json."""
+    """All that is in the folder now; also written there as export.json.
+
+    files: by their paths in the folder; empty in an export of a version that did not name them.
+    """
 
     run: str
     model: str
@@ -79,3 +82,4 @@ class Exported(Struct, tag="exported", frozen=True, kw_only=True):
     precision: Precision
     parts: tuple[Part, ...]
     remarks: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()

@@ -1,0 +1,104 @@
+"""Nothing foreign commands the terminal: one way out, which cleans, and nobody goes another."""
+
+from __future__ import annotations
+
+import ast
+import io
+import json
+from contextlib import redirect_stderr, redirect_stdout, suppress
+from pathlib import Path
+
+import pytest
+from rich.table import Table
+from rich.text import Text
+
+from farense_tui.cli import main, output
+from tests.real_runs import RunMaker
+
+ROOT = Path(output.__file__).parents[1]
+EVIL = "a\x1b]0;owned\x07\x1b[2J\x9b31m\u202eb\x7f\udcff"
+# Who writes to the terminal by itself, and why it may.
+WRITERS = {
+    "cli/output.py": "the one way out",
+    "engine/runs/trackers.py": "told where a tracker cannot be started; cleaned there",
+    "engine/machine/terminal.py": "asks the terminal itself, with sequences of ours",
+    "ui/terminal.py": "gives the terminal back as it was, with sequences of ours",
+}
+
+
+def writes(tree: ast.AST) -> list[int]:
+    """Lines that print, or take hold of stdout, stderr, a console."""
+    found = []
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Name(id="print" | "Console")):
+                found.append(node.lineno)
+            case ast.Attribute(value=ast.Name(id="sys"), attr="stdout" | "stderr" | "__stdout__"):
+                found.append(node.lineno)
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="os"), attr="write")):
+                found.append(node.lineno)
+    return found
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.rglob("*.py")), ids=lambda p: str(p.relative_to(ROOT)))
+def test_nobody_writes_to_the_terminal_by_itself(path: Path) -> None:
+    if str(path.relative_to(ROOT)) in WRITERS:
+        return
+    lines = path.read_text(encoding="utf-8").splitlines()
+    harmless = (".isatty()", "reconfigure", "for stream in (sys.stdout, sys.stderr)", ".close()")
+    bare = [
+        f"{path.name}:{number}"
+        for number in writes(ast.parse("\n".join(lines)))
+        if not any(word in lines[number - 1] for word in harmless)
+    ]
+    assert bare == [], "print through farense_tui/cli/output.py, which cleans"
+
+
+def is_safe(text: str) -> bool:
+    return not set(text) & {"\x1b", "\x07", "\x9b", "\u202e", "\x7f", "\udcff"}
+
+
+def test_whatever_way_a_text_goes_out_it_is_cleaned() -> None:
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        output.say(f"{EVIL}\nsecond")
+        output.tell(EVIL)
+        table = Table("head")
+        table.add_row(Text(EVIL))
+        table.add_row(EVIL)
+        output.console().print(table)
+        output.console().print(EVIL, style="bold")
+    assert is_safe(out.getvalue())
+    assert is_safe(err.getvalue())
+    assert "second\n" in out.getvalue()
+
+
+def test_json_says_the_same_and_holds_no_command(capsys: pytest.CaptureFixture[str]) -> None:
+    said = {"text": EVIL.rstrip("\udcff") + "é"}
+    output.say_json(said)
+    printed = capsys.readouterr().out
+    assert is_safe(printed)
+    assert "é" in printed
+    assert json.loads(printed) == said
+
+
+def test_what_the_command_line_says_comes_back_cleaned(
+    make_run: RunMaker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_run("one")
+    evil = EVIL.rstrip("\udcff")
+    for words in (["ask", evil, "?"], ["train", "--data", evil], ["resume", evil], [evil]):
+        with suppress(SystemExit):  # argparse
+            assert main(words) != 0
+        said = capsys.readouterr()
+        assert is_safe(said.out + said.err)
+        assert said.err
+
+
+def test_words_that_are_no_text_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", "--data", "a\udcff"]) == 2
+    assert "is not UTF-8" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
