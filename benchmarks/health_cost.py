@@ -30,7 +30,6 @@ _TIMES = 20
 
 
 def main() -> None:
-    """Measure."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=7, metavar="N")
     rounds = parser.parse_args().rounds
@@ -58,7 +57,6 @@ def run(steps: int) -> RunState:
 
 
 def step_of(number: int) -> events.Step:
-    """One of its steps."""
     loss = 1.0 + (number % 13) / 13
     return step(number + 1, loss=loss, seconds=0.5, time=3.0 + number / 2)
 

@@ -100,7 +100,6 @@ def write_data(folder: Path) -> Path:
 
 
 def reference_machine() -> str:
-    """Name the machine."""
     from farense_tui.engine.machine.hardware import machine
 
     found = machine()

@@ -24,11 +24,9 @@ class Losses(TrainingCallback):
     """Keeps every training loss."""
 
     def __init__(self) -> None:
-        """Start with none."""
         self.values: list[float] = []
 
     def on_train_loss_report(self, train_info: dict[str, Any]) -> None:
-        """Keep one."""
         self.values.append(train_info["train_loss"])
 
     def on_val_loss_report(self, val_info: dict[str, Any]) -> None:
@@ -36,7 +34,6 @@ class Losses(TrainingCallback):
 
 
 def main() -> None:
-    """Train."""
     model_path, data, adapters, iters, *resume = sys.argv[1:]
     args = types.SimpleNamespace(
         **CONFIG_DEFAULTS

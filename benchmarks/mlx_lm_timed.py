@@ -27,7 +27,6 @@ class Times(TrainingCallback):
     """Keeps when each step and each validation was done, in Unix seconds."""
 
     def __init__(self) -> None:
-        """Start with none."""
         self.steps: list[tuple[float, float, float]] = []
         self.validations: list[tuple[float, float]] = []
 
@@ -37,12 +36,10 @@ class Times(TrainingCallback):
         self.steps.append((time.time(), seconds, train_info["train_loss"]))
 
     def on_val_loss_report(self, val_info: dict[str, Any]) -> None:
-        """Keep when and its loss."""
         self.validations.append((time.time(), val_info["val_loss"]))
 
 
 def main() -> None:
-    """Train."""
     given = json.loads(Path(sys.argv[1]).read_text())
     args = types.SimpleNamespace(**CONFIG_DEFAULTS | given)
     np.random.seed(args.seed)

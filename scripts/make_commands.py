@@ -145,7 +145,6 @@ def entry(name: str, command: Command) -> Entry:
 
 
 def command_options() -> list[argparse.Action]:
-    """Give the options that every command has."""
     return [each for each in arguments(build().common[0]) if each.option_strings]
 
 
@@ -168,7 +167,6 @@ def placed(action: argparse.Action) -> str:
 
 
 def meaning(action: argparse.Action) -> str:
-    """What the help says of it."""
     return (action.help or "") % {"prog": "farense-tui"}
 
 
@@ -197,7 +195,6 @@ def markdown(program: Program) -> str:
 
 
 def section(each: Entry) -> list[str]:
-    """Tell one command."""
     parts = [f"### {each.name}", each.about, f"    {each.usage}"]
     if each.arguments:
         parts.append(table(each.arguments))

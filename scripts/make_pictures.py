@@ -40,7 +40,6 @@ OUT = ROOT / "docs" / "pictures"
 
 
 async def main() -> None:
-    """Make them all."""
     os.environ["TZ"] = "UTC"
     time.tzset()
     with tempfile.TemporaryDirectory() as place:

@@ -175,7 +175,6 @@ def _metas(annotation: Any) -> list[Meta]:
 
 
 def exit_codes() -> str:
-    """The exit codes, with what each means."""
     meaning = {
         "DONE": "the run is complete",
         "FAILED": "it failed while it ran; for `farense-tui` also: its worker was killed",

@@ -23,7 +23,6 @@ def page(
     environment: Rows,
     files: Rows,
 ) -> str:
-    """Write the page."""
     lines = [
         f'.TH FARENSE\\-TUI 1 "" "farense\\-tui {__version__}" "User Commands"',
         *section("NAME", "farense-tui - fine-tune language models with Apple's MLX in a terminal"),
@@ -49,7 +48,6 @@ def section(title: str, text: str) -> list[str]:
 
 
 def entry(each: Entry) -> list[str]:
-    """Tell one command."""
     lines = [f".SS {escaped(each.name)}", f".B {escaped(each.usage)}", ".PP", said(each.about)]
     lines += items(each.arguments)
     lines += [f".PP\n{said(f'Of {group} at most one is taken.')}" for group in each.alone]

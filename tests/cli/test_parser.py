@@ -11,6 +11,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+import yaml
 
 from farense_tui import compat
 from farense_tui.cli.parser import build
@@ -120,3 +121,21 @@ def test_commands_are_found() -> None:
     assert {"data", "train", "ask", "evaluate", "export", "estimate"} <= set(found)
     (words,) = typed(ROOT / "README.md", r"mlx_lm\.generate")
     assert words[-1] == "A question?"
+
+
+def test_the_commands_of_the_workflow_are_taken() -> None:
+    jobs = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())["jobs"]
+    lines = [
+        line.strip()
+        for job in jobs.values()
+        for step in job["steps"]
+        for line in step.get("run", "").splitlines()
+    ]
+    ours = [line for line in lines if line.startswith("farense-tui ") and "--version" not in line]
+    assert len(ours) >= 10
+    for line in ours:
+        words = shlex.split(line)[1:]
+        build().parse_args([*itertools.takewhile(lambda word: word not in "|>", words)])
+    scripts = [word for line in lines for word in line.split() if word.startswith("scripts/")]
+    assert scripts
+    assert [script for script in scripts if not (ROOT / script).exists()] == []
