@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import tokenize
+from io import StringIO
 from pathlib import Path
 
 import commit_subject
@@ -92,3 +94,19 @@ def test_every_path_that_a_page_names_is_there(page: Path) -> None:
     ]
     lost = [path for path in named if not any((base / path).exists() for base in bases)]
     assert set(lost) <= {"profiles/NAME.toml"}
+
+
+def test_every_file_of_ours_that_a_comment_names_is_there() -> None:
+    bases = ["", "farense_tui", "farense_tui/engine", "worker/farense_worker", "worker", "tests"]
+    theirs = ("mlx_lm/", "textual/", "models/auto/", "utils/")  # in a comment on their code
+    lost = []
+    for folder in ("farense_tui", "worker", "tests", "benchmarks", "scripts"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for token in tokenize.generate_tokens(StringIO(path.read_text("utf-8")).readline):
+                if token.type != tokenize.COMMENT and not token.string.startswith('"""'):
+                    continue
+                for name in re.findall(r"(?<![\w./~{}-])(\w+/[\w/]+\.(?:py|md))\b", token.string):
+                    there = any((ROOT / base / name).exists() for base in bases)
+                    if not there and not name.startswith(theirs):
+                        lost.append(f"{path.relative_to(ROOT)}:{token.start[0]} {name}")
+    assert lost == []

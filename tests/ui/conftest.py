@@ -112,7 +112,7 @@ def _embedded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _checked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A check of the data that finds the same at once; launch/test_data.py has the real one."""
+    """A check of the data that finds the same at once; tests/ui/launch has the real one."""
     monkeypatch.setattr(reader, "STILL", 0.05)
     monkeypatch.setattr(data_check, "request", lambda profile, **_: profile)
     monkeypatch.setattr(data_check, "run", lambda asked, stop: iter([REPORT]))

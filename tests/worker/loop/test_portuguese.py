@@ -88,7 +88,7 @@ def test_bad_data_is_refused_with_its_place(
     assert last["title"] == "os dados têm 2 erros"
     assert last["detail"].splitlines() == [
         f"{no_valid / 'train.jsonl'}:2: não é um objeto JSON",
-        f"{no_valid / 'train.jsonl'}:3: nenhum token da linha é etiqueta",
+        f"{no_valid / 'train.jsonl'}:3: não há nesta linha uma resposta com que aprender",
     ]
     assert last["hint"].startswith('Cada linha é {"messages": [{"role": "user", "content": "..."}')
 

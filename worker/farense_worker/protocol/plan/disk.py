@@ -1,4 +1,4 @@
-"""How much a run writes besides the trunk's activations (plan/trunk.py), and what must be free."""
+"""How much a run writes besides the trunk's activations (trunk.py), and what must be free."""
 
 from __future__ import annotations
 
