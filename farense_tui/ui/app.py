@@ -79,6 +79,7 @@ class FarenseApp(App[None]):
         self._watched: RunFolder | None = None  # whose monitor is the main screen
         self._started: dict[Path, Worker] = {worker.folder.path: worker} if worker else {}
         self._event_loop: asyncio.AbstractEventLoop | None = None
+        self._leaving = False
         self.terminal_gone: Callable[[], bool] = bool
         few = terminal.terminal().colours == 16
         for theme in THEMES:
@@ -95,6 +96,8 @@ class FarenseApp(App[None]):
             self.open_run(self._first_run)
         else:
             self.open_launch()
+        if self._leaving:  # a signal came first
+            self._exit_once_drawn()
 
     # The screens
 
@@ -262,8 +265,16 @@ class FarenseApp(App[None]):
 
     def exit_from_signal(self) -> None:
         """Leave without a question. For a signal handler, which may run between any two lines."""
+        self._leaving = True
         if self._event_loop:
-            self._event_loop.call_soon_threadsafe(self.exit)
+            self._event_loop.call_soon_threadsafe(self._exit_once_drawn)
+
+    def _exit_once_drawn(self) -> None:
+        """Leave when the screen is there as a whole: half of one would end with a traceback."""
+        if self.screen_stack:
+            self.screen.call_after_refresh(self.exit)
+        else:
+            self.call_after_refresh(self._exit_once_drawn)
 
     def get_key_display(self, binding: Binding) -> str:
         """Name a key in the user's language."""

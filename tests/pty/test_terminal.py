@@ -168,6 +168,21 @@ def test_a_signal_does(terminal: Terminal, number: signal.Signals) -> None:
     assert_as_before(terminal)
 
 
+@pytest.mark.parametrize("bytes_drawn", [0, 1, 3000])
+def test_a_signal_does_while_the_app_is_only_starting(tmp_path: Path, bytes_drawn: int) -> None:
+    opened = Terminal(tmp_path / "runs", tmp_path)
+    try:
+        opened.wait_for(b"\x1b[?1049h")
+        drawn = len(opened.output) + bytes_drawn
+        opened.until(lambda: len(opened.output) >= drawn)
+        opened.process.send_signal(signal.SIGTERM)
+        assert opened.end() == -signal.SIGTERM
+        assert_as_before(opened)
+        assert b"Traceback" not in opened.output
+    finally:
+        opened.close()
+
+
 def test_an_exception_does(terminal: Terminal) -> None:
     terminal.press(b"X")
     assert terminal.end() == 1

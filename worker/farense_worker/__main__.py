@@ -63,4 +63,4 @@ def train(folder: RunFolder, config: Config, lock: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    afterwards.leave(main())

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
+import psutil
 import pytest
 from farense_worker.protocol.errors import ExitCode, FarenseError
 from farense_worker.protocol.messages.evaluation import Candidate, Report, Request
 
 from farense_tui.engine.tasks import task
+from tests.waiting import until
 
 NOWHERE = Request(candidates=(Candidate("/nowhere/model"),), data="/nowhere")
 
@@ -36,6 +41,28 @@ def test_a_task_that_is_stopped_before_it_starts_ends_at_once() -> None:
     thread.join()
     with pytest.raises(FarenseError):
         task.result_of("evaluate", NOWHERE, Report, stop=stop)
+
+
+def test_a_task_ends_with_whoever_asked_for_it(micro: Path) -> None:
+    """The models of a conversation would stay in memory for ever."""
+    code = (
+        "import os, signal\n"
+        "from farense_tui.engine.tasks.ask import Conversation, Setup\n"
+        f"asked = Conversation(Setup({str(micro)!r}))\n"
+        "asked.ready()\n"
+        "print(asked._process.pid, os.dup(asked._process.stdin.fileno()), flush=True)\n"
+        "child = os.fork()\n"  # holds the task's stdin open, so that its end does not tell
+        "signal.pause() if not child else os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as asking:
+        assert asking.stdout is not None
+        pid = int(asking.stdout.readline().split()[0])
+        try:
+            until(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == "zombie")
+        finally:
+            os.killpg(asking.pid, signal.SIGKILL)
 
 
 def test_a_request_that_is_none_is_a_failure_and_no_traceback_on_stdout() -> None:

@@ -50,6 +50,19 @@ def test_killed_and_resumed_equals_uninterrupted(make_run: RunMaker, name: str) 
     assert results(killed) == results(straight)
 
 
+def test_a_stop_in_the_last_step_leaves_its_validation_to_a_resume(make_run: RunMaker) -> None:
+    straight = make_run("straight")
+    total = finish(straight).total_steps
+    stopped = make_run("stopped")
+    assert holding.stop_at(stopped, total) == ExitCode.STOPPED
+    assert state_of(stopped).status == "stopped"
+    assert state_of(stopped).validations[-1].step < total
+    state = finish(stopped)
+    assert state.status == "completed"
+    assert state.validations[-1].step == total
+    assert results(stopped) == results(straight)
+
+
 def test_another_validation_cadence_does_not_change_the_curve(make_run: RunMaker) -> None:
     often = finish(make_run("often", report__eval_every=1, report__prompts=("Quem?",)))
     seldom = finish(make_run("seldom", report__eval_every=100))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -31,6 +33,31 @@ def test_it_is_started_and_not_waited_for(monkeypatch: pytest.MonkeyPatch, tmp_p
     go.touch()
     until(lambda: seen.exists() and seen.read_text())
     assert seen.read_text() == "False"  # a worker that it starts would not do it again
+
+
+def test_signals_of_the_last_moments_change_nothing() -> None:
+    """Python takes its handlers down while it ends; what is slow to end makes that long."""
+    code = (
+        "import sys, time\n"
+        "from farense_worker.process import afterwards\n"
+        "from farense_worker.process.signals import Control\n"
+        "class Slow:\n"
+        "    def __del__(self): time.sleep(0.3)\n"
+        "kept = [Slow() for _ in range(3)]\n"
+        "Control().install()\n"
+        "print('up', flush=True)\n"
+        "time.sleep(0.05)\n"
+        "afterwards.leave(130)\n"
+    )
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP):
+        with subprocess.Popen(
+            [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        ) as leaving:
+            assert leaving.stdout is not None
+            leaving.stdout.readline()
+            while leaving.poll() is None:
+                leaving.send_signal(number)
+            assert leaving.returncode == 130, number
 
 
 @pytest.mark.parametrize("code", [ExitCode.REFUSED, ExitCode.USAGE])

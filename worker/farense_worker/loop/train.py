@@ -84,8 +84,10 @@ def train(
         if improved or control.save or (due and run.unsaved):
             save(run, improved)
         if last or early or control.stop:
+            # A stop may have broken the last validation off: a resume has it still to do.
+            validated = not run.valid or run.state.validated_step == step
             reason: events.Reason = (
-                "completed" if last else "early_stopping" if early else "stopped"
+                "completed" if last and validated else "early_stopping" if early else "stopped"
             )
             return end(run, reason)
 

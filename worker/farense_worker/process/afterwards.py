@@ -1,11 +1,13 @@
-"""What is done once a run has ended: the command that its launcher left, such as the report's."""
+"""What is done once a run has ended: the command that its launcher left, and leaving."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
+from typing import NoReturn
 
 from farense_worker.protocol.errors import ExitCode
 
@@ -33,3 +35,15 @@ def start(code: int) -> None:
     except (OSError, ValueError, TypeError) as error:
         said = f"not started afterwards: {command}: {error}"  # not translated: for worker.log
         print(f"worker: {said}", file=sys.stderr)
+
+
+def leave(code: int) -> NoReturn:
+    """End this process with this exit code, whatever comes in its last moments.
+
+    Python takes its signal handlers down while it ends, and a signal that comes then would kill a
+    worker whose work is done; a log that cannot be flushed would change the exit code.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from farense_worker.process import afterwards, leash
 from farense_worker.process.output import Output, claim_stdout
 
 RECORD = claim_stdout()  # before anything is imported that could print
 
 import os  # noqa: E402
+import shutil  # noqa: E402
 import signal  # noqa: E402
 import sys  # noqa: E402
 from pathlib import Path  # noqa: E402
@@ -16,7 +18,7 @@ from farense_worker.protocol import simulation  # noqa: E402
 from farense_worker.protocol.errors import ExitCode, FarenseError, refused  # noqa: E402
 from farense_worker.protocol.language import gettext as _  # noqa: E402
 from farense_worker.protocol.run_folder import RunFolder, write_pid  # noqa: E402
-from farense_worker.simulated import leash, replay, scenarios  # noqa: E402
+from farense_worker.simulated import replay, scenarios  # noqa: E402
 from farense_worker.simulated.stage import Stage  # noqa: E402
 
 
@@ -42,7 +44,10 @@ def main() -> int:
         for each in (signal.SIGTERM, signal.SIGINT, signal.SIGTSTP, signal.SIGUSR1):
             signal.signal(each, signal.SIG_IGN)
     if played.owner:
-        leash.follow(played.owner, folder.path.parent)
+        runs = folder.path.parent
+        leash.follow(
+            lambda: leash.lives(played.owner), lambda: shutil.rmtree(runs, ignore_errors=True)
+        )
     write_pid(lock, os.getpid())
     if played.record:
         return replay.play(played, RECORD, control)
@@ -52,4 +57,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    afterwards.leave(main())

@@ -14,6 +14,7 @@ from typing import Any  # noqa: E402
 
 import msgspec  # noqa: E402
 
+from farense_worker.process import leash  # noqa: E402
 from farense_worker.protocol.errors import ExitCode, FarenseError  # noqa: E402
 from farense_worker.protocol.language import gettext as _  # noqa: E402
 from farense_worker.protocol.messages import (  # noqa: E402
@@ -45,6 +46,7 @@ def main() -> int:
     if len(sys.argv) != 2 or sys.argv[1] not in TASKS:
         print(f"usage: python -m farense_worker.tasks {'|'.join(TASKS)}", file=sys.stderr)
         return ExitCode.USAGE
+    leash.follow_parent()
     kind, module = TASKS[sys.argv[1]]
     try:
         asked = msgspec.json.decode(sys.stdin.buffer.readline(), type=kind)
