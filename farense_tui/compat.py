@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
+    from textual.app import App
     from textual.geometry import Size
     from textual.widget import Widget
     from textual.widgets._footer import FooterKey as FooterKey  # others name the type too
@@ -78,6 +79,12 @@ def footer_keys(composed: Iterable[Widget]) -> list[FooterKey]:
     from textual.widgets._footer import FooterKey
 
     return [each for each in composed if isinstance(each, FooterKey)]
+
+
+def write(app: App[Any], sequence: str) -> None:
+    """Write an escape sequence between two of the app's own frames, as its clipboard does."""
+    if app._driver is not None:
+        app._driver.write(sequence)
 
 
 def footer_key_width(key: FooterKey) -> int:

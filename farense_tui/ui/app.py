@@ -7,6 +7,7 @@ import contextlib
 import shutil
 import subprocess
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -22,6 +23,7 @@ from textual.command import CommandPalette
 from textual.filter import LineFilter
 from textual.screen import Screen
 
+from farense_tui import compat
 from farense_tui.engine.machine import terminal
 from farense_tui.engine.runs import describe, new_run, resuming, supervisor
 from farense_tui.engine.runs import folders as runs
@@ -29,8 +31,9 @@ from farense_tui.engine.runs.supervisor import Worker
 from farense_tui.ui import ascii, preferences
 from farense_tui.ui.ascii import Ascii
 from farense_tui.ui.common.dialogs import Answer, AskDialog, ErrorDialog
-from farense_tui.ui.messages import Refused
+from farense_tui.ui.messages import Course, News, Refused
 from farense_tui.ui.printable import Printable
+from farense_tui.ui.reach import Reach
 from farense_tui.ui.terminal import TerminalGuard, take_any_byte
 from farense_tui.ui.theme import CONTRAST, DARK, THEMES, TITLES, in_sixteen_colours
 
@@ -85,6 +88,7 @@ class FarenseApp(App[None]):
         for theme in THEMES:
             self.register_theme(in_sixteen_colours(theme) if few else theme)
         self._printable = Printable()
+        self._reach = Reach(partial(compat.write, self), preferences.wanted)
         self._ascii = Ascii(enabled=ascii.wanted())
         self.theme = self._remembered_theme()
 
@@ -315,6 +319,20 @@ class FarenseApp(App[None]):
             with contextlib.suppress(OSError, subprocess.SubprocessError):
                 subprocess.run([program], input=text.encode(), timeout=2, check=False)
         self.notify(_("copied"))
+
+    def on_course(self, message: Course) -> None:
+        """Show it in the terminal's title and tab."""
+        self._reach.course(message.title, message.share, message.bad)
+
+    def on_news(self, message: News) -> None:
+        """Ring, and show it outside of the app."""
+        self._reach.tell(message.title, message.text)
+        self._send(message)
+
+    @work(thread=True, group="news")
+    def _send(self, message: News) -> None:
+        with contextlib.suppress(OSError, ValueError):  # no network: the bell has rung
+            self._reach.send(message.title, message.text, preferences.webhook())
 
     def choose_theme(self, name: str) -> None:
         self.theme = name

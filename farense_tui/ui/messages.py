@@ -49,3 +49,24 @@ class Sampled(Message):
         """Hand over what is known."""
         super().__init__()
         self.vitals = vitals
+
+
+class Course(Message):
+    """How far the run on the screen is."""
+
+    def __init__(self, title: str, share: float | None, bad: bool = False) -> None:
+        """`share` from 0 to 1, None where there is nothing to wait for."""
+        super().__init__()
+        self.title = title
+        self.share = share
+        self.bad = bad
+
+
+class News(Message):
+    """Something that a user who looks elsewhere wants to know of."""
+
+    def __init__(self, title: str, text: str) -> None:
+        """Whose news, and what."""
+        super().__init__()
+        self.title = title
+        self.text = text

@@ -1,4 +1,4 @@
-"""What the app remembers of its user from one start to the next: the theme."""
+"""What the app remembers of its user from one start to the next: the theme, how to be reached."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 import os
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import tomli_w
 
@@ -16,17 +17,33 @@ def path() -> Path:
     return Path(base).expanduser() / "farense-tui" / "preferences.toml"
 
 
+def _all() -> dict[str, Any]:
+    try:
+        return tomllib.loads(path().read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+        return {}
+
+
 def theme() -> str:
     """Name of the theme that was chosen last; empty if none was, or if that cannot be read."""
-    try:
-        found = tomllib.loads(path().read_text(encoding="utf-8")).get("theme", "")
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
-        return ""
+    found = _all().get("theme", "")
     return found if isinstance(found, str) else ""
+
+
+def wanted(name: str) -> bool:
+    """Whether the user wants `title`, `progress`, `bell` or `notify`: all that is not `false`."""
+    return _all().get(name) is not False
+
+
+def webhook() -> str:
+    """Address that news are sent to, an ntfy topic for example; empty for none."""
+    found = _all().get("webhook", "")
+    return found if isinstance(found, str) and found.startswith(("http://", "https://")) else ""
 
 
 def keep_theme(name: str) -> None:
     """Remember the theme. Where nothing may be written it is forgotten at the end of the app."""
+    kept = _all() | {"theme": name}
     with contextlib.suppress(OSError):
         path().parent.mkdir(parents=True, exist_ok=True)
-        path().write_text(tomli_w.dumps({"theme": name}), encoding="utf-8")
+        path().write_text(tomli_w.dumps(kept), encoding="utf-8")

@@ -38,6 +38,8 @@ RESTORE = (
     "\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l\x1b[?1016l"
     "\x1b[<u\x1b[?1049l\x1b[?25h\x1b[0m"
 )
+# The title is put away and back (xterm's stack of titles), and no mark of progress is left.
+KEEP_TITLE, TITLE_BACK = "\x1b[22;0t", "\x1b]9;4;0;\x1b\\\x1b[23;0t"
 
 
 def take_any_byte() -> None:
@@ -78,6 +80,7 @@ class TerminalGuard:
         with contextlib.suppress(termios.error, ValueError, AttributeError, OSError):
             self._descriptor = sys.__stdin__.fileno()  # type: ignore[union-attr]
             self._attributes = termios.tcgetattr(self._descriptor)
+        self._write(KEEP_TITLE)
         atexit.register(self._restore_unless_clean)
         for each in _SIGNALS:
             if signal.getsignal(each) is not signal.SIG_IGN:  # nohup means it
@@ -93,6 +96,7 @@ class TerminalGuard:
         """Textual has restored the terminal if it ended by itself; if not, do it by hand."""
         self._clean = kind is None
         self._restore_unless_clean()
+        self._write(TITLE_BACK)
         signal.setitimer(signal.ITIMER_REAL, 0)
         for each, handler in self._before.items():
             signal.signal(each, handler)
@@ -108,6 +112,10 @@ class TerminalGuard:
         except termios.error:
             return True
         return False
+
+    def _write(self, sequence: str) -> None:
+        if self._attributes is not None:
+            write(self._descriptor, sequence)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         """Ask the app to end, and see to it that it does. A second signal does not wait."""
@@ -137,10 +145,15 @@ def restore(descriptor: int, attributes: list[Any]) -> None:
     with contextlib.suppress(termios.error, OSError):
         termios.tcflush(descriptor, termios.TCIOFLUSH)
         termios.tcsetattr(descriptor, termios.TCSANOW, attributes)
+    write(descriptor, RESTORE + TITLE_BACK)
+
+
+def write(descriptor: int, sequence: str) -> None:
+    """Write to the terminal, as far as it takes something just now."""
     with contextlib.suppress(OSError):
         blocking = os.get_blocking(descriptor)
         os.set_blocking(descriptor, False)
         try:
-            os.write(descriptor, RESTORE.encode())
+            os.write(descriptor, sequence.encode())
         finally:
             os.set_blocking(descriptor, blocking)

@@ -28,6 +28,24 @@ def show_file(path: Path) -> bool:
     return found is not None and _done([found, str(path)])
 
 
+def notify(title: str, text: str) -> bool:
+    """Show a message of the system; False where there is no way to. Only macOS's is used.
+
+    Elsewhere the terminal does it, which also works over ssh.
+    """
+    if found := shutil.which("terminal-notifier"):
+        return _done([found, "-title", title, "-message", text])
+    if sys.platform == "darwin" and (found := shutil.which("osascript")):
+        script = (
+            "on run argv",  # not translated: a program
+            "display notification (item 2 of argv) with title (item 1 of argv)",  # not translated
+            "end run",  # not translated
+        )
+        lines = [word for line in script for word in ("-e", line)]
+        return _done([found, *lines, title, text])
+    return False
+
+
 def _done(command: list[str]) -> bool:
     quiet = subprocess.DEVNULL
     try:

@@ -9,6 +9,7 @@ from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import ngettext
 from farense_worker.protocol.run_folder import RunFolder
+from rich.text import Text
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -16,6 +17,7 @@ from textual.containers import VerticalGroup
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
+from farense_tui.engine.format import from_here
 from farense_tui.engine.runs import supervisor
 from farense_tui.engine.runs.supervisor import STOP_PATIENCE, Control
 from farense_tui.ui.common.dialogs import Dialog, keys
@@ -110,8 +112,14 @@ class LeaveDialog(Dialog[None]):
             self.app.exit()
 
     def action_background(self) -> None:
-        """Leave; the workers are in sessions of their own."""
-        self.app.exit()
+        """Leave; the workers are in sessions of their own. The shell shows the way back."""
+        ways = [
+            _("{name} goes on. Back to it: farense-tui attach {name}").format(
+                name=from_here(str(run.path))
+            )
+            for run in self._alive
+        ]
+        self.app.exit(message=Text("\n".join(ways)))
 
     def action_stop(self) -> None:
         """Ask the workers to stop, and leave when they have."""

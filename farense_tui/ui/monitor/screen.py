@@ -24,6 +24,7 @@ from farense_tui.ui.charts.chart import Chart
 from farense_tui.ui.charts.chart_data import of as chart_data
 from farense_tui.ui.charts.trends import Trend, Trends
 from farense_tui.ui.common.key_footer import KeyFooter
+from farense_tui.ui.messages import Course, News
 from farense_tui.ui.monitor.chart_screen import ChartScreen
 from farense_tui.ui.monitor.follow import Changed
 from farense_tui.ui.monitor.gauge_bar import measure
@@ -122,6 +123,7 @@ class MonitorScreen(SteeredScreen, ChartScreen):
     """
 
     end: reactive[Outcome | None] = reactive(None)
+    _lived = False  # since it is on the screen
 
     def compose(self) -> ComposeResult:
         """From the most pressing to the least."""
@@ -149,6 +151,7 @@ class MonitorScreen(SteeredScreen, ChartScreen):
 
     @on(Changed)
     def _take(self, message: Changed) -> None:
+        self._lived = self._lived or message.snapshot.alive
         self.end = message.end
         self.snapshot = message.snapshot
         self.findings = message.findings
@@ -162,6 +165,7 @@ class MonitorScreen(SteeredScreen, ChartScreen):
         if old is None or (old.alive, old.status) != (snapshot.alive, snapshot.status):
             self.refresh_bindings()
         self._show_head(snapshot)
+        self._reach(snapshot)
         self.query_one(MemoryGauge).memory = measure(snapshot)
         self.query_one(RunLog).show(snapshot.journal)
         if old is None or old.state is not snapshot.state:
@@ -169,20 +173,43 @@ class MonitorScreen(SteeredScreen, ChartScreen):
             self.query_one(Trends).show(snapshot.state)
             self.query_one(RunFacts).facts = facts(snapshot)
 
-    def watch_findings(self, findings: tuple[Finding, ...]) -> None:
+    def watch_findings(self, before: tuple[Finding, ...], findings: tuple[Finding, ...]) -> None:
         """Show what is wrong; how a run ended, the panel above tells."""
         alive = self.snapshot is None or self.snapshot.alive
+        known = {finding.rule for finding in before}
+        for finding in findings:
+            if alive and finding.severity == "alarm" and finding.rule not in known:
+                self.post_message(News(self.folder.name, finding.title))
         self.query_one(HealthCard).findings = tuple(
             each for each in findings if alive or (each.action and each.action.deed == "change")
         )
         self._make_room()
 
+    def _reach(self, snapshot: Snapshot) -> None:
+        """Tell who looks elsewhere how far it is."""
+        run = view(snapshot)
+        share = run.step / run.total_steps if run.total_steps else 0.0
+        end = _(" · done at {time}").format(time=run.done_at) if run.done_at else ""
+        if snapshot.alive:
+            title = f"{share:.0%} {run.name} · {run.word}{end}"
+            bad = any(finding.severity == "alarm" for finding in self.findings)
+            self.post_message(Course(title, share, bad))
+        else:
+            self.post_message(Course(f"{run.sign} {run.name} · {run.word}", None))
+
+    def on_unmount(self) -> None:
+        """Take the mark of the run from the terminal's tab."""
+        super().on_unmount()
+        self.app.post_message(Course("farense-tui", None))
+
     def watch_asked(self) -> None:
         if self.snapshot:
             self._show_head(self.snapshot)
 
-    def watch_end(self, end: Outcome | None) -> None:
+    def watch_end(self, before: Outcome | None, end: Outcome | None) -> None:
         self.query_one(OutcomePanel).end = end
+        if before is None and end is not None and self._lived:
+            self.post_message(News(self.folder.name, end.title))
         self.set_class(end is not None, "-ended")
         self._make_room()
         self.refresh_bindings()

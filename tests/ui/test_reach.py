@@ -1,0 +1,76 @@
+"""What reaches a user who looks elsewhere."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from farense_tui.ui import preferences
+from farense_tui.ui.messages import Course, News
+from farense_tui.ui.monitor.screen import MonitorScreen
+from farense_tui.ui.reach import Reach
+from tests.ui import recorded
+from tests.ui.monitor_host import Host, settled
+from tests.ui.waiting import until
+
+
+def test_the_title_and_the_mark_are_written_once() -> None:
+    written: list[str] = []
+    reach = Reach(written.append, lambda name: True)
+    for share in (0.101, 0.104, 0.11):
+        reach.course("10% \x1b]demo-1", share)
+    assert written == [
+        "\x1b]2;10% �]demo-1\x1b\\", "\x1b]9;4;1;10\x1b\\",
+        "\x1b]2;10% �]demo-1\x1b\\", "\x1b]9;4;1;11\x1b\\",
+    ]  # fmt: skip
+    reach.course("demo-1", None)
+    assert written[-1] == "\x1b]9;4;0;0\x1b\\"
+    reach.tell("demo-1", "complete; well")
+    assert written[-3:] == [
+        "\a", "\x1b]9;demo-1: complete, well\x1b\\", "\x1b]777;notify;demo-1;complete, well\x1b\\",
+    ]  # fmt: skip
+
+
+def test_each_can_be_turned_off() -> None:
+    preferences.path().parent.mkdir(parents=True)
+    preferences.path().write_text("title = false\nprogress = false\nbell = false\nnotify = false\n")
+    written: list[str] = []
+    reach = Reach(written.append, preferences.wanted)
+    reach.course("demo-1", 0.5)
+    reach.tell("demo-1", "complete")
+    assert written == []
+    preferences.keep_theme("farense-light")  # and stays turned off
+    assert not preferences.wanted("bell")
+    assert preferences.theme() == "farense-light"
+
+
+async def test_the_end_of_a_run_is_news_and_an_old_end_is_none(tmp_path: Path) -> None:
+    told: list[tuple[str, Any]] = []
+
+    class Listening(Host):
+        def on_course(self, message: Course) -> None:
+            told.append((message.title, message.share))
+
+        def on_news(self, message: News) -> None:
+            told.append((message.title, message.text))
+
+    run = recorded.live(tmp_path)
+    lock = run.folder.acquire()
+    app = Listening(run.folder)
+    async with app.run_test() as pilot:
+        monitor = await settled(pilot)
+        assert isinstance(monitor, MonitorScreen)
+        begin = "38% demo-1 · training · done at "
+        await until(pilot, lambda: any(title.startswith(begin) for title, _ in told))
+        assert 230 / 600 in [share for _, share in told]
+        assert ("demo-1", "the worker gives no sign of life") in told  # NOW is long after
+        run.end("stopped")
+        os.close(lock)
+        await until(pilot, lambda: any("stopped at step 230" in str(each) for each in told))
+    told.clear()
+    app = Listening(run.folder)
+    async with app.run_test() as pilot:
+        await settled(pilot)
+        await until(pilot, lambda: ("■ demo-1 · stopped", None) in told)
+        assert not [text for title, text in told if title == "demo-1"]
