@@ -56,7 +56,10 @@ def train(folder: RunFolder, config: Config, lock: int) -> int:
     def tell(error: FarenseError) -> None:
         if restart.helps(error) and not control.stop:
             output.emit(restart.notice(error))
-            restart.begin(RECORD, lock)
+            restart.begin(RECORD, lock, restart.count() + 1)
+        if error.kind == restart.OVERFLOW and not control.stop:
+            output.emit(restart.change_type(folder, config))
+            restart.begin(RECORD, lock, restart.count())
         output.emit(failed(error, output.step))
 
     return work(folder, config, output, control, tell)

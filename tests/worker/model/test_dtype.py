@@ -48,11 +48,14 @@ def test_the_machine_decides(
     assert model.dtype(Model(), device, gpu, Network(comes)) == chosen
 
 
-def test_gemma_needs_the_range_of_bfloat16() -> None:
-    network = Network(mx.bfloat16)
-    type(network).__module__ = "mlx_lm.models.gemma2"
+@pytest.mark.parametrize("kind", ["gemma", "gemma2", "gemma3_text", "qwen2", "qwen2_moe"])
+@pytest.mark.parametrize("comes", [mx.bfloat16, mx.float16])
+def test_some_kinds_need_the_range_of_bfloat16(kind: str, comes: mx.Dtype) -> None:
+    network = Network(comes)
+    type(network).__module__ = f"mlx_lm.models.{kind}"
     try:
         assert model.dtype(Model(), M1, True, network) == mx.bfloat16
+        assert model.dtype(Model(dtype="model"), M1, True, network) == comes
     finally:
         type(network).__module__ = __name__
 

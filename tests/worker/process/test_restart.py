@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from pathlib import Path
 from typing import Any
 
 import pytest
-from farense_worker.protocol.messages.events import RunStarted, Step
+from farense_worker.protocol.messages.events import Checkpoint, RunStarted, Step
 
 from farense_tui.engine.record.tail import Tail
 from farense_tui.engine.runs import supervisor
-from tests import holding
+from tests import holding, micro_model
 from tests.real_runs import RunMaker, finish, state_of
 
 WATCHDOG = (
@@ -34,6 +36,8 @@ def test_it_goes_on_from_its_checkpoint_with_half_the_tokens(
     started = [event for event in events if isinstance(event, RunStarted)]
     assert [event.resumed_from_step for event in started] == [0, 2, 2]
     assert len({event.pid for event in started}) == 1
+    saved = [event.step for event in events if isinstance(event, Checkpoint)]
+    assert len(saved) == len(set(saved))  # none is written again that it went back to
     thirds = [
         event.micro_batches for event in events if isinstance(event, Step) and event.step == 3
     ]
@@ -60,3 +64,16 @@ def test_what_is_no_error_of_the_gpu_ends_at_once(
     holding.fail(monkeypatch, r'"type":"step",.*"step":1,', "something else", times=9)
     assert supervisor.launch(folder).wait() == 1
     assert not [n for n in state_of(folder).notices if n.code == "gpu_restart"]
+
+
+def test_what_overflows_in_float16_goes_on_in_bfloat16(make_run: RunMaker, tmp_path: Path) -> None:
+    """The last norm is beyond float16's range: no rate would help."""
+    model = micro_model.make(tmp_path / "large", gain=1e5)
+    folder = make_run("run", model__repo=str(model), model__dtype="float16", train__epochs=1)
+    finish(folder)
+    state = state_of(folder)
+    assert [notice.code for notice in state.notices].count("float16") == 1
+    assert "rollback" not in [notice.code for notice in state.notices]
+    assert all(math.isfinite(value) for _, value in state.loss)
+    assert state.step == 3
+    assert folder.read_config().model.dtype == "bfloat16"

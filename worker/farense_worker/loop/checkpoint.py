@@ -221,7 +221,9 @@ def restore(model: Any, optimizer: Any, loaded: Loaded) -> None:
             _("Resume with the [model] and [lora] that the run was started with."),
             kind="checkpoint",
         )
-    model.load_weights(list(loaded.adapters.items()), strict=False)
+    kinds = dict(tree_flatten(model.trainable_parameters()))
+    weights = [(name, value.astype(kinds[name].dtype)) for name, value in loaded.adapters.items()]
+    model.load_weights(weights, strict=False)
     optimizer.state = tree_unflatten(list(loaded.optimizer.items()))
     set_random_key(loaded.state.random)
 

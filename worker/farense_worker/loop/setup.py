@@ -280,10 +280,10 @@ def go_back(run: Run) -> bool:
         run.state = resume_check.updated(loaded.state, run.state)
         if run.state.finer and run.state.finer[:2] == (run.planned, run.guard.limit):
             run.budget = min(run.budget, run.state.finer[2])
-    if restart.count():
-        run.budget = max(run.least, min(run.budget, run.planned >> restart.count()))
     elif run.config.train.rollbacks:
         run.unsaved = True  # the first weights are saved too, to have something to go back to
+    if restart.count():
+        run.budget = max(run.least, min(run.budget, run.planned >> restart.count()))
     run.output.step = run.state.step
     # After the restoring: a compiled function keeps the arrays that it was made with.
     run.label_loss = loss.LabelLoss(run.model, run.anatomy, run.trunk.start if run.trunk else 0)

@@ -24,7 +24,8 @@ from farense_worker.loop import checkpoint, first_validation, optimizer, shortag
 from farense_worker.loop.distributed import Ranks
 from farense_worker.loop.first_validation import Baseline
 from farense_worker.loop.setup import Run, go_back, set_up
-from farense_worker.model import loss
+from farense_worker.model import loss, model
+from farense_worker.process import restart
 from farense_worker.process.output import Output
 from farense_worker.process.signals import Control
 from farense_worker.protocol import checkpoint_files
@@ -189,6 +190,13 @@ def accumulate(
 def roll_back(run: Run, problem: NotFinite) -> None:
     """Go back to the last checkpoint and on with half the learning rate, so many times."""
     done, most = run.state.rollbacks, run.config.train.rollbacks
+    if done < most and run.ranks.size == 1 and overflows(run):
+        raise FarenseError(
+            _("float16 may have overflowed"),
+            str(problem),
+            _("model.dtype = bfloat16 has the range of float32."),
+            kind=restart.OVERFLOW,
+        ) from problem
     if done >= most or not go_back(run):
         raise FarenseError(
             _("the loss, its gradient or a weight is not a finite number"),
@@ -215,6 +223,15 @@ def roll_back(run: Run, problem: NotFinite) -> None:
             ).format(n=left),
         )
     )
+
+
+def overflows(run: Run) -> bool:
+    """Whether it may be float16's range that was left: then no smaller rate helps.
+
+    Whole weights in float16 are not taken over into another type.
+    """
+    half = model.dtype_of(run.model) == mx.float16
+    return half and run.config.train.fine_tune_type != "full"
 
 
 def end_short_of_memory(run: Run) -> None:

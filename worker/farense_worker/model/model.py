@@ -18,6 +18,7 @@ from farense_worker.process.output import Output
 from farense_worker.protocol.errors import refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.events import Notice, Progress
+from farense_worker.protocol.plan import precision
 from farense_worker.protocol.settings.profile import Model as ModelSettings
 
 
@@ -46,7 +47,7 @@ def load(folder: Path, settings: ModelSettings) -> nn.Module:
         raise _not_loaded(settings, error) from error
     model.freeze()
     wanted = dtype(settings, dict(mx.device_info()), on_gpu(), model)
-    if wanted != _dtype_of(model):
+    if wanted != dtype_of(model):
         model.set_dtype(wanted)
     return model
 
@@ -70,26 +71,15 @@ def tell_of_others(folder: Path, output: Output) -> None:
 
 
 def dtype(settings: ModelSettings, device: dict[str, Any], gpu: bool, model: nn.Module) -> mx.Dtype:
-    """Choose what the model computes in. device: of mx.device_info.
-
-    The GPUs of M1 and M2 (applegpu_g13 and g14) emulate bfloat16; float16 has its precision and
-    more, but not its range, which Gemma's activations are known to need. On a CPU only float32
-    products are fast.
-    """
-    comes = _dtype_of(model)
-    if settings.dtype == "model":
-        return comes
-    if settings.dtype != "auto":
-        chosen: mx.Dtype = getattr(mx, settings.dtype)
-        return chosen
-    if not gpu:
-        return mx.float32
-    emulated = str(device.get("architecture", "")).startswith(("applegpu_g13", "applegpu_g14"))
-    gemma = "gemma" in type(model).__module__
-    return mx.float16 if comes == mx.bfloat16 and emulated and not gemma else comes
+    """Choose what the model computes in. device: of mx.device_info."""
+    kind, architecture = type(model).__module__.rpartition(".")[2], device.get("architecture", "")
+    comes = str(dtype_of(model)).rpartition(".")[2]
+    name = precision.choose(settings, comes, kind, gpu=gpu, architecture=str(architecture))
+    chosen: mx.Dtype = getattr(mx, name)
+    return chosen
 
 
-def _dtype_of(model: nn.Module) -> mx.Dtype:
+def dtype_of(model: nn.Module) -> mx.Dtype:
     """The floats that a model comes in: of its norms, which are never quantised."""
     floats = [v.dtype for _, v in tree_flatten(model.parameters()) if v.ndim == 1]
     found = [kind for kind in floats if mx.issubdtype(kind, mx.floating)]

@@ -1,4 +1,6 @@
-"""A worker whose GPU was taken away starts again by itself, in a new process in its own place.
+"""A worker that can only go on in a new process starts again by itself, in its own place.
+
+That is one whose GPU was taken away, and one that leaves float16 for another type.
 
 Metal gives its driver's state back to a new process only. So the worker replaces itself (exec: its
 process id, its lock and whoever watches it stay) and goes on from its newest checkpoint like any
@@ -13,7 +15,11 @@ import sys
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.events import Notice
+from farense_worker.protocol.run_folder import RunFolder, write_atomically
+from farense_worker.protocol.settings.profile import Config, replace_setting
+from farense_worker.protocol.settings.profile_file import dumps
 
+OVERFLOW = "float16"  # the kind of the error
 _COUNT = "FARENSE_GPU_RESTARTS"
 _MOST = 3
 
@@ -42,9 +48,27 @@ def notice(error: FarenseError) -> Notice:
     )
 
 
-def begin(record: int, lock: int) -> None:
-    """Start again. record, lock: the descriptors of the record and of the run's lock."""
+def change_type(folder: RunFolder, config: Config) -> Notice:
+    """Have the run compute in bfloat16 from its next start on, and say so."""
+    changed = replace_setting(config, "model.dtype", "bfloat16")
+    write_atomically(folder.config, dumps(changed))
+    return Notice(
+        level="warning",
+        code="float16",
+        message=_(
+            "not a finite number in float16, whose range ends at 65,504: the run goes on in "
+            "bfloat16 from the newest checkpoint"
+        ),
+        hint=_("An M1 or M2 emulates bfloat16: that is slower, and right."),
+    )
+
+
+def begin(record: int, lock: int, count: int) -> None:
+    """Start again. record, lock: the descriptors of the record and of the run's lock.
+
+    count: how many times it has started again for the GPU's sake then.
+    """
     os.dup2(record, 1)  # what `claim_stdout` took away; with it the new worker writes on
     os.set_inheritable(lock, True)
-    environment = {**os.environ, "FARENSE_LOCK": str(lock), _COUNT: str(count() + 1)}
+    environment = {**os.environ, "FARENSE_LOCK": str(lock), _COUNT: str(count)}
     os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)

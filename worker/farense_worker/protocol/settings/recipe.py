@@ -12,7 +12,6 @@ from farense_worker.protocol.settings.profile import Config
 
 # Another value of these would make the rest of the curve another run's.
 FIXED = (
-    "model.dtype",
     "train.fine_tune_type",
     "train.modules",
     "train.optimizer",
@@ -32,6 +31,7 @@ FIXED = (
 EFFECTIVE_BATCH = mark("effective batch (train.batch_size x train.grad_accumulation)")
 # These change the curve from here on, which is what they are for.
 TOLD = (
+    "model.dtype",  # a run that leaves float16's range changes it by itself
     "train.learning_rate",
     "train.warmup_steps",
     "train.warmup_cap",
