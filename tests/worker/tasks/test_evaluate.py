@@ -169,6 +169,16 @@ def test_without_a_test_set_it_says_what_else_there_is(micro: Path, data: Path) 
     assert caught.value.exit_code == 3
 
 
+@pytest.mark.parametrize("split", ["test", "valid"])
+def test_a_split_that_is_not_there_is_not_offered(split: str, micro: Path, tmp_path: Path) -> None:
+    """As with data.valid_fraction, which leaves a folder with train.jsonl alone."""
+    write(tmp_path / "train.jsonl", chat("Quem?", "Ele."))
+    with pytest.raises(FarenseError, match=f"there is no {split} set") as caught:
+        ask((Candidate(str(micro)),), tmp_path, split=split)
+    assert "--split valid" not in caught.value.hint
+    assert "test.jsonl" in caught.value.hint
+
+
 def test_a_test_set_without_a_row_to_ask_is_refused(micro: Path, tmp_path: Path) -> None:
     write(tmp_path / "test.jsonl", chat("Só a pergunta?"))
     with pytest.raises(FarenseError, match="there is no row") as caught:

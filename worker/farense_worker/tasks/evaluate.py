@@ -98,10 +98,21 @@ def _rows(asked: Request) -> tuple[list[Row], list[str]]:
         raise refused(
             _("there is no {split} set").format(split=asked.split),
             f"{path}: {error.strerror}",
-            _("--split valid takes the rows the runs were validated on, --data another folder."),
+            _elsewhere(path),
             kind="data",
         ) from error
     return rows, reasons
+
+
+def _elsewhere(missing: Path) -> str:
+    """Say where there are rows in place of a file that is not there."""
+    valid = missing.with_name("valid.jsonl")
+    if valid != missing and valid.exists():
+        return _("--split valid takes the rows the runs were validated on, --data another folder.")
+    return _(
+        "Put rows aside as test.jsonl, which no training reads, or name another folder with "
+        "--data. Rows that data.valid_fraction took out of train.jsonl cannot be taken."
+    )
 
 
 def _question(row: Row) -> tuple[str, str]:
