@@ -13,12 +13,11 @@ import argparse
 import os
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from farense_worker.protocol import language
 from farense_worker.protocol.errors import ExitCode
-from man_page import page
+from man_page import Entry, page
 
 from farense_tui.cli.parser import build
 from farense_tui.cli.parser.program import Command, Program
@@ -67,18 +66,6 @@ FILES = {
     "./models/*": "models of your own",
     "~/.config/farense-tui/preferences.toml": "the theme that was chosen last",
 }
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A command as the reference tells it."""
-
-    name: str
-    usage: str
-    about: str
-    arguments: list[tuple[str, str]]
-    alone: list[str]
-    examples: tuple[str, ...]
 
 
 def main() -> int:

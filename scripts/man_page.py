@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 from farense_tui import __version__
 
-if TYPE_CHECKING:
-    from make_commands import Entry
-
 Rows = Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A command as the reference tells it."""
+
+    name: str
+    usage: str
+    about: str
+    arguments: list[tuple[str, str]]
+    alone: list[str]
+    examples: tuple[str, ...]
 
 
 def page(
