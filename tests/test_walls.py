@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import shutil
 import subprocess
@@ -9,9 +10,14 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parent.parent
 LINTER = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
 CONTRACTS = {each["name"]: each for each in LINTER["contracts"]}
+
+# Private by their names, and yet for everybody.
+DOCUMENTED = {"_exit", "_replace"}
 
 # One for each contract: a line that must not be, and where it is tried.
 VIOLATIONS = {
@@ -50,6 +56,54 @@ VIOLATIONS = {
         "from farense_tui.ui.runs.screen import RunsScreen",
     ),
 }
+
+
+@pytest.mark.parametrize("side", ["farense_tui", "worker/farense_worker"])
+def test_others_insides_are_used_in_compat_alone(side: str) -> None:
+    sources = {path: ast.parse(path.read_text()) for path in (ROOT / side).rglob("*.py")}
+    made = {path: _made(tree) | DOCUMENTED for path, tree in sources.items()}
+    own = set().union(*made.values())
+    used = [
+        f"{path.relative_to(ROOT)}:{node.lineno}: {ast.unparse(node)}"
+        for path, tree in sources.items()
+        if path.name != "compat.py"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.stmt | ast.expr)
+        and _private(node) - (made[path] if _foreign(node) else own)
+    ]
+    assert not used, "this belongs into compat.py, with a test that tells when it changes"
+
+
+def _private(node: ast.AST) -> set[str]:
+    """The private names that are taken here of a module or of an object."""
+    match node:
+        case ast.Attribute(attr=name):
+            names = [name]
+        case ast.Import(names=modules):
+            names = [part for each in modules for part in each.name.split(".")]
+        case ast.ImportFrom(module=module, names=taken):
+            names = [*(module or "").split("."), *(each.name for each in taken)]
+        case _:
+            names = []
+    return {name for name in names if name[:1] == "_" and name[:2] != "__"}
+
+
+def _foreign(node: ast.AST) -> bool:
+    return not (isinstance(node, ast.Attribute) and ast.unparse(node.value) in ("self", "cls"))
+
+
+def _made(tree: ast.AST) -> set[str]:
+    """The private names that are ours: what a file defines or stores in an object."""
+    made = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                made.add(name)
+            case ast.ClassDef(name=name) | ast.Name(id=name, ctx=ast.Store()):
+                made.add(name)
+            case ast.Attribute(attr=name, ctx=ast.Store(), value=ast.Name(id="self")):
+                made.add(name)
+    return made
 
 
 def test_no_contract_looks_away() -> None:

@@ -90,8 +90,9 @@ def test_a_tokenizer_within_the_wrapper() -> None:
     from mlx_lm.tokenizer_utils import TokenizerWrapper
     from transformers import TokenizersBackend
 
-    said = "TokenizerWrapper of mlx_lm keeps what it wraps elsewhere than in _tokenizer"
-    assert "_tokenizer" in inspect.getsource(TokenizerWrapper.__init__), said
+    made = inspect.getsource(TokenizerWrapper.__init__)
+    for name in ("_tokenizer", "_chat_template"):
+        assert f"self.{name} =" in made, f"TokenizerWrapper of mlx_lm keeps no {name} any more"
     for name in ("apply_chat_template", "encode", "__call__", "_encode_plus", "backend_tokenizer"):
         assert hasattr(TokenizersBackend, name), f"TokenizersBackend has no {name} any more"
 

@@ -202,6 +202,18 @@ def plain_backend(tokenizer: Any) -> Any:
     return wrapped.backend_tokenizer if plain else None
 
 
+def renders_plainly(tokenizer: Any) -> bool:
+    """Whether mlx_lm's wrapper puts conversations into words as transformers does for all of them.
+
+    A class of a model's own may have another way, and so may mlx_lm for a model that it knows.
+    """
+    from transformers import PreTrainedTokenizerBase
+
+    theirs = PreTrainedTokenizerBase.apply_chat_template
+    own = type(tokenizer._tokenizer).apply_chat_template
+    return own is theirs and tokenizer._chat_template is None and bool(tokenizer.chat_template)
+
+
 # ---- the hub's client ------------------------------------------------------------------------
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from farense_worker.model import stops
+from farense_worker.model import compat, stops
 from farense_worker.model.chat_template import ChatTemplates
 from farense_worker.protocol.errors import refused
 from farense_worker.protocol.language import gettext as _
@@ -201,7 +201,7 @@ class FullTokenizer:
         """Take the wrapper; what is not here it gives."""
         self.wrapper = wrapper
         self._templates: ChatTemplates | None = None
-        if _renders_templates(wrapper):
+        if compat.renders_plainly(wrapper):
             templates, special = wrapper.chat_template, wrapper.special_tokens_map
             self._templates = ChatTemplates(templates, special, wrapper.has_thinking)
 
@@ -229,14 +229,6 @@ class FullTokenizer:
             )
         text = self._templates.text(messages, tools, add_generation_prompt)
         return self.wrapper.encode(text, add_special_tokens=False) if tokenize else text
-
-
-def _renders_templates(wrapper: Any) -> bool:
-    from transformers import PreTrainedTokenizerBase
-
-    theirs = PreTrainedTokenizerBase.apply_chat_template
-    own = type(wrapper._tokenizer).apply_chat_template
-    return own is theirs and wrapper._chat_template is None and bool(wrapper.chat_template)
 
 
 class Detokenizer:
