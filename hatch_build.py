@@ -1,5 +1,6 @@
 """What a build makes: the compiled translations, which are not kept in the repository."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,5 +21,7 @@ class Translations(BuildHookInterface):  # type: ignore[type-arg]
         ):
             with source.open("rb") as file:
                 catalogue = read_po(file)
+            # else it is the minute of the build, and no wheel is like another of the same sources
+            catalogue.creation_date = datetime(2000, 1, 1, tzinfo=UTC)
             with source.with_suffix(".mo").open("wb") as file:
                 write_mo(file, catalogue)
