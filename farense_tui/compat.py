@@ -94,6 +94,17 @@ def footer_key_width(key: FooterKey) -> int:
     return cell_len(f" {key.key_display} {key.description} ")
 
 
+def spare(app: App[Any], spared: Callable[[Exception], bool]) -> None:
+    """Let the app go on where `spared` says so of an error; Textual ends it at any, a thread's too.
+
+    Of an error in a thread it is told as textual.worker.WorkerFailed.
+    """
+    end = app._handle_exception
+    app._handle_exception = (  # type: ignore[method-assign]
+        lambda error: None if spared(error) else end(error)
+    )
+
+
 # ---- textual-hires-canvas, which sets single dots and is slow at many
 
 

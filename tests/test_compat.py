@@ -9,12 +9,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from textual import work
 from textual.app import App, ComposeResult
 from textual.widgets import Footer
+from textual.worker import WorkerFailed
 from textual_hires_canvas import Canvas
 
 from farense_tui import compat
 from farense_tui.cli.parser import build
+from tests.ui.waiting import until
 
 ROOT = Path(__file__).parents[1]
 PYTHON = f"argparse of Python {sys.version_info.major}.{sys.version_info.minor}"
@@ -50,6 +53,29 @@ def test_argparse_keeps_commands_and_arguments_where_they_were() -> None:
     assert listed.help, f"{PYTHON}: _choices_actions do not tell what a command is for"
     assert parser.prog == f"farense-tui {listed.dest}"
     assert compat.usage(program).format_help().startswith("usage: farense-tui")
+
+
+async def test_textual_asks_one_method_whether_an_error_ends_the_app() -> None:
+    told: list[Exception] = []
+
+    class Failing(App[None]):
+        @work(thread=True)
+        def fail(self) -> None:
+            raise PermissionError("x")
+
+    app = Failing()
+
+    def spared(error: Exception) -> bool:
+        told.append(error)
+        return True
+
+    compat.spare(app, spared)
+    async with app.run_test() as pilot:
+        app.fail()
+        await until(pilot, lambda: told)
+        assert app.is_running, "Textual does not ask App._handle_exception what ends the app"
+    assert isinstance(told[0], WorkerFailed)
+    assert isinstance(told[0].error, PermissionError)
 
 
 def test_argparse_fills_paragraphs_by_one_method() -> None:

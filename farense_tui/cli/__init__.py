@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from farense_worker.protocol.errors import ExitCode, FarenseError, usage
+from farense_worker.protocol.errors import ExitCode, FarenseError, of_system, usage
 from farense_worker.protocol.language import gettext as _
 
 from farense_tui.cli.output import tell
@@ -37,6 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `farense-tui runs | head`
         sys.stderr.close()
         return ExitCode.FAILED
+    except OSError as error:  # a full device behind stdout, a file that may not be read
+        return _report(of_system(error))
 
 
 def _is_text(word: str) -> bool:

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from farense_worker.protocol.errors import FarenseError, refused, usage
+from farense_worker.protocol.errors import FarenseError, of_system, refused, usage
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import pgettext
 from farense_worker.protocol.run_folder import RunFolder
@@ -22,6 +22,7 @@ from textual.binding import Binding, BindingType
 from textual.command import CommandPalette
 from textual.filter import LineFilter
 from textual.screen import Screen
+from textual.worker import WorkerFailed
 
 from farense_tui import compat
 from farense_tui.engine.machine import terminal
@@ -87,6 +88,7 @@ class FarenseApp(App[None]):
         few = terminal.terminal().colours == 16
         for theme in THEMES:
             self.register_theme(in_sixteen_colours(theme) if few else theme)
+        compat.spare(self, self._go_on)
         self._printable = Printable()
         self._reach = Reach(partial(compat.write, self), preferences.wanted)
         self._ascii = Ascii(enabled=ascii.wanted())
@@ -242,6 +244,13 @@ class FarenseApp(App[None]):
     def show_error(self, error: FarenseError) -> None:
         """Say what went wrong; the screen behind stays as it is. From any thread."""
         self.post_message(Refused(error))
+
+    def _go_on(self, error: Exception) -> bool:
+        """What the system refused to a thread of a screen is told, and ends nothing else."""
+        cause = error.error if isinstance(error, WorkerFailed) else None
+        if isinstance(cause, OSError):
+            self.show_error(of_system(cause))
+        return isinstance(cause, OSError)
 
     def on_refused(self, message: Refused) -> None:
         self.push_screen(ErrorDialog(message.error))

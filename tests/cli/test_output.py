@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import io
 import json
+import subprocess
+import sys
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 
@@ -102,3 +104,14 @@ def test_words_that_are_no_text_are_refused(
     assert main(["train", "--data", "a\udcff"]) == 2
     assert "is not UTF-8" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_device_behind_stdout_is_told(tmp_path: Path) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("there is no /dev/full")
+    command = [sys.executable, "-m", "farense_tui", "runs", "--runs-dir", str(tmp_path)]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "No space left on device" in done.stderr

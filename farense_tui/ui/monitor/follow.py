@@ -8,7 +8,7 @@ from dataclasses import replace
 from threading import Event
 from time import monotonic
 
-from farense_worker.protocol.errors import FarenseError
+from farense_worker.protocol.errors import FarenseError, of_system
 from farense_worker.protocol.run_folder import RunFolder
 from farense_worker.protocol.settings.profile import Config
 from textual.message import Message
@@ -18,6 +18,7 @@ from farense_tui.engine.health.observe import Observer
 from farense_tui.engine.runs import clock
 from farense_tui.engine.runs.supervisor import Worker
 from farense_tui.engine.runs.watch import Snapshot, Watch
+from farense_tui.ui.messages import Refused
 from farense_tui.ui.monitor.outcome import Outcome, outcome
 
 _LIVE, _REST = 0.1, 0.5  # seconds between two looks
@@ -71,10 +72,19 @@ class Follower:
         told: Snapshot | None = None
         told_at = 0.0
         findings: tuple[Finding, ...] = ()
+        refused = False  # by the system, and told
         while not self._stopped:
             # asked before the look: a worker whose end is known has written its last event
             exit_code = self.worker.process.poll() if self.worker else None
-            snapshot = self._with_config(watch.look(clock.now(), _LONGEST))
+            try:
+                snapshot = self._with_config(watch.look(clock.now(), _LONGEST))
+            except OSError as error:
+                if not refused:
+                    tell(Refused(of_system(error)))
+                refused = True
+                self._wake.wait(_REST)
+                continue
+            refused = False
             before, findings = findings, self.observer.look(snapshot)
             new = told is None or _is_new(snapshot, told, monotonic() - told_at)
             if new or findings is not before:

@@ -116,6 +116,21 @@ def test_the_lock_is_held_for_as_long_as_one_holder_of_the_descriptor_lives(
     assert not folder.is_alive()
 
 
+def test_a_share_that_knows_no_locks_is_named(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some of SMB and NFS; there is none here to try it on."""
+
+    def flock(_descriptor: int, _how: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    with pytest.raises(FarenseError, match="files cannot be locked") as caught:
+        folder.acquire()
+    assert caught.value.exit_code == ExitCode.REFUSED
+    assert not folder.is_alive()
+
+
 def test_a_child_that_is_not_meant_to_does_not_inherit_the_lock(folder: RunFolder) -> None:
     lock = folder.acquire()
     with subprocess.Popen(["cat"], stdin=subprocess.PIPE, close_fds=False) as child:

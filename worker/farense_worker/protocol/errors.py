@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+from farense_worker.protocol.language import gettext as _
+
 # Kind of a rank's failure that only follows from another rank's.
 PEER = "peer"
 
@@ -55,3 +57,10 @@ def refused(title: str, detail: str = "", hint: str = "", *, kind: str = "refuse
 def usage(title: str, detail: str = "", hint: str = "") -> FarenseError:
     """Make the error for a command line that cannot be understood (exit code 2)."""
     return FarenseError(title, detail, hint, kind="usage", exit_code=ExitCode.USAGE)
+
+
+def of_system(error: OSError) -> FarenseError:
+    """Say what the system refused, where nobody has foreseen it."""
+    path = error.filename if isinstance(error.filename, str | bytes) else ""
+    title = _("{path} cannot be used").format(path=path) if path else _("the system refused")
+    return FarenseError(title, error.strerror or str(error), kind="system")
