@@ -1,4 +1,4 @@
-"""Keeping the machine awake while it trains."""
+"""Keeping the machine awake while it trains, evaluates, answers, exports or downloads."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ class Swapped:
 
 
 class Reader:
-    """Looks again and again. What cannot be asked for once is not asked for again."""
+    """Looks again and again. A program that is not there is not asked again."""
 
     def __init__(self) -> None:
         """Nothing is known yet."""
@@ -110,8 +110,10 @@ class Reader:
             return b""
         try:
             done = subprocess.run(command, capture_output=True, timeout=_PATIENCE, check=False)
-        except (OSError, subprocess.TimeoutExpired):
+        except OSError:
             self._missing.add(command[0])
+            return b""
+        except subprocess.TimeoutExpired:  # a machine that swaps, of all times: the next look asks
             return b""
         return done.stdout
 

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
+import psutil
 from farense_worker.protocol import lock_holder, simulation
 from farense_worker.protocol.errors import refused
 from farense_worker.protocol.language import gettext as _
@@ -133,6 +134,8 @@ def _signal(
     except ProcessLookupError:
         return False
     except PermissionError as error:
+        if _is_dead(pid):  # macOS: of a group in which only dead processes are left
+            return False
         raise refused(
             _("run {name} is trained by another user").format(name=folder.name),
             _("process {pid}").format(pid=pid),
@@ -158,6 +161,14 @@ def wait_until_gone(folder: RunFolder, seconds: float) -> bool:
             return False
         time.sleep(0.05)
     return True
+
+
+def _is_dead(pid: int) -> bool:
+    """Whether the process is gone, or has ended and waits for its parent to hear of it."""
+    try:
+        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
 
 
 def _pid(folder: RunFolder, patience: float) -> int | None:

@@ -18,7 +18,9 @@ from farense_worker.protocol.programs import program
 from msgspec import Struct
 
 from farense_tui.engine.machine import blas
+from farense_tui.engine.machine.awake import keep_awake
 
+_LONG = ("ask", "download", "evaluate", "export")  # tasks that a sleeping machine would break off
 R = TypeVar("R", bound=Struct)
 
 
@@ -70,6 +72,8 @@ class Task:
                 "TOKENIZERS_PARALLELISM": "false",
             },
         )
+        if name in _LONG:
+            keep_awake(self._process.pid)
         if stop:
             stop.watch(self._process)
         self.write(asked)

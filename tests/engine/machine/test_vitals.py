@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import plistlib
 import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -119,6 +120,23 @@ def test_a_mac(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (first.pressure, first.gpu, first.alarming) == ("warning", 0.97, True)
     assert second.swap_out == 10000 * 16384 / 2
     assert second.swap_in == 0
+
+
+def test_a_program_that_was_slow_once_is_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A Mac that swaps answers late, and its pressure is what is wanted just then."""
+    slow, gone = tmp_path / "slow", str(tmp_path / "gone")
+    slow.write_text(f"#!/bin/sh\n[ -e {tmp_path}/again ] && exec echo 2\nexec sleep 60\n")
+    slow.chmod(0o755)
+    monkeypatch.setattr(vitals, "_PATIENCE", 0.5)
+    reader = Reader()
+    assert reader._ask(str(slow)) == b""
+    assert reader._ask(gone) == b""
+    assert reader._missing == {gone}
+    (tmp_path / "again").touch()
+    monkeypatch.setattr(vitals, "_PATIENCE", 30.0)
+    assert reader._ask(str(slow)) == b"2\n"
 
 
 def test_this_machine_and_one_without_the_commands(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -263,3 +263,23 @@ def test_an_end_without_a_last_event_is_explained(
     assert f"resume {folder.name}" in error.hint
     assert error.kind == ("killed" if code < 0 else "worker")
     assert error.exit_code == ExitCode.FAILED
+
+
+def test_a_group_of_dead_processes_is_nobody_even_where_macos_refuses(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """killpg gives EPERM there for a group in which only zombies are left."""
+    ended = subprocess.Popen([sys.executable, "-c", ""], stdout=subprocess.PIPE)
+    assert ended.stdout is not None
+    ended.stdout.read()
+    os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)  # a zombie, and it stays one
+
+    def refused(_pid: int, _number: int) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(supervisor, "_pid", lambda *_: ended.pid)
+    assert not supervisor._signal(folder, refused, signal.SIGKILL, 1.0)
+    ended.wait()
+    monkeypatch.setattr(supervisor, "_pid", lambda *_: os.getpid())
+    with pytest.raises(FarenseError, match="another user"):
+        supervisor._signal(folder, refused, signal.SIGKILL, 1.0)

@@ -43,6 +43,16 @@ def test_a_task_that_is_stopped_before_it_starts_ends_at_once() -> None:
         task.result_of("evaluate", NOWHERE, Report, stop=stop)
 
 
+@pytest.mark.parametrize(("name", "awake"), [("evaluate", True), ("doctor", False)])
+def test_a_long_task_keeps_the_machine_awake(
+    name: str, awake: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[int] = []
+    monkeypatch.setattr(task, "keep_awake", held.append)
+    with task.Task(name, NOWHERE, Report) as started:
+        assert held == ([started._process.pid] if awake else [])
+
+
 def test_a_task_ends_with_whoever_asked_for_it(micro: Path) -> None:
     """The models of a conversation would stay in memory for ever."""
     code = (
