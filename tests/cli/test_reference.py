@@ -17,7 +17,7 @@ from farense_worker.protocol.errors import ExitCode
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "scripts" / "make_commands.py"
 # Between our own processes; none is for a user to set.
-INTERNAL = {"FARENSE_AFTERWARDS", "FARENSE_CONFIG", "FARENSE_LOCK", "FARENSE_RANK"}
+INTERNAL = {f"FARENSE_{n}" for n in ("AFTERWARDS", "CONFIG", "GPU_RESTARTS", "LOCK", "RANK")}
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_every_variable_that_is_read_is_explained(reference: ModuleType) -> None
         name
         for folder in ("farense_tui", "worker")
         for path in (ROOT / folder).rglob("*.py")
-        for name in re.findall(r"\bFARENSE_[A-Z]+", path.read_text(encoding="utf-8"))
+        for name in re.findall(r"\bFARENSE_[A-Z_]+", path.read_text(encoding="utf-8"))
     }
     explained = {name for name in reference.ENVIRONMENT if name.startswith("FARENSE_")}
     assert read - INTERNAL == explained
