@@ -47,7 +47,7 @@ def test_a_pipe_gets_brackets_and_no_escape_codes(
     assert "\x1b" not in out
     assert err == ""
     assert "<|user|>Quem [b]é[/b]?<|end|><|assistant|>⟦Ele.↵\n  Só ele.<|end|>⟧" in out
-    assert "error: rows whose labels are all cut off (1)" in out
+    assert "warning: rows whose labels are all cut off (1)" in out
     assert "d/train.jsonl:2  all labels are cut off: its first label is token 134" in out
 
 

@@ -49,7 +49,7 @@ def key(profile: Profile) -> tuple[object, ...]:
     model, data, train = profile.model, profile.data, profile.train
     seed = train.seed if data.valid_fraction else 0
     trust = model.trust_remote_code
-    split = (data.path, data.valid_fraction, seed, data.append_end)
+    split = (data.path, data.valid_fraction, seed, data.append_end, data.skip)
     return (model.repo, model.revision, trust, *split, train.mask_prompt, train.answers)
 
 

@@ -145,12 +145,16 @@ def data(found: Inspection) -> Check:
     """Whether the profile's data can be read."""
     summary = found.data
     rows = ", ".join(f"{count} {split}" for split, count in summary.rows.items())
-    if summary.faults:
+    if summary.why:
         said, more = str(summary.faults[0]), summary.fault_count - 1
         if more > 0:
             said = _("{fault} and {n} more").format(fault=said, n=more)
         remedy = _("farense-tui data check DIR lists them all.")
         return Check(mark("Data"), "fail", said, remedy)
+    if n := summary.fault_count:
+        said = ngettext("{n} row is left out", "{n} rows are left out", n).format(n=n)
+        remedy = _("farense-tui data check DIR lists them all.")
+        return Check("Data", "warn", f"{summary.path}: {rows}; {said}", remedy)
     if "valid" not in summary.rows:
         remedy = _("Without valid.jsonl nothing tells which adapter is best: data.valid_fraction.")
         return Check("Data", "warn", f"{summary.path}: {rows}", remedy)

@@ -27,7 +27,7 @@ class Inspection:
 def key(profile: Profile) -> tuple[str, ...]:
     """What an inspection depends on: with the same key it need not be made again."""
     model = profile.model
-    return (model.repo, model.revision, model.fallback, profile.data.path)
+    return (model.repo, model.revision, model.fallback, profile.data.path, str(profile.data.skip))
 
 
 def inspect(profile: Profile) -> Inspection:
@@ -36,16 +36,17 @@ def inspect(profile: Profile) -> Inspection:
     return Inspection(
         model=locate.locate(model.repo, model.revision),
         fallback=locate.locate(model.fallback) if model.fallback else None,
-        data=_summarise(new_run.data_folder(profile)),
+        data=_summarise(new_run.data_folder(profile), profile.data.skip),
     )
 
 
-def _summarise(folder: Path) -> Summary:
+def _summarise(folder: Path, skip: bool) -> Summary:
     """Any text may stand for the folder while it is typed: too long a name, one not to be read."""
     try:
-        return dataset.summarise(folder)
+        return dataset.summarise(folder, skip=skip)
     except OSError as error:
-        return Summary(folder, {}, (Fault(folder, 0, error.strerror or str(error)),))
+        why = error.strerror or str(error)
+        return Summary(folder, {}, (Fault(folder, 0, why, "file"),), 1, why)
 
 
 def held_out(profile: Profile, data: Summary) -> float:

@@ -182,7 +182,7 @@ def _smaller(profile: Profile, found: ModelState | None, between: str) -> Conten
 def _data(profile: Profile, found: Inspection | None, look: Look | None, between: str) -> Content:
     """The rows there are, and what the check has to say of them, unless they cannot be read."""
     lines = [_counted(profile, found.data) if found else _LOOKING]
-    if found and look and not found.data.faults:
+    if found and look and not found.data.why:
         lines += _checked(look)
     first = Content.assemble(profile.data.path, between, lines[0])
     return Content("\n").join([first, *_packed(lines[1:], between)])
@@ -206,7 +206,7 @@ def _checked(look: Look) -> list[Content]:
 
 
 def _counted(profile: Profile, found: Summary) -> Content:
-    if found.faults:
+    if found.why:
         shown = [from_here(str(fault)) for fault in found.faults[:_FAULTS]]
         more = len(found.faults) - len(shown)
         lines = [f"✗ {shown[0]}", *shown[1:], *([_("and {n} more").format(n=more)] if more else [])]

@@ -118,13 +118,17 @@ def test_model(state: str, level: str) -> None:
 
 def test_data() -> None:
     def about(rows: dict[str, int], *faults: Fault) -> Check:
-        return doctor.data(Inspection(MODEL, None, Summary(Path("/d"), rows, faults, len(faults))))
+        why = "no" if any(fault.code == "not_json" for fault in faults) else ""
+        summary = Summary(Path("/d"), rows, faults, len(faults), why)
+        return doctor.data(Inspection(MODEL, None, summary))
 
     assert about({"train": 3, "valid": 1}).level == "ok"
     assert about({"train": 3}).level == "warn"
-    check = about({"train": 3}, Fault(Path("/d/train.jsonl"), 2, "not JSON"))
+    check = about({"train": 3}, Fault(Path("/d/train.jsonl"), 2, "not JSON", "not_json"))
     assert check.level == "fail"
     assert "/d/train.jsonl:2: not JSON" in check.found
+    check = about({"train": 30, "valid": 1}, Fault(Path("/d/train.jsonl"), 2, "no row"))
+    assert (check.level, "1 row is left out" in check.found) == ("warn", True)
 
 
 def test_whether_the_rate_is_reached() -> None:

@@ -46,6 +46,35 @@ def test_all_faults_of_all_files_in_one_go(tmp_path: Path, micro: Path, output: 
     assert places == ["train.jsonl:1", "train.jsonl:3", "valid.jsonl:1", "valid.jsonl:2"]
 
 
+def test_rows_that_cannot_be_trained_on_are_left_out(
+    tmp_path: Path, micro: Path, output: Output
+) -> None:
+    """One list of what is wrong with rows and of what is wrong with their tokens."""
+    asked = {"messages": [{"role": "user", "content": "a"}]}
+    good = [chat("n", str(n)) for n in range(18)]
+    write(tmp_path / "train.jsonl", chat("x" * 60, "cut"), asked, *good)
+    made = prepare.tokenise(config(tmp_path), micro, load(micro), output)
+    assert len(made.splits["train"]) == 18
+    said = next(notice for notice in made.notices if notice.code == "rows_left_out")
+    assert said.message == "2 rows of 20 are left out"
+    assert [line.split(":")[1] for line in made.left_out] == ["1", "2"]
+    assert said.hint == "\n".join((*made.left_out, "All of them: left_out.txt"))
+
+    write(tmp_path / "train.jsonl", chat("x" * 60, "cut"), {"text": 1}, asked, *good)
+    with pytest.raises(FarenseError) as caught:
+        prepare.tokenise(config(tmp_path), micro, load(micro), output)
+    assert "3 of 21 rows of train.jsonl cannot be trained on" in caught.value.detail
+    assert [f"train.jsonl:{n}: " in caught.value.detail for n in (1, 2, 3)] == [True] * 3
+    skips = config(tmp_path, **{"data.skip": True, "data.valid_fraction": 0.2})
+    made = prepare.tokenise(skips, micro, load(micro), output)
+    assert [len(made.splits[name]) for name in ("train", "valid")] == [14, 4]
+
+    write(tmp_path / "train.jsonl", "{", asked, *good)
+    with pytest.raises(FarenseError) as caught:
+        prepare.tokenise(skips, micro, load(micro), output)
+    assert [f"train.jsonl:{n}: " in caught.value.detail for n in (1, 2)] == [True] * 2
+
+
 def test_a_model_without_a_chat_template(
     tmp_path: Path, micro: Path, output: Output, data: Path
 ) -> None:

@@ -74,9 +74,9 @@ def same(a: Examples, b: Examples) -> bool:
 def test_the_second_time_nothing_is_tokenised(
     cache: Path, rows: Path, micro: Path, tokenizer: Counting, output: Output, tmp_path: Path
 ) -> None:
-    first, none, _stops = prepare.load(config(rows), micro, tokenizer, output)
+    first, none, *_more = prepare.load(config(rows), micro, tokenizer, output)
     told = (tmp_path / "events").read_text().splitlines()
-    again, none_again, _stops = prepare.load(config(rows), micro, tokenizer, output)
+    again, none_again, *_more = prepare.load(config(rows), micro, tokenizer, output)
     assert tokenizer.times == 1
     assert none is none_again is None
     assert same(first, again)
@@ -180,14 +180,14 @@ def test_a_damaged_entry_is_made_anew(
     damage: Callable[[Path], None],
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    first, _, _stops = prepare.load(config(rows), micro, tokenizer, output)
+    first, _, *_more = prepare.load(config(rows), micro, tokenizer, output)
     (entry,) = cache.iterdir()
     damage(entry)
-    again, _, _stops = prepare.load(config(rows), micro, tokenizer, output)
+    again, _, *_more = prepare.load(config(rows), micro, tokenizer, output)
     assert tokenizer.times == 2
     assert same(first, again)
     assert "are damaged" in capfd.readouterr().err
-    third, _, _stops = prepare.load(config(rows), micro, tokenizer, output)
+    third, _, *_more = prepare.load(config(rows), micro, tokenizer, output)
     assert tokenizer.times == 2
     assert same(first, third)
 

@@ -111,7 +111,7 @@ def test_every_kind_of_finding_with_its_line(tmp_path: Path, tokenizer: Any) -> 
 @pytest.mark.parametrize("code", [code for code, (level, _) in CODES.items() if level == "warning"])
 def test_warnings_do_not_refuse(code: str) -> None:
     assert Report("", "", 8, True, counts={code: 9}).trainable
-    assert not Report("", "", 8, True, counts={code: 9, "no_label": 1}).trainable
+    assert not Report("", "", 8, True, counts={code: 9, "too_many": 1}).trainable
 
 
 def test_nothing_there(tmp_path: Path, tokenizer: Any) -> None:
@@ -134,7 +134,7 @@ def test_a_model_without_a_template(tmp_path: Path, micro: Path) -> None:
     bare = load(variant(micro, tmp_path / "bare", chat_template=None))
     write(tmp_path / "train.jsonl", chat("a", "b"), chat("a", "b"))
     report = look(tmp_path, bare)
-    assert found(report) == {("template", "train:0"), ("duplicate", "train:2")}
+    assert found(report) == {("no_template", "train:0"), ("duplicate", "train:2")}
     assert report.splits[0].rows == 2
 
 

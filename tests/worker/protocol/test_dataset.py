@@ -133,9 +133,33 @@ def test_a_summary_counts_the_rows_of_each_split(tmp_path: Path) -> None:
     summary = dataset.summarise(tmp_path)
     assert summary.rows == {"train": 2, "valid": 1}
     assert [fault.line for fault in summary.faults] == [3]
+    assert summary.why == "files or lines that cannot be read"
+    assert dataset.check(tmp_path).rows == summary.rows  # the worker tells it, with all the others
+    write(tmp_path, b"x")
     with pytest.raises(FarenseError, match="the data has a fault") as caught:
         dataset.check(tmp_path)
     assert caught.value.exit_code == ExitCode.REFUSED
+
+
+@pytest.mark.parametrize(
+    ("lost", "rows", "skip", "refused"),
+    [(1, 10, False, ""), (2, 10, False, "more than a tenth"), (2, 10, True, ""),
+     (10, 10, True, "no row of train.jsonl"), (0, 10, False, "")],
+)  # fmt: skip
+def test_rows_with_faults_are_left_out_if_few(
+    tmp_path: Path, lost: int, rows: int, skip: bool, refused: str
+) -> None:
+    faults = dataset.Faults()
+    for line in range(rows):
+        for name in ("train.jsonl", "test.jsonl"):
+            faults.look(tmp_path / name)
+        if line < lost:
+            faults.add(dataset.Fault(tmp_path / "train.jsonl", line, "no row"))
+        faults.add(dataset.Fault(tmp_path / "test.jsonl", line, "not JSON", "not_json"))
+    assert refused in faults.why_refused(skip)
+    assert bool(refused) == bool(faults.why_refused(skip))
+    faults.add(dataset.Fault(tmp_path / "valid.jsonl", 1, "not JSON", "not_json"))
+    assert faults.why_refused(True)
 
 
 def test_what_is_not_there_is_a_fault_of_the_folder(tmp_path: Path) -> None:

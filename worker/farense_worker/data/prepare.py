@@ -28,24 +28,28 @@ from farense_worker.protocol.settings.profile import Config
 __all__ = ["Examples", "load"]
 
 _MOST_PLACES = 3
+LEFT_OUT = "left_out.txt"  # in the run folder
 
 
 class Data(NamedTuple):
     """The examples to train on and, where there are any, those to validate on.
 
     stops: where answers end, if the model's configuration does not say it all; else empty.
+    left_out: the rows that are not trained on, each as `file:line: why`.
     """
 
     train: Examples
     valid: Examples | None
     stops: tuple[int, ...]
+    left_out: tuple[str, ...]
 
 
 def load(config: Config, model: Path, tokenizer: Callable[[], Any], output: Output) -> Data:
     """Give the data of a run.
 
     model: its folder. tokenizer: loads it; not called where the tokens are in the cache.
-    Raises FarenseError (refused) that lists every row that cannot be trained on, with its line.
+    Rows that cannot be trained on are left out, which is told. Raises FarenseError (refused) that
+    lists them where they are too many: see dataset.Faults.
     """
     files = [Path(config.data.path) / f"{name}.jsonl" for name in ("train", "valid")]
     before = _state(files)
@@ -60,7 +64,7 @@ def load(config: Config, model: Path, tokenizer: Callable[[], Any], output: Outp
             token_cache.write(key, made)
     for notice in made.notices:
         output.emit(notice)
-    return Data(made.splits["train"], made.splits.get("valid"), made.stops)
+    return Data(made.splits["train"], made.splits.get("valid"), made.stops, made.left_out)
 
 
 def tokenise(config: Config, model: Path, tokenizer: Any, output: Output) -> Tokenised:
@@ -81,9 +85,11 @@ def tokenise(config: Config, model: Path, tokenizer: Any, output: Output) -> Tok
     nothing = dataset.nothing_to_train_on(folder, reading.rows.get(paths["train"]))
     if nothing and not reading.faults.count:
         reading.faults.add(nothing)
-    reading.faults.refuse()
+    reading.faults.refuse(config.data.skip)
 
     fraction, notices = config.data.valid_fraction, reading.notices()
+    if reading.left_out:
+        notices.insert(0, _left_out(reading.left_out, reading.total))
     splits: dict[str, Examples] = {}
     if fraction and not reading.rows.get(paths["valid"]):
         chosen = holdout.draw(np.frombuffer(reading.fingerprints, np.uint64), fraction, train.seed)
@@ -100,7 +106,8 @@ def tokenise(config: Config, model: Path, tokenizer: Any, output: Output) -> Tok
     if reading.kind != "text" and (said := stops.remark(model, tokenizer)):
         notices.append(Notice(level="info", code="unnamed_end", message=said))
         ends = tuple(sorted(tokenizer.eos_token_ids))
-    return Tokenised(splits, (*notices, *_remarks(splits, train.max_seq_length)), ends)
+    notices += _remarks(splits, train.max_seq_length)
+    return Tokenised(splits, tuple(notices), ends, tuple(reading.left_out))
 
 
 class _Reading:
@@ -117,11 +124,13 @@ class _Reading:
         self.total = 0
         self.rows: dict[Path, int] = {}
         self.faults = Faults()
+        self.left_out: list[str] = []
         self.fingerprints = array("Q")
 
     def read(self, path: Path) -> Builder:
-        """Tokenise a file; faults are only collected."""
+        """Tokenise a file; faults are only collected, and their rows left out."""
         train = self._config.train
+        draws = self._config.data.valid_fraction and path.stem == "train"
         builder = Builder(train.max_seq_length)
         self.rows[path] = 0
         rows = self._scan(path)
@@ -133,28 +142,32 @@ class _Reading:
             self._config.data.append_end,
         ):
             self._count()
-            fault = found if isinstance(found, str) else unusable(found, train.max_seq_length)
+            code, fault = unusable(found, train.max_seq_length)
             if fault:
-                self.faults.add(Fault(path, row.line, fault))
-            elif isinstance(found, labels.Encoded) and not self.faults.count:
+                self._lose(Fault(path, row.line, fault, code))
+            elif isinstance(found, labels.Encoded):
                 builder.add(found)
+                if draws:
+                    self.fingerprints.append(row.fingerprint(normalised=True))
                 for remark in found.remarks:
                     self._remarks.setdefault(remark.code, []).append(f"{path}:{row.line}")
         return builder
 
     def _scan(self, path: Path) -> Iterator[Row]:
-        draws = self._config.data.valid_fraction and path.stem == "train"
         for found in dataset.scan(path):
+            self.faults.look(path)
             if isinstance(found, Fault):
-                self.faults.add(found)
+                self._lose(found)
                 continue
             if not self.rows[path]:
                 needs_template(self._tokenizer, found, path)
                 self.kind = found.kind
             self.rows[path] += 1
-            if draws:
-                self.fingerprints.append(found.fingerprint(normalised=True))
             yield found
+
+    def _lose(self, fault: Fault) -> None:
+        self.faults.add(fault)
+        self.left_out.append(str(fault))
 
     def _count(self) -> None:
         self._done += 1
@@ -191,16 +204,22 @@ class _Reading:
         return said
 
 
-def unusable(found: labels.Encoded, max_seq_length: int) -> str:
-    """Say why a tokenised row cannot be trained on, if so."""
+def unusable(found: labels.Encoded | str, max_seq_length: int) -> tuple[str, str]:
+    """Say why a tokenised row cannot be trained on, if so: a code of data_check.CODES, and words.
+
+    found: a string is what its tokenising says.
+    """
+    if isinstance(found, str):
+        return ("template", found) if found else ("", "")
     if found.first >= len(found.tokens):
-        return _("there is no answer in this row to learn from")
+        return "no_label", _("there is no answer in this row to learn from")
     if found.first >= max_seq_length:
-        return _(
+        what = _(
             "all labels are cut off: its first label is token {token}, train.max_seq_length is "
             "{most}"
-        ).format(token=found.first + 1, most=max_seq_length)
-    return ""
+        )
+        return "labels_cut", what.format(token=found.first + 1, most=max_seq_length)
+    return "", ""
 
 
 def needs_template(tokenizer: Any, row: Row, path: Path) -> None:
@@ -221,6 +240,7 @@ def _settings(config: Config) -> dict[str, object]:
         "mask_prompt": config.train.mask_prompt,
         "answers": config.train.answers,
         "append_end": config.data.append_end,
+        "skip": config.data.skip,
         "trust_remote_code": config.model.trust_remote_code,
         "valid_fraction": config.data.valid_fraction,
         "seed": config.train.seed if config.data.valid_fraction else 0,
@@ -242,6 +262,17 @@ def _set_aside(train: Examples, valid: Examples, seed: int) -> Notice:
             "{valid} of {total} rows of train.jsonl are set aside for validation (seed {seed}); "
             "{train} are trained on"
         ).format(valid=len(valid), total=len(train) + len(valid), seed=seed, train=len(train)),
+    )
+
+
+def _left_out(lines: list[str], rows: int) -> Notice:
+    n = len(lines)
+    message = ngettext("{n} row of {rows} is left out", "{n} rows of {rows} are left out", n)
+    return Notice(
+        level="warning",
+        code="rows_left_out",
+        message=message.format(n=n, rows=rows),
+        hint=dataset.first_of(lines, n) + "\n" + _("All of them: {file}").format(file=LEFT_OUT),
     )
 
 

@@ -45,11 +45,13 @@ class Tokenised(msgspec.Struct, frozen=True):
     """The splits, and what there was to say about them.
 
     stops: where answers end, if the model's configuration does not say it all; else empty.
+    left_out: rows that are not trained on, each as `file:line: why`.
     """
 
     splits: dict[str, Examples]
     notices: tuple[Notice, ...]
     stops: tuple[int, ...] = ()
+    left_out: tuple[str, ...] = ()
 
 
 class _Split(msgspec.Struct):
@@ -61,6 +63,7 @@ class _Meta(msgspec.Struct):
     splits: dict[str, _Split]
     notices: tuple[Notice, ...]
     stops: tuple[int, ...] = ()
+    left_out: tuple[str, ...] = ()
 
 
 def key(data: Iterable[Path], model: Path, settings: dict[str, object]) -> str | None:
@@ -98,7 +101,7 @@ def read(name: str) -> Tokenised | None:
         shutil.rmtree(entry, ignore_errors=True)
         return None
     _log(f"tokens from {entry}")  # not translated: for worker.log
-    return Tokenised(splits, meta.notices, meta.stops)
+    return Tokenised(splits, meta.notices, meta.stops, meta.left_out)
 
 
 def write(name: str, made: Tokenised) -> None:
@@ -148,7 +151,9 @@ def _save(entry: Path, made: Tokenised) -> None:
         split: _Split(examples.truncated, examples.digest())
         for split, examples in made.splits.items()
     }
-    (entry / "meta.json").write_bytes(msgspec.json.encode(_Meta(about, made.notices, made.stops)))
+    (entry / "meta.json").write_bytes(
+        msgspec.json.encode(_Meta(about, made.notices, made.stops, made.left_out))
+    )
 
 
 def _load(entry: Path, split: str, about: _Split) -> Examples:

@@ -20,10 +20,10 @@ from farense_worker.inspect.duplicates import Duplicates
 from farense_worker.inspect.lengths import Lengths
 from farense_worker.inspect.token_text import MOST_TOKENS, pieces
 from farense_worker.protocol import dataset
-from farense_worker.protocol.dataset import SPLITS, Fault, Row
+from farense_worker.protocol.dataset import SPLITS, Fault, Faults, Row
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.language import gettext as _
-from farense_worker.protocol.messages.data_check import Example, Finding, Report, Split
+from farense_worker.protocol.messages.data_check import CODES, Example, Finding, Report, Split
 from farense_worker.protocol.settings.profile import Answers
 
 _MOST_OF_A_CODE = 50
@@ -40,6 +40,7 @@ class Survey:
         mask_prompt: bool,
         answers: Answers = "all",
         append_end: bool = True,
+        skip: bool = False,
         examples: int,
         tell: Callable[[int, int], None],
     ) -> None:
@@ -52,6 +53,8 @@ class Survey:
         self._mask_prompt = mask_prompt
         self._answers: Answers = answers
         self._append_end = append_end
+        self._skip = skip
+        self._faults = Faults()
         self._wanted = examples
         self._tell = tell
         self._told = time.monotonic()
@@ -88,6 +91,8 @@ class Survey:
         if absent and not (self._counts and "train" in self._rows):
             self._find(absent.code, absent.path, 0, absent.what)
         self._find_duplicates(paths)
+        if (why := self._faults.why_refused(self._skip)) and not self._errors:
+            self._find("too_many", folder, 0, why)
         if unnamed_end and self._kind != "text":
             self._find("unnamed_end", folder, 0, unnamed_end)
         order = {str(path): at for at, path in enumerate(paths)}
@@ -113,8 +118,11 @@ class Survey:
             if isinstance(found, Encoded):
                 lengths.add(found)
                 self._look_at_tokens(path, row, found)
-            elif found:
-                self._find("test_label" if _is_test(path) else "template", path, row.line, found)
+            code, wrong = unusable(found, self._most)
+            if wrong:
+                self._lose(Fault(path, row.line, wrong, code))
+            elif path.stem == "train":
+                self._fingerprints.append(row.fingerprint(normalised=True))
         return lengths.split(path.stem, self._rows[path.stem])
 
     def _encoded(self, path: Path) -> Iterator[tuple[Row, Encoded | str]]:
@@ -129,7 +137,7 @@ class Survey:
             try:
                 needs_template(tokenizer, first, path)
             except FarenseError as error:
-                self._find("template", path, 0, error.title)
+                self._find("no_template", path, 0, error.title)
                 tokenizer = None
         if tokenizer is None:
             yield from ((row, "") for row in rows)
@@ -143,14 +151,13 @@ class Survey:
         number, name = SPLITS.index(path.stem), path.stem
         self._rows[name] = 0
         for found in dataset.scan(path):
+            self._faults.look(path)
             if isinstance(found, Fault):
-                self._find(found.code, path, found.line, found.what)
+                self._lose(found)
                 continue
             self._rows[name] += 1
             self._kind = self._kind or found.kind
             self._duplicates.add(number, found)
-            if name == "train":
-                self._fingerprints.append(found.fingerprint(normalised=True))
             for code, what in text_faults.find("\n".join(found.strings)):
                 self._find(code, path, found.line, what)
             for what in _empty_answers(found):
@@ -159,11 +166,7 @@ class Survey:
 
     def _look_at_tokens(self, path: Path, row: Row, found: Encoded) -> None:
         length = len(found.tokens)
-        wrong = unusable(found, self._most)
-        if wrong:
-            code = "no_label" if found.first >= length else "labels_cut"
-            self._find("test_label" if _is_test(path) else code, path, row.line, wrong)
-        elif length > self._most:
+        if length > self._most > found.first:
             what = _("{tokens} tokens, {cut} are cut off: {lost} of {labels} labels").format(
                 tokens=length,
                 cut=length - self._most,
@@ -196,6 +199,15 @@ class Survey:
         if not fraction or self._rows.get("valid") or not self._fingerprints:
             return 0
         return int(holdout.draw(np.frombuffer(self._fingerprints, np.uint64), fraction, seed).sum())
+
+    @property
+    def _errors(self) -> bool:
+        return any(CODES[code][0] == "error" for code in self._counts)
+
+    def _lose(self, fault: Fault) -> None:
+        self._faults.add(fault)
+        code = "test_label" if _is_test(fault.path) else fault.code
+        self._find(code, fault.path, fault.line, fault.what)
 
     def _find(self, code: str, path: Path, line: int, what: str) -> None:
         self._counts[code] += 1

@@ -34,7 +34,7 @@ from farense_worker.protocol.plan import adapter, budget, model_shape, steps
 from farense_worker.protocol.plan.cutting import padded
 from farense_worker.protocol.plan.learning_rate import highest, is_capped, warmup
 from farense_worker.protocol.plan.memory import GIB
-from farense_worker.protocol.run_folder import RunFolder
+from farense_worker.protocol.run_folder import RunFolder, write_atomically
 from farense_worker.protocol.settings.profile import Config, Train, check
 from farense_worker.protocol.settings.recipe import of, steerable
 
@@ -132,7 +132,9 @@ def set_up(
 
     output.enter("tokenizing")
     load_tokenizer = functools.cache(lambda: tokenizer.load(path, config.model))
-    train_set, valid_set, stops = prepare.load(config, path, load_tokenizer, output)
+    train_set, valid_set, stops, left_out = prepare.load(config, path, load_tokenizer, output)
+    if left_out and ranks.first:
+        write_atomically(folder.path / prepare.LEFT_OUT, "\n".join(left_out) + "\n")
 
     output.enter("loading_model")
     network = model.load(path, config.model)

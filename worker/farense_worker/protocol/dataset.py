@@ -10,6 +10,7 @@ import functools
 import hashlib
 import json
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -31,6 +32,9 @@ FORMATS = _("Each line is one of {chat}, {completion} or {text}.").format(
     completion='{"prompt": "...", "completion": "..."}',
     text='{"text": "..."}',
 )
+# Faults that no row can be left out for: what stands there is not known. All others are rows.
+FATAL = ("file", "not_json", "not_utf8")
+MOST_LOST = 0.1  # of the rows of a file, without data.skip
 _MOST_FAULTS = 20
 # A file that is no data set at all has a fault on every line; more than these are only counted.
 _MOST_KEPT = 1000
@@ -108,12 +112,16 @@ class Fault:
 
 @dataclass(frozen=True)
 class Summary:
-    """What a data folder holds. `faults` are the first thousand of `fault_count`."""
+    """What a data folder holds. `faults` are the first thousand of `fault_count`.
+
+    why: it cannot be trained on; empty if it can, without the rows that have faults.
+    """
 
     path: Path
     rows: dict[str, int]
     faults: tuple[Fault, ...]
     fault_count: int = 0
+    why: str = ""
 
 
 def scan(path: Path) -> Iterator[Row | Fault]:
@@ -143,10 +151,10 @@ def count(path: Path) -> int:
         return sum(1 for raw in file if raw.strip())
 
 
-def summarise(folder: Path, most: int | None = None) -> Summary:
+def summarise(folder: Path, most: int | None = None, *, skip: bool = False) -> Summary:
     """Count the rows of each split and collect the faults, without an exception.
 
-    most: rows of a split to look at, None for all.
+    most: rows of a split to look at, None for all. skip: data.skip.
     """
     rows: dict[str, int] = {}
     faults = Faults()
@@ -157,6 +165,7 @@ def summarise(folder: Path, most: int | None = None) -> Summary:
         rows[split] = 0
         try:
             for found in islice(scan(path), most):
+                faults.look(path)
                 if isinstance(found, Fault):
                     faults.add(found)
                 else:
@@ -166,7 +175,7 @@ def summarise(folder: Path, most: int | None = None) -> Summary:
     absent = nothing_to_train_on(folder, rows.get("train"))
     if absent and not (faults.count and "train" in rows):
         faults.add(absent)
-    return Summary(folder, rows, tuple(faults.kept), faults.count)
+    return Summary(folder, rows, tuple(faults.kept), faults.count, faults.why_refused(skip))
 
 
 def nothing_to_train_on(folder: Path, train_rows: int | None) -> Fault | None:
@@ -181,39 +190,87 @@ def nothing_to_train_on(folder: Path, train_rows: int | None) -> Fault | None:
 
 
 def check(folder: Path, most: int | None = None) -> Summary:
-    """As `summarise`, but FarenseError (refused) where the data cannot be trained on."""
-    summary = summarise(folder, most)
-    if summary.faults:
+    """As `summarise`, but FarenseError (refused) where no row of it can be trained on.
+
+    All other faults are for the training to tell, together with those that take a tokenizer.
+    """
+    summary = summarise(folder, most, skip=True)
+    if not summary.rows.get("train") or any(fault.code == "file" for fault in summary.faults):
         raise faulty(summary.faults, summary.fault_count)
     return summary
 
 
 class Faults:
-    """Collects faults: keeps the first thousand and counts them all."""
+    """Collects faults: keeps the first thousand and counts them all.
+
+    The one rule on whether a data set with faults is trained on all the same, without the rows
+    that have them, is `why_refused`.
+    """
 
     def __init__(self) -> None:
         """None yet."""
         self.kept: list[Fault] = []
         self.count = 0
+        self._fatal = 0
+        self._lines: Counter[Path] = Counter()
+        self._lost: Counter[Path] = Counter()
+
+    def look(self, path: Path) -> None:
+        """Count a line that is looked at."""
+        self._lines[path] += 1
 
     def add(self, fault: Fault) -> None:
         self.count += 1
+        if fault.path.stem == "test":
+            pass  # training goes without
+        elif fault.code in FATAL:
+            self._fatal += 1
+        else:
+            self._lost[fault.path] += 1
         if len(self.kept) < _MOST_KEPT:
             self.kept.append(fault)
 
-    def refuse(self) -> None:
-        """Raise FarenseError (refused) that lists them, if there are any."""
-        if self.count:
-            raise faulty(sorted(self.kept, key=lambda f: (str(f.path), f.line)), self.count)
+    def why_refused(self, skip: bool) -> str:
+        """Say why there is no training; empty if the rows with faults are left out.
+
+        Refused: a line that is no JSON, a training set of which nothing is left, and, without
+        `skip`, a loss of more than a tenth of a file. What test.jsonl loses is not trained on.
+        """
+        if self._fatal:
+            return _("files or lines that cannot be read")
+        for path, lost in self._lost.items():
+            rows = self._lines[path]
+            if path.stem == "train" and lost >= rows:
+                return _("no row of {file} can be trained on").format(file=path.name)
+            if lost > MOST_LOST * rows and not skip:
+                said = _(
+                    "{lost} of {rows} rows of {file} cannot be trained on, more than a tenth; with "
+                    "data.skip they are left out all the same"
+                )
+                return said.format(lost=lost, rows=rows, file=path.name)
+        return ""
+
+    def refuse(self, skip: bool = False) -> None:
+        """Raise FarenseError (refused) that lists them, if they are not to be left out."""
+        if why := self.why_refused(skip):
+            faults = sorted(self.kept, key=lambda f: (str(f.path), f.line))
+            raise faulty(faults, self.count, "" if self._fatal else why)
 
 
-def faulty(faults: Sequence[Fault], number: int) -> FarenseError:
+def faulty(faults: Sequence[Fault], number: int, why: str = "") -> FarenseError:
     """Make the one error out of all the faults; `number` may be more than are at hand."""
-    listed = [str(fault) for fault in faults[:_MOST_FAULTS]]
+    listed = first_of([str(fault) for fault in faults], number)
+    title = ngettext("the data has a fault", "the data has {n} faults", number).format(n=number)
+    detail = "\n".join(filter(None, (why, listed)))
+    return refused(title, detail, FORMATS, kind="data")
+
+
+def first_of(lines: Sequence[str], number: int) -> str:
+    """List the first of `number` lines, and say how many more there are."""
+    listed = list(lines[:_MOST_FAULTS])
     if number > _MOST_FAULTS:
         listed.append(_("and {n} more").format(n=number - _MOST_FAULTS))
-    title = ngettext("the data has a fault", "the data has {n} faults", number).format(n=number)
-    return refused(title, "\n".join(listed), FORMATS, kind="data")
+    return "\n".join(listed)
 
 
 def _row(path: Path, number: int, raw: bytes) -> Row | Fault:

@@ -31,6 +31,7 @@ def data_check(asked: Request, tell: Tell) -> Report:
         mask_prompt=asked.mask_prompt,
         answers=asked.answers,
         append_end=asked.append_end,
+        skip=asked.skip,
         examples=asked.rows,
         tell=lambda done, total: tell(Progress(what, done, total, "rows")),
     )

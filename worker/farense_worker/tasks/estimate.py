@@ -57,7 +57,7 @@ def _rows(asked: Request) -> dict[str, Rows]:
     load = functools.cache(lambda: tokenizer.load(folder, settings))
     with tempfile.TemporaryFile() as unheard:
         output = Output(os.dup(unheard.fileno()), Path(tempfile.gettempdir()) / "-")
-        train, valid, _stops = prepare.load(config, folder, load, output)
+        train, valid, *_more = prepare.load(config, folder, load, output)
     return {"train": _sample(train)} | ({"valid": _sample(valid)} if valid else {})
 
 

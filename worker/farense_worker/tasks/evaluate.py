@@ -150,7 +150,7 @@ class _Base:
         kept = []
         how = (asked.mask_prompt, asked.answers, asked.append_end)
         for row, found in labels.encode_all(self.tokenizer, rows, *how):
-            fault = found if isinstance(found, str) else unusable(found, asked.max_seq_length)
+            _code, fault = unusable(found, asked.max_seq_length)
             fault = fault or _no_reference(row)
             if fault:
                 reasons.append(f"{path}:{row.line}: {fault}")

@@ -18,6 +18,8 @@ SHORT = {
     "file": _("unreadable"),
     "not_utf8": _("not UTF-8"),
     "not_json": _("not JSON"),
+    "too_many": _("file with too many faults"),
+    "no_template": _("without a chat template"),
     "row": _("no rows"),
     "kind": _("of another kind"),
     "template": _("refused by the template"),

@@ -16,11 +16,13 @@ CODES: dict[str, tuple[Level, str]] = {
     "file": ("error", _("files that cannot be read or are not there")),
     "not_utf8": ("error", _("lines that are not UTF-8")),
     "not_json": ("error", _("lines that are not JSON")),
-    "row": ("error", _("lines that are no rows")),
-    "kind": ("error", _("rows of another kind than the first of the file")),
-    "template": ("error", _("rows that have no labels or that the chat template refuses")),
-    "no_label": ("error", _("rows without a label")),
-    "labels_cut": ("error", _("rows whose labels are all cut off")),
+    "too_many": ("error", _("too many rows that cannot be trained on")),
+    "no_template": ("error", _("rows that the model has no chat template for")),
+    "row": ("warning", _("lines that are no rows")),
+    "kind": ("warning", _("rows of another kind than the first of the file")),
+    "template": ("warning", _("rows that have no labels or that the chat template refuses")),
+    "no_label": ("warning", _("rows without a label")),
+    "labels_cut": ("warning", _("rows whose labels are all cut off")),
     "test_label": ("warning", _("rows of test.jsonl that cannot be evaluated")),
     "leak": ("warning", _("rows that another split has as well")),
     "truncated": ("warning", _("rows that are cut off")),
@@ -56,6 +58,7 @@ class Request(Struct, tag="data_check", frozen=True, kw_only=True):
     mask_prompt: bool
     answers: Answers = "all"
     append_end: bool = True
+    skip: bool = False
     valid_fraction: float = 0.0
     seed: int = 0
     rows: int = 3

@@ -70,6 +70,14 @@ class Data(Struct, frozen=True, forbid_unknown_fields=True):
             ge=0, le=0.5, description=_("of train.jsonl to validate on if there is no valid.jsonl")
         ),
     ] = 0.0
+    skip: Annotated[
+        bool,
+        Meta(
+            description=_(
+                "leave out the rows that cannot be trained on, even if they are over a tenth"
+            )
+        ),
+    ] = False
     append_end: Annotated[
         bool,
         Meta(
