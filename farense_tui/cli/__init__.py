@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from importlib import import_module
+from pathlib import Path
 
 from farense_worker.protocol.errors import ExitCode, FarenseError, of_system, usage
 from farense_worker.protocol.language import gettext as _
@@ -23,7 +24,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     for word in sys.argv[1:] if argv is None else argv:
         if not _is_text(word):
             return _report(usage(_("{word} is not UTF-8").format(word=ascii(word))))
-    args = build().parse_args(argv)  # --lang has been taken before (farense_tui/__main__.py)
+    program = build()
+    data, words = own_data(sys.argv[1:] if argv is None else list(argv), program.commands.choices)
+    args = program.parse_args(words)  # --lang has been taken before (farense_tui/__main__.py)
+    args.own_data = data
     if args.ascii:
         os.environ["FARENSE_ASCII"] = "1"
     # A command is named `module:function`: nothing waits for the modules of the others.
@@ -48,6 +52,22 @@ def _is_text(word: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def own_data(words: list[str], commands: Container[str]) -> tuple[str, list[str]]:
+    """Take the data that the app is to open on, where the last word names some: `farense-tui .`.
+
+    A folder of the name of a command is ./NAME. Gives an absolute path, empty for none, and the
+    other words.
+    """
+    if not words or words[-1].startswith("-") or any(word in commands for word in words):
+        return "", words
+    if len(words) > 1 and words[-2] in ("--runs-dir", "--lang"):
+        return "", words
+    path = Path(words[-1]).expanduser()
+    if not path.exists() and not {"/", "~", "."} & {words[-1][:1], *words[-1]}:
+        return "", words  # a command that was misspelt: the parser says so
+    return str(path.absolute()), words[:-1]
 
 
 def _report(error: FarenseError) -> int:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
-from farense_worker.protocol.errors import ExitCode, usage
+from farense_worker.protocol.errors import ExitCode, refused, usage
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.run_folder import RunFolder
 
@@ -16,7 +17,20 @@ from farense_tui.engine.runs.supervisor import Control
 
 
 def app(args: argparse.Namespace) -> int:
-    return _screen(args, None)
+    """Open the app; on the user's data, where there are some."""
+    data = getattr(args, "own_data", "")
+    if data and not Path(data).exists():
+        raise refused(
+            _("there is no file or folder {path}").format(path=data),
+            hint=_("farense-tui FOLDER opens the app on the data in it."),
+        )
+    return _screen(args, None, _folder(Path(data)) if data else "")
+
+
+def _folder(path: Path) -> str:
+    """The folder of a data set, if one of its files was named."""
+    named = path.is_file() and path.stem in ("train", "valid", "test")
+    return str(path.parent if named else path)
 
 
 def attach(args: argparse.Namespace) -> int:
@@ -46,7 +60,7 @@ def stop(args: argparse.Namespace) -> int:
     return ExitCode.DONE
 
 
-def _screen(args: argparse.Namespace, run: RunFolder | None) -> int:
+def _screen(args: argparse.Namespace, run: RunFolder | None, data: str = "") -> int:
     if not common.terminal():
         raise usage(
             _("there is no terminal to open the app in"),
@@ -54,4 +68,4 @@ def _screen(args: argparse.Namespace, run: RunFolder | None) -> int:
         )
     from farense_tui.ui.app import run_app
 
-    return run_app(common.runs_dir(args), run)
+    return run_app(common.runs_dir(args), run, data=data)

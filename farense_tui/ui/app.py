@@ -74,12 +74,17 @@ class FarenseApp(App[None]):
     ]
 
     def __init__(
-        self, runs_dir: Path, open_run: RunFolder | None = None, worker: Worker | None = None
+        self,
+        runs_dir: Path,
+        open_run: RunFolder | None = None,
+        worker: Worker | None = None,
+        data: str = "",
     ) -> None:
         """Begin at the launch screen, or at the monitor of `open_run` with its `worker`."""
         super().__init__()
         self.runs_dir = runs_dir
         self._first_run = open_run
+        self._own_data = data
         self._watched: RunFolder | None = None  # whose monitor is the main screen
         self._started: dict[Path, Worker] = {worker.folder.path: worker} if worker else {}
         self._event_loop: asyncio.AbstractEventLoop | None = None
@@ -112,7 +117,7 @@ class FarenseApp(App[None]):
         from farense_tui.ui.launch.screen import LaunchScreen
 
         if not self.is_screen_installed("launch"):
-            self.install_screen(LaunchScreen(self.runs_dir), "launch")
+            self.install_screen(LaunchScreen(self.runs_dir, self._own_data), "launch")
         self._show_main("launch")
 
     def open_run(
@@ -357,13 +362,19 @@ if TYPE_CHECKING:
     _leads: type[Navigator] = FarenseApp  # it does all that the screens ask of it
 
 
-def run_app(runs_dir: Path, open_run: RunFolder | None = None, worker: Worker | None = None) -> int:
+def run_app(
+    runs_dir: Path,
+    open_run: RunFolder | None = None,
+    worker: Worker | None = None,
+    data: str = "",
+) -> int:
     """Run the app in this terminal and leave the terminal as it was; gives the exit code.
 
-    worker: that of `open_run`, if this process has started it.
+    worker: that of `open_run`, if this process has started it. data: of the user's own, to begin
+    with.
     """
     take_any_byte()
-    app = FarenseApp(runs_dir, open_run, worker)
+    app = FarenseApp(runs_dir, open_run, worker, data)
     with TerminalGuard(on_signal=app.exit_from_signal) as guard:
         app.terminal_gone = guard.gone
         app.run()

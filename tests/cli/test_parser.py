@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from farense_tui import compat
+from farense_tui.cli import own_data
 from farense_tui.cli.parser import build
 from farense_tui.cli.parser.program import Command
 from farense_tui.engine.profiles import catalogue
@@ -139,3 +140,31 @@ def test_the_commands_of_the_workflow_are_taken() -> None:
     scripts = [word for line in lines for word in line.split() if word.startswith("scripts/")]
     assert scripts
     assert [script for script in scripts if not (ROOT / script).exists()] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "left", "is_data"),
+    [
+        ([], [], False),
+        (["."], [], True),
+        (["--ascii", "data"], ["--ascii"], True),
+        (["./absent"], [], True),  # told to be absent, not to be no command
+        (["runs"], ["runs"], False),
+        (["runz"], ["runz"], False),
+        (["data", "check", "."], ["data", "check", "."], False),
+        (["--runs-dir", "."], ["--runs-dir", "."], False),
+    ],
+)
+def test_a_folder_is_what_the_app_opens_on(
+    words: list[str],
+    left: list[str],
+    is_data: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
+    known = {"runs", "data"} if words[:1] != ["--ascii"] else {"runs"}
+    path, rest = own_data(words, known)
+    assert rest == left
+    assert path.startswith(str(tmp_path)) == is_data

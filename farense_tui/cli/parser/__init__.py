@@ -44,6 +44,7 @@ def build() -> Program:
 def _examples() -> str:
     told = {
         "": _("open the app"),
+        _("~/my-data"): _("open it on your own data"),
         "doctor": _("is all here that a run needs?"),
         "train --profile demo": _("train the small model that comes along"),  # not translated
         _("COMMAND --help"): _("what a command takes"),

@@ -72,10 +72,11 @@ class LaunchScreen(Screen[None]):
     ]
     AUTO_FOCUS = "ProfileCards"
 
-    def __init__(self, runs_dir: Path) -> None:
+    def __init__(self, runs_dir: Path, own_data: str = "") -> None:
         """Find the machine and the profiles, which takes milliseconds; the rest comes later."""
         super().__init__()
         self._runs_dir = runs_dir
+        self._own_data = own_data
         self._machine = hardware.machine()
         self._found = {found.name: found for found in catalogue.find()}
         self._fits = catalogue.fitting(self._machine, list(self._found.values()))
@@ -93,7 +94,10 @@ class LaunchScreen(Screen[None]):
     def draft(self) -> Draft | None:
         """The chosen profile with its changes; None if its file has faults."""
         base = self._found[self._chosen].profile
-        return self._drafts.get(self._chosen) or (Draft(base, self._runs_dir) if base else None)
+        if base is None or self._chosen in self._drafts:
+            return self._drafts.get(self._chosen)
+        draft = Draft(base, self._runs_dir)
+        return draft.with_text("data.path", self._own_data) if self._own_data else draft
 
     @property
     def profile_titles(self) -> dict[str, str]:
@@ -117,6 +121,8 @@ class LaunchScreen(Screen[None]):
         """Show the profile that fits; look at models, data and runs once the screen is there."""
         self.query_one(ProfileCards).chosen = self._chosen
         self._show()
+        if self._own_data:  # what is wrong with it comes first
+            self.call_after_refresh(self.action_data)
 
     def on_screen_resume(self) -> None:
         """Come back from a run: the next name may be another, and runs may have changed."""

@@ -16,6 +16,7 @@ from farense_tui.engine.profiles import catalogue
 from farense_tui.ui.app import FarenseApp
 from farense_tui.ui.common.dialogs import AskDialog, ErrorDialog, NameDialog
 from farense_tui.ui.common.setting_row import SettingRow
+from farense_tui.ui.launch.data.screen import DataScreen
 from farense_tui.ui.launch.help_line import HelpLine
 from farense_tui.ui.launch.plan_panel import PlanPanel
 from farense_tui.ui.launch.profile_cards import ProfileCard, ProfileCards
@@ -331,3 +332,18 @@ async def test_of_a_model_that_nobody_knows_there_is_no_forecast(tmp_path: Path)
         await type_in(pilot, screen, "model.repo", "somebody/Something-4bit")
         await until(pilot, lambda: "? not known" in plan(screen))
         assert "nothing is known of the model's shape" in plan(screen)
+
+
+async def test_it_opens_on_own_data(tmp_path: Path, runs_dir: Path) -> None:
+    own = write_data(tmp_path / "mine", train=60)
+    app = FarenseApp(runs_dir, data=str(own))
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: isinstance(app.screen, DataScreen))
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, LaunchScreen))
+        screen = app.screen
+        assert isinstance(screen, LaunchScreen)
+        assert screen.draft
+        assert screen.draft.profile.data.path == str(own)
+        await pilot.press("1")
+        assert screen.draft.profile.data.path == str(own)  # whatever the profile
