@@ -42,6 +42,11 @@ snapshots: $(READY_DEV) ## take the tests' SVG pictures anew, after looking at t
 translations: $(READY_DEV) ## collect the strings of the code and compile their translations
 	$(BIN)/python scripts/translations.py
 
+.PHONY: templates
+templates: $(READY_DEV) ## fetch chat templates, test them, make the table of docs/templates.md
+	$(BIN)/python scripts/chat_templates.py
+	$(BIN)/python -m pytest -m templates
+
 .PHONY: docs
 docs: $(READY_DOCS) ## build the docs as a site in site/; a link that leads nowhere fails
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

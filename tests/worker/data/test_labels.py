@@ -86,7 +86,8 @@ def test_the_same_as_mlx_lm(tokenizer: Any, kind: Kind, values: dict[str, Any], 
     found = labels.encode(tokenizer, Row(1, kind, values), mask, "last")
     assert list(found.tokens) == tokens
     assert found.first == max(1, offset)  # nothing predicts the first token
-    assert not found.remarks
+    without = "tools" in values and "tools" not in tokenizer.chat_template
+    assert codes(found) == ["left_out"] * without
 
 
 def test_the_tools_are_in_the_tokens(micro: Path, tmp_path: Path) -> None:
@@ -150,27 +151,59 @@ def test_a_question_is_never_a_label(micro_tokenizer: Any) -> None:
 
 
 def test_a_template_that_asks_for_thoughts(micro: Path, tmp_path: Path) -> None:
-    """mlx_lm would cut the length of `<think>\\n` off the answer."""
+    """mlx_lm would cut the length of `<think>\\n` off the answer, and train it unasked for."""
     tokenizer = load(variant(micro, tmp_path / "t", THINKING))
     row = Row(1, "chat", chat("Quem?", "Foi ele, e mais ninguém."))
     found = labels.encode(tokenizer, row, True)
-    assert [remark.code for remark in found.remarks] == ["parted"]
-    assert tokenizer.decode(found.tokens[found.first :]) == "Foi ele, e mais ninguém.<|end|>"
+    assert codes(found) == ["closed_thought"]
+    assert read(tokenizer, found) == ["\n</think>\n\nFoi ele, e mais ninguém.<|end|>"]
     _, offset = mlx_lm_reads(tokenizer, "chat", row.values, True)
     assert tokenizer.decode(found.tokens[offset:]) != "Foi ele, e mais ninguém.<|end|>"
     assert [each for _, each in labels.encode_all(tokenizer, [row, row], True)] == [found, found]
 
 
+def test_a_template_that_asks_for_more_than_it_writes(micro: Path, tmp_path: Path) -> None:
+    asking = WITH_TOOLS.replace("<|assistant|>{% endif %}", "<|assistant|>Ora:{% endif %}")
+    tokenizer = load(variant(micro, tmp_path / "t", asking))
+    found = labels.encode(tokenizer, Row(1, "chat", chat("Quem?", "Foi ele.")), True)
+    assert codes(found) == ["parted"]
+    assert read(tokenizer, found) == ["Foi ele.<|end|>"]
+    assert tokenizer.decode(found.tokens[: found.first]).endswith("Ora:")
+
+
 def test_a_template_that_writes_the_question_otherwise(micro: Path, tmp_path: Path) -> None:
     tokenizer = load(variant(micro, tmp_path / "t", FORWARD))
     row = Row(1, "chat", chat("Quem?", "Ele."))
+    found = labels.encode(tokenizer, row, True)
+    asked = row.values["messages"][:1]
+    prompt = tokenizer.apply_chat_template(asked, add_generation_prompt=True)
+    assert found.tokens[: found.first] == prompt
+    assert read(tokenizer, found) == ["Ele.<|end|>"]
+    assert codes(found) == ["parted"]
+    assert labels.encode(tokenizer, row, False).first == 1
+
+
+def test_a_call_that_is_written_otherwise_than_it_is_asked(micro: Path, tmp_path: Path) -> None:
+    tokenizer = load(variant(micro, tmp_path / "t", "{{ messages[-1]['role'] }}" + CALLING))
+    called = {"role": "assistant", "content": None, "tool_calls": [TOOL_CALL]}
+    row = Row(1, "chat", {"messages": [*chat("Quem?")["messages"], called]})
     with pytest.raises(
         labels.NoLabels, match=r"otherwise when the answer follows, from token 1 on"
     ):
         labels.encode(tokenizer, row, True)
-    assert labels.encode(tokenizer, row, False).first == 1
     ((_, found),) = labels.encode_all(tokenizer, [row], True)
     assert isinstance(found, str)
+
+
+def test_an_end_of_the_whole_conversation(micro: Path, tmp_path: Path) -> None:
+    """As Phi 3's: an eos after the last turn alone, and each turn has its own end."""
+    ended = CALLING.replace(
+        "{% if add", "{% if not add_generation_prompt %}<|system|>{% endif %}{% if add"
+    )
+    tokenizer = load(variant(micro, tmp_path / "t", ended))
+    found = labels.encode(tokenizer, Row(1, "chat", chat("a", "b", "c", "d")), True)
+    assert read(tokenizer, found)[0] == "b<|end|>"
+    assert "rewritten" not in codes(found)
 
 
 def test_a_token_over_the_end_of_the_prompt(micro: Path, tmp_path: Path) -> None:
@@ -364,7 +397,8 @@ def test_a_word_that_stands_there_for_another_reason(micro: Path, tmp_path: Path
 
 
 def test_an_answer_that_the_template_leaves_out(micro: Path, tmp_path: Path) -> None:
-    tokenizer = load(variant(micro, tmp_path / "t", CALLING.replace("'assistant', ", "")))
+    silent = CALLING.replace("'assistant', ", "")
+    tokenizer = load(variant(micro, tmp_path / "t", silent))
     ((_, found),) = labels.encode_all(tokenizer, [Row(1, "chat", chat("a", "Ele."))], True)
     assert found == "the chat template leaves out the answer in message 2"
 
@@ -395,3 +429,60 @@ def test_an_answer_of_weight_0_is_no_label(micro: Path, mask: bool) -> None:
     values["messages"][5]["weight"] = 0
     last = labels.encode(tokenizer, Row(1, "chat", values), mask, "last")
     assert not mask or not last.spans
+
+
+# As Nemotron 3: a closed thought in the row, an open one in what asks for the answer.
+OPENING = (
+    "{% for m in messages %}<|{{ m.role }}|>{% if m.role == 'assistant' %}"
+    "{% if m.reasoning_content %}<think>\n{{ m.reasoning_content }}\n</think>\n"
+    "{% else %}<think></think>{% endif %}{% endif %}{{ m.content }}<|end|>{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|><think>\n{% endif %}"
+)
+
+
+def test_a_row_without_thoughts_closes_the_one_that_is_opened(micro: Path, tmp_path: Path) -> None:
+    tokenizer = load(variant(micro, tmp_path / "t", OPENING))
+    values = chat("Quem?", "Ele.")
+    found = labels.encode(tokenizer, Row(1, "chat", values), True)
+    asked = tokenizer.apply_chat_template(values["messages"][:1], add_generation_prompt=True)
+    assert found.tokens[: found.first] == asked
+    assert read(tokenizer, found) == ["\n</think>\nEle.<|end|>"]
+    assert codes(found) == ["closed_thought"]
+    values["messages"][1]["thinking"] = "Foi ele."
+    found = labels.encode(tokenizer, Row(1, "chat", values), True)
+    assert read(tokenizer, found) == ["Foi ele.\n</think>\nEle.<|end|>"]
+    assert not found.remarks
+
+
+# As Idefics 3 and SmolVLM: content is a list of parts, a string is gone over letter by letter.
+PARTS = (
+    "{% for m in messages %}<|{{ m.role }}|>{% for part in m['content'] %}"
+    "{% if part['type'] == 'text' %}{{ part['text'] }}{% endif %}{% endfor %}<|end|>{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+
+
+def test_a_template_that_takes_parts_alone(micro: Path, tmp_path: Path) -> None:
+    tokenizer = load(variant(micro, tmp_path / "t", PARTS))
+    found = labels.encode(tokenizer, Row(1, "chat", chat("Quem?", "Ele.")), True)
+    assert tokenizer.decode(found.tokens) == "<|user|>Quem?<|end|><|assistant|>Ele.<|end|>"
+    assert read(tokenizer, found) == ["Ele.<|end|>"]
+    assert not found.remarks
+
+
+# As DeepSeek's: thoughts are asked for, and are not written into a row.
+FORGETFUL = (
+    "{% for m in messages %}<|{{ m.role }}|>{{ m.content.split('</think>')[-1] }}<|end|>"
+    "{% endfor %}{% if add_generation_prompt %}<|assistant|><think>\n{% endif %}"
+)
+
+
+def test_a_thought_that_the_template_never_writes_is_closed(micro: Path, tmp_path: Path) -> None:
+    tokenizer = load(variant(micro, tmp_path / "t", FORGETFUL))
+    found = labels.encode(tokenizer, Row(1, "chat", chat("Quem?", "Ele.")), True)
+    assert tokenizer.decode(found.tokens[: found.first]).endswith("<|assistant|><think>\n")
+    assert read(tokenizer, found) == ["\n</think>\n\nEle.<|end|>"]
+    assert codes(found) == ["closed_thought"]
+    thinking = chat("Quem?", "<think>\nFoi.\n</think>\n\nEle.")
+    found = labels.encode(tokenizer, Row(1, "chat", thinking), True)
+    assert codes(found) == ["closed_thought", "left_out"]

@@ -16,14 +16,15 @@ _THOUGHT = re.compile(r"</?think>")
 
 
 def left_out(
-    tokenizer: Any, messages: Sequence[Message], tools: Any, text: str
+    tokenizer: Any, messages: Sequence[Message], tools: Any, text: str, *, probe: bool = True
 ) -> dict[int, list[str]]:
     """Name what of each message is not in the text that the template made of it, by its index.
 
     A word that stands in the text for another reason hides that; so the template is also given
-    the same conversation with marks for its texts, once for all rows of the same form.
+    the same conversation with marks for its texts, once for all rows of the same form. probe:
+    whether the text is what the template makes of the whole conversation.
     """
-    blind = _blind_spots(tokenizer, _marked(messages, tools))
+    blind = _blind_spots(tokenizer, _marked(messages, tools)) if probe else frozenset()
     found: dict[int, list[str]] = {}
     collapsed = " ".join(text.split())
     for at, message in enumerate(messages):
@@ -36,11 +37,22 @@ def left_out(
 def says(message: Message, text: str) -> bool:
     """Whether the text has an answer's words: what follows its thoughts, or its tool calls."""
     collapsed = " ".join(text.split())
-    answer = _THOUGHT.split(message["content"])[-1]
+    answer = answer_of(message)
     if answer.strip():
         return _stands(answer, text, collapsed)
     names = [name for call in message.get("tool_calls") or () if (name := _name(call))]
     return all(name in text for name in names)
+
+
+def answer_of(message: Message) -> str:
+    """Give what a message answers: what follows its thoughts, if they stand in its content."""
+    return _THOUGHT.split(message["content"])[-1]
+
+
+def leaves_out_tools(tools: Any, text: str) -> bool:
+    """Whether the names of a row's tools are not in its text."""
+    names = [str(tool.get("function", tool).get("name") or "") for tool in tools or ()]
+    return not all(name in text for name in names)
 
 
 def control_tokens(tokenizer: Any, messages: Sequence[Message]) -> dict[int, list[str]]:
@@ -137,10 +149,16 @@ def _blind_spots(tokenizer: Any, conversation: str) -> frozenset[tuple[int, int]
 
 
 @functools.lru_cache(maxsize=8)
-def _control(tokenizer: Any) -> re.Pattern[str] | None:
-    special = set(tokenizer.all_special_ids) | {
+def special_ids(tokenizer: Any) -> frozenset[int]:
+    """Give the ids of the control tokens."""
+    return frozenset(tokenizer.all_special_ids) | {
         number for number, added in tokenizer.added_tokens_decoder.items() if added.special
     }
+
+
+@functools.lru_cache(maxsize=8)
+def _control(tokenizer: Any) -> re.Pattern[str] | None:
+    special = special_ids(tokenizer)
     written = {tokenizer.decode([number], skip_special_tokens=False).strip() for number in special}
     written |= {
         str(added.content)

@@ -14,11 +14,19 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from farense_worker.data import row_text
+from farense_worker.data.follows import follows
 from farense_worker.protocol.dataset import Row
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import ngettext
 from farense_worker.protocol.settings.profile import Answers
 
+_TOLD = {
+    "closed_thought": _("message {number} ({role}) closes the thought that the prompt opens"),
+    "parted": _(
+        "message {number} ({role}) follows the prompt that it is asked with; the template writes "
+        "it otherwise"
+    ),
+}
 Spans = tuple[tuple[int, int], ...]
 
 
@@ -51,6 +59,8 @@ class Conversation:
         self._messages, self._tools = row.conversation()
         self._mask_prompt = mask_prompt
         self._texts: dict[Passage, str] = {}
+        self._answers: dict[int, str] = {}  # what is said in the labels, by message
+        self._row_text = ""  # where that is not the text of the whole conversation
         self._tokens: dict[Passage, list[int]] = {}
         roles = [message["role"] for message in self._messages]
         found = [at for at, role in enumerate(roles) if role == "assistant"]
@@ -99,13 +109,18 @@ class Conversation:
 
         Raises NoLabels where an answer's words are not among the labels.
         """
-        messages, text = self._messages[: self._whole.end], self._text(self._whole)
-        for at in self._turns:
-            answered = self._text(Passage(at + 1, False))
-            if not row_text.says(messages[at], answered[self._parting(at, answered) :]):
+        messages = self._messages[: self._whole.end]
+        for at, answer in self._answers.items():
+            if not row_text.says(messages[at], answer):
                 what = _("the chat template leaves out the answer in message {number}")
                 raise NoLabels(what.format(number=at + 1))
-        for at, lost in row_text.left_out(self._tokenizer, messages, self._tools, text).items():
+        text = self._row_text or self._text(self._whole)
+        if row_text.leaves_out_tools(self._tools, text):
+            self.remarks.append(Remark("left_out", _("the template leaves out the tools")))
+        found = row_text.left_out(
+            self._tokenizer, messages, self._tools, text, probe=not self._row_text
+        )
+        for at, lost in found.items():
             what = _("message {number} ({role}): the template leaves out its {parts}")
             self._remark("left_out", what, at, parts=", ".join(lost))
         for at in range(self._whole.end, len(self._messages)):
@@ -114,14 +129,6 @@ class Conversation:
         for at, written in row_text.control_tokens(self._tokenizer, messages).items():
             what = _("message {number} ({role}) has {tokens} in its text")
             self._remark("control_token", what, at, tokens=" ".join(written))
-
-    def _parting(self, at: int, answered: str) -> int:
-        """Give how much of a turn's prompt the conversation with its answer begins with."""
-        prompt = self._text(Passage(at, True))
-        if answered.startswith(prompt):
-            return len(prompt)
-        pairs = enumerate(zip(prompt, answered, strict=False))
-        return next((each for each, (a, b) in pairs if a != b), len(answered))
 
     def _remark(self, code: str, what: str, at: int, **more: str) -> None:
         role = str(self._messages[at]["role"])
@@ -140,7 +147,7 @@ class Conversation:
         except NoLabels:
             if self._mask_prompt:
                 raise
-            tokens, first = self._ids(self._whole), 1
+            tokens, first, self._row_text = self._ids(self._whole), 1, ""
         if not self._mask_prompt:
             self.remarks.clear()
             return tokens, self._but_the_unweighted(tokens)
@@ -153,21 +160,27 @@ class Conversation:
         """Give all tokens and where those of the last answer begin."""
         asked, whole = Passage(self._turns[-1], True), self._whole
         prompt, tokens = self._ids(asked), self._ids(whole)
+        before = self._text(asked)
+        found = follows(self._said, self._messages[: whole.end], before, self._text(whole))
+        if found is None:
+            return self._parted(prompt, tokens)
+        answer, code = found
+        self._answers[asked.end] = answer
+        if code:
+            self._remark(code, _TOLD[code], asked.end)
+            self._row_text = before + answer
+            tokens = list(self._tokenizer.encode(before + answer, add_special_tokens=False))
         if tokens[: len(prompt)] == prompt:
             return self._ended(tokens), max(1, len(prompt))
-        if self._text(whole).startswith(self._text(asked)):
-            answer = self._text(whole)[len(self._text(asked)) :]
-            for ids in self._ways(answer):
-                if self._decoded([*prompt, *ids]) == self._decoded(tokens):
-                    return self._ended([*prompt, *ids]), max(1, len(prompt))
-            raise NoLabels(
-                _(
-                    "the prompt and the answer share a token, and the answer has no tokens of its "
-                    "own that read as it does: the model would be trained on what it is never "
-                    "asked"
-                )
+        for ids in self._ways(answer):
+            if self._decoded([*prompt, *ids]) == self._decoded(tokens):
+                return self._ended([*prompt, *ids]), max(1, len(prompt))
+        raise NoLabels(
+            _(
+                "the prompt and the answer share a token, and the answer has no tokens of its "
+                "own that read as it does: the model would be trained on what it is never asked"
             )
-        return self._parted(prompt, tokens)
+        )
 
     def _ways(self, answer: str) -> Iterator[list[int]]:
         """Tokenise an answer by itself, and as it is after the end of a line.
@@ -196,6 +209,8 @@ class Conversation:
         first = max(1, parts, len(question))
         what = _("the labels begin at token {token}, where prompt and row part")
         self.remarks.append(Remark("parted", what.format(token=first + 1)))
+        said = self._text(Passage(self._turns[-1], False))
+        self._answers[self._turns[-1]] = self._text(self._whole).removeprefix(said)
         return self._ended(tokens), first
 
     def _earlier_turns(self, tokens: list[int]) -> list[tuple[int, int]]:
@@ -207,9 +222,12 @@ class Conversation:
         spans, left = list[tuple[int, int]](), list[str]()
         for at in self._turns[:-1]:
             prompt, answered = self._ids(Passage(at, True)), self._ids(Passage(at + 1, False))
-            agree = tokens[: len(answered)] == answered and answered[: len(prompt)] == prompt
-            if agree and len(prompt) < len(answered):
-                spans.append((max(1, len(prompt)), len(answered)))
+            end = self._agree(tokens, prompt, answered)
+            if end:
+                spans.append((max(1, len(prompt)), end))
+                self._answers[at] = self._text(Passage(at + 1, False))[
+                    len(self._text(Passage(at, True))) :
+                ]
             else:
                 left.append(str(at + 1))
         if left:
@@ -222,6 +240,21 @@ class Conversation:
             )
             self.remarks.append(Remark("rewritten", what.format(numbers=", ".join(left))))
         return spans
+
+    def _agree(self, tokens: list[int], prompt: list[int], answered: list[int]) -> int:
+        """Give the end of an earlier answer in the row; 0 where it is not written as it is asked.
+
+        What is added at the very end of a conversation, as an eos after the end of the turn, may
+        be missing.
+        """
+        pairs = enumerate(zip(tokens, answered, strict=False))
+        end = next((at for at, (a, b) in pairs if a != b), min(len(tokens), len(answered)))
+        if answered[: len(prompt)] != prompt or end <= len(prompt):
+            return 0
+        special = row_text.special_ids(self._tokenizer)
+        ended = not special.isdisjoint(answered[max(len(prompt), end - 2) : end])
+        rest = [token for token in answered[end:] if token not in special]
+        return end if end == len(answered) or (ended and not self._decoded(rest).strip()) else 0
 
     def _but_the_unweighted(self, tokens: list[int]) -> Spans:
         """Give all tokens as labels but those of answers of weight 0."""
@@ -259,6 +292,13 @@ class Conversation:
             add_generation_prompt=passage.asks,
             tokenize=tokenize,
             return_dict=False,
+        )
+
+    def _said(self, messages: Sequence[dict[str, Any]]) -> str:
+        return str(
+            self._tokenizer.apply_chat_template(
+                list(messages), tools=self._tools, tokenize=False, return_dict=False
+            )
         )
 
     def _decoded(self, tokens: Sequence[int]) -> str:

@@ -25,7 +25,8 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from farense_worker.protocol.language import gettext as _
 
 _STEPS = 2_000_000
-_LENGTH = 100_000_000  # characters and elements of all that is made on the way
+_LENGTH = 40_000_000  # characters of all that is made on the way
+_ELEMENT = 8  # what an element of a list counts
 _NUMBER = 100_000  # of padding, repeating, and the digits of a number
 _SECONDS = 20.0
 _LOOK_EVERY = 1024  # steps between two looks at the clock
@@ -59,8 +60,10 @@ class Bounds:
 
     def made(self, value: Any) -> Any:
         """Take down the length of what was made, and give it back."""
-        if isinstance(value, str | list | tuple | dict):
+        if isinstance(value, str):
             self.length(len(value))
+        elif isinstance(value, list | tuple | dict):
+            self.length(len(value) * _ELEMENT)
         return value
 
     def length(self, length: int) -> None:
@@ -140,7 +143,7 @@ class _Environment(ImmutableSandboxedEnvironment):
         if operator == "*":
             for one, other in ((left, right), (right, left)):
                 if isinstance(one, str | list | tuple) and isinstance(other, int):
-                    BOUNDS.length(len(one) * max(0, other))
+                    BOUNDS.length(len(one) * max(0, other) * _ELEMENT)
         if operator in ("*", "**") and isinstance(left, int) and isinstance(right, int):
             bits = left.bit_length() * right if operator == "**" else left.bit_length()
             if max(bits, right.bit_length()) > _NUMBER:
@@ -150,8 +153,8 @@ class _Environment(ImmutableSandboxedEnvironment):
         return BOUNDS.made(super().call_binop(context, operator, left, right))
 
     def call(__self, __context: Context, __obj: Any, *args: Any, **kwargs: Any) -> Any:
-        name = getattr(__obj, "__name__", "")
-        owner = getattr(__obj, "__self__", None)
+        method = getattr(__obj, "__wrapped__", __obj)  # the sandbox wraps str.format
+        name, owner = getattr(method, "__name__", ""), getattr(method, "__self__", None)
         BOUNDS.arguments(name, owner, (*args, *kwargs.values()))
         return BOUNDS.made(super().call(__context, __obj, *args, **kwargs))
 

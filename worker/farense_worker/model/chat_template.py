@@ -44,21 +44,33 @@ class ChatTemplates:
             raise ValueError(_('"tools" must be a list of objects'))
         from farense_worker.model.bounds import BOUNDS, TooMuch
 
-        template = _compiled(self._chosen(tools))
-        BOUNDS.begin()
-        try:
+        chosen = self._chosen(tools)
+        template = _compiled(chosen)
+        made = [_aliased(message) for message in messages]
+        if _takes_parts_alone(chosen):
+            made = [_in_parts(message) for message in made]
+
+        def render(messages: list[Message]) -> str:
+            BOUNDS.begin()
             said: str = template.render(
-                messages=[_aliased(message) for message in messages],
+                messages=messages,
                 tools=tools,
                 documents=None,
                 add_generation_prompt=add_generation_prompt,
                 **self._given,
             )
+            return said
+
+        try:
+            return render(made)
         except TooMuch as error:  # every other row would take as long
             raise refused(
                 _("the model's chat template cannot be used"), str(error), kind="model"
             ) from error
-        return said
+        except TypeError:  # DeepSeek's put the arguments of a call together as strings
+            if not any("tool_calls" in message for message in made):
+                raise
+            return render([_arguments_as_text(message) for message in made])
 
     def _chosen(self, tools: Any) -> str:
         if isinstance(self._templates, str):
@@ -79,6 +91,46 @@ def _aliased(message: Message) -> Message:
     made = {key: value for key, value in message.items() if value is not None}
     thought = next((made[key] for key in REASONING if key in made), None)
     return made if thought is None else {"thinking": thought, **made, "reasoning_content": thought}
+
+
+def _arguments_as_text(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_arguments_as_text(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    made = {
+        k: _arguments_as_text(v) if k in ("tool_calls", "function") else v for k, v in value.items()
+    }
+    if isinstance(made.get("arguments"), dict):
+        made["arguments"] = json.dumps(made["arguments"], ensure_ascii=False)
+    return made
+
+
+def _in_parts(message: Message) -> Message:
+    content = message.get("content")
+    if not isinstance(content, str):
+        return message
+    return {**message, "content": [{"type": "text", "text": content}]}
+
+
+@functools.lru_cache(maxsize=8)
+def _takes_parts_alone(template: str) -> bool:
+    """Whether a template renders a plain string away, and takes it as a list of parts.
+
+    As those of Idefics 3 and SmolVLM: what is said would not be in the row at all.
+    """
+    word = "zqword"
+    message: Message = {"role": "user", "content": word}
+
+    def written(message: Message) -> bool:
+        given = {"messages": [message], "tools": None, "add_generation_prompt": True}
+        try:
+            text = _compiled(template).render(**given, bos_token="", eos_token="")
+        except Exception:  # noqa: BLE001 - a template may raise anything to refuse a conversation
+            return False
+        return word in text and "'type'" not in text  # a part is taken, not written as it stands
+
+    return not written(message) and written(_in_parts(message))
 
 
 def _tojson(

@@ -91,6 +91,7 @@ class _Export:
         folder, made = self._to / "adapter", Path(self._asked.adapter)
         folder.mkdir()
         shutil.copyfile(made / ADAPTERS, folder / ADAPTERS)
+        fuse.copy_templates(self._source, folder)
         config = json.loads((made / ADAPTER_CONFIG).read_text())
         config["model"] = self._asked.base  # a folder of this machine means nothing elsewhere
         (folder / ADAPTER_CONFIG).write_text(json.dumps(config, indent=2) + "\n")
@@ -215,4 +216,4 @@ class _Export:
 
 
 def _size(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.iterdir())
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

@@ -54,6 +54,7 @@ def save(network: nn.Module, source: Path, folder: Path, ends: set[int] | None =
         for path in source.glob(pattern):
             if path.name not in _NOT and not path.name.startswith("."):
                 shutil.copyfile(path, folder / path.name)
+    copy_templates(source, folder)
     config = load_config(source)
     put_right(config)
     quantised = {
@@ -71,6 +72,15 @@ def save(network: nn.Module, source: Path, folder: Path, ends: set[int] | None =
         stops.write(folder, ends)
     save_model(folder, network)
     save_config(config, folder / "config.json")
+
+
+def copy_templates(source: Path, folder: Path) -> None:
+    """Take the chat templates along that stand in files of their own."""
+    for path in (source / "chat_template.jinja", *source.glob("additional_chat_templates/*.jinja")):
+        if path.is_file():
+            place = folder / path.relative_to(source)
+            place.parent.mkdir(exist_ok=True)
+            shutil.copyfile(path, place)
 
 
 def as_half(network: nn.Module) -> dict[str, mx.array]:

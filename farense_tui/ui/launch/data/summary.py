@@ -31,6 +31,7 @@ SHORT = {
     "parted": _("off the template"),
     "left_out": _("with text left out"),
     "control_token": _("with control tokens"),
+    "closed_thought": _("without a thought"),
     "rewritten": _("with answers that are no labels"),
     "empty_answer": _("with empty answers"),
     "mojibake": _("decoded wrongly"),

@@ -29,6 +29,10 @@ CODES: dict[str, tuple[Level, str]] = {
     "parted": ("warning", _("rows whose template does not go on as its prompt ends")),
     "left_out": ("warning", _("rows with text that the chat template leaves out")),
     "control_token": ("warning", _("rows whose text has control tokens in it, which become real")),
+    "closed_thought": (
+        "info",
+        _("rows without thoughts, which close the one that the prompt opens"),
+    ),
     "rewritten": (
         "warning",
         _("rows with answers that are no labels, as the template changes them"),
