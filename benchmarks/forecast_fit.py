@@ -103,6 +103,7 @@ def probe(dice: random.Random, mode: str, vocabulary: int = 0) -> Row | None:
                           width=width, labels=batch.labels, cached=cached)  # fmt: skip
             made = model_shape.read(folder)
             assert made is not None
+            made = made.computed(profile, gpu=False)
             return made, profile, batch, cached, take_step(asked, lambda _: None)
 
     return in_a_fork(work)

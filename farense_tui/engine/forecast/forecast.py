@@ -96,6 +96,7 @@ def forecast(
 
     Takes some tens of milliseconds for a thousand steps, so not for the UI's loop.
     """
+    shape = shape.computed(profile, gpu=place.gpu)
     few_shapes = steps.compiled(profile, gpu=place.gpu)
     limit = limits.limit(profile.memory, place.limit)
     tokens, longest = workload.tokens(profile, rows, counted), workload.longest(profile, rows)

@@ -104,6 +104,28 @@ def test_an_adapter_on_4_bit_weights_is_as_large(kind: str, micro: Path, micro_4
     assert shape.trained(profile).parameters == model.count(network).trainable
 
 
+@pytest.mark.parametrize("dtype", ["auto", "model", "float32", "float16", "bfloat16"])
+def test_the_bytes_are_those_of_the_type_that_it_computes_in(
+    dtype: str, micro: Path, micro_4bit: Path
+) -> None:
+    for folder in (micro, micro_4bit):
+        profile = replace_setting(profile_of("lora", folder), "model.dtype", dtype)
+        shape = model_shape.read(folder)
+        assert shape is not None
+        computed = shape.computed(profile, gpu=False)
+        assert computed.bytes == model.count(model.load(folder, profile.model)).bytes
+        assert computed.half == (dtype in ("float16", "bfloat16"))
+        back = replace_setting(profile, "model.dtype", "float32")
+        assert computed.computed(back, gpu=False) == shape
+
+
+def test_on_a_cpu_a_model_of_16_bits_takes_twice_as_much() -> None:
+    shape = model_shape.known("mlx-community/Llama-3.2-1B-Instruct-bf16")
+    assert shape is not None
+    assert shape.computed(Profile(), gpu=True) == shape
+    assert shape.computed(Profile(), gpu=False).bytes == 2 * shape.bytes
+
+
 @pytest.mark.parametrize("keep", [1, 2])
 def test_the_disk_is_fullest_when_a_better_adapter_is_published(
     keep: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

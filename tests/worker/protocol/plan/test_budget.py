@@ -73,9 +73,10 @@ def test_as_much_goes_through_as_fits(
     assert found <= max(asked, width)
     most = min(made.effective_batch, found // width)  # a step has no more rows
     assert MISTRAL
-    assert most <= 1 or budget.fits(made, MISTRAL, limit, most, width, gpu, cached)
+    shape = MISTRAL.computed(made, gpu=gpu)
+    assert most <= 1 or budget.fits(made, shape, limit, most, width, gpu, cached)
     if found < asked:
-        assert not budget.fits(made, MISTRAL, limit, most + 1, width, gpu, cached)
+        assert not budget.fits(made, shape, limit, most + 1, width, gpu, cached)
 
 
 def test_where_nothing_is_known_it_is_what_was_asked_for() -> None:

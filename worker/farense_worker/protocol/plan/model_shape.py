@@ -6,17 +6,18 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from farense_worker.protocol.plan import adapter
+from farense_worker.protocol.plan import adapter, precision
 from farense_worker.protocol.plan.adapter import Trained
 from farense_worker.protocol.settings.profile import Profile
 
 # Tensors of 64 quantised weights share a scale and a bias of 16 bits: MLX's default.
 _GROUP = 64
 _BYTES = {"F64": 8, "F32": 4, "I32": 4, "U32": 4, "F16": 2, "BF16": 2, "U16": 2, "I8": 1, "U8": 1}
+_FLOATS = ("F32", "F16", "BF16")
 _LAYER = re.compile(r"\.(?:layers|h|blocks)\.(\d+)\.(.+)$")
 
 
@@ -27,7 +28,8 @@ class Shape:
     linear: the linear layers of the first layer by name (self_attn.q_proj ...), each (inputs,
     outputs); other: weights of that layer besides (norms and the like).
     layer_bytes: of each layer; outer_bytes: of all else (embedding, norm, head).
-    half: whether it computes in 16 bits.
+    half: whether it computes in 16 bits. layer_floats, outer_floats: of the bytes those that are
+    numbers of that kind, not packed integers.
     """
 
     kind: str
@@ -42,6 +44,8 @@ class Shape:
     layer_bytes: tuple[int, ...]
     outer_bytes: int
     half: bool
+    layer_floats: tuple[int, ...]
+    outer_floats: int
 
     @property
     def layers(self) -> int:
@@ -57,6 +61,24 @@ class Shape:
     def layer_weights(self) -> int:
         """Weights of the linear layers of one layer, which most of the time is spent on."""
         return sum(inputs * outputs for inputs, outputs in self.linear.values())
+
+    def computed(self, profile: Profile, *, gpu: bool) -> Shape:
+        """The same as a run of this profile has it in memory: in the type that it computes in."""
+        comes = "float16" if self.half else "float32"  # or bfloat16, which is as large
+        chosen = precision.choose(profile.model, comes, self.kind, gpu=gpu, architecture="")
+        if (chosen != "float32") == self.half:
+            return self
+        layers = tuple(2 * n if self.half else n // 2 for n in self.layer_floats)
+        outer = 2 * self.outer_floats if self.half else self.outer_floats // 2
+        changes = zip(self.layer_bytes, layers, self.layer_floats, strict=True)
+        return replace(
+            self,
+            half=not self.half,
+            layer_bytes=tuple(size + now - then for size, now, then in changes),
+            outer_bytes=self.outer_bytes + outer - self.outer_floats,
+            layer_floats=layers,
+            outer_floats=outer,
+        )
 
     def trained(self, profile: Profile) -> Trained:
         """How much a run of this profile trains."""
@@ -100,18 +122,23 @@ def _of(config: dict[str, Any], tensors: list[tuple[str, tuple[int, ...], str]])
     quantised = config.get("quantization") or {}
     bits = int(quantised.get("bits", 0))
     layers: dict[int, int] = {}
+    floats: dict[int, int] = {}
+    outer_floats = 0
     linear: dict[str, tuple[int, int]] = {}
     outer = other = 0
     types = set()
     for name, shape, kind in tensors:
         size = _BYTES[kind] * math.prod(shape)
         found = _LAYER.search(name)
+        real = size if kind in _FLOATS else 0
         if not found:
             outer += size
+            outer_floats += real
             continue
         at, inner = int(found[1]), found[2]
         layers[at] = layers.get(at, 0) + size
-        if kind in ("F32", "F16", "BF16"):
+        floats[at] = floats.get(at, 0) + real
+        if kind in _FLOATS:
             types.add(kind)
         if at == 0 and len(shape) == 2 and inner.endswith(".weight"):
             outputs, inputs = shape
@@ -136,6 +163,8 @@ def _of(config: dict[str, Any], tensors: list[tuple[str, tuple[int, ...], str]])
         layer_bytes=tuple(layers[at] for at in sorted(layers)),
         outer_bytes=outer,
         half="F32" not in types,
+        layer_floats=tuple(floats[at] for at in sorted(layers)),
+        outer_floats=outer_floats,
     )
 
 
@@ -157,12 +186,15 @@ def _dense(
         "mlp.up_proj": (hidden, ffn),
         "mlp.down_proj": (ffn, hidden),
     }
-    per_weight = 2.0 if bits == 16 else bits / 8 + 4 / _GROUP
-    layer = sum(i * o for i, o in linear.values()) * per_weight + 2 * 2 * hidden
-    outer = vocabulary * hidden * per_weight * (1 if tied else 2) + 2 * hidden
+    scales = 2.0 if bits == 16 else 4 / _GROUP  # bytes a weight that are floats
+    packed = 0.0 if bits == 16 else bits / 8
+    weights, tables = sum(i * o for i, o in linear.values()), vocabulary * hidden * (2 - tied)
+    norms = 2 * hidden
+    floats, outer_floats = weights * scales + 2 * norms, tables * scales + norms
     return Shape(
-        kind, hidden, heads, kv_heads, head_dim, ffn, vocabulary, linear, 2 * hidden,
-        (int(layer),) * layers, int(outer), True,
+        kind, hidden, heads, kv_heads, head_dim, ffn, vocabulary, linear, norms,
+        (int(weights * packed + floats),) * layers, int(tables * packed + outer_floats), True,
+        (int(floats),) * layers, int(outer_floats),
     )  # fmt: skip
 
 
