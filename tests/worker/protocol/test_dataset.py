@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from farense_worker.protocol import dataset
+from farense_worker.protocol import dataset, foreign_rows
 from farense_worker.protocol.dataset import Fault, Row
 from farense_worker.protocol.errors import ExitCode, FarenseError
 from hypothesis import given
@@ -82,7 +82,7 @@ def test_a_mark_in_the_middle_is_a_fault(tmp_path: Path) -> None:
         (b'"text"', "not a JSON object"),
         (b"[" * 100_000, "nested too deeply"),
         ({}, "keys: none"),
-        ({"instruction": "x", "output": "y"}, "keys: instruction, output"),
+        ({"instruction": "x", "output": "y"}, "an Alpaca row"),
         ({"prompt": "x"}, 'no "messages"'),
         ({"prompt": 1, "completion": "x"}, '"prompt" and "completion" must be strings'),
         ({"prompt": "x", "completion": None}, '"prompt" and "completion" must be strings'),
@@ -201,12 +201,16 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @given(st.lists(st.binary(max_size=80), max_size=8))
 def test_no_bytes_break_the_scan(scratch: Path, lines: list[bytes]) -> None:
-    """Whatever stands in a file, each line that is not blank is a row or a fault."""
+    """Whatever stands in a file, each line that is not blank is a row or a fault, or it is one
+    JSON array, which is one fault.
+    """
     path = scratch / "train.jsonl"
     path.write_bytes(b"\n".join(lines))
     found = list(dataset.scan(path))
     physical = path.read_bytes().split(b"\n")
-    assert [each.line for each in found] == [n for n, raw in enumerate(physical, 1) if raw.strip()]
+    lines_of_it = [n for n, raw in enumerate(physical, 1) if raw.strip()]
+    one = bool(foreign_rows.array(path, physical[0]))
+    assert [each.line for each in found] == (lines_of_it[:1] if one else lines_of_it)
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1), min_size=1))

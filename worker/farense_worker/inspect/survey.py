@@ -90,6 +90,8 @@ class Survey:
         absent = dataset.nothing_to_train_on(folder, self._rows.get("train"))
         if absent and not (self._counts and "train" in self._rows):
             self._find(absent.code, absent.path, 0, absent.what)
+        if misnamed := dataset.not_read(folder):
+            self._find(misnamed.code, misnamed.path, 0, misnamed.what)
         self._find_duplicates(paths)
         if (why := self._faults.why_refused(self._skip)) and not self._errors:
             self._find("too_many", folder, 0, why)

@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from farense_worker.protocol import chat_rows
+from farense_worker.protocol import chat_rows, foreign_rows
 from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import ngettext, pgettext
@@ -134,6 +134,9 @@ def scan(path: Path) -> Iterator[Row | Fault]:
         for number, raw in enumerate(file, 1):
             if not raw.strip():
                 continue
+            if number == 1 and (what := foreign_rows.array(path, raw)):
+                yield Fault(path, 1, what, "not_json")
+                return
             found = _row(path, number, raw)
             if isinstance(found, Row):
                 kind = kind or found.kind
@@ -175,18 +178,28 @@ def summarise(folder: Path, most: int | None = None, *, skip: bool = False) -> S
     absent = nothing_to_train_on(folder, rows.get("train"))
     if absent and not (faults.count and "train" in rows):
         faults.add(absent)
+    if misnamed := not_read(folder):
+        faults.add(misnamed)
     return Summary(folder, rows, tuple(faults.kept), faults.count, faults.why_refused(skip))
 
 
 def nothing_to_train_on(folder: Path, train_rows: int | None) -> Fault | None:
     """Say why there is nothing to train on, if so. train_rows: None where there is no file."""
     if not os.path.isdir(folder):
-        return Fault(folder, 0, _("there is no such folder"), "file")
+        what = foreign_rows.no_folder(folder) or _("there is no such folder")
+        return Fault(folder, 0, what, "file")
     if train_rows is None:
-        return Fault(folder, 0, _("there is no train.jsonl in it"), "file")
+        what = foreign_rows.no_train(folder) or _("there is no train.jsonl in it")
+        return Fault(folder, 0, what, "file")
     if not train_rows:
         return Fault(folder / "train.jsonl", 0, _("there is no row in it"), "file")
     return None
+
+
+def not_read(folder: Path) -> Fault | None:
+    """Say that validation rows stand under a name that nothing reads, if so."""
+    found = foreign_rows.no_valid(folder)
+    return Fault(found[0], 0, found[1], "file") if found else None
 
 
 def check(folder: Path, most: int | None = None) -> Summary:
@@ -299,6 +312,8 @@ def _row(path: Path, number: int, raw: bytes) -> Row | Fault:
         if not isinstance(values["text"], str) or not values["text"]:
             return Fault(path, number, _('"text" must be text, and some of it'))
         return _sound(path, Row(number, "text", values))
+    if what := foreign_rows.row(path, values, number):
+        return Fault(path, number, what)
     what = _('no "messages", "prompt" and "completion", or "text"; keys: {keys}')
     return Fault(
         path, number, what.format(keys=", ".join(sorted(values)) or pgettext("keys", "none"))

@@ -1,0 +1,80 @@
+"""Data of others is named for what it is, and the command that is told makes it usable."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from farense_worker.protocol import dataset
+from farense_worker.protocol.dataset import Row
+
+GOOD = '{"prompt": "a?", "completion": "b."}\n'
+ROWS: dict[str, tuple[dict[str, Any], str]] = {
+    "Alpaca": ({"instruction": "a?", "input": "", "output": "b."}, "completion"),
+    "ShareGPT": (
+        {"conversations": [{"from": "human", "value": "a?"}, {"from": "gpt", "value": "b."}]},
+        "chat",
+    ),
+    "question": ({"question": "a?", "answer": "b."}, "completion"),
+}
+
+
+def command(folder: Path) -> str:
+    """Give the command that the one fault of a data set tells."""
+    (fault,) = dataset.summarise(folder).faults
+    return fault.what.partition(": ")[2]
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_rows_of_others_are_named_and_converted(name: str, tmp_path: Path) -> None:
+    row, kind = ROWS[name]
+    place = tmp_path / "the data"
+    place.mkdir()
+    (place / "train.jsonl").write_text(json.dumps(row) + "\n")
+    (fault,) = dataset.summarise(place).faults
+    assert name in fault.what
+    told = fault.what[fault.what.index("python3 -c") :]
+    subprocess.run(told, shell=True, check=True)
+    assert dataset.summarise(place).faults == ()
+    (found,) = dataset.scan(place / "train.jsonl")
+    assert isinstance(found, Row)
+    assert found.kind == kind
+    messages, _tools = found.conversation()
+    assert [each["content"] for each in messages] == ["a?", "b."]
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_an_array_is_one_fault_and_becomes_lines(indent: int | None, tmp_path: Path) -> None:
+    rows = [{"text": "é"}, {"text": "b"}]
+    (tmp_path / "train.jsonl").write_text(json.dumps(rows, indent=indent))
+    subprocess.run(command(tmp_path), shell=True, check=True)
+    assert dataset.summarise(tmp_path).rows == {"train": 2}
+
+
+def test_a_file_in_place_of_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "club.jsonl").write_text(GOOD)
+    subprocess.run(command(tmp_path / "club.jsonl"), shell=True, check=True)
+    assert dataset.summarise(tmp_path / "club").rows == {"train": 1}
+
+
+def test_another_name_of_train_jsonl(tmp_path: Path) -> None:
+    (tmp_path / "train_data.jsonl").write_text(GOOD)
+    subprocess.run(command(tmp_path), shell=True, check=True)
+    assert dataset.summarise(tmp_path).rows == {"train": 1}
+
+
+@pytest.mark.parametrize("name", ["val", "validation", "dev"])
+def test_validation_rows_under_another_name_are_not_passed_over(name: str, tmp_path: Path) -> None:
+    (tmp_path / "train.jsonl").write_text(GOOD)
+    (tmp_path / f"{name}.jsonl").write_text(GOOD)
+    subprocess.run(command(tmp_path), shell=True, check=True)
+    assert dataset.summarise(tmp_path).rows == {"train": 1, "valid": 1}
+
+
+def test_beside_a_valid_jsonl_other_files_are_nobodys_business(tmp_path: Path) -> None:
+    for name in ("train", "valid", "val"):
+        (tmp_path / f"{name}.jsonl").write_text(GOOD)
+    assert dataset.summarise(tmp_path).faults == ()
