@@ -5,14 +5,14 @@
 
 from __future__ import annotations
 
-from farense_tui.engine.health import learning, machine, result, stalls, why_it_died
+from farense_tui.engine.health import dead, learning, machine, result, stalls
 from farense_tui.engine.health.facts import Facts
 from farense_tui.engine.health.finding import Action, Finding, Rule, Severity
 
 __all__ = ["RULES", "SEVERITIES", "Action", "Facts", "Finding", "Rule", "Severity", "examine"]
 
 RULES: tuple[Rule, ...] = (
-    *why_it_died.RULES, *result.RULES, *stalls.RULES, *learning.RULES, *machine.RULES,
+    *dead.RULES, *result.RULES, *stalls.RULES, *learning.RULES, *machine.RULES,
 )  # fmt: skip
 SEVERITIES: tuple[Severity, ...] = ("alarm", "warning", "note")
 

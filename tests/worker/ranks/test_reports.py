@@ -12,12 +12,13 @@ import pytest
 from farense_worker.process.native_errors import explain as explain_error
 from farense_worker.protocol.errors import PEER, FarenseError, refused
 from farense_worker.protocol.hosts import LOCAL, Host
+from farense_worker.protocol.messages.task import Failure
 from farense_worker.ranks import guard
 from farense_worker.ranks.guard import Guard
 from farense_worker.ranks.reports import (
+    MOST,
     READY,
     End,
-    Failure,
     blame,
     decode,
     decode_word,
@@ -32,7 +33,7 @@ LOST = explain_error(RuntimeError("[ring] connection to a peer was lost"))
 
 
 def failure(error: FarenseError) -> Failure:
-    return Failure.of(error)
+    return Failure.of(error, MOST)
 
 
 def test_a_report_comes_back_from_among_other_output() -> None:

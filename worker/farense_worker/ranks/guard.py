@@ -20,6 +20,7 @@ from types import FrameType
 import msgspec
 
 from farense_worker.protocol.errors import PEER
+from farense_worker.protocol.messages.task import Failure
 from farense_worker.protocol.programs import program
 from farense_worker.ranks.reports import (
     GO,
@@ -29,7 +30,6 @@ from farense_worker.ranks.reports import (
     READY,
     WORDS,
     End,
-    Failure,
     encode,
     encode_word,
 )

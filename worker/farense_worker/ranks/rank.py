@@ -25,9 +25,10 @@ import msgspec  # noqa: E402
 from farense_worker.loop.lifecycle import work  # noqa: E402
 from farense_worker.process.signals import Control  # noqa: E402
 from farense_worker.protocol.errors import FarenseError  # noqa: E402
+from farense_worker.protocol.messages.task import Failure  # noqa: E402
 from farense_worker.protocol.run_folder import RunFolder  # noqa: E402
 from farense_worker.protocol.settings.profile import Config  # noqa: E402
-from farense_worker.ranks.reports import HEARD, JOIN, JOINED, READY, WORDS, Failure  # noqa: E402
+from farense_worker.ranks.reports import HEARD, JOIN, JOINED, MOST, READY, WORDS  # noqa: E402
 
 if TYPE_CHECKING:
     from farense_worker.loop.distributed import Ranks
@@ -66,7 +67,7 @@ def _join(gate: threading.Event, control: Control) -> Ranks:
 
 def _tell(heard: threading.Event, error: FarenseError) -> None:
     """Wait until it is passed on: the others lose the connection when this process ends."""
-    os.write(GUARD, msgspec.json.encode(Failure.of(error)) + b"\n")
+    os.write(GUARD, msgspec.json.encode(Failure.of(error, MOST)) + b"\n")
     heard.wait(_PATIENCE)
 
 

@@ -18,6 +18,7 @@ import msgspec
 from farense_worker.protocol.errors import PEER, ExitCode, FarenseError
 from farense_worker.protocol.hosts import Host
 from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.messages.task import Failure
 
 # What is asked for, and the signal that asks a worker for it (process/signals.py).
 WORDS = {
@@ -43,23 +44,7 @@ _SAYS = re.compile(r"@farense-rank-says (\d+) (ready|joined)")
 _LAUNCHER = re.compile(  # what mlx.launch prints
     r"Node with rank (\d+) exited with code (-?\d+)"  # not translated: a pattern
 )
-_MOST = 2000  # characters of what a rank has said; a line must fit into a pipe at once
-
-
-class Failure(msgspec.Struct):
-    """A FarenseError on its way."""
-
-    kind: str
-    title: str
-    detail: str
-    hint: str
-    exit_code: int
-
-    @classmethod
-    def of(cls, error: FarenseError) -> Failure:
-        """Take an error down."""
-        detail = error.detail[:_MOST]
-        return cls(error.kind, error.title, detail, error.hint, int(error.exit_code))
+MOST = 2000  # characters of what a rank has said; a line must fit into a pipe at once
 
 
 class End(msgspec.Struct):
@@ -84,7 +69,7 @@ class End(msgspec.Struct):
 
 def encode(end: End) -> bytes:
     """Write a report: ASCII, because mlx.launch drops letters that come in two pieces."""
-    end = msgspec.structs.replace(end, words=end.words[-_MOST:])
+    end = msgspec.structs.replace(end, words=end.words[-MOST:])
     text = json.dumps(msgspec.to_builtins(end), ensure_ascii=True)
     return f"\n{_MARK}{text}\n".encode("ascii")
 

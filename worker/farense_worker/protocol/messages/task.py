@@ -24,7 +24,7 @@ class Progress(Struct, tag="progress", frozen=True):
 
 
 class Failure(Struct, tag="error", frozen=True):
-    """Why there is no result: the parts of a FarenseError."""
+    """A FarenseError on its way from one process to another: why there is no result."""
 
     kind: str
     title: str
@@ -33,9 +33,9 @@ class Failure(Struct, tag="error", frozen=True):
     exit_code: int
 
     @classmethod
-    def of(cls, error: FarenseError) -> Failure:
-        """Take an error apart."""
-        return cls(error.kind, error.title, error.detail, error.hint, int(error.exit_code))
+    def of(cls, error: FarenseError, most: int | None = None) -> Failure:
+        """Take an error apart. most: characters of its detail."""
+        return cls(error.kind, error.title, error.detail[:most], error.hint, int(error.exit_code))
 
     def error(self) -> FarenseError:
         """Put it together again."""

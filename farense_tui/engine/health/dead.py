@@ -1,4 +1,4 @@
-"""Why a run is dead, and what brings it back."""
+"""What brings a dead run back. Why it died is found out in engine/runs/death.py."""
 
 from __future__ import annotations
 
