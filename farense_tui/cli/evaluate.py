@@ -9,7 +9,7 @@ from pathlib import Path
 from farense_worker.protocol.clean_text import clean
 from farense_worker.protocol.errors import ExitCode
 from farense_worker.protocol.language import gettext as _
-from farense_worker.protocol.messages.evaluation import Report, Request, Score
+from farense_worker.protocol.messages.evaluation import Report, Request, Score, Turn
 from farense_worker.protocol.run_folder import RunFolder
 from farense_worker.protocol.settings.profile import Profile, replace_setting
 from rich.console import Console
@@ -67,12 +67,21 @@ def show(report: Report, examples: int, to: Console) -> None:
     path = relative(Path(report.data) / f"{report.split}.jsonl")
     head = _("{path}: {n} rows, greedy answers").format(path=path, n=report.measured)
     to.print(Text(clean(head), "bold"))
+    if report.questions != report.measured:
+        said = _("{n} answers of conversations are asked one by one, each after the data's history")
+        to.print(Text(said.format(n=report.questions), "dim"))
+    if report.only_loss and report.rows:
+        said = _("{n} rows have a loss alone: no answer of theirs is text")
+        to.print(Text(said.format(n=report.only_loss), "dim"))
     if report.left_out:
         to.print(Text(_("{n} rows are left out:").format(n=report.left_out), "yellow"))
         for reason in report.reasons:
             to.print(Text(f"  {clean(reason)}", "dim"))
     to.print()
     to.print(_table(report))
+    for score in report.scores:
+        for turn in score.turns:
+            to.print(Text(_turn(clean(score.name) or _("base model"), turn), "dim"))
     cut_off = [each for each in report.scores if each.cut_off]
     for score in cut_off:
         said = _("{name}: {n} answers were cut off at {most} tokens").format(
@@ -93,8 +102,19 @@ def _table(report: Report) -> Table:
     for score in report.scores:
         of = f" {Path(score.model).name}" if several else ""
         name = Text(clean(score.name or _("base model") + of), "bold" if score.name else "")
-        table.add_row(name, *evaluation.figures(score, report.measured), f"{score.seconds:.1f}")
+        table.add_row(name, *evaluation.figures(score, report.questions), f"{score.seconds:.1f}")
     return table
+
+
+def _turn(name: str, turn: Turn) -> str:
+    exact, f1 = turn.exact_match or 0.0, turn.token_f1 or 0.0
+    said = _(
+        "{name}, answer {turn} of a conversation ({n}): exact {exact:.1%}, F1 {f1:.1%}, chrF "
+        "{chrf:.1f}"
+    )
+    return said.format(
+        name=name, turn=turn.turn, n=turn.answers, exact=exact, f1=f1, chrf=turn.chrf
+    )
 
 
 def _examples(report: Report, score: Score, most: int, to: Console) -> None:

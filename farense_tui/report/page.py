@@ -204,7 +204,7 @@ def _evaluation(name: str, report: Report, stale: bool) -> dict[str, Any]:
         "scores": [
             {
                 "name": clean(each.name or _("base model")),
-                "figures": evaluation.figures(each, report.measured),
+                "figures": evaluation.figures(each, report.questions),
             }
             for each in report.scores
         ],

@@ -107,6 +107,45 @@ def test_rows_that_cannot_be_asked_are_left_out_and_named(micro: Path, held_out:
     assert [row.line for row in report.rows] == [1, 2, 3, 4, 5, 6]
 
 
+def test_conversations_are_asked_turn_by_turn_and_calls_have_a_loss(tmp_path: Path) -> None:
+    call = {
+        "role": "assistant",
+        "content": None,
+        "tool_calls": [{"type": "function", "function": {"name": "f", "arguments": {"a": 1}}}],
+    }
+    end_in_call = {"messages": [{"role": "user", "content": "Chama"}, call]}
+    template = (
+        "{% for m in messages %}<|{{ m['role'] }}|>{{ m['content'] or '' }}{% for c in "
+        "m.tool_calls or [] %}{{ c.function.name }}{{ c.function.arguments | tojson }}"
+        "{% endfor %}<|end|>{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}"
+    )
+    model = micro_model.make(tmp_path / "model")
+    settings = json.loads((model / "tokenizer_config.json").read_text())
+    settings["chat_template"] = template
+    (model / "tokenizer_config.json").write_text(json.dumps(settings))
+    talk = chat("Quem?", "Ele.", "E?", "Ela.")
+    write(tmp_path / "test.jsonl", talk, end_in_call, chat("Só?", "Sim."))
+    report = ask((Candidate(str(model)),), tmp_path, max_tokens=4)
+    assert (report.measured, report.questions, report.only_loss, report.left_out) == (3, 3, 1, 0)
+    asked = [(row.line, row.turn, row.question, row.reference) for row in report.rows]
+    assert asked == [
+        (1, 1, "Quem?", "Ele."),
+        (1, 2, "E?", "Ela."),
+        (3, 1, "Só?", "Sim."),
+    ]
+    (score,) = report.scores
+    assert [(turn.turn, turn.answers) for turn in score.turns] == [(1, 2), (2, 1)]
+    words = load(model)
+    history = words.apply_chat_template(talk["messages"][:3], add_generation_prompt=True)
+    network = inference.load(model, Model(repo=str(model)))
+    (second,) = decoding.answers(
+        network, words, [history], batch_size=1, max_tokens=4, tell=lambda _: None
+    )
+    assert report.rows[1].answers[0].text == second.text  # after what the data says before it
+    last = ask((Candidate(str(model)),), tmp_path, max_tokens=4, answers="last")
+    assert [(row.line, row.turn) for row in last.rows] == [(1, 2), (3, 1)]
+
+
 def test_a_draw_of_rows_is_the_same_each_time(micro: Path, held_out: Path) -> None:
     candidates = (Candidate(str(micro)),)
     drawn = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 import time
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,11 +30,13 @@ from farense_worker.protocol.messages.evaluation import (
     Report,
     Request,
     Score,
+    Turn,
 )
 from farense_worker.protocol.messages.evaluation import Row as Asked
 from farense_worker.protocol.messages.task import Progress, Tell
 from farense_worker.protocol.settings.profile import Model
 from farense_worker.tasks import answer_metrics
+from farense_worker.tasks.questions import Question, questions_of
 
 _MOST_REASONS = 5
 
@@ -60,10 +63,12 @@ def evaluate(asked: Request, tell: Tell) -> Report:
         rows = sorted(random.Random(0).sample(rows, asked.rows), key=lambda row: row.line)
     scores: list[Score] = []
     columns: list[list[Answer]] = []
-    most = asked.max_tokens or max(base.room(rows) for base in bases)
+    which = asked.answers if asked.mask_prompt else "last"
+    questions = [each for row in rows for each in questions_of(row, which)]
+    most = asked.max_tokens or max(base.room(questions) for base in bases)
     for base in bases:
         for adapter in (Adapter("", ""), *base.candidate.adapters):
-            score, given = _measure(base, adapter, rows, most, asked, tell)
+            score, given = _measure(base, adapter, rows, questions, most, asked, tell)
             scores.append(score)
             columns.append(given)
     return Report(
@@ -73,12 +78,11 @@ def evaluate(asked: Request, tell: Tell) -> Report:
         max_tokens=most,
         scores=tuple(scores),
         rows=tuple(
-            Asked(row.line, *_question(row), tuple(given))
-            for row, *given in zip(rows, *columns, strict=True)
-        )
-        if columns[0]
-        else (),
+            Asked(each.row.line, each.text, each.reference, tuple(given), each.turn)
+            for each, *given in zip(questions, *columns, strict=True)
+        ),
         measured=len(rows),
+        only_loss=len(rows) - len({each.row.line for each in questions}),
         left_out=left_out,
         reasons=tuple(reasons[:_MOST_REASONS]),
     )
@@ -115,12 +119,6 @@ def _elsewhere(missing: Path) -> str:
     )
 
 
-def _question(row: Row) -> tuple[str, str]:
-    """What was asked last, and the answer that stands in the data."""
-    *before, last = row.conversation()[0]
-    return str(before[-1].get("content") or ""), str(last.get("content") or "")
-
-
 @dataclass
 class _Base:
     """A base model, with the rows as its tokenizer has them, by their line."""
@@ -130,7 +128,6 @@ class _Base:
     folder: Path
     tokenizer: Any
     encoded: dict[int, labels.Encoded]
-    prompts: dict[int, list[int]]
 
     @classmethod
     def of(cls, candidate: Candidate) -> _Base:
@@ -140,7 +137,7 @@ class _Base:
             trust_remote_code=candidate.trust_remote_code,
         )
         folder = inference.find(settings)
-        return cls(candidate, settings, folder, tokenizers.load(folder, settings), {}, {})
+        return cls(candidate, settings, folder, tokenizers.load(folder, settings), {})
 
     def encode(self, rows: list[Row], asked: Request, reasons: list[str]) -> list[Row]:
         """Tokenise the rows; those that cannot be measured are left out, with the reason."""
@@ -151,31 +148,28 @@ class _Base:
         how = (asked.mask_prompt, asked.answers, asked.append_end)
         for row, found in labels.encode_all(self.tokenizer, rows, *how):
             _code, fault = unusable(found, asked.max_seq_length)
-            fault = fault or _no_reference(row)
             if fault:
                 reasons.append(f"{path}:{row.line}: {fault}")
             elif isinstance(found, labels.Encoded):
                 self.encoded[row.line] = found
-                if row.kind != "text":
-                    self.prompts[row.line] = self._prompt(row)
                 kept.append(row)
         return kept
 
-    def _prompt(self, row: Row) -> list[int]:
-        messages, tools = row.conversation()
+    def prompt(self, asked: Question) -> list[int]:
+        """Tokens of a question, with all that came before it."""
+        messages, tools = asked.row.conversation()
         return list(
             self.tokenizer.apply_chat_template(
-                messages[:-1], tools=tools, add_generation_prompt=True, return_dict=False
+                messages[: asked.at], tools=tools, add_generation_prompt=True, return_dict=False
             )
         )
 
-    def room(self, rows: list[Row]) -> int:
+    def room(self, questions: list[Question]) -> int:
         """Tokens that an answer may have: half as many again as the longest reference."""
         longest = 0
-        for row in rows:
-            if row.kind != "text":
-                reference = self.tokenizer.encode(_question(row)[1], add_special_tokens=False)
-                longest = max(longest, len(reference))
+        for each in questions:
+            reference = self.tokenizer.encode(each.reference, add_special_tokens=False)
+            longest = max(longest, len(reference))
         return longest + longest // 2 + 1
 
     def examples(self, rows: list[Row], max_seq_length: int) -> Examples:
@@ -186,17 +180,14 @@ class _Base:
         return builder.build()
 
 
-def _no_reference(row: Row) -> str:
-    if row.kind == "text":
-        return ""
-    messages, _tools = row.conversation()
-    if messages[-1]["role"] != "assistant" or not str(messages[-1].get("content") or "").strip():
-        return _("the row ends in no answer to compare with")
-    return "" if len(messages) > 1 else _("there is no question before the answer")
-
-
 def _measure(
-    base: _Base, adapter: Adapter, rows: list[Row], most: int, asked: Request, tell: Tell
+    base: _Base,
+    adapter: Adapter,
+    rows: list[Row],
+    questions: list[Question],
+    most: int,
+    asked: Request,
+    tell: Tell,
 ) -> tuple[Score, list[Answer]]:
     began = time.perf_counter()
     named = adapter.name or _("base model")
@@ -205,17 +196,17 @@ def _measure(
     value, tokens = _loss(network, base.examples(rows, asked.max_seq_length), asked, named, tell)
     given: list[Answer] = []
     cut_off = 0
-    if rows[0].kind != "text":
+    if questions:
         answering = _("{model}: answers").format(model=named)
         found = decoding.answers(
             network,
             base.tokenizer,
-            [base.prompts[row.line] for row in rows],
+            [base.prompt(each) for each in questions],
             batch_size=asked.batch_size,
             max_tokens=most,
-            tell=lambda done: tell(Progress(answering, done, len(rows), "rows")),
+            tell=lambda done: tell(Progress(answering, done, len(questions), "rows")),
         )
-        references = [_question(row)[1] for row in rows]
+        references = [each.reference for each in questions]
         given = [answer_metrics.compare(a.text, r) for a, r in zip(found, references, strict=True)]
         cut_off = sum(each.cut_off for each in found)
     chrf = answer_metrics.corpus_chrf([a.text for a in given], references) if given else None
@@ -229,8 +220,30 @@ def _measure(
         token_f1=_mean([a.token_f1 for a in given]),
         chrf=chrf,
         cut_off=cut_off,
+        turns=_by_turn(questions, given),
         seconds=time.perf_counter() - began,
     ), given
+
+
+def _by_turn(questions: list[Question], given: list[Answer]) -> tuple[Turn, ...]:
+    """Score each turn by itself, where rows have more than one."""
+    turns: dict[int, list[tuple[Answer, str]]] = defaultdict(list)
+    for question, answer in zip(questions, given, strict=True):
+        turns[question.turn].append((answer, question.reference))
+    if len(turns) < 2:
+        return ()
+    return tuple(
+        Turn(
+            turn=turn,
+            answers=len(pairs),
+            exact_match=_mean([answer.exact for answer, _ in pairs]),
+            token_f1=_mean([answer.token_f1 for answer, _ in pairs]),
+            chrf=answer_metrics.corpus_chrf(
+                [answer.text for answer, _ in pairs], [reference for _, reference in pairs]
+            ),
+        )
+        for turn, pairs in sorted(turns.items())
+    )
 
 
 def _loss(

@@ -44,6 +44,16 @@ class Request(Struct, tag="evaluate", frozen=True, kw_only=True):
     batch_size: int = 4
 
 
+class Turn(Struct, frozen=True, kw_only=True):
+    """What the answers of one turn of the conversations came to; units as in Score."""
+
+    turn: int
+    answers: int
+    exact_match: float | None
+    token_f1: float | None
+    chrf: float
+
+
 class Score(Struct, frozen=True, kw_only=True):
     """What one model came to. `name` is empty for a base model.
 
@@ -59,6 +69,9 @@ class Score(Struct, frozen=True, kw_only=True):
     token_f1: Annotated[float | None, Meta(description="mean over answers, 0 to 1")] = None
     chrf: Annotated[float | None, Meta(description="chrF2 over all answers, 0 to 100")] = None
     cut_off: Annotated[int, Meta(description="answers that reached max_tokens")] = 0
+    turns: Annotated[
+        tuple[Turn, ...], Meta(description="by turn, where rows have more than one")
+    ] = ()
     seconds: float = 0.0
 
 
@@ -72,16 +85,23 @@ class Answer(Struct, frozen=True):
 
 
 class Row(Struct, frozen=True):
-    """A question with its reference; an answer for each score, in that order."""
+    """A question with its reference; an answer for each score, in that order.
+
+    turn: which answer of the row it is, from 1; it is asked after what the data says before it.
+    """
 
     line: int
     question: str
     reference: str
     answers: tuple[Answer, ...]
+    turn: int = 1
 
 
 class Report(Struct, tag="evaluation", frozen=True, kw_only=True):
-    """All of it. `left_out`: rows of the split that could not be asked, with the first reasons."""
+    """All of it. `left_out`: rows of the split that could not be asked, with the first reasons.
+
+    only_loss: rows measured that have no answer to compare with, as they end in calls of tools.
+    """
 
     data: str
     split: str
@@ -92,6 +112,12 @@ class Report(Struct, tag="evaluation", frozen=True, kw_only=True):
     measured: int
     left_out: int = 0
     reasons: tuple[str, ...] = ()
+    only_loss: int = 0
+
+    @property
+    def questions(self) -> int:
+        """How many answers each model gave."""
+        return len(self.rows) or self.measured
 
     def base_of(self, score: Score) -> int:
         """Index of the base model that a score is to be compared with."""
