@@ -94,7 +94,9 @@ def test_layer_by_layer_equals_at_once(make_deep: Any, tmp_path: Path, bits: int
     rng = np.random.default_rng(0)
     bounds = np.array([0, 9, 40, 52, 58, 100], np.int64)
     tokens = rng.integers(1, 280, 100).astype(np.int32)
-    examples = {"train": Examples(tokens, bounds, np.ones(5, np.int32), 0)}
+    is_label = np.ones(100, np.bool_)
+    is_label[bounds[:-1]] = False
+    examples = {"train": Examples(tokens, bounds, is_label, 0)}
     found = []
     for room in (0, 1 << 40):
         network = model.load(folder, config.model)
