@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from farense_worker.protocol.settings.profile import Profile
 from textual.pilot import Pilot
 from textual.widgets import Static
 
@@ -14,7 +15,7 @@ from farense_tui.engine.preflight.doctor import Check
 from farense_tui.ui.app import FarenseApp
 from farense_tui.ui.common.doctor import CheckLine, DoctorScreen
 from farense_tui.ui.launch.screen import LaunchScreen
-from tests.ui.launch.test_pictures import at_launch
+from tests.ui.runs.test_screen import Bare
 from tests.ui.waiting import until
 
 CHECKS = [
@@ -75,10 +76,8 @@ def test_the_panel(
     monkeypatch.setattr(doctor, "checks", found)
 
     async def steps(pilot: Pilot[None]) -> None:
-        await at_launch()(pilot)  # what is behind the panel stands still
-        await pilot.press("o")
-        screen = pilot.app.screen
-        assert isinstance(screen, DoctorScreen)
+        screen = DoctorScreen(Profile(), runs_dir)
+        await pilot.app.push_screen(screen)
         await until(pilot, lambda: screen.over)
 
-    assert snap_compare(FarenseApp(runs_dir), terminal_size=size, run_before=steps)  # type: ignore[operator]
+    assert snap_compare(Bare(runs_dir), terminal_size=size, run_before=steps)  # type: ignore[operator]
