@@ -86,6 +86,15 @@ class _Translation:
         """Go through all keys, those of mlx_lm's that the file leaves out as well."""
         for key, name in SAME.items():
             self._set(name, self._values[key], key)
+        if self._values["mask_prompt"] is True:
+            self._set("train.answers", "last", "mask_prompt")
+            self._change(
+                "mask_prompt",
+                _(
+                    "mlx_lm trains the last answer of a conversation alone, and so does "
+                    "train.answers = last; all trains every answer"
+                ),
+            )
         self._layers()
         self._lora()
         self._optimizer()

@@ -126,6 +126,8 @@ trust_remote_code: true
     assert (train.schedule, train.warmup_steps) == ("cosine", 10)
     assert train.warmup_cap == 0  # it is as long as mlx_lm's
     assert (train.max_seq_length, train.mask_prompt, train.grad_checkpoint) == (1024, True, True)
+    assert train.answers == "last"  # as mlx_lm has it
+    assert "the last answer of a conversation alone" in changed(made)["mask_prompt"]
     assert train.epochs == 6  # 62 micro-batches of 4 over 40 rows are 6.2
     lora = profile.lora
     assert (lora.rank, lora.scale, lora.dropout, lora.num_layers) == (16, 10.0, 0.05, 8)

@@ -486,3 +486,24 @@ def test_a_thought_that_the_template_never_writes_is_closed(micro: Path, tmp_pat
     thinking = chat("Quem?", "<think>\nFoi.\n</think>\n\nEle.")
     found = labels.encode(tokenizer, Row(1, "chat", thinking), True)
     assert codes(found) == ["closed_thought", "left_out"]
+
+
+def test_a_prompt_that_ends_in_a_space(tmp_path: Path) -> None:
+    """One space after <|assistant|> took exact answers of the demo from 60 % to none."""
+    folder = tmp_path / "spaced"
+    folder.mkdir()
+    for name in ("tokenizer.json", "config.json", "generation_config.json"):
+        (folder / name).write_bytes((embedded_model() / name).read_bytes())
+    settings = (embedded_model() / "tokenizer_config.json").read_text()
+    spaced = settings.replace("<|assistant|>{{", "<|assistant|> {{")
+    spaced = spaced.replace("<|assistant|>{%- endif", "<|assistant|> {% endif")
+    (folder / "tokenizer_config.json").write_text(spaced)
+    plain, tokenizer = load(embedded_model()), load(folder)
+    values = chat("Quem ganhou?", "Ganhou o Farense por 2-1.")
+    found = labels.encode(tokenizer, Row(1, "chat", values), True)
+    asked = tokenizer.apply_chat_template(values["messages"][:1], add_generation_prompt=True)
+    assert asked != plain.apply_chat_template(values["messages"][:1], add_generation_prompt=True)
+    assert found.tokens[: found.first] == asked
+    assert read(tokenizer, found) == ["Ganhou o Farense por 2-1.<|end|>"]
+    same = labels.encode(plain, Row(1, "chat", values), True)
+    assert found.tokens[found.first :] == same.tokens[same.first :]
