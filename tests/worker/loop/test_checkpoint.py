@@ -334,6 +334,19 @@ def test_space_is_asked_for_before_the_start(folder: RunFolder) -> None:
     assert caught.value.kind == "disk_full"
 
 
+def test_what_a_resumed_run_has_on_the_disk_needs_no_space_again(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = Trained(1000, 4000, 8000)
+    monkeypatch.setattr(checkpoint, "free_space", lambda _: 40_000)
+    with pytest.raises(FarenseError, match="no space"):
+        checkpoint.check_space(folder, made, keep=1)
+    weights = {"a": mx.zeros(1000)}
+    moments = {"m": mx.zeros(1000), "v": mx.zeros(1000)}
+    checkpoint.save(folder, TrainingState(step=1), weights, moments, {})
+    checkpoint.check_space(folder, made, keep=1)
+
+
 def test_the_best_adapter_is_published_if_a_kill_came_before_it(folder: RunFolder) -> None:
     faults.two(folder)
     state = TrainingState(step=2, best_loss=0.5, best_step=1)

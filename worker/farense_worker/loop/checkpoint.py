@@ -165,8 +165,13 @@ def newest(folder: RunFolder) -> tuple[Loaded | None, list[str]]:
 
 
 def check_space(folder: RunFolder, trained: Trained, keep: int) -> None:
-    """Refuse a run whose checkpoints do not fit on the disk."""
-    needed = disk.checkpoints(trained, keep)
+    """Refuse a run whose checkpoints do not fit on the disk.
+
+    Those that a resumed run has already are part of what it will have at the worst moment.
+    """
+    places = [each.path for each in folder.checkpoints()] + [folder.adapters]
+    there = sum(path.stat().st_size for place in places for path in place.glob("*"))
+    needed = disk.checkpoints(trained, keep) - there
     free = free_space(folder.path)
     if free < needed:
         raise refused(
