@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from farense_worker.protocol import dataset
+from farense_worker.protocol import dataset, foreign_rows
 from farense_worker.protocol.checkpoint_files import ADAPTERS
 from farense_worker.protocol.errors import refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import ngettext
+from farense_worker.protocol.plan.adapter import ALL
 from farense_worker.protocol.settings.fields import setting
 from farense_worker.protocol.settings.profile import Profile, replace_setting
 
@@ -26,6 +27,7 @@ from farense_tui.engine.profiles.mlx_lm_keys import (
     DEFAULTS,
     FEATURES,
     FIXED_OPTIONS,
+    FORMER,
     NO_PLACE,
     RENAME,
     SAME,
@@ -75,12 +77,17 @@ class _Translation:
         self._path = path
         self._file = yaml_file.load(path)
         given = {key: value for key, value in self._file.values.items() if value is not None}
-        self._values: dict[str, Any] = DEFAULTS | given
+        self._values: dict[str, Any] = DEFAULTS | self._today(given)
         self.faults: list[str] = []
         self.made = Imported(Profile())
         self._set("profile.title", path.stem, "")
         description = _("imported from {name}").format(name=path.name)
         self._set("profile.description", description, "")
+
+    def _today(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Give what the file says under the names that mlx_lm.lora has now."""
+        named = {FORMER.get(key, key): value for key, value in given.items() if key in FORMER}
+        return named | {key: value for key, value in given.items() if key not in FORMER}
 
     def all(self) -> None:
         """Go through all keys, those of mlx_lm's that the file leaves out as well."""
@@ -113,7 +120,7 @@ class _Translation:
         self._set("lora.num_layers", layers, "num_layers")
 
     def _lora(self) -> None:
-        given = self._mapping("lora_parameters")
+        given = self._scaled(self._mapping("lora_parameters"))
         if self._values["fine_tune_type"] == "full":
             if "lora_parameters" in self._file.values:
                 self._leave("lora_parameters", _("fine_tune_type is full"))
@@ -128,18 +135,27 @@ class _Translation:
         if given.get("keys") is not None:
             self._set("lora.keys", given["keys"], "lora_parameters.keys")
         else:
-            keys = ", ".join(self.made.profile.lora.keys)
-            self._change(
-                "lora_parameters.keys",
-                _(
-                    "none: mlx_lm adapts every linear layer of a block, lora.keys names {keys}"
-                ).format(keys=keys),
-            )
+            self._set("lora.keys", [ALL], "lora_parameters.keys")
+            remark = _("none: every linear layer of a block, which is lora.keys = {keys}")
+            self._change("lora_parameters.keys", remark.format(keys=f'["{ALL}"]'))
         for name in given.keys() - {"rank", "scale", "dropout", "keys"}:
             remark = _("mlx_lm does not use it")
             if name == "alpha":
                 remark = _("mlx_lm does not use it; lora.scale is alpha / rank")
             self._leave(f"lora_parameters.{name}", remark)
+
+    def _scaled(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Give the parameters with the scale that an alpha means where no scale is told."""
+        alpha, rank = given.get("alpha"), given.get("rank", DEFAULTS["lora_parameters"]["rank"])
+        numbers = all(
+            isinstance(each, int | float) and not isinstance(each, bool) for each in (alpha, rank)
+        )
+        if "scale" in given or not numbers or not rank:
+            return given
+        scale = alpha / rank
+        remark = _("no scale: lora.scale is alpha / rank = {scale:g}").format(scale=scale)
+        self._change("lora_parameters.alpha", remark)
+        return {key: value for key, value in given.items() if key != "alpha"} | {"scale": scale}
 
     def _optimizer(self) -> None:
         name = str(self._values["optimizer"]).lower()
@@ -230,7 +246,9 @@ class _Translation:
             return
         folder = Path(self.made.profile.data.path).expanduser()
         rows = dataset.summarise(folder).rows.get("train", 0) if folder.is_dir() else 0
-        if not folder.is_dir():
+        if folder.is_file():
+            self._leave("data", foreign_rows.no_folder(folder))
+        elif not folder.is_dir():
             remark = _("there is no folder {folder} here; train --data DIR gives another")
             self._leave("data", remark.format(folder=folder))
         if not rows:
@@ -269,7 +287,14 @@ class _Translation:
     def _others(self) -> None:
         """Tell of the keys that are left."""
         for key, value in self._file.values.items():
-            if key in FEATURES:
+            if key in FORMER:
+                now = FORMER[key]
+                taken = now not in self._file.values
+                said = _("read as {name}, which it is called now") if taken else _("{name} counts")
+                (self._change if taken else self._leave)(key, said.format(name=now))
+            elif key == "hf_dataset":
+                self._hub(value)
+            elif key in FEATURES:
                 self._leave(key, RENAME)
             elif key in NO_PLACE:
                 if value not in (None, DEFAULTS.get(key)):
@@ -282,6 +307,22 @@ class _Translation:
                 self._leave(key, _("mlx_lm.lora does not know it.") + hint)
         for key in self._file.twice:
             self._leave(key, _("it is given more than once; the last one counts"))
+
+    def _hub(self, value: Any) -> None:
+        """Say how the rows of a data set of the hub come here, under the names that are read."""
+        blocks = [each for each in (value if isinstance(value, list) else [value]) if each]
+        for block in (each for each in blocks if isinstance(each, dict)):
+            columns = ", ".join(
+                f"{block[feature]!r}: {name!r}"
+                for feature, name in FEATURES.items()
+                if feature in block and block[feature] != name
+            )
+            renamed = f".rename_columns({{{columns}}})" if columns else ""
+            # not translated: a program
+            program = f"l({block.get('path')!r}, split='train'){renamed}.to_json('DIR/train.jsonl')"
+            # not translated: a program
+            command = f'python -c "from datasets import load_dataset as l; {program}"'
+            self._leave("hf_dataset", f"{NO_PLACE['hf_dataset']}: {command}")
 
     # ---- what they share ----------------------------------------------------------------------
 

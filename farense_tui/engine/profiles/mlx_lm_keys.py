@@ -64,6 +64,7 @@ NO_PLACE = {
     "test": _("farense-tui evaluate RUN looks at test.jsonl"),
     "test_batches": _("farense-tui evaluate RUN looks at all of test.jsonl"),
     "adapter_path": _("the adapter is in RUN/adapters; farense-tui export RUN --to DIR copies it"),
+    "adapter_file": _("the adapter is in RUN/adapters; farense-tui export RUN --to DIR copies it"),
     "clear_cache_threshold": _(
         "mlx_lm.lora does not use it; memory.cache_limit_gb limits the cache"
     ),
@@ -72,7 +73,15 @@ NO_PLACE = {
     "config": _("one file makes one profile"),
     "hf_dataset": _("save its rows as DIR/train.jsonl and give train --data DIR"),
 }
-FEATURES = ("prompt_feature", "completion_feature", "chat_feature", "text_feature")
+# What others may call the columns, and what they are called here.
+FEATURES = {
+    "prompt_feature": "prompt",
+    "completion_feature": "completion",
+    "chat_feature": "messages",
+    "text_feature": "text",
+}
+# Names that mlx_lm.lora had before: it passes them over in silence now.
+FORMER = {"lora_layers": "num_layers"}
 RENAME = _('rows have the keys "messages", "prompt" and "completion", or "text"; rename theirs')
 # What an optimizer has here that a profile does not set.
 FIXED_OPTIONS: dict[str, dict[str, Any]] = {

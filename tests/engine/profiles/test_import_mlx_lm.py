@@ -320,3 +320,49 @@ def test_an_imported_profile_trains(
     assert main(["import", "lora.yaml"]) == 0
     assert main(["train", "--profile", "lora", "--name", "r"]) == 0
     assert (tmp_path / "checkpoints/r/adapters/adapters.safetensors").is_file()
+
+
+def test_names_that_mlx_lm_had_before(tmp_path: Path) -> None:
+    text = """
+model: some/model
+data: data
+train: true
+lora_layers: 32
+adapter_file: club.npz
+lora_parameters: {rank: 64, alpha: 64, dropout: 0.0}
+iters: 100
+"""
+    made = read(tmp_path, text)
+    lora = made.profile.lora
+    assert (lora.num_layers, lora.rank, lora.scale) == (32, 64, 1.0)
+    assert lora.keys == ("all-linear",)
+    changed = {each.key: each.what for each in made.changed}
+    assert changed["lora_layers"] == "read as num_layers, which it is called now"
+    assert "alpha / rank = 1" in changed["lora_parameters.alpha"]
+    left = {each.key: each.what for each in made.left_out}
+    assert "RUN/adapters" in left["adapter_file"]
+    assert "lora_parameters.alpha" not in left
+
+
+def test_a_data_set_of_the_hub_is_told_with_its_columns(tmp_path: Path) -> None:
+    text = """
+train: true
+hf_dataset:
+  path: some/questions
+  prompt_feature: pergunta
+  completion_feature: resposta
+lora_parameters: {keys: [router.proj, lm_head], rank: 8, scale: 2.0, dropout: 0.0}
+"""
+    made = read(tmp_path, text)
+    assert made.profile.lora.keys == ("router.proj", "lm_head")
+    (remark,) = [each for each in made.left_out if each.key == "hf_dataset"]
+    assert "l('some/questions', split='train')" in remark.what
+    assert "{'pergunta': 'prompt', 'resposta': 'completion'}" in remark.what
+
+
+def test_a_file_in_place_of_a_folder_of_data(tmp_path: Path) -> None:
+    rows = tmp_path / "club.jsonl"
+    rows.write_text('{"text": "a"}\n')
+    made = read(tmp_path, f"train: true\ndata: {rows}\n")
+    (remark,) = [each for each in made.left_out if each.key == "data"]
+    assert "/train.jsonl" in remark.what
