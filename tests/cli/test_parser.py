@@ -103,7 +103,8 @@ def typed(path: Path, program: str) -> Iterator[list[str]]:
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_the_commands_in_the_docs_are_taken(path: Path) -> None:
     for words in typed(path, "farense-tui"):
-        build().parse_args(words)
+        if " ".join(words) not in ALL:  # the name of a command, without what it wants
+            build().parse_args(words)
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
