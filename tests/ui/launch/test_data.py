@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 from farense_worker.protocol.messages.data_check import (
     CODES,
@@ -203,3 +204,11 @@ def test_every_code_has_a_short_word() -> None:
 
 def test_spaces_stay_and_nothing_reaches_the_terminal() -> None:
     assert visible("a  b\tc\x1b[1m\u202e\n d") == "a  b c�[1m↵\n d"
+
+
+def test_what_is_to_be_known_of_the_end_stands_in_the_plan() -> None:
+    report = msgspec.structs.replace(SAID, counts={"end_appended": 120, "truncated": 37})
+    assert [str(line) for line in words(report)][1:] == [
+        "! 37 cut off",
+        "· 120 with the eos appended",
+    ]

@@ -45,8 +45,9 @@ SHORT = {
 
 
 def words(report: Report) -> list[Content]:
-    """A line on the lengths, one on what is wrong, one on what is odd, as far as there is such."""
-    return [lengths(report), *filter(None, (counted(report, "error"), counted(report, "warning")))]
+    """A line on the lengths, then one each on what is wrong, what is odd and what is to know."""
+    levels: tuple[Level, ...] = ("error", "warning", "info")
+    return [lengths(report), *filter(None, (counted(report, level) for level in levels))]
 
 
 def lengths(report: Report) -> Content:
