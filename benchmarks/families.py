@@ -170,7 +170,7 @@ def one(kind: str) -> Result:
     try:
         return _trained(kind, config, size)
     except (*FAILURES, FarenseError) as error:
-        return Result(kind, size, fault=f"{type(error).__name__}: {error}"[:160])
+        return Result(kind, size, fault=" ".join(f"{type(error).__name__}: {error}".split())[:120])
 
 
 def _size(network: Any) -> int:
@@ -216,7 +216,11 @@ def page(found: list[Result]) -> str:
         for each in tried
         if each.kind
     ]
-    left = sorted(each.kind for each in found if each.fault.startswith("not built"))
+    left = sorted(
+        each.kind
+        for each in found
+        if each.fault.startswith("not built") and "'ModelArgs'" not in each.fault  # a helper
+    )
     return _PAGE.format(versions=versions, n=len(tried), rows="\n".join(rows), left=", ".join(left))
 
 

@@ -72,7 +72,9 @@ class Anatomy:
 
     def head(self, hidden: mx.array) -> mx.array:
         """Give the logits of hidden states; (rows, n, H) -> (rows, n, V)."""
-        logits: mx.array = self._with_inner(twin(self.inner, _first))(hidden)
+        tokens = mx.zeros(hidden.shape[:2], mx.int32)  # some classes look at their shape
+        inner = twin(self.inner, lambda *_args, **_kwargs: hidden)
+        logits: mx.array = self._with_inner(inner)(tokens)
         return logits
 
     def trunk(
@@ -108,7 +110,7 @@ class Anatomy:
         """Make layers that compute nothing, the last of which gives these activations."""
         stubs = [twin(layer, _first, bare=True) for layer in self.layers[:start]]
         if stubs:
-            stubs[-1] = twin(stubs[-1], lambda *_args, **_kwargs: activations)
+            stubs[-1] = twin(stubs[-1], lambda *_args, **kwargs: _given(activations, kwargs))
         return stubs
 
     def _with_inner(self, inner: nn.Module) -> nn.Module:
@@ -196,8 +198,16 @@ def twin(
     return made
 
 
-def _first(value: Any, *_args: Any, **_kwargs: Any) -> Any:
-    return value
+def _first(value: Any, *_args: Any, **kwargs: Any) -> Any:
+    return _given(value, kwargs)
+
+
+def _given(value: Any, kwargs: dict[str, Any]) -> Any:
+    """Give a value as the layer would: gemma4's bring keys and values along, for others to share.
+
+    A layer that shares those of one that is not computed has none; `splits` finds that out.
+    """
+    return (value, kwargs["shared_kv"], kwargs["offset"]) if "shared_kv" in kwargs else value
 
 
 def _reached(value: mx.array, *_args: Any, **_kwargs: Any) -> None:
