@@ -68,8 +68,13 @@ def test_dialog(snap_compare: Compare, runs_dir: Path, size: tuple[int, int]) ->
 
 @pytest.mark.parametrize("size", [(60, 16), (120, 36)], ids=str)
 def test_post_mortem(
-    snap_compare: Compare, tmp_path: Path, runs_dir: Path, size: tuple[int, int]
+    snap_compare: Compare,
+    tmp_path: Path,
+    runs_dir: Path,
+    size: tuple[int, int],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.chdir(tmp_path)  # paths on the page are those from here
     run = recorded.failed(tmp_path)
     app: FarenseApp = Bare(runs_dir)
 
