@@ -87,6 +87,8 @@ def test_bad_data_is_refused_with_its_place(
     assert (last["type"], last["kind"]) == ("run_failed", "data")
     assert last["title"] == "os dados têm 2 erros"
     assert last["detail"].splitlines() == [
+        "não se pode treinar com 2 de 3 linhas de train.jsonl, mais de um décimo; "
+        "com data.skip ficam de fora na mesma",
         f"{no_valid / 'train.jsonl'}:2: não é um objeto JSON",
         f"{no_valid / 'train.jsonl'}:3: não há nesta linha uma resposta com que aprender",
     ]
