@@ -74,13 +74,14 @@ def _cached() -> Iterator[Listed]:
 def _snapshot(repo: Path) -> Path | None:
     """The snapshot that `main` means, else the newest one."""
     try:
-        commit = (repo / "refs" / "main").read_text().strip()
+        commit = (repo / "refs" / "main").read_text(errors="replace").strip()
     except OSError:
         commit = ""
-    if commit and (repo / "snapshots" / commit).is_dir():
+    # os.path.isdir raises nothing, whatever stands in refs/main or is linked to
+    if commit and os.path.isdir(repo / "snapshots" / commit):
         return repo / "snapshots" / commit
-    there = list(repo.glob("snapshots/*"))
-    return max(there, key=lambda path: path.stat().st_mtime, default=None)
+    there = [path for path in repo.glob("snapshots/*") if os.path.isdir(path)]
+    return max(there, key=os.path.getmtime, default=None)
 
 
 def _folders() -> Iterator[Listed]:

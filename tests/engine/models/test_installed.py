@@ -79,6 +79,19 @@ def test_a_repository_with_nothing_in_it(hub: Path) -> None:
     assert listed.missing == ("everything",)
 
 
+@pytest.mark.parametrize("ref", [b"\xff\xfe", b"a" * 3000, b"\0", b"gone"])
+def test_a_cache_that_was_written_to_by_others_ends_nothing(hub: Path, ref: bytes) -> None:
+    repo = hub / "models--a--odd"
+    (repo / "refs").mkdir(parents=True)
+    (repo / "refs" / "main").write_bytes(ref)
+    (repo / "snapshots").mkdir()
+    (repo / "snapshots" / ".DS_Store").touch()
+    (repo / "snapshots" / "loop").symlink_to("loop")
+    (repo / "snapshots" / "away").symlink_to(hub / "nowhere")
+    (listed,) = [each for each in installed.found() if each.name == "a/odd"]
+    assert listed.missing == ("everything",)
+
+
 def test_what_macos_leaves_beside_files_is_nothing(hub: Path, tmp_path: Path) -> None:
     mine = model(tmp_path / "models" / "mine")
     (mine / "._model.safetensors").write_bytes(b"x" * 4096)
