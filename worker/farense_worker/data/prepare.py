@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from farense_worker.data import holdout, labels, token_cache
+from farense_worker.data import holdout, labels, token_cache, unread
 from farense_worker.data.examples import Builder, Examples
 from farense_worker.data.token_cache import Tokenised
 from farense_worker.model import stops
@@ -143,13 +143,15 @@ class _Reading:
         ):
             self._count()
             code, fault = unusable(found, train.max_seq_length)
+            said = tuple(unread.remarks(row, train.mask_prompt, train.answers))
             if fault:
-                self._lose(Fault(path, row.line, fault, code))
+                roles = [remark.what for remark in said if remark.code == "role"]
+                self._lose(Fault(path, row.line, "; ".join([fault, *roles]), code))
             elif isinstance(found, labels.Encoded):
                 builder.add(found)
                 if draws:
                     self.fingerprints.append(row.fingerprint(normalised=True))
-                for remark in found.remarks:
+                for remark in (*said, *found.remarks):
                     self._remarks.setdefault(remark.code, []).append(f"{path}:{row.line}")
         return builder
 

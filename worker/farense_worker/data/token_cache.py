@@ -25,7 +25,7 @@ from farense_worker.data.examples import Examples
 from farense_worker.process.cache_folder import cache_folder
 from farense_worker.protocol.messages.events import Notice
 
-FORMAT = 4
+FORMAT = 5
 MOST_BYTES = 2 << 30
 MOST_ENTRIES = 20
 _ARRAYS = ("tokens", "bounds", "is_label")

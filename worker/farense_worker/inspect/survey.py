@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from farense_worker.data import holdout, labels
+from farense_worker.data import holdout, labels, unread
 from farense_worker.data.labels import Encoded
 from farense_worker.data.prepare import needs_template, unusable
 from farense_worker.inspect import text_faults
@@ -162,8 +162,8 @@ class Survey:
             self._duplicates.add(number, found)
             for code, what in text_faults.find("\n".join(found.strings)):
                 self._find(code, path, found.line, what)
-            for what in _empty_answers(found):
-                self._find("empty_answer", path, found.line, what)
+            for remark in unread.remarks(found, self._mask_prompt, self._answers):
+                self._find(remark.code, path, found.line, remark.what)
             yield found
 
     def _look_at_tokens(self, path: Path, row: Row, found: Encoded) -> None:
@@ -226,17 +226,3 @@ class Survey:
 def _is_test(path: Path) -> bool:
     """Whether training goes without this file."""
     return path.stem == "test"
-
-
-def _empty_answers(row: Row) -> list[str]:
-    if row.kind == "text":
-        blank = row.values["text"].isspace()
-        return [_("the text is nothing but white space")] if blank else []
-    messages, _tools = row.conversation()
-    return [
-        _("message {number} (assistant) is empty").format(number=at)
-        for at, message in enumerate(messages, 1)
-        if message["role"] == "assistant"
-        and not (message.get("content") or "").strip()
-        and not message.get("tool_calls")
-    ]

@@ -1,0 +1,70 @@
+"""What a row has beside what is read of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from farense_worker.data import unread
+from farense_worker.protocol.dataset import Row
+
+ASKED = {"role": "user", "content": "Ano?"}
+SAID = {"role": "assistant", "content": "1910."}
+
+
+def said(values: dict[str, Any], *, mask: bool = True, answers: Any = "all") -> list[Any]:
+    kind: Any = next(k for k in ("messages", "prompt", "text") if k in values)
+    kind = {"messages": "chat", "prompt": "completion"}.get(kind, kind)
+    return [(each.code, each.what) for each in unread.remarks(Row(1, kind, values), mask, answers)]
+
+
+@pytest.mark.parametrize(
+    ("values", "found"),
+    [
+        ({"messages": [ASKED, SAID], "id": 7, "source": "x", "weight": 1, "images": []}, []),
+        (
+            {"prompt": "a", "completion": "b", "system": "Grita."},
+            [("unread", 'the "system" of the row is not read')],
+        ),
+        (
+            {"messages": [ASKED, SAID], "functions": [{"name": "f"}], "weight": 0},
+            [
+                ("unread", 'the "functions" of the row is not read'),
+                ("unread", 'the "weight" of the row is not read'),
+            ],
+        ),
+        (
+            {"messages": [ASKED, SAID | {"train": False, "thoughts": "Ora."}]},
+            [
+                ("unread", 'the "thoughts" of message 2 (assistant) is not read'),
+                ("unread", 'the "train" of message 2 (assistant) is not read'),
+            ],
+        ),
+        ({"messages": [ASKED, SAID | {"train": True, "mask": False}]}, []),
+        (
+            {"messages": [ASKED, {"role": "assistant", "content": None, "refusal": "Não."}]},
+            [
+                ("unread", 'the "refusal" of message 2 (assistant) is not read'),
+                ("empty_answer", "message 2 (assistant) is empty"),
+            ],
+        ),
+        (
+            {"messages": [{"role": "Human", "content": "a"}, {"role": "model", "content": "b"}]},
+            [
+                ("role", 'message 1 (Human) is no question: the role of questions is "user"'),
+                ("role", 'message 2 (model) is no answer: the role of answers is "assistant"'),
+            ],
+        ),
+        ({"text": " \n"}, [("empty_answer", "the text is nothing but white space")]),
+        ({"text": "a", "system": "b"}, []),
+    ],
+)
+def test_each_is_told(values: dict[str, Any], found: list[Any]) -> None:
+    assert said(values) == found
+
+
+def test_an_answer_before_any_question_is_no_label() -> None:
+    row = {"messages": [SAID, ASKED, SAID]}
+    assert [code for code, _what in said(row)] == ["unasked"]
+    assert said(row, answers="last") == said(row, mask=False) == []
+    assert said({"messages": [SAID | {"weight": 0}, ASKED, SAID]}) == []
