@@ -21,14 +21,14 @@ DOCUMENTED = {"_exit", "_replace"}
 
 # One for each contract: a line that must not be, and where it is tried.
 VIOLATIONS = {
-    "The app never imports MLX": ("farense_tui/engine/format.py", "import mlx.core"),
+    "The app never imports MLX": ("farense_tui/engine/readable.py", "import mlx.core"),
     "The app knows of the worker its protocol and nothing else": (
         "farense_tui/engine/forecast/workload.py",
         "from farense_worker.data import batching",
     ),
     "The worker never imports the app or Textual": (
         "worker/farense_worker/model/loss.py",
-        "from farense_tui.engine import format",
+        "from farense_tui.engine import readable",
     ),
     "The protocol imports no MLX, no UI and nothing of the trainer": (
         "worker/farense_worker/protocol/hosts.py",

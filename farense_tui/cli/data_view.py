@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from farense_tui.engine import format as f
+from farense_tui.engine import readable as f
 
 _BAR = 40
 _MOST_FINDINGS = 20

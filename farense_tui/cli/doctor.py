@@ -13,9 +13,9 @@ from rich.text import Text
 
 from farense_tui.cli import common
 from farense_tui.cli.output import ProgressLine, console, say_json
-from farense_tui.engine.format import from_here
 from farense_tui.engine.preflight import doctor as looking
 from farense_tui.engine.preflight.doctor import Check, Level
+from farense_tui.engine.readable import from_here
 
 SIGNS: dict[Level, str] = {"ok": "✓", "warn": "▲", "fail": "✗"}
 _STYLES: dict[Level, str] = {

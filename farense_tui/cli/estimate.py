@@ -17,7 +17,7 @@ from rich.text import Text
 
 from farense_tui.cli import common
 from farense_tui.cli.output import console, say_json, tell
-from farense_tui.engine import format as f
+from farense_tui.engine import readable as f
 from farense_tui.engine.forecast import gather as estimating
 from farense_tui.engine.forecast.forecast import Forecast, Measured
 from farense_tui.engine.forecast.gather import Estimate

@@ -12,7 +12,7 @@ from farense_worker.protocol.messages.export import Part, Precision, Request
 
 from farense_tui.cli import common
 from farense_tui.cli.output import ProgressLine, relative, say, say_json
-from farense_tui.engine import format as f
+from farense_tui.engine import readable as f
 from farense_tui.engine.tasks import export as exporting
 
 

@@ -17,7 +17,7 @@ from farense_worker.protocol.run_folder import RunFolder
 from farense_worker.protocol.settings.profile import Config
 
 from farense_tui.cli.output import relative, say, say_raw, tell
-from farense_tui.engine import format as f
+from farense_tui.engine import readable as f
 from farense_tui.engine.record import lines
 from farense_tui.engine.record.state import RunState, reduce
 from farense_tui.engine.record.tail import Tail

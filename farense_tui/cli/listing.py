@@ -10,7 +10,7 @@ from farense_worker.protocol.language import gettext as _
 
 from farense_tui.cli import common
 from farense_tui.cli.output import say, say_json
-from farense_tui.engine import format as f
+from farense_tui.engine import readable as f
 from farense_tui.engine import words
 from farense_tui.engine.machine import hardware
 from farense_tui.engine.profiles import catalogue

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from farense_tui.cli.output import ProgressLine, console, relative, say, say_json, tell
-from farense_tui.engine import format as f
+from farense_tui.engine import readable as f
 from farense_tui.engine.models import installed, locate
 from farense_tui.engine.models.installed import Listed
 from farense_tui.engine.tasks import task

@@ -17,7 +17,7 @@ import msgspec
 from farense_worker.protocol.clean_text import clean, printable
 from farense_worker.protocol.messages.task import Progress
 
-from farense_tui.engine import format as f
+from farense_tui.engine import readable as f
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from farense_worker.protocol.language import gettext as _
 
-from farense_tui.engine import format as f
+from farense_tui.engine import readable as f
 from farense_tui.engine.record.series import Series
 from farense_tui.engine.record.setting_changes import CHANGED, resumes
 from farense_tui.engine.record.smooth import smoothed, window_for

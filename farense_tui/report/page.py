@@ -20,7 +20,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from farense_tui import __version__
-from farense_tui.engine import format as f
+from farense_tui.engine import readable as f
 from farense_tui.engine import words
 from farense_tui.engine.record.setting_changes import CHANGED, resumes
 from farense_tui.engine.record.smooth import window_for

@@ -9,7 +9,7 @@ from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.events import number
 from farense_worker.protocol.plan.learning_rate import warmup
 
-from farense_tui.engine import format as show
+from farense_tui.engine import readable as show
 from farense_tui.engine.health.facts import Facts
 from farense_tui.engine.health.finding import Found, rule
 from farense_tui.engine.health.remedies import STOP, back_with_half_rate, halve_rate

@@ -6,7 +6,7 @@ from statistics import median
 
 from farense_worker.protocol.language import gettext as _
 
-from farense_tui.engine import format as show
+from farense_tui.engine import readable as show
 from farense_tui.engine.health.facts import Facts
 from farense_tui.engine.health.finding import Found, rule
 from farense_tui.engine.health.remedies import smaller_steps

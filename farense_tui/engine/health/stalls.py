@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from farense_worker.protocol.language import gettext as _
 
-from farense_tui.engine import format as show
+from farense_tui.engine import readable as show
 from farense_tui.engine.health.facts import Facts
 from farense_tui.engine.health.finding import Found, rule
 from farense_tui.engine.health.remedies import KILL, STACKS, smaller_steps

@@ -20,7 +20,7 @@ from farense_worker.protocol.plan.disk import SPARE
 from farense_worker.protocol.run_folder import free_space
 from farense_worker.protocol.settings.profile import Profile
 
-from farense_tui.engine import format as f
+from farense_tui.engine import readable as f
 from farense_tui.engine.machine import blas, extras, hardware, power
 from farense_tui.engine.machine.hardware import GIB, Machine
 from farense_tui.engine.machine.power import Power

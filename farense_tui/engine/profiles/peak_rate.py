@@ -6,7 +6,7 @@ from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.plan.learning_rate import highest, is_capped, warmup
 from farense_worker.protocol.settings.profile import Train
 
-from farense_tui.engine import format as f
+from farense_tui.engine import readable as f
 
 
 def is_reached(train: Train, steps: int) -> bool:

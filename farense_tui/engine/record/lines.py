@@ -9,7 +9,7 @@ from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages import events
 from farense_worker.protocol.messages.events import number
 
-from farense_tui.engine import format as show
+from farense_tui.engine import readable as show
 from farense_tui.engine import words
 
 Kind = Literal[

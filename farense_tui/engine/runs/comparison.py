@@ -13,7 +13,7 @@ from farense_worker.protocol.language import pgettext
 from farense_worker.protocol.settings.fields import SETTINGS
 from farense_worker.protocol.settings.profile import Config
 
-from farense_tui.engine import format as show
+from farense_tui.engine import readable as show
 from farense_tui.engine import words
 from farense_tui.engine.record import setting_changes
 from farense_tui.engine.runs.watch import Snapshot

@@ -23,7 +23,7 @@ from farense_worker.protocol.messages.task import Progress
 from farense_worker.protocol.run_folder import RunFolder, disk_error, write_atomically
 from farense_worker.protocol.settings.profile import Config
 
-from farense_tui.engine import format as f
+from farense_tui.engine import readable as f
 from farense_tui.engine.tasks import task
 
 

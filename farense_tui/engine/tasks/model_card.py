@@ -11,7 +11,7 @@ from farense_worker.protocol.messages.evaluation import Report
 from farense_worker.protocol.settings.profile import Config
 
 from farense_tui import __version__
-from farense_tui.engine import format as f
+from farense_tui.engine import readable as f
 from farense_tui.engine.record.state import RunState
 
 _SNAPSHOT = re.compile(r"models--([^/]+)--([^/]+)/snapshots/[0-9a-f]+/?\Z")

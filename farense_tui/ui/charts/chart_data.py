@@ -11,7 +11,7 @@ from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import mark
 from farense_worker.protocol.messages.events import number
 
-from farense_tui.engine import format as show
+from farense_tui.engine import readable as show
 from farense_tui.engine.record import setting_changes
 from farense_tui.engine.record.series import Series
 from farense_tui.engine.record.setting_changes import Resume

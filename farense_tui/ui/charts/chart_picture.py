@@ -8,7 +8,7 @@ from math import inf, isfinite
 
 from farense_worker.protocol.language import gettext as _
 
-from farense_tui.engine.format import duration
+from farense_tui.engine.readable import duration
 from farense_tui.engine.record.series import Column
 from farense_tui.engine.record.setting_changes import CHANGED
 from farense_tui.engine.record.smooth import smoothed, window_for

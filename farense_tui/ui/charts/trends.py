@@ -12,7 +12,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.widget import Widget
 
-from farense_tui.engine import format as show
+from farense_tui.engine import readable as show
 from farense_tui.engine.record.series import Column, Series
 from farense_tui.engine.record.state import RunState
 from farense_tui.ui.charts.spark import line_rows, means, spark_rows

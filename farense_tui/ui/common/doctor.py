@@ -19,9 +19,9 @@ from textual.message import Message
 from textual.widgets import Static
 from textual.worker import get_current_worker
 
-from farense_tui.engine.format import from_here
 from farense_tui.engine.preflight import doctor
 from farense_tui.engine.preflight.doctor import Check, Level
+from farense_tui.engine.readable import from_here
 from farense_tui.engine.tasks import task
 from farense_tui.ui.common.dialogs import Dialog, keys
 

@@ -7,7 +7,7 @@ from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.plan.memory import GIB
 from textual.content import Content
 
-from farense_tui.engine import format as f
+from farense_tui.engine import readable as f
 from farense_tui.engine.forecast.forecast import Forecast
 from farense_tui.engine.forecast.gather import Estimate
 from farense_tui.engine.forecast.summary import mark as sign

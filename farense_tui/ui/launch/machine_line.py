@@ -8,9 +8,9 @@ from textual.containers import Horizontal
 from textual.content import Content
 from textual.widgets import Static
 
-from farense_tui.engine.format import size
 from farense_tui.engine.machine import hardware
 from farense_tui.engine.machine.hardware import GIB, Machine
+from farense_tui.engine.readable import size
 
 _REFRESH = 2.0
 

@@ -18,7 +18,7 @@ from textual.message import Message
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
-from farense_tui.engine import format as f
+from farense_tui.engine import readable as f
 from farense_tui.engine.models import installed, locate
 from farense_tui.engine.models.installed import Listed
 from farense_tui.engine.tasks import task

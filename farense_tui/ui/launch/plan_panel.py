@@ -14,12 +14,12 @@ from textual.content import Content
 from textual.events import Resize
 from textual.widgets import Static
 
-from farense_tui.engine.format import from_here, size
 from farense_tui.engine.machine.hardware import GIB, Machine
 from farense_tui.engine.models.locate import ModelState
 from farense_tui.engine.preflight.inspection import Inspection, held_out, steps_per_epoch
 from farense_tui.engine.profiles import peak_rate
 from farense_tui.engine.profiles.draft import Draft
+from farense_tui.engine.readable import from_here, size
 from farense_tui.engine.runs.describe import RunSummary
 from farense_tui.ui.common.status import shown as shown_status
 from farense_tui.ui.launch import forecast_lines

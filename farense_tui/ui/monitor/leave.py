@@ -17,7 +17,7 @@ from textual.containers import VerticalGroup
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
-from farense_tui.engine.format import from_here
+from farense_tui.engine.readable import from_here
 from farense_tui.engine.runs import supervisor
 from farense_tui.engine.runs.supervisor import STOP_PATIENCE, Control
 from farense_tui.ui.common.dialogs import Dialog, keys

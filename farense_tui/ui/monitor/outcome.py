@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.reactive import reactive
 from textual.widget import Widget
 
-from farense_tui.engine import format as show
+from farense_tui.engine import readable as show
 from farense_tui.engine.health import Facts, examine
 from farense_tui.engine.record.state import RunState
 from farense_tui.engine.record.verdict import verdict

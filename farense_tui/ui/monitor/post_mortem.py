@@ -20,7 +20,7 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Label, Static
 
-from farense_tui.engine import format as show
+from farense_tui.engine import readable as show
 from farense_tui.engine import words
 from farense_tui.engine.health import Action, Finding, examine
 from farense_tui.engine.health.remedies import RESUME

@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.reactive import reactive
 from textual.widget import Widget
 
-from farense_tui.engine import format as show
+from farense_tui.engine import readable as show
 from farense_tui.engine.runs.watch import Snapshot
 
 Facts = tuple[tuple[str, str], ...]

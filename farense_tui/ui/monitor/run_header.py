@@ -8,8 +8,8 @@ from textual.content import Content
 from textual.reactive import reactive
 from textual.widget import Widget
 
-from farense_tui.engine.format import UNKNOWN
-from farense_tui.engine.format import loss as show_loss
+from farense_tui.engine.readable import UNKNOWN
+from farense_tui.engine.readable import loss as show_loss
 from farense_tui.ui.charts.slim_bar import slim_bar
 from farense_tui.ui.monitor.run_view import RunView
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from farense_worker.protocol.language import gettext as _
 
 from farense_tui.engine import words
-from farense_tui.engine.format import duration, part
+from farense_tui.engine.readable import duration, part
 from farense_tui.engine.record.state import RunState
 from farense_tui.engine.record.time_left import remaining_seconds
 from farense_tui.engine.runs.watch import Snapshot

@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.reactive import reactive
 from textual.widget import Widget
 
-from farense_tui.engine.format import middle_cut
+from farense_tui.engine.readable import middle_cut
 from farense_tui.engine.runs.comparison import Row, differences, results
 from farense_tui.engine.runs.watch import Snapshot
 from farense_tui.ui.charts.chart import CURVE_STYLES, CURVES

@@ -12,7 +12,7 @@ from textual.events import Resize
 from textual.widgets import DataTable
 from textual.widgets.data_table import ColumnKey
 
-from farense_tui.engine import format as f
+from farense_tui.engine import readable as f
 from farense_tui.engine.record.state import RunState
 from farense_tui.engine.runs import clock
 from farense_tui.engine.runs.describe import RunSummary

@@ -16,7 +16,7 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Input, Static
 
-from farense_tui.engine import format as f
+from farense_tui.engine import readable as f
 from farense_tui.engine.runs import clock, supervisor
 from farense_tui.engine.runs import folders as runs
 from farense_tui.engine.runs.describe import RunSummary

@@ -10,7 +10,7 @@ from farense_worker.protocol.language import pgettext
 from farense_worker.protocol.messages.data_check import Bin, Split
 from textual.content import Content
 
-from farense_tui.engine import format as f
+from farense_tui.engine import readable as f
 
 _GAP = 2
 _BAR = 48

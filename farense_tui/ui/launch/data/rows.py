@@ -14,7 +14,7 @@ from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.data_check import CODES, Example, Finding, Piece, Report
 from textual.content import Content
 
-from farense_tui.engine.format import from_here
+from farense_tui.engine.readable import from_here
 from farense_tui.ui.launch.data.summary import SIGNS
 
 _LABEL, _PROMPT = "bold underline $success", "$text-muted"

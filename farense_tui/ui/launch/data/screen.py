@@ -14,7 +14,7 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
 
-from farense_tui.engine.format import from_here
+from farense_tui.engine.readable import from_here
 from farense_tui.ui.common.key_footer import KeyFooter
 from farense_tui.ui.launch.data.reader import Look
 from farense_tui.ui.launch.data.view import DataView

@@ -1,4 +1,4 @@
-"""Numbers as people read them."""
+"""Numbers, and names that are too long, as people read them."""
 
 from __future__ import annotations
 

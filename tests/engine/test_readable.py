@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from farense_tui.engine import format as f
+from farense_tui.engine import readable as f
 
 bytes_ = st.integers(0, 1 << 43)  # 8 TiB
 UNITS = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "M": 1 << 20, "G": 1 << 30}
