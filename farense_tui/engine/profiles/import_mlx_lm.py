@@ -21,7 +21,7 @@ from farense_worker.protocol.plan.adapter import ALL
 from farense_worker.protocol.settings.fields import setting
 from farense_worker.protocol.settings.profile import Profile, replace_setting
 
-from farense_tui.engine.profiles import yaml_file
+from farense_tui.engine.profiles import hub_rows, yaml_file
 from farense_tui.engine.profiles.mlx_lm_keys import (
     CADENCES,
     DEFAULTS,
@@ -87,6 +87,8 @@ class _Translation:
     def _today(self, given: dict[str, Any]) -> dict[str, Any]:
         """Give what the file says under the names that mlx_lm.lora has now."""
         named = {FORMER.get(key, key): value for key, value in given.items() if key in FORMER}
+        if given.get("use_dora") is True:
+            named["fine_tune_type"] = "dora"
         return named | {key: value for key, value in given.items() if key not in FORMER}
 
     def all(self) -> None:
@@ -141,7 +143,10 @@ class _Translation:
         for name in given.keys() - {"rank", "scale", "dropout", "keys"}:
             remark = _("mlx_lm does not use it")
             if name == "alpha":
-                remark = _("mlx_lm does not use it; lora.scale is alpha / rank")
+                remark = _(
+                    "mlx_lm does not use it, lora.scale is the scale; versions that did multiplied "
+                    "the scale by alpha / rank"
+                )
             self._leave(f"lora_parameters.{name}", remark)
 
     def _scaled(self, given: dict[str, Any]) -> dict[str, Any]:
@@ -292,6 +297,11 @@ class _Translation:
                 taken = now not in self._file.values
                 said = _("read as {name}, which it is called now") if taken else _("{name} counts")
                 (self._change if taken else self._leave)(key, said.format(name=now))
+            elif key == "use_dora":
+                if value and "fine_tune_type" not in self._file.values:
+                    self._change(key, _("read as fine_tune_type: dora, which it is called now"))
+                elif value:
+                    self._leave(key, _("{name} counts").format(name="fine_tune_type"))
             elif key == "hf_dataset":
                 self._hub(value)
             elif key in FEATURES:
@@ -302,7 +312,8 @@ class _Translation:
             elif key == "train" and not value:
                 self._leave(key, _("a profile is for training"))
             elif key not in DEFAULTS:
-                near = difflib.get_close_matches(key, DEFAULTS, n=1)
+                name = FORMER.get(key.replace("-", "_"), key.replace("-", "_"))
+                near = difflib.get_close_matches(name, DEFAULTS, n=1)
                 hint = " " + _("Did you mean {name}?").format(name=near[0]) if near else ""
                 self._leave(key, _("mlx_lm.lora does not know it.") + hint)
         for key in self._file.twice:
@@ -311,17 +322,11 @@ class _Translation:
     def _hub(self, value: Any) -> None:
         """Say how the rows of a data set of the hub come here, under the names that are read."""
         blocks = [each for each in (value if isinstance(value, list) else [value]) if each]
-        for block in (each for each in blocks if isinstance(each, dict)):
-            columns = ", ".join(
-                f"{block[feature]!r}: {name!r}"
-                for feature, name in FEATURES.items()
-                if feature in block and block[feature] != name
-            )
-            renamed = f".rename_columns({{{columns}}})" if columns else ""
-            # not translated: a program
-            program = f"l({block.get('path')!r}, split='train'){renamed}.to_json('DIR/train.jsonl')"
-            # not translated: a program
-            command = f'python -c "from datasets import load_dataset as l; {program}"'
+        for number, block in enumerate(blocks):
+            if not isinstance(block, dict) or not isinstance(block.get("path"), str):
+                self._leave("hf_dataset", _("it names no data set: mlx_lm wants keys, with a path"))
+                continue
+            command = hub_rows.command(block, first=number == 0)
             self._leave("hf_dataset", f"{NO_PLACE['hf_dataset']}: {command}")
 
     # ---- what they share ----------------------------------------------------------------------

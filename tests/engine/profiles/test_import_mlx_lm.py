@@ -18,6 +18,22 @@ from farense_tui.engine.profiles.import_mlx_lm import Imported
 from farense_tui.engine.profiles.mlx_lm_keys import DEFAULTS
 from tests.tokenizers import chat, write
 
+# What the command for the hub's rows needs of the library that fetches them.
+HUB = """
+class Rows:
+    def __init__(self, path, split, name=None, columns={}):
+        self.said = (path, split, name, columns)
+
+    def rename_columns(self, columns):
+        return Rows(*self.said[:3], columns)
+
+    def to_json(self, file):
+        file.write((" ".join(map(str, self.said)) + "\\n").encode())
+
+
+load_dataset = Rows
+"""
+
 
 @pytest.fixture
 def data_of_40(tmp_path: Path) -> str:
@@ -356,8 +372,49 @@ lora_parameters: {keys: [router.proj, lm_head], rank: 8, scale: 2.0, dropout: 0.
     made = read(tmp_path, text)
     assert made.profile.lora.keys == ("router.proj", "lm_head")
     (remark,) = [each for each in made.left_out if each.key == "hf_dataset"]
-    assert "l('some/questions', split='train')" in remark.what
-    assert "{'pergunta': 'prompt', 'resposta': 'completion'}" in remark.what
+    assert 'l("some/questions", split=s)' in remark.what
+    assert '{"pergunta": "prompt", "resposta": "completion"}' in remark.what
+    assert '{"train": "train[:80%]", "valid": "train[-10%:]"}' in remark.what  # as mlx_lm
+
+
+def test_the_command_for_the_hub_writes_what_mlx_lm_would_read(tmp_path: Path) -> None:
+    text = """
+hf_dataset:
+  - {path: "a/it's", train_split: "train[:10]", config: {name: pt}, text_feature: corpo}
+  - {path: c/d, valid_split: test}
+"""
+    remarks = [each.what for each in read(tmp_path, text).left_out if each.key == "hf_dataset"]
+    (tmp_path / "datasets.py").write_text(HUB)
+    (tmp_path / "DIR").mkdir()
+    for remark in remarks:
+        told = remark[remark.index("python -c") :].replace("python", sys.executable, 1)
+        subprocess.run(told, shell=True, check=True, cwd=tmp_path)
+    rows = {name: (tmp_path / f"DIR/{name}.jsonl").read_text() for name in ("train", "valid")}
+    assert rows == {
+        "train": "a/it's train[:10] pt {'corpo': 'text'}\nc/d train[:80%] None {}\n",
+        "valid": "a/it's train[-10%:] pt {'corpo': 'text'}\nc/d test None {}\n",
+    }
+
+
+@pytest.mark.parametrize("value", ["some/thing", "[some/thing]", "{name: a/b}"])
+def test_a_hub_block_without_a_path_is_told(tmp_path: Path, value: str) -> None:
+    left = {each.key: each.what for each in read(tmp_path, f"hf_dataset: {value}\n").left_out}
+    assert "names no data set" in left["hf_dataset"]
+
+
+def test_dora_by_its_former_name(tmp_path: Path) -> None:
+    made = read(tmp_path, "use_dora: true\n")
+    assert made.profile.train.fine_tune_type == "dora"
+    assert "use_dora" in {each.key for each in made.changed}
+    made = read(tmp_path, "use_dora: true\nfine_tune_type: lora\n")
+    assert made.profile.train.fine_tune_type == "lora"
+    assert {each.key: each.what for each in made.left_out}["use_dora"] == "fine_tune_type counts"
+    assert read(tmp_path, "use_dora: false\n").profile.train.fine_tune_type == "lora"
+
+
+def test_a_name_with_hyphens_is_told_with_the_one_that_is_meant(tmp_path: Path) -> None:
+    left = {each.key: each.what for each in read(tmp_path, "lora-layers: 4\n").left_out}
+    assert left["lora-layers"].endswith("Did you mean num_layers?")
 
 
 def test_a_file_in_place_of_a_folder_of_data(tmp_path: Path) -> None:
