@@ -62,6 +62,7 @@ def steerable(config: Config) -> dict[str, Any]:
         for key, value in msgspec.structs.asdict(settings).items()
         if f"{section}.{key}" not in FIXED
     }
+    found["model.dtype"] = config.model.dtype
     recorded: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(found))
     return recorded
 
