@@ -45,7 +45,11 @@ def test_there_are_four_recipes_and_what_they_name_is_there() -> None:
     [
         ("setting", r"\bmax_grad_norm\b", ()),
         # Trackers show samples, which not every event is for.
-        ("event", r"\bSample\b", ("farense_tui/track/course.py", "farense_tui/track/writer.py")),
+        (
+            "event",
+            r"\bSample\b",
+            ("farense_tui/track/counted_events.py", "farense_tui/track/writer.py"),
+        ),
         ("health rule", r"def truncated\(|\btruncated, disk\b", ()),
     ],
 )

@@ -23,7 +23,7 @@ from farense_tui.engine.forecast.forecast import Forecast, Measured
 from farense_tui.engine.forecast.gather import Estimate
 from farense_tui.engine.forecast.summary import line, mark, used
 from farense_tui.engine.profiles import catalogue, peak_rate
-from farense_tui.engine.words import verdict
+from farense_tui.engine.status_words import verdict
 
 _WILL_NOT = "will not fit"  # not translated: the name of a verdict
 _STYLES = {"fits": "green", "tight": "yellow", _WILL_NOT: "red", "unknown": "dim"}

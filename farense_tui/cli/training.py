@@ -19,7 +19,7 @@ from farense_tui.engine.runs.rank_options import group
 
 def train(args: argparse.Namespace) -> int:
     """Start a run and follow it."""
-    from farense_tui.cli.ahead import Ahead
+    from farense_tui.cli.forecast_line import Ahead
     from farense_tui.engine.forecast.gather import refuse_hopeless
 
     folder = common.runs_dir(args)

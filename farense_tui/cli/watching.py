@@ -11,7 +11,7 @@ from farense_worker.protocol.run_folder import RunFolder
 
 from farense_tui.cli import common
 from farense_tui.cli.output import say
-from farense_tui.engine import words
+from farense_tui.engine import status_words
 from farense_tui.engine.runs import describe, supervisor
 from farense_tui.engine.runs.supervisor import Control
 
@@ -56,7 +56,7 @@ def stop(args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         return ExitCode.STOPPED
     summary = describe.summarise(run)
-    say(f"{run.name}: {words.ended(summary.status, summary.state.step)}")
+    say(f"{run.name}: {status_words.ended(summary.status, summary.state.step)}")
     return ExitCode.DONE
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from farense_worker.protocol.language import gettext as _
 
-from farense_tui.engine import words
+from farense_tui.engine import status_words
 
 UNKNOWN = "—"
 _AGO = (
@@ -56,7 +56,9 @@ def part(done: int, total: int, unit: str) -> str:
     """How far something is: `695 MiB of 1.5 GiB`, `12 of 108 rows`; `unit` is the worker's."""
     if unit == "bytes":
         return _("{done} of {total}").format(done=size(done), total=size(total))
-    return _("{done} of {total} {unit}").format(done=done, total=total, unit=words.unit(unit))
+    return _("{done} of {total} {unit}").format(
+        done=done, total=total, unit=status_words.unit(unit)
+    )
 
 
 def from_here(text: str) -> str:

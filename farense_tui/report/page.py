@@ -21,7 +21,7 @@ from markupsafe import Markup
 
 from farense_tui import __version__
 from farense_tui.engine import readable as f
-from farense_tui.engine import words
+from farense_tui.engine import status_words
 from farense_tui.engine.record.setting_changes import CHANGED, resumes
 from farense_tui.engine.record.smooth import window_for
 from farense_tui.engine.record.state import RunState
@@ -55,7 +55,7 @@ def page(
         trim_blocks=True,
     )
     environment.globals["_"] = _
-    sign, word, tone = words.how(status)
+    sign, word, tone = status_words.how(status)
     return environment.get_template("page.html.j2").render(
         language=language.spoken(),
         name=clean(name),

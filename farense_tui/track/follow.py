@@ -22,7 +22,7 @@ from farense_worker.protocol.settings.profile import Config
 
 from farense_tui.engine.record.tail import Tail
 from farense_tui.engine.runs import describe, trackers
-from farense_tui.track.course import Course
+from farense_tui.track.counted_events import Course
 from farense_tui.track.writer import Feed, Writer
 
 _EVERY = 1.0  # seconds

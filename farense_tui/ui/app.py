@@ -33,8 +33,8 @@ from farense_tui.ui import ascii, preferences
 from farense_tui.ui.ascii import Ascii
 from farense_tui.ui.common.dialogs import Answer, AskDialog, ErrorDialog
 from farense_tui.ui.messages import Course, News, Refused
+from farense_tui.ui.notifications import Reach
 from farense_tui.ui.printable import Printable
-from farense_tui.ui.reach import Reach
 from farense_tui.ui.terminal import TerminalGuard, take_any_byte
 from farense_tui.ui.theme import CONTRAST, DARK, THEMES, TITLES, in_sixteen_colours
 

@@ -8,7 +8,7 @@ from farense_worker.protocol.errors import FarenseError
 from textual.message import Message
 
 from farense_tui.engine.machine.vitals import Vitals
-from farense_tui.engine.preflight.inspection import Inspection
+from farense_tui.engine.preflight.model_and_data import Inspection
 from farense_tui.engine.runs.describe import RunSummary
 
 

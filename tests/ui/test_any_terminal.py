@@ -17,7 +17,7 @@ from textual.pilot import Pilot
 from textual.widget import Widget
 
 from farense_tui.engine.runs import clock
-from farense_tui.engine.words import STATUS
+from farense_tui.engine.status_words import STATUS
 from farense_tui.ui import ascii, preferences
 from farense_tui.ui.app import FarenseApp
 from farense_tui.ui.charts.chart import Chart

@@ -13,7 +13,7 @@ from textual.command import CommandList, CommandPalette
 from textual.pilot import Pilot
 from textual.widgets import Static
 
-from farense_tui.engine.words import STATUS
+from farense_tui.engine.status_words import STATUS
 from farense_tui.ui.app import FarenseApp
 from farense_tui.ui.commands import FarenseCommands
 from farense_tui.ui.common.dialogs import ErrorDialog

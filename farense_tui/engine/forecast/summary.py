@@ -8,7 +8,7 @@ from farense_worker.protocol.plan.memory import GIB
 from farense_tui.engine import readable as f
 from farense_tui.engine.forecast.forecast import Forecast
 from farense_tui.engine.forecast.gather import Estimate
-from farense_tui.engine.words import verdict
+from farense_tui.engine.status_words import verdict
 
 _MARKS = {"fits": "✓", "tight": "!", "will not fit": "✗", "unknown": "?"}  # not translated: keys
 

@@ -12,7 +12,7 @@ from farense_tui.engine import readable as show
 from farense_tui.engine.health.facts import Facts
 from farense_tui.engine.health.finding import Found, rule
 from farense_tui.engine.health.remedies import KILL, STACKS, smaller_steps
-from farense_tui.engine.words import phase, unit
+from farense_tui.engine.status_words import phase, unit
 
 SILENT = 20.0  # seconds; a heartbeat comes every two, and a busy machine may hold some back
 SWAPPING = 4 << 20  # bytes a second

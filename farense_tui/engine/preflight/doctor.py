@@ -26,9 +26,9 @@ from farense_tui.engine.machine.hardware import GIB, Machine
 from farense_tui.engine.machine.power import Power
 from farense_tui.engine.machine.terminal import Terminal, terminal
 from farense_tui.engine.models.locate import ModelState
-from farense_tui.engine.preflight import inspection
+from farense_tui.engine.preflight import model_and_data
 from farense_tui.engine.preflight.disk_need import disk_need
-from farense_tui.engine.preflight.inspection import Inspection
+from farense_tui.engine.preflight.model_and_data import Inspection
 from farense_tui.engine.profiles import peak_rate
 from farense_tui.engine.tasks import task
 
@@ -59,7 +59,7 @@ def checks(profile: Profile, runs_dir: Path, stop: task.Stop | None = None) -> I
 
     Nothing is downloaded, and nothing but the terminal's size is taken from the terminal.
     """
-    found = inspection.inspect(profile)
+    found = model_and_data.inspect(profile)
     yield python()
     yield machine(hardware.machine())
     yield memory(hardware.memory().available, hardware.memory().total, found.model, programs())
@@ -163,7 +163,7 @@ def data(found: Inspection) -> Check:
 
 def learning_rate(profile: Profile, found: Inspection) -> Iterator[Check]:
     """Whether the run is long enough to reach its rate."""
-    steps = inspection.steps_per_epoch(profile, found.data) * profile.train.epochs
+    steps = model_and_data.steps_per_epoch(profile, found.data) * profile.train.epochs
     if not steps:
         return
     name, said = mark("Learning rate"), peak_rate.told(profile.train, steps)

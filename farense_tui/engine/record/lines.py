@@ -10,7 +10,7 @@ from farense_worker.protocol.messages import events
 from farense_worker.protocol.messages.events import number
 
 from farense_tui.engine import readable as show
-from farense_tui.engine import words
+from farense_tui.engine import status_words
 
 Kind = Literal[
     "step", "validation", "checkpoint", "sample", "phase", "info", "warning", "error", "end"
@@ -24,7 +24,7 @@ _CACHED = "  " + _("known from an earlier run")
 
 def phase(name: str) -> str:
     """Say what a worker goes over to; empty for what tells of itself by its outcome."""
-    return words.phase(name) if name in _PHASES else ""
+    return status_words.phase(name) if name in _PHASES else ""
 
 
 def line(event: events.AnyEvent) -> tuple[Kind, str]:
@@ -45,7 +45,7 @@ def line(event: events.AnyEvent) -> tuple[Kind, str]:
         case events.Phase():
             return "phase", phase(event.name)
         case events.RunStopped():
-            return "end", words.ended(event.reason, event.step)
+            return "end", status_words.ended(event.reason, event.step)
         case events.RunFailed():
             text = _("failed at step {step}: {what}").format(step=event.step, what=event.title)
             return "error", clean(text)

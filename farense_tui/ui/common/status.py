@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 from textual.content import Content
 
-from farense_tui.engine import words
+from farense_tui.engine import status_words
 from farense_tui.engine.record.state import RunState
 from farense_tui.engine.record.verdict import verdict
-from farense_tui.engine.words import Tone
+from farense_tui.engine.status_words import Tone
 
 ENDED_WELL = ("completed", "early_stopping")
 _STYLES: dict[Tone, str] = {
@@ -37,7 +37,7 @@ def look(status: str, state: RunState | None = None) -> Look:
     """
     if state and status == "completed" and not (came_to := verdict(state)).is_good:
         status = came_to.kind
-    sign, word, tone = words.how(status)
+    sign, word, tone = status_words.how(status)
     return Look(sign, word, _STYLES[tone])
 
 

@@ -11,7 +11,7 @@ from farense_tui.engine import readable as f
 from farense_tui.engine.forecast.forecast import Forecast
 from farense_tui.engine.forecast.gather import Estimate
 from farense_tui.engine.forecast.summary import mark as sign
-from farense_tui.engine.words import verdict
+from farense_tui.engine.status_words import verdict
 
 _STYLES = {
     "fits": "$success",

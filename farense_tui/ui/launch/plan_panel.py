@@ -16,7 +16,7 @@ from textual.widgets import Static
 
 from farense_tui.engine.machine.hardware import GIB, Machine
 from farense_tui.engine.models.locate import ModelState
-from farense_tui.engine.preflight.inspection import Inspection, held_out, steps_per_epoch
+from farense_tui.engine.preflight.model_and_data import Inspection, held_out, steps_per_epoch
 from farense_tui.engine.profiles import peak_rate
 from farense_tui.engine.profiles.draft import Draft
 from farense_tui.engine.readable import from_here, size

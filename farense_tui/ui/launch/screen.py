@@ -18,8 +18,8 @@ from textual.timer import Timer
 
 from farense_tui.engine.forecast.safer_settings import Remedy
 from farense_tui.engine.machine import hardware
-from farense_tui.engine.preflight import inspection
-from farense_tui.engine.preflight.inspection import Inspection
+from farense_tui.engine.preflight import model_and_data
+from farense_tui.engine.preflight.model_and_data import Inspection
 from farense_tui.engine.profiles import catalogue
 from farense_tui.engine.profiles.draft import Draft, find, shown
 from farense_tui.engine.runs import new_run
@@ -174,7 +174,7 @@ class LaunchScreen(Screen[None]):
             return
         if card := self.query_one(ProfileCards).card(self._chosen):
             card.changes = len(draft.typed)
-        found = self._inspections.get(inspection.key(draft.profile))
+        found = self._inspections.get(model_and_data.key(draft.profile))
         look, forecast = self._looker.want(draft.profile), self._forecaster.want(draft.profile)
         panel.show(draft, found, look, forecast)
         if found is None:
@@ -189,8 +189,8 @@ class LaunchScreen(Screen[None]):
     def _inspect(self) -> None:
         draft = self.draft
         if draft:
-            found = inspection.inspect(draft.profile)
-            self.post_message(Inspected(inspection.key(draft.profile), found))
+            found = model_and_data.inspect(draft.profile)
+            self.post_message(Inspected(model_and_data.key(draft.profile), found))
 
     def on_inspected(self, message: Inspected) -> None:
         self._inspections[message.key] = message.found

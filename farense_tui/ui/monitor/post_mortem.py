@@ -21,7 +21,7 @@ from textual.screen import Screen
 from textual.widgets import Label, Static
 
 from farense_tui.engine import readable as show
-from farense_tui.engine import words
+from farense_tui.engine import status_words
 from farense_tui.engine.health import Action, Finding, examine
 from farense_tui.engine.health.remedies import RESUME
 from farense_tui.engine.runs import clock, death
@@ -196,7 +196,7 @@ def _where(snapshot: Snapshot) -> list[str]:
     at = _("step {step} of {total}, epoch {epoch:.2f}")
     if state.phase:
         at = _("step {step} of {total}, epoch {epoch:.2f}, in the phase {phase}")
-    phase = words.phase(state.phase)
+    phase = status_words.phase(state.phase)
     total = state.total_steps or show.UNKNOWN
     lines = [at.format(step=state.step, total=total, epoch=state.epoch, phase=phase)]
     kept = snapshot.folder.resume_step()

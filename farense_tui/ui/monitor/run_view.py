@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from farense_worker.protocol.language import gettext as _
 
-from farense_tui.engine import words
+from farense_tui.engine import status_words
 from farense_tui.engine.readable import duration, part
 from farense_tui.engine.record.state import RunState
 from farense_tui.engine.record.time_left import remaining_seconds
@@ -112,7 +112,7 @@ def _state(snapshot: Snapshot) -> Look:
     found = look(snapshot.status, snapshot.state)
     if snapshot.status != "running":
         return found
-    return found._replace(word=words.phase(snapshot.state.phase or "starting"))
+    return found._replace(word=status_words.phase(snapshot.state.phase or "starting"))
 
 
 def _elapsed(snapshot: Snapshot) -> float:

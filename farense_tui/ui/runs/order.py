@@ -8,7 +8,7 @@ from typing import Any
 
 from farense_worker.protocol.language import gettext as _
 
-from farense_tui.engine import words
+from farense_tui.engine import status_words
 from farense_tui.engine.runs.describe import RunSummary
 from farense_tui.engine.runs.folders import note
 from farense_tui.ui.common.status import look
@@ -41,5 +41,5 @@ def arranged(summaries: Iterable[RunSummary], order: str, wanted: str = "") -> l
 def _text(summary: RunSummary) -> str:
     config = summary.config
     about = [config.model.repo, config.data.path, config.run.profile_name] if config else []
-    state = [look(summary.status, summary.state).word, words.status(summary.status)]
+    state = [look(summary.status, summary.state).word, status_words.status(summary.status)]
     return " ".join([summary.folder.name, *state, *about, note(summary.folder)]).lower()

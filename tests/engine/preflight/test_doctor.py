@@ -18,7 +18,7 @@ from farense_tui.engine.models.locate import ModelState
 from farense_tui.engine.preflight import doctor
 from farense_tui.engine.preflight.disk_need import disk_need
 from farense_tui.engine.preflight.doctor import Check
-from farense_tui.engine.preflight.inspection import Inspection, inspect
+from farense_tui.engine.preflight.model_and_data import Inspection, inspect
 from farense_tui.engine.profiles.catalogue import get
 
 # As macOS prints them.

@@ -9,7 +9,7 @@ from farense_worker.protocol.dataset import Summary
 from farense_worker.protocol.settings.fields import SETTINGS
 from farense_worker.protocol.settings.profile import Profile, Report, replace_setting
 
-from farense_tui.engine.preflight import inspection
+from farense_tui.engine.preflight import model_and_data
 from farense_tui.engine.profiles import catalogue
 from farense_tui.engine.profiles.draft import RUN_NAME, Draft, all_settings
 
@@ -71,4 +71,4 @@ def test_a_name_for_the_run_must_be_free_and_stay_in_the_folder(tmp_path: Path) 
 )
 def test_steps_of_an_epoch(rows: dict[str, int], fraction: float, steps: int) -> None:
     profile = replace_setting(Profile(), "data.valid_fraction", fraction)
-    assert inspection.steps_per_epoch(profile, Summary(Path(), rows, ())) == steps
+    assert model_and_data.steps_per_epoch(profile, Summary(Path(), rows, ())) == steps

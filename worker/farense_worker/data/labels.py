@@ -4,10 +4,10 @@ Rows are read as mlx_lm reads them (mlx_lm/tuner/datasets.py) and give the same 
 what mlx_lm leaves to chance:
 
 - The context is the prompt's own tokens, those that the model is asked with, and then come the
-  answer's; see data/turns.py.
+  answer's; see data/conversation.py.
 - With mask_prompt there must be an answer; mlx_lm would train on a question.
 - All answers of a conversation are labels (train.answers), not the last alone.
-- An answer that the template writes no end after is ended by the eos; see data/ends.py.
+- An answer that the template writes no end after is ended by the eos; see data/answer_ends.py.
 - A bos or eos that stands in a text and is added as well is kept once.
 """
 
@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from farense_worker.data import ends
-from farense_worker.data.turns import Conversation, NoLabels, Remark, Spans
+from farense_worker.data import answer_ends
+from farense_worker.data.conversation import Conversation, NoLabels, Remark, Spans
 from farense_worker.model import compat
 from farense_worker.model.tokenizer import LightTokenizer
 from farense_worker.protocol.dataset import Row
@@ -63,7 +63,7 @@ def encode(
 ) -> Encoded:
     """Tokenise one row.
 
-    tokenizer: mlx_lm's wrapper. append_end: see data/ends.py. Raises NoLabels, or what
+    tokenizer: mlx_lm's wrapper. append_end: see data/answer_ends.py. Raises NoLabels, or what
     the chat template raises.
     """
     if row.kind == "text":
@@ -117,7 +117,7 @@ def _chat(tokenizer: Any, conversation: Conversation, append_end: bool) -> Encod
     conversation.look_at_text()
     remarks = list(conversation.remarks)
     if conversation.ends_in_answer and spans and spans[-1][1] == len(tokens):
-        end, remark = ends.missing(tokenizer, tokens, append_end)
+        end, remark = answer_ends.missing(tokenizer, tokens, append_end)
         remarks += [remark] if remark else []
         if end is not None:
             tokens = [*tokens, end]

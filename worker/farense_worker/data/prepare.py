@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from farense_worker.data import holdout, labels, token_cache, unread
+from farense_worker.data import holdout, labels, token_cache, untrained_parts
 from farense_worker.data.examples import Builder, Examples
 from farense_worker.data.token_cache import Tokenised
 from farense_worker.model import stops
@@ -143,7 +143,7 @@ class _Reading:
         ):
             self._count()
             code, fault = unusable(found, train.max_seq_length)
-            said = tuple(unread.remarks(row, train.mask_prompt, train.answers))
+            said = tuple(untrained_parts.remarks(row, train.mask_prompt, train.answers))
             if fault:
                 roles = [remark.what for remark in said if remark.code == "role"]
                 self._lose(Fault(path, row.line, "; ".join([fault, *roles]), code))

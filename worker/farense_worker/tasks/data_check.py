@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from farense_worker.inspect.survey import Survey
+from farense_worker.inspect.data_set import Survey
 from farense_worker.model import stops, tokenizer
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.data_check import Report, Request

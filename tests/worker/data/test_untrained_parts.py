@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from farense_worker.data import unread
+from farense_worker.data import untrained_parts
 from farense_worker.protocol.dataset import Row
 
 ASKED = {"role": "user", "content": "Ano?"}
@@ -15,7 +15,10 @@ SAID = {"role": "assistant", "content": "1910."}
 def said(values: dict[str, Any], *, mask: bool = True, answers: Any = "all") -> list[Any]:
     kind: Any = next(k for k in ("messages", "prompt", "text") if k in values)
     kind = {"messages": "chat", "prompt": "completion"}.get(kind, kind)
-    return [(each.code, each.what) for each in unread.remarks(Row(1, kind, values), mask, answers)]
+    return [
+        (each.code, each.what)
+        for each in untrained_parts.remarks(Row(1, kind, values), mask, answers)
+    ]
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from farense_worker.data import labels
 from farense_worker.inspect import text_faults
+from farense_worker.inspect.data_set import Survey
 from farense_worker.inspect.lengths import bins
-from farense_worker.inspect.survey import Survey
 from farense_worker.inspect.token_text import MOST_TOKENS, pieces
 from farense_worker.protocol.dataset import Row
 from farense_worker.protocol.messages.data_check import CODES, Report
@@ -154,7 +154,7 @@ def test_the_rows_that_training_would_set_aside(tmp_path: Path, tokenizer: Any) 
 
 def test_progress(tmp_path: Path, tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter(range(1000))
-    monkeypatch.setattr("farense_worker.inspect.survey.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("farense_worker.inspect.data_set.time.monotonic", lambda: next(clock))
     write(tmp_path / "train.jsonl", *(chat(str(at), "a") for at in range(5)), "")
     told: list[tuple[int, int]] = []
     Survey(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from farense_tui.engine.record.state import fold
 from farense_tui.report.metrics import Metrics
-from farense_tui.track.course import Course
+from farense_tui.track.counted_events import Course
 from tests.events import started, step, validation
 
 

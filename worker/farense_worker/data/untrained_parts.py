@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from farense_worker.data.turns import Remark
+from farense_worker.data.conversation import Remark
 from farense_worker.protocol.dataset import Row
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.settings.profile import Answers

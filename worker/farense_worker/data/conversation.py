@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from farense_worker.data import row_text
-from farense_worker.data.follows import follows
+from farense_worker.data.last_answer import follows
 from farense_worker.protocol.dataset import Row
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import ngettext

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from farense_worker.data import holdout, labels, unread
+from farense_worker.data import holdout, labels, untrained_parts
 from farense_worker.data.labels import Encoded
 from farense_worker.data.prepare import needs_template, unusable
 from farense_worker.inspect import text_faults
@@ -162,7 +162,7 @@ class Survey:
             self._duplicates.add(number, found)
             for code, what in text_faults.find("\n".join(found.strings)):
                 self._find(code, path, found.line, what)
-            for remark in unread.remarks(found, self._mask_prompt, self._answers):
+            for remark in untrained_parts.remarks(found, self._mask_prompt, self._answers):
                 self._find(remark.code, path, found.line, remark.what)
             yield found
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from farense_worker.data.turns import Remark
+from farense_worker.data.conversation import Remark
 from farense_worker.protocol.language import gettext as _
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from farense_tui.ui import preferences
 from farense_tui.ui.messages import Course, News
 from farense_tui.ui.monitor.screen import MonitorScreen
-from farense_tui.ui.reach import Reach
+from farense_tui.ui.notifications import Reach
 from tests.ui import recorded
 from tests.ui.monitor_host import Host, settled
 from tests.ui.waiting import until
