@@ -8,7 +8,7 @@ from typing import Any
 
 from farense_tui.engine.profiles.mlx_lm_keys import FEATURES
 
-# What mlx_lm (tuner/datasets.py) takes where the block names no parts.
+# What mlx_lm/tuner/datasets.py takes where the block names no parts.
 _PARTS = {"train": "train[:80%]", "valid": "train[-10%:]", "test": None}
 
 
