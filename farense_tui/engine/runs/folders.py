@@ -33,7 +33,7 @@ def find(run: str, folder: Path) -> RunFolder:
     """Give a run by its name in `folder` or by its path; FarenseError if it is not there."""
     for path in (folder / run, Path(run).expanduser()):
         if (path / "config.toml").is_file():
-            return RunFolder(path.resolve())
+            return RunFolder(_place(path))
     names = ", ".join(summary.name for summary in folders(folder)) or _("none yet")
     raise refused(
         _("there is no run {name}").format(name=run),
@@ -45,16 +45,22 @@ def find(run: str, folder: Path) -> RunFolder:
 
 def folders(folder: Path) -> list[RunFolder]:
     """List the runs, the one written to last first."""
-    found = [RunFolder(path.parent.resolve()) for path in folder.glob("*/config.toml")]
+    found = [RunFolder(_place(path.parent)) for path in folder.glob("*/config.toml")]
     return sorted(found, key=_touched, reverse=True)
 
 
 def delete(folder: RunFolder) -> None:
-    """Remove a run with all that it wrote; FarenseError (refused) while a worker is at it."""
+    """Remove a run with all that it wrote; FarenseError (refused) while a worker is at it.
+
+    Of a link to a run that is somewhere else, the link is removed.
+    """
     lock = folder.acquire()  # held until all is gone, so that none can start meanwhile
     try:
         with alone(folder):
-            shutil.rmtree(folder.path)
+            if folder.path.is_symlink():
+                folder.path.unlink()
+            else:
+                shutil.rmtree(folder.path)
     finally:
         os.close(lock)
 
@@ -108,6 +114,12 @@ def alone(folder: RunFolder) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def _place(path: Path) -> Path:
+    """Make the path of a run absolute; a run that is a link stays one."""
+    path = path.absolute()
+    return path.parent.resolve() / path.name if path.is_symlink() else path.resolve()
 
 
 def _touched(folder: RunFolder) -> float:

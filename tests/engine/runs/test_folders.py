@@ -83,6 +83,17 @@ def test_a_live_run_cannot_be_resumed_or_deleted(make_run: RunMaker) -> None:
     assert not folder.path.exists()
 
 
+def test_of_a_linked_run_only_the_link_is_deleted(make_run: RunMaker, tmp_path: Path) -> None:
+    folder = make_run()
+    here = tmp_path / "here"
+    here.mkdir()
+    (here / "link").symlink_to(folder.path)
+    assert [each.name for each in runs.folders(here)] == ["link"]
+    runs.delete(runs.find("link", here))
+    assert list(here.iterdir()) == []
+    assert folder.exists()
+
+
 def test_a_run_with_a_broken_configuration_is_listed_and_can_be_deleted(make_run: RunMaker) -> None:
     folder = make_run()
     folder.config.write_text("[train")

@@ -18,6 +18,7 @@ from farense_worker.data.batching import MicroBatch
 from farense_worker.data.prepare import Examples
 from farense_worker.loop import checkpoint, handover, memory, optimizer, resume_check, trunk_cache
 from farense_worker.loop.checkpoint import TrainingState
+from farense_worker.loop.custody import Custody
 from farense_worker.loop.distributed import Ranks
 from farense_worker.loop.master_weights import Optimizer, where_needed
 from farense_worker.loop.trunk_cache import Trunk
@@ -68,7 +69,8 @@ class Run:
     unsaved: bool = False
     peak_memory: int = 0  # of MLX, in bytes
     owes_samples: bool = False  # for which there was no memory
-    short: FarenseError | None = None  # of memory, on this rank
+    short: FarenseError | None = None  # of memory on this rank, or of its own run folder
+    custody: Custody = field(init=False)
     waited: float = 0.0  # seconds: paused, or for a disk with space
     starved: int = 0  # steps in a row after which the machine had too little memory free
     budget: int = field(init=False)  # the same as things are: memory may have run short
@@ -76,6 +78,7 @@ class Run:
     total_steps: int = field(init=False)
 
     def __post_init__(self) -> None:
+        self.custody = Custody(self.folder)
         self.budget = self.planned
         self.shapes = loss.ByShape(steps.MOST_SHAPES, functools.partial(tell_shapes, self.output))
         self.compiled = steps.compiled(self.config, gpu=model.on_gpu())

@@ -69,9 +69,10 @@ def train(
         # ---- what is due after step `run.state.step` (0: before the first) --------------------
         step = run.state.step
         last = step == run.total_steps
+        look_after(run)
         (short,) = control.agree(ranks.add, float(run.short is not None))
         if short:
-            end_short_of_memory(run)
+            end_early(run)
         if control.pause and not control.stop:
             pause(run)
         improved = False
@@ -85,6 +86,9 @@ def train(
         if improved or control.save or (due and run.unsaved):
             save(run, improved)
         if last or early or control.stop:
+            look_after(run)
+            if run.short:  # nobody would find what it says it has done
+                raise lost(run, run.short)
             # A stop may have broken the last validation off: a resume has it still to do.
             validated = not run.valid or run.state.validated_step == step
             reason: events.Reason = (
@@ -234,11 +238,25 @@ def overflows(run: Run) -> bool:
     return half and run.config.train.fine_tune_type != "full"
 
 
-def end_short_of_memory(run: Run) -> None:
-    """Save and end, because memory is short where one of the ranks is."""
+def look_after(run: Run) -> None:
+    """See to it that the run ends where its folder, lock or record is not its own any more."""
+    run.short = run.short or (run.custody.lost() if run.ranks.first else None)
+
+
+def end_early(run: Run) -> None:
+    """Save and end, because one of the ranks cannot go on: memory is short, or the folder lost."""
     save(run, improved=False)
     run.ranks.add(0.0)  # none goes before the first rank has saved
-    raise run.short or FarenseError(_("memory is short on another rank"), kind=PEER)
+    if run.short is None:
+        raise FarenseError(_("another rank cannot go on"), kind=PEER)
+    raise lost(run, run.short)
+
+
+def lost(run: Run, why: FarenseError) -> FarenseError:
+    """Give the error back; if the record is gone from its place, it is told in another there."""
+    if record := run.custody.record():
+        run.output.go_on_in(record)
+    return why
 
 
 # ---- the duties -------------------------------------------------------------------------------
@@ -388,13 +406,16 @@ def save(run: Run, improved: bool) -> None:
     adapters = dict(tree_flatten(run.model.trainable_parameters()))
     while True:
         try:
-            path, size = checkpoint.save(
-                run.folder, run.state, adapters, run.optimizer.state, run.adapter_config
-            )
-            # Until a validation has found the best one, the newest adapter is the run's adapter.
-            if improved or (run.state.best_loss is None and run.state.step > 0):
-                checkpoint.publish(run.folder, path)
-            checkpoint_files.prune(run.folder.path, run.config.checkpoint.keep, run.state.best_step)
+            with run.custody.home() as folder:
+                if folder is None:
+                    return
+                path, size = checkpoint.save(
+                    folder, run.state, adapters, run.optimizer.state, run.adapter_config
+                )
+                # Until a validation has found the best one, the newest adapter is the run's.
+                if improved or (run.state.best_loss is None and run.state.step > 0):
+                    checkpoint.publish(folder, path)
+                checkpoint_files.prune(folder.path, run.config.checkpoint.keep, run.state.best_step)
             break
         except OSError as error:
             shortage.wait_for_disk(run, disk_error(error, run.folder.path))
@@ -422,6 +443,9 @@ def pause(run: Run) -> None:
         if control.asked.save:
             save(run, improved=False)
             run.output.enter("paused")
+        look_after(run)
+        if run.short:  # none of the ranks would wait for ever
+            control.asked.pause = False
         time.sleep(_PAUSE_POLL)
     control.resume()
     control.agree(run.ranks.add)

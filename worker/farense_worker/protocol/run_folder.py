@@ -129,14 +129,15 @@ class RunFolder:
         A reader that asks `is_alive` holds the lock for an instant, so this tries again for
         `patience` seconds. Raises FarenseError (refused) if a worker holds it.
         """
-        try:
-            descriptor = os.open(self.lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        except OSError as error:
-            raise disk_error(error, self.path) from error
+        descriptor = self._open_lock()
         deadline = time.monotonic() + patience
         while True:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if not self._is_lock(descriptor):  # deleted between the opening and the locking
+                    os.close(descriptor)
+                    descriptor = self._open_lock()
+                    continue
                 os.ftruncate(descriptor, 0)
                 return descriptor
             except BlockingIOError:
@@ -161,6 +162,18 @@ class RunFolder:
                     _("Choose a --runs-dir on a disk of this machine."),
                     kind="no_locks",
                 ) from error
+
+    def _open_lock(self) -> int:
+        try:
+            return os.open(self.lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise disk_error(error, self.path) from error
+
+    def _is_lock(self, descriptor: int) -> bool:
+        try:
+            return os.path.samestat(os.fstat(descriptor), self.lock_file.stat())
+        except FileNotFoundError:
+            return False
 
     def is_alive(self) -> bool:
         """Whether a worker holds the lock. This, not a process id, tells if a run is alive."""

@@ -1,0 +1,95 @@
+"""What becomes of a run whose folder, lock or record somebody tampers with while it trains."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from farense_worker.loop.custody import Custody
+from farense_worker.protocol.errors import ExitCode
+from farense_worker.protocol.run_folder import RunFolder
+
+from farense_tui.engine.runs import supervisor
+from tests.real_runs import ENDLESS, RunMaker, state_of, until_state
+
+
+def _delete(folder: RunFolder) -> RunFolder:
+    aside = folder.path.with_name("doomed")  # in one moment, as the worker writes into it
+    folder.path.rename(aside)
+    shutil.rmtree(aside, ignore_errors=True)
+    return folder
+
+
+def _move(folder: RunFolder) -> RunFolder:
+    return RunFolder(folder.path.rename(folder.path.with_name("moved")))
+
+
+def _unlock(folder: RunFolder) -> RunFolder:
+    folder.lock_file.unlink()
+    return folder
+
+
+def _forget(folder: RunFolder) -> RunFolder:
+    folder.events.unlink()
+    return folder
+
+
+@pytest.mark.parametrize("tamper", [_move, _unlock, _forget])
+def test_a_worker_ends_with_all_saved(
+    make_run: RunMaker, tamper: Callable[[RunFolder], RunFolder]
+) -> None:
+    worker = supervisor.launch(make_run(**ENDLESS, checkpoint__every=10_000))
+    until_state(worker, lambda state: state.step >= 2)
+    now = tamper(worker.folder)
+    assert worker.wait() == ExitCode.FAILED
+    state = state_of(now)
+    assert state.failure is not None
+    assert state.failure.kind == "run_lost"
+    assert now.resume_step() == state.failure.step >= 2
+    assert not now.is_alive()
+
+
+def test_a_worker_whose_folder_is_deleted_does_not_train_on(make_run: RunMaker) -> None:
+    worker = supervisor.launch(make_run(**ENDLESS))
+    until_state(worker, lambda state: state.step >= 2)
+    _delete(worker.folder)
+    assert worker.wait() == ExitCode.FAILED
+    assert not worker.folder.path.exists()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> RunFolder:
+    made = RunFolder(tmp_path / "run")
+    made.path.mkdir()
+    made.events.touch()
+    return made
+
+
+def test_nothing_is_saved_over_what_another_worker_writes(folder: RunFolder) -> None:
+    first = folder.acquire()
+    custody = Custody(folder)
+    assert custody.lost() is None
+    folder.lock_file.unlink()
+    second = folder.acquire()
+    with custody.home() as home:
+        assert home is None
+    os.close(second)
+    with custody.home() as home:
+        assert home == folder
+        assert folder.is_alive()
+    assert not folder.is_alive()
+    os.close(first)
+
+
+def test_a_folder_that_moved_and_left_a_link_is_still_its_own(folder: RunFolder) -> None:
+    custody = Custody(folder)
+    moved = folder.path.rename(folder.path.with_name("moved"))
+    folder.path.symlink_to(moved)
+    assert custody.lost() is None
+    folder.path.unlink()
+    folder.path.mkdir()
+    assert custody.lost() is not None
+    assert custody.whereabouts() == moved
