@@ -39,7 +39,7 @@ PLAIN_TOKENIZER = """
         execute = spec.loader.exec_module
         def exec_module(module):
             execute(module)
-            module._light = lambda *_: None
+            module._by_its_files = lambda *_: None
         spec.loader.exec_module = exec_module
         return spec
 """

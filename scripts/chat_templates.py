@@ -24,7 +24,7 @@ from typing import Any
 
 from farense_worker.data import labels
 from farense_worker.model import tokenizer as tokenizers
-from farense_worker.model.tokenizer import LightTokenizer
+from farense_worker.model.light_tokenizer import LightTokenizer
 from farense_worker.protocol import dataset
 from farense_worker.protocol.dataset import Fault, Row
 from farense_worker.protocol.errors import FarenseError

@@ -21,7 +21,7 @@ from typing import Any
 from farense_worker.data import answer_ends
 from farense_worker.data.conversation import Conversation, NoLabels, Remark, Spans
 from farense_worker.model import compat
-from farense_worker.model.tokenizer import LightTokenizer
+from farense_worker.model.light_tokenizer import LightTokenizer
 from farense_worker.protocol.dataset import Row
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.settings.profile import Answers

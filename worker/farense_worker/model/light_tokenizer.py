@@ -1,0 +1,229 @@
+"""A tokenizer that is no more than its files, by the tokenizers library alone.
+
+transformers takes over a second to import. A tokenizer of its generic class is nothing but
+tokenizer.json and a chat template, so those are read here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from farense_worker.model import stops
+from farense_worker.model.chat_template import ChatTemplates
+
+# Classes of transformers that take tokenizer.json as it is; others build theirs anew.
+_GENERIC = ("PreTrainedTokenizerFast", "TokenizersBackend")
+# Settings by which they do not.
+_CHANGES = (
+    "add_bos_token",
+    "add_eos_token",
+    "auto_map",
+    "chat_template_type",
+    "clean_up_tokenization_spaces",
+    "split_special_tokens",
+)
+# Files that may name tokens which tokenizer.json does not have.
+_ADD_TOKENS = ("added_tokens.json", "tekken.json")
+# Kinds of models for which transformers (models/auto/tokenization_auto.py) or mlx_lm takes a class
+# of its own even if the configuration names the generic one.
+_OWN_CLASS = {
+    "hyperclovax_vision_v2",
+    "muse_spark",
+    "qwen2",
+    "qwen3_5",
+    "qwen3_5_moe",
+    "qwen3_5_moe_text",
+    "qwen4_exp",
+    "siglip2",
+}
+# Tokens around thoughts by which mlx_lm (tokenizer_utils.py) tells a model that has them.
+_THOUGHTS = (
+    ("<think>", "</think>"),
+    ("<longcat_think>", "</longcat_think>"),
+    ("<|think:start|>", "<|think:end|>"),
+    ("<|channel>", "<channel|>"),
+    ("<|open|>", "<|close|>", "<|sep|>", "<|end_of_msg|>"),
+)
+_SPECIAL = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token")
+
+
+def read(folder: Path) -> LightTokenizer | None:
+    """Read the tokenizer, if it is one of those that are no more than their files.
+
+    Raises what the tokenizers library raises for a file that is none.
+    """
+    try:
+        config = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+        whole = (folder / "tokenizer.json").is_file()
+    except (OSError, ValueError):
+        return None
+    plain = (
+        whole
+        and config.get("tokenizer_class") in _GENERIC
+        and not any(config.get(key) for key in _CHANGES)
+        and not any((folder / name).is_file() for name in _ADD_TOKENS)
+        and _model_type(folder) not in _OWN_CLASS
+    )
+    if not plain:
+        return None
+    light = LightTokenizer(folder, config)
+    return light if light.knows(_named(config)) and _same_map(folder, config) else None
+
+
+class LightTokenizer:
+    """tokenizer.json and a chat template.
+
+    Gives the ids and texts that transformers' TokenizersBackend gives for rows of plain texts.
+    """
+
+    def __init__(self, folder: Path, config: dict[str, Any]) -> None:
+        """Read the files. config: tokenizer_config.json."""
+        from tokenizers import Tokenizer
+
+        self.backend = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self.chat_template = _templates(folder, config)
+        self._special = {name: _content(config[name]) for name in _SPECIAL if config.get(name)}
+        thinking = any(all(map(self.backend.token_to_id, pair)) for pair in _THOUGHTS)
+        self._templates = ChatTemplates(self.chat_template or "", self._special, thinking)
+        self.bos_token_id = self._id("bos_token")
+        self.eos_token_id = self._id("eos_token")
+        self.eos_token_ids = stops.named(folder)
+        if self.eos_token_id is not None:
+            self.eos_token_ids.add(self.eos_token_id)
+
+    @property
+    def has_chat_template(self) -> bool:
+        """Whether chats can be put into words."""
+        return self.chat_template is not None
+
+    @property
+    def all_special_ids(self) -> list[int]:
+        named = [self.backend.token_to_id(token) for token in self._special.values()]
+        return [number for number in named if number is not None]
+
+    @property
+    def added_tokens_decoder(self) -> dict[int, Any]:
+        """Tokens that are no part of the vocabulary proper, by id."""
+        added: dict[int, Any] = self.backend.get_added_tokens_decoder()
+        return added
+
+    @property
+    def detokenizer(self) -> Detokenizer:
+        """Make one that turns tokens into text as they come."""
+        return Detokenizer(self)
+
+    def knows(self, tokens: Sequence[Any]) -> bool:
+        """Whether these are tokens of tokenizer.json, special where they are said to be."""
+        there = {str(t.content): t for t in self.added_tokens_decoder.values()}
+        for token in tokens:
+            found = there.get(_content(token))
+            special = token.get("special", True) if isinstance(token, dict) else True
+            if found is None or bool(found.special) != bool(special):
+                return False
+        return True
+
+    def encode(self, text: str, add_special_tokens: bool = True) -> list[int]:
+        ids: list[int] = self.backend.encode(text, add_special_tokens=add_special_tokens).ids
+        return ids
+
+    def decode(self, ids: Sequence[int], skip_special_tokens: bool = False) -> str:
+        return str(self.backend.decode(list(ids), skip_special_tokens=skip_special_tokens))
+
+    def apply_chat_template(
+        self,
+        messages: list[dict[str, Any]],
+        tools: Any = None,
+        *,
+        tokenize: bool = True,
+        add_generation_prompt: bool = False,
+        return_dict: bool = False,
+    ) -> Any:
+        """Put a conversation into the words of the template; its ids, or the text."""
+        assert not return_dict
+        text = self._templates.text(messages, tools, add_generation_prompt)
+        return self.encode(text, add_special_tokens=False) if tokenize else text
+
+    def _id(self, name: str) -> int | None:
+        token = self._special.get(name)
+        found: int | None = self.backend.token_to_id(token) if token else None
+        return found
+
+
+class Detokenizer:
+    """Turns tokens into text as they come, whole characters only."""
+
+    def __init__(self, tokenizer: LightTokenizer) -> None:
+        self._tokenizer = tokenizer
+        self.reset()
+
+    def reset(self) -> None:
+        self._tokens: list[int] = []
+        self._told = 0
+        self._whole = False
+
+    def add_token(self, token: int) -> None:
+        self._tokens.append(token)
+
+    def finalize(self) -> None:
+        self._whole = True
+
+    @property
+    def last_segment(self) -> str:
+        """The text that has come since this was asked for last."""
+        text = self._tokenizer.decode(self._tokens)
+        if not self._whole:  # the rest of a character may be in the next token
+            text = text.rstrip("\N{REPLACEMENT CHARACTER}")
+        segment = text[self._told :]
+        self._told += len(segment)
+        return segment
+
+
+def _same_map(folder: Path, config: dict[str, Any]) -> bool:
+    """Whether special_tokens_map.json, which older versions wrote, says nothing else."""
+    try:
+        named = json.loads((folder / "special_tokens_map.json").read_text("utf-8"))
+    except OSError:
+        return True
+    except ValueError:
+        return False
+    return {name: _content(named[name]) for name in _SPECIAL if named.get(name)} == {
+        name: _content(config[name]) for name in _SPECIAL if config.get(name)
+    } and all(token in _named(config) for token in named.get("additional_special_tokens") or ())
+
+
+def _model_type(folder: Path) -> str:
+    try:
+        return str(json.loads((folder / "config.json").read_text("utf-8")).get("model_type"))
+    except (OSError, ValueError, AttributeError):
+        return ""
+
+
+def _templates(folder: Path, config: dict[str, Any]) -> str | dict[str, str] | None:
+    """Read the chat templates: those in files replace the ones of the configuration."""
+    jinja, more = folder / "chat_template.jinja", folder / "additional_chat_templates"
+    found = {path.name.removesuffix(".jinja"): path for path in sorted(more.glob("*.jinja"))}
+    if jinja.is_file():
+        found = {"default": jinja} | found
+    texts = {name: path.read_text(encoding="utf-8") for name, path in found.items()}
+    if not texts:
+        own: Any = config.get("chat_template")
+        if not isinstance(own, list):
+            return own
+        return {each["name"]: each["template"] for each in own}
+    return texts["default"] if list(texts) == ["default"] else texts
+
+
+def _named(config: dict[str, Any]) -> list[Any]:
+    """Give all tokens that the configuration names: transformers adds those that are not there."""
+    named: list[Any] = [config[name] for name in _SPECIAL if config.get(name)]
+    for key in ("additional_special_tokens", "extra_special_tokens"):
+        more = config.get(key) or []
+        named += more.values() if isinstance(more, dict) else more
+    return [*named, *(config.get("added_tokens_decoder") or {}).values()]
+
+
+def _content(token: Any) -> str:
+    return str(token["content"] if isinstance(token, dict) else token)
