@@ -14,6 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 CALL = {"name": "resultado"}
+ASKED = {"role": "user", "content": "a"}
+NAMELESS: list[object] = [
+    {},
+    {"function": None},
+    {"function": "f"},
+    {"function": {"arguments": {}}},
+    {"name": ""},
+]
 CHAT = {"messages": [{"role": "user", "content": "Quem?"}, {"role": "assistant", "content": "Ele"}]}
 COMPLETION = {"prompt": "Quem?", "completion": "Ele"}
 TEXT = {"text": "Farense é de Faro."}
@@ -102,6 +110,14 @@ def test_a_mark_in_the_middle_is_a_fault(tmp_path: Path) -> None:
         (user(tool_calls=[{"function": CALL | {"arguments": "[1]"}}]), "are no JSON object"),
         (CHAT | {"tools": "none"}, '"tools" must be a list of objects'),
         (CHAT | {"tools": ["x"]}, '"tools" must be a list of objects'),
+        (CHAT | {"tools": [{"function": "x"}]}, '"tools" must be a list of objects'),
+        *(
+            (
+                {"messages": [ASKED, {"role": "assistant", "content": "", "tool_calls": [call]}]},
+                "a tool call in message 2 has no name",
+            )
+            for call in NAMELESS
+        ),
     ],
 )
 def test_a_fault_is_told_with_its_line(tmp_path: Path, line: object, what: str) -> None:
@@ -209,7 +225,7 @@ def test_no_bytes_break_the_scan(scratch: Path, lines: list[bytes]) -> None:
     found = list(dataset.scan(path))
     physical = path.read_bytes().split(b"\n")
     lines_of_it = [n for n, raw in enumerate(physical, 1) if raw.strip()]
-    one = bool(foreign_rows.array(path, physical[0]))
+    one = bool(foreign_rows.whole(path, physical[0]))
     assert [each.line for each in found] == (lines_of_it[:1] if one else lines_of_it)
 
 

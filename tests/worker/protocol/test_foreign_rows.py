@@ -11,13 +11,46 @@ import pytest
 from farense_worker.protocol import dataset
 from farense_worker.protocol.dataset import Row
 
+from tests.tokenizers import chat
+
 GOOD = '{"prompt": "a?", "completion": "b."}\n'
 ROWS: dict[str, tuple[dict[str, Any], str]] = {
-    "Alpaca": ({"instruction": "a?", "input": "", "output": "b."}, "completion"),
+    "Alpaca": ({"instruction": "a?", "input": "", "output": "b."}, "chat"),
     "ShareGPT": (
         {"conversations": [{"from": "human", "value": "a?"}, {"from": "gpt", "value": "b."}]},
         "chat",
     ),
+    "an Alpaca": (
+        {"instruction": "b", "output": "b.", "system": "s", "history": [["a?", "a."]]},
+        "chat",
+    ),
+    "a ShareGPT": (
+        {
+            "system": "s",
+            "conversations": [
+                {"from": "human", "value": "a?"},
+                {"from": "gpt", "value": "a.", "weight": 0},
+                {"from": "human", "value": "b"},
+                {"from": "gpt", "value": "b."},
+            ],
+        },
+        "chat",
+    ),
+    'its "conversations"': ({"conversations": chat("a?", "b.")["messages"]}, "chat"),
+    "ShareGPT row": (
+        {"messages": [{"from": "human", "value": "a?"}, {"from": "gpt", "value": "b."}]},
+        "chat",
+    ),
+    "completion are messages": (
+        {"prompt": chat("a?")["messages"], "completion": [{"role": "assistant", "content": "b."}]},
+        "chat",
+    ),
+    "preferences": ({"prompt": "a?", "chosen": "b.", "rejected": "c"}, "completion"),
+    "the chosen answer": (
+        {"chosen": chat("a?", "b.")["messages"], "rejected": chat("a?", "c")["messages"]},
+        "chat",
+    ),
+    "Pergunta": ({"Pergunta": "a?", "Resposta": "b."}, "completion"),
     "question": ({"question": "a?", "answer": "b."}, "completion"),
 }
 
@@ -43,7 +76,9 @@ def test_rows_of_others_are_named_and_converted(name: str, tmp_path: Path) -> No
     assert isinstance(found, Row)
     assert found.kind == kind
     messages, _tools = found.conversation()
-    assert [each["content"] for each in messages] == ["a?", "b."]
+    said = [each["content"] for each in messages]
+    assert said in (["a?", "b."], ["s", "a?", "a.", "b", "b."])
+    assert found.unweighted == ({2} if "ShareGPT" in name and len(said) == 5 else frozenset())
 
 
 @pytest.mark.parametrize("indent", [None, 2])
@@ -52,6 +87,26 @@ def test_an_array_is_one_fault_and_becomes_lines(indent: int | None, tmp_path: P
     (tmp_path / "train.jsonl").write_text(json.dumps(rows, indent=indent))
     subprocess.run(command(tmp_path), shell=True, check=True)
     assert dataset.summarise(tmp_path).rows == {"train": 2}
+
+
+@pytest.mark.parametrize("key", ["", "data"])
+def test_foreign_rows_in_an_array_take_one_command(key: str, tmp_path: Path) -> None:
+    rows = [{"instruction": "a?", "input": "", "output": "b."}] * 2
+    values = {key: rows, "version": 1} if key else rows
+    before = "" if key else "\ufeff"
+    (tmp_path / "train.jsonl").write_text(before + json.dumps(values, indent=1), encoding="utf-8")
+    (fault,) = dataset.summarise(tmp_path).faults
+    assert "an Alpaca row" in fault.what
+    subprocess.run(fault.what.rpartition("rows: ")[2], shell=True, check=True)
+    assert dataset.summarise(tmp_path).rows == {"train": 2}
+
+
+@pytest.mark.parametrize("name", ["valid.json", "val.json"])
+def test_validation_rows_in_a_json_file_are_told(name: str, tmp_path: Path) -> None:
+    (tmp_path / "train.jsonl").write_text(GOOD)
+    (tmp_path / name).write_text(GOOD)
+    subprocess.run(command(tmp_path), shell=True, check=True)
+    assert dataset.summarise(tmp_path).rows == {"train": 1, "valid": 1}
 
 
 def test_a_file_in_place_of_a_folder(tmp_path: Path) -> None:

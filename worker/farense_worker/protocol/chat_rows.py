@@ -31,9 +31,13 @@ def fault(messages: Any) -> str:
 def tools_fault(tools: Any) -> str:
     """Say what is wrong with a row's tools, empty if nothing is."""
     found = _decoded(tools, list)
-    if found is None or (isinstance(found, list) and all(isinstance(t, dict) for t in found)):
+    if found is None or (isinstance(found, list) and all(map(_is_tool, found))):
         return ""
     return _('"tools" must be a list of objects')
+
+
+def _is_tool(tool: Any) -> bool:
+    return isinstance(tool, dict) and isinstance(tool.get("function", {}), dict)
 
 
 def conversation(messages: list[Message], tools: Any) -> tuple[list[Message], Any]:
@@ -106,6 +110,9 @@ def _calls_fault(message: Message) -> str:
         return _('the "tool_calls" of message {number} must be a list of objects')
     for call in calls:
         function = call.get("function")
+        named = function if isinstance(function, dict) else call
+        if not isinstance(named.get("name"), str) or not named["name"]:
+            return _("a tool call in message {number} has no name")
         for place in (call, function if isinstance(function, dict) else {}):
             arguments = place.get("arguments")
             if isinstance(arguments, str) and not isinstance(

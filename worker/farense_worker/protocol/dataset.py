@@ -134,7 +134,7 @@ def scan(path: Path) -> Iterator[Row | Fault]:
         for number, raw in enumerate(file, 1):
             if not raw.strip():
                 continue
-            if number == 1 and (what := foreign_rows.array(path, raw)):
+            if number == 1 and (what := foreign_rows.whole(path, raw)):
                 yield Fault(path, 1, what, "not_json")
                 return
             found = _row(path, number, raw)
@@ -303,10 +303,12 @@ def _row(path: Path, number: int, raw: bytes) -> Row | Fault:
         return Fault(path, number, what)
     if "prompt" in values and "completion" in values:
         if not all(isinstance(values[key], str) for key in ("prompt", "completion")):
-            return Fault(path, number, _('"prompt" and "completion" must be strings'))
+            what = foreign_rows.row(path, values, number)
+            return Fault(path, number, what or _('"prompt" and "completion" must be strings'))
         return _sound(path, Row(number, "completion", values))
     if "messages" in values:
         what = chat_rows.fault(values["messages"])
+        what = (what and foreign_rows.row(path, values, number)) or what
         return Fault(path, number, what) if what else _sound(path, Row(number, "chat", values))
     if "text" in values:
         if not isinstance(values["text"], str) or not values["text"]:
