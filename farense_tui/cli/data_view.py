@@ -57,6 +57,9 @@ def show(report: Report, console: Console) -> None:
     if report.set_aside:
         aside = _("{n} rows of train are set aside for validation")
         console.print(Text(aside.format(n=report.set_aside)))
+    elif report.trainable and not any(s.name == "valid" and s.rows for s in report.splits):
+        none = _("there is no validation set: nothing tells which adapter is the best")
+        console.print(Text(none, "yellow"))
     for split in report.splits:
         if split.bins and split.name == "train":
             _histogram(split, report.max_seq_length, console)

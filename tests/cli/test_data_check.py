@@ -121,6 +121,16 @@ def test_what_is_counted_is_what_a_run_trains_on(
     assert validated == {valid["labels"]}
 
 
+def test_that_there_is_nothing_to_validate_on_is_told(
+    place: Path, micro: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    write(place / "d/train.jsonl", *(chat(f"Ano {at}?", "Sim.") for at in range(8)))
+    assert check("d", model=micro) == 0
+    assert "there is no validation set" in capfd.readouterr()[0]
+    assert check("d", "--set", "data.valid_fraction=0.5", model=micro) == 0
+    assert "there is no validation set" not in capfd.readouterr()[0]
+
+
 def test_what_cannot_be_checked(
     place: Path, micro: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
