@@ -9,6 +9,7 @@ from farense_worker.protocol.language import gettext as _
 from farense_tui.engine.health.facts import Facts
 from farense_tui.engine.health.finding import Action, Found, rule
 from farense_tui.engine.health.remedies import RESUME, halve_rate, smaller_steps
+from farense_tui.engine.runs import death
 
 _MEMORY = ("gpu_memory", "memory")
 _GPU = ("gpu_watchdog", "gpu_timeout", "gpu_fault", "gpu_buffers")
@@ -37,7 +38,7 @@ def worker_gone(facts: Facts) -> Found | None:
     )
     return (
         "alarm",
-        _("the machine went down") if lost else _("the worker was killed or crashed"),
+        death.in_short(facts.status),
         evidence.format(step=facts.state.step),
         _(
             "A resume goes on from the newest checkpoint. "

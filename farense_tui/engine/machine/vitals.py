@@ -88,10 +88,7 @@ class Reader:
         if self._macmon:
             share, power = parse_macmon(self._ask(self._macmon, "pipe", "-s", "1", "-i", "500"))
             return replace(found, gpu=share, gpu_power=power)
-        tree = self._ask(
-            "/usr/sbin/ioreg", *["-r", "-d", "1", "-w", "0", "-c", "IOAccelerator", "-a"]
-        )
-        return replace(found, gpu=parse_ioreg(tree))
+        return replace(found, gpu=parse_ioreg(self._ask(*_IOREG)))
 
     def _rates(self, swapped: Swapped) -> Vitals:
         now, then = monotonic(), self._then

@@ -58,6 +58,13 @@ def why(folder: RunFolder, status: str, code: int | None = None) -> tuple[str, s
     return _("the worker was killed: it ended without a last word"), ""
 
 
+def in_short(status: str) -> str:
+    """Say what the status alone tells of it, where worker.log is not at hand."""
+    if status == "lost":
+        return _("the machine went down")
+    return _("the worker was killed or crashed")
+
+
 def _by_code(code: int) -> tuple[str, str]:
     if code >= 0:
         return _("the worker ended with exit code {code}").format(code=code), ""
