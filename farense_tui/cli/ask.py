@@ -15,7 +15,7 @@ from farense_tui.cli import common
 from farense_tui.cli.output import say, tell
 from farense_tui.engine.models import locate
 from farense_tui.engine.profiles import catalogue
-from farense_tui.engine.runs import folders
+from farense_tui.engine.runs import folders, found_again
 from farense_tui.engine.tasks import ask as asking
 
 
@@ -49,7 +49,7 @@ def _setups(names: list[str], args: argparse.Namespace) -> list[tuple[Setup, str
     by_model: dict[str, list[RunFolder]] = {}
     for name in dict.fromkeys(names):
         run = folders.find(name, common.runs_dir(args))
-        by_model.setdefault(run.read_config().model.repo, []).append(run)
+        by_model.setdefault(found_again.config_of(run).model.repo, []).append(run)
     if by_model:
         return [(asking.setup(found), _system(found, args)) for found in by_model.values()]
     profile = catalogue.get(args.profile or catalogue.DEMO)
@@ -60,7 +60,7 @@ def _system(found: list[RunFolder], args: argparse.Namespace) -> str | None:
     """Give what the runs were trained with; where they differ there is none, which is told."""
     if args.system is not None:
         return None
-    data = {run.name: Path(run.read_config().data.path) for run in found}
+    data = {run.name: Path(found_again.config_of(run).data.path) for run in found}
     system, alike = system_prompt.shared(data.values())
     if not alike:
         told = _("{runs}: trained with different system prompts, asked without; --system gives one")

@@ -167,12 +167,13 @@ class FarenseApp(App[None]):
     @work
     async def open_ask(self, folders: list[RunFolder]) -> None:
         """Ask the adapters of runs; first whether it may, if a run is being trained."""
+        from farense_tui.engine.runs import found_again
         from farense_tui.engine.tasks import ask
         from farense_tui.ui.ask.screen import AskScreen
 
         try:
             setup = ask.setup(folders)
-            data = [Path(folder.read_config().data.path) for folder in folders]
+            data = [Path(found_again.config_of(folder).data.path) for folder in folders]
         except FarenseError as error:
             self.show_error(error)
             return

@@ -75,6 +75,7 @@ class RunState(Struct, frozen=True, kw_only=True):
     notices: tuple[events.Notice, ...] = ()
     stopped: events.RunStopped | None = None
     failure: events.RunFailed | None = None
+    done: events.RunStopped | None = None  # how it ended, until a resume has started to train
 
     @property
     def total_steps(self) -> int:
@@ -135,7 +136,7 @@ def reduce(state: RunState, event: events.Event) -> RunState:
         case events.RunStopped():
             return replace(state, status=event.reason, stopped=event, phase="", progress=None)
         case events.RunFailed():
-            return replace(state, status="failed", failure=event, phase="", progress=None)
+            return _failed(state, event)
     return state
 
 
@@ -294,6 +295,7 @@ def _phase(state: RunState, event: events.Phase) -> RunState:
         state = replace(
             state,
             stopped=None,
+            done=state.stopped or state.done,
             failure=None,
             heartbeat=None,
             peak_memory=0,
@@ -304,6 +306,13 @@ def _phase(state: RunState, event: events.Phase) -> RunState:
     return replace(state, phase=event.name, phase_since=event.time, progress=None, status="running")
 
 
+def _failed(state: RunState, event: events.RunFailed) -> RunState:
+    """A resume that was refused leaves a run complete that was so before."""
+    done = state.done if state.done and state.done.reason != "stopped" else None
+    status = done.reason if done else "failed"
+    return replace(state, status=status, stopped=done, failure=event, phase="", progress=None)
+
+
 def _run_started(state: RunState, event: events.RunStarted) -> RunState:
     upto = event.resumed_from_step
     return replace(
@@ -311,6 +320,7 @@ def _run_started(state: RunState, event: events.RunStarted) -> RunState:
         run=event.run,
         started=event,
         segments=(*state.segments, event),
+        done=None,
         status="running",
         step=upto,
         epoch=state.epoch if upto == state.step else 0.0,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import Any
 
+from farense_worker.protocol import model_identity, simulation
+from farense_worker.protocol.checkpoint_files import STATE
 from farense_worker.protocol.errors import refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import ngettext
@@ -13,9 +16,10 @@ from farense_worker.protocol.settings import recipe
 from farense_worker.protocol.settings.profile import Config, check, replace_setting
 from farense_worker.protocol.settings.profile_file import dumps
 
+from farense_tui.engine.models import locate
 from farense_tui.engine.record import record
 from farense_tui.engine.record.state import RunState
-from farense_tui.engine.runs import trackers
+from farense_tui.engine.runs import found_again, trackers
 
 
 def prepare_resume(folder: RunFolder, changes: dict[str, Any]) -> None:
@@ -44,8 +48,12 @@ def prepare_resume(folder: RunFolder, changes: dict[str, Any]) -> None:
             ).format(folder=folder.adapters, epochs=config.train.epochs + 1),
             kind="run_complete",
         )
+    # Now, not by the worker: its refusal would be the last word of a run that is complete.
+    here = found_again.located(revised)
+    if not simulation.read(folder.path) and (why := found_again.lacking(here)):
+        raise why
     if changes:
-        write_atomically(folder.config, dumps(revised))
+        write_atomically(folder.config, dumps(here))
 
 
 def check_resumable(folder: RunFolder) -> None:
@@ -63,12 +71,16 @@ def revise(folder: RunFolder, changes: dict[str, Any], state: RunState | None = 
     revised = config
     for name, value in changes.items():
         revised = replace_setting(revised, name, value)
+    if "model.repo" in changes and _is_same_model(folder, "model.repo", revised.model.repo):
+        repo = locate.resolve(revised.model.repo, revised.model.revision)
+        revised = replace_setting(revised, "model.repo", repo)
     check(revised)
     different = recipe.broken(recipe.of(config), recipe.of(revised))
     different += [
         _("{name} cannot be changed").format(name=name)
-        for name in changes
+        for name, value in changes.items()
         if name.startswith(("model.", "data.", "profile."))
+        and not _is_same_model(folder, name, value)
     ]
     if different:
         raise refused(
@@ -82,6 +94,19 @@ def revise(folder: RunFolder, changes: dict[str, Any], state: RunState | None = 
         )
     _check_epochs(state or record.state_of(folder), config, revised)
     return revised
+
+
+def _is_same_model(folder: RunFolder, name: str, value: Any) -> bool:
+    """Whether a setting names another place of the model that the newest checkpoint is of."""
+    newest = folder.checkpoints()[-1:]
+    if name != "model.repo" or not newest:
+        return False
+    found = locate.locate(str(value))
+    try:
+        then = json.loads((newest[0].path / STATE).read_text(encoding="utf-8"))["model"]
+        return bool(found.path and then and model_identity.fingerprint(found.path) == then)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return False
 
 
 def _check_epochs(state: RunState, config: Config, revised: Config) -> None:

@@ -24,7 +24,7 @@ from farense_worker.protocol.run_folder import RunFolder, disk_error
 
 from farense_tui.engine.machine import blas
 from farense_tui.engine.machine.awake import keep_awake
-from farense_tui.engine.runs import trackers
+from farense_tui.engine.runs import found_again, trackers
 
 STOP_PATIENCE = 20.0
 
@@ -65,6 +65,8 @@ def launch(folder: RunFolder) -> Worker:
     lock = folder.acquire()
     try:
         with folder.events.open("ab") as record, folder.log.open("ab") as log:
+            if module == "farense_worker":
+                found_again.write(folder)
             process = subprocess.Popen(
                 program(module, str(folder.path)),
                 stdin=subprocess.DEVNULL,

@@ -18,13 +18,14 @@ from farense_worker.protocol.messages.conversation import (
 from farense_worker.protocol.messages.evaluation import Adapter
 from farense_worker.protocol.run_folder import RunFolder
 
+from farense_tui.engine.runs import found_again
 from farense_tui.engine.tasks import evaluation
 from farense_tui.engine.tasks.task import Task
 
 
 def setup(runs: Sequence[RunFolder]) -> Setup:
     """Ask for the adapters of these runs; FarenseError if they have none, or different models."""
-    configs = [run.read_config() for run in runs]
+    configs = [found_again.config_of(run) for run in runs]
     adapters = tuple(Adapter(run.name, str(evaluation.adapter_of(run))) for run in runs)
     repos = sorted({config.model.repo for config in configs})
     if len(repos) > 1:

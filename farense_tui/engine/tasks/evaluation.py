@@ -24,6 +24,7 @@ from farense_worker.protocol.run_folder import RunFolder, disk_error, write_atom
 from farense_worker.protocol.settings.profile import Config
 
 from farense_tui.engine import readable as f
+from farense_tui.engine.runs import found_again
 from farense_tui.engine.tasks import task
 
 
@@ -55,7 +56,7 @@ def request(
     """
     if rows < 0 or max_tokens < 0:
         raise usage(_("a number below 0"), hint=_("--rows and --max-tokens are 0 (all) or more."))
-    configs = [run.read_config() for run in runs]
+    configs = [found_again.config_of(run) for run in runs]
     folders = {data} if data else {config.data.path for config in configs}
     if len(folders) > 1:
         raise refused(

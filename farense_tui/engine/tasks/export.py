@@ -18,6 +18,7 @@ from farense_worker.protocol.run_folder import RunFolder, disk_error
 
 from farense_tui.engine.record.state import fold
 from farense_tui.engine.record.tail import Tail
+from farense_tui.engine.runs import found_again
 from farense_tui.engine.tasks import evaluation, model_card, task
 from farense_tui.engine.tasks.model_card import Made
 
@@ -31,7 +32,7 @@ def request(
     precision: Precision = "keep",
 ) -> Request:
     """Ask for an export of the run's best adapter into the folder `to`."""
-    config = run.read_config()
+    config = found_again.config_of(run)
     adapter = evaluation.adapter_of(run)
     state = fold(Tail(run.events).read_all())
     system = system_prompt.of_training(Path(config.data.path))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,9 +11,8 @@ from farense_worker.protocol.settings.profile import Config
 
 from farense_tui import __version__
 from farense_tui.engine import readable as f
+from farense_tui.engine.models import locate
 from farense_tui.engine.record.state import RunState
-
-_SNAPSHOT = re.compile(r"models--([^/]+)--([^/]+)/snapshots/[0-9a-f]+/?\Z")
 
 
 @dataclass(frozen=True)
@@ -30,9 +28,8 @@ class Made:
 
 def base_model(repo: str) -> str:
     """Name a model: the repository that a folder of the cache is of, or the folder's own name."""
-    snapshot = _SNAPSHOT.search(repo)
-    if snapshot:
-        return f"{snapshot[1]}/{snapshot[2]}"
+    if snapshot := locate.snapshot(repo):
+        return snapshot[0]
     return Path(repo).name if repo.startswith("/") else repo
 
 

@@ -27,7 +27,7 @@ from farense_worker.model.split_forward import Anatomy
 from farense_worker.process import restart, versions
 from farense_worker.process.output import Output
 from farense_worker.process.signals import Control
-from farense_worker.protocol import system_prompt
+from farense_worker.protocol import model_identity, system_prompt
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages import events
@@ -153,7 +153,7 @@ def set_up(
         dropout.wrap_layers(network, checkpointing=config.train.grad_checkpoint)
     at_once = functools.partial(plan_budget, config, path, train_set)
     parts = take_apart(network, train_set, output)
-    fingerprint = model.fingerprint(path)
+    fingerprint = model_identity.fingerprint(path)
     stored = None
     if parts:
         examples = {"train": train_set} | ({"valid": valid_set} if valid_set else {})

@@ -1,0 +1,106 @@
+"""A run whose model, data or program are somewhere else than when it was begun."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from farense_worker.protocol.errors import FarenseError
+from farense_worker.protocol.messages import events as e
+from farense_worker.protocol.settings.profile import Data, Model, replace_setting
+from farense_worker.protocol.settings.profile_file import dumps
+
+from farense_tui.engine.models.assets import embedded_data, embedded_model
+from farense_tui.engine.record.state import fold
+from farense_tui.engine.runs import found_again, resuming
+from tests import holding
+from tests.real_runs import RunMaker, finish, state_of
+
+_OLD = "/opt/old/lib/python3.11/site-packages/farense_tui/assets/data"
+_COMMIT = "0123456789abcdef0123456789abcdef01234567"
+_STARTED = e.Phase(name="starting")
+_COMPLETED = e.RunStopped(reason="completed", step=9)
+_REFUSED = e.RunFailed(kind="run_changed", title="no", detail="", hint="", step=0)
+
+
+def test_what_travels_with_the_program_is_found_in_any_installation(make_run: RunMaker) -> None:
+    folder = make_run()
+    config = folder.read_config()
+    config = replace_setting(config, "model.repo", f"{_OLD}/tiny-chat-pt")
+    config = replace_setting(config, "data.path", f"{_OLD}/farense")
+    folder.config.write_text(dumps(config))
+    found = found_again.config_of(folder)
+    assert Path(found.model.repo) == embedded_model().resolve()
+    assert Path(found.data.path) == embedded_data().resolve()
+    resuming.prepare_resume(folder, {})
+    found_again.write(folder)
+    assert folder.read_config() == found
+
+
+def test_a_cached_model_is_found_in_another_cache(
+    make_run: RunMaker, tmp_path: Path, micro: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub import constants
+
+    gone = f"/Users/other/hub/models--owner--name/snapshots/{_COMMIT}"
+    config = replace_setting(make_run().read_config(), "model.repo", gone)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    found = found_again.located(config).model
+    assert (found.repo, found.revision) == ("owner/name", _COMMIT)  # to be downloaded
+    snapshot = tmp_path / "hub" / "models--owner--name" / "snapshots" / _COMMIT
+    shutil.copytree(micro, snapshot)
+    assert found_again.located(config).model.repo == str(snapshot)
+
+
+def test_what_is_there_and_what_nobody_knows_stay_as_they_are(micro: Path, data: Path) -> None:
+    for model in (Model(repo=str(micro)), Model(repo="/gone/own-model"), Model(repo="a/b")):
+        assert found_again._model(model) == model
+    for rows in (Data(path=str(data)), Data(path="/gone/rows")):
+        assert found_again._data(rows) == rows
+
+
+def test_a_refused_resume_leaves_a_complete_run_complete() -> None:
+    state = fold([_STARTED, _COMPLETED, _STARTED, _REFUSED])
+    assert state.status == "completed"
+    assert state.stopped == _COMPLETED
+    assert state.failure == _REFUSED
+    stopped = e.RunStopped(reason="stopped", step=3)
+    assert fold([_STARTED, stopped, _STARTED, _REFUSED]).status == "failed"
+    assert fold([_STARTED, _COMPLETED, _STARTED, _REFUSED, _STARTED]).status == "running"
+
+
+def test_a_model_that_is_gone_is_told_before_anything_changes(
+    make_run: RunMaker, tmp_path: Path, micro: Path
+) -> None:
+    own = tmp_path / "own"
+    shutil.copytree(micro, own)
+    folder = make_run(model__repo=str(own))
+    finish(folder)
+    before = folder.config.read_bytes(), folder.events.read_bytes()
+    moved = own.rename(tmp_path / "moved")
+    with pytest.raises(FarenseError, match="there is no model"):
+        resuming.prepare_resume(folder, {"train.epochs": 5})
+    assert (folder.config.read_bytes(), folder.events.read_bytes()) == before
+    assert state_of(folder).status == "completed"
+
+    changes = {"train.epochs": 5, "model.repo": str(moved)}
+    resuming.prepare_resume(folder, changes)
+    assert folder.read_config().model.repo == str(moved)
+    assert finish(folder).status == "completed"
+
+    other = tmp_path / "other"
+    shutil.copytree(micro, other)
+    config = json.loads((other / "config.json").read_text())
+    (other / "config.json").write_text(json.dumps(config | {"rms_norm_eps": 1e-6}))
+    with pytest.raises(FarenseError, match="another run"):
+        resuming.prepare_resume(folder, {"train.epochs": 6, "model.repo": str(other)})
+
+
+def test_a_model_may_be_named_anew_only_once_it_is_known(make_run: RunMaker, micro: Path) -> None:
+    folder = make_run()
+    with pytest.raises(FarenseError, match="another run"):
+        resuming.prepare_resume(folder, {"model.repo": str(micro)})
+    holding.kill_at(folder, '"type":"checkpoint"')
+    resuming.prepare_resume(folder, {"model.repo": str(micro)})
