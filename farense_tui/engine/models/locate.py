@@ -93,6 +93,8 @@ def _folder(repo: str, folder: Path) -> ModelState:
         why = _("{folder} has no {what}").format(folder=folder, what=", ".join(lacks))
         instead = contents.instead(folder)
         return ModelState(repo, "missing", why=f"{why}\n{instead}" if instead else why)
+    if damage := contents.damage(folder):
+        return ModelState(repo, "missing", why=damage)
     return ModelState(repo, "here", folder, contents.size(folder))
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from farense_worker.protocol.errors import ExitCode, FarenseError
+from farense_worker.protocol.plan import model_shape
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -42,6 +43,27 @@ def test_a_folder_is_here(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert locate.resolve("model") == str(folder)
     monkeypatch.setenv("HOME", str(folder.parent))
     assert locate.locate("~/model").path == folder
+
+
+@pytest.mark.parametrize(
+    ("config", "why"),
+    [
+        ("[]", "not a table"),
+        ("{", "not JSON"),
+        ("[" * 200_000, "not JSON"),
+        ('{"text_config": 3}', "not a table"),
+        ('{"vocab_size": -5}', "vocab_size = -5"),
+        ('{"num_attention_heads": 0}', "num_attention_heads = 0"),
+        ('{"text_config": {"hidden_size": 1e999}}', "hidden_size = inf"),
+        ('{"num_hidden_layers": 1000000000}', "num_hidden_layers = 1000000000"),
+    ],
+)
+def test_a_damaged_model_is_named_before_the_start(folder: Path, config: str, why: str) -> None:
+    (folder / "config.json").write_text(config)
+    found = locate.locate(str(folder))
+    assert found.state == "missing"
+    assert why in found.why
+    assert model_shape.read(folder) is None
 
 
 @pytest.mark.parametrize(

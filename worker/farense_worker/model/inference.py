@@ -45,7 +45,7 @@ def load(
     if adapter:
         try:
             load_adapters(network, adapter)
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError) as error:
             raise FarenseError(
                 _("the adapter of {name} cannot be loaded").format(name=name),
                 str(error),

@@ -92,7 +92,15 @@ def read(folder: Path) -> Shape | None:
         config = json.loads((folder / "config.json").read_text())
         tensors = [t for path in sorted(folder.glob("model*.safetensors")) for t in _header(path)]
         return _of(config, tensors)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, ZeroDivisionError):
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        ArithmeticError,
+        RecursionError,
+    ):
         return None
 
 
