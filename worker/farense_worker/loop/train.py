@@ -23,15 +23,14 @@ from farense_worker.generate import decoding
 from farense_worker.loop import checkpoint, first_validation, optimizer, shortage, trunk_cache
 from farense_worker.loop.distributed import Ranks
 from farense_worker.loop.first_validation import Baseline
-from farense_worker.loop.setup import Run, go_back, set_up
-from farense_worker.model import loss, model
-from farense_worker.process import restart
+from farense_worker.loop.rollback import NotFinite, roll_back
+from farense_worker.loop.setup import Run, set_up
+from farense_worker.model import loss
 from farense_worker.process.output import Output
 from farense_worker.process.signals import Control
 from farense_worker.protocol import checkpoint_files
 from farense_worker.protocol.errors import PEER, FarenseError
 from farense_worker.protocol.language import gettext as _
-from farense_worker.protocol.language import ngettext
 from farense_worker.protocol.messages import events
 from farense_worker.protocol.messages.events import wire
 from farense_worker.protocol.plan import cutting, steps
@@ -49,10 +48,6 @@ class Computed:
 
     micro_batches: int
     padded_tokens: int
-
-
-class NotFinite(Exception):
-    """The loss, its gradient or a weight is NaN or Inf, and nothing of the step has been saved."""
 
 
 def train(
@@ -189,53 +184,6 @@ def accumulate(
     padded = sum(batch.inputs.size for batch in micro_batches)
     total, numbers = run.ranks.sum(total, value, len(micro_batches), padded)
     return numbers[0], total, Computed(int(numbers[1]), int(numbers[2]))
-
-
-def roll_back(run: Run, problem: NotFinite) -> None:
-    """Go back to the last checkpoint and on with half the learning rate, so many times."""
-    done, most = run.state.rollbacks, run.config.train.rollbacks
-    if done < most and run.ranks.size == 1 and overflows(run):
-        raise FarenseError(
-            _("float16 may have overflowed"),
-            str(problem),
-            _("model.dtype = bfloat16 has the range of float32."),
-            kind=restart.OVERFLOW,
-        ) from problem
-    if done >= most or not go_back(run):
-        raise FarenseError(
-            _("the loss, its gradient or a weight is not a finite number"),
-            _("{problem}; {done} of {most} rollbacks are used").format(
-                problem=problem, done=done, most=most
-            ),
-            _("The checkpoints are sound. Start again with a smaller train.learning_rate."),
-            kind="not_finite",
-        ) from problem
-    factor, left = 0.5 ** (done + 1), most - done - 1
-    run.state = msgspec.structs.replace(run.state, rollbacks=done + 1, rate_factor=factor)
-    run.output.emit(
-        events.Notice(
-            level="warning",
-            code="rollback",
-            message=_(
-                "not a finite number at {problem}. Back to step {step}, on with {factor:g} of the "
-                "learning rate"
-            ).format(problem=problem, step=run.state.step, factor=factor),
-            hint=ngettext(
-                "{n} rollback is left (train.rollbacks).",
-                "{n} rollbacks are left (train.rollbacks).",
-                left,
-            ).format(n=left),
-        )
-    )
-
-
-def overflows(run: Run) -> bool:
-    """Whether it may be float16's range that was left: then no smaller rate helps.
-
-    Whole weights in float16 are not taken over into another type.
-    """
-    half = model.dtype_of(run.model) == mx.float16
-    return half and run.config.train.fine_tune_type != "full"
 
 
 def look_after(run: Run) -> None:
