@@ -140,7 +140,7 @@ def start(
         "train.rollbacks": 0,
         "checkpoint.every": 100_000,
         "report.eval_every": 100_000,
-        "report.prompts": "[]",
+        "report.questions": "0",
         **settings,
     }
     runs = folder / "runs"

@@ -40,7 +40,7 @@ SETTINGS = {
     "train.batch_size": 15,
     "train.epochs": 1,
     "report.eval_every": 1000,
-    "report.prompts": (),
+    "report.questions": 0,
     "checkpoint.every": 1000,
 }
 

@@ -173,7 +173,7 @@ def our_command(place: Path, model: Path, data: Path, args: argparse.Namespace) 
         "lora.scale": SCALE,
         "checkpoint.every": 10_000,
         "report.eval_every": args.examples // args.batch,
-        "report.prompts": "[]",
+        "report.questions": "0",
         **dict(each.split("=", 1) for each in args.set),
     }
     command = [sys.executable, "-m", "farense_tui", "train", "--profile", "demo", "--json"]

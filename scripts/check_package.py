@@ -153,7 +153,7 @@ def used(venv: Path, empty: Path) -> None:
     expect((empty / "checkpoints/try/report.html").is_file(), "no report")
 
 
-FEW = ("--set", "train.epochs=1", "--set", "report.prompts=[]")
+FEW = ("--set", "train.epochs=1", "--set", "report.questions=0")
 
 
 def sample(venv: Path, empty: Path) -> Path:

@@ -36,7 +36,7 @@ COMMANDS = [
 @pytest.fixture(scope="module")
 def args(micro: Path, data: Path) -> tuple[str, ...]:
     """Arguments of `train` for a short run: 2 steps an epoch, 3 epochs."""
-    sets = ("report.prompts=[]", "train.epochs=3", "report.eval_every=4", "checkpoint.every=3")
+    sets = ("report.questions=0", "train.epochs=3", "report.eval_every=4", "checkpoint.every=3")
     given = [part for each in sets for part in ("--set", each)]
     return ("train", "--profile", "demo", "--model", str(micro), "--data", str(data), *given)
 

@@ -30,7 +30,7 @@ def farense(folder: Path, *words: str | Path) -> str:
 
 def test_a_training_and_its_report(folder: Path, micro: Path, data: Path) -> None:
     (folder / "types.py").write_text("raise RuntimeError('types of the user')\n")
-    settings = ("--set", "train.epochs=1", "--set", "report.prompts=[]")
+    settings = ("--set", "train.epochs=1", "--set", "report.questions=0")
     words = ("train", "--model", micro, "--data", data, "--name", "run", *settings)
     assert farense(folder, BIN / "farense-tui", *words)
     assert (folder / "checkpoints/run/report.html").is_file()

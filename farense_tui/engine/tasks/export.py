@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
-from farense_worker.protocol import system_prompt
+from farense_worker.protocol import own_questions, system_prompt
 from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.export import MANIFEST, Exported, Precision, Request
@@ -47,7 +47,7 @@ def request(
         adapter=str(adapter),
         to=str(to),
         data=config.data.path,
-        prompts=config.report.prompts,
+        prompts=own_questions.prompts(config),
         system=system,
         fuse=fuse,
         gguf=gguf,

@@ -12,6 +12,7 @@ import pytest
 from farense_worker.generate import decoding
 from farense_worker.loop.memory import PATIENCE
 from farense_worker.model import inference, tokenizer
+from farense_worker.protocol import own_questions
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.messages.events import Step, number
 from farense_worker.protocol.run_folder import RunFolder
@@ -236,6 +237,13 @@ def test_prompts_are_answered_under_the_system_prompt_of_the_rows(
     network = inference.load(Path(settings_of.repo), settings_of, "run", newest)
     assert last.text == decoding.answer(network, words, "Quem?", 8, SYSTEM)
     assert last.text != decoding.answer(network, words, "Quem?", 8)
+
+
+def test_without_prompts_the_rows_own_questions_are_asked(make_run: RunMaker) -> None:
+    folder = make_run(train__epochs=1, report__questions=1, report__sample_tokens=3)
+    asked = own_questions.prompts(folder.read_config())
+    assert len(asked) == 1
+    assert {each.prompt for each in finish(folder).samples} == set(asked)
 
 
 def test_a_loss_that_is_not_finite_never_reaches_the_weights(

@@ -117,7 +117,7 @@ def _decides(run: Run, valid: str) -> list[object]:
         run.trunk.start if run.trunk else 0,
         run.anatomy is not None,
         run.budget,
-        (config.report.prompts, config.report.sample_tokens, run.system_prompt),
+        (run.prompts, config.report.sample_tokens, run.system_prompt),
     ]
 
 

@@ -27,7 +27,7 @@ from farense_worker.model.split_forward import Anatomy
 from farense_worker.process import restart, versions
 from farense_worker.process.output import Output
 from farense_worker.process.signals import Control
-from farense_worker.protocol import model_identity, system_prompt
+from farense_worker.protocol import model_identity, own_questions, system_prompt
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages import events
@@ -118,6 +118,11 @@ class Run:
     def system_prompt(self) -> str | None:
         """What the rows of the training set begin with; see protocol/system_prompt.py."""
         return system_prompt.of_training(Path(self.config.data.path))
+
+    @functools.cached_property
+    def prompts(self) -> tuple[str, ...]:
+        """What is asked at each validation; see protocol/own_questions.py."""
+        return own_questions.prompts(self.config)
 
     @property
     def tokenizer(self) -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import mlx.core as mx
@@ -211,7 +211,7 @@ def lost(run: Run, why: FarenseError) -> FarenseError:
 
 
 def validate(run: Run, valid: Examples) -> bool:
-    """Loss over the whole validation set, and answers to the profile's prompts.
+    """Loss over the whole validation set, and answers to the run's prompts.
 
     Gives whether the loss is the best so far. A stop breaks it off, and the resumed run does it
     from the beginning.
@@ -283,33 +283,32 @@ def score(run: Run, valid: Examples) -> tuple[float, int] | None:
 
 
 def sample(run: Run, known: tuple[str, ...] = ()) -> tuple[str, ...] | None:
-    """Answer the profile's prompts with the adapter as it is, under the rows' system prompt.
+    """Answer the run's prompts with the adapter as it is, under the rows' system prompt.
 
     known: answers that need not be made again. Gives the answers; None where there is no memory
     for the whole model.
     """
-    prompts = run.config.report.prompts
-    if not run.ranks.first or not prompts:
+    if not run.ranks.first or not run.prompts:
         return ()
     run.output.enter("sampling")
-    answers = known or answer(run, prompts)
+    answers = known or answer(run)
     if answers is None:
         run.owes_samples = True
         return None
     told = []
-    for prompt, text in zip(prompts, answers, strict=True):
+    for prompt, text in zip(run.prompts, answers, strict=True):
         run.output.emit(events.Sample(step=run.state.step, prompt=prompt, text=text))
         told.append(text)
     return tuple(told)
 
 
-def answer(run: Run, prompts: Sequence[str]) -> Iterator[str] | None:
+def answer(run: Run) -> Iterator[str] | None:
     """Answers as they are made; None where there is no memory for the whole model."""
     network, most = run.whole_model(), run.config.report.sample_tokens
     if network is None:
         return None
     system = run.system_prompt
-    return (decoding.answer(network, run.tokenizer, prompt, most, system) for prompt in prompts)
+    return (decoding.answer(network, run.tokenizer, prompt, most, system) for prompt in run.prompts)
 
 
 def end(run: Run, reason: events.Reason) -> events.Reason:

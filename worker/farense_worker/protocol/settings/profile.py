@@ -255,6 +255,17 @@ class Report(Struct, frozen=True, forbid_unknown_fields=True):
         tuple[str, ...],
         Meta(description=_("asked at each validation, with the rows' system prompt; may be empty")),
     ] = ()
+    questions: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=20,
+            description=_(
+                "asked in place of prompts where there are none: the first ones of the data's own "
+                "test.jsonl, else valid.jsonl, else train.jsonl"
+            ),
+        ),
+    ] = 0
     sample_tokens: Annotated[int, Meta(ge=1, le=4096, description=_("longest answer"))] = 60
     at_end: Annotated[bool, Meta(description=_("write report.html and plots when a run ends"))] = (
         True
