@@ -14,7 +14,9 @@ from farense_worker.protocol.clean_text import clean, printable
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import mark, pgettext
 from farense_worker.protocol.messages.data_check import (
+    ADD_VALIDATION,
     CODES,
+    NO_VALIDATION,
     Example,
     Finding,
     Piece,
@@ -57,9 +59,8 @@ def show(report: Report, console: Console) -> None:
     if report.set_aside:
         aside = _("{n} rows of train are set aside for validation")
         console.print(Text(aside.format(n=report.set_aside)))
-    elif report.trainable and not any(s.name == "valid" and s.rows for s in report.splits):
-        none = _("there is no validation set: nothing tells which adapter is the best")
-        console.print(Text(none, "yellow"))
+    elif report.trainable and report.unvalidated:
+        console.print(Text(f"{NO_VALIDATION}. {ADD_VALIDATION}", "yellow"))
     for split in report.splits:
         if split.bins and split.name == "train":
             _histogram(split, report.max_seq_length, console)
@@ -163,9 +164,8 @@ def _brackets(encoding: str) -> tuple[str, str]:
 
 def _findings(report: Report, console: Console) -> None:
     console.print()
-    if not report.findings:
+    if not report.findings and not report.unvalidated:
         console.print(Text(_("nothing is wrong with it"), "green"))
-        return
     for code, (level, meaning) in CODES.items():
         found = [finding for finding in report.findings if finding.code == code]
         if not found:

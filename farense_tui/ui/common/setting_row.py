@@ -17,6 +17,9 @@ from textual.widget import Widget
 from textual.widgets import Input, Select, Switch
 
 from farense_tui.engine.profiles.draft import Draft, all_settings, is_long, is_switch
+from farense_tui.ui.common.path_field import PathField
+
+PATHS = ("data.path", "model.repo", "model.adapter")
 
 
 class Toggle(Switch):
@@ -124,7 +127,8 @@ class SettingRow(Horizontal):
             return Choice(
                 options, value=self._text, allow_blank=False, compact=True, classes="field"
             )
-        return Input(self._text, compact=True, classes="field")
+        field = PathField if self.setting.name in PATHS else Input
+        return field(self._text, compact=True, classes="field")
 
     def show(self, draft: Draft, placeholder: str = "") -> None:
         """Show what `draft` says of this setting, and `placeholder` where it says nothing."""

@@ -148,8 +148,11 @@ def test_many_findings_are_counted_and_few_are_kept(tmp_path: Path, tokenizer: A
 def test_the_rows_that_training_would_set_aside(tmp_path: Path, tokenizer: Any) -> None:
     write(tmp_path / "train.jsonl", *(chat(str(at), "a") for at in range(40)))
     assert look(tmp_path, tokenizer, valid_fraction=0.1).set_aside == 4
+    assert not look(tmp_path, tokenizer, valid_fraction=0.1).unvalidated
+    assert look(tmp_path, tokenizer).unvalidated
     write(tmp_path / "valid.jsonl", chat("x", "y"))
     assert look(tmp_path, tokenizer, valid_fraction=0.1).set_aside == 0
+    assert not look(tmp_path, tokenizer).unvalidated
 
 
 def test_progress(tmp_path: Path, tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,7 @@ from farense_worker.protocol.dataset import Fault, Faults, Kind, Row
 from farense_worker.protocol.errors import refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import ngettext
-from farense_worker.protocol.messages.data_check import CODES
+from farense_worker.protocol.messages.data_check import ADD_VALIDATION, CODES, NO_VALIDATION
 from farense_worker.protocol.messages.events import Notice, Progress
 from farense_worker.protocol.settings.profile import Config
 
@@ -293,8 +293,8 @@ def _remarks(splits: dict[str, Examples], max_seq_length: int) -> list[Notice]:
             Notice(
                 level="warning",
                 code="no_validation",
-                message=_("there is no validation set: nothing tells which adapter is the best"),
-                hint=_("Put some rows into valid.jsonl, or set data.valid_fraction."),
+                message=NO_VALIDATION,
+                hint=ADD_VALIDATION,
             )
         )
     truncated = sum(examples.truncated for examples in splits.values())

@@ -11,7 +11,15 @@ from pathlib import Path
 
 from farense_worker.protocol.clean_text import clean
 from farense_worker.protocol.language import gettext as _
-from farense_worker.protocol.messages.data_check import CODES, Example, Finding, Piece, Report
+from farense_worker.protocol.messages.data_check import (
+    ADD_VALIDATION,
+    CODES,
+    NO_VALIDATION,
+    Example,
+    Finding,
+    Piece,
+    Report,
+)
 from textual.content import Content
 
 from farense_tui.engine.readable import from_here
@@ -67,12 +75,17 @@ def _cleaned(line: str) -> str:
 def findings(report: Report) -> Content:
     """By kind, the worst first; of each kind the first lines."""
     kinds = [code for code in CODES if report.counts.get(code)]
-    if not kinds:
+    if not kinds and not report.unvalidated:
         well = _("✓ nothing is wrong with it")
         if report.no_tokenizer:
             well = _("✓ nothing is wrong with it, as far as can be told without the model")
         return Content.styled(well, "$success")
-    return Content("\n\n").join(_kind(code, report) for code in kinds)
+    told = [_kind(code, report) for code in kinds]
+    if report.unvalidated:
+        sign, style = SIGNS["warning"]
+        head = Content.styled(f"{sign} {NO_VALIDATION}", f"bold {style}")
+        told.append(Content.assemble(head, "\n  ", (ADD_VALIDATION, "$text-muted")))
+    return Content("\n\n").join(told)
 
 
 def _kind(code: str, report: Report) -> Content:

@@ -50,7 +50,11 @@ SHORT = {
 def words(report: Report) -> list[Content]:
     """A line on the lengths, then one each on what is wrong, what is odd and what is to know."""
     levels: tuple[Level, ...] = ("error", "warning", "info")
-    return [lengths(report), *filter(None, (counted(report, level) for level in levels))]
+    told = [lengths(report), *filter(None, (counted(report, level) for level in levels))]
+    if report.unvalidated:
+        sign, style = SIGNS["warning"]
+        told.append(Content.styled(f"{sign} " + _("no rows to validate on"), style))
+    return told
 
 
 def lengths(report: Report) -> Content:

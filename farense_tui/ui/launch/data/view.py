@@ -38,19 +38,20 @@ class DataView(VerticalScroll):
     """Shows a look at a data set, whatever is known of it."""
 
     HELP_TITLE = _("Data")
-    PARTS = ("state", "rows", "lengths", "examples", "findings")
+    PARTS = ("state", "findings", "rows", "lengths", "examples")
 
     def __init__(self, look: Look) -> None:
         super().__init__()
         self._look = look
 
     def compose(self) -> ComposeResult:
-        """What the data is like, and beside or below it all that is wrong, which may be long."""
-        with VerticalGroup(classes="left"):
-            for name in self.PARTS[:-1]:
+        """What is wrong comes first; what the data is like stands below it, or beside it."""
+        with VerticalGroup(classes="wrong"):
+            for name in self.PARTS[:2]:
                 yield Part(id=name)
-        with VerticalGroup(classes="right"):
-            yield Part(id=self.PARTS[-1])
+        with VerticalGroup(classes="like"):
+            for name in self.PARTS[2:]:
+                yield Part(id=name)
 
     def on_mount(self) -> None:
         """Show what was known before there was a view."""
@@ -68,7 +69,7 @@ class DataView(VerticalScroll):
 
     @property
     def _room(self) -> int:
-        return self.query_one(".left").content_size.width
+        return self.query_one(".like").content_size.width
 
     def on_resize(self, event: Resize) -> None:
         """Draw tables and bars as wide as there is room, once the columns have their width."""

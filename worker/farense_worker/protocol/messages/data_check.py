@@ -50,6 +50,10 @@ CODES: dict[str, tuple[Level, str]] = {
     "unnamed_end": ("info", _("the template's end is not the model's")),
 }
 
+# What there is to say where nothing is left to validate on.
+NO_VALIDATION = _("there is no validation set: nothing tells which adapter is the best")
+ADD_VALIDATION = _("Put some rows into valid.jsonl, or set data.valid_fraction.")
+
 
 class Request(Struct, tag="data_check", frozen=True, kw_only=True):
     """All that a report depends on: an equal request gives an equal report, as long as the files
@@ -160,3 +164,9 @@ class Report(Struct, tag="report", frozen=True):
     def trainable(self) -> bool:
         """Whether `train` would take it."""
         return not self.count("error")
+
+    @property
+    def unvalidated(self) -> bool:
+        """Whether there are rows to train on and none to validate on."""
+        rows = {split.name: split.rows for split in self.splits}
+        return bool(rows.get("train")) and not rows.get("valid") and not self.set_aside

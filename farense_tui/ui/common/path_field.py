@@ -1,0 +1,54 @@
+"""A field for a folder, which completes with Tab as a shell does."""
+
+from __future__ import annotations
+
+import os
+from typing import ClassVar
+
+from farense_worker.protocol.language import gettext as _
+from textual.binding import Binding, BindingType
+from textual.events import Focus
+from textual.widgets import Input
+
+_MOST_ENTRIES = 10_000  # of a folder; what is beyond is not looked at
+
+
+class PathField(Input):
+    """Tab completes what is being typed; where there is nothing to complete, it goes on."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("tab", "complete", _("Complete"), show=False),
+    ]
+
+    _before = ""  # what stood there when the user came
+
+    def on_focus(self, event: Focus) -> None:
+        self._before = self.value
+
+    def action_complete(self) -> None:
+        """Complete, but leave alone what the user only passes."""
+        longer = completed(self.value) if self.value != self._before else self.value
+        if longer == self.value:
+            self.screen.focus_next()
+        else:
+            self.value = longer
+            self.cursor_position = len(longer)
+
+
+def completed(text: str) -> str:
+    """Give a path as far as the folders that begin with it agree; with a / where there is one."""
+    _above, _slash, begun = text.rpartition("/")
+    folder = os.path.expanduser(text[: len(text) - len(begun)] or ".")
+    found: list[str] = []
+    try:
+        with os.scandir(folder) as entries:
+            for _at, entry in zip(range(_MOST_ENTRIES), entries, strict=False):
+                hidden = entry.name.startswith(".") and not begun
+                if entry.name.startswith(begun) and not hidden and entry.is_dir():
+                    found.append(entry.name)
+    except (OSError, ValueError):  # a name that cannot be one
+        return text
+    common = os.path.commonprefix(found)  # noqa: RUF071 - letters of names are meant
+    if len(common) <= len(begun):
+        return text
+    return text[: len(text) - len(begun)] + common + "/" * (len(found) == 1)
