@@ -81,6 +81,24 @@ def test_mlx_lm_is_imported_without_transformers() -> None:
     assert done.stdout.strip() == "", "the stand-ins of model/compat.py are passed by"
 
 
+@pytest.mark.parametrize(
+    ("soft", "hard", "after"), [(256, 1024, 1024), (1024, 1024, 1024), (3000, 3500, 3000)]
+)
+def test_mlx_lm_is_imported_whatever_the_limit_of_open_files(
+    soft: int, hard: int, after: int
+) -> None:
+    code = f"""
+import resource
+resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard}))
+set_it = resource.setrlimit
+from farense_worker.model import compat
+assert compat.load_config
+assert resource.getrlimit(resource.RLIMIT_NOFILE) == ({after}, {hard})
+assert resource.setrlimit is set_it
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_a_name_that_is_not_there() -> None:
     with pytest.raises(AttributeError, match="load_nothing"):
         compat.load_nothing  # noqa: B018

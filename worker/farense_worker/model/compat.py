@@ -14,11 +14,14 @@ it comes.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import inspect
+import resource
 import select
 import sys
+from collections.abc import Iterator
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from pathlib import Path
@@ -117,6 +120,33 @@ def _import() -> None:
     """Import what loads models and makes adapters. Does nothing where mlx_lm is imported."""
     if "mlx_lm" in sys.modules:
         return
+    with _own_limit_of_files():
+        _import_apart()
+
+
+@contextlib.contextmanager
+def _own_limit_of_files() -> Iterator[None]:
+    """Give what mlx_lm.utils asks of the system as far as it may be had, and lower nothing.
+
+    On its import it sets the limits of open files to 2048 and 4096, which the system refuses
+    where the hard one is lower (`ulimit -n 1024`).
+    """
+    setrlimit = resource.setrlimit
+
+    def raised(which: int, wanted: tuple[int, int]) -> None:
+        soft, hard = resource.getrlimit(which)
+        most = wanted[0] if hard == resource.RLIM_INFINITY else min(wanted[0], hard)
+        if soft != resource.RLIM_INFINITY and soft < most:
+            setrlimit(which, (most, hard))
+
+    resource.setrlimit = raised
+    try:
+        yield
+    finally:
+        resource.setrlimit = setrlimit
+
+
+def _import_apart() -> None:
     _stand_in()
     try:
         for name in _WANTED:
