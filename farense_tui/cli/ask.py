@@ -60,13 +60,13 @@ def _system(found: list[RunFolder], args: argparse.Namespace) -> str | None:
     """Give what the runs were trained with; where they differ there is none, which is told."""
     if args.system is not None:
         return None
-    data = {run.name: Path(found_again.config_of(run).data.path) for run in found}
+    data = {run.name: found_again.config_of(run).data for run in found}
     system, alike = system_prompt.shared(data.values())
     if not alike:
         told = _("{runs}: trained with different system prompts, asked without; --system gives one")
         tell(told.format(runs=", ".join(data)))
     for name in data:
-        if not (data[name] / "train.jsonl").is_file():
+        if not (Path(data[name].path) / "train.jsonl").is_file():
             told = _(
                 "{run}: its data is gone; if it was trained with a system prompt, give --system"
             )

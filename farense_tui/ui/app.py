@@ -173,7 +173,7 @@ class FarenseApp(App[None]):
 
         try:
             setup = ask.setup(folders)
-            data = [Path(found_again.config_of(folder).data.path) for folder in folders]
+            data = [found_again.config_of(folder).data for folder in folders]
         except FarenseError as error:
             self.show_error(error)
             return

@@ -21,7 +21,7 @@ class Refused(Message):
 class Inspected(Message):
     """The model and the data of a draft were looked at."""
 
-    def __init__(self, key: tuple[str, ...], found: Inspection) -> None:
+    def __init__(self, key: tuple[object, ...], found: Inspection) -> None:
         """Hand over what was found, with what it depends on."""
         super().__init__()
         self.key = key

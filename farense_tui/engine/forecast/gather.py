@@ -49,7 +49,7 @@ def key(profile: Profile) -> tuple[object, ...]:
     model, data, train = profile.model, profile.data, profile.train
     seed = train.seed if data.valid_fraction else 0
     trust = model.trust_remote_code
-    split = (data.path, data.valid_fraction, seed, data.append_end, data.skip)
+    split = (data.path, data.valid_fraction, seed, data.append_end, data.skip, data.features)
     return (model.repo, model.revision, trust, *split, train.mask_prompt, train.answers)
 
 
@@ -170,6 +170,6 @@ def resolved(profile: Profile) -> Profile:
 def _counted(profile: Profile) -> dict[str, int]:
     """Rows of the files, where they can be read."""
     try:
-        return dict(dataset.summarise(new_run.data_folder(profile)).rows)
+        return dict(dataset.summarise(new_run.data_folder(profile), names=profile.data).rows)
     except (OSError, FarenseError):
         return {}

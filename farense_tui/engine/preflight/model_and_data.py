@@ -8,7 +8,7 @@ from pathlib import Path
 from farense_worker.protocol import dataset
 from farense_worker.protocol.dataset import Fault, Summary
 from farense_worker.protocol.plan import steps
-from farense_worker.protocol.settings.profile import Profile
+from farense_worker.protocol.settings.profile import Data, Profile
 
 from farense_tui.engine.models import locate
 from farense_tui.engine.models.locate import ModelState
@@ -24,10 +24,11 @@ class Inspection:
     data: Summary
 
 
-def key(profile: Profile) -> tuple[str, ...]:
+def key(profile: Profile) -> tuple[object, ...]:
     """What an inspection depends on: with the same key it need not be made again."""
-    model = profile.model
-    return (model.repo, model.revision, model.fallback, profile.data.path, str(profile.data.skip))
+    model, data = profile.model, profile.data
+    read = (data.path, data.skip, data.features)
+    return (model.repo, model.revision, model.fallback, *read)
 
 
 def inspect(profile: Profile) -> Inspection:
@@ -36,14 +37,14 @@ def inspect(profile: Profile) -> Inspection:
     return Inspection(
         model=locate.locate(model.repo, model.revision),
         fallback=locate.locate(model.fallback) if model.fallback else None,
-        data=_summarise(new_run.data_folder(profile), profile.data.skip),
+        data=_summarise(new_run.data_folder(profile), profile.data),
     )
 
 
-def _summarise(folder: Path, skip: bool) -> Summary:
+def _summarise(folder: Path, data: Data) -> Summary:
     """Any text may stand for the folder while it is typed: too long a name, one not to be read."""
     try:
-        return dataset.summarise(folder, skip=skip)
+        return dataset.summarise(folder, skip=data.skip, names=data)
     except OSError as error:
         why = error.strerror or str(error)
         return Summary(folder, {}, (Fault(folder, 0, why, "file"),), 1, why)

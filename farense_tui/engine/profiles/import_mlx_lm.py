@@ -29,7 +29,6 @@ from farense_tui.engine.profiles.mlx_lm_keys import (
     FIXED_OPTIONS,
     FORMER,
     NO_PLACE,
-    RENAME,
     SAME,
     UNLIKE_MLX,
     WEIGHT_DECAY,
@@ -95,6 +94,9 @@ class _Translation:
         """Go through all keys, those of mlx_lm's that the file leaves out as well."""
         for key, name in SAME.items():
             self._set(name, self._values[key], key)
+        for key in FEATURES:
+            if key in self._values and not self._values.get("hf_dataset"):
+                self._set(f"data.{key}", self._values[key], key)
         if self._values["mask_prompt"] is True:
             self._set("train.answers", "last", "mask_prompt")
             self._change(
@@ -250,7 +252,9 @@ class _Translation:
             self._fault("iters", remark)
             return
         folder = Path(self.made.profile.data.path).expanduser()
-        rows = dataset.summarise(folder).rows.get("train", 0) if folder.is_dir() else 0
+        rows = 0
+        if folder.is_dir():
+            rows = dataset.summarise(folder, names=self.made.profile.data).rows.get("train", 0)
         if folder.is_file():
             self._leave("data", foreign_rows.no_folder(folder))
         elif not folder.is_dir():
@@ -305,7 +309,8 @@ class _Translation:
             elif key == "hf_dataset":
                 self._hub(value)
             elif key in FEATURES:
-                self._leave(key, RENAME)
+                if self._file.values.get("hf_dataset"):  # whose blocks have their own
+                    self._leave(key, _("mlx_lm does not use it"))
             elif key in NO_PLACE:
                 if value not in (None, DEFAULTS.get(key)):
                     self._leave(key, NO_PLACE[key])

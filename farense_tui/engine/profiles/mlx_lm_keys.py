@@ -73,7 +73,7 @@ NO_PLACE = {
     "config": _("one file makes one profile"),
     "hf_dataset": _("save its rows as DIR/train.jsonl and give train --data DIR"),
 }
-# What others may call the columns, and what they are called here.
+# Settings of [data] under the same names, and what they are by default.
 FEATURES = {
     "prompt_feature": "prompt",
     "completion_feature": "completion",
@@ -82,7 +82,6 @@ FEATURES = {
 }
 # Names that mlx_lm.lora had before: it passes them over in silence now.
 FORMER = {"lora_layers": "num_layers"}
-RENAME = _('rows have the keys "messages", "prompt" and "completion", or "text"; rename theirs')
 # What an optimizer has here that a profile does not set.
 FIXED_OPTIONS: dict[str, dict[str, Any]] = {
     "adam": {"betas": [0.9, 0.999], "eps": 1e-8, "bias_correction": True},

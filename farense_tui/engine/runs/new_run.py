@@ -54,7 +54,7 @@ def prepare(
             kind="run_exists",
         )
     data = data_folder(profile)
-    dataset.check(data, most=_LOOKED_AT)
+    dataset.check(data, most=_LOOKED_AT, names=profile.data)
     trackers.check(profile.report.trackers)
     repo = locate.resolve(profile.model.repo, profile.model.revision)
     check_space(folder)

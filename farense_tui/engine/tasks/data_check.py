@@ -29,6 +29,7 @@ def request(profile: Profile, *, rows: int = 3, offline: bool = False) -> Reques
         mask_prompt=train.mask_prompt,
         answers=train.answers,
         append_end=profile.data.append_end,
+        features=profile.data.features,
         skip=profile.data.skip,
         valid_fraction=profile.data.valid_fraction,
         seed=train.seed,

@@ -21,7 +21,7 @@ from farense_worker.protocol.messages.evaluation import (
 )
 from farense_worker.protocol.messages.task import Progress
 from farense_worker.protocol.run_folder import RunFolder, disk_error, write_atomically
-from farense_worker.protocol.settings.profile import Config
+from farense_worker.protocol.settings.profile import Config, Features
 
 from farense_tui.engine import readable as f
 from farense_tui.engine.runs import found_again
@@ -57,8 +57,9 @@ def request(
     if rows < 0 or max_tokens < 0:
         raise usage(_("a number below 0"), hint=_("--rows and --max-tokens are 0 (all) or more."))
     configs = [found_again.config_of(run) for run in runs]
+    names = {config.data.features for config in configs}
     folders = {data} if data else {config.data.path for config in configs}
-    if len(folders) > 1:
+    if len(folders) > 1 or (len(names) > 1 and not data):
         raise refused(
             _("the runs were trained on different data"),
             "\n".join(sorted(folders)),
@@ -75,6 +76,7 @@ def request(
         max_seq_length=max(train.max_seq_length for train in trains),
         mask_prompt=any(train.mask_prompt for train in trains),
         answers="all" if any(train.answers == "all" for train in trains) else "last",
+        features=names.pop() if len(names) == 1 else Features(),
         append_end=any(config.data.append_end for config in configs),
         batch_size=min(train.batch_size for train in trains),
     )

@@ -35,7 +35,7 @@ def request(
     config = found_again.config_of(run)
     adapter = evaluation.adapter_of(run)
     state = fold(Tail(run.events).read_all())
-    system = system_prompt.of_training(Path(config.data.path))
+    system = system_prompt.of_training(config.data)
     made = Made(run.name, config, state, evaluation.kept(run), system)
     model, train = config.model, config.train
     return Request(
@@ -56,6 +56,7 @@ def request(
         mask_prompt=train.mask_prompt,
         answers=train.answers,
         append_end=config.data.append_end,
+        features=config.data.features,
         adapter_card=model_card.adapter_card(made),
         model_card=model_card.fused_card(made),
     )

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from farense_worker.protocol import dataset
 from farense_worker.protocol.clean_text import clean
 from farense_worker.protocol.dataset import Fault, Row
+from farense_worker.protocol.settings.profile import Data
 
 _MOST = 1000
 
@@ -26,7 +27,7 @@ class Asked(NamedTuple):
         return clean(self.question)
 
 
-def read(data: Path) -> list[Asked]:
+def read(data: Data) -> list[Asked]:
     """Give the questions in the first thousand rows of test.jsonl, else of valid.jsonl.
 
     Left out are rows of plain text, and conversations of more than one question. Empty where there
@@ -34,7 +35,7 @@ def read(data: Path) -> list[Asked]:
     """
     for split in ("test", "valid"):
         try:
-            rows = list(islice(dataset.scan(data / f"{split}.jsonl"), _MOST))
+            rows = list(islice(dataset.scan(Path(data.path) / f"{split}.jsonl", data), _MOST))
         except OSError:
             continue
         if found := [asked for row in rows if (asked := _asked(row))]:

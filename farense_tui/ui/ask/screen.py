@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import ClassVar
 
 from farense_worker.protocol import system_prompt
@@ -14,6 +13,7 @@ from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import ngettext
 from farense_worker.protocol.messages.conversation import Answered, Piece, Question, Setup
+from farense_worker.protocol.settings.profile import Data
 from rich.cells import cell_len
 from textual import on, work
 from textual.app import ComposeResult
@@ -70,7 +70,7 @@ class AskScreen(Screen[None]):
             super().__init__()
             self.said = said
 
-    def __init__(self, setup: Setup, data: Sequence[Path]) -> None:
+    def __init__(self, setup: Setup, data: Sequence[Data]) -> None:
         """Ask the models of `setup`, which were trained on the data sets in `data`.
 
         The questions on a key are those of the first one's test set.

@@ -82,7 +82,7 @@ class LaunchScreen(Screen[None]):
         self._fits = catalogue.fitting(self._machine, list(self._found.values()))
         self._chosen = self._fits
         self._drafts: dict[str, Draft] = {}
-        self._inspections: dict[tuple[str, ...], Inspection] = {}
+        self._inspections: dict[tuple[object, ...], Inspection] = {}
         self._debounce: Timer | None = None
         self._looker = Looker(self)
         self._forecaster = Forecaster(self, runs_dir)

@@ -193,7 +193,6 @@ def test_weight_decay_that_mlx_adds_by_itself(tmp_path: Path, name: str, decay: 
         ("optimizer_config: {sgd: {momentum: 0.9}}", "sgd", "the optimizer is adam"),
         ("lr_schedule: {name: exponential_decay, arguments: [0.1, 0.9]}", "lr_schedule", "offered"),
         ("resume_adapter_file: a/0000100_adapters.safetensors", "resume", "under that name"),
-        ("prompt_feature: question", "prompt_feature", "rename theirs"),
         ("hf_dataset: {path: x/y}", "hf_dataset", "DIR/train.jsonl"),
         ("data: no/where", "data", "there is no folder no/where here"),
         ("iters: 5", "iters", "train.epochs is left at 3"),

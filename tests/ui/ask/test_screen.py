@@ -14,6 +14,7 @@ import pytest
 from farense_worker.protocol.messages.conversation import Answered, Piece, Question, Ready, Setup
 from farense_worker.protocol.messages.evaluation import Adapter
 from farense_worker.protocol.run_folder import RunFolder
+from farense_worker.protocol.settings.profile import Data
 from textual.command import CommandPalette
 from textual.pilot import Pilot
 from textual.widgets import Static
@@ -45,7 +46,7 @@ from tests.ui.waiting import until
 async def asking(setup: Setup, data: Path) -> AsyncIterator[tuple[Pilot[None], AskScreen]]:
     app = Bare(data / "runs")
     async with app.run_test(size=(100, 30)) as pilot:
-        screen = AskScreen(setup, [data])
+        screen = AskScreen(setup, [Data(str(data))])
         await app.push_screen(screen)
         yield pilot, screen
 
@@ -305,24 +306,24 @@ async def test_what_cannot_be_asked_is_told(make_run: RunMaker, micro_4bit: Path
 
 
 def test_the_questions_of_a_test_set(data: Path, tmp_path: Path) -> None:
-    found = questions.read(data)
+    found = questions.read(Data(str(data)))
     assert found[0] == ("Quem é o número 0?", "É ele. 0", None)
     assert len(found) == 5
-    assert questions.read(tmp_path) == []
+    assert questions.read(Data(str(tmp_path))) == []
     rows = [
         '{"prompt": "a\\n b", "completion": "c"}',
         "not JSON",
         '{"prompt": " ", "completion": "c"}',
     ]
     (tmp_path / "test.jsonl").write_text("\n".join(rows))
-    assert [each.line for each in questions.read(tmp_path)] == ["a b"]
+    assert [each.line for each in questions.read(Data(str(tmp_path)))] == ["a b"]
     (tmp_path / "test.jsonl").write_text(
         '{"messages": [{"role": "system", "content": "s"}, {"role": "user", "content": "a"},'
         ' {"role": "assistant", "content": "b"}]}'
     )
-    assert questions.read(tmp_path) == [("a", "b", "s")]
+    assert questions.read(Data(str(tmp_path))) == [("a", "b", "s")]
     (tmp_path / "test.jsonl").write_text('{"text": "a"}')
-    assert questions.read(tmp_path) == []
+    assert questions.read(Data(str(tmp_path))) == []
 
 
 # Pictures
@@ -369,7 +370,7 @@ def test_answers(
 
     async def steps(pilot: Pilot[None]) -> None:
         app.theme = theme
-        screen = AskScreen(Setup("embedded", adapters), [tmp_path])
+        screen = AskScreen(Setup("embedded", adapters), [Data(str(tmp_path))])
         app.push_screen(screen)
         await until(pilot, lambda: not screen.busy)
         for keys in (("E", "space", "a", "g", "o", "r", "a", "?"), ("ctrl+t",)):

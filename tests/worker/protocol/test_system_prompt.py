@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from farense_worker.protocol import system_prompt
+from farense_worker.protocol.settings.profile import Data
 
 from tests.tokenizers import chat, write
 
@@ -43,25 +44,25 @@ def test_what_the_rows_have_in_common(
     tmp_path: Path, rows: list[object], expected: str | None
 ) -> None:
     write(tmp_path / "train.jsonl", *rows)
-    assert system_prompt.of_training(tmp_path) == expected
+    assert system_prompt.of_training(Data(str(tmp_path))) == expected
 
 
 def test_no_file_has_none(tmp_path: Path) -> None:
-    assert system_prompt.of_training(tmp_path) is None
+    assert system_prompt.of_training(Data(str(tmp_path))) is None
 
 
 def test_the_first_thousand_rows_tell(tmp_path: Path) -> None:
     many = [under("s", "a", "b")] * system_prompt.LOOKED_AT
     write(tmp_path / "train.jsonl", *many, ROW)
-    assert system_prompt.of_training(tmp_path) == "s"
+    assert system_prompt.of_training(Data(str(tmp_path))) == "s"
     write(tmp_path / "train.jsonl", *many[1:], ROW)
-    assert system_prompt.of_training(tmp_path) is None
+    assert system_prompt.of_training(Data(str(tmp_path))) is None
 
 
 def test_several_data_sets_agree_or_not(tmp_path: Path) -> None:
-    one, two, other, none = (tmp_path / name for name in ("one", "two", "other", "none"))
-    for folder, row in ((one, "s"), (two, "s"), (other, "t")):
-        write(folder / "train.jsonl", under(row, "a", "b"))
+    one, two, other, none = (Data(str(tmp_path / name)) for name in ("one", "two", "other", "none"))
+    for data, row in ((one, "s"), (two, "s"), (other, "t")):
+        write(Path(data.path) / "train.jsonl", under(row, "a", "b"))
     assert system_prompt.shared([one, two]) == ("s", True)
     assert system_prompt.shared([one, other]) == (None, False)
     assert system_prompt.shared([one, none]) == (None, False)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 
 from farense_worker.data import holdout, labels, token_cache, untrained_parts
@@ -156,7 +157,7 @@ class _Reading:
         return builder
 
     def _scan(self, path: Path) -> Iterator[Row]:
-        for found in dataset.scan(path):
+        for found in dataset.scan(path, self._config.data):
             self.faults.look(path)
             if isinstance(found, Fault):
                 self._lose(found)
@@ -243,6 +244,7 @@ def _settings(config: Config) -> dict[str, object]:
         "answers": config.train.answers,
         "append_end": config.data.append_end,
         "skip": config.data.skip,
+        "features": msgspec.structs.astuple(config.data.features),
         "trust_remote_code": config.model.trust_remote_code,
         "valid_fraction": config.data.valid_fraction,
         "seed": config.train.seed if config.data.valid_fraction else 0,

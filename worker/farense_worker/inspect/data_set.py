@@ -24,7 +24,7 @@ from farense_worker.protocol.dataset import SPLITS, Fault, Faults, Row
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.data_check import CODES, Example, Finding, Report, Split
-from farense_worker.protocol.settings.profile import Answers
+from farense_worker.protocol.settings.profile import Answers, Features
 
 _MOST_OF_A_CODE = 50
 
@@ -41,6 +41,7 @@ class Survey:
         answers: Answers = "all",
         append_end: bool = True,
         skip: bool = False,
+        names: Features | None = None,
         examples: int,
         tell: Callable[[int, int], None],
     ) -> None:
@@ -54,6 +55,7 @@ class Survey:
         self._answers: Answers = answers
         self._append_end = append_end
         self._skip = skip
+        self._names = names or Features()
         self._faults = Faults()
         self._wanted = examples
         self._tell = tell
@@ -152,7 +154,7 @@ class Survey:
         """Give the rows that are rows, looked at without a tokenizer."""
         number, name = SPLITS.index(path.stem), path.stem
         self._rows[name] = 0
-        for found in dataset.scan(path):
+        for found in dataset.scan(path, self._names):
             self._faults.look(path)
             if isinstance(found, Fault):
                 self._lose(found)

@@ -117,7 +117,7 @@ class Run:
     @functools.cached_property
     def system_prompt(self) -> str | None:
         """What the rows of the training set begin with; see protocol/system_prompt.py."""
-        return system_prompt.of_training(Path(self.config.data.path))
+        return system_prompt.of_training(self.config.data)
 
     @functools.cached_property
     def prompts(self) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ from farense_worker.protocol import chat_rows, foreign_rows
 from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import ngettext, pgettext
+from farense_worker.protocol.settings.profile import Features
 
 Kind = Literal["chat", "completion", "text"]
 SPLITS = ("train", "valid", "test")
@@ -36,6 +37,7 @@ FORMATS = _("Each line is one of {chat}, {completion} or {text}.").format(
 FATAL = ("file", "not_json", "not_utf8")
 MOST_LOST = 0.1  # of the rows of a file, without data.skip
 _MOST_FAULTS = 20
+_OWN = Features()
 # A file that is no data set at all has a fault on every line; more than these are only counted.
 _MOST_KEPT = 1000
 
@@ -124,8 +126,10 @@ class Summary:
     why: str = ""
 
 
-def scan(path: Path) -> Iterator[Row | Fault]:
+def scan(path: Path, names: Features = _OWN) -> Iterator[Row | Fault]:
     """Go through a file line by line; empty lines are passed over.
+
+    names: the keys of its rows. A Row has our own, whatever they are in the file.
 
     All rows must be of the kind of the first one, because mlx_lm takes a file by its first row.
     """
@@ -137,7 +141,7 @@ def scan(path: Path) -> Iterator[Row | Fault]:
             if number == 1 and (what := foreign_rows.whole(path, raw)):
                 yield Fault(path, 1, what, "not_json")
                 return
-            found = _row(path, number, raw)
+            found = _row(path, number, raw, names)
             if isinstance(found, Row):
                 kind = kind or found.kind
                 if found.kind != kind:
@@ -154,10 +158,12 @@ def count(path: Path) -> int:
         return sum(1 for raw in file if raw.strip())
 
 
-def summarise(folder: Path, most: int | None = None, *, skip: bool = False) -> Summary:
+def summarise(
+    folder: Path, most: int | None = None, *, skip: bool = False, names: Features = _OWN
+) -> Summary:
     """Count the rows of each split and collect the faults, without an exception.
 
-    most: rows of a split to look at, None for all. skip: data.skip.
+    most: rows of a split to look at, None for all. skip: data.skip. names: as in scan.
     """
     rows: dict[str, int] = {}
     faults = Faults()
@@ -167,7 +173,7 @@ def summarise(folder: Path, most: int | None = None, *, skip: bool = False) -> S
             continue
         rows[split] = 0
         try:
-            for found in islice(scan(path), most):
+            for found in islice(scan(path, names), most):
                 faults.look(path)
                 if isinstance(found, Fault):
                     faults.add(found)
@@ -202,12 +208,12 @@ def not_read(folder: Path) -> Fault | None:
     return Fault(found[0], 0, found[1], "file") if found else None
 
 
-def check(folder: Path, most: int | None = None) -> Summary:
+def check(folder: Path, most: int | None = None, names: Features = _OWN) -> Summary:
     """As `summarise`, but FarenseError (refused) where no row of it can be trained on.
 
     All other faults are for the training to tell, together with those that take a tokenizer.
     """
-    summary = summarise(folder, most, skip=True)
+    summary = summarise(folder, most, skip=True, names=names)
     if not summary.rows.get("train") or any(fault.code == "file" for fault in summary.faults):
         raise faulty(summary.faults, summary.fault_count)
     return summary
@@ -286,7 +292,7 @@ def first_of(lines: Sequence[str], number: int) -> str:
     return "\n".join(listed)
 
 
-def _row(path: Path, number: int, raw: bytes) -> Row | Fault:
+def _row(path: Path, number: int, raw: bytes, names: Features) -> Row | Fault:
     try:
         values = _decode(raw.removeprefix(b"\xef\xbb\xbf") if number == 1 else raw)
     except UnicodeDecodeError as error:
@@ -299,12 +305,15 @@ def _row(path: Path, number: int, raw: bytes) -> Row | Fault:
         return Fault(path, number, _("not a row: nested too deeply"), "not_json")
     if not isinstance(values, dict):
         return Fault(path, number, _("not a JSON object"))
+    keys = ", ".join(sorted(values)) or pgettext("keys", "none")
+    values = _renamed(values, names)
     if what := chat_rows.tools_fault(values.get("tools")):
         return Fault(path, number, what)
     if "prompt" in values and "completion" in values:
         if not all(isinstance(values[key], str) for key in ("prompt", "completion")):
-            what = foreign_rows.row(path, values, number)
-            return Fault(path, number, what or _('"prompt" and "completion" must be strings'))
+            what = foreign_rows.row(path, values, number) if names.features == _OWN else ""
+            said = _('"{prompt}" and "{completion}" must be strings')
+            return Fault(path, number, what or _with(said, names))
         return _sound(path, Row(number, "completion", values))
     if "messages" in values:
         what = chat_rows.fault(values["messages"])
@@ -312,14 +321,41 @@ def _row(path: Path, number: int, raw: bytes) -> Row | Fault:
         return Fault(path, number, what) if what else _sound(path, Row(number, "chat", values))
     if "text" in values:
         if not isinstance(values["text"], str) or not values["text"]:
-            return Fault(path, number, _('"text" must be text, and some of it'))
+            what = _('"{text}" must be text, and some of it')
+            return Fault(path, number, _with(what, names))
         return _sound(path, Row(number, "text", values))
-    if what := foreign_rows.row(path, values, number):
+    if names.features == _OWN and (what := foreign_rows.row(path, values, number)):
         return Fault(path, number, what)
-    what = _('no "messages", "prompt" and "completion", or "text"; keys: {keys}')
-    return Fault(
-        path, number, what.format(keys=", ".join(sorted(values)) or pgettext("keys", "none"))
+    what = _('no "{chat}", "{prompt}" and "{completion}", or "{text}"; keys: {keys}')
+    return Fault(path, number, _with(what, names, keys=keys))
+
+
+def _with(what: str, names: Features, **more: str) -> str:
+    return what.format(
+        chat=names.chat_feature,
+        prompt=names.prompt_feature,
+        completion=names.completion_feature,
+        text=names.text_feature,
+        **more,
     )
+
+
+def _renamed(values: dict[str, Any], names: Features) -> dict[str, Any]:
+    """Give the columns our names; what stands under one of ours and is not meant goes."""
+    theirs = {
+        "messages": names.chat_feature,
+        "prompt": names.prompt_feature,
+        "completion": names.completion_feature,
+        "text": names.text_feature,
+    }
+    if all(ours == name for ours, name in theirs.items()):
+        return values
+    others = {
+        key: value
+        for key, value in values.items()
+        if key not in theirs and key not in theirs.values()
+    }
+    return others | {ours: values[name] for ours, name in theirs.items() if name in values}
 
 
 def _decode(raw: bytes) -> Any:

@@ -32,6 +32,7 @@ def data_check(asked: Request, tell: Tell) -> Report:
         answers=asked.answers,
         append_end=asked.append_end,
         skip=asked.skip,
+        names=asked.features,
         examples=asked.rows,
         tell=lambda done, total: tell(Progress(what, done, total, "rows")),
     )

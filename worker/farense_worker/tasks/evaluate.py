@@ -93,7 +93,7 @@ def _rows(asked: Request) -> tuple[list[Row], list[str]]:
     path = Path(asked.data) / f"{asked.split}.jsonl"
     rows, reasons = [], []
     try:
-        for found in dataset.scan(path):
+        for found in dataset.scan(path, asked.features):
             if isinstance(found, Fault):
                 reasons.append(str(found))
             else:

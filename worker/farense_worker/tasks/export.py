@@ -191,7 +191,8 @@ class _Export:
         for split in ("test", "valid", "train"):
             path = Path(self._asked.data) / f"{split}.jsonl"
             if path.is_file():
-                rows = [found for found in dataset.scan(path) if isinstance(found, Row)]
+                read = dataset.scan(path, self._asked.features)
+                rows = [found for found in read if isinstance(found, Row)]
                 if rows:
                     return rows[:_QUESTIONS]
         prompts = self._asked.prompts or ("?",)

@@ -31,7 +31,7 @@ def key(profile: Profile) -> Key:
     """What a look depends on. Not data_check.request: that asks the disk, at every letter typed."""
     model, data, train = profile.model, profile.data, profile.train
     how = (train.max_seq_length, train.mask_prompt, train.answers, train.seed)
-    split = (data.valid_fraction, data.append_end, data.skip)
+    split = (data.valid_fraction, data.append_end, data.skip, data.features)
     return (model.repo, model.revision, model.trust_remote_code, data.path, *how, *split)
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 from msgspec import Struct
 
 from farense_worker.protocol.language import gettext as _
-from farense_worker.protocol.settings.profile import Answers
+from farense_worker.protocol.settings.profile import Answers, Features
 
 Level = Literal["error", "warning", "info"]
 
@@ -69,6 +69,7 @@ class Request(Struct, tag="data_check", frozen=True, kw_only=True):
     mask_prompt: bool
     answers: Answers = "all"
     append_end: bool = True
+    features: Features = Features()
     skip: bool = False
     valid_fraction: float = 0.0
     seed: int = 0

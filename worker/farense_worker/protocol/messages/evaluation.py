@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from farense_worker.protocol.settings.profile import Answers
+from farense_worker.protocol.settings.profile import Answers, Features
 
 
 class Adapter(Struct, frozen=True):
@@ -41,6 +41,7 @@ class Request(Struct, tag="evaluate", frozen=True, kw_only=True):
     mask_prompt: bool = True
     answers: Answers = "all"
     append_end: bool = True
+    features: Features = Features()
     batch_size: int = 4
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from farense_worker.protocol.settings.profile import Answers
+from farense_worker.protocol.settings.profile import Answers, Features
 
 # keep: layers with an adapter become floats, the others stay as they are. float: all do.
 # quantised: layers with an adapter are quantised again.
@@ -41,6 +41,7 @@ class Request(Struct, tag="export", frozen=True, kw_only=True):
     mask_prompt: bool = True
     answers: Answers = "all"
     append_end: bool = True
+    features: Features = Features()
     adapter_card: str = ""
     model_card: str = ""
 

@@ -57,7 +57,29 @@ class Model(Struct, frozen=True, forbid_unknown_fields=True):
     ] = ""
 
 
-class Data(Struct, frozen=True, forbid_unknown_fields=True):
+class Features(Struct, frozen=True, kw_only=True):
+    """Keys that hold what is trained on in each row, under mlx_lm's names for them."""
+
+    prompt_feature: Annotated[
+        str, Meta(min_length=1, description=_("key of a row that holds the question"))
+    ] = "prompt"
+    completion_feature: Annotated[
+        str, Meta(min_length=1, description=_("key of a row that holds the answer to it"))
+    ] = "completion"
+    chat_feature: Annotated[
+        str, Meta(min_length=1, description=_("key of a row that holds a conversation"))
+    ] = "messages"
+    text_feature: Annotated[
+        str, Meta(min_length=1, description=_("key of a row that holds plain text"))
+    ] = "text"
+
+    @property
+    def features(self) -> Features:
+        """These four alone."""
+        return Features(**{name: getattr(self, name) for name in Features.__struct_fields__})
+
+
+class Data(Features, frozen=True, forbid_unknown_fields=True):
     """[data]: what it is trained on."""
 
     path: Annotated[

@@ -26,6 +26,10 @@ FIXED = (
     "lora.keys",
     "data.valid_fraction",
     "data.append_end",
+    "data.prompt_feature",
+    "data.completion_feature",
+    "data.chat_feature",
+    "data.text_feature",
 )
 # A key of the checkpoints, said in the user's language only where it is shown.
 EFFECTIVE_BATCH = mark("effective batch (train.batch_size x train.grad_accumulation)")
