@@ -76,6 +76,66 @@ def test_templates(micro: Path, tmp_path: Path, template: str, ask: bool) -> Non
         )
 
 
+# As real ones are written: ChatML, SmolLM3's thoughts, Llama's tools, Gemma's roles.
+REAL = [
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}",
+    "{% if tools %}{{ tools | tojson(indent=4) }}\n\n{% endif %}{% for m in messages %}"
+    "<|{{ m.role }}|>\n{{ m.content | trim }} {% if m.thinking %}<think>{{ m.thinking }}</think>"
+    "{% endif %}<|end|>{% endfor %}{% if add_generation_prompt %}<|assistant|> {% endif %}",
+    "{{ bos_token }}{% for m in messages %}[INST] {{ m['content'] | tojson }} [/INST]"
+    "{{ eos_token }}{% endfor %}",
+    "{% for m in messages %}<|{{ 'model' if m.role == 'assistant' else m.role }}|>"
+    "{% for c in m.tool_calls or [] %}{{ c.function.arguments | tojson }}{% endfor %}"
+    "{{ m.content }}{{ '\\n' }}{% endfor %}",
+]
+_WORDS = st.text(st.characters(codec="utf-8"), max_size=30) | st.sampled_from(
+    ["Quem ganhou? ", " o Farense", "<|end|>", "\u00a0e\u0301 ", "  \n", "1990-05-27 São Luís"]
+)
+_CALL = st.builds(
+    lambda value: [{"type": "function", "function": {"name": "f", "arguments": {"a": value}}}],
+    _WORDS | st.integers(),
+)
+_MESSAGE = st.fixed_dictionaries(
+    {"role": st.sampled_from(["system", "user", "assistant", "tool"]), "content": _WORDS},
+    optional={"thinking": _WORDS, "tool_calls": _CALL},
+)
+
+
+@pytest.fixture(scope="module")
+def merging(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Any, Any]]:
+    """The embedded model's tokenizer, whose letters merge, with each of those templates."""
+    made = []
+    for at, template in enumerate(REAL):
+        folder = variant(embedded_model(), tmp_path_factory.mktemp(f"t{at}"), template)
+        made.append((load(folder), load_tokenizer(folder)))
+    return made
+
+
+@pytest.mark.parametrize("at", range(len(REAL)))
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    messages=st.lists(_MESSAGE, min_size=1, max_size=4),
+    ask=st.booleans(),
+    tools=st.none() | st.just([{"type": "function", "function": {"name": "é", "parameters": {}}}]),
+)
+def test_tokens_of_any_conversation(
+    merging: list[tuple[Any, Any]], at: int, messages: Any, ask: bool, tools: Any
+) -> None:
+    light, full = merging[at]
+    assert isinstance(light, LightTokenizer)
+    given = light.apply_chat_template(messages, tools, add_generation_prompt=ask)
+    asked = {"tools": tools, "add_generation_prompt": ask, "return_dict": False}
+    assert given == full.apply_chat_template(messages, **asked)
+
+
+def test_a_template_of_parts_alone_is_known(micro: Path, tmp_path: Path) -> None:
+    """As Idefics 3 has it; mlx_lm.generate sends strings."""
+    template = "{% for m in messages %}{% for p in m.content %}{{ p.text }}{% endfor %}{% endfor %}"
+    assert load(variant(micro, tmp_path / "t", template)).takes_parts_alone
+    assert not load(micro).takes_parts_alone
+
+
 TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {}}}]
 
 

@@ -12,12 +12,14 @@ import pytest
 from farense_worker.generate import decoding
 from farense_worker.generate.prompts import prompt_tokens
 from farense_worker.model import inference
+from farense_worker.protocol.dataset import Row
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.messages.evaluation import Adapter, Candidate, Report, Request
 from farense_worker.protocol.messages.task import Progress
 from farense_worker.protocol.settings.profile import Model
 from farense_worker.tasks import answer_metrics
 from farense_worker.tasks.evaluate import evaluate
+from farense_worker.tasks.questions import questions_of
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -144,6 +146,18 @@ def test_conversations_are_asked_turn_by_turn_and_calls_have_a_loss(tmp_path: Pa
     assert report.rows[1].answers[0].text == second.text  # after what the data says before it
     last = ask((Candidate(str(model)),), tmp_path, max_tokens=4, answers="last")
     assert [(row.line, row.turn) for row in last.rows] == [(1, 2), (3, 1)]
+
+
+def test_an_answer_of_no_weight_is_not_asked() -> None:
+    talk = chat("a", "b", "c", "d", "e", "f")
+    talk["messages"][3]["weight"] = 0
+    row = Row(1, "chat", talk)
+    assert [(each.turn, each.reference) for each in questions_of(row, "all")] == [
+        (1, "b"),
+        (3, "f"),
+    ]
+    talk["messages"][5]["weight"] = 0
+    assert questions_of(Row(1, "chat", talk), "last") == []
 
 
 def test_a_draw_of_rows_is_the_same_each_time(micro: Path, held_out: Path) -> None:

@@ -72,6 +72,12 @@ class ChatTemplates:
                 raise
             return render([_arguments_as_text(message) for message in made])
 
+    def takes_parts_alone(self) -> bool:
+        """Whether plain strings, as mlx_lm.generate sends them, are rendered away."""
+        own = self._templates
+        texts = [own] if isinstance(own, str) else list(own.values())
+        return any(_takes_parts_alone(text) for text in texts)
+
     def _chosen(self, tools: Any) -> str:
         if isinstance(self._templates, str):
             return self._templates

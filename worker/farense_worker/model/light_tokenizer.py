@@ -100,6 +100,11 @@ class LightTokenizer:
         return self.chat_template is not None
 
     @property
+    def takes_parts_alone(self) -> bool:
+        """Whether the template renders plain strings away."""
+        return self._templates.takes_parts_alone()
+
+    @property
     def all_special_ids(self) -> list[int]:
         named = [self.backend.token_to_id(token) for token in self._special.values()]
         return [number for number in named if number is not None]

@@ -69,6 +69,11 @@ class FullTokenizer:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.wrapper, name)
 
+    @property
+    def takes_parts_alone(self) -> bool:
+        """Whether the template renders plain strings away."""
+        return self._templates is not None and self._templates.takes_parts_alone()
+
     def apply_chat_template(
         self,
         messages: list[dict[str, Any]],

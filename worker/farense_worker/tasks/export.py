@@ -84,6 +84,14 @@ class _Export:
             )
             token = self._tokenizer.decode([end])
             self.remarks.append(said.format(token=token, model=asked.base))
+        if self._tokenizer.takes_parts_alone:
+            self.remarks.append(
+                _(
+                    "the chat template takes messages as a list of parts alone: mlx_lm.generate "
+                    "sends plain strings, which it leaves out; send content as "
+                    "{parts}"
+                ).format(parts='[{"type": "text", "text": "..."}]')
+            )
 
     def adapter(self) -> Part:
         """Copy the adapter, and see that it is one of this model."""

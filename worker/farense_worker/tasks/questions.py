@@ -36,7 +36,9 @@ def questions_of(row: Row, answers: Answers) -> list[Question]:
         return []
     messages, _tools = row.conversation()
     found = [at for at, message in enumerate(messages) if message["role"] == "assistant"]
+    skipped = row.unweighted  # neither trained on nor asked for
     asked = [Question(row, at, turn) for turn, at in enumerate(found, 1) if at]
+    asked = [each for each in asked if each.at not in skipped]
     if answers == "last":
         asked = [each for each in asked if each.at == len(messages) - 1]
     return [each for each in asked if each.reference.strip()]
