@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from farense_worker.protocol.clean_text import clean
 from farense_worker.protocol.errors import refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.settings.profile import Profile
@@ -25,7 +24,6 @@ from farense_tui.engine.profiles.draft import Draft, find, shown
 from farense_tui.engine.runs import new_run
 from farense_tui.engine.runs.describe import RunSummary
 from farense_tui.engine.runs.live_list import going_on_or_resumable
-from farense_tui.ui.common.dialogs import Answer, AskDialog
 from farense_tui.ui.common.key_footer import KeyFooter
 from farense_tui.ui.common.setting_row import SettingRow
 from farense_tui.ui.launch.data.reader import Looked, Looker
@@ -36,6 +34,7 @@ from farense_tui.ui.launch.plan_panel import PlanPanel
 from farense_tui.ui.launch.profile_cards import ProfileCards
 from farense_tui.ui.launch.save_profile import save_as
 from farense_tui.ui.launch.settings_form import SettingsForm
+from farense_tui.ui.launch.trust_question import trust_question
 from farense_tui.ui.messages import Inspected, RunsRead
 from farense_tui.ui.navigator import navigator
 
@@ -382,14 +381,7 @@ class LaunchScreen(Screen[None]):
     @work
     async def _ask_for_trust(self, draft: Draft) -> None:
         """Start if the user means it: the model's code can do whatever the user can."""
-        what = _(
-            "model.trust_remote_code is on: Python code of {model} would run on this machine, "
-            "with all that you may do."
-        ).format(model=clean(draft.profile.model.repo))
-        answers = [Answer("y", _("yes, I trust it"))]
-        if await self.app.push_screen_wait(
-            AskDialog(_("Run the model's own code?"), what, answers)
-        ):
+        if await self.app.push_screen_wait(trust_question(draft.profile.model.repo)):
             self._start(draft)
 
     def _refuse(self) -> None:
