@@ -13,7 +13,7 @@ from farense_worker.protocol.errors import ExitCode, FarenseError
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages import events
 from farense_worker.protocol.programs import program
-from farense_worker.protocol.run_folder import RunFolder
+from farense_worker.protocol.run_folder import RunFolder, is_full
 from farense_worker.protocol.settings.profile import Config
 
 from farense_tui.cli.output import relative, say, say_raw, tell
@@ -26,6 +26,7 @@ from farense_tui.engine.runs import death, supervisor, trackers
 from farense_tui.engine.runs.supervisor import Control, Worker
 
 _POLL = 0.1
+_DISK_POLL = 2.0
 _ENDS = {
     "completed": ExitCode.DONE,
     "early_stopping": ExitCode.DONE,
@@ -63,8 +64,10 @@ def follow(
     """
     show = _raw if as_json else Lines(worker.folder.read_config())
     tail, state, asked = Tail(worker.folder.events), RunState(), 0
+    disk = _Disk(worker.folder)
     while True:
         code = worker.poll()
+        disk.look()
         for offset, line, event in _new(tail):
             if event is not None:
                 state = reduce(state, event)
@@ -83,8 +86,10 @@ def follow(
 def watch(folder: RunFolder) -> int:
     """Follow a run that somebody else started, as plain lines; Ctrl-C leaves it running."""
     show, tail, state = Lines(folder.read_config()), Tail(folder.events), RunState()
+    disk = _Disk(folder)
     try:
         while True:
+            disk.look()
             alive = folder.is_alive()
             for _at, line, event in _new(tail):
                 if event is not None:
@@ -95,6 +100,25 @@ def watch(folder: RunFolder) -> int:
             time.sleep(_POLL)
     except KeyboardInterrupt:
         return ExitCode.DONE
+
+
+class _Disk:
+    """Tells, on stderr and once each time, that a run's disk is full: its record cannot."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self._folder = folder
+        self._full, self._next = False, 0.0
+
+    def look(self) -> None:
+        """Look every other second."""
+        if time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + _DISK_POLL
+        before, self._full = self._full, is_full(self._folder.path)
+        if self._full and not before:
+            tell(_("no space on the disk"))
+            tell(f"  {self._folder.path}")
+            tell(_("The training waits. Make space, and it goes on by itself."))
 
 
 def _new(tail: Tail) -> list[tuple[int, bytes, events.AnyEvent | None]]:

@@ -11,10 +11,11 @@ from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 
 import pytest
+from farense_worker.protocol.run_folder import RunFolder
 from rich.table import Table
 from rich.text import Text
 
-from farense_tui.cli import main, output
+from farense_tui.cli import headless, main, output
 from tests.real_runs import RunMaker
 
 ROOT = Path(output.__file__).parents[1]
@@ -115,3 +116,15 @@ def test_a_full_device_behind_stdout_is_told(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert "No space left on device" in done.stderr
+
+
+def test_a_full_disk_is_told_once_each_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    free = [1 << 30, 0, 0, 1 << 30, 0]
+    monkeypatch.setattr("farense_worker.protocol.run_folder.free_space", lambda _: free.pop(0))
+    monkeypatch.setattr(headless, "_DISK_POLL", 0.0)
+    disk = headless._Disk(RunFolder(tmp_path))
+    while free:
+        disk.look()
+    assert capsys.readouterr().err.count("no space on the disk") == 2

@@ -9,7 +9,7 @@ from pathlib import Path
 from farense_worker.protocol.clean_text import clean
 from farense_worker.protocol.errors import ExitCode, FarenseError
 from farense_worker.protocol.language import gettext as _
-from farense_worker.protocol.run_folder import RunFolder
+from farense_worker.protocol.run_folder import RunFolder, is_full
 
 # What faulthandler writes into worker.log before a signal of a native crash ends the process.
 _CRASH = re.compile(r"^Fatal Python error: (.*)$", re.MULTILINE)  # not translated: a log's own
@@ -32,7 +32,7 @@ def explain_exit(code: int, folder: RunFolder) -> FarenseError:
 
     code: its exit code, negative for the signal that killed it.
     """
-    title, detail = _by_code(code)
+    title, detail = why(folder, "", code)
     words = last_words(folder.log)
     return FarenseError(
         title,
@@ -48,6 +48,8 @@ def why(folder: RunFolder, status: str, code: int | None = None) -> tuple[str, s
 
     status: as `describe.status` has it. code: of the worker's exit, where it was ours.
     """
+    if code and code > 0 and is_full(folder.path):
+        return _("no space on the disk"), str(folder.path)
     if code is not None:
         return _by_code(code)
     crash = _CRASH.search(last_words(folder.log, _CRASH_WITHIN))

@@ -283,3 +283,9 @@ def test_a_group_of_dead_processes_is_nobody_even_where_macos_refuses(
     monkeypatch.setattr(supervisor, "_pid", lambda *_: os.getpid())
     with pytest.raises(FarenseError, match="another user"):
         supervisor._signal(folder, refused, signal.SIGKILL, 1.0)
+
+
+def test_an_end_on_a_full_disk_says_so(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("farense_worker.protocol.run_folder.free_space", lambda _: 4096)
+    for code in (1, 3):
+        assert explain_exit(code, folder).title == "no space on the disk"

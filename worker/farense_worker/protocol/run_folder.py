@@ -20,6 +20,7 @@ from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.settings.profile import Config
 from farense_worker.protocol.settings.profile_file import load_config
 
+_NO_SPACE = 1 << 20  # bytes; less is left on a full disk by what is written in whole blocks
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
 
 
@@ -236,6 +237,14 @@ def free_space(folder: Path) -> int:
     while not there.exists():
         there = there.parent
     return shutil.disk_usage(there).free
+
+
+def is_full(folder: Path) -> bool:
+    """Whether the disk of a run has no space left: its record is on it, and cannot tell it."""
+    try:
+        return free_space(folder) < _NO_SPACE
+    except OSError:
+        return False
 
 
 def disk_error(error: OSError, path: Path) -> FarenseError:
