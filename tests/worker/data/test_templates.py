@@ -12,6 +12,11 @@ from chat_templates import ROWS, corpus_folder, outcome, row, templates, with_te
 from farense_worker.data import labels
 from farense_worker.data.row_text import answer_of
 from farense_worker.model import chat_template
+from farense_worker.model.light_tokenizer import LightTokenizer
+from tokenizers import Tokenizer
+
+from farense_tui.engine.models.assets import embedded_model
+from tests.tokenizers import load
 
 TEMPLATES = templates()
 pytestmark = [
@@ -23,6 +28,24 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return corpus_folder(tmp_path_factory.mktemp("corpus"))
+
+
+@pytest.fixture(scope="module")
+def merging(tmp_path_factory: pytest.TempPathFactory, corpus: Path) -> tuple[Any, Any]:
+    """A tokenizer whose letters merge, with the control tokens of all templates: ours, theirs."""
+    from mlx_lm.utils import load_tokenizer
+
+    folder = tmp_path_factory.mktemp("merging")
+    words = Tokenizer.from_file(str(embedded_model() / "tokenizer.json"))
+    control = Tokenizer.from_file(str(corpus / "tokenizer.json")).get_added_tokens_decoder()
+    words.add_special_tokens([token for token in control.values() if token.special])
+    words.add_tokens([token for token in control.values() if not token.special])
+    words.save(str(folder / "tokenizer.json"))
+    for name in ("tokenizer_config.json", "config.json"):
+        (folder / name).write_bytes((corpus / name).read_bytes())
+    ours = load(folder)
+    assert isinstance(ours, LightTokenizer)
+    return ours, load_tokenizer(folder)
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +77,7 @@ def theirs(tokenizer: Any, template: str, messages: Any, tools: Any, ask: bool) 
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
-def test_a_template(name: str, corpus: Path, transformers: Any) -> None:
+def test_a_template(name: str, corpus: Path, transformers: Any, merging: tuple[Any, Any]) -> None:
     template = TEMPLATES[name]
     light = with_template(corpus, template)
     transformers._tokenizer.eos_token = light._special["eos_token"]
@@ -70,6 +93,9 @@ def test_a_template(name: str, corpus: Path, transformers: Any) -> None:
                 except labels.template_errors() as error:
                     said = f"refused: {error}"
                 assert said == wanted, (kind, end, ask)
+                ours, their_own = merging
+                tokens = ours.encode(said, add_special_tokens=False)
+                assert tokens == their_own.encode(said, add_special_tokens=False), (kind, end, ask)
         check(light, kind, messages, tools)
 
 
