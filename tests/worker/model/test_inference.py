@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -21,3 +22,10 @@ def test_an_adapter_with_a_damaged_configuration_is_named(
     (adapter / "adapter_config.json").write_text(config)
     with pytest.raises(FarenseError, match="the adapter of mine cannot be loaded"):
         inference.load(micro, Model(repo=str(micro)), "mine", str(adapter))
+
+
+def test_a_model_is_found_without_a_folder_for_temporary_files(
+    micro: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
+    assert inference.find(Model(repo=str(micro))) == micro

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +18,11 @@ from farense_worker.protocol.settings.profile import Model
 
 def find(settings: Model) -> Path:
     """Give the model's folder; a repository that is not in the cache is downloaded first."""
-    with tempfile.TemporaryDirectory() as nowhere:
-        nobody = os.open(os.devnull, os.O_WRONLY)
-        try:
-            return model.find(settings, Output(nobody, Path(nowhere) / "-"))
-        finally:
-            os.close(nobody)
+    nobody = os.open(os.devnull, os.O_WRONLY)
+    try:
+        return model.find(settings, Output(nobody, Path(os.devnull)))
+    finally:
+        os.close(nobody)
 
 
 def load(
