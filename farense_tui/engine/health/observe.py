@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,7 +10,7 @@ from statistics import fmean
 from time import monotonic
 
 import psutil
-from farense_worker.protocol.run_folder import RunFolder
+from farense_worker.protocol.run_folder import RunFolder, free_space
 
 from farense_tui.engine.health import Facts, Finding, examine
 from farense_tui.engine.machine.vitals import Vitals
@@ -80,7 +79,7 @@ class Observer:
 
     def _look_slowly(self) -> None:
         with contextlib.suppress(OSError):
-            self._disk = shutil.disk_usage(self._folder.path).free
+            self._disk = free_space(self._folder.path)
         battery = psutil.sensors_battery() if hasattr(psutil, "sensors_battery") else None
         self._battery = None if battery is None else not battery.power_plugged
 
