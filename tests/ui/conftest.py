@@ -36,7 +36,12 @@ from tests.waiting import until
 NOW = 1_780_003_600.0
 M1 = Machine(chip="Apple M1", memory=16 * GIB, cores=8, backend="Metal", system="macOS 14.5")
 REPORT = Report(
-    "data", "embedded", 512, True, "chat", (Split("train", 640, 9000, 4000, 7, 13, 20, 31),)
+    "data",
+    "embedded",
+    512,
+    True,
+    "chat",
+    (Split("train", 640, 9000, 4000, 7, 13, 20, 31), Split("valid", 40, 560, 250, 7, 13, 20, 31)),
 )
 MEMORY = MemorySample(total=16 * GIB, available=int(9.6 * GIB), swap_used=0)
 FACTS = Facts(
