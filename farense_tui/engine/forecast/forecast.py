@@ -99,6 +99,7 @@ def forecast(
     shape = shape.computed(profile, gpu=place.gpu)
     few_shapes = steps.compiled(profile, gpu=place.gpu)
     limit = limits.limit(profile.memory, place.limit)
+    rows = {name: split.within(profile.train.max_seq_length) for name, split in rows.items()}
     tokens, longest = workload.tokens(profile, rows, counted), workload.longest(profile, rows)
     cached = caches_trunk(shape, profile, tokens, place)
     at_once = budget.planned(profile, shape, limit, longest, gpu=place.gpu, cached=cached)

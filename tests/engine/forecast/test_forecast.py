@@ -21,6 +21,7 @@ from farense_tui.engine.forecast.forecast import Measured, Place, forecast, mini
 MAC_8 = Place(5461 << 20, None, None, gpu=True, chip="Apple M1")
 MAC_32 = Place(21845 << 20, None, None, gpu=True, chip="Apple M1 Max")
 MISTRAL = "mlx-community/Mistral-7B-Instruct-v0.3-4bit"
+
 ROWS = {"train": Rows((30, 200, 45, 120, 60, 33, 90, 70) * 10, (10,) * 80, 80)}
 
 
@@ -249,3 +250,9 @@ def test_only_the_hopeless_is_refused(micro: Path) -> None:
         )
     assert refused.value.exit_code == ExitCode.REFUSED
     assert "--anyway" in refused.value.hint
+
+
+def test_rows_without_a_label_left_are_not_counted() -> None:
+    rows = Rows((30, 200, 45), (10, 150, 10), 300, (10, 150, 64))
+    assert rows.within(64) == Rows((30,), (10,), 100, (10,))
+    assert rows.within(512) == rows

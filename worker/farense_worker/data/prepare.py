@@ -24,6 +24,7 @@ from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import ngettext
 from farense_worker.protocol.messages.data_check import ADD_VALIDATION, CODES, NO_VALIDATION
 from farense_worker.protocol.messages.events import Notice, Progress
+from farense_worker.protocol.plan import steps
 from farense_worker.protocol.settings.profile import Config
 
 __all__ = ["Examples", "load"]
@@ -216,7 +217,7 @@ def unusable(found: labels.Encoded | str, max_seq_length: int) -> tuple[str, str
         return ("template", found) if found else ("", "")
     if found.first >= len(found.tokens):
         return "no_label", _("there is no answer in this row to learn from")
-    if found.first >= max_seq_length:
+    if not steps.learnt_from(found.first, max_seq_length):
         what = _(
             "all labels are cut off: its first label is token {token}, train.max_seq_length is "
             "{most}"

@@ -69,4 +69,5 @@ def _sample(examples: Examples) -> Rows:
         tokens=tuple(examples.lengths[chosen].tolist()),
         context=tuple((examples.lengths - examples.labels)[chosen].tolist()),
         total=len(examples),
+        first=tuple(examples.first_label[chosen].tolist()),
     )

@@ -4,18 +4,33 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from farense_worker.protocol.plan.steps import learnt_from
 from farense_worker.protocol.settings.profile import Profile
 
 
 class Rows(Struct, frozen=True):
     """The rows of a split: tokens of each, not cut off, and how many of them are no labels.
 
-    Of a large data set a sample of the rows; `total` counts them all.
+    Of a large data set a sample of the rows; `total` counts them all. first: where the labels of
+    each begin, counted from 0.
     """
 
     tokens: tuple[int, ...]
     context: tuple[int, ...]
     total: int
+    first: tuple[int, ...] = ()
+
+    def within(self, max_seq_length: int) -> Rows:
+        """Give those that have a label left when they are cut off: the others are left out."""
+        if not self.first:
+            return self
+        kept = [at for at, first in enumerate(self.first) if learnt_from(first, max_seq_length)]
+        return Rows(
+            tokens=tuple(self.tokens[at] for at in kept),
+            context=tuple(self.context[at] for at in kept),
+            total=round(self.total * len(kept) / len(self.first)),
+            first=tuple(self.first[at] for at in kept),
+        )
 
 
 class Request(Struct, tag="estimate", frozen=True):

@@ -32,6 +32,11 @@ def per_epoch(examples: int, effective_batch: int) -> int:
     return -(-examples // effective_batch)
 
 
+def learnt_from(first_label: int, max_seq_length: int) -> bool:
+    """Whether a label is left of a row that is cut off; a row without one is left out."""
+    return first_label < max_seq_length
+
+
 def position(step: int, per_epoch: int) -> Position:
     """Tell where step `step` (from 1) lies. The data position is never stored twice."""
     return Position(*divmod(step - 1, per_epoch))
