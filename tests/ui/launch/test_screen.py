@@ -323,7 +323,7 @@ async def test_the_plan_forecasts_memory_and_a_key_makes_it_fit(
         assert (changed.train.batch_size, changed.train.grad_checkpoint) == (8, True)
         await until(pilot, lambda: not screen.check_action("make_fit", ()))
         await until(pilot, lambda: "✓ fits" in plan(screen))
-        await type_in(pilot, screen, "memory.limit_gb", "1.0")
+        await type_in(pilot, screen, "memory.limit_gb", "0.5")
         await until(pilot, lambda: "✗ will not fit" in plan(screen))
 
 
