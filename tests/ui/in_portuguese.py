@@ -27,6 +27,7 @@ from tests.ui.monitor.test_snapshots import (
     test_ended,
     test_training,
 )
+from tests.ui.monitor_host import held
 from tests.ui.runs.test_screen import Bare
 
 assert language.spoken() == "pt"
@@ -57,4 +58,5 @@ def test_leaving(
         app.push_screen(LeaveDialog([folder, folder] if several else [folder]))
         await pilot.pause()
 
-    assert snap_compare(app, terminal_size=(80, 24), run_before=steps)
+    with held(folder):  # the question follows the run
+        assert snap_compare(app, terminal_size=(80, 24), run_before=steps)

@@ -33,7 +33,7 @@ NAMES = """
     checkpoints adapters worker log auto ask checkpoint
     Traceback most recent call last RuntimeError metal malloc Attempting allocate
     the machine memory ran out asked for beside that may have Take batch size and grad shorter
-    sequences Sporting Clube Farense Foi fundado Faro que ano foi Lisboa
+    sequences Sporting Clube Farense Foi fundado Faro que ano foi Lisboa messages
 """
 KNOWN = {word.lower() for word in NAMES.split()}
 for each in all_settings():
