@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from farense_worker.inspect.lengths import bins
 from farense_worker.inspect.token_text import MOST_TOKENS, pieces
 from farense_worker.protocol.dataset import Row
 from farense_worker.protocol.messages.data_check import CODES, Report
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from farense_tui.engine.models.assets import embedded_data, embedded_model
@@ -218,10 +219,17 @@ def test_control_characters_are_named(text: str, names: str) -> None:
 @given(st.text(st.characters(max_codepoint=0x17F, exclude_categories=("Cc", "Cs")), max_size=20))
 def test_any_latin_text_decoded_wrongly_is_found_or_harmless(text: str) -> None:
     wrong = text.encode().decode("latin-1")
+    # A capital, then one of these and a closing mark, may be right as it is, and is left alone.
+    assume(not re.search(r"[^\W\d_][ÂÃÄÅ]»", wrong))
     if wrong != text:
         assert any(code == "mojibake" for code, _ in text_faults.find(wrong)) or not set(
             wrong
         ) & set("ÃÄÅ")
+
+
+@pytest.mark.parametrize("text", ["«IRMÃ»", "«AÄ»", "CAFÉ E MAÇÃ…"])
+def test_a_capital_before_a_closing_mark_is_no_fault(text: str) -> None:
+    assert text_faults.find(text) == []
 
 
 # ---- lengths ------------------------------------------------------------------------------------
