@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from farense_worker.loop import train
+from farense_worker.loop import saving
 from farense_worker.loop.setup import Run
 
 
@@ -30,6 +30,6 @@ def test_a_pause_stops_the_clock_of_work(monkeypatch: pytest.MonkeyPatch) -> Non
     )
     began = Run.worked(run)
     now[0] += 1.0
-    train.pause(run)
+    saving.pause(run)
     now[0] += 2.0
     assert Run.worked(run) - began == 3.0
