@@ -64,6 +64,7 @@ def follow(
     """
     show = _raw if as_json else Lines(worker.folder.read_config())
     tail, state, asked = Tail(worker.folder.events), RunState(), 0
+    spoke = False  # this worker, and not one before it
     disk = _Disk(worker.folder)
     while True:
         code = worker.poll()
@@ -72,9 +73,10 @@ def follow(
             if event is not None:
                 state = reduce(state, event)
             if offset >= start:
+                spoke = True
                 show(line, event, state)
         if code is not None:
-            return _ended(code, state, worker.folder)
+            return _ended(code, state if spoke else RunState(), worker.folder)
         if until is not None and until(state):
             return ExitCode.DONE
         if interrupts.count > asked:
@@ -118,7 +120,7 @@ class _Disk:
         if self._full and not before:
             tell(_("no space on the disk"))
             tell(f"  {self._folder.path}")
-            tell(_("The training waits. Make space, and it goes on by itself."))
+            tell(_("The record waits, and so will a checkpoint. Make space, and they go on."))
 
 
 def _new(tail: Tail) -> list[tuple[int, bytes, events.AnyEvent | None]]:

@@ -39,7 +39,8 @@ def train(args: argparse.Namespace) -> int:
         code = _start(run, args)
     except FarenseError as error:
         # Nothing was trained and nothing can be resumed: leave no folder behind.
-        if error.exit_code == ExitCode.REFUSED and not run.is_alive():
+        nothing = not run.is_alive() and run.resume_step() is None
+        if error.exit_code == ExitCode.REFUSED and nothing:
             new_run.discard(run)
         raise
     finally:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from farense_worker.protocol.errors import ExitCode, refused, usage
 from farense_worker.protocol.language import gettext as _
-from farense_worker.protocol.run_folder import RunFolder
+from farense_worker.protocol.run_folder import RunFolder, full, is_full
 
 from farense_tui.cli import common
 from farense_tui.cli.output import say
@@ -56,6 +56,8 @@ def stop(args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         return ExitCode.STOPPED
     summary = describe.summarise(run)
+    if not summary.state.ended and is_full(run.path):
+        raise full(run.path)
     say(f"{run.name}: {status_words.ended(summary.status, summary.state.step)}")
     return ExitCode.DONE
 

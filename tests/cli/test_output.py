@@ -11,11 +11,14 @@ from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 
 import pytest
+from farense_worker.protocol.errors import FarenseError, refused
+from farense_worker.protocol.messages.events import RunStopped, encode
 from farense_worker.protocol.run_folder import RunFolder
 from rich.table import Table
 from rich.text import Text
 
-from farense_tui.cli import headless, main, output
+from farense_tui.cli import headless, main, output, training
+from farense_tui.engine.runs import supervisor
 from tests.real_runs import RunMaker
 
 ROOT = Path(output.__file__).parents[1]
@@ -116,6 +119,33 @@ def test_a_full_device_behind_stdout_is_told(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert "No space left on device" in done.stderr
+
+
+def test_what_an_earlier_worker_said_is_not_the_end_of_this_one(make_run: RunMaker) -> None:
+    """It had no room to say anything: a resumed run that was stopped once is not stopped again."""
+    run = make_run()
+    run.events.write_bytes(encode(RunStopped(seq=1, time=1.0, reason="stopped", step=3)))
+    run.log.write_text("no room\n")
+    worker = supervisor.Worker(run, subprocess.Popen([sys.executable, "-c", "exit(1)"]))
+    size = run.events.stat().st_size
+    with pytest.raises(FarenseError, match="exit code 1") as caught:
+        headless.follow(worker, headless.Interrupts(), as_json=False, start=size)
+    assert "no room" in caught.value.detail
+
+
+def test_a_run_with_a_checkpoint_is_kept_whatever_ends_it(
+    make_run: RunMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(run: RunFolder, *_: object) -> int:
+        if kept:
+            run.resume_from("checkpoint_epoch0_step1", 1)
+        raise refused("the disk went away")
+
+    monkeypatch.setattr(training, "_start", fail)
+    args = ["train", "--profile", "demo", "--anyway", "--runs-dir", str(make_run.folder)]
+    for kept in (True, False):
+        assert main([*args, "--json", "--name", f"run-{kept}"]) == 3
+    assert [path.name for path in make_run.folder.iterdir()] == ["run-True"]
 
 
 def test_a_full_disk_is_told_once_each_time(

@@ -33,10 +33,10 @@ def main() -> int:
     try:
         config = folder.read_config()
         lock = inherited_lock() or folder.acquire()
-    except FarenseError as error:  # there is no run to write an event into
+        code = train(folder, config, lock)
+    except FarenseError as error:  # there is no run, or no record, to write an event into
         print(error, file=sys.stderr)
         return error.exit_code
-    code = train(folder, config, lock)
     if config.report.at_end:
         afterwards.start(code)
     return code

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 
+from farense_worker.protocol.run_folder import NO_SPACE
 from farense_worker.protocol.settings.profile import Config
 
 from farense_tui.engine.record import setting_changes
@@ -36,6 +37,11 @@ class Facts:
     disk_free: int | None = None
     on_battery: bool | None = None
     stop_asked: float | None = None
+
+    @property
+    def disk_full(self) -> bool:
+        """Whether the run lives and its record, which is on that disk, cannot tell of it."""
+        return self.alive and self.disk_free is not None and self.disk_free < NO_SPACE
 
     @property
     def still(self) -> float:

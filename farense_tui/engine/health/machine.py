@@ -128,7 +128,10 @@ def truncated(facts: Facts) -> Found | None:
 
 @rule(
     "disk",
-    _("there is less free than two checkpoints and 512 MiB, or the worker waits for space"),
+    _(
+        "there is less free than two checkpoints and 512 MiB, or nothing at all, or the worker "
+        "waits for space"
+    ),
     _("make space: the run goes on by itself"),
 )
 def disk(facts: Facts) -> Found | None:
@@ -142,6 +145,13 @@ def disk(facts: Facts) -> Found | None:
             time=show.duration(facts.now - state.phase_since), what=notice.message
         )
         return "alarm", _("it waits for space on the disk"), waits, notice.hint
+    if facts.disk_full:
+        return (
+            "alarm",
+            _("no space on the disk"),
+            _("the run goes on until its next checkpoint; what it says waits for space as well"),
+            _("Make space, and it goes on by itself."),
+        )
     need = 2 * max((c.bytes for c in state.checkpoints[-3:]), default=0) + _DISK
     if facts.disk_free is None or facts.disk_free >= need:
         return None

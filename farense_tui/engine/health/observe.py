@@ -19,7 +19,7 @@ from farense_tui.engine.runs.watch import Snapshot
 _EVERY = 1.0
 _SWAP_OVER = 30.0  # seconds that the growth of swap is measured over, at the least a third of it
 _CPU_OVER = 5.0
-_DISK_EVERY = 10.0
+_DISK_EVERY = 2.0
 _SLEPT = 30.0  # between two looks this long, the watcher itself was asleep
 _GRACE = 10.0  # then the worker is given time to say something
 

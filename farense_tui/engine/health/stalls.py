@@ -85,7 +85,7 @@ def _progress(facts: Facts) -> str:
 )
 def silent(facts: Facts) -> Found | None:
     """A process that is frozen as a whole, suspended, or starved by swapping."""
-    if not facts.alive or facts.silent <= SILENT or not facts.state.last_time:
+    if not facts.alive or facts.silent <= SILENT or not facts.state.last_time or facts.disk_full:
         return None
     return (
         "alarm",
@@ -282,6 +282,8 @@ def saving(facts: Facts) -> Found | None:
 def deaf(facts: Facts) -> Found | None:
     """A signal is heeded between two steps; one that is not has met a call that hangs."""
     if not facts.alive or facts.stop_asked is None or facts.state.phase == "stopping":
+        return None
+    if facts.disk_full:  # it may have, and cannot say so
         return None
     waited = facts.now - facts.stop_asked
     if waited <= max(20.0, 3 * (facts.usual_step or 0.0)):

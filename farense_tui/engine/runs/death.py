@@ -48,16 +48,18 @@ def why(folder: RunFolder, status: str, code: int | None = None) -> tuple[str, s
 
     status: as `describe.status` has it. code: of the worker's exit, where it was ours.
     """
-    if code and code > 0 and is_full(folder.path):
+    full = is_full(folder.path)
+    if code and code > 0 and full:
         return _("no space on the disk"), str(folder.path)
     if code is not None:
         return _by_code(code)
+    may_be = _("There is no space on the disk: it may have had no room for one.") if full else ""
     crash = _CRASH.search(last_words(folder.log, _CRASH_WITHIN))
     if status == "lost":
         return _("the machine went down while it trained"), ""
     if crash:
         return _("the worker crashed: {why}").format(why=clean(crash[1])), ""
-    return _("the worker was killed: it ended without a last word"), ""
+    return _("the worker was killed: it ended without a last word"), may_be
 
 
 def in_short(status: str) -> str:

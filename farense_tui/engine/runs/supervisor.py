@@ -20,7 +20,7 @@ from farense_worker.protocol import lock_holder, simulation
 from farense_worker.protocol.errors import refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.programs import program
-from farense_worker.protocol.run_folder import RunFolder, disk_error
+from farense_worker.protocol.run_folder import RunFolder, disk_error, full, is_full
 
 from farense_tui.engine.machine import blas
 from farense_tui.engine.machine.awake import keep_awake
@@ -61,6 +61,8 @@ def launch(folder: RunFolder) -> Worker:
     It inherits the run's lock, so two launchers cannot both start one. Raises FarenseError
     (refused) if the run is being trained or its files cannot be written.
     """
+    if is_full(folder.path):
+        raise full(folder.path)
     module = "farense_worker.simulated" if simulation.read(folder.path) else "farense_worker"
     lock = folder.acquire()
     try:

@@ -433,6 +433,14 @@ def test_a_disk_without_room_for_two_checkpoints_is_told() -> None:
     assert not rules(state, state.last_time, disk_free=10 << 30)
 
 
+def test_a_full_disk_is_told_and_not_the_silence_that_follows_from_it() -> None:
+    state = training()
+    told = rules(state, state.last_time + 120, disk_free=4096, stop_asked=state.last_time)
+    assert told.keys() == {"disk"}
+    assert told["disk"].severity == "alarm"
+    assert told["disk"].title == "no space on the disk"
+
+
 def test_a_process_that_grows_is_still_loading() -> None:
     folded = RunState()
     for number in range(120):

@@ -285,6 +285,15 @@ def test_a_group_of_dead_processes_is_nobody_even_where_macos_refuses(
         supervisor._signal(folder, refused, signal.SIGKILL, 1.0)
 
 
+def test_nothing_is_started_on_a_full_disk(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("farense_worker.protocol.run_folder.free_space", lambda _: 4096)
+    with pytest.raises(FarenseError, match="no space on the disk"):
+        supervisor.launch(folder)
+    assert not folder.is_alive()
+
+
 def test_an_end_on_a_full_disk_says_so(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("farense_worker.protocol.run_folder.free_space", lambda _: 4096)
     for code in (1, 3):

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from farense_worker.process.output import Output
+from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.messages.events import AnyEvent, Heartbeat, Notice, Phase
 from hypothesis import given
 from hypothesis import strategies as st
@@ -256,15 +257,18 @@ def test_a_reader_that_has_gone_away_does_not_end_the_training(
     assert capfd.readouterr().err == "worker: nobody reads the events any more\n"
 
 
-def test_another_error_of_the_disk_is_raised(
+def test_another_error_of_the_disk_is_raised_once(
     opened: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Then its owner tells that it failed, which has nowhere to go either."""
     output = opened()
     disk = Disk(error=errno.EIO)
     disk.full = True
     monkeypatch.setattr(os, "write", disk.write)
-    with pytest.raises(OSError, match=os.strerror(errno.EIO)):
+    with pytest.raises(FarenseError, match="cannot write") as caught:
         output.emit(note("um"))
+    assert caught.value.detail == os.strerror(errno.EIO)
+    output.emit(note("dois"))
 
 
 def test_many_threads_write_whole_lines(path: Path, opened: Opened) -> None:

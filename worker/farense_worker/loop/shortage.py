@@ -14,6 +14,7 @@ from farense_worker.loop.setup import Run
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages import events
+from farense_worker.protocol.run_folder import free_space
 
 _DISK_POLL = 5.0
 _STOP_POLL = 0.1
@@ -44,10 +45,13 @@ def watch(run: Run) -> None:
 
 
 def wait_for_disk(run: Run, error: FarenseError) -> None:
-    """Pause until the disk may have space again; a stop ends the run without this checkpoint."""
-    if error.kind != "disk_full":
-        raise error
-    began = time.perf_counter()
+    """Pause until the disk may have space again; a stop ends the run without this checkpoint.
+
+    It is tried once more at a stop where space has been made meanwhile.
+    """
+    if error.kind != "disk_full":  # no refusal: what is saved so far stays
+        raise FarenseError(error.title, error.detail, kind=error.kind) from error
+    began, free = time.perf_counter(), free_space(run.folder.path)
     run.output.enter("paused")
     run.output.emit(
         events.Notice(
@@ -60,6 +64,8 @@ def wait_for_disk(run: Run, error: FarenseError) -> None:
     deadline = time.monotonic() + _DISK_POLL
     while time.monotonic() < deadline:
         if run.control.asked.stop:
+            if free_space(run.folder.path) > free:
+                break  # and try once more
             raise error
         time.sleep(_STOP_POLL)
     run.waited += time.perf_counter() - began

@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from farense_worker.protocol.messages.events import Event, Heartbeat, Phase, PhaseName, encode
+from farense_worker.protocol.run_folder import disk_error
 
 _TAIL = 1 << 20
 
@@ -32,7 +33,8 @@ class Output:
     """Writes events. Safe to use from several threads.
 
     A full disk does not end the training: what could not be written is kept and written first
-    as soon as there is space; only heartbeats are left out meanwhile.
+    as soon as there is space; only heartbeats are left out meanwhile. What else keeps the record
+    from being written ends it, as a FarenseError: nobody would see what is done.
     """
 
     def __init__(self, record: int, events: Path, clock: Callable[[], float] = time.time) -> None:
@@ -40,7 +42,7 @@ class Output:
 
         clock: gives the Unix seconds that events are stamped with.
         """
-        self._record = record
+        self._record, self._events = record, events
         self._clock = clock
         self._lock = threading.Lock()
         self._backlog = b""
@@ -87,7 +89,8 @@ class Output:
                 if error.errno in (errno.ENOSPC, errno.EDQUOT):
                     return
                 if error.errno != errno.EPIPE:
-                    raise
+                    self._closed = True  # said once: what is told of this end goes nowhere
+                    raise disk_error(error, self._events) from error
                 # Somebody read a pipe and has gone away; the training goes on without a reader.
                 said = "worker: nobody reads the events any more"  # not translated: for worker.log
                 print(said, file=sys.stderr)

@@ -20,7 +20,7 @@ from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.settings.profile import Config
 from farense_worker.protocol.settings.profile_file import load_config
 
-_NO_SPACE = 1 << 20  # bytes; less is left on a full disk by what is written in whole blocks
+NO_SPACE = 1 << 20  # bytes; less is left on a full disk by what is written in whole blocks
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
 
 
@@ -201,8 +201,14 @@ class RunFolder:
 
 
 def write_pid(lock: int, pid: int) -> None:
-    """Write into the lock file behind the descriptor `lock` which process it is that works."""
-    lock_holder.write(lock, lock_holder.of(pid))
+    """Write into the lock file behind the descriptor `lock` which process it is that works.
+
+    Raises FarenseError where the disk does not take it: nobody could steer such a worker.
+    """
+    try:
+        lock_holder.write(lock, lock_holder.of(pid))
+    except OSError as error:
+        raise disk_error(error, Path(_("the lock"))) from error
 
 
 def sync(path: Path) -> None:
@@ -242,20 +248,25 @@ def free_space(folder: Path) -> int:
 def is_full(folder: Path) -> bool:
     """Whether the disk of a run has no space left: its record is on it, and cannot tell it."""
     try:
-        return free_space(folder) < _NO_SPACE
+        return free_space(folder) < NO_SPACE
     except OSError:
         return False
+
+
+def full(path: Path | str) -> FarenseError:
+    """Say that there is no space for what would be at the path."""
+    return refused(
+        _("no space on the disk"),
+        f"{path}: {os.strerror(errno.ENOSPC)}",
+        _("Delete old runs or choose another --runs-dir."),
+        kind="disk_full",
+    )
 
 
 def disk_error(error: OSError, path: Path) -> FarenseError:
     """Say what an OSError on the run's files means to the user."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return refused(
-            _("no space on the disk"),
-            f"{error.filename or path}: {error.strerror}",
-            _("Delete old runs or choose another --runs-dir."),
-            kind="disk_full",
-        )
+        return full(error.filename or path)
     return refused(
         _("cannot write {path}").format(path=error.filename or path),
         error.strerror or str(error),
