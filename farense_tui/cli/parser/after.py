@@ -7,6 +7,7 @@ import contextlib
 
 from farense_worker.protocol.dataset import SPLITS
 from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.messages.serving import CONTEXT, LOOPBACK
 
 from farense_tui.cli.parser import shared
 from farense_tui.cli.parser.program import Program
@@ -15,6 +16,7 @@ from farense_tui.cli.parser.program import Program
 def add(program: Program) -> None:
     program.group(_("after a run"))
     _ask(program)
+    _serve(program)
     _evaluate(program)
     _report(program)
     _export(program)
@@ -65,6 +67,63 @@ def _ask(program: Program) -> None:
     command.add_argument(
         "--seed", type=int, default=0, metavar="N", help=_("of what is drawn; default 0")
     )
+
+
+def _serve(program: Program) -> None:
+    command = program.add(
+        "serve",
+        "serve:serve",
+        _("answer at an OpenAI-compatible address, with the adapters and the base model"),
+        about=_(
+            "Only this machine reaches it unless --host says otherwise. Ctrl-c ends it. Each model "
+            "goes by the name of its run; the first one answers where none is named."
+        ),
+        examples=(
+            "farense-tui serve demo-1",
+            "farense-tui serve demo-1 demo-2 --port 9000 --api-key env:CLUB_KEY",
+        ),
+    )
+    command.intermixed = True
+    command.add_argument(
+        "runs", nargs="+", metavar=_("RUN"), help=_("names of runs, or their folders")
+    )
+    command.add_argument(
+        "--port",
+        type=int,
+        metavar="N",
+        help=_("default: the first that is free from 8080 to 8089; 0: any"),
+    )
+    command.add_argument(
+        "--host",
+        default=LOOPBACK,
+        metavar="H",
+        help=_("the address of another interface; default: {host}").format(host=LOOPBACK),
+    )
+    command.add_argument(
+        "--api-key",
+        metavar=_("FILE"),
+        help=_("a file with the key that requests must bear, or env:NAME; default: none"),
+    )
+    command.add_argument(
+        "--allow-origin",
+        action="append",
+        default=[],
+        metavar="URL",
+        help=_("web pages of this origin may ask; as often as you like; default: none"),
+    )
+    command.add_argument(
+        "--system",
+        metavar=_("TEXT"),
+        help=_("system prompt; default: the one that the data's rows share; '': none"),
+    )
+    command.add_argument(
+        "--context",
+        type=int,
+        default=CONTEXT,
+        metavar="N",
+        help=_("the most tokens of question and answer; default {n}").format(n=CONTEXT),
+    )
+    shared.add_json(command, _("print what is told of it as JSON lines"))
 
 
 def _evaluate(program: Program) -> None:

@@ -20,7 +20,13 @@ from msgspec import Struct
 from farense_tui.engine.machine import blas
 from farense_tui.engine.machine.awake import keep_awake
 
-_LONG = ("ask", "download", "evaluate", "export")  # tasks that a sleeping machine would break off
+_LONG = (
+    "ask",
+    "download",
+    "evaluate",
+    "export",
+    "serve",
+)  # tasks that a sleeping machine would break off
 R = TypeVar("R", bound=Struct)
 
 
@@ -84,6 +90,15 @@ class Task:
 
     def __exit__(self, *_error: object) -> None:
         self.close()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def write_end(self) -> None:
+        """Say that nothing more will be said."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
 
     def write(self, line: Struct) -> None:
         """Say something to it; from any thread."""

@@ -115,6 +115,39 @@ def test_a_tokenizer_within_the_wrapper() -> None:
         assert hasattr(TokenizersBackend, name), f"TokenizersBackend has no {name} any more"
 
 
+def test_mlx_lms_server_asks_of_a_provider_what_ours_has(micro: Path) -> None:
+    """serve/models.py stands in for its ModelProvider, serve/handler.py goes over its handler."""
+    from farense_worker.protocol.messages.serving import Setup
+    from farense_worker.serve.models import Models
+
+    server = compat.serving()
+    source = inspect.getsource(server)
+    asked = set(re.findall(r"model_provider\.(\w+)", source)) - {"cli_args"}
+    provider = Models(Setup(repo=str(micro), base="micro"), 0)
+    for name in asked:
+        assert hasattr(provider, name), f"mlx_lm.server asks its provider for {name} now"
+    for name in set(re.findall(r"cli_args\.(\w+)", source)):
+        known = {"chat_template", "use_default_chat_template"}  # of its own provider's
+        assert hasattr(provider.cli_args, name) or name in known, f"its command line has {name} now"
+    handler = inspect.getsource(server.APIHandler)
+    for part in ("response_generator.generate(", "def _set_completion_headers", "self.rfile.read("):
+        assert part in handler, f"mlx_lm.server's handler has no {part} any more"
+    generator = inspect.signature(server.ResponseGenerator.__init__).parameters
+    assert list(generator) == ["self", "model_provider", "prompt_cache"]
+    for name in ("is_healthy", "stop_and_join", "generate", "cli_args"):
+        assert hasattr(server.ResponseGenerator, name)
+
+
+def test_mlx_lms_server_leaves_the_wired_limit_alone() -> None:
+    generate = importlib.import_module("mlx_lm.generate")
+    found = re.findall(r"= *(\S*wired_limit)\(", inspect.getsource(generate))
+    assert set(found) == {"maybe_set_recommended_wired_limit"}, "it is raised by other means now"
+    compat.serving()
+    assert generate.maybe_set_recommended_wired_limit() is None
+    inside = inspect.getsource(generate.wired_limit)
+    assert "old_limit is None" in inside, "it is raised where none was set before, too"
+
+
 def test_the_hubs_cache() -> None:
     from huggingface_hub.file_download import repo_folder_name
 

@@ -244,6 +244,36 @@ def renders_plainly(tokenizer: Any) -> bool:
     return own is theirs and tokenizer._chat_template is None and bool(tokenizer.chat_template)
 
 
+# ---- mlx_lm's server -------------------------------------------------------------------------
+
+
+def serving() -> Any:
+    """Give the module of mlx_lm's server, which is to leave the wired limit where MLX has it."""
+    generate: Any = importlib.import_module("mlx_lm.generate")  # the package has a function so
+    generate.maybe_set_recommended_wired_limit = lambda: None
+    return importlib.import_module("mlx_lm.server")
+
+
+def serving_tokenizer(tokenizer: Any) -> Any:
+    """Give mlx_lm's wrapper, which its server wants, with our chat template and our stops.
+
+    tokenizer: model/tokenizer.py's FullTokenizer.
+    """
+    from mlx_lm.tokenizer_utils import TokenizerWrapper
+
+    class Ours(TokenizerWrapper):
+        def apply_chat_template(self, messages: Any, tools: Any = None, **how: Any) -> Any:
+            how.pop("return_dict", None)
+            return tokenizer.apply_chat_template(messages, tools, **how)
+
+    wrapper = tokenizer.wrapper
+    for token in tokenizer.eos_token_ids:
+        wrapper.add_eos_token(str(token))
+    if tokenizer.renders:
+        wrapper.__class__ = Ours
+    return wrapper
+
+
 # ---- the hub's client ------------------------------------------------------------------------
 
 

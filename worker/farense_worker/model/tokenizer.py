@@ -17,7 +17,16 @@ def load(folder: Path, settings: Model) -> Any:
 
     It stops at the end that the chat template writes as well, whatever the configuration names.
     """
-    found = _by_its_files(folder, settings) or _by_mlx_lm(folder, settings)
+    return _stopping(_by_its_files(folder, settings) or _by_mlx_lm(folder, settings))
+
+
+def load_by_mlx_lm(folder: Path, settings: Model) -> FullTokenizer:
+    """Load the same, with all that mlx_lm's wrapper has besides: thoughts, calls of tools."""
+    found: FullTokenizer = _stopping(_by_mlx_lm(folder, settings))
+    return found
+
+
+def _stopping(found: Any) -> Any:
     end = stops.written(found)
     if end is not None:
         found.eos_token_ids = {*found.eos_token_ids, end}
@@ -68,6 +77,11 @@ class FullTokenizer:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.wrapper, name)
+
+    @property
+    def renders(self) -> bool:
+        """Whether chats are put into words here, by a template."""
+        return self._templates is not None
 
     @property
     def takes_parts_alone(self) -> bool:

@@ -25,6 +25,7 @@ from farense_worker.protocol.messages import (  # noqa: E402
     estimation,
     evaluation,
     export,
+    serving,
 )
 from farense_worker.protocol.messages.task import Failure  # noqa: E402
 
@@ -38,6 +39,7 @@ TASKS: dict[str, tuple[type[msgspec.Struct], str]] = {
     "evaluate": (evaluation.Request, "farense_worker.tasks.evaluate"),
     "export": (export.Request, "farense_worker.tasks.export"),
     "probe": (estimation.Probe, "farense_worker.tasks.probe"),
+    "serve": (serving.Setup, "farense_worker.tasks.serve"),
 }
 
 

@@ -1,0 +1,1 @@
+"""Models behind an address: mlx_lm's server, with our models, tokens and limits."""

@@ -1,0 +1,172 @@
+"""The models that are served: what mlx_lm's server calls a ModelProvider, with ours in it.
+
+Its own loads whatever a request names, anew at every change of the name. Here the base is loaded
+once, each adapter on it shares its weights, and no other name is known.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import mlx.core as mx
+
+from farense_worker.data.labels import template_errors
+from farense_worker.generate import prompts
+from farense_worker.model import compat, inference, tokenizer
+from farense_worker.model import model as network
+from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.messages.serving import Setup
+from farense_worker.protocol.settings.profile import Model
+from farense_worker.serve.requests import Chat, Refusal, Text
+
+_ANSWER = 512  # tokens, where a request names no number
+
+
+class Models:
+    """Loaded by the thread that answers: MLX's streams belong to threads."""
+
+    def __init__(self, setup: Setup, cache_bytes: int) -> None:
+        """Read the tokenizer. cache_bytes: of what conversations leave behind for their next turn.
+
+        Raises FarenseError for a model that cannot be had.
+        """
+        self._setup = setup
+        self._settings = Model(
+            repo=setup.repo, revision=setup.revision, trust_remote_code=setup.trust_remote_code
+        )
+        self._folder = inference.find(self._settings)
+        self.names = (*(adapter.name for adapter in setup.adapters), setup.base)
+        self._words = tokenizer.load(self._folder, self._settings)  # for requests' threads
+        self._lock = threading.Lock()
+        self.takes_system = prompts.takes_system(self._words)
+        self.has_template = bool(self._words.chat_template)
+        self.context = min(setup.context, _longest(self._folder) or setup.context)
+        self.vocabulary = 0
+        self.loaded = threading.Event()
+        self._networks: dict[str, Any] = {}
+        # What mlx_lm's server asks a provider for.
+        self.cli_args = _arguments(setup, cache_bytes)
+        self.model_key: tuple[str, None, None] | None = None
+        self.model: Any = None
+        self.tokenizer: Any = None
+        self.processor = self.draft_model = None
+        self.is_batchable = False
+
+    def load_default(self) -> None:
+        """Load all of them; called by mlx_lm's thread before its first request."""
+        self.tokenizer = compat.serving_tokenizer(
+            tokenizer.load_by_mlx_lm(self._folder, self._settings)
+        )
+        base = inference.load(self._folder, self._settings)
+        network.read_weights(base, self._settings)
+        self._networks[self._setup.base] = base
+        for adapter in self._setup.adapters:
+            self._networks[adapter.name] = inference.load(
+                self._folder, self._settings, adapter.name, adapter.folder, shares=base
+            )
+        self.vocabulary = int(base(mx.array([[0]])).shape[-1])
+        self.load(self.names[0])
+        self.loaded.set()
+
+    def load(
+        self, name: str, _adapter: object = None, _draft_model: object = None
+    ) -> tuple[Any, Any]:
+        """Give the model of a name, which `check` has seen, and the tokenizer."""
+        self.model = self._networks[name]
+        self.model_key = (name, None, None)
+        caches = compat.make_prompt_cache(self.model)
+        self.is_batchable = all(hasattr(cache, "merge") for cache in caches)
+        return self.model, self.tokenizer
+
+    def reset(self) -> None:
+        """Let go of them; called by mlx_lm's thread at its end."""
+        self.model = None
+        self._networks.clear()
+
+    def named(self, name: str) -> str:
+        """Give the model that a request means: the first run, where it names none."""
+        if name in ("", *self.names):
+            return name or self.names[0]
+        said = _("there is no model {name} here; there are {names}")
+        raise Refusal(404, "model_not_found", said.format(name=name, names=", ".join(self.names)))
+
+    def messages(self, asked: Chat) -> list[dict[str, Any]]:
+        """Give a conversation as the chat template is to have it, under the system prompt."""
+        made = [message.plain() for message in asked.messages]
+        system = any(message["role"] == "system" for message in made)
+        if system and not self.takes_system:
+            said = _("the model takes no system prompt: write it into the question")
+            raise Refusal(400, "unsupported", said)
+        if not system and self.takes_system and self._setup.system is not None:
+            made.insert(0, prompts.turn("system", self._setup.system))
+        return made
+
+    def answer_length(self, asked: Chat | Text, messages: list[dict[str, Any]]) -> int:
+        """Give how many tokens an answer may have; Refusal where the question has no room.
+
+        It is refused as well where the chat template refuses the conversation.
+        """
+        try:
+            with self._lock:
+                length = len(self._tokens(asked, messages))
+        except template_errors() as error:
+            said = _("the chat template refuses the conversation: {error}").format(error=error)
+            raise Refusal(400, "template", said) from error
+        room = self.context - length
+        if room < 1 or not length:
+            said = _("the question has {n} tokens; question and answer have room for {most}")
+            code = "context_length_exceeded" if length else "empty"
+            raise Refusal(400, code, said.format(n=length, most=self.context))
+        return min(asked.most or _ANSWER, room)
+
+    def _tokens(self, asked: Chat | Text, messages: list[dict[str, Any]]) -> list[int]:
+        if isinstance(asked, Text):
+            return list(self._words.encode(asked.prompt))
+        if not self.has_template:
+            return prompts.prompt_tokens(self._words, messages)
+        found = self._words.apply_chat_template(
+            messages, tools=asked.tools, add_generation_prompt=True
+        )
+        return list(found)
+
+
+def _longest(folder: Path) -> int:
+    """Tokens that the model was made for, 0 where its configuration does not say."""
+    config = json.loads((folder / "config.json").read_text())
+    inner = config.get("text_config")
+    for each in (config, inner if isinstance(inner, dict) else {}):
+        found = each.get("max_position_embeddings")
+        if isinstance(found, int) and found > 0:
+            return found
+    return 0
+
+
+def _arguments(setup: Setup, cache_bytes: int) -> SimpleNamespace:
+    """Give what mlx_lm.server's command line would have, in few and small pieces."""
+    return SimpleNamespace(
+        model=None,
+        adapter_path=None,
+        draft_model=None,
+        num_draft_tokens=0,
+        allowed_origins=setup.origins,
+        trust_remote_code=False,
+        chat_template_args={},
+        temp=0.0,
+        top_p=1.0,
+        top_k=0,
+        min_p=0.0,
+        max_tokens=_ANSWER,
+        decode_concurrency=4,
+        prompt_concurrency=2,
+        prefill_step_size=512,
+        prompt_cache_size=8,
+        prompt_cache_bytes=cache_bytes,
+        kv_bits=None,
+        kv_group_size=64,
+        quantized_kv_start=0,
+        pipeline=False,
+    )
