@@ -138,4 +138,5 @@ _VALUES: dict[str, Any] = {
     "hosts": shtab.FILE,
     "config": shtab.FILE,
     "record": shtab.FILE,
+    "sources": shtab.FILE,
 }

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
 from farense_worker.protocol.language import gettext as _
 
 from farense_tui.cli.parser import shared
 from farense_tui.cli.parser.program import Command, Program
+from farense_tui.compat import Subparsers
 
 
 def add(program: Program) -> None:
@@ -102,11 +104,15 @@ def _import(program: Program) -> None:
 
 def _data(program: Program) -> None:
     command = program.add(
-        "data", "data:check", _("look through a data set"), examples=("farense-tui data check DIR",)
+        "data",
+        "data:check",
+        _("make a data set, or look through one"),
+        examples=("farense-tui data make rows.csv --to club", "farense-tui data check club"),
     )
     below = command.add_subparsers(
         title=_("commands"), metavar=_("COMMAND"), required=True, parser_class=Command
     )
+    _data_make(program, below)
     checking = program.add(
         "check",
         "data:check",
@@ -128,6 +134,97 @@ def _data(program: Program) -> None:
         "--rows", type=int, default=3, metavar="N", help=_("examples to show; default 3")
     )
     shared.add_json(checking)
+
+
+def _data_make(program: Program, below: Subparsers) -> None:
+    making = program.add(
+        "make",
+        "data_make:make",
+        _("make a data set of the files you have, in a new folder"),
+        about=_(
+            "It tells what it recognised and by which sign, shows three rows, and asks only where "
+            "nothing tells. Nothing is overwritten; dataset.json says where each row came from."
+        ),
+        examples=(
+            "farense-tui data make questions.csv --to club",
+            "farense-tui data make a.jsonl b.xlsx --to club --valid 0.1 --test 50",
+            "farense-tui data make t.csv --to club --map prompt=title+body --map completion=reply",
+        ),
+        below=below,
+    )
+    making.intermixed = True
+    making.add_argument(
+        "sources", nargs="+", metavar=_("SOURCE"), help=_("files, or folders with files")
+    )
+    making.add_argument("--to", metavar=_("DIR"), help=_("the new folder"))
+    making.add_argument(
+        "--map",
+        metavar=_("TARGET=COLUMN"),
+        action="append",
+        default=[],
+        help=_("which column is prompt, completion, system, messages or text; A+B joins two"),
+    )
+    making.add_argument(
+        "--table", metavar=_("NAME"), default="", help=_("the table of a database, or the sheet")
+    )
+    making.add_argument(
+        "--encoding", metavar=_("NAME"), default="", help=_("of text; default: it is recognised")
+    )
+    for name in ("valid", "test"):
+        making.add_argument(
+            f"--{name}",
+            type=_share,
+            metavar="N",
+            help=_("rows for it: a fraction, or a number; default: a tenth, or the sources' own"),
+        )
+    making.add_argument(
+        "--seed", type=int, default=0, metavar="N", help=_("of the draw; default 0")
+    )
+    making.add_argument(
+        "--resplit", action="store_true", help=_("draw the splits anew where the sources name some")
+    )
+    making.add_argument(
+        "--together", metavar=_("COLUMN"), default="", help=_("rows of one value stay in one split")
+    )
+    making.add_argument(
+        "--stratify",
+        metavar=_("COLUMN"),
+        default="",
+        help=_("each value gives its share to a split"),
+    )
+    making.add_argument(
+        "--dedupe",
+        choices=("exact", "near", "none"),
+        default="exact",
+        help=_("leave out rows that are the same, or nearly; default: exact"),
+    )
+    making.add_argument(
+        "--near",
+        type=_share,
+        default=0.85,
+        metavar="F",
+        help=_("from which likeness on rows are nearly the same; default 0.85"),
+    )
+    making.add_argument(
+        "--skip",
+        action="store_true",
+        help=_("leave out what cannot be trained on, however much it is"),
+    )
+    making.add_argument(
+        "--dry-run", action="store_true", help=_("tell and show, and write nothing")
+    )
+    shared.add_json(making)
+
+
+def _share(text: str) -> float:
+    """A fraction or a number of rows."""
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share < 1e12 or (share > 1 and share != int(share)):
+        raise argparse.ArgumentTypeError(_("it is a fraction from 0 to 1, or a number of rows"))
+    return share
 
 
 def _estimate(program: Program) -> None:

@@ -421,4 +421,4 @@ def test_a_file_in_place_of_a_folder_of_data(tmp_path: Path) -> None:
     rows.write_text('{"text": "a"}\n')
     made = read(tmp_path, f"train: true\ndata: {rows}\n")
     (remark,) = [each for each in made.left_out if each.key == "data"]
-    assert "/train.jsonl" in remark.what
+    assert "farense-tui data make" in remark.what

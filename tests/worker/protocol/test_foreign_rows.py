@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,12 @@ import pytest
 from farense_worker.protocol import dataset
 from farense_worker.protocol.dataset import Row
 
+from farense_tui.cli import main
 from tests.tokenizers import chat
 
 GOOD = '{"prompt": "a?", "completion": "b."}\n'
 ROWS: dict[str, tuple[dict[str, Any], str]] = {
-    "Alpaca": ({"instruction": "a?", "input": "", "output": "b."}, "chat"),
+    "Alpaca": ({"instruction": "a?", "input": "", "output": "b."}, "completion"),
     "ShareGPT": (
         {"conversations": [{"from": "human", "value": "a?"}, {"from": "gpt", "value": "b."}]},
         "chat",
@@ -61,6 +63,19 @@ def command(folder: Path) -> str:
     return fault.what.partition(": ")[2]
 
 
+def made(told: str) -> Path:
+    """Do what `data make` is told with, and give the folder that it makes."""
+    words = shlex.split(told[told.index("farense-tui data make") :])
+    assert main(words[1:]) == 0
+    return Path(words[-1])
+
+
+def rows(folder: Path) -> int:
+    found = dataset.summarise(folder)
+    assert found.faults == ()
+    return sum(found.rows.values())
+
+
 @pytest.mark.parametrize("name", ROWS)
 def test_rows_of_others_are_named_and_converted(name: str, tmp_path: Path) -> None:
     row, kind = ROWS[name]
@@ -69,8 +84,7 @@ def test_rows_of_others_are_named_and_converted(name: str, tmp_path: Path) -> No
     (place / "train.jsonl").write_text(json.dumps(row) + "\n")
     (fault,) = dataset.summarise(place).faults
     assert name in fault.what
-    told = fault.what[fault.what.index("python3 -c") :]
-    subprocess.run(told, shell=True, check=True)
+    place = made(fault.what)
     assert dataset.summarise(place).faults == ()
     (found,) = dataset.scan(place / "train.jsonl")
     assert isinstance(found, Row)
@@ -83,22 +97,23 @@ def test_rows_of_others_are_named_and_converted(name: str, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("indent", [None, 2])
 def test_an_array_is_one_fault_and_becomes_lines(indent: int | None, tmp_path: Path) -> None:
-    rows = [{"text": "é"}, {"text": "b"}]
-    (tmp_path / "train.jsonl").write_text(json.dumps(rows, indent=indent))
-    subprocess.run(command(tmp_path), shell=True, check=True)
-    assert dataset.summarise(tmp_path).rows == {"train": 2}
+    items = [{"text": "é"}, {"text": "b"}]
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d/train.jsonl").write_text(json.dumps(items, indent=indent))
+    assert rows(made(command(tmp_path / "d"))) == 2
 
 
 @pytest.mark.parametrize("key", ["", "data"])
 def test_foreign_rows_in_an_array_take_one_command(key: str, tmp_path: Path) -> None:
-    rows = [{"instruction": "a?", "input": "", "output": "b."}] * 2
-    values = {key: rows, "version": 1} if key else rows
+    items = [{"instruction": f"{n}?", "input": "", "output": "b."} for n in range(2)]
+    values = {key: items, "version": 1} if key else items
     before = "" if key else "\ufeff"
-    (tmp_path / "train.jsonl").write_text(before + json.dumps(values, indent=1), encoding="utf-8")
-    (fault,) = dataset.summarise(tmp_path).faults
+    place = tmp_path / "the data"
+    place.mkdir()
+    (place / "train.jsonl").write_text(before + json.dumps(values, indent=1), encoding="utf-8")
+    (fault,) = dataset.summarise(place).faults
     assert "an Alpaca row" in fault.what
-    subprocess.run(fault.what.rpartition("rows: ")[2], shell=True, check=True)
-    assert dataset.summarise(tmp_path).rows == {"train": 2}
+    assert rows(made(fault.what)) == 2
 
 
 @pytest.mark.parametrize("name", ["valid.json", "val.json"])
@@ -111,8 +126,14 @@ def test_validation_rows_in_a_json_file_are_told(name: str, tmp_path: Path) -> N
 
 def test_a_file_in_place_of_a_folder(tmp_path: Path) -> None:
     (tmp_path / "club.jsonl").write_text(GOOD)
-    subprocess.run(command(tmp_path / "club.jsonl"), shell=True, check=True)
-    assert dataset.summarise(tmp_path / "club").rows == {"train": 1}
+    assert made(command(tmp_path / "club.jsonl")) == tmp_path / "club"
+    assert rows(tmp_path / "club") == 1
+
+
+def test_a_folder_of_tables_is_told_what_makes_rows_of_it(tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d/club.csv").write_text("pergunta,resposta\na?,b.\n")
+    assert rows(made(command(tmp_path / "d"))) == 1
 
 
 def test_another_name_of_train_jsonl(tmp_path: Path) -> None:

@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
-from farense_worker.data import holdout, labels, token_cache, untrained_parts
+from farense_worker.data import labels, token_cache, untrained_parts
 from farense_worker.data.examples import Builder, Examples
 from farense_worker.data.token_cache import Tokenised
 from farense_worker.model import stops
 from farense_worker.process.output import Output
-from farense_worker.protocol import dataset, language
+from farense_worker.protocol import dataset, holdout, language
 from farense_worker.protocol.dataset import Fault, Faults, Kind, Row
 from farense_worker.protocol.errors import refused
 from farense_worker.protocol.language import gettext as _

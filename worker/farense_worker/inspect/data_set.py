@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from farense_worker.data import holdout, labels, untrained_parts
+from farense_worker.data import labels, untrained_parts
 from farense_worker.data.labels import Encoded
 from farense_worker.data.prepare import needs_template, unusable
 from farense_worker.inspect import text_faults
 from farense_worker.inspect.duplicates import Duplicates
 from farense_worker.inspect.lengths import Lengths
 from farense_worker.inspect.token_text import MOST_TOKENS, pieces
-from farense_worker.protocol import dataset
+from farense_worker.protocol import dataset, holdout
 from farense_worker.protocol.dataset import SPLITS, Fault, Faults, Row
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.language import gettext as _

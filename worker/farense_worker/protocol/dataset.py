@@ -303,6 +303,11 @@ def _row(path: Path, number: int, raw: bytes, names: Features) -> Row | Fault:
         return Fault(path, number, what, "not_json")
     except RecursionError:
         return Fault(path, number, _("not a row: nested too deeply"), "not_json")
+    return checked(path, number, values, names)
+
+
+def checked(path: Path, number: int, values: Any, names: Features = _OWN) -> Row | Fault:
+    """Give what a line holds as a row, or what is wrong with it."""
     if not isinstance(values, dict):
         return Fault(path, number, _("not a JSON object"))
     keys = ", ".join(sorted(values)) or pgettext("keys", "none")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 import numpy as np
-from farense_worker.data.holdout import draw
+from farense_worker.protocol.holdout import draw
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -1,0 +1,152 @@
+"""`farense-tui data make`: rows out of whatever files there are, in a new folder."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from farense_worker.protocol.clean_text import clean
+from farense_worker.protocol.dataset import Row
+from farense_worker.protocol.errors import ExitCode, usage
+from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.language import ngettext
+
+from farense_tui.cli import common
+from farense_tui.cli.output import ProgressLine, relative, say, say_json
+from farense_tui.dataset.look import Seen, Wish
+from farense_tui.dataset.make import Made
+from farense_tui.dataset.mapping import Unknown
+
+_MOST_SHOWN = 300  # characters of a message
+
+
+def make(args: argparse.Namespace) -> int:
+    """Tell what the sources are, show rows as they will be trained, and write them."""
+    from farense_tui.dataset import look
+    from farense_tui.dataset import make as making
+
+    wish, seen = _recognised(_wish(args))
+    if not args.json:
+        _show(seen)
+    if args.dry_run:
+        return ExitCode.DONE
+    line = ProgressLine()
+    try:
+        made = making.make(wish, seen, line.show)
+    except KeyboardInterrupt:
+        return ExitCode.STOPPED
+    finally:
+        line.clear()
+    if args.json:
+        say_json({"path": str(look.absolute(wish.to)), **dataclasses.asdict(made)})
+    else:
+        _tell(wish.to, made)
+    return ExitCode.DONE
+
+
+def _wish(args: argparse.Namespace) -> Wish:
+    from farense_tui.dataset import mapping
+
+    if not args.to and not args.dry_run:
+        raise usage("--to", hint=_("--to DIR names the new folder; --dry-run only looks."))
+    return Wish(
+        given=tuple(args.sources),
+        to=Path(args.to or "."),
+        map=mapping.parse(args.map),
+        table=args.table,
+        encoding=args.encoding,
+        valid=args.valid,
+        test=args.test,
+        seed=args.seed,
+        dedupe=args.dedupe,
+        near=args.near,
+        together=args.together,
+        stratify=args.stratify,
+        resplit=args.resplit,
+        skip=args.skip,
+    )
+
+
+def _recognised(wish: Wish) -> tuple[Wish, list[Seen]]:
+    """Look at the sources; where nothing tells the columns, ask whoever sits there."""
+    from farense_tui.dataset import look
+
+    while True:
+        try:
+            return wish, look.look(wish)
+        except Unknown as error:
+            if wish.map or not common.terminal() or len(error.columns) < 2:
+                raise
+            wish = dataclasses.replace(wish, map=_ask(error))
+
+
+def _ask(error: Unknown) -> dict[str, str]:
+    say(error.title)
+    for at, column in enumerate(error.columns, 1):
+        say(f"  {at}  {clean(column)}: {_short(str(error.example.get(column)))}")
+    said = {}
+    for target, what in (("prompt", _("question")), ("completion", _("answer"))):
+        while target not in said:
+            answer = input(_("the number of the {what}: ").format(what=what)).strip()
+            if answer.isdigit() and 0 < int(answer) <= len(error.columns):
+                said[target] = error.columns[int(answer) - 1]
+    return said
+
+
+def _show(seen: Sequence[Seen]) -> None:
+    for each in seen:
+        table, shape = each.table, each.mapping.shape
+        split = f" -> {each.source.split}" if each.source.split else ""
+        say(f"{clean(each.source.name)}: {table.kind} ({clean(table.sign)}){split}")
+        holds = _("each row: {shape} ({sign})")
+        say("  " + holds.format(shape=clean(shape.name), sign=clean(shape.sign)))
+        for remark in (each.encoded, *table.remarks):
+            if remark:
+                say(f"  {clean(remark)}")
+        if each.mapping.unused:
+            names = ", ".join(clean(name) for name in each.mapping.unused)
+            say("  " + _("not trained on: {columns}").format(columns=names))
+    say()
+    say(_("as they will be trained, the answers between marks:"))
+    for row in [row for each in seen for row in each.examples][:3]:
+        for line in _lines(row):
+            say(f"  {line}")
+        say()
+
+
+def _lines(row: Row) -> list[str]:
+    if row.kind == "text":
+        return [f"⟦{_short(row.values['text'])}⟧"]
+    messages, _tools = row.conversation()
+    unweighted = row.unweighted
+    told = []
+    for at, message in enumerate(messages):
+        said = _short(str(message["content"]))
+        calls = message.get("tool_calls") or ()
+        said = " ".join([said, *(f"{call.get('function', call)}" for call in calls)]).strip()
+        trained = message["role"] == "assistant" and at not in unweighted
+        told.append(f"{clean(message['role'])}: {f'⟦{said}⟧' if trained else said}")
+    return told
+
+
+def _short(text: str) -> str:
+    said = clean(text)
+    return said if len(said) <= _MOST_SHOWN else f"{said[:_MOST_SHOWN]} …"
+
+
+def _tell(to: Path, made: Made) -> None:
+    counts = ", ".join(f"{name} {rows}" for name, rows in made.rows.items())
+    say(_("{folder} is written: {counts} rows").format(folder=relative(to), counts=counts))
+    lost = sum(made.left_out.values())
+    if lost:
+        said = ngettext("{n} row was left out", "{n} rows were left out", lost).format(n=lost)
+        say(_("{what}; left_out.jsonl names each with its rule").format(what=said))
+        for rule, number in made.left_out.items():
+            say(f"  {rule} {number}: {clean(made.rules[rule])}")
+    for remark in made.remarks:
+        say(clean(remark))
+    place = shlex.quote(relative(to))
+    say(_("farense-tui data check {folder} shows it token by token").format(folder=place))

@@ -1,0 +1,1 @@
+"""Files of others become a data set: recognise, read, map, leave out, split, write."""

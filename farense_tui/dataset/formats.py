@@ -1,0 +1,82 @@
+"""What a file is: by its first bytes, then by its text. Names are looked at last, or not at all."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+from farense_worker.protocol.errors import FarenseError, refused
+from farense_worker.protocol.language import gettext as _
+
+from farense_tui.dataset.encoding import Looked
+from farense_tui.dataset.readers import delimited, json_rows, sqlite
+from farense_tui.dataset.readers.table import Table
+
+READ = _(
+    "Read are JSONL, JSON arrays, CSV, TSV, SQLite, XLSX, Parquet and Arrow, each also in a gzip "
+    "where it is text."
+)
+_DOCUMENTS = (".pdf", ".docx", ".html", ".htm", ".md", ".txt")
+
+
+def table(path: Path, looked: Looked, wanted: str = "") -> Table:
+    """Recognise a file. wanted: the table or sheet of it.
+
+    Raises FarenseError (refused) for a file that is none of these, empty or damaged.
+    """
+    with path.open("rb") as file:
+        begin = file.read(16)
+    if not begin:
+        raise _refused(path, _("it is empty"))
+    if begin.startswith(b"SQLite format 3\0"):
+        return sqlite.table(path, wanted)
+    if begin.startswith((b"PAR1", b"ARROW1", b"\xff\xff\xff\xff")):
+        from farense_tui.dataset.readers import arrow
+
+        return arrow.table(path, begin)
+    if begin.startswith(b"PK\x03\x04"):
+        return _zip(path, wanted)
+    if begin.startswith(b"\xd0\xcf\x11\xe0"):
+        raise _refused(
+            path,
+            _("it is an Excel file with a password, or of before 2007"),
+            _("Save it as .xlsx without a password."),
+        )
+    if begin.startswith(b"%PDF-") or path.suffix.lower() in _DOCUMENTS:
+        raise _document(path)
+    if looked.encoding is None:
+        raise _refused(path, _("it is neither text nor one of the formats that are read"))
+    found = json_rows.table(path, looked.encoding.name)
+    found = found or delimited.table(path, looked.encoding.name)
+    if found is None:
+        raise _refused(path, _("it is text, but neither JSON nor a table of cells"))
+    return found
+
+
+def _zip(path: Path, wanted: str) -> Table:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = set(archive.namelist())
+    except zipfile.BadZipFile as error:
+        raise _refused(path, _("it is damaged: {why}").format(why=error)) from error
+    if "xl/workbook.xml" in names:
+        from farense_tui.dataset.readers import excel
+
+        return excel.table(path, wanted)
+    if "word/document.xml" in names:
+        raise _document(path)
+    raise _refused(path, _("it is an archive"), _("Unpack it, and give the folder."))
+
+
+def _document(path: Path) -> FarenseError:
+    return _refused(path, _("it is a document: it has no rows of questions and answers"))
+
+
+def _refused(path: Path, what: str, hint: str = READ) -> FarenseError:
+    return refused(_("{path} is not read").format(path=path), what, hint, kind="data")
+
+
+def encoded(looked: Looked) -> str:
+    """Tell how a text is encoded, where that is to be told."""
+    found = looked.encoding
+    return f"{found.name}: {found.sign}" if found and found.sign else ""

@@ -1,0 +1,123 @@
+"""Look at the sources: what each is, by which sign, and its first rows as they would become."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from farense_worker.protocol import dataset
+from farense_worker.protocol.dataset import Fault, Row
+from farense_worker.protocol.errors import FarenseError, refused
+from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.shapes import recognise
+from farense_worker.protocol.shapes.columns import Unfit
+
+from farense_tui.dataset import encoding, formats, mapping, sources
+from farense_tui.dataset.mapping import Mapping
+from farense_tui.dataset.readers.table import Bad, Table
+from farense_tui.dataset.sources import Source
+
+NEAR = 0.85
+_SHOWN = 3
+# What reading a damaged file raises, beside FarenseError.
+DAMAGE = (OSError, EOFError, UnicodeError, zlib.error, zipfile.BadZipFile)
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is to be made. valid, test: as split.Shares; None draws a tenth where sources name none.
+
+    dedupe: "exact", "near" or "none". near: from which likeness on rows are near-duplicates.
+    together, stratify: columns. resplit: the splits of the sources are drawn anew. skip: rows that
+    cannot be trained on are left out however many they are.
+    """
+
+    given: tuple[str, ...]
+    to: Path
+    map: dict[str, str] = field(default_factory=dict)
+    table: str = ""
+    encoding: str = ""
+    valid: float | None = None
+    test: float | None = None
+    seed: int = 0
+    dedupe: str = "exact"
+    near: float = NEAR
+    together: str = ""
+    stratify: str = ""
+    resplit: bool = False
+    skip: bool = False
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A source that was recognised. examples: its first rows as ours, with their numbers."""
+
+    source: Source
+    looked: encoding.Looked
+    table: Table
+    mapping: Mapping
+    examples: tuple[Row, ...]
+
+    @property
+    def encoded(self) -> str:
+        """How its text is encoded, "" where it is plain UTF-8."""
+        return formats.encoded(self.looked)
+
+
+def absolute(path: Path) -> Path:
+    """Give a path that holds wherever one stands, links as they are."""
+    return Path(os.path.abspath(path.expanduser()))
+
+
+def look(wish: Wish) -> list[Seen]:
+    """Recognise the sources without reading more of them than tells what they are.
+
+    Raises FarenseError for what is not read, mapping.Unknown where nothing tells the columns.
+    """
+    return [_seen(source, wish) for source in sources.find(wish.given)]
+
+
+def _seen(source: Source, wish: Wish) -> Seen:
+    try:
+        looked = encoding.look(source.path, wish.encoding)
+        table = formats.table(source.path, looked, wish.table)
+        found = mapping.choose(source.name, table, wish.map)
+        made = (each for _at, each, _values in mapped(source, table, found))
+        rows = (row for row in islice(made, 100) if isinstance(row, Row))
+        return Seen(source, looked, table, found, tuple(islice(rows, _SHOWN)))
+    except DAMAGE as error:
+        raise damaged(source, error) from error
+
+
+def mapped(
+    source: Source, table: Table, found: Mapping
+) -> Iterator[tuple[int, Row | Bad, dict[str, Any]]]:
+    """Give each row of a table as one of ours, or what is wrong with it; and what it was."""
+    for number, values in table.rows():
+        if isinstance(values, Bad):
+            yield number, values, {}
+            continue
+        try:
+            made = found.shape.convert(recognise.decoded(values))
+        except Unfit as error:
+            yield number, Bad("row", str(error)), values
+            continue
+        row = dataset.checked(source.path, number, made)
+        yield number, Bad(row.code, row.what) if isinstance(row, Fault) else row, values
+
+
+def damaged(source: Source, error: BaseException) -> FarenseError:
+    """Say that a source cannot be read, with the reader's own words."""
+    why = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return refused(
+        _("{path} cannot be read").format(path=source.path),
+        why,
+        _("Is it whole? --encoding NAME tells how its text is encoded."),
+        kind="data",
+    )

@@ -1,0 +1,100 @@
+"""What a table's rows are: their shape by themselves, or by what the user says of the columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from farense_worker.protocol.errors import ExitCode, FarenseError, refused, usage
+from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.shapes import recognise
+from farense_worker.protocol.shapes.recognise import Shape
+
+from farense_tui.dataset.readers.table import Bad, Table
+
+TARGETS = ("prompt", "completion", "system", "messages", "text")
+_LOOKED_AT = 20
+
+
+class Unknown(FarenseError):
+    """Nothing tells which column is what: `columns`, and `example`, a row of them."""
+
+    def __init__(self, name: str, columns: Sequence[str], example: dict[str, Any]) -> None:
+        """Name the file and its columns."""
+        super().__init__(
+            _("which columns of {name} are question and answer?").format(name=name),
+            _("columns: {names}").format(names=", ".join(columns)),
+            _("--map prompt=COLUMN --map completion=COLUMN names them."),
+            kind="data",
+            exit_code=ExitCode.REFUSED,
+        )
+        self.columns = list(columns)
+        self.example = example
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """The shape of a table's rows. unused: columns that are not trained on."""
+
+    shape: Shape
+    unused: tuple[str, ...] = ()
+
+
+def parse(assignments: Sequence[str]) -> dict[str, str]:
+    """Read TARGET=COLUMN, each; COLUMN+COLUMN are put one after the other.
+
+    Raises FarenseError (usage) for a target that there is not.
+    """
+    made: dict[str, str] = {}
+    for assignment in assignments:
+        target, sign, column = assignment.partition("=")
+        if not sign or not column or target not in TARGETS:
+            hint = _("It is --map TARGET=COLUMN, TARGET one of {targets}.")
+            raise usage(f"--map {assignment}", hint=hint.format(targets=", ".join(TARGETS)))
+        made[target] = column
+    asked = {"prompt", "completion", "system"} & made.keys()
+    if asked and not {"prompt", "completion"} <= asked:
+        raise usage("--map", hint=_("prompt and completion are named together."))
+    return made
+
+
+def choose(name: str, table: Table, said: dict[str, str]) -> Mapping:
+    """Find the mapping of a table by its first rows; `said` is for those that have its columns.
+
+    Raises Unknown where nothing tells, FarenseError where some of the columns are there.
+    """
+    looked_at = list(islice(table.rows(), _LOOKED_AT))
+    first = [row for _at, row in looked_at if isinstance(row, dict)]
+    if not first:
+        whats = [f"{name}:{at}: {row.what}" for at, row in looked_at if isinstance(row, Bad)]
+        title = _("{name} has no rows").format(name=name)
+        raise refused(title, "".join(whats[:1]), kind="data")
+    columns = list(dict.fromkeys(key for row in first for key in row))
+    shape = _said(name, columns, said) if said else None
+    if shape is None:
+        found = [shape for shape in map(recognise.shape, first) if shape]
+        if not found:
+            raise Unknown(name, columns, first[0] if first else {})
+        shape = found[0]
+    return Mapping(shape, tuple(each for each in columns if each not in shape.read))
+
+
+def _said(name: str, columns: list[str], said: dict[str, str]) -> Shape | None:
+    chosen = {
+        target: [given] if given in columns else given.split("+") for target, given in said.items()
+    }
+    wanted = [column for parts in chosen.values() for column in parts]
+    missing = [column for column in wanted if column not in columns]
+    if len(missing) == len(wanted):
+        return None
+    if missing:
+        title = _("{name} has no column {column}").format(name=name, column=", ".join(missing))
+        raise usage(title, _("columns: {names}").format(names=", ".join(columns)))
+    if "messages" in chosen:
+        return recognise.messages(chosen["messages"][0])
+    if "text" in chosen:
+        return recognise.texts(chosen["text"][0])
+    system = chosen.get("system", [""])[0]
+    return recognise.pairs(chosen["prompt"], chosen["completion"][0], system)

@@ -1,0 +1,169 @@
+"""JSON: a row on each line, one array of rows, or an object that holds one array of rows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+from farense_worker.protocol.errors import refused
+from farense_worker.protocol.language import gettext as _
+
+from farense_tui.dataset import encoding
+from farense_tui.dataset.readers.table import Bad, Numbered, Table
+
+_CHUNK = 1 << 16
+_MOST_ROW = 1 << 26  # characters; longer ones are no rows
+_MOST_WHOLE = 1 << 28  # bytes of a file that has to be read at once
+
+
+def table(path: Path, name: str) -> Table | None:
+    """Recognise JSON in a text file of encoding `name`; None if it is none."""
+    with encoding.opened(path, name) as file:
+        begin = file.read(_CHUNK).lstrip()
+    if begin.startswith("["):
+        return Table(_("a JSON array"), _("it begins with ["), lambda: _array(path, name))
+    if not begin.startswith("{"):
+        return None
+    first = begin.splitlines()[0] if "\n" in begin or len(begin) < _CHUNK else begin
+    if _is_object(first) or not _has_list(path, name):
+        return Table("JSONL", _("each line is a JSON object"), lambda: _lines(path, name))
+    key, rows = _listed(path, name)
+    return Table(
+        _("a JSON object with rows"),
+        _('its "{key}" is an array of objects').format(key=key),
+        lambda: iter([*enumerate(rows, 1)]),
+    )
+
+
+def _lines(path: Path, name: str) -> Iterator[Numbered]:
+    with encoding.opened(path, name) as file:
+        for number, line in enumerate(file, 1):
+            if line.strip():
+                yield number, _row(line)
+
+
+def _row(line: str) -> dict[str, Any] | Bad:
+    try:
+        found = msgspec.json.decode(line)
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        try:
+            found = json.loads(line)  # takes more, such as NaN, and says what is wrong
+        except json.JSONDecodeError as error:
+            what = _("not JSON: {why} (column {column})")
+            return Bad("not_json", what.format(why=error.msg, column=error.colno))
+        except RecursionError:
+            return Bad("not_json", _("not a row: nested too deeply"))
+    return found if isinstance(found, dict) else Bad("row", _("not a JSON object"))
+
+
+def _array(path: Path, name: str) -> Iterator[Numbered]:
+    """Give the items of an array one by one, without holding the file."""
+    with encoding.opened(path, name) as file:
+        items = _Items(file)
+        for number, item in enumerate(items, 1):
+            yield number, item if isinstance(item, dict) else Bad("row", _("not a JSON object"))
+        if items.fault:
+            yield items.count + 1, Bad("not_json", items.fault)
+
+
+class _Items:
+    """The items of a JSON array that is read piece by piece; `fault` where it breaks off."""
+
+    def __init__(self, file: IO[str]) -> None:
+        self._file = file
+        self._text = ""
+        self._at = 0
+        self.count = 0
+        self.fault = ""
+
+    def __iter__(self) -> Iterator[Any]:
+        decoder = json.JSONDecoder()
+        self._skip()
+        self._at += 1  # the bracket
+        while (sign := self._skip(",")) and sign != "]":
+            piece = _CHUNK
+            while True:
+                try:
+                    item, end = decoder.raw_decode(self._text, self._at)
+                except RecursionError:
+                    self.fault = _("not a row: nested too deeply")
+                    return
+                except json.JSONDecodeError as error:
+                    if not self._more(piece):
+                        self.fault = _("not JSON: {why}").format(why=error.msg)
+                        return
+                    piece *= 2
+                    continue
+                if end == len(self._text) and self._more(piece):
+                    continue  # a number may go on
+                break
+            self._at = end
+            self.count += 1
+            yield item
+        if not sign:
+            self.fault = _("the array has no end: the file is cut off")
+
+    def _skip(self, sign: str = "") -> str:
+        """Go to what is neither space nor `sign`, and give that character; "" at the end."""
+        while True:
+            while self._at < len(self._text):
+                char = self._text[self._at]
+                if not char.isspace() and char != sign and char != "\ufeff":
+                    return char
+                self._at += 1
+            if not self._more(_CHUNK):
+                return ""
+
+    def _more(self, size: int) -> bool:
+        """Read on; what was given already is forgotten."""
+        if len(self._text) - self._at > _MOST_ROW:
+            return False
+        piece = self._file.read(size)
+        self._text = self._text[self._at :] + piece
+        self._at = 0
+        return bool(piece)
+
+
+def _is_object(line: str) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _has_list(path: Path, name: str) -> bool:
+    """Whether the file is one object: its first line is none, and all of it is."""
+    if path.stat().st_size > _MOST_WHOLE:
+        raise refused(
+            _("{path} is one JSON object, too large to be read at once").format(path=path),
+            hint=_("Write its rows as JSONL, one on each line."),
+            kind="data",
+        )
+    try:
+        with encoding.opened(path, name) as file:
+            return isinstance(json.load(file), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _listed(path: Path, name: str) -> tuple[str, list[Any]]:
+    with encoding.opened(path, name) as file:
+        values = json.load(file)
+    lists = {
+        key: each
+        for key, each in values.items()
+        if isinstance(each, list) and each and isinstance(each[0], dict)
+    }
+    if len(lists) > 1:
+        raise refused(
+            _("{path} holds several arrays of rows").format(path=path),
+            ", ".join(lists),
+            _("Write the one that is meant into a file of its own."),
+            kind="data",
+        )
+    if not lists or (len(values) == 1 and "messages" in lists):
+        return "", [values]
+    return next(iter(lists.items()))

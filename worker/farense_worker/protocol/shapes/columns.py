@@ -1,0 +1,66 @@
+"""Columns: what their names say they hold, and their values as text."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+from typing import Any
+
+from farense_worker.protocol.language import gettext as _
+
+
+def _names(listed: str) -> frozenset[str]:
+    return frozenset(listed.split(","))
+
+
+# Names as `folded` writes them, English and Portuguese.
+QUESTION = _names(
+    "prompt,question,questions,query,instruction,input,user,human,request,problem,q,"
+    "textinput,inputtext,userprompt,userinput,usermessage,questiontext,pergunta,perguntas,"
+    "questao,instrucao,entrada,pedido,utilizador,usuario,problema"
+)
+ANSWER = _names(
+    "completion,answer,answers,response,responses,output,assistant,reply,target,"
+    "outputtext,a,gpt,bot,solution,modeloutput,assistantresponse,assistantmessage,"
+    "answertext,resposta,respostas,saida,assistente,solucao"
+)
+SYSTEM = _names("system,systemprompt,systemmessage,sistema")
+CONTEXT = _names("context,contexto,passage,passagem,excerto")
+TEXT = _names("text,texto,content,conteudo,document,documento,body,corpo")
+
+
+class Unfit(Exception):
+    """A row that cannot be made into one of ours; its text says why."""
+
+
+def folded(name: str) -> str:
+    """Write a column's name without case, accents and whatever is no letter or digit."""
+    plain = unicodedata.normalize("NFKD", str(name).casefold())
+    return "".join(char for char in plain if char.isalnum())
+
+
+def named(columns: Iterable[str], names: frozenset[str]) -> list[str]:
+    """Give the columns that have one of these names, in their order."""
+    return [column for column in columns if folded(column) in names]
+
+
+def text(value: Any) -> str:
+    """Give a cell as text; "" for an empty one. Raises Unfit for what has no text of its own.
+
+    A list gives its first item, as sets of questions do that keep several right answers.
+    """
+    if isinstance(value, str):
+        return value
+    if value is None or value == [] or value != value:  # NaN is what pandas calls empty
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict) and "text" in value:
+        return text(value["text"])
+    if isinstance(value, list):
+        return text(value[0])
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "surrogateescape")  # what is no text is found by the check
+    if isinstance(value, dict):
+        raise Unfit(_("a cell that is an object"))
+    return str(value)

@@ -1,0 +1,153 @@
+"""Conversations of others become messages: other keys, other roles, calls in other places."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.shapes.columns import Unfit, folded, text
+
+Message = dict[str, Any]
+Values = dict[str, Any]
+_ROLES = {
+    "user": "human,user,question,utilizador,usuario",
+    "assistant": "gpt,assistant,model,bot,chatbot,chatgpt,bing,bard,answer,assistente",
+    "system": "system,sistema",
+    "tool": "tool,observation,function,functionresponse,toolresponse,ipython",
+}
+ROLES = {name: role for role, names in _ROLES.items() for name in names.split(",")}
+CALLS = ("functioncall", "toolcall")
+
+
+def role(name: Any) -> str:
+    """Give the role that templates know; one that nobody knows stays, for the check to tell."""
+    return ROLES.get(folded(str(name)), str(name))
+
+
+def with_system(values: Values, messages: list[Message], *names: str) -> list[Message]:
+    """Put the row's system prompt, if it has one, before its messages."""
+    for name in names or ("system", "system_prompt"):
+        said = values.get(name)
+        if isinstance(said, str) and said.strip():
+            return [{"role": "system", "content": said}, *messages]
+    return messages
+
+
+def chat(values: Values, messages: list[Message]) -> Values:
+    """Make a chat row of messages, with the tools that the row has."""
+    tools = values.get("tools")
+    if not tools and isinstance(values.get("functions"), list):
+        tools = [{"type": "function", "function": each} for each in values["functions"]]
+    return {"messages": messages, "tools": tools} if tools else {"messages": messages}
+
+
+def pair(prompt: str, completion: str, system: str = "", history: Any = None) -> Values:
+    """Make a row of a question and its answer; a system prompt or earlier turns make it a chat."""
+    if not prompt.strip():
+        raise Unfit(_("an empty question"))
+    if not completion.strip():
+        raise Unfit(_("an empty answer"))
+    if not system.strip() and not history:
+        return {"prompt": prompt, "completion": completion}
+    turns = [*(history or []), [prompt, completion]]
+    messages = [
+        {"role": who, "content": text(said)}
+        for turn in turns
+        for who, said in zip(("user", "assistant"), turn, strict=False)
+    ]
+    return {"messages": with_system({"system": system}, messages)}
+
+
+def openai(messages: Any) -> list[Message]:
+    """Give messages with role and content; function calls of before 2024 become tool calls."""
+    made = []
+    for message in _listed(messages):
+        new = {**message, "role": role(message.get("role"))}
+        if isinstance(call := new.pop("function_call", None), dict):
+            new["tool_calls"] = [{"type": "function", "function": call}]
+        made.append(new)
+    return made
+
+
+def sharegpt(messages: Any) -> list[Message]:
+    """Give messages of from and value; the weight stays."""
+    made: list[Message] = []
+    for message in _listed(messages):
+        who, said = message.get("from"), message.get("value")
+        if folded(str(who)) in CALLS:
+            new: Message = {"role": "assistant", "content": None, "tool_calls": _calls(said)}
+        else:
+            new = {"role": role(who), "content": said}
+        if message.get("weight") is not None:
+            new["weight"] = message["weight"]
+        made.append(new)
+    return made
+
+
+def gemini(values: Values) -> list[Message]:
+    """Give the contents of a Gemini row, after its system instruction."""
+    system = values.get("systemInstruction") or values.get("system_instruction")
+    made: list[Message] = []
+    if isinstance(system, str):
+        made.append({"role": "system", "content": system})
+    elif isinstance(system, dict):
+        made.append({"role": "system", "content": _parts(system)[0]})
+    for content in _listed(values.get("contents")):
+        said, calls = _parts(content)
+        who = "tool" if _answers_call(content) else role(content.get("role", "user"))
+        new: Message = {"role": who, "content": said}
+        if calls:
+            new = {"role": "assistant", "content": said or None, "tool_calls": calls}
+        made.append(new)
+    return made
+
+
+def strings(messages: list[str]) -> list[Message]:
+    """Give messages of strings, question and answer in turn."""
+    return [
+        {"role": ("user", "assistant")[at % 2], "content": said} for at, said in enumerate(messages)
+    ]
+
+
+def _listed(messages: Any) -> list[Message]:
+    if not isinstance(messages, list) or not messages:
+        raise Unfit(_("no messages"))
+    if not all(isinstance(message, dict) for message in messages):
+        raise Unfit(_("a message that is no object"))
+    return messages
+
+
+def _calls(said: Any) -> list[Message]:
+    if isinstance(said, str):
+        try:
+            said = json.loads(said)
+        except (ValueError, RecursionError):
+            raise Unfit(_("a call of a function that is no JSON")) from None
+    calls = said if isinstance(said, list) else [said]
+    return [{"type": "function", "function": call} for call in calls]
+
+
+def _answers_call(content: Message) -> bool:
+    parts = content.get("parts")
+    return isinstance(parts, list) and any("functionResponse" in part for part in parts)
+
+
+def _parts(content: Message) -> tuple[str, list[Message]]:
+    """Join the text of a content's parts and collect its calls."""
+    said, calls = [], []
+    parts = content.get("parts")
+    for part in parts if isinstance(parts, list) else [parts]:
+        part = {"text": part} if isinstance(part, str) else part
+        call = part.get("functionCall") if isinstance(part, dict) else None
+        answer = part.get("functionResponse") if isinstance(part, dict) else None
+        if isinstance(call, dict):
+            function = {"name": call.get("name"), "arguments": call.get("args") or {}}
+            calls.append({"type": "function", "function": function})
+        elif isinstance(answer, dict):
+            said.append(json.dumps(answer.get("response"), ensure_ascii=False))
+        elif isinstance(part, dict) and isinstance(part.get("text"), str):
+            said.append(part["text"])
+        else:
+            raise Unfit(_("a part that is no text"))
+    return "".join(said), calls
