@@ -44,7 +44,8 @@ from mlx_lm.tuner.utils import linear_to_lora_layers
 from mlx_lm.utils import load
 
 from benchmarks.kill_and_resume import reference_machine
-from benchmarks.throughput import EXAMPLES, RANK, RATE, SCALE, full_names, write_chats
+from benchmarks.throughput import EXAMPLES, RATE, write_chats
+from farense_tui.engine.verify.speed import RANK, SCALE, full_names
 from tests import micro_model
 
 

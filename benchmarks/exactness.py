@@ -17,27 +17,23 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-import mlx.core as mx
-import mlx.nn as nn
-import numpy as np
-from farense_worker.data import batching
-from farense_worker.data.prepare import Examples
-from farense_worker.model import loss, split_forward
 from farense_worker.protocol.plan import steps
-from mlx.utils import tree_flatten, tree_map
+from farense_worker.protocol.programs import program
+from farense_worker.protocol.settings.profile import replace_setting
+from farense_worker.verify import mlx_lm_loss, subject
 from mlx_lm.tuner.datasets import CacheDataset, ChatDataset
-from mlx_lm.tuner.trainer import default_loss, iterate_batches
-from mlx_lm.tuner.utils import linear_to_lora_layers
+from mlx_lm.tuner.trainer import iterate_batches
 from mlx_lm.utils import load
 
 from benchmarks.kill_and_resume import reference_machine
+from farense_tui.engine.forecast.gather import resolved
 from farense_tui.engine.models.assets import embedded_data, embedded_model
+from farense_tui.engine.profiles import catalogue
 from farense_tui.engine.runs import supervisor
 from tests.real_runs import RunMaker, finish, state_of, until_state
 
@@ -55,74 +51,18 @@ def main() -> None:
 
 def accumulation() -> None:
     """Relative L2 error of the accumulated gradient, over random windows of four examples."""
-    model, tokenizer = load(str(embedded_model()))
-    model.freeze()
-    mx.random.seed(0)
-    keys = ["self_attn.q_proj", "self_attn.v_proj", "mlp.down_proj"]
-    linear_to_lora_layers(
-        model, len(model.layers), {"rank": 8, "scale": 2.0, "dropout": 0.0, "keys": keys}
-    )
-    model.load_weights(
-        [
-            (name, 0.02 * mx.random.normal(value.shape))
-            for name, value in tree_flatten(model.trainable_parameters())
-        ],
-        strict=False,
-    )
-    rows = read_rows()
-    dataset = ChatDataset(rows, tokenizer, mask_prompt=True)
+    profile = resolved(replace_setting(catalogue.get("demo"), "model.dtype", "float32"))
+    found = subject.make(profile, 4)
     ours, theirs = [], []
     dice = random.Random(0)
     for _ in range(WINDOWS):
-        window = [dataset.process(rows[i]) for i in dice.sample(range(len(rows)), 4)]
-        exact = our_gradient(model, window, 4)
-        ours.append(distance(our_gradient(model, window, 1), exact))
-        theirs.append(distance(their_gradient(model, window), exact))
+        window = found.with_rows(dice.sample(range(len(found.examples)), 4))
+        _value, exact = window.of_step(window.ours())
+        ours.append(subject.distance(window.of_step(window.ours(), 1)[1], exact))
+        theirs.append(subject.distance(mlx_lm_loss.accumulated(window), exact))
     print(f"1. gradient of {WINDOWS} windows of 4 examples, accumulated 1 x 4, relative error")
     for name, errors in (("mlx_lm.lora", theirs), ("farense-tui", ours)):
         print(f"   {name}: median {statistics.median(errors):.2g}, largest {max(errors):.2g}")
-
-
-def our_gradient(model: nn.Module, window: list, size: int) -> dict[str, mx.array]:
-    """Accumulate as worker/farense_worker/loop/train.py does."""
-    lengths = [len(tokens) for tokens, _ in window]
-    examples = Examples(
-        tokens=np.concatenate([np.array(tokens, np.int32) for tokens, _ in window]),
-        bounds=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-        is_label=np.concatenate(
-            [np.arange(len(tokens)) >= max(1, offset) for tokens, offset in window]
-        ),
-        truncated=0,
-    )
-    label_loss = loss.LabelLoss(model, split_forward.find(model))
-    function = loss.loss_and_gradient(model, label_loss, compiled=False)
-    weight = mx.array(1 / int(examples.labels.sum()), mx.float32)
-    total = None
-    for start in range(0, len(window), size):
-        batch = batching.collate(examples, range(start, start + size))
-        _, gradients = function(weight, *(mx.array(each) for each in batch.arrays))
-        total = loss.add(total, gradients)
-    return dict(tree_flatten(total))
-
-
-def their_gradient(model: nn.Module, window: list) -> dict[str, mx.array]:
-    """Accumulate as mlx_lm/tuner/trainer.py does: the mean of the micro-batches' means."""
-    function = nn.value_and_grad(model, default_loss)
-    total = None
-    for example in window:
-        ((batch, lengths),) = iterate_batches([example], 1, 2048)
-        _, gradients = function(model, batch, lengths)
-        total = gradients if total is None else tree_map(mx.add, total, gradients)
-    return dict(tree_flatten(tree_map(lambda g: g / len(window), total)))
-
-
-def distance(a: dict[str, mx.array], b: dict[str, mx.array]) -> float:
-    """Relative L2 distance."""
-    far, size = (
-        mx.array([(x**2).sum() for x in of]).sum()
-        for of in ([a[k] - b[k] for k in a], list(b.values()))
-    )
-    return float(np.sqrt(np.array(far / size)))
 
 
 def left_out(place: Path) -> None:
@@ -168,16 +108,34 @@ def resume(place: Path) -> None:
 
 def mlx_lm_losses(place: Path, data: Path) -> list[tuple[float, float]]:
     """Train 40 iterations with mlx_lm.lora, and 20 + 20 with its resume; the losses in pairs."""
-    script = Path(__file__).with_name("mlx_lm_run.py")
-    run = partial(subprocess.run, check=True, capture_output=True, text=True)
-    common = [sys.executable, str(script), str(embedded_model()), str(data)]
-    straight = json.loads(run([*common, str(place / "a"), "40", ""]).stdout.splitlines()[-1])
-    run([*common, str(place / "b"), "20", ""])
-    resumed = json.loads(
-        run(
-            [*common, str(place / "b"), "20", str(place / "b/adapters.safetensors")]
-        ).stdout.splitlines()[-1]
-    )
+
+    def losses(name: str, iters: int, resume: str | None = None) -> list[float]:
+        settings = {
+            "model": str(embedded_model()),
+            "train": True,
+            "data": str(data),
+            "iters": iters,
+            "batch_size": 8,
+            "learning_rate": 1e-3,
+            "num_layers": 2,
+            "mask_prompt": True,
+            "steps_per_report": 1,
+            "steps_per_eval": 10_000,
+            "val_batches": 1,
+            "save_every": 10_000,
+            "adapter_path": str(place / name),
+            "resume_adapter_file": resume,
+            "lora_parameters": {"rank": 4, "scale": 16.0, "dropout": 0.0},
+        }
+        file = place / f"{name}.json"
+        file.write_text(json.dumps(settings))
+        command = program("farense_worker.verify.mlx_lm_run", str(file))
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        return [loss for _when, _seconds, loss in json.loads(done.stdout.splitlines()[-1])["steps"]]
+
+    straight = losses("a", 40)
+    losses("b", 20)
+    resumed = losses("b", 20, str(place / "b/adapters.safetensors"))
     return list(zip(straight[20:], resumed, strict=True))
 
 

@@ -17,7 +17,6 @@ import random
 import shutil
 import sys
 import tempfile
-import time
 from collections import Counter
 from importlib import metadata
 from pathlib import Path
@@ -25,11 +24,9 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from farense_worker.protocol.run_folder import RunFolder
-
-from farense_tui.engine.runs import supervisor
+from farense_tui.engine.verify.survival import kill
 from tests import micro_model
-from tests.real_runs import RunMaker, finish, results, state_of
+from tests.real_runs import RunMaker, finish, results
 
 SETTINGS: dict[str, Any] = {
     "report__prompts": ("Quem?",),
@@ -70,19 +67,6 @@ def main() -> None:
         print(", ".join(f"{count} in {phase}" for phase, count in hit.most_common()))
         print(f"MLX {metadata.version('mlx')}, {reference_machine()}")
         sys.exit(equal != args.kills)
-
-
-def kill(folder: RunFolder, events: int, delay: float) -> str:
-    """Start the worker and kill it after so many lines of its record; the phase it was in."""
-    before = folder.events.read_bytes().count(b"\n") if folder.events.exists() else 0
-    worker = supervisor.launch(folder)
-    while worker.poll() is None and folder.events.read_bytes().count(b"\n") < before + events:
-        time.sleep(0.001)
-    time.sleep(delay)
-    worker.process.kill()
-    worker.wait()
-    state = state_of(folder)
-    return state.phase or f"({state.status})"
 
 
 def write_data(folder: Path) -> Path:

@@ -19,16 +19,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
-import resource
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -40,27 +35,12 @@ from farense_worker.protocol.settings.profile import Model
 from benchmarks.kill_and_resume import reference_machine
 from farense_tui.engine.machine import blas
 from farense_tui.engine.models.assets import embedded_data, embedded_model
+from farense_tui.engine.verify import speed
+from farense_tui.engine.verify.speed import Measured
 from tests import micro_model
 
-KEYS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 EXAMPLES, VALID, EPOCHS = 848, 96, 3
-RATE, RANK, SCALE, LENGTH = 2e-4, 8, 16.0, 512
-
-
-@dataclass(frozen=True)
-class Measured:
-    """One run. Seconds count from the start of the process; memory in bytes."""
-
-    first_step: float
-    wall: float
-    processor: float  # seconds of it, of all its processes
-    training: float  # all steps together, and what is computed once before them
-    peak: int
-    validations: list[tuple[float, float]]  # when, loss
-
-    def reached(self, loss: float) -> float:
-        """When a validation was first at this loss or below."""
-        return next((at for at, value in self.validations if value <= loss), float("nan"))
+LENGTH, RATE = 512, 2e-4
 
 
 def main() -> None:
@@ -114,98 +94,40 @@ def embedded(args: argparse.Namespace) -> tuple[Path, Path, int]:
     return model, data, sum(len(tokenizer.apply_chat_template(row)) for row in rows)
 
 
+def task(model: Path, data: Path, args: argparse.Namespace) -> speed.Task:
+    """What both sides train."""
+    return speed.Task(
+        model,
+        data,
+        args.examples,
+        batch=args.batch,
+        epochs=EPOCHS,
+        trained=args.trained,
+        rate=args.rate,
+        length=LENGTH,
+        mask_prompt=args.mask_prompt,
+        grad_checkpoint=args.grad_checkpoint,
+        more=dict(each.split("=", 1) for each in args.set),
+    )
+
+
 def theirs(
     place: Path, model: Path, data: Path, args: argparse.Namespace, steps: int = 0
 ) -> Measured:
     """Train with mlx_lm.lora; steps: fewer than three epochs."""
-    place.mkdir()
-    settings = {
-        "model": str(model),
-        "train": True,
-        "data": str(data),
-        "iters": steps or args.examples // args.batch * EPOCHS,
-        "batch_size": args.batch,
-        "learning_rate": args.rate,
-        # Ours corrects the bias, theirs does not unless it is told to: another learning rate.
-        "optimizer_config": {"adam": {"bias_correction": True}},
-        "num_layers": args.trained,
-        "mask_prompt": args.mask_prompt,
-        "grad_checkpoint": args.grad_checkpoint,
-        "max_seq_length": LENGTH,
-        "steps_per_report": 1,
-        "steps_per_eval": args.examples // args.batch,
-        "val_batches": -1,
-        "save_every": 10_000,
-        "adapter_path": str(place / "adapters"),
-        "lora_parameters": {"rank": RANK, "scale": SCALE, "dropout": 0.0, "keys": full_names()},
-    }
-    (place / "settings.json").write_text(json.dumps(settings))
-    began = time.time()
-    runner = Path(__file__).with_name("mlx_lm_timed.py")
-    out, processor = _run([sys.executable, str(runner), str(place / "settings.json")])
-    wall = time.time() - began
-    told = json.loads(out.splitlines()[-1])
-    return Measured(
-        first_step=told["steps"][0][0] - began,
-        wall=wall,
-        processor=processor,
-        training=sum(seconds for _, seconds, _ in told["steps"]),
-        peak=told["peak"],
-        validations=[(at - began, loss) for at, loss in told["validations"]],
-    )
+    return speed.theirs(place, task(model, data, args), steps)
 
 
 def our_command(place: Path, model: Path, data: Path, args: argparse.Namespace) -> list[str]:
     """`farense-tui train` with the settings of mlx_lm's side."""
-    settings = {
-        "train.batch_size": args.batch,
-        "train.grad_accumulation": 1,
-        "train.max_seq_length": LENGTH,
-        "train.learning_rate": args.rate,
-        "train.warmup_steps": 0,
-        "train.schedule": "constant",  # mlx_lm's default; the demo's profile has another
-        "train.epochs": EPOCHS,
-        "train.mask_prompt": str(args.mask_prompt).lower(),
-        "train.grad_checkpoint": str(args.grad_checkpoint).lower(),
-        "train.rollbacks": 0,
-        "lora.num_layers": args.trained,
-        "lora.rank": RANK,
-        "lora.scale": SCALE,
-        "checkpoint.every": 10_000,
-        "report.eval_every": args.examples // args.batch,
-        "report.questions": "0",
-        **dict(each.split("=", 1) for each in args.set),
-    }
-    command = [sys.executable, "-m", "farense_tui", "train", "--profile", "demo", "--json"]
-    command += ["--model", str(model), "--data", str(data)]
-    command += ["--runs-dir", str(place), "--name", "run"]
-    return command + [f"--set={name}={value}" for name, value in settings.items()]
+    return speed.our_command(place, task(model, data, args))
 
 
 def ours(place: Path, model: Path, data: Path, args: argparse.Namespace) -> Measured:
     """Train with `farense-tui train`; tokens may be kept of an earlier pair, validations not."""
     cache = place.parent / "cache"
     shutil.rmtree(cache / "baseline", ignore_errors=True)
-    began = time.time()
-    out, processor = _run(our_command(place, model, data, args), FARENSE_CACHE=str(cache))
-    wall = time.time() - began
-    events = [json.loads(line) for line in out.splitlines()]
-    steps = [event for event in events if event["type"] == "step"]
-    return Measured(
-        first_step=steps[0]["time"] - began,
-        wall=wall,
-        processor=processor,
-        training=sum(event["seconds"] for event in steps) + _once(events),
-        peak=max(event["peak_memory"] for event in steps),
-        validations=[(e["time"] - began, e["loss"]) for e in events if e["type"] == "validation"],
-    )
-
-
-def _once(events: list[dict[str, Any]]) -> float:
-    """Seconds of the pass through the frozen layers."""
-    phases = [event for event in events if event["type"] in ("phase", "run_started")]
-    starts = [at for at, event in enumerate(phases) if event.get("name") == "precomputing"]
-    return sum(phases[at + 1]["time"] - phases[at]["time"] for at in starts)
+    return speed.ours(place, task(model, data, args), cache)
 
 
 def write_chats(folder: Path, examples: int = EXAMPLES) -> int:
@@ -232,24 +154,6 @@ def _words(rng: random.Random, length: int) -> str:
     words = ["golo", "Faro", "clube", "leão", "jogo", "estádio", "época"]
     text = " ".join(rng.choice(words) for _ in range(length // 4 + 2))
     return text.encode()[:length].decode(errors="ignore").ljust(length, ".")
-
-
-def full_names() -> list[str]:
-    """Names of all linear layers within a layer: mlx_lm wants them whole."""
-    attention = {"q_proj", "k_proj", "v_proj", "o_proj"}
-    return [f"{'self_attn' if key in attention else 'mlp'}.{key}" for key in KEYS]
-
-
-def _run(command: list[str], **variables: str) -> tuple[str, float]:
-    """What a command prints, and the seconds of processor that it and its children took."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    environment = {**os.environ, **blas.environment(), **variables}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-    if done.returncode:
-        sys.exit(done.stderr[-2000:])
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return done.stdout, used
 
 
 def _print_pair(at: int, them: Measured, us: Measured) -> None:
@@ -299,7 +203,7 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     """Read the command line, or what is given of it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--embedded", action="store_true", help="the embedded model and data")
-    parser.add_argument("--rate", type=float, default=2e-4)
+    parser.add_argument("--rate", type=float, default=RATE)
     parser.add_argument("--examples", type=int, default=EXAMPLES)
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--layers", type=int, default=8)

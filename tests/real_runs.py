@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import mlx.core as mx
 from farense_worker.protocol.run_folder import RunFolder
 from farense_worker.protocol.settings.profile import Profile, replace_setting
 from farense_worker.protocol.settings.profile_file import parse
 
-from farense_tui.engine.record.state import RunState, fold
-from farense_tui.engine.record.tail import Tail
+from farense_tui.engine.record.state import RunState
 from farense_tui.engine.runs import death, new_run, supervisor
 from farense_tui.engine.runs.supervisor import Worker
+from farense_tui.engine.verify.outcome import results, sha256, state_of, tensors
 from tests.waiting import until
+
+__all__ = [
+    "ENDLESS",
+    "RunMaker",
+    "finish",
+    "results",
+    "sha256",
+    "state_of",
+    "tensors",
+    "until_state",
+]
 
 PROFILE = """
 [train]
@@ -75,11 +84,6 @@ def finish(folder: RunFolder) -> RunState:
     return state
 
 
-def state_of(folder: RunFolder) -> RunState:
-    """Fold the run's record."""
-    return fold(Tail(folder.events).read_all())
-
-
 def until_state(
     worker: Worker, condition: Callable[[RunState], bool], seconds: float = 180.0
 ) -> RunState:
@@ -96,33 +100,3 @@ def until_state(
     so = until(state, seconds, found=lambda: death.last_words(worker.folder.log))
     assert so is not None
     return so
-
-
-def results(folder: RunFolder) -> dict[str, Any]:
-    """All that two runs are compared by: every loss to its last digit, and the files' hashes."""
-    state = state_of(folder)
-    newest = folder.checkpoints()[-1].path
-    return {
-        "losses": [(step, value.hex()) for step, value in state.loss],
-        "norms": [(step, value.hex()) for step, value in state.grad_norm],
-        "rates": list(state.learning_rate),
-        "validations": [(v.step, v.loss, v.best) for v in state.validations],
-        "adapter": sha256(folder.adapters / "adapters.safetensors"),
-        "newest": sha256(newest / "adapters.safetensors"),
-        # the order of tensors in the file is not fixed, the tensors are
-        "optimizer": tensors(newest / "optimizer.safetensors"),
-    }
-
-
-def sha256(path: Path) -> str:
-    """Hash a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def tensors(path: Path) -> dict[str, str]:
-    """Hash each tensor of a file."""
-    arrays: dict[str, Any] = mx.load(str(path))  # type: ignore[assignment]
-    return {
-        name: hashlib.sha256(bytes(memoryview(value))).hexdigest()
-        for name, value in sorted(arrays.items())
-    }

@@ -15,6 +15,7 @@ from farense_tui.compat import Subparsers
 def add(program: Program) -> None:
     program.group(_("before a run"))
     _doctor(program)
+    _verify(program)
     _models(program)
     _profiles(program)
     _import(program)
@@ -38,6 +39,42 @@ def _doctor(program: Program) -> None:
     shared.add_data(command)
     shared.add_json(command)
     command.set_defaults(set=[])
+
+
+def _verify(program: Program) -> None:
+    command = program.add(
+        "verify",
+        "verify:verify",
+        _("prove on this machine that gradient, resume and forecast are right"),
+        about=_(
+            "It trains for some minutes in a temporary folder and tells each check with what was "
+            "expected and found; docs/verify.md says what they mean. Exit code 1: something does "
+            "not hold. Ctrl-C ends it and leaves nothing behind."
+        ),
+        examples=(
+            "farense-tui verify",
+            "farense-tui verify --bench",
+            "farense-tui verify --model mlx-community/Qwen3-0.6B-4bit --json",
+        ),
+    )
+    command.add_argument(
+        "--model",
+        metavar="M",
+        default="",
+        help=_("folder or repository (owner/name); default: the embedded model"),
+    )
+    command.add_argument(
+        "--bench",
+        action="store_true",
+        help=_("measure speed longer, and keep it: forecasts of time are made from it"),
+    )
+    command.add_argument(
+        "--to",
+        type=Path,
+        metavar=_("DIR"),
+        help=_("where record and readings are written; default: ~/.local/share/farense-tui"),
+    )
+    shared.add_json(command, _("print JSON, a line for each check"))
 
 
 def _models(program: Program) -> None:

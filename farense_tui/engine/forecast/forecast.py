@@ -19,13 +19,15 @@ from farense_worker.protocol.settings.profile import Profile
 
 from farense_tui.engine.forecast import workload
 from farense_tui.engine.forecast.workload import Workload
+from farense_tui.engine.machine.measured import Speeds
 
 
 @dataclass(frozen=True)
 class Place:
     """Where the run is to be: bytes that MLX may use well, bytes of memory free now, free disk.
 
-    None is unknown. gpu: whether MLX computes on one. chip: its name.
+    None is unknown. gpu: whether MLX computes on one. chip: its name. speeds: as they were measured
+    there, by `verify --bench`.
     """
 
     limit: int
@@ -33,6 +35,7 @@ class Place:
     disk: int | None
     gpu: bool
     chip: str = ""
+    speeds: Speeds | None = None
 
 
 @dataclass(frozen=True)
@@ -232,6 +235,11 @@ def _speed(
     if measured and measured.probed.seconds > 0:
         made = workload.flops(shape, profile, measured.batch, cached=measured.cached)
         return made / measured.probed.seconds, mark("measured")
+    if place.speeds:
+        quantised = any(size < 2 * shape.layer_weights for size in shape.layer_bytes)
+        own = place.speeds.quantised if quantised else place.speeds.floats
+        if own:
+            return own, mark("measured on this machine by verify --bench")
     return published(place.chip)
 
 

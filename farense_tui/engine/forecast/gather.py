@@ -21,6 +21,7 @@ from farense_tui.engine.forecast import safer_settings
 from farense_tui.engine.forecast.forecast import Forecast, Measured, Place, forecast, minimum
 from farense_tui.engine.forecast.safer_settings import Remedy
 from farense_tui.engine.machine import hardware
+from farense_tui.engine.machine import measured as measured_here
 from farense_tui.engine.models import locate
 from farense_tui.engine.runs import new_run
 from farense_tui.engine.tasks import task
@@ -102,7 +103,10 @@ def where(known: Facts, memory: int = 0, disk: Path | None = None) -> Place:
     if memory:
         return Place(int(memory * GIB * _WORKING_SET), None, None, gpu=True)
     free = free_space(disk or Path.cwd())
-    return Place(known.limit, known.available, free, known.gpu, hardware.machine().chip)
+    machine = hardware.machine()
+    record = measured_here.read(machine)
+    speeds = record.speeds if record else None
+    return Place(known.limit, known.available, free, known.gpu, machine.chip, speeds)
 
 
 def shape_of(profile: Profile) -> Shape | None:

@@ -23,7 +23,7 @@ import psutil
 
 EVERY = 2.0  # seconds between two looks: ioreg takes tens of milliseconds
 _PATIENCE = 5.0
-_IOREG = ("/usr/sbin/ioreg", "-r", "-d", "1", "-w", "0", "-c", "IOAccelerator", "-a")
+IOREG = ("/usr/sbin/ioreg", "-r", "-d", "1", "-w", "0", "-c", "IOAccelerator", "-a")
 _LEVELS = {"1": "normal", "2": "warning", "4": "critical"}  # xnu, event_private.h
 
 
@@ -88,7 +88,7 @@ class Reader:
         if self._macmon:
             share, power = parse_macmon(self._ask(self._macmon, "pipe", "-s", "1", "-i", "500"))
             return replace(found, gpu=share, gpu_power=power)
-        return replace(found, gpu=parse_ioreg(self._ask(*_IOREG)))
+        return replace(found, gpu=parse_ioreg(self._ask(*IOREG)))
 
     def _rates(self, swapped: Swapped) -> Vitals:
         now, then = monotonic(), self._then

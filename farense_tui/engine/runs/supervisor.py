@@ -55,19 +55,22 @@ class Worker:
         return self.process.poll()
 
 
-def launch(folder: RunFolder) -> Worker:
+def launch(folder: RunFolder, program_of: str = "") -> Worker:
     """Start the worker on a run folder, new or to be resumed.
+
+    program_of: a module that stands in for the worker's own.
 
     It inherits the run's lock, so two launchers cannot both start one. Raises FarenseError
     (refused) if the run is being trained or its files cannot be written.
     """
     if is_full(folder.path):
         raise full(folder.path)
-    module = "farense_worker.simulated" if simulation.read(folder.path) else "farense_worker"
+    simulated = simulation.read(folder.path) is not None
+    module = program_of or ("farense_worker.simulated" if simulated else "farense_worker")
     lock = folder.acquire()
     try:
         with folder.events.open("ab") as record, folder.log.open("ab") as log:
-            if module == "farense_worker":
+            if not simulated:
                 found_again.write(folder)
             process = subprocess.Popen(
                 program(module, str(folder.path)),
@@ -82,7 +85,7 @@ def launch(folder: RunFolder) -> Worker:
         raise disk_error(error, folder.path) from error
     finally:
         os.close(lock)
-    if module == "farense_worker":
+    if not simulated:
         keep_awake(process.pid)
     trackers.start(folder)
     return Worker(folder, process)

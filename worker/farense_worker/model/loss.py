@@ -30,12 +30,15 @@ class LabelLoss:
     activations (rows, width, H), that enter layer `start`, the layers below are not computed.
     """
 
-    def __init__(self, model: nn.Module, anatomy: Anatomy | None, start: int = 0) -> None:
+    def __init__(
+        self, model: nn.Module, anatomy: Anatomy | None, start: int = 0, chunk: int = 0
+    ) -> None:
         """anatomy: None computes all logits, as for a model whose class is not known.
 
         Where more than layers is trained, such as the head, the logits of all labels are there at
-        once.
+        once. chunk: see head_loss.
         """
+        self._chunk = chunk
         self._model = model
         self._anatomy = anatomy
         self._start = start
@@ -64,28 +67,35 @@ class LabelLoss:
         if not self._frozen_head:
             logits = anatomy.head(chosen[None])[0].astype(mx.float32)
             return (nn.losses.cross_entropy(logits, targets) * mask).sum()
-        return head_loss(anatomy.head, chosen, targets, mask, gradient=gradient)
+        return head_loss(anatomy.head, chosen, targets, mask, gradient=gradient, chunk=self._chunk)
 
 
 def head_loss(
-    head: Head, hidden: mx.array, targets: mx.array, mask: mx.array, *, gradient: bool = True
+    head: Head,
+    hidden: mx.array,
+    targets: mx.array,
+    mask: mx.array,
+    *,
+    gradient: bool = True,
+    chunk: int = 0,
 ) -> mx.array:
     """Sum of cross entropy x mask, the logits computed chunk by chunk; a scalar in float32.
 
     head: (1, n, H) -> (1, n, V), with no trainable weight. hidden: (n, H). targets, mask: (n,).
-    The gradient by the logits is softmax(logits) - onehot(target).
+    The gradient by the logits is softmax(logits) - onehot(target). chunk: positions at once, 0 for
+    as many as cutting.chunk_of says.
     """
 
     @mx.custom_function
     def fused(hidden: mx.array) -> tuple[mx.array, mx.array]:
         total, parts = mx.array(0.0), list[mx.array]()
         vocabulary = head(hidden[None, :1]).shape[-1]
-        chunk = chunk_of(len(hidden), vocabulary)
-        for at in range(0, len(hidden), chunk):
-            rows = hidden[at : at + chunk]
+        size = chunk or chunk_of(len(hidden), vocabulary)
+        for at in range(0, len(hidden), size):
+            rows = hidden[at : at + size]
             if parts:  # one after the other, or the logits of all chunks would live at once
                 rows = mx.depends([rows], [total, *parts[-1:] * gradient])[0]
-            value, by_hidden = _chunk(head, rows, targets[at : at + chunk], mask[at : at + chunk])
+            value, by_hidden = _chunk(head, rows, targets[at : at + size], mask[at : at + size])
             total = total + value
             parts.append(by_hidden)
         return total, mx.concatenate(parts)

@@ -1,0 +1,128 @@
+"""Speed: ours and mlx_lm.lora's in turn, and what the screen costs. Told, and never judged."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from farense_worker.protocol.errors import FarenseError
+from farense_worker.protocol.language import gettext as _
+
+from farense_tui.engine import readable as f
+from farense_tui.engine.models import locate
+from farense_tui.engine.models.assets import embedded_data
+from farense_tui.engine.verify import screen, speed
+from farense_tui.engine.verify.outcome import state_of
+from farense_tui.engine.verify.row import Row, Verdict
+from farense_tui.engine.verify.speed import Measured
+from farense_tui.engine.verify.workshop import Workshop
+
+GROUP = _("speed")
+_BATCH = 8
+_EPOCHS_WATCHED = 12
+
+
+def rows(workshop: Workshop, pairs: int) -> Iterator[Row]:
+    """Measure so many pairs, the one and the other first in turn, after one that warms up."""
+    found = locate.locate(workshop.model, "")
+    if found.path is None:
+        why = found.why or _("the model is not on this disk")
+        yield Row(GROUP, "pairs", _("mlx_lm.lora and this"), "—", why, "untried")
+        return
+    task = _task(workshop, found.path, 200)
+    try:
+        speed.theirs(workshop.path / "warm", task, steps=2)
+    except FarenseError as error:  # a family whose layers it does not find by these names
+        check = _("mlx_lm.lora and this")
+        yield Row(GROUP, "pairs", check, "—", error.title, "untried", error.detail[-300:])
+        return
+    measured: list[tuple[Measured, Measured]] = []
+    for number in range(pairs):
+        here = workshop.path / f"pair-{number}"
+        if number % 2:
+            ours = speed.ours(here / "ours", task)
+            measured.append((speed.theirs(here / "theirs", task), ours))
+        else:
+            theirs = speed.theirs(here / "theirs", task)
+            measured.append((theirs, speed.ours(here / "ours", task)))
+    yield from _pairs(measured, _tokens(workshop))
+
+
+def _task(workshop: Workshop, model: Path, examples: int) -> speed.Task:
+    """Rows enough for a second or two of training on a tiny model."""
+    data = workshop.path / "speed-data"
+    data.mkdir()
+    for split, count in (("train", examples), ("valid", 24)):
+        lines = (embedded_data() / f"{split}.jsonl").read_text(encoding="utf-8").splitlines()
+        text = "\n".join(lines[:count]) + "\n"
+        (data / f"{split}.jsonl").write_text(text, encoding="utf-8")
+    return speed.Task(model, data, examples, batch=_BATCH, epochs=2, length=128)
+
+
+def _tokens(workshop: Workshop) -> int:
+    """Tokens of the training rows in all epochs, as our own run has counted them."""
+    folder = next(workshop.path.glob("pair-0/ours/run/events.jsonl"))
+    lines = map(json.loads, folder.read_text(encoding="utf-8").splitlines())
+    return sum(int(line["tokens"]) for line in lines if line["type"] == "step")
+
+
+def _pairs(measured: list[tuple[Measured, Measured]], tokens: int) -> Iterator[Row]:
+    def told(
+        name: str, check: str, of: Callable[[Measured], float], show: Callable[[float], str]
+    ) -> Row:
+        """One figure of both sides; ratio: how many times as good ours is or how much it takes."""
+        them, us = ([of(pair[side]) for pair in measured] for side in (0, 1))
+        ratios = [ours / other for ours, other in zip(us, them, strict=True)]
+        figures = {
+            "mlx_lm": statistics.median(them),
+            "ours": statistics.median(us),
+            "ratio": statistics.median(ratios),
+            "lowest": min(ratios),
+            "highest": max(ratios),
+            "pairs": len(ratios),
+        }
+        found = _("{ours}, mlx_lm {theirs}: {ratio:.2f} times").format(
+            ours=show(figures["ours"]), theirs=show(figures["mlx_lm"]), ratio=figures["ratio"]
+        )
+        detail = ""
+        if len(ratios) > 1:
+            detail = _("{low:.2f} to {high:.2f} in {n} pairs").format(
+                low=figures["lowest"], high=figures["highest"], n=len(ratios)
+            )
+        return Row(GROUP, name, check, "—", found, "told", detail, figures)
+
+    def seconds(value: float) -> str:
+        return f"{value:.2f} s"
+
+    yield told("tokens", _("useful tokens a second"), lambda run: tokens / run.training, f.speed)
+    yield told("first_step", _("time to the first step"), lambda run: run.first_step, seconds)
+    yield told("wall", _("time of the whole run"), lambda run: run.wall, seconds)
+    yield told("processor", _("processor time"), lambda run: run.processor, seconds)
+    yield told("peak", _("MLX's peak"), lambda run: run.peak, f.size)
+
+
+def watching(workshop: Workshop) -> Iterator[Row]:
+    """Train with the app attached and without."""
+    speeds = {}
+    cost = screen.Cost()
+    for name in ("alone", "watched"):
+        folder = workshop.run(name, train__epochs=_EPOCHS_WATCHED, report__eval_every=10_000)
+        worker = workshop.launch(folder)
+        if name == "watched":
+            with screen.watched(workshop, folder) as cost:
+                workshop.ended(folder, worker)
+        else:
+            workshop.ended(folder, worker)
+        state = state_of(folder)
+        speeds[name] = state.tokens / state.active_seconds
+    ratio = speeds["watched"] / speeds["alone"]
+    figures = {
+        "ratio": ratio, "share": cost.share, "memory": cost.memory, "seconds": cost.seconds,
+    }  # fmt: skip
+    found = _("{share:.0%} of a core, {memory}; training {ratio:.2f} times as fast").format(
+        share=cost.share, memory=f.size(cost.memory), ratio=ratio
+    )
+    verdict: Verdict = "told" if cost.seconds else "untried"
+    yield Row(GROUP, "screen", _("the screen"), "—", found, verdict, figures=figures)
