@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -22,7 +23,6 @@ sys.path.insert(0, str(ROOT))
 # ruff: noqa: E402
 
 from farense_worker.protocol import language
-from screen_svg import picture, svg
 
 from farense_tui.engine.forecast import gather
 from farense_tui.engine.machine import hardware, vitals
@@ -30,6 +30,7 @@ from farense_tui.engine.machine.hardware import GIB, MemorySample
 from farense_tui.engine.machine.vitals import Vitals
 from farense_tui.engine.runs import clock
 from farense_tui.ui.app import FarenseApp
+from farense_tui.ui.common.picture import svg
 from tests.ui import recorded
 from tests.ui.conftest import FACTS, M1
 from tests.ui.monitor_host import held
@@ -37,6 +38,11 @@ from tests.ui.monitor_host import held
 SIZES = ((80, 24), (120, 36), (200, 50))
 THEMES = {"": "farense-dark", "-light": "farense-light"}
 OUT = ROOT / "docs" / "pictures"
+
+
+def _svg(app: FarenseApp) -> str:
+    strips = app.screen._compositor.render_strips(app.size)
+    return svg(strips, app.size, app.screen.background_colors[1].hex6)
 
 
 async def main() -> None:
@@ -101,9 +107,10 @@ async def take(app, size, theme, name, runs=(), keys=()) -> None:  # type: ignor
         before, same = "", 0
         while same < 5:  # until nothing more is drawn
             await pilot.pause(0.4)
-            before, same, now = svg(app), same + 1, before
+            before, same, now = _svg(app), same + 1, before
             same = same if before == now else 0
-        picture(app, OUT / name)
+        drawn = ["rsvg-convert", "--output", str(OUT / name)]  # with the DejaVu fonts
+        subprocess.run(drawn, input=_svg(app).encode(), check=True)
     with contextlib.suppress(KeyError):
         del os.environ["FARENSE_ASCII"]
 

@@ -15,6 +15,8 @@ from farense_tui.ui.charts.chart_scale import Window
 from farense_tui.ui.charts.throttle import Throttle
 
 _WHEEL = 0.8
+_WHEEL_PANS = 0.1  # of what is seen
+_DRAGGED = 2  # cells; less is a click by a hand that trembles
 # Told apart also by people who see few colours, and each has a sign of its own (M. Okabe, K. Ito,
 # Color Universal Design, 2008). Shades for dark ground; the light theme has darker ones.
 _SHADES = {
@@ -48,7 +50,11 @@ _PARTS = (
 
 
 class Chart(BrailleCanvas):
-    """Draws what it is shown. The wheel zooms at the pointer, dragging pans, pointing reads out."""
+    """Draws what it is shown.
+
+    Pointing reads out and a click keeps the reading; dragging zooms into what is dragged over and
+    a double click shows all; the wheel zooms at the pointer, sideways (or with shift) it pans.
+    """
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"chart--{part}" for part in (*_PARTS, *CURVES)}
 
@@ -77,12 +83,15 @@ class Chart(BrailleCanvas):
     log_scale: var[bool] = var(False)
     seen: var[Window | None] = var(None)
     cursor: var[float | None] = var(None)
+    dragged: var[tuple[float, float] | None] = var(None)  # over these steps, a button is held
 
     def __init__(self, hint: str = "", *, id: str | None = None) -> None:
         """Start without data; `hint` stands beside the legend where there is room."""
         super().__init__(id=id)
         self._hint = hint
         self._data: ChartData | None = None
+        self._pressed: float | None = None
+        self._kept = False  # the crosshair stays where it was clicked
         self._throttle = Throttle(self, self._draw)
 
     def show(self, data: ChartData) -> None:
@@ -90,6 +99,7 @@ class Chart(BrailleCanvas):
         other = self._data is None or self._data.title != data.title
         if self._data and self._data.by_time != data.by_time:
             self.seen = self.cursor = None
+            self._kept = False
         self._data = data
         if other:
             self._draw()
@@ -106,6 +116,9 @@ class Chart(BrailleCanvas):
         """Draw the crosshair where it is now."""
         self._draw()
 
+    def watch_dragged(self) -> None:
+        self._draw()
+
     def zoom(self, factor: float, at: float | None = None) -> None:
         """See `factor` times as many steps; what is under the crosshair stays there."""
         at = self.cursor if at is None else at
@@ -117,6 +130,7 @@ class Chart(BrailleCanvas):
 
     def toggle_cursor(self) -> None:
         """Show the crosshair at the newest step that is seen, or hide it."""
+        self._kept = False
         self.cursor = None if self.cursor is not None else self._snapped(self._range()[1])
 
     def step_cursor(self, cells: int) -> None:
@@ -124,7 +138,7 @@ class Chart(BrailleCanvas):
         if self.cursor is None:
             return
         start, end = self._range()
-        by = cells * (end - start) / max(1, self.size.width - LEFT)
+        by = cells * self._cell
         moved = self._snapped(self.cursor + by)
         while moved == self.cursor and abs(by) < self._whole:
             by *= 2
@@ -143,24 +157,79 @@ class Chart(BrailleCanvas):
         self._draw()
 
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
-        event.stop()
-        self.zoom(_WHEEL, self._step_at(event.x))
+        self._turn(event, -1)
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
-        """Zoom out at the pointer."""
+        self._turn(event, 1)
+
+    def on_mouse_scroll_left(self, event: events.MouseScrollLeft) -> None:
         event.stop()
-        self.zoom(1 / _WHEEL, self._step_at(event.x))
+        self.pan(-_WHEEL_PANS)
+
+    def on_mouse_scroll_right(self, event: events.MouseScrollRight) -> None:
+        event.stop()
+        self.pan(_WHEEL_PANS)
+
+    def on_mouse_down(self, event: events.MouseDown) -> None:
+        """Begin to drag; where the pointer leaves the chart, it still is the chart's."""
+        if event.button == 1 and event.x >= LEFT:
+            self._pressed = self._step_at(event.x)
+            self.capture_mouse()
 
     def on_mouse_move(self, event: events.MouseMove) -> None:
-        """Pan with a button held, else read out what is under the pointer."""
-        if event.button:
-            self.pan(-event.delta_x / max(1, self.size.width - LEFT))
-        elif event.x >= LEFT:
+        """Mark what is dragged over, else read out what is under the pointer."""
+        here = self._step_at(event.x)
+        if self._pressed is not None:
+            far = abs(here - self._pressed) >= _DRAGGED * self._cell
+            self.dragged = (self._pressed, here) if far or self.dragged else None
+        elif event.x >= LEFT and not self._kept:
+            self.cursor = self._snapped(here)
+
+    def on_mouse_up(self, event: events.MouseUp) -> None:
+        """Zoom into what was dragged over; a click keeps the crosshair, another lets it go."""
+        if self._pressed is None:
+            return
+        self.release_mouse()
+        dragged, self.dragged, self._pressed = self.dragged, None, None
+        if dragged:
+            first, last = sorted(
+                dragged
+            )  # a cell is seen whole, the last one up to the newest step
+            self.seen = scale.between(first, last + self._cell, self._whole)
+        else:
+            self._kept = not self._kept
             self.cursor = self._snapped(self._step_at(event.x))
 
+    def on_click(self, event: events.Click) -> None:
+        """Show all steps at a double click."""
+        if event.chain == 2:
+            self.seen = None
+
     def on_leave(self) -> None:
-        """The pointer has gone, and the crosshair with it."""
-        self.cursor = None
+        """The pointer has gone, and the crosshair with it unless a click keeps it."""
+        if not self._kept:
+            self.cursor = None
+
+    @property
+    def read_out(self) -> str:
+        """The figures under the crosshair, without one those of the newest step that is seen."""
+        at = self._snapped(self._range()[1]) if self.cursor is None else self.cursor
+        if self._data is None or at is None:
+            return ""
+        return "\t".join(f"{label} {value}" for label, value in self._data.read(at))
+
+    def _turn(self, event: events.MouseEvent, by: int) -> None:
+        event.stop()
+        if event.shift:
+            self.pan(by * _WHEEL_PANS)
+        else:
+            self.zoom(_WHEEL if by < 0 else 1 / _WHEEL, self._step_at(event.x))
+
+    @property
+    def _cell(self) -> float:
+        """Steps in a cell."""
+        start, end = self._range()
+        return (end - start) / max(1, self.size.width - LEFT)
 
     @property
     def _whole(self) -> float:
@@ -176,8 +245,7 @@ class Chart(BrailleCanvas):
         return near[0] - data.offset if near else None
 
     def _step_at(self, x: int) -> float:
-        start, end = self._range()
-        return start + (end - start) * (x - LEFT) / max(1, self.size.width - LEFT)
+        return self._range()[0] + self._cell * (x - LEFT)
 
     def _range(self) -> tuple[float, float]:
         if self.seen is None:
@@ -191,7 +259,13 @@ class Chart(BrailleCanvas):
             self.reset(refresh=False)
             if self._data:
                 picture = ChartPicture(
-                    self, self._ink, self._data, self.log_scale, self.cursor, self._hint
+                    self,
+                    self._ink,
+                    self._data,
+                    self.log_scale,
+                    self.cursor,
+                    self.dragged,
+                    self._hint,
                 )
                 picture.draw(*self._range(), zoomed=self.seen is not None)
 

@@ -60,17 +60,20 @@ class ChartPicture:
         data: ChartData,
         log: bool,
         cursor: float | None = None,
+        dragged: Mark | None = None,
         hint: str = "",
     ) -> None:
         """Draw `data` on `canvas`, with the styles that `ink` gives; the crosshair at `cursor`.
 
-        `hint` stands beside the legend where there is room.
+        `dragged` are the ends of what the pointer is dragged over; `hint` stands beside the legend
+        where there is room.
         """
         self._canvas = canvas
         self._ink = ink
         self._data = data
         self._log = log
         self._cursor = cursor
+        self._dragged = dragged
         self._hint = hint
         width, height = canvas.size
         self._width, self._height = width - LEFT, height - 2
@@ -78,7 +81,9 @@ class ChartPicture:
     def draw(self, start: float, end: float, zoomed: bool) -> None:
         """Draw the steps from `start` to `end`."""
         drawn = [self._columns(curve, start, end) for curve in self._data.curves]
-        if self._cursor is None:
+        if self._dragged is not None:
+            self._draw_dragged(sorted(self._dragged))
+        elif self._cursor is None:
             self._draw_legend(drawn, zoomed, start, end)
         else:
             self._draw_reading(self._cursor, (end - start) / max(1, self._width))
@@ -96,6 +101,9 @@ class ChartPicture:
         for each in drawn:
             self._draw_signs(plot, each)
             self._draw_marks(plot, each)
+        for step in self._dragged or ():
+            if start <= step <= end:
+                self._draw_upright(plot, step, "┃", self._ink("reading"))
         for resume in self._data.resumes:
             if resume.changed and plot.steps.low < resume.step < plot.steps.high:
                 at = int(plot.x(resume.step))
@@ -178,6 +186,18 @@ class ChartPicture:
             self._canvas.text(at, 0, label, self._ink("label"))
             self._canvas.text(at + len(label) + 1, 0, value, self._ink("reading"))
             at += len(label) + len(value) + 4
+
+    def _draw_dragged(self, ends: list[float]) -> None:
+        """Say what letting go will show."""
+        if self._data.by_time:
+            told = _("{start} to {end}: let go to see it large").format(
+                start=duration(max(0.0, ends[0])), end=duration(ends[1])
+            )
+        else:
+            told = _("step {start} to {end}: let go to see it large").format(
+                start=f"{max(0.0, ends[0]):.0f}", end=f"{ends[1]:.0f}"
+            )
+        self._canvas.text(1, 0, told[: self._width + LEFT - 1], self._ink("reading"))
 
     def _draw_grid(self, plot: Plot) -> None:
         grid, ink = self._ink("grid"), self._ink("label")

@@ -57,6 +57,12 @@ def panned(window: Window | None, whole: float, by: float) -> Window | None:
     return _kept(window.start + by * span, span, whole)
 
 
+def between(start: float, end: float, whole: float) -> Window | None:
+    """Show the steps between two, at least four."""
+    span = max(4.0, end - start)
+    return None if span >= whole else _kept(start, span, whole)
+
+
 def _kept(start: float, span: float, whole: float) -> Window:
     start = max(0.0, min(start, whole - span))
     return Window(start, None if start + span >= whole * 0.999 else start + span)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+from itertools import count
+from pathlib import Path
 from typing import ClassVar
 
 from farense_worker.protocol.language import gettext as _
+from textual import work
 from textual.binding import Binding, BindingType
 from textual.reactive import reactive
 from textual.screen import Screen
 
 from farense_tui.ui.charts.chart import Chart
 from farense_tui.ui.charts.chart_data import SUBJECTS
+from farense_tui.ui.common.picture import svg
 
 
 class ChartScreen(Screen[None]):
@@ -30,6 +35,10 @@ class ChartScreen(Screen[None]):
         Binding("plus,equals_sign", "zoom(0.6)", _("Zoom in"), show=False),
         Binding("minus", "zoom(1.6)", _("Zoom out"), show=False),
         Binding("0", "zoom_all", _("Show all steps"), show=False),
+        Binding("y", "copy", _("Copy figures"), show=False, tooltip=_("Those under the crosshair")),
+        Binding(
+            "Y", "save_picture", _("Save the picture"), show=False, tooltip=_("The chart as an SVG")
+        ),
         Binding("left", "across(-1)", _("Earlier steps"), show=False),
         Binding("right", "across(1)", _("Later steps"), show=False),
     ]
@@ -70,6 +79,32 @@ class ChartScreen(Screen[None]):
 
     def action_zoom_all(self) -> None:
         self.chart.seen = None
+
+    def action_copy(self) -> None:
+        """Copy what is read out, else the newest figures that are seen."""
+        if figures := self.chart.read_out:
+            self.app.copy_to_clipboard(figures)
+
+    def picture_stem(self) -> Path:
+        """Where a picture is kept, and how its name begins. Each screen has its own."""
+        raise NotImplementedError
+
+    def action_save_picture(self) -> None:
+        """Keep the chart as it is drawn."""
+        chart = self.chart
+        lines = [chart.render_line(y) for y in range(chart.size.height)]
+        self._keep(svg(lines, chart.size, chart.background_colors[1].hex6))
+
+    @work(thread=True, group="picture")
+    def _keep(self, drawn: str) -> None:
+        stem = self.picture_stem()
+        stem.parent.mkdir(exist_ok=True)
+        for number in count(1):
+            path = stem.with_name(f"{stem.name}-{self.subject.replace(' ', '-')}-{number}.svg")
+            with contextlib.suppress(FileExistsError), path.open("x", encoding="utf-8") as file:
+                file.write(drawn)
+                break
+        self.notify(str(path), title=_("The picture of the chart"), markup=False)
 
     def action_across(self, by: int) -> None:
         """Move the crosshair, or see earlier or later steps."""

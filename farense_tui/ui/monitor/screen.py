@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import ClassVar
 
 from farense_worker.protocol import simulation
@@ -223,6 +224,9 @@ class MonitorScreen(SteeredScreen, ChartScreen):
         """Show the run's course."""
         if self.snapshot:
             self.chart.show(chart_data(self.snapshot.state, self.subject))
+
+    def picture_stem(self) -> Path:
+        return self.folder.path / "plots" / "chart"
 
     def _show_head(self, snapshot: Snapshot) -> None:
         says = self.asked.says(snapshot.now) if self.asked else ""

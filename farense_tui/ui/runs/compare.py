@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from threading import Event
 from typing import ClassVar
 
@@ -103,6 +104,10 @@ class CompareScreen(ChartScreen):
         if self.runs:
             named = [(run.folder.name, run.state) for run in self.runs]
             self.chart.show(compared(named, self.subject, CURVES))
+
+    def picture_stem(self) -> Path:
+        """Beside the runs, as it is of none of them alone."""
+        return self._folders[0].path.parent / "comparison"
 
     def action_scroll(self, by: int) -> None:
         self.query_one("#table").scroll_relative(y=by, animate=False)

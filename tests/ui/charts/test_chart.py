@@ -9,13 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from textual.app import App, ComposeResult
-from textual.events import MouseScrollUp
+from textual.events import MouseMove, MouseScrollLeft, MouseScrollRight, MouseScrollUp
+from textual.pilot import Pilot
 
 from farense_tui.engine.record.record import state_of
 from farense_tui.engine.record.series import Series
 from farense_tui.engine.record.state import RunState
 from farense_tui.ui.charts.chart import Chart
 from farense_tui.ui.charts.chart_data import SUBJECTS, ChartData, Curve, of
+from farense_tui.ui.charts.chart_picture import LEFT
 from farense_tui.ui.charts.chart_scale import time_ticks
 from farense_tui.ui.theme import THEMES
 from tests.ui import recorded
@@ -66,6 +68,74 @@ async def test_the_wheel_zooms_at_the_pointer() -> None:
         assert chart.seen.end is not None
         assert chart.seen.end - chart.seen.start < 600
         assert math.isclose(chart._step_at(40), under_it, abs_tol=1)
+
+
+async def drag(pilot: Pilot[None], start: int, end: int) -> None:
+    """Press in one column, move, let go in another."""
+    await pilot.mouse_down(Chart, offset=(start, 5))
+    for x in (start, (start + end) // 2, end):
+        await pilot._post_mouse_events([MouseMove], Chart, offset=(x, 5), button=1)
+    await pilot.mouse_up(Chart, offset=(end, 5))
+
+
+async def test_dragging_zooms_into_what_is_dragged_over() -> None:
+    async with ChartApp().run_test(size=SIZE) as pilot:
+        chart = pilot.app.query_one(Chart)
+        chart.show(data([2.0 + math.sin(n / 9) for n in range(1000)]))
+        await pilot.pause()
+        first, last = chart._step_at(60), chart._step_at(30)
+        await pilot.mouse_down(Chart, offset=(60, 5))
+        await pilot._post_mouse_events([MouseMove], Chart, offset=(30, 5), button=1)
+        assert text_of(chart).startswith(f" step {last:.0f} to {first:.0f}: let go")
+        assert text_of(chart).count("┃") == 2 * (SIZE[1] - 2)
+        await pilot.mouse_up(Chart, offset=(30, 5))
+        assert chart.seen == pytest.approx((last, first + 1000 / (SIZE[0] - LEFT)))
+        assert "┃" not in text_of(chart)
+        await drag(pilot, 20, 78)  # within what is seen, which is not the whole run
+        assert chart.seen is not None
+        assert chart.seen.end == pytest.approx(first, rel=0.02)
+        assert last < chart.seen.start < first
+        await pilot.double_click(Chart, offset=(40, 5))
+        assert chart.seen is None
+        assert not chart._kept
+        await drag(pilot, 40, 79)  # to its edge: it follows the newest step again
+        assert chart.seen is not None
+        assert chart.seen.end is None
+
+
+async def test_a_click_keeps_the_crosshair_and_another_lets_it_go() -> None:
+    async with ChartApp().run_test(size=SIZE) as pilot:
+        chart = pilot.app.query_one(Chart)
+        chart.show(data([2.0 + math.sin(n / 9) for n in range(1000)]))
+        await pilot.pause()
+        await pilot.click(Chart, offset=(50, 5))
+        kept = chart.cursor
+        assert kept == round(chart._step_at(50))
+        assert chart.read_out == f"step {kept:.0f}"
+        await pilot.hover(Chart, offset=(30, 5))
+        chart.on_leave()
+        assert chart.cursor == kept
+        await drag(pilot, 50, 51)  # a hand that trembles
+        assert chart.seen is None
+        await pilot.hover(Chart, offset=(30, 5))
+        assert chart.cursor == round(chart._step_at(30))
+        chart.on_leave()
+        assert chart.cursor is None
+        assert chart.read_out == "step 1000"
+
+
+async def test_the_wheel_pans_with_shift_and_sideways() -> None:
+    async with ChartApp().run_test(size=SIZE) as pilot:
+        chart = pilot.app.query_one(Chart)
+        chart.show(data([2.0 + math.sin(n / 9) for n in range(1000)]))
+        chart.zoom(0.2)
+        await pilot._post_mouse_events([MouseScrollUp], chart, offset=(40, 8), shift=True)
+        assert tuple(chart.seen or ()) == (780.0, 980.0)
+        await pilot._post_mouse_events([MouseScrollLeft], chart, offset=(40, 8))
+        assert tuple(chart.seen or ()) == (760.0, 960.0)
+        for _ in range(2):
+            await pilot._post_mouse_events([MouseScrollRight], chart, offset=(40, 8))
+        assert tuple(chart.seen or ()) == (800.0, None)
 
 
 async def test_another_theme_draws_in_other_colours() -> None:

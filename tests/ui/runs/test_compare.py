@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from farense_worker.protocol.run_folder import RunFolder
@@ -71,6 +72,17 @@ async def test_the_crosshair_reads_out_every_run_that_got_so_far(runs_dir: Path)
         await pilot.press("v", "f", "x")
         assert screen.subject == "loss"
         assert "best validation" not in text_of(screen)
+
+
+async def test_figures_are_copied_and_the_picture_is_kept(runs_dir: Path) -> None:
+    async with compared(recorded.comparable(runs_dir)) as (pilot, screen):
+        await pilot.press("x", "y")
+        assert screen.app.clipboard.startswith("step 600\ta ")
+        for number in (1, 2):  # the second never takes the place of the first
+            await pilot.press("Y")
+            await pilot.app.workers.wait_for_complete()
+            kept = runs_dir / f"comparison-loss-{number}.svg"
+            assert "".join(ElementTree.parse(kept).getroot().itertext()).count("600") >= 1
 
 
 @pytest.mark.parametrize("size", [(60, 16), (80, 24), (200, 50)], ids=str)

@@ -1,4 +1,4 @@
-"""A Textual screen as SVG and PNG with every character in its cell.
+"""What is drawn in cells as an SVG, with every character in its place.
 
 Textual's own export sets runs of text, and where a font lacks braille or box characters the
 fallback font's widths move all that follows.
@@ -6,34 +6,28 @@ fallback font's widths move all that follows.
 
 from __future__ import annotations
 
-import subprocess
+from collections.abc import Iterable
 from html import escape
-from pathlib import Path
 
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
-from textual.app import App
+from textual.geometry import Size
+from textual.strip import Strip
 
 _WIDTH, _HEIGHT, _SIZE, _MARGIN = 9, 19, 15, 9
+_FONTS = "DejaVu Sans Mono, Menlo, DejaVu Sans, monospace"  # not translated: names
 
 
-def picture(app: App[object], png: Path) -> None:
-    """Write what `app` shows now as a PNG; needs rsvg-convert and the DejaVu fonts."""
-    subprocess.run(["rsvg-convert", "--output", str(png)], input=svg(app).encode(), check=True)
-
-
-def svg(app: App[object]) -> str:
-    """What `app` shows now."""
-    size = app.size
-    ground = app.screen.background_colors[1].hex6
+def svg(strips: Iterable[Strip], size: Size, ground: str) -> str:
+    """Draw the lines of a screen or a widget of `size` cells on the colour `ground`."""
     width, height = size.width * _WIDTH + 2 * _MARGIN, size.height * _HEIGHT + 2 * _MARGIN
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}">',
         f'<rect width="{width}" height="{height}" fill="{ground}"/>',
-        f'<g font-family="DejaVu Sans Mono, DejaVu Sans, monospace" font-size="{_SIZE}">',
+        f'<g font-family="{_FONTS}" font-size="{_SIZE}">',
     ]
-    for y, strip in enumerate(app.screen._compositor.render_strips(size)):
+    for y, strip in enumerate(strips):
         parts += _row(list(strip), y, ground)
     return "\n".join([*parts, "</g></svg>"])
 
@@ -49,7 +43,7 @@ def _row(segments: list[Segment], y: int, ground: str) -> list[str]:
             )
         weight = ' font-weight="bold"' if style and style.bold else ""
         for char in text:
-            if not char.isspace():
+            if char.isprintable() and not char.isspace():  # what is not has no place in XML
                 at = f'x="{x}" y="{top + _SIZE - 1}"'
                 parts.append(f'<text {at} fill="{ink}"{weight}>{escape(char)}</text>')
             x += cell_len(char) * _WIDTH
