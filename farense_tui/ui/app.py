@@ -16,12 +16,13 @@ from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import pgettext
 from farense_worker.protocol.run_folder import RunFolder
 from farense_worker.protocol.settings.profile import Profile
-from textual import work
+from textual import events, work
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.command import CommandPalette
 from textual.filter import LineFilter
 from textual.screen import Screen
+from textual.widgets import Input
 from textual.worker import WorkerFailed
 
 from farense_tui import compat
@@ -98,6 +99,9 @@ class FarenseApp(App[None]):
         self._reach = Reach(partial(compat.write, self), preferences.wanted)
         self._ascii = Ascii(enabled=ascii.wanted())
         self.theme = self._remembered_theme()
+        self._still = not preferences.wanted("motion")
+        if self._still:
+            self.animation_level = "none"
 
     def on_mount(self) -> None:
         """Open the first screen."""
@@ -109,6 +113,11 @@ class FarenseApp(App[None]):
             self.open_launch()
         if self._leaving:  # a signal came first
             self._exit_once_drawn()
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """Where nothing is to move, a cursor does not blink."""
+        if self._still and isinstance(event.widget, Input):
+            event.widget.cursor_blink = False
 
     # The screens
 

@@ -31,7 +31,7 @@ def theme() -> str:
 
 
 def wanted(name: str) -> bool:
-    """Whether the user wants `title`, `progress`, `bell` or `notify`: all that is not `false`."""
+    """Whether `title`, `progress`, `bell`, `notify`, `motion` are wanted: what is not `false`."""
     return _all().get(name) is not False
 
 

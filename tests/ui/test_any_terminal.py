@@ -15,6 +15,7 @@ from rich.segment import Segment
 from textual.containers import Container
 from textual.pilot import Pilot
 from textual.widget import Widget
+from textual.widgets import Input
 
 from farense_tui.engine.runs import clock
 from farense_tui.engine.status_words import STATUS
@@ -208,3 +209,18 @@ def test_a_theme_is_remembered_if_it_can_be(tmp_path: Path) -> None:
     preferences.path().mkdir()
     preferences.keep_theme("farense-light")
     assert preferences.theme() == ""
+
+
+@pytest.mark.parametrize("motion", [True, False])
+async def test_nothing_moves_where_that_is_not_wanted(runs_dir: Path, motion: bool) -> None:
+    preferences.path().parent.mkdir(parents=True)
+    preferences.path().write_text("" if motion else "motion = false\n")
+    app = FarenseApp(runs_dir)
+    async with app.run_test() as pilot:
+        field = Input()
+        field.cursor_blink = True  # as it is outside these tests
+        await app.screen.mount(field)
+        field.focus()
+        await pilot.pause()
+        assert (app.animation_level != "none") is motion
+        assert field.cursor_blink is motion

@@ -20,12 +20,12 @@ _DRAGGED = 2  # cells; less is a click by a hand that trembles
 # Told apart also by people who see few colours, and each has a sign of its own (M. Okabe, K. Ito,
 # Color Universal Design, 2008). Shades for dark ground; the light theme has darker ones.
 _SHADES = {
-    "curve-1": ("#e69f00", "#9a5b00"),
+    "curve-1": ("#e69f00", "#a54500"),
     "curve-2": ("#56b4e9", "#0072b2"),
     "curve-3": ("#2fc79a", "#00694e"),
     "curve-4": ("#e08ac0", "#96307a"),
-    "curve-5": ("#f0e442", "#5f5600"),
-    "curve-6": ("#e07a45", "#b23a00"),
+    "curve-5": ("#f0e442", "#2f2f2f"),
+    "curve-6": ("#e07a45", "#7f0000"),
 }
 CURVES = tuple(_SHADES)
 # for str.format with the `prefix` of a rule, and with that for a `light` theme
