@@ -31,6 +31,7 @@ from farense_tui.engine.models import locate
 from farense_tui.engine.runs import clock, new_run
 from farense_tui.engine.tasks import data_check
 from farense_tui.ui.launch.data import reader
+from tests.no_tensors import weights
 from tests.waiting import until
 
 NOW = 1_780_003_600.0
@@ -109,7 +110,7 @@ def _embedded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model.mkdir()
     (model / "config.json").write_text("{}")
     (model / "tokenizer.json").write_text("{}")
-    (model / "model.safetensors").write_bytes(bytes(3 << 20))
+    (model / "model.safetensors").write_bytes(weights(3 << 20))
     monkeypatch.setattr(locate, "embedded_model", lambda: model)
     data = write_data(tmp_path / "embedded-data", train=640, valid=80, test=80)
     monkeypatch.setattr(new_run, "embedded_data", lambda: data)

@@ -11,9 +11,6 @@ from typing import Any
 from farense_worker.protocol.language import gettext as _
 
 WEIGHTS = "model*.safetensors"
-# Of config.json: what no model has less than one of, nor this many.
-_COUNTS = ("vocab_size", "hidden_size", "num_attention_heads", "num_hidden_layers")
-_MOST, _MOST_LAYERS = 1 << 31, 10_000
 _TOKENIZERS = ("tokenizer*", "*.tiktoken", "vocab.*", "spiece.model")
 
 
@@ -32,29 +29,6 @@ def lacking(folder: Path) -> list[str]:
     return [*found, *sorted(set(links) - set(found))]
 
 
-def damage(folder: Path) -> str:
-    """Say what in config.json no model can have; "" where nothing is wrong that can be seen."""
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (ValueError, RecursionError):
-        return _("{folder}: config.json is not JSON").format(folder=folder)
-    for part in (config, config.get("text_config", {}) if isinstance(config, dict) else {}):
-        if not isinstance(part, dict):
-            return _("{folder}: config.json is not a table of keys").format(folder=folder)
-        for key in _COUNTS:
-            value = part.get(key)
-            if isinstance(value, int | float) and not 1 <= value <= _MOST:
-                return _("{folder}: config.json says {key} = {value}").format(
-                    folder=folder, key=key, value=f"{value:g}"
-                )
-    layers = config.get("num_hidden_layers")
-    if isinstance(layers, int) and layers > _MOST_LAYERS:
-        return _("{folder}: config.json says {key} = {value}").format(
-            folder=folder, key="num_hidden_layers", value=layers
-        )
-    return ""
-
-
 def _weights(folder: Path) -> Iterator[str]:
     names = {path.name for path in folder.glob(WEIGHTS) if path.is_file()}
     wanted = _index(folder / "model.safetensors.index.json")
@@ -70,7 +44,7 @@ def _index(path: Path) -> set[str]:
         return set(json.loads(path.read_text())["weight_map"].values())
     except FileNotFoundError:
         return set()
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {path.name}
 
 
@@ -113,6 +87,6 @@ def instead(folder: Path) -> str:
 def _json(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -11,7 +11,7 @@ from typing import Literal
 from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
 
-from farense_tui.engine.models import contents
+from farense_tui.engine.models import contents, damage
 from farense_tui.engine.models.assets import embedded_model
 
 EMBEDDED = "embedded"
@@ -93,8 +93,8 @@ def _folder(repo: str, folder: Path) -> ModelState:
         why = _("{folder} has no {what}").format(folder=folder, what=", ".join(lacks))
         instead = contents.instead(folder)
         return ModelState(repo, "missing", why=f"{why}\n{instead}" if instead else why)
-    if damage := contents.damage(folder):
-        return ModelState(repo, "missing", why=damage)
+    if wrong := damage.damage(folder):
+        return ModelState(repo, "missing", why=wrong)
     return ModelState(repo, "here", folder, contents.size(folder))
 
 

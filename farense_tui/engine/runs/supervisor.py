@@ -19,7 +19,7 @@ import psutil
 from farense_worker.protocol import lock_holder, simulation
 from farense_worker.protocol.errors import refused
 from farense_worker.protocol.language import gettext as _
-from farense_worker.protocol.programs import program
+from farense_worker.protocol.programs import environment, program
 from farense_worker.protocol.run_folder import RunFolder, disk_error, full, is_full
 
 from farense_tui.engine.machine import blas
@@ -97,7 +97,7 @@ def _environment(folder: RunFolder, lock: int) -> dict[str, str]:
     """
     report = program("farense_tui", "report", "--update", str(folder.path))
     return {
-        **os.environ,
+        **environment(),
         **blas.environment(folder.read_config().run.ranks),
         "FARENSE_LOCK": str(lock),
         "FARENSE_AFTERWARDS": json.dumps(report),

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import subprocess
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
@@ -14,19 +12,16 @@ import msgspec
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.task import Failure, Progress
-from farense_worker.protocol.programs import program
+from farense_worker.protocol.programs import environment, program
 from msgspec import Struct
 
 from farense_tui.engine.machine import blas
 from farense_tui.engine.machine.awake import keep_awake
 
-_LONG = (
-    "ask",
-    "download",
-    "evaluate",
-    "export",
-    "serve",
-)  # tasks that a sleeping machine would break off
+# Those that a sleeping machine would break off.
+_LONG = ("ask", "download", "evaluate", "export", "serve")
+_MOST = 2000  # bytes of its last words
+_PATIENCE = 2.0  # seconds; something that it has started may hold its stderr open
 R = TypeVar("R", bound=Struct)
 
 
@@ -64,20 +59,21 @@ class Task:
         """
         self._name = name
         self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(Failure | said)
-        # Into a file: a pipe that nobody empties would stop the worker.
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as this
         self._process = subprocess.Popen(
             _command(name),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=self._log,
+            stderr=subprocess.PIPE,
             env={
-                **os.environ,
+                **environment(),
                 **blas.environment(),
                 "HF_HUB_DISABLE_PROGRESS_BARS": "1",
                 "TOKENIZERS_PARALLELISM": "false",
             },
         )
+        self._words = b""
+        self._hearing = threading.Thread(target=self._hear, daemon=True)
+        self._hearing.start()
         if name in _LONG:
             keep_awake(self._process.pid)
         if stop:
@@ -118,10 +114,16 @@ class Task:
                 return said
         self._process.kill()
         self._process.wait()
-        self._log.seek(0)
-        words = self._log.read()[-2000:].decode("utf-8", "replace")
+        self._hearing.join(_PATIENCE)
+        words = self._words.decode("utf-8", "replace")
         title = _("the worker ended without a result: {name}").format(name=self._name)
         raise FarenseError(title, words, kind="task")
+
+    def _hear(self) -> None:
+        """Keep its last words; a pipe that nobody empties would stop it."""
+        assert self._process.stderr is not None
+        for line in self._process.stderr:
+            self._words = (self._words + line)[-_MOST:]
 
     def close(self) -> None:
         """End the process, whatever it does; from any thread."""

@@ -11,6 +11,7 @@ import pytest
 
 from farense_tui.engine.models import installed
 from farense_tui.engine.models.installed import describe
+from tests import no_tensors
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def model(folder: Path, weights: int = 10, **config: Any) -> Path:
     (folder / "config.json").write_text(json.dumps(values))
     (folder / "tokenizer.json").write_text("{}")
     if weights:
-        (folder / "model.safetensors").write_bytes(bytes(weights))
+        (folder / "model.safetensors").write_bytes(no_tensors.weights(max(weights, 10)))
     return folder
 
 
@@ -139,7 +140,7 @@ def test_a_download_that_was_broken_off(hub: Path) -> None:
 
 def test_one_of_two_shards_is_not_whole(hub: Path) -> None:
     folder = snapshot(hub, "a/shards", weights=0)
-    (folder / "model-00001-of-00002.safetensors").write_bytes(bytes(3))
+    (folder / "model-00001-of-00002.safetensors").write_bytes(no_tensors.weights(10))
     index = {"weight_map": {f"w{n}": f"model-0000{n}-of-00002.safetensors" for n in (1, 2)}}
     (folder / "model.safetensors.index.json").write_text(json.dumps(index))
     (listed,) = [each for each in installed.found() if each.name == "a/shards"]

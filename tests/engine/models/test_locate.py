@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from farense_tui.engine.models import locate
 from farense_tui.engine.models.assets import embedded_model
+from tests.no_tensors import weights
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def folder(tmp_path: Path) -> Path:
     path = tmp_path / "model"
     path.mkdir()
     (path / "config.json").write_text("{}")
-    (path / "model.safetensors").write_bytes(b"x" * 123)
+    (path / "model.safetensors").write_bytes(weights(123))
     (path / "tokenizer.json").write_text("{}")
     return path
 
@@ -56,6 +57,12 @@ def test_a_folder_is_here(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None
         ('{"num_attention_heads": 0}', "num_attention_heads = 0"),
         ('{"text_config": {"hidden_size": 1e999}}', "hidden_size = inf"),
         ('{"num_hidden_layers": 1000000000}', "num_hidden_layers = 1000000000"),
+        ('{"hidden_size": "x"}', 'hidden_size = "x"'),
+        ('{"intermediate_size": [64, 0]}', "intermediate_size = [64, 0]"),
+        ('{"rope_theta": "x"}', 'rope_theta = "x"'),
+        ('{"rope_theta": 0}', "rope_theta = 0"),
+        ('{"rope_scaling": [1]}', "rope_scaling = [1]"),
+        ('{"model_type": null}', "model_type = null"),
     ],
 )
 def test_a_damaged_model_is_named_before_the_start(folder: Path, config: str, why: str) -> None:
@@ -64,6 +71,31 @@ def test_a_damaged_model_is_named_before_the_start(folder: Path, config: str, wh
     assert found.state == "missing"
     assert why in found.why
     assert model_shape.read(folder) is None
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"", "not a safetensors file"),
+        (bytes(8) + b"{}", "not a safetensors file"),
+        ((1 << 63).to_bytes(8, "little") + b"{}", "not a safetensors file"),
+        ((200_000).to_bytes(8, "little") + b"[" * 200_000, "damaged header"),
+        ((2).to_bytes(8, "little") + b"[]", "damaged header"),
+        ((90).to_bytes(8, "little") + b'{"a": {"data_off', "cut off after 24 bytes"),
+        ((32).to_bytes(8, "little") + b'{"a": {"data_offsets": [0, 99]}}', "cut off after 40"),
+    ],
+)
+def test_damaged_weights_are_named_before_the_start(folder: Path, data: bytes, why: str) -> None:
+    (folder / "model.safetensors").write_bytes(data)
+    found = locate.locate(str(folder))
+    assert found.state == "missing"
+    assert why in found.why
+
+
+def test_a_damaged_tokenizer_configuration_is_named(folder: Path) -> None:
+    for text in ("[]", "{", '{"tokenizer_class": 5}'):
+        (folder / "tokenizer_config.json").write_text(text)
+        assert "tokenizer_config.json" in locate.locate(str(folder)).why
 
 
 @pytest.mark.parametrize(
@@ -121,7 +153,7 @@ def cached(cache: Path, repo: str, *names: str, index: dict[str, str] | None = N
     (root / "refs").mkdir()
     (root / "refs" / "main").write_text("abc123")
     for name in (*names, "tokenizer.json"):
-        (snapshot / name).write_bytes(b"{}")
+        (snapshot / name).write_bytes(weights(10) if name.endswith(".safetensors") else b"{}")
     if index:
         text = json.dumps({"weight_map": index})
         (snapshot / "model.safetensors.index.json").write_text(text)

@@ -13,6 +13,7 @@ import psutil
 import pytest
 from farense_worker.protocol.errors import ExitCode, FarenseError
 from farense_worker.protocol.messages.evaluation import Candidate, Report, Request
+from farense_worker.protocol.programs import environment
 
 from farense_tui.engine.tasks import task
 from tests.waiting import until
@@ -85,3 +86,13 @@ def test_a_request_that_is_none_is_a_failure_and_no_traceback_on_stdout() -> Non
     assert done.returncode == ExitCode.FAILED
     assert done.stdout.startswith(b'{"type":"error"')
     assert done.stdout.count(b"\n") == 1
+
+
+def test_a_tmpdir_that_is_not_there_is_not_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", None)
+    monkeypatch.setenv("TMPDIR", "/nowhere")
+    assert Path(environment()["TMPDIR"]).is_dir()
+    monkeypatch.setattr("tempfile.tempdir", None)
+    monkeypatch.setattr("tempfile._candidate_tempdir_list", list)
+    with pytest.raises(FarenseError, match="no folder for temporary files"):
+        environment()

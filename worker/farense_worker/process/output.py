@@ -99,6 +99,11 @@ class Output:
             self._backlog = self._backlog[written:]
 
 
+def unheard() -> Output:
+    """Make one whose events nobody hears, for what trains nothing but says as a run does."""
+    return Output(os.open(os.devnull, os.O_WRONLY), Path(os.devnull))
+
+
 def _last(record: int, events: Path) -> tuple[int, bool]:
     """Seq of the last whole event, and whether the record's last line has no end."""
     try:

@@ -2,7 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import tempfile
+
+from farense_worker.protocol.errors import refused
+from farense_worker.protocol.language import gettext as _
+
+
+def environment() -> dict[str, str]:
+    """What a program of ours has from this one, with a folder for temporary files that is there.
+
+    MLX compiles in it, and would end midway. Raises FarenseError (refused) where there is none.
+    """
+    try:
+        return {**os.environ, "TMPDIR": tempfile.gettempdir()}
+    except OSError as error:
+        raise refused(
+            _("there is no folder for temporary files"),
+            error.strerror or str(error),
+            _("Set TMPDIR to a folder that can be written to."),
+            kind="no_tmpdir",
+        ) from error
 
 
 def program(module: str, *words: str) -> list[str]:

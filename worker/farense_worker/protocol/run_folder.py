@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shutil
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -238,11 +239,15 @@ def write_atomically(path: Path, text: str) -> None:
 
 
 def free_space(folder: Path) -> int:
-    """Bytes that are free on the disk where the folder is or would be."""
+    """Bytes that are free on the disk where the folder is or would be.
+
+    What has no size, as /proc, is not full: it says itself why it takes nothing.
+    """
     there = folder.absolute()
     while not there.exists():
         there = there.parent
-    return shutil.disk_usage(there).free
+    usage = shutil.disk_usage(there)
+    return usage.free if usage.total else sys.maxsize
 
 
 def is_full(folder: Path) -> bool:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import functools
-import os
 import random
-import tempfile
-from pathlib import Path
 
 import mlx.core as mx
 import msgspec
@@ -16,7 +13,7 @@ from farense_worker.data import prepare
 from farense_worker.data.examples import Examples
 from farense_worker.loop import memory
 from farense_worker.model import model, tokenizer
-from farense_worker.process.output import Output
+from farense_worker.process.output import unheard
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.estimation import Facts, Request, Rows
@@ -55,9 +52,7 @@ def _rows(asked: Request) -> dict[str, Rows]:
     whole = msgspec.structs.replace(asked.profile, train=longest)
     config = Config(**msgspec.structs.asdict(whole), run=Run(name="estimate"))
     load = functools.cache(lambda: tokenizer.load(folder, settings))
-    with tempfile.TemporaryFile() as unheard:
-        output = Output(os.dup(unheard.fileno()), Path(tempfile.gettempdir()) / "-")
-        train, valid, *_more = prepare.load(config, folder, load, output)
+    train, valid, *_more = prepare.load(config, folder, load, unheard())
     return {"train": _sample(train)} | ({"valid": _sample(valid)} if valid else {})
 
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 import time
-from pathlib import Path
 
 import mlx.core as mx
 import msgspec
@@ -14,7 +11,7 @@ import numpy as np
 from farense_worker.loop import memory, optimizer
 from farense_worker.loop.master_weights import where_needed
 from farense_worker.model import dropout, inference, loss, model, split_forward, trainable
-from farense_worker.process.output import Output
+from farense_worker.process.output import unheard
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.estimation import Probe, Probed
 from farense_worker.protocol.messages.task import Progress, Tell
@@ -33,9 +30,7 @@ def probe(asked: Probe, tell: Tell) -> Probed:
     path = inference.find(config.model)
     network = model.load(path, config.model)
     mx.random.seed(config.train.seed)
-    with tempfile.TemporaryFile() as unheard:
-        output = Output(os.dup(unheard.fileno()), Path(tempfile.gettempdir()) / "-")
-        trainable.make_trainable(network, config, output)
+    trainable.make_trainable(network, config, unheard())
     if config.train.grad_checkpoint or config.lora.dropout > 0:
         dropout.wrap_layers(network, checkpointing=config.train.grad_checkpoint)
     parts = split_forward.find(network)

@@ -1,0 +1,139 @@
+"""What is wrong with the files of a model that are all there, as far as it shows without MLX."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from farense_worker.protocol.language import gettext as _
+
+from farense_tui.engine.models.contents import WEIGHTS
+
+_MOST, _MOST_LAYERS = 1 << 31, 10_000
+_LONGEST_HEADER = 100 << 20  # bytes: the most that safetensors itself reads
+
+
+def damage(folder: Path) -> str:
+    """Say what no model can have; "" where nothing is wrong that can be seen."""
+    found = next(chain(_of_config(folder), _of_tokenizer(folder), _of_weights(folder)), "")
+    return f"{folder}: {found}" if found else ""
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, int | float) and 1 <= value <= _MOST and value == int(value)
+
+
+def _layers(value: Any) -> bool:
+    return _whole(value) and value <= _MOST_LAYERS
+
+
+def _whole_or_list(value: Any) -> bool:
+    """Whether it may be one for all layers, or a list of one for each."""
+    return _whole(value) or (isinstance(value, list) and all(map(_whole, value)))
+
+
+def _positive(value: Any) -> bool:
+    return isinstance(value, int | float) and 0 < value < float("inf")
+
+
+def _text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _table(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+_CONFIG: dict[str, Callable[[Any], bool]] = {
+    "vocab_size": _whole,
+    "hidden_size": _whole,
+    "num_attention_heads": _whole_or_list,
+    "num_hidden_layers": _layers,
+    "num_key_value_heads": _whole_or_list,
+    "intermediate_size": _whole_or_list,
+    "rope_theta": _positive,
+    "rms_norm_eps": _positive,
+    "rope_scaling": _table,
+    "model_type": _text,
+}
+
+
+def _of_config(folder: Path) -> Iterator[str]:
+    config, wrong = _read(folder / "config.json")
+    if wrong:
+        yield wrong
+        return
+    for part in (config, config.get("text_config") or {}):
+        if not isinstance(part, dict):
+            yield _("{file} is not a table of keys").format(file="config.json")
+            return
+        for key, may_be in _CONFIG.items():
+            value = part.get(key)
+            null = value is None and key != "model_type"  # as where there is no such key
+            if key in part and not null and not may_be(value):
+                yield _says("config.json", key, value)
+
+
+def _of_tokenizer(folder: Path) -> Iterator[str]:
+    path = folder / "tokenizer_config.json"
+    config, wrong = _read(path) if path.is_file() else ({}, "")
+    if wrong:
+        yield wrong
+    kind = config.get("tokenizer_class")
+    if kind is not None and not isinstance(kind, str):
+        yield _says(path.name, "tokenizer_class", kind)
+
+
+def _of_weights(folder: Path) -> Iterator[str]:
+    for path in sorted(folder.glob(WEIGHTS)):
+        try:
+            yield from _of_safetensors(path)
+        except OSError as error:
+            yield f"{path.name}: {error.strerror}"
+
+
+def _of_safetensors(path: Path) -> Iterator[str]:
+    """Compare a file with its header: eight bytes of length, JSON, then the tensors."""
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        length = int.from_bytes(file.read(8), "little")
+        if size < 8 or not 0 < length <= _LONGEST_HEADER:
+            yield _("{file} is not a safetensors file").format(file=path.name)
+            return
+        header = file.read(length)
+    try:
+        tensors = json.loads(header)
+        tensors.pop("__metadata__", None)
+        end = max((int(about["data_offsets"][1]) for about in tensors.values()), default=0)
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError):
+        cut = len(header) < length
+        yield (_cut(path, size) if cut else _("{file} has a damaged header").format(file=path.name))
+        return
+    if 8 + length + end > size:
+        yield _cut(path, size)
+
+
+def _cut(path: Path, size: int) -> str:
+    return _("{file} is cut off after {n} bytes: fetch it again").format(file=path.name, n=size)
+
+
+def _read(path: Path) -> tuple[dict[str, Any], str]:
+    """Give the table in a file, or what is wrong with it."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        return {}, f"{path.name}: {error.strerror}"
+    except (ValueError, RecursionError):
+        return {}, _("{file} is not JSON").format(file=path.name)
+    if not isinstance(found, dict):
+        return {}, _("{file} is not a table of keys").format(file=path.name)
+    return found, ""
+
+
+def _says(file: str, key: str, value: Any) -> str:
+    shown = f"{value:g}" if isinstance(value, float) else json.dumps(value)[:60]
+    return _("{file} says {key} = {value}").format(file=file, key=key, value=shown)
