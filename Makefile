@@ -6,6 +6,9 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
 READY_DOCS := $(VENV)/.ready-docs
+PEFT_VENV := .venv-peft
+PEFT_BIN := $(PEFT_VENV)/bin
+READY_PEFT := $(PEFT_VENV)/.ready
 SOURCES := farense_tui worker scripts benchmarks tests
 
 .DEFAULT_GOAL := help
@@ -47,6 +50,10 @@ templates: $(READY_DEV) ## fetch chat templates, test them, make the table of do
 	$(BIN)/python scripts/chat_templates.py
 	$(BIN)/python -m pytest -m templates
 
+.PHONY: against-peft
+against-peft: $(READY_PEFT) ## train beside torch and peft, step by step, and print the differences
+	$(PEFT_BIN)/python benchmarks/against_peft.py
+
 .PHONY: docs
 docs: $(READY_DOCS) ## build the docs as a site in site/; a link that leads nowhere fails
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
@@ -54,14 +61,14 @@ docs: $(READY_DOCS) ## build the docs as a site in site/; a link that leads nowh
 
 .PHONY: clean
 clean: ## remove what was set up and built; runs are kept
-	rm -rf $(VENV) build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(PEFT_VENV) build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache
 
 # uv is used if it is there: it is faster, and it brings a Python of its own if need be.
-$(VENV)/bin/python:
-	@if command -v uv >/dev/null 2>&1; then uv venv --quiet --python '>=3.11' $(VENV); \
+$(VENV)/bin/python $(PEFT_BIN)/python: %/bin/python:
+	@if command -v uv >/dev/null 2>&1; then uv venv --quiet --python '>=3.11' $*; \
 	else $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	    || { echo 'farense-tui needs Python 3.11 or newer: make PYTHON=python3.12 ...'; exit 1; }; \
-	  $(PYTHON) -m venv $(VENV); fi
+	  $(PYTHON) -m venv $*; fi
 
 
 TRANSLATIONS := $(wildcard worker/farense_worker/protocol/locale/*/LC_MESSAGES/*.po)
@@ -79,9 +86,16 @@ $(READY_DOCS): $(READY)
 	@$(call install,-c constraints.txt -e '.[docs]')
 	@touch $@
 
+# torch beside transformers would change what the tests import: it has an environment of its own.
+$(READY_PEFT): pyproject.toml constraints.txt | $(PEFT_BIN)/python
+	@echo 'Setting up in $(PEFT_VENV) ...'
+	@$(call install,-c constraints.txt -e '.[peft]',$(PEFT_VENV))
+	@touch $@
+
 # An environment that uv made has no pip, and uv may be gone since.
 define install
-if command -v uv >/dev/null 2>&1; then VIRTUAL_ENV=$(VENV) uv pip install --quiet $(1); \
-else $(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip >/dev/null; \
-  $(BIN)/python -m pip install --quiet --disable-pip-version-check $(1); fi
+if command -v uv >/dev/null 2>&1; then VIRTUAL_ENV=$(or $(2),$(VENV)) uv pip install --quiet $(1); \
+else python=$(or $(2),$(VENV))/bin/python; \
+  $$python -m pip --version >/dev/null 2>&1 || $$python -m ensurepip >/dev/null; \
+  $$python -m pip install --quiet --disable-pip-version-check $(1); fi
 endef
