@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
 READY_DOCS := $(VENV)/.ready-docs
+READY_REAL := $(VENV)/.ready-real
 PEFT_VENV := .venv-peft
 PEFT_BIN := $(PEFT_VENV)/bin
 READY_PEFT := $(PEFT_VENV)/.ready
@@ -54,6 +55,10 @@ templates: $(READY_DEV) ## fetch chat templates, test them, make the table of do
 against-peft: $(READY_PEFT) ## train beside torch and peft, step by step, and print the differences
 	$(PEFT_BIN)/python benchmarks/against_peft.py
 
+.PHONY: real
+real: $(READY_REAL) $(READY_PEFT) ## take a real model through the whole job, beside mlx_lm and torch
+	$(BIN)/python benchmarks/real_model.py
+
 .PHONY: docs
 docs: $(READY_DOCS) ## build the docs as a site in site/; a link that leads nowhere fails
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
@@ -86,11 +91,18 @@ $(READY_DOCS): $(READY)
 	@$(call install,-c constraints.txt -e '.[docs]')
 	@touch $@
 
+$(READY_REAL): $(READY_DEV)
+	@$(call install,-c constraints.txt -e '.[dev$(,)fast-cpu]')
+	@touch $@
+
 # torch beside transformers would change what the tests import: it has an environment of its own.
 $(READY_PEFT): pyproject.toml constraints.txt | $(PEFT_BIN)/python
 	@echo 'Setting up in $(PEFT_VENV) ...'
 	@$(call install,-c constraints.txt -e '.[peft]',$(PEFT_VENV))
 	@touch $@
+
+# A comma that $(call) does not take for its own.
+, := ,
 
 # An environment that uv made has no pip, and uv may be gone since.
 define install

@@ -14,6 +14,7 @@ RECORD = claim_stdout()  # mlx_lm draws tables there
 
 import json  # noqa: E402
 import os  # noqa: E402
+import resource  # noqa: E402
 import sys  # noqa: E402
 import time  # noqa: E402
 import types  # noqa: E402
@@ -28,6 +29,8 @@ from mlx_lm.tuner.datasets import load_dataset  # noqa: E402
 from mlx_lm.utils import load  # noqa: E402
 
 from farense_worker.process import leash  # noqa: E402
+
+_RSS_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes
 
 
 class Times(TrainingCallback):
@@ -47,7 +50,7 @@ class Times(TrainingCallback):
 
 
 def main() -> None:
-    """Train, and print {"steps": [[when, seconds, loss], ...], "validations", "peak"}."""
+    """Train, and print {"steps": [[when, seconds, loss], ...], "validations", "peak", "rss"}."""
     leash.follow_parent()
     given = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     args = types.SimpleNamespace(**CONFIG_DEFAULTS | given)
@@ -58,7 +61,8 @@ def main() -> None:
     Path(args.adapter_path).mkdir(parents=True, exist_ok=True)
     train_model(args, model, train_set, valid_set, times)
     peak = mx.get_peak_memory()
-    told = {"steps": times.steps, "validations": times.validations, "peak": peak}
+    process = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT
+    told = {"steps": times.steps, "validations": times.validations, "peak": peak, "rss": process}
     os.write(RECORD, json.dumps(told).encode() + b"\n")
 
 
