@@ -106,11 +106,11 @@ def _hashes(text: str) -> NDArray[np.uint64]:
 def _alike(signatures: NDArray[np.uint32], threshold: float) -> Pairs:
     found: list[Pairs] = []
     rows = np.arange(len(signatures))
+    after = _keys(signatures, _BANDS - 1)
     for band in range(_BANDS):
-        keys = np.zeros(len(signatures), np.uint64)
-        for column in range(band * _ROWS, (band + 1) * _ROWS):
-            keys = keys * np.uint64(0x9E3779B97F4A7C15) + signatures[:, column]
-        order = np.argsort(keys, kind="stable")
+        keys, before = _keys(signatures, band), after
+        order = np.lexsort((before, keys))  # of a bucket, those side by side are the likeliest
+        after = keys
         ordered = keys[order]
         begins = np.concatenate(([True], ordered[1:] != ordered[:-1]))
         first = order[np.maximum.accumulate(np.where(begins, rows, 0))]
@@ -120,6 +120,14 @@ def _alike(signatures: NDArray[np.uint32], threshold: float) -> Pairs:
             found.append(_enough(signatures, pairs, threshold))
     pairs = np.sort(np.concatenate(found), axis=1)
     return np.unique(pairs, axis=0).astype(np.int64)
+
+
+def _keys(signatures: NDArray[np.uint32], band: int) -> NDArray[np.uint64]:
+    """Put a band of each signature into one number; (n,)."""
+    keys = np.zeros(len(signatures), np.uint64)
+    for column in range(band * _ROWS, (band + 1) * _ROWS):
+        keys = keys * np.uint64(0x9E3779B97F4A7C15) + signatures[:, column]
+    return keys
 
 
 def _enough(signatures: NDArray[np.uint32], pairs: Pairs, threshold: float) -> Pairs:

@@ -353,7 +353,7 @@ def _renamed(values: dict[str, Any], names: Features) -> dict[str, Any]:
         "completion": names.completion_feature,
         "text": names.text_feature,
     }
-    if all(ours == name for ours, name in theirs.items()):
+    if names == _OWN or all(ours == name for ours, name in theirs.items()):
         return values
     others = {
         key: value
