@@ -76,8 +76,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, body: bool) -> None:
         path = unquote(urlparse(self.path).path)
-        api = re.fullmatch(r"/api/models/([^/]+/[^/]+)(?:/(revision|tree)/(.+?))?/?", path)
-        file = re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path)
+        api = re.fullmatch(
+            r"/api/(?:models|datasets)/([^/]+/[^/]+)(?:/(revision|tree)/(.+?))?/?", path
+        )
+        file = re.fullmatch(r"/(?:datasets/)?([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path)
         repo = (api or file or [None, ""])[1]
         folder = self.hub.repos.get(str(repo))
         if folder is None:
@@ -146,7 +148,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.is_file())
+    return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 def _etag(data: bytes) -> str:
@@ -160,7 +162,11 @@ def _info(repo: str, folder: Path) -> dict[str, Any]:
     siblings = []
     for path in _files(folder):
         data = path.read_bytes()
-        entry: dict[str, Any] = {"rfilename": path.name, "size": len(data), "blobId": "0" * 40}
+        entry: dict[str, Any] = {
+            "rfilename": str(path.relative_to(folder)),
+            "size": len(data),
+            "blobId": "0" * 40,
+        }
         if len(data) >= _LFS:
             entry["lfs"] = {"sha256": _etag(data), "size": len(data), "pointerSize": 134}
         siblings.append(entry)
@@ -171,7 +177,12 @@ def _tree(folder: Path) -> list[dict[str, Any]]:
     entries = []
     for path in _files(folder):
         data = path.read_bytes()
-        entry = {"type": "file", "path": path.name, "size": len(data), "oid": _etag(data)}
+        entry = {
+            "type": "file",
+            "path": str(path.relative_to(folder)),
+            "size": len(data),
+            "oid": _etag(data),
+        }
         if len(data) >= _LFS:
             entry["lfs"] = {"oid": _etag(data), "size": len(data), "pointerSize": 134}
         entries.append(entry)

@@ -28,13 +28,13 @@ def make(args: argparse.Namespace) -> int:
     from farense_tui.dataset import look
     from farense_tui.dataset import make as making
 
-    wish, seen = _recognised(_wish(args))
-    if not args.json:
-        _show(seen)
-    if args.dry_run:
-        return ExitCode.DONE
     line = ProgressLine()
     try:
+        wish, seen = _recognised(_wish(args), line)
+        if not args.json:
+            _show(seen)
+        if args.dry_run:
+            return ExitCode.DONE
         made = making.make(wish, seen, line.show)
     except KeyboardInterrupt:
         return ExitCode.STOPPED
@@ -48,7 +48,7 @@ def make(args: argparse.Namespace) -> int:
 
 
 def _wish(args: argparse.Namespace) -> Wish:
-    from farense_tui.dataset import mapping
+    from farense_tui.dataset import mapping, sources
 
     if not args.to and not args.dry_run:
         raise usage("--to", hint=_("--to DIR names the new folder; --dry-run only looks."))
@@ -57,6 +57,7 @@ def _wish(args: argparse.Namespace) -> Wish:
         to=Path(args.to or "."),
         map=mapping.parse(args.map),
         table=args.table,
+        of=sources.Repository(args.revision, args.config),
         encoding=args.encoding,
         valid=args.valid,
         test=args.test,
@@ -70,13 +71,15 @@ def _wish(args: argparse.Namespace) -> Wish:
     )
 
 
-def _recognised(wish: Wish) -> tuple[Wish, list[Seen]]:
+def _recognised(wish: Wish, line: ProgressLine) -> tuple[Wish, list[Seen]]:
     """Look at the sources; where nothing tells the columns, ask whoever sits there."""
     from farense_tui.dataset import look
 
     while True:
         try:
-            return wish, look.look(wish)
+            seen = look.look(wish, line.show)
+            line.clear()
+            return wish, seen
         except Unknown as error:
             if wish.map or not common.terminal() or len(error.columns) < 2:
                 raise

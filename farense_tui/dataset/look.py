@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -15,13 +15,14 @@ from farense_worker.protocol import dataset
 from farense_worker.protocol.dataset import Fault, Row
 from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.messages.task import Progress
 from farense_worker.protocol.shapes import recognise
 from farense_worker.protocol.shapes.columns import Unfit
 
 from farense_tui.dataset import encoding, formats, mapping, sources
 from farense_tui.dataset.mapping import Mapping
 from farense_tui.dataset.readers.table import Bad, Table
-from farense_tui.dataset.sources import Source
+from farense_tui.dataset.sources import Repository, Source
 
 NEAR = 0.85
 _SHOWN = 3
@@ -42,6 +43,7 @@ class Wish:
     to: Path
     map: dict[str, str] = field(default_factory=dict)
     table: str = ""
+    of: Repository = field(default_factory=Repository)
     encoding: str = ""
     valid: float | None = None
     test: float | None = None
@@ -75,12 +77,14 @@ def absolute(path: Path) -> Path:
     return Path(os.path.abspath(path.expanduser()))
 
 
-def look(wish: Wish) -> list[Seen]:
+def look(wish: Wish, tell: Callable[[Progress], None] = lambda _progress: None) -> list[Seen]:
     """Recognise the sources without reading more of them than tells what they are.
+
+    A repository is downloaded; `tell` hears of it.
 
     Raises FarenseError for what is not read, mapping.Unknown where nothing tells the columns.
     """
-    return [_seen(source, wish) for source in sources.find(wish.given)]
+    return [_seen(source, wish) for source in sources.find(wish.given, wish.of, tell)]
 
 
 def _seen(source: Source, wish: Wish) -> Seen:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,9 @@ from typing import Any
 import msgspec
 from farense_worker.protocol.errors import refused
 from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.messages.task import Progress
 
-from farense_tui.dataset import formats
+from farense_tui.dataset import formats, hub
 
 RECORD = "dataset.json"
 LEFT_OUT = "left_out.jsonl"
@@ -47,8 +48,19 @@ class Source:
     split: str = ""
 
 
-def find(given: Sequence[str]) -> list[Source]:
-    """Give the files, in a fixed order. Raises FarenseError (refused) where there are none."""
+@dataclass(frozen=True)
+class Repository:
+    """Which of a hub's data set is meant: a branch, tag or commit, and a configuration of it."""
+
+    revision: str = ""
+    config: str = ""
+
+
+def find(given: Sequence[str], of: Repository, tell: Callable[[Progress], None]) -> list[Source]:
+    """Give the files, in a fixed order; `of` is for repositories, which are downloaded.
+
+    Raises FarenseError (refused) where there are none.
+    """
     found: list[Source] = []
     for each in given:
         path = Path(os.path.expanduser(each))
@@ -56,11 +68,26 @@ def find(given: Sequence[str]) -> list[Source]:
             found += _folder(path)
         elif path.exists():
             found.append(Source(path, path.name, split_of(path.name)))
+        elif hub.is_name(each):
+            found += _repository(each, of, tell)
         else:
             raise refused(_("there is no {path}").format(path=each), hint=formats.READ, kind="data")
     if len({source.path.resolve() for source in found}) < len(found):
         raise refused(_("a file is named twice"), kind="data")
     return _told_apart(found)
+
+
+def _repository(repo: str, of: Repository, tell: Callable[[Progress], None]) -> list[Source]:
+    folder, files = hub.fetch(repo, of.revision, of.config, _SUFFIXES, tell)
+    if not files:
+        raise refused(
+            _("{folder} holds no rows").format(folder=repo), hint=formats.READ, kind="data"
+        )
+    commit = folder.name[:12]
+    return [
+        Source(path, f"{repo}@{commit}/{path.relative_to(folder)}", split_of(split or path.name))
+        for path, split in files
+    ]
 
 
 def _folder(folder: Path) -> list[Source]:

@@ -44,7 +44,13 @@ def book(path: Path, **sheets: list[list[Any]]) -> Path:
 
 def test_a_sheet(tmp_path: Path) -> None:
     day = datetime.datetime(1910, 4, 1)
-    rows = [HEAD, ["Quando?", day], ["Quantos?", 7.0], [None, None], ["Sempre?", True]]
+    rows: list[list[Any]] = [
+        HEAD,
+        ["Quando?", day],
+        ["Quantos?", 7.0],
+        [None, None],
+        ["Sempre?", True],
+    ]
     source = book(tmp_path / "a.xlsx", Dados=rows, Vazia=[])
     expected = [["Quando?", "1910-04-01"], ["Quantos?", "7"], ["Sempre?", "true"]]
     assert made(tmp_path, source) == expected

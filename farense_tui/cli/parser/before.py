@@ -191,7 +191,10 @@ def _data_make(program: Program, below: Subparsers) -> None:
     )
     making.intermixed = True
     making.add_argument(
-        "sources", nargs="+", metavar=_("SOURCE"), help=_("files, or folders with files")
+        "sources",
+        nargs="+",
+        metavar=_("SOURCE"),
+        help=_("files, folders with files, or data sets of the hub (owner/name)"),
     )
     making.add_argument("--to", metavar=_("DIR"), help=_("the new folder"))
     making.add_argument(
@@ -203,6 +206,18 @@ def _data_make(program: Program, below: Subparsers) -> None:
     )
     making.add_argument(
         "--table", metavar=_("NAME"), default="", help=_("the table of a database, or the sheet")
+    )
+    making.add_argument(
+        "--revision",
+        metavar="R",
+        default="",
+        help=_("of a data set of the hub: branch, tag or commit"),
+    )
+    making.add_argument(
+        "--config",
+        metavar=_("NAME"),
+        default="",
+        help=_("of a data set of the hub: which part of it"),
     )
     making.add_argument(
         "--encoding", metavar=_("NAME"), default="", help=_("of text; default: it is recognised")

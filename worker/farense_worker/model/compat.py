@@ -284,14 +284,14 @@ def hub_utils() -> Any:
     return huggingface_hub.utils
 
 
-def blob_folder(repo: str) -> Path:
-    """Where the hub's cache keeps the files of a model, under their SHA-256.
+def blob_folder(repo: str, kind: str = "model") -> Path:
+    """Where the hub's cache keeps the files of a model or a dataset, under their SHA-256.
 
     Downloads that are to be continued are put there, which the client itself does not do.
     """
     from huggingface_hub import constants
 
-    return Path(constants.HF_HUB_CACHE) / "--".join(["models", *repo.split("/")]) / "blobs"
+    return Path(constants.HF_HUB_CACHE) / "--".join([f"{kind}s", *repo.split("/")]) / "blobs"
 
 
 def network_errors() -> tuple[type[Exception], ...]:

@@ -1,4 +1,4 @@
-"""Downloading a model from the hub into its cache, so that it can be broken off and continued.
+"""Downloading from the hub into its cache, so that it can be broken off and continued.
 
 huggingface_hub begins a file anew when it was broken off: its partial files have random names.
 Weights are gigabytes, so large files are fetched here, one after the other, into a partial file
@@ -26,7 +26,7 @@ from farense_worker.protocol.run_folder import free_space
 from farense_worker.protocol.settings.profile import Model
 
 # What mlx_lm needs of a repository (mlx_lm.utils.DEFAULT_ALLOW_PATTERNS).
-PATTERNS = [
+PATTERNS = (
     "*.json",
     "model*.safetensors",
     "*.py",
@@ -36,7 +36,7 @@ PATTERNS = [
     "*.txt",
     "*.jsonl",
     "*.jinja",
-]
+)
 PARTIAL = ".farense-partial"
 _LARGE = 1 << 20
 _CHUNK = 1 << 16  # what is lost when a connection breaks
@@ -55,48 +55,75 @@ class File:
     sha256: str
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """What of a repository is wanted. data: it is one of rows. fallback: a smaller model."""
+
+    repo: str
+    revision: str = ""
+    patterns: tuple[str, ...] = PATTERNS
+    data: bool = False
+    fallback: str = ""
+
+    @property
+    def kind(self) -> str:
+        """As the hub calls it."""
+        return "dataset" if self.data else "model"
+
+
 def download(settings: Model, told: Told) -> Path:
+    """Bring a model here; see `fetch`."""
+    return fetch(Wanted(settings.repo, settings.revision, fallback=settings.fallback), told)
+
+
+def fetch(wanted: Wanted, told: Told) -> Path:
     """Give the snapshot's folder, whole; `told` is called with the bytes there are, and all.
 
     An exception in the midst of it, such as a stop, leaves what there is to be continued.
     Raises FarenseError (refused): not to be reached, gated, not there, no space.
     """
     try:
-        return _download(settings, told)
+        return _fetch_all(wanted, told)
     except FarenseError:
         raise
     except _errors() as error:
-        raise _explained(settings, error) from error
+        raise _explained(wanted, error) from error
 
 
-def _download(settings: Model, told: Told) -> Path:
+def _fetch_all(asked: Wanted, told: Told) -> Path:
     from huggingface_hub import HfApi, snapshot_download
 
-    wanted: dict[str, Any] = {"repo_id": settings.repo, "allow_patterns": PATTERNS}
-    revision = settings.revision or None
+    wanted: dict[str, Any] = {
+        "repo_id": asked.repo,
+        "repo_type": asked.kind,
+        "allow_patterns": list(asked.patterns),
+    }
+    revision = asked.revision or None
     try:
-        info = HfApi().model_info(settings.repo, revision=revision, files_metadata=True)
+        info = HfApi().repo_info(
+            asked.repo, repo_type=asked.kind, revision=revision, files_metadata=True
+        )
     except compat.network_errors() as error:
         with contextlib.suppress(*_errors()):  # all of it may be here
             return Path(snapshot_download(**wanted, revision=revision, local_files_only=True))
         raise error
-    files, rest = _files(info)
-    blobs = compat.blob_folder(settings.repo)
-    _check_space(settings, blobs, files)
+    files, rest = _files(info, asked.patterns)
+    blobs = compat.blob_folder(asked.repo, asked.kind)
+    _check_space(asked, blobs, files)
     progress = _Progress(told, sum(file.size for file in files) + rest)
     for file in files:
         with progress.file():
-            _fetch(settings.repo, str(info.sha), file, blobs, progress)
+            _fetch(asked, str(info.sha), file, blobs, progress)
     path = snapshot_download(**wanted, revision=revision, tqdm_class=_silent())
     progress.tell(progress.total)
     return Path(path)
 
 
-def _files(info: Any) -> tuple[list[File], int]:
+def _files(info: Any, patterns: tuple[str, ...]) -> tuple[list[File], int]:
     """Which large files there are, and how many bytes the others have."""
     files, rest = [], 0
     for sibling in info.siblings or ():
-        if any(fnmatch(sibling.rfilename, pattern) for pattern in PATTERNS):
+        if any(fnmatch(sibling.rfilename, pattern) for pattern in patterns):
             size = int(sibling.size or 0)
             if sibling.lfs is not None and size >= _LARGE:
                 files.append(File(sibling.rfilename, size, sibling.lfs.sha256))
@@ -132,7 +159,7 @@ class _Progress:
         self._told(done, self.total)
 
 
-def _fetch(repo: str, commit: str, file: File, blobs: Path, progress: _Progress) -> None:
+def _fetch(wanted: Wanted, commit: str, file: File, blobs: Path, progress: _Progress) -> None:
     """Bring a file among the blobs of the cache, continuing what is there of it."""
     if (blobs / file.sha256).exists():
         progress.at(file.size)
@@ -146,7 +173,7 @@ def _fetch(repo: str, commit: str, file: File, blobs: Path, progress: _Progress)
         retries = _RETRIES
         while (size := out.seek(0, os.SEEK_END)) < file.size:
             try:
-                _append(repo, commit, file, out, progress)
+                _append(wanted, commit, file, out, progress)
             except compat.network_errors() as error:
                 retries = retries - 1 if out.seek(0, os.SEEK_END) == size else _RETRIES
                 if retries < 0:
@@ -155,11 +182,11 @@ def _fetch(repo: str, commit: str, file: File, blobs: Path, progress: _Progress)
                 print(said, file=sys.stderr)
                 time.sleep(1.0)
         progress.at(file.size)
-        _check_sum(repo, file, partial)
+        _check_sum(wanted, file, partial)
         partial.replace(blobs / file.sha256)
 
 
-def _append(repo: str, commit: str, file: File, out: BinaryIO, progress: _Progress) -> None:
+def _append(wanted: Wanted, commit: str, file: File, out: BinaryIO, progress: _Progress) -> None:
     from huggingface_hub import hf_hub_url
 
     utils = compat.hub_utils()
@@ -167,7 +194,7 @@ def _append(repo: str, commit: str, file: File, out: BinaryIO, progress: _Progre
     headers = {**utils.build_hf_headers(), "Accept-Encoding": "identity"}
     if size:
         headers["Range"] = f"bytes={size}-"
-    url = hf_hub_url(repo, file.name, revision=commit)
+    url = hf_hub_url(wanted.repo, file.name, repo_type=wanted.kind, revision=commit)
     with utils.get_session().stream("GET", url, headers=headers, follow_redirects=True) as response:
         utils.hf_raise_for_status(response)
         if size and response.status_code != 206:  # it does not know of ranges
@@ -180,14 +207,14 @@ def _append(repo: str, commit: str, file: File, out: BinaryIO, progress: _Progre
         out.flush()
 
 
-def _check_sum(repo: str, file: File, partial: Path) -> None:
+def _check_sum(wanted: Wanted, file: File, partial: Path) -> None:
     """A file that was put together over days is read once, to be sure of it."""
     with partial.open("rb") as written:
         found = hashlib.file_digest(written, "sha256").hexdigest()
     if found != file.sha256:
         partial.unlink()
         raise refused(
-            _("the model {repo} cannot be downloaded").format(repo=repo),
+            _not_downloaded(wanted),
             _("{file} has arrived damaged: SHA-256 {found}, not {wanted}").format(
                 file=file.name, found=found, wanted=file.sha256
             ),
@@ -196,7 +223,7 @@ def _check_sum(repo: str, file: File, partial: Path) -> None:
         )
 
 
-def _check_space(settings: Model, blobs: Path, files: list[File]) -> None:
+def _check_space(wanted: Wanted, blobs: Path, files: list[File]) -> None:
     missing = 0
     for file in files:
         partial = blobs / f"{file.sha256}{PARTIAL}"
@@ -207,11 +234,18 @@ def _check_space(settings: Model, blobs: Path, files: list[File]) -> None:
         raise refused(
             _("no space on the disk"),
             _("{folder}: {free} MiB free, {model} needs {missing} MiB more").format(
-                folder=blobs, free=free >> 20, model=settings.repo, missing=missing >> 20
+                folder=blobs, free=free >> 20, model=wanted.repo, missing=missing >> 20
             ),
             _("Make space, or set HF_HOME to another disk."),
             kind="disk_full",
         )
+
+
+def _not_downloaded(wanted: Wanted) -> str:
+    said = _("the model {repo} cannot be downloaded")
+    if wanted.data:
+        said = _("the data set {repo} cannot be downloaded")
+    return said.format(repo=wanted.repo)
 
 
 def _silent() -> Any:
@@ -239,7 +273,7 @@ def _errors() -> tuple[type[Exception], ...]:
     )
 
 
-def _explained(settings: Model, error: Exception) -> FarenseError:
+def _explained(wanted: Wanted, error: Exception) -> FarenseError:
     """Say what an error of the hub means to the user."""
     from huggingface_hub.errors import (
         GatedRepoError,
@@ -248,8 +282,8 @@ def _explained(settings: Model, error: Exception) -> FarenseError:
         RevisionNotFoundError,
     )
 
-    smaller = _("The profile's smaller one is {model}.").format(model=settings.fallback)
-    smaller = f" {smaller}" if settings.fallback else ""
+    smaller = _("The profile's smaller one is {model}.").format(model=wanted.fallback)
+    smaller = f" {smaller}" if wanted.fallback else ""
     why = _("The hub cannot be reached.")
     hint = _("What is there of it is kept: the same again continues.") + smaller
     if isinstance(error, OfflineModeIsEnabled):
@@ -259,7 +293,7 @@ def _explained(settings: Model, error: Exception) -> FarenseError:
         why = _("The repository is gated: its owner must let you in.")
         hint = _("Ask for access on its page, then log in with: hf auth login.") + smaller
     elif isinstance(error, RevisionNotFoundError):
-        why = _("There is no revision {revision} of it.").format(revision=settings.revision)
+        why = _("There is no revision {revision} of it.").format(revision=wanted.revision)
         hint = _("Check model.revision.")
     elif isinstance(error, RepositoryNotFoundError):
         why = _("There is no such repository, or it is private.")
@@ -267,7 +301,7 @@ def _explained(settings: Model, error: Exception) -> FarenseError:
     lines = str(error).strip().splitlines()
     said = lines[0] if lines else type(error).__name__
     return refused(
-        _("the model {repo} cannot be downloaded").format(repo=settings.repo),
+        _not_downloaded(wanted),
         f"{why}\n{said}",
         hint,
         kind="download",

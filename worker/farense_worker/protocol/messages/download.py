@@ -1,4 +1,4 @@
-"""The task `download`: a model brought into the cache without a run."""
+"""The task `download`: a model, or rows, brought into the cache without a run."""
 
 from __future__ import annotations
 
@@ -6,10 +6,15 @@ from msgspec import Struct
 
 
 class Request(Struct, tag="download", frozen=True):
-    """Which repository, and which branch, tag or commit of it."""
+    """Which repository, and which branch, tag or commit of it.
+
+    data: it is one of rows, and `patterns` are its files that are wanted.
+    """
 
     repo: str
     revision: str = ""
+    data: bool = False
+    patterns: tuple[str, ...] = ()
 
 
 class Downloaded(Struct, tag="downloaded", frozen=True):

@@ -1,0 +1,98 @@
+"""Data sets of a hub on loopback: which files, which splits, the cache, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from farense_worker.protocol.errors import FarenseError
+
+from farense_tui.dataset import look, make
+from farense_tui.dataset.look import Wish
+from farense_tui.dataset.sources import Repository
+from tests.dataset import files
+from tests.dataset.test_make import pairs
+from tests.loopback_hub import COMMIT, Hub
+
+CARD = """---
+license: mit
+configs:
+- config_name: {first}
+  data_files:
+  - split: train
+    path: data/train-*
+  - split: validation
+    path: [data/dev.jsonl]
+- config_name: other
+  data_files: other/*.jsonl
+---
+# Words
+"""
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Path:
+    """A repository with two configurations."""
+    folder = tmp_path / "repo"
+    files.jsonl(folder / "data/train-00000-of-00001.jsonl", *pairs(20))
+    files.jsonl(folder / "data/dev.jsonl", *pairs(4, 100))
+    files.jsonl(folder / "other/rows.jsonl", *pairs(3, 200))
+    (folder / "README.md").write_text(CARD.format(first="default"))
+    return folder
+
+
+@pytest.fixture
+def hub(repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    with Hub({"owner/rows": repo}) as served:
+        monkeypatch.setenv("HF_ENDPOINT", served.endpoint)
+        monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+        for name in ("HF_HUB_OFFLINE", "HF_TOKEN", "HF_HUB_CACHE"):
+            monkeypatch.delenv(name, raising=False)
+        yield served
+
+
+def do(tmp_path: Path, to: str = "d", **of: str) -> dict[str, int]:
+    wish = Wish(("owner/rows",), tmp_path / to, of=Repository(**of))
+    return make.make(wish, look.look(wish)).rows
+
+
+def test_the_default_configuration_with_its_splits_then_the_cache(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert do(tmp_path) == {"train": 20, "valid": 4}
+    record = json.loads((tmp_path / "d/dataset.json").read_text())
+    assert record["sources"][0]["name"] == f"owner/rows@{COMMIT[:12]}/data/{TRAIN}"
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert do(tmp_path, "e") == {"train": 20, "valid": 4}
+    assert (tmp_path / "d/dataset.json").read_bytes() == (tmp_path / "e/dataset.json").read_bytes()
+
+
+TRAIN = "train-00000-of-00001.jsonl"
+
+
+def test_another_configuration_and_none_that_is_clear(hub: Hub, repo: Path, tmp_path: Path) -> None:
+    assert sum(do(tmp_path, config="other").values()) == 3
+    with pytest.raises(FarenseError, match="no configuration nope"):
+        do(tmp_path, "e", config="nope")
+    (repo / "README.md").write_text(CARD.format(first="one"))
+    shutil.rmtree(tmp_path / "hf")
+    with pytest.raises(FarenseError, match="which configuration") as told:
+        do(tmp_path, "e")
+    assert told.value.detail == "one, other"
+
+
+def test_without_a_card_names_tell(hub: Hub, repo: Path, tmp_path: Path) -> None:
+    (repo / "README.md").write_text("# Words\n")
+    shutil.rmtree(repo / "other")
+    assert do(tmp_path) == {"train": 20, "valid": 4}
+
+
+def test_what_is_not_to_be_had_is_refused(hub: Hub, tmp_path: Path) -> None:
+    with pytest.raises(FarenseError, match="the data set owner/rows cannot be downloaded") as told:
+        do(tmp_path, revision="nope")
+    assert "no revision nope" in told.value.detail
+    with pytest.raises(FarenseError, match="the data set owner/none cannot be downloaded"):
+        look.look(Wish(("owner/none",), tmp_path / "d"))
