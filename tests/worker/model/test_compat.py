@@ -19,6 +19,10 @@ ROOT = Path(__file__).parents[3]
 
 # What is passed to them by place or by name.
 ARGUMENTS = {
+    "ArraysCache": ["size"],
+    "CacheList": ["caches"],
+    "KVCache": [],
+    "RotatingKVCache": ["max_size"],
     "QuantizedSwitchLinear": ["input_dims", "output_dims", "num_experts", "bias"],
     "SwitchLinear": ["input_dims", "output_dims", "num_experts", "bias"],
     "convert_to_gguf": ["model_path", "weights", "config", "output_file_path"],

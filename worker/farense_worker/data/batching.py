@@ -6,6 +6,7 @@ never the mathematics, because the loss is normalised by the tokens of the whole
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,24 +15,52 @@ import numpy as np
 from numpy.typing import NDArray
 
 from farense_worker.data.prepare import Examples
-from farense_worker.protocol.plan.cutting import cut, padded, rounded
+from farense_worker.data.shared_prefix import Shared
+from farense_worker.protocol.plan.cutting import padded, rounded
+from farense_worker.protocol.plan.prefix import NONE, Piece, pieces
+
+Ints = NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Prefix:
+    """What all rows of a micro-batch begin with: tokens (1, P).
+
+    positions: (m,) where in it labels are predicted. Rows that predict the same one there count
+    as one label of their weight.
+    """
+
+    tokens: Ints
+    positions: Ints
 
 
 @dataclass(frozen=True)
 class MicroBatch:
     """What goes through the model at once.
 
-    rows: which examples. inputs: (rows, width) tokens but the last of each row. positions: (n,)
-    where in the flattened inputs a label is predicted; targets: (n,) those labels; mask: (n,) 1.0,
-    and 0.0 for padding. `label_tokens` counts the labels.
+    rows: which examples. inputs: (rows, width) tokens but the last of each row, and but the prefix.
+    positions: (n,) where in the flattened inputs a label is predicted; targets: (m + n,) labels,
+    those of the prefix first; mask: (m + n,) 1.0, or how often the label is there in a prefix, and
+    0.0 for padding. `label_tokens` counts the labels.
     """
 
     rows: tuple[int, ...]
-    inputs: NDArray[np.int32]
-    positions: NDArray[np.int32]
-    targets: NDArray[np.int32]
+    inputs: Ints
+    positions: Ints
+    targets: Ints
     mask: NDArray[np.float32]
     label_tokens: int
+    prefix: Prefix | None = None
+
+    @property
+    def tokens(self) -> int:
+        """Count what is computed, padding included."""
+        return int(self.inputs.size) + self.behind
+
+    @property
+    def behind(self) -> int:
+        """Tokens of the prefix."""
+        return self.prefix.tokens.size if self.prefix else 0
 
     @property
     def arrays(self) -> tuple[NDArray[Any], ...]:
@@ -39,39 +68,73 @@ class MicroBatch:
         return self.inputs, self.positions, self.targets, self.mask
 
 
-def collate(examples: Examples, rows: Sequence[int], *, few_shapes: bool = False) -> MicroBatch:
+def collate(
+    examples: Examples, rows: Sequence[int], *, prefix: int = 0, few_shapes: bool = False
+) -> MicroBatch:
     """Put examples side by side, padded on the right. Padding is never a label.
 
-    few_shapes: the labels are padded too, for a compiled function.
+    prefix: tokens that all of them begin with, which are put apart. few_shapes: the labels are
+    padded too, for a compiled function.
     """
     lengths = [int(examples.lengths[row]) for row in rows]
-    width = padded(max(lengths) - 1)
+    width = padded(max(lengths) - 1 - prefix)
     inputs = np.zeros((len(rows), width), np.int32)
-    positions, targets = list[NDArray[np.int32]](), list[NDArray[np.int32]]()
+    positions, targets = list[Ints](), list[Ints]()
+    within = Counter[tuple[int, int]]()
     for at, (row, length) in enumerate(zip(rows, lengths, strict=True)):
         tokens, where = examples.example(row), examples.labels_of(row)
-        inputs[at, : length - 1] = tokens[:-1]
+        inputs[at, : length - 1 - prefix] = tokens[prefix:-1]
+        before = where[where <= prefix]
+        within.update(zip((before - 1).tolist(), tokens[before].tolist(), strict=True))
+        where = where[len(before) :]
         targets.append(tokens[where])
         # what predicts a label is the token before it
-        positions.append((at * width - 1 + where).astype(np.int32))
-    labels = sum(len(part) for part in targets)
-    padding = (0, rounded(labels) - labels if few_shapes else 0)
+        positions.append((at * width - prefix - 1 + where).astype(np.int32))
+    there = sorted(within)
+    weights = np.array([within[each] for each in there], np.float32)
+    own, its = np.concatenate(targets), np.array([target for _at, target in there], np.int32)
+    of_prefix = _filled(np.array([at for at, _target in there], np.int32), few_shapes)
+    of_rows = _filled(np.concatenate(positions), few_shapes)
     return MicroBatch(
         tuple(rows),
         inputs,
-        np.pad(np.concatenate(positions), padding),
-        np.pad(np.concatenate(targets), padding),
-        np.pad(np.ones(labels, np.float32), padding),
-        labels,
+        of_rows,
+        np.concatenate([_filled(its, few_shapes), _filled(own, few_shapes)]),
+        np.concatenate(
+            [_filled(weights, few_shapes), _filled(np.ones_like(own, np.float32), few_shapes)]
+        ),
+        len(own) + within.total(),
+        Prefix(examples.example(rows[0])[None, :prefix], of_prefix) if prefix else None,
     )
 
 
+def _filled(values: NDArray[Any], few_shapes: bool) -> NDArray[Any]:
+    """Pad with zeros to one of few lengths; nothing stays nothing."""
+    more = rounded(len(values)) - len(values) if few_shapes and len(values) else 0
+    return np.pad(values, (0, more))
+
+
+def cut(examples: Examples, rows: Sequence[int], budget: int, shared: Shared | None) -> list[Piece]:
+    """Cut these examples into what goes through the model at once; the pieces have their numbers.
+
+    shared: what some of them begin with alike, where that is computed once.
+    """
+    lengths = [int(length) for length in examples.lengths[list(rows)]]
+    groups = shared.of_row[list(rows)].tolist() if shared else [NONE] * len(rows)
+    made = pieces(lengths, groups, shared.lengths if shared else (), budget)
+    return [Piece(tuple(rows[i] for i in piece.rows), piece.prefix) for piece in made]
+
+
 def batches(
-    examples: Examples, rows: Sequence[int], budget: int, *, few_shapes: bool = False
+    examples: Examples,
+    rows: Sequence[int],
+    budget: int,
+    shared: Shared | None = None,
+    *,
+    few_shapes: bool = False,
 ) -> list[MicroBatch]:
     """Cut these examples into micro-batches and collate them."""
-    lengths = [int(length) for length in examples.lengths[list(rows)]]
     return [
-        collate(examples, [rows[i] for i in piece], few_shapes=few_shapes)
-        for piece in cut(lengths, budget)
+        collate(examples, piece.rows, prefix=piece.prefix, few_shapes=few_shapes)
+        for piece in cut(examples, rows, budget, shared)
     ]

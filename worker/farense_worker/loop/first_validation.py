@@ -116,6 +116,7 @@ def _decides(run: Run, valid: str) -> list[object]:
         (config.lora.num_layers, sorted(config.lora.keys)) if kind == "dora" else (),
         run.trunk.start if run.trunk else 0,
         run.anatomy is not None,
+        "valid" in run.shared,
         run.budget,
         (run.prompts, config.report.sample_tokens, run.system_prompt),
     ]

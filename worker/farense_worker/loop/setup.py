@@ -16,7 +16,16 @@ from mlx.utils import tree_flatten
 from farense_worker.data import prepare
 from farense_worker.data.batching import MicroBatch
 from farense_worker.data.prepare import Examples
-from farense_worker.loop import checkpoint, handover, memory, optimizer, resume_check, trunk_cache
+from farense_worker.data.shared_prefix import Shared
+from farense_worker.loop import (
+    checkpoint,
+    handover,
+    memory,
+    optimizer,
+    resume_check,
+    shared_prefix,
+    trunk_cache,
+)
 from farense_worker.loop.checkpoint import TrainingState
 from farense_worker.loop.custody import Custody
 from farense_worker.loop.distributed import Ranks
@@ -56,6 +65,7 @@ class Run:
     model: nn.Module
     anatomy: Anatomy | None  # None: a class that does not come apart
     trunk: Trunk | None  # None: all layers are computed
+    shared: dict[str, Shared]  # by split: what rows begin with alike, computed once
     size: model.Size
     adapter_config: dict[str, Any]
     optimizer: Optimizer
@@ -94,10 +104,15 @@ class Run:
         """Tokens of the longest row, padding included: less cannot go through at once."""
         return padded(int(self.train.lengths.max()) - 1)
 
-    def arrays(self, split: str, batch: MicroBatch) -> list[mx.array]:
+    def arrays(self, split: str, batch: MicroBatch) -> list[Any]:
         """What the loss of a micro-batch is called with."""
-        found = [mx.array(each) for each in batch.arrays]
-        return [*found, self.trunk.activations(split, batch)] if self.trunk else found
+        found: list[Any] = [mx.array(each) for each in batch.arrays]
+        found.append(self.trunk.activations(split, batch) if self.trunk else None)
+        if not batch.prefix:
+            return [*found, None]
+        before = self.trunk.of_prefix(split, batch) if self.trunk else None
+        prefix = (mx.array(batch.prefix.tokens), mx.array(batch.prefix.positions), before)
+        return [*found, prefix]
 
     def whole_model(self) -> nn.Module | None:
         """Give a model that can answer; None if what the trunk has let go does not fit now.
@@ -160,8 +175,8 @@ def set_up(
     parts = take_apart(network, train_set, output)
     fingerprint = model_identity.fingerprint(path)
     stored = None
+    examples = {"train": train_set} | ({"valid": valid_set} if valid_set else {})
     if parts:
-        examples = {"train": train_set} | ({"valid": valid_set} if valid_set else {})
         planned = trunk_cache.plan(config, parts, examples, fingerprint, folder.trunk)
         room = memory.room(mx, config.memory)
         stored = trunk_cache.prepare(config, parts, planned, room, at_once(False), output)
@@ -184,6 +199,14 @@ def set_up(
         model=network,
         anatomy=parts,
         trunk=stored,
+        shared=shared_prefix.prepare(
+            config,
+            loss.LabelLoss(network, parts, stored.start if stored else 0),
+            examples,
+            functools.partial(_entering, stored),
+            at_once(stored is not None),
+            output,
+        ),
         size=size,
         adapter_config=adapter_config,
         optimizer=chosen,
@@ -205,6 +228,13 @@ def set_up(
     if run.state.step == 0 and (said := warmup_remark(config.train, run.total_steps)):
         output.emit(said)
     return run
+
+
+def _entering(
+    stored: Trunk | None, split: str, rows: tuple[int, ...], width: int
+) -> mx.array | None:
+    """Give what enters the first layer that is computed; None where that is the first of all."""
+    return stored.stored[split].read(rows, width) if stored else None
 
 
 def plan_budget(config: Config, path: Path, examples: Examples, cached: bool) -> int:

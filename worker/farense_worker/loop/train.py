@@ -104,9 +104,8 @@ def take_step(run: Run) -> None:
     step = run.state.step + 1
     at = steps.position(step, run.per_epoch)
     rows = steps.draw(at, len(run.train), run.config.effective_batch, settings.seed)
-    micro_batches = batching.batches(
-        run.train, ranks.share(rows), run.budget, few_shapes=run.compiled
-    )
+    own, shared = ranks.share(rows), run.shared.get("train")
+    micro_batches = batching.batches(run.train, own, run.budget, shared, few_shapes=run.compiled)
     rate = learning_rate(settings, step, run.total_steps) * run.state.rate_factor
 
     run.model.train()
@@ -174,7 +173,7 @@ def accumulate(
         value += loss.scalar(share)
     if total is None:  # fewer rows than ranks: this one has nothing to add
         total = loss.zeros(run.model)
-    padded = sum(batch.inputs.size for batch in micro_batches)
+    padded = sum(batch.tokens for batch in micro_batches)
     total, numbers = run.ranks.sum(total, value, len(micro_batches), padded)
     return numbers[0], total, Computed(int(numbers[1]), int(numbers[2]))
 

@@ -53,12 +53,16 @@ class Stored:
     values: Any  # numpy: (tokens, hidden), uint16 standing for a 16-bit float
     dtype: mx.Dtype
 
-    def read(self, rows: tuple[int, ...], width: int) -> mx.array:
-        """Give the activations of these examples, padded with zeros; (rows, width, hidden)."""
+    def read(self, rows: tuple[int, ...], width: int, skip: int = 0) -> mx.array:
+        """Give the activations of these examples, padded with zeros; (rows, width, hidden).
+
+        skip: of their first so many tokens there are none.
+        """
         out = np.zeros((len(rows), width, self.values.shape[1]), self.values.dtype)
         for at, row in enumerate(rows):
             start, length = self._place(row)
-            out[at, :length] = self.values[start : start + length]
+            its = self.values[start + skip : start + min(length, skip + width)]
+            out[at, : len(its)] = its
         return mx.array(out).view(self.dtype)
 
     def write(self, rows: tuple[int, ...], activations: mx.array) -> None:
@@ -83,7 +87,11 @@ class Trunk:
 
     def activations(self, split: str, batch: MicroBatch) -> mx.array:
         """What enters layer `start` for a micro-batch; (rows, width, hidden)."""
-        return self.stored[split].read(batch.rows, batch.inputs.shape[1])
+        return self.stored[split].read(batch.rows, batch.inputs.shape[1], batch.behind)
+
+    def of_prefix(self, split: str, batch: MicroBatch) -> mx.array:
+        """What enters it for the prefix of a micro-batch; (1, P, hidden)."""
+        return self.stored[split].read(batch.rows[:1], batch.behind)
 
 
 @dataclass(frozen=True)

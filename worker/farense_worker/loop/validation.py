@@ -20,7 +20,6 @@ from farense_worker.model import loss
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages import events
 from farense_worker.protocol.messages.events import wire
-from farense_worker.protocol.plan import cutting
 
 _PROGRESS_EVERY = 0.5
 
@@ -76,10 +75,10 @@ def score(run: Run, valid: Examples) -> tuple[float, int] | None:
     run.model.eval()
     total, tokens, done = 0.0, 0.0, 0
     rows = run.ranks.share(range(len(valid)))
-    pieces = cutting.cut([int(length) for length in valid.lengths[rows]], run.budget)
+    pieces = batching.cut(valid, rows, run.budget, run.shared.get("valid"))
     for at in range(run.ranks.most(len(pieces))):
         for piece in pieces[at : at + 1]:  # none, if other ranks have more
-            batch = batching.collate(valid, [rows[i] for i in piece])
+            batch = batching.collate(valid, piece.rows, prefix=piece.prefix)
             total += loss.scalar(run.label_loss(*run.arrays("valid", batch), gradient=False))
             tokens += batch.label_tokens
             done += len(batch.inputs)

@@ -42,7 +42,11 @@ CHECKED = {
 
 # Functions and classes of mlx_lm that are in none of its documented modules.
 _MLX_LM = {
+    "ArraysCache": "mlx_lm.models.cache",
+    "CacheList": "mlx_lm.models.cache",
+    "KVCache": "mlx_lm.models.cache",
     "QuantizedSwitchLinear": "mlx_lm.models.switch_layers",
+    "RotatingKVCache": "mlx_lm.models.cache",
     "SwitchLinear": "mlx_lm.models.switch_layers",
     "convert_to_gguf": "mlx_lm.gguf",
     "dequantize_model": "mlx_lm.utils",

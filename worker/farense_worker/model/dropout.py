@@ -15,6 +15,8 @@ import mlx.core as mx
 import mlx.nn as nn
 from mlx.utils import tree_unflatten
 
+from farense_worker.model import prefix_cache
+
 _keys: Iterator[mx.array] = iter(())
 
 
@@ -47,8 +49,7 @@ def replace(model: nn.Module, p: float) -> None:
 def wrap_layers(model: nn.Module, *, checkpointing: bool) -> None:
     """Let each layer draw its dropouts' keys, and compute it again in the backward pass.
 
-    As mlx_lm's grad_checkpoint, but only in training mode: the cache that generation hands to a
-    layer is nothing that mx.checkpoint takes.
+    As mlx_lm's grad_checkpoint, but only in training mode: of caches, it takes those of a prefix.
     """
     trained = [layer for layer in model.layers if layer.trainable_parameters()]
     for layer_type in {type(layer) for layer in trained}:
@@ -58,17 +59,29 @@ def wrap_layers(model: nn.Module, *, checkpointing: bool) -> None:
             if not layer.training or not layer.trainable_parameters():
                 return call(layer, *args, **kwargs)
             dropouts = sum(isinstance(module, LayerDropout) for module in layer.modules())
+            cache = prefix_cache.among((*args, *kwargs.values()))
+            before = prefix_cache.held(cache)
+            as_it_was = prefix_cache.copied(cache, before)
 
-            def inner(parameters: Any, key: mx.array, *args: Any, **kwargs: Any) -> Any:
+            def inner(parameters: Any, key: mx.array, held: Any, *now: Any, **named: Any) -> Any:
                 global _keys
                 if dropouts:
                     # mx.checkpoint asks for the gradient of all that goes in; keys have none
                     _keys = iter(mx.random.split(mx.stop_gradient(key), dropouts))
                 layer.update(parameters)
-                return call(layer, *args, **kwargs)
+                own = prefix_cache.copied(as_it_was, held)
+                now = tuple(own if a is cache else b for a, b in zip(args, now, strict=True))
+                named = {name: own if kwargs[name] is cache else named[name] for name in named}
+                return call(layer, *now, **named), prefix_cache.held(own)
 
             function = mx.checkpoint(inner) if checkpointing else inner
             key = mx.random.randint(0, 2**31 - 1, (2,)) if dropouts else mx.array(0)
-            return function(layer.trainable_parameters(), key.astype(mx.uint32), *args, **kwargs)
+            given = (None if each is cache else each for each in args)
+            named = {name: None if each is cache else each for name, each in kwargs.items()}
+            trained, key = layer.trainable_parameters(), key.astype(mx.uint32)
+            out, held = function(trained, key, before, *given, **named)
+            layer.update(trained)  # which a prefix and what follows it both go through
+            prefix_cache.hold(cache, held)
+            return out
 
         layer_type.__call__ = wrapped

@@ -14,12 +14,16 @@ import mlx.core as mx
 import mlx.nn as nn
 from mlx.utils import tree_flatten, tree_map
 
-from farense_worker.model.split_forward import Anatomy
+from farense_worker.model import prefix_cache
+from farense_worker.model.split_forward import Anatomy, Caches
 from farense_worker.model.trainable import beside_the_layers
 from farense_worker.protocol.plan.cutting import chunk_of
 
 Gradients = dict[str, Any]
 Head = Callable[[mx.array], mx.array]
+# Tokens (1, P); positions (m,) where in them a label is predicted; the activations (1, P, H) that
+# enter the first layer that is computed, where those below are not.
+Prefix = tuple[mx.array, mx.array, mx.array | None]
 
 
 class LabelLoss:
@@ -28,6 +32,8 @@ class LabelLoss:
     Called with inputs (rows, width), positions (n,): where in the flattened inputs a label is
     predicted, targets (n,) and mask (n,), 1.0 where that is a label and 0.0 for padding. With
     activations (rows, width, H), that enter layer `start`, the layers below are not computed.
+    With a prefix, which comes before all rows and goes through the model once, the first targets
+    are those of its positions.
     """
 
     def __init__(
@@ -39,8 +45,8 @@ class LabelLoss:
         once. chunk: see head_loss.
         """
         self._chunk = chunk
-        self._model = model
-        self._anatomy = anatomy
+        self.model = model
+        self.anatomy = anatomy
         self._start = start
         self._frozen_head = not beside_the_layers(model)
 
@@ -51,23 +57,39 @@ class LabelLoss:
         targets: mx.array,
         mask: mx.array,
         activations: mx.array | None = None,
+        prefix: Prefix | None = None,
         *,
         gradient: bool = True,
     ) -> mx.array:
-        """Compute the sum; gradient: whether it will be asked for."""
-        anatomy = self._anatomy
+        """Compute the sum; gradient: whether it will be asked for.
+
+        Raises TypeError for a prefix with a model whose caches cannot be handed on.
+        """
+        anatomy = self.anatomy
         if anatomy is None:
-            logits = _at(self._model(inputs), positions).astype(mx.float32)
+            logits = _at(self.model(inputs), positions).astype(mx.float32)
             return (nn.losses.cross_entropy(logits, targets) * mask).sum()
-        if activations is None:
-            hidden = anatomy.body(inputs)
+        if prefix is None:
+            chosen = _at(self._hidden(anatomy, inputs, activations), positions)
         else:
-            hidden = anatomy.top(inputs, activations, self._start)
-        chosen = _at(hidden, positions)
+            tokens, within, entering = prefix
+            caches = prefix_cache.empty(self.model)
+            before = self._hidden(anatomy, tokens, entering, caches)
+            caches = prefix_cache.handed_on(caches, tokens.shape[1], len(inputs))
+            chosen = _at(self._hidden(anatomy, inputs, activations, caches), positions)
+            if within.size:
+                chosen = mx.concatenate([_at(before, within), chosen])
         if not self._frozen_head:
             logits = anatomy.head(chosen[None])[0].astype(mx.float32)
             return (nn.losses.cross_entropy(logits, targets) * mask).sum()
         return head_loss(anatomy.head, chosen, targets, mask, gradient=gradient, chunk=self._chunk)
+
+    def _hidden(
+        self, anatomy: Anatomy, inputs: mx.array, activations: mx.array | None, cache: Caches = None
+    ) -> mx.array:
+        if activations is None:
+            return anatomy.body(inputs, cache)
+        return anatomy.top(inputs, activations, self._start, cache)
 
 
 def head_loss(
@@ -143,7 +165,7 @@ def loss_and_gradient(
     """
     function = nn.value_and_grad(model, label_loss)
 
-    def share(weight: mx.array, *batch: mx.array) -> tuple[mx.array, Gradients]:
+    def share(weight: mx.array, *batch: Any) -> tuple[mx.array, Gradients]:
         value, gradients = function(*batch)
         return value * weight, tree_map(lambda g: g.astype(mx.float32) * weight, gradients)
 
@@ -163,7 +185,7 @@ class ByShape:
     def __init__(self, most: int, told: Callable[[], None]) -> None:
         """Count shapes up to `most`; `told` is called once, when there are more."""
         self._most, self._told = most, told
-        self._seen = set[tuple[tuple[int, ...], ...]]()
+        self._seen = set[tuple[Any, ...]]()
         self._full = False
 
     def choose(
@@ -171,8 +193,8 @@ class ByShape:
     ) -> Callable[..., tuple[mx.array, Gradients]]:
         """Make a function that is one of these, by what it is called with."""
 
-        def chosen(*arrays: mx.array) -> tuple[mx.array, Gradients]:
-            shape = tuple(each.shape for each in arrays)
+        def chosen(*arrays: Any) -> tuple[mx.array, Gradients]:
+            shape = tuple(getattr(each, "shape", None) for _, each in tree_flatten(arrays))
             if shape not in self._seen:
                 if len(self._seen) >= self._most:
                     if not self._full:

@@ -25,6 +25,7 @@ import mlx.nn as nn
 
 # What a class that is built otherwise may raise when it is taken apart.
 UNLIKE = (AttributeError, TypeError, ValueError, KeyError, IndexError, RuntimeError)
+Caches = list[Any] | None
 
 
 class _Reached(Exception):
@@ -61,14 +62,17 @@ class Anatomy:
         """Give a model that goes through these layers and shares all else."""
         return self._with_inner(twin(self.inner, children={self.key: layers}))
 
-    def body(self, inputs: mx.array) -> mx.array:
-        """Give the hidden states that the head gets; inputs (rows, width) -> (rows, width, H)."""
+    def body(self, inputs: mx.array, cache: Caches = None) -> mx.array:
+        """Give the hidden states that the head gets; inputs (rows, width) -> (rows, width, H).
+
+        cache: one for each layer, as model/prefix_cache.py makes them, of what came before.
+        """
         inner = self.inner
 
         def caught(*args: Any, **kwargs: Any) -> mx.array:
             raise _Reached(inner(*args, **kwargs))
 
-        return _value(self._with_inner(twin(inner, caught)), inputs)
+        return _value(self._with_inner(twin(inner, caught)), inputs, cache)
 
     def head(self, hidden: mx.array) -> mx.array:
         """Give the logits of hidden states; (rows, n, H) -> (rows, n, V)."""
@@ -78,7 +82,12 @@ class Anatomy:
         return logits
 
     def trunk(
-        self, inputs: mx.array, activations: mx.array | None, start: int, stop: int
+        self,
+        inputs: mx.array,
+        activations: mx.array | None,
+        start: int,
+        stop: int,
+        cache: Caches = None,
     ) -> mx.array:
         """Compute layers start to stop - 1; the activations that enter layer `stop`.
 
@@ -87,13 +96,15 @@ class Anatomy:
         stubs = self._stubs(start, activations)
         layers = [*stubs, *self.layers[start:stop]]
         layers += [twin(layer, _reached) for layer in self.layers[stop:]]
-        return _value(self.with_layers(layers), inputs)
+        return _value(self.with_layers(layers), inputs, cache)
 
-    def top(self, inputs: mx.array, activations: mx.array, start: int) -> mx.array:
+    def top(
+        self, inputs: mx.array, activations: mx.array, start: int, cache: Caches = None
+    ) -> mx.array:
         """Compute layers start to the last and the norm: as `body`, from these activations on."""
         layers = [*self._stubs(start, activations), *self.layers[start:]]
         inner = twin(self.inner, children={self.key: layers})
-        return Anatomy(self.model, self.path, inner, self.key).body(inputs)
+        return Anatomy(self.model, self.path, inner, self.key).body(inputs, cache)
 
     def release(self, start: int, stop: int) -> None:
         """Let go of the weights of layers start to stop - 1. They can be computed no more."""
@@ -214,9 +225,9 @@ def _reached(value: mx.array, *_args: Any, **_kwargs: Any) -> None:
     raise _Reached(value)
 
 
-def _value(model: nn.Module, inputs: mx.array) -> mx.array:
+def _value(model: nn.Module, inputs: mx.array, cache: Caches) -> mx.array:
     try:
-        model(inputs)
+        model(inputs) if cache is None else model(inputs, cache=cache)
     except _Reached as reached:
         if not isinstance(reached.value, mx.array):
             raise TypeError("the inner model gives no array") from None  # not translated: caught

@@ -254,7 +254,7 @@ def _loss(
     label_loss = loss.LabelLoss(network, None)
     budget = asked.batch_size * max(examples.lengths)
     for batch in batching.batches(examples, range(len(examples)), int(budget)):
-        arrays = (mx.array(each) for each in batch.arrays)
+        arrays: list[Any] = [mx.array(each) for each in batch.arrays]
         total += loss.scalar(label_loss(*arrays, gradient=False))
         tokens += batch.label_tokens
         done += len(batch.rows)

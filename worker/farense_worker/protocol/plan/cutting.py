@@ -8,6 +8,9 @@ PAD_TO = 8
 # What one more micro-batch costs, in tokens of computation: building its graph, and reading the
 # weights once more. Measured as 10 to 50 on small models, computed as 5 to 10 for 7B on an M1.
 OVERHEAD = 24
+# What each row's copy of a prefix's keys and values takes in memory, as a share of what a token
+# that is computed does: 2 of some 30 arrays of its width, which is counted as more.
+_PREFIX_OF_A_ROW = 1 / 8
 # What the logits of a chunk may take, in float32. About ten arrays of that size are alive at once.
 # Larger chunks are not faster, fewer rows than 64 are slower: benchmarks/head_chunks.py.
 _CHUNK_BYTES = 8 << 20
@@ -15,20 +18,30 @@ _CHUNK_ROWS = 64
 
 
 def cut(lengths: Sequence[int], most_tokens: int) -> list[list[int]]:
+    """Cut rows of these lengths into micro-batches; lists of indices. See `cheapest`."""
+    return cheapest(lengths, most_tokens)[1]
+
+
+def cheapest(
+    lengths: Sequence[int], most_tokens: int, prefix: int = 0
+) -> tuple[float, list[list[int]]]:
     """Cut rows of these lengths into micro-batches of so many tokens, padding included.
 
     Sorted by length, and cut where that saves more padding than one more micro-batch costs: the
     cheapest of all contiguous cuts, by dynamic programming. A row that is longer than the most
-    goes alone. Gives lists of indices.
+    goes alone. Gives what it costs, in tokens of computation, and lists of indices.
+
+    prefix: tokens that all rows begin with, computed once a micro-batch, by a pass of its own.
     """
+    extra = OVERHEAD + (prefix + OVERHEAD if prefix else 0)
     order = sorted(range(len(lengths)), key=lambda i: (lengths[i], i))
     cost = [0.0] + [float("inf")] * len(order)
     start_of = [0] * (len(order) + 1)
     for end in range(1, len(order) + 1):
-        width = padded(lengths[order[end - 1]] - 1)
-        most = max(1, most_tokens // width)
+        width = padded(lengths[order[end - 1]] - 1 - prefix)
+        most = max(1, int((most_tokens - prefix) // (width + prefix * _PREFIX_OF_A_ROW)))
         for start in range(max(0, end - most), end):
-            total = cost[start] + (end - start) * width + OVERHEAD
+            total = cost[start] + (end - start) * width + extra
             if total < cost[end]:
                 cost[end], start_of[end] = total, start
     pieces: list[list[int]] = []
@@ -36,7 +49,7 @@ def cut(lengths: Sequence[int], most_tokens: int) -> list[list[int]]:
     while end:
         pieces.append(order[start_of[end] : end])
         end = start_of[end]
-    return pieces[::-1]
+    return cost[-1], pieces[::-1]
 
 
 def padded(width: int) -> int:

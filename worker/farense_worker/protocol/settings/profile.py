@@ -197,6 +197,15 @@ class Train(Struct, frozen=True, forbid_unknown_fields=True):
             )
         ),
     ] = "auto"
+    shared_prefix: Annotated[
+        Literal["auto", "on", "off"],
+        Meta(
+            description=_(
+                "compute what rows begin with alike, such as a system prompt, once for all of "
+                "them: auto does so where it saves time and changes nothing"
+            )
+        ),
+    ] = "auto"
     early_stopping: Annotated[
         int, Meta(ge=0, le=10_000, description=_("validations without a better one; 0 for never"))
     ] = 0

@@ -1,0 +1,202 @@
+"""System prompts of several lengths: mlx_lm.lora, ours without and with the prefix shared, in turn.
+
+    python benchmarks/prefix.py [--pairs N] [--prompts 0,50,150,500] [--trained half,all]
+                                [--model FOLDER] [--examples N] [--epochs N]
+                                [--layers N] [--hidden H]
+
+Each run is a process of its own, from its start to its end, on the short chats of throughput.py
+behind one system prompt of so many tokens, 8 a step, prompts masked. One round (--pairs 1) takes
+three minutes on two cores. Printed is a table, medians with the lowest and the highest:
+
+- useful tokens a second, ours over mlx_lm's: of the steps and of the pass through frozen layers
+- the same, with the prefix shared over without
+- the peak as MLX counts it, ours over mlx_lm's
+- how far the losses of a step are apart at most, with the prefix shared and without
+
+--model: a folder of a real model in place of one of random weights, as SmolLM2-135M.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from farense_worker.model.tokenizer import load as load_tokenizer
+from farense_worker.protocol.settings.profile import Model
+
+from benchmarks import throughput
+from benchmarks.kill_and_resume import reference_machine
+from benchmarks.throughput import Measured
+from farense_tui.engine.machine import blas
+from tests import micro_model
+
+LENGTH = 1024
+_SENTENCE = "Responde como um sócio do clube, em poucas palavras e sem inventar nada. "
+
+
+@dataclass(frozen=True)
+class Round:
+    """The three runs on one set; apart: of the losses of ours, step by step."""
+
+    theirs: Measured
+    plain: Measured
+    shared: Measured
+    apart: float
+
+    @property
+    def faster(self) -> float:
+        return self.theirs.training / self.shared.training
+
+    @property
+    def by_sharing(self) -> float:
+        return self.plain.training / self.shared.training
+
+    @property
+    def without(self) -> float:
+        return self.theirs.training / self.plain.training
+
+    @property
+    def peak(self) -> float:
+        return self.shared.peak / self.theirs.peak
+
+
+def main() -> None:
+    """Measure and print."""
+    args = arguments()
+    throughput.LENGTH, throughput.EPOCHS = LENGTH, args.epochs
+    with tempfile.TemporaryDirectory() as name:
+        place = Path(name)
+        model = args.model or _random(place, args)
+        args.layers = json.loads((model / "config.json").read_text())["num_hidden_layers"]
+        print(f"{reference_machine()}, BLAS: {blas.find() or 'the wheel has its own'}")
+        print(f"{model.name}, {args.layers} layers; {args.examples} rows, {args.epochs} epochs")
+        print(f"load before: {os.getloadavg()[0]:.1f}\n\n{_HEAD}", flush=True)
+        first = True
+        for trained in args.trained_layers.split(","):
+            args.trained = args.layers if trained == "all" else args.layers // 2
+            for prompt in args.prompts.split(","):
+                data, tokens = chats(place / f"{prompt}-{trained}", model, int(prompt), args)
+                if first:  # compiles what MLX compiles once
+                    throughput.theirs(place / "warm", model, data, args, steps=2)
+                    first = False
+                rounds = [
+                    _round(place / f"{prompt}-{trained}-{at}", model, data, args, at)
+                    for at in range(args.pairs)
+                ]
+                print(_line(trained, int(prompt), tokens, rounds), flush=True)
+        print(f"\nload after: {os.getloadavg()[0]:.1f}")
+
+
+def _random(place: Path, args: argparse.Namespace) -> Path:
+    return micro_model.make(
+        place / "model",
+        layers=args.layers,
+        hidden=args.hidden,
+        heads=args.hidden // 32,
+        vocabulary=args.vocabulary,
+    )
+
+
+def chats(folder: Path, model: Path, prompt: int, args: argparse.Namespace) -> tuple[Path, float]:
+    """Write the chats of throughput.py behind a system prompt; the tokens that it comes to."""
+    throughput.write_chats(folder, args.examples)
+    tokenizer = load_tokenizer(model, Model())
+
+    def count(turns: list[dict[str, str]]) -> int:
+        return len(tokenizer.apply_chat_template(turns))
+
+    first = _rows(folder / "train.jsonl")[0]
+    text = ""
+    while prompt and count([_system(text), *first]) - count(first) < prompt:
+        text += _SENTENCE[len(text) % len(_SENTENCE)]
+    own = count([_system(text), *first]) - count(first) if prompt else 0
+    for path, most in ((folder / "train.jsonl", None), (folder / "valid.jsonl", 8)):
+        rows = [[_system(text), *row] if prompt else row for row in _rows(path)[:most]]
+        lines = [json.dumps({"messages": row}, ensure_ascii=False) + "\n" for row in rows]
+        path.write_text("".join(lines))
+    return folder, own
+
+
+def _rows(path: Path) -> list[list[dict[str, str]]]:
+    return [json.loads(line)["messages"] for line in path.read_text().splitlines()]
+
+
+def _system(text: str) -> dict[str, str]:
+    return {"role": "system", "content": text}
+
+
+def _round(place: Path, model: Path, data: Path, args: argparse.Namespace, at: int) -> Round:
+    """Run the three, in another order each time."""
+    place.mkdir()
+    found: dict[str, Any] = {}
+    sides = ["theirs", "off", "auto"]
+    for side in sides[at % 3 :] + sides[: at % 3]:
+        if side == "theirs":
+            found[side] = throughput.theirs(place / side, model, data, args)
+            continue
+        args.set = [f"train.shared_prefix={side}"]
+        found[side] = throughput.ours(place / side, model, data, args)
+        found[f"{side}-losses"] = _losses(place / side / "run" / "events.jsonl")
+    pairs = zip(found["off-losses"], found["auto-losses"], strict=True)
+    apart = max(abs(one - other) for one, other in pairs)
+    shutil.rmtree(place)
+    return Round(found["theirs"], found["off"], found["auto"], apart)
+
+
+def _losses(record: Path) -> list[float]:
+    events = [json.loads(line) for line in record.read_text().splitlines()]
+    return [event["loss"] for event in events if event["type"] == "step"]
+
+
+_HEAD = (
+    "| trained | system prompt | shared / mlx_lm | plain / mlx_lm | shared / plain "
+    "| peak, shared / mlx_lm | losses apart |\n| --- | --- | --- | --- | --- | --- | --- |"
+)
+
+
+def _line(trained: str, prompt: int, tokens: float, rounds: list[Round]) -> str:
+    cells = [
+        _spread([each.faster for each in rounds]),
+        _spread([each.without for each in rounds]),
+        _spread([each.by_sharing for each in rounds]),
+        _spread([each.peak for each in rounds]),
+        f"{max(each.apart for each in rounds):.0e}",
+    ]
+    return f"| {trained} | {tokens} | {' | '.join(cells)} |"
+
+
+def _spread(values: list[float]) -> str:
+    middle = f"{statistics.median(values):.2f}"
+    return middle if len(values) == 1 else f"{middle} ({min(values):.2f} to {max(values):.2f})"
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--pairs", type=int, default=1, help="rounds of the three")
+    parser.add_argument("--prompts", default="0,50,150,500", help="tokens of the system prompts")
+    parser.add_argument("--trained", dest="trained_layers", default="half,all")
+    parser.add_argument("--model", type=Path, help="a folder; without it random weights")
+    parser.add_argument("--examples", type=int, default=48)
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--layers", type=int, default=8)
+    parser.add_argument("--hidden", type=int, default=192)
+    parser.add_argument("--vocabulary", type=int, default=509)
+    given = parser.parse_args()
+    # What throughput.py's runs ask for besides.
+    given.batch, given.rate, given.mask_prompt, given.grad_checkpoint = 8, 2e-4, True, False
+    given.set = []
+    return given
+
+
+if __name__ == "__main__":
+    main()
