@@ -25,9 +25,8 @@ import shutil
 import statistics
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -36,11 +35,12 @@ from farense_worker.protocol.settings.profile import Model
 
 from benchmarks import throughput
 from benchmarks.kill_and_resume import reference_machine
-from benchmarks.throughput import Measured
 from farense_tui.engine.machine import blas
+from farense_tui.engine.verify import speed
+from farense_tui.engine.verify.speed import Measured, Task
 from tests import micro_model
 
-LENGTH = 1024
+_LENGTH = 1024
 _SENTENCE = "Responde como um sócio do clube, em poucas palavras e sem inventar nada. "
 
 
@@ -73,7 +73,6 @@ class Round:
 def main() -> None:
     """Measure and print."""
     args = arguments()
-    throughput.LENGTH, throughput.EPOCHS = LENGTH, args.epochs
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
         model = args.model or _random(place, args)
@@ -83,15 +82,15 @@ def main() -> None:
         print(f"load before: {os.getloadavg()[0]:.1f}\n\n{_HEAD}", flush=True)
         first = True
         for trained in args.trained_layers.split(","):
-            args.trained = args.layers if trained == "all" else args.layers // 2
+            layers = args.layers if trained == "all" else args.layers // 2
             for prompt in args.prompts.split(","):
                 data, tokens = chats(place / f"{prompt}-{trained}", model, int(prompt), args)
+                task = Task(model, data, args.examples, 8, args.epochs, layers, length=_LENGTH)
                 if first:  # compiles what MLX compiles once
-                    throughput.theirs(place / "warm", model, data, args, steps=2)
+                    speed.theirs(place / "warm", task, steps=2)
                     first = False
                 rounds = [
-                    _round(place / f"{prompt}-{trained}-{at}", model, data, args, at)
-                    for at in range(args.pairs)
+                    _round(place / f"{prompt}-{trained}-{at}", task, at) for at in range(args.pairs)
                 ]
                 print(_line(trained, int(prompt), tokens, rounds), flush=True)
         print(f"\nload after: {os.getloadavg()[0]:.1f}")
@@ -135,22 +134,22 @@ def _system(text: str) -> dict[str, str]:
     return {"role": "system", "content": text}
 
 
-def _round(place: Path, model: Path, data: Path, args: argparse.Namespace, at: int) -> Round:
+def _round(place: Path, task: Task, at: int) -> Round:
     """Run the three, in another order each time."""
-    place.mkdir()
-    found: dict[str, Any] = {}
-    sides = ["theirs", "off", "auto"]
+    runs: dict[str, Measured] = {}
+    losses: dict[str, list[float]] = {}
+    sides = ["mlx_lm", "off", "auto"]
     for side in sides[at % 3 :] + sides[: at % 3]:
-        if side == "theirs":
-            found[side] = throughput.theirs(place / side, model, data, args)
+        if side == "mlx_lm":
+            runs[side] = speed.theirs(place / side, task)
             continue
-        args.set = [f"train.shared_prefix={side}"]
-        found[side] = throughput.ours(place / side, model, data, args)
-        found[f"{side}-losses"] = _losses(place / side / "run" / "events.jsonl")
-    pairs = zip(found["off-losses"], found["auto-losses"], strict=True)
+        ours = replace(task, more={"train.shared_prefix": side})
+        runs[side] = speed.ours(place / side, ours, place / f"{side}-cache")
+        losses[side] = _losses(place / side / "run" / "events.jsonl")
+    pairs = zip(losses["off"], losses["auto"], strict=True)
     apart = max(abs(one - other) for one, other in pairs)
     shutil.rmtree(place)
-    return Round(found["theirs"], found["off"], found["auto"], apart)
+    return Round(runs["mlx_lm"], runs["off"], runs["auto"], apart)
 
 
 def _losses(record: Path) -> list[float]:
@@ -191,11 +190,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--layers", type=int, default=8)
     parser.add_argument("--hidden", type=int, default=192)
     parser.add_argument("--vocabulary", type=int, default=509)
-    given = parser.parse_args()
-    # What throughput.py's runs ask for besides.
-    given.batch, given.rate, given.mask_prompt, given.grad_checkpoint = 8, 2e-4, True, False
-    given.set = []
-    return given
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

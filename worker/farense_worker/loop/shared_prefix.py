@@ -136,7 +136,7 @@ def _unlike(
         # some classes compute in a way that has a gradient only while they train
         model.train(by_gradient)
         way = nn.value_and_grad(model, label_loss) if by_gradient else label_loss
-        plain, split = ([leaf for _, leaf in tree_flatten([way(*each)])] for each in both)
+        plain, split = ([leaf for _name, leaf in tree_flatten([way(*each)])] for each in both)
         size = anatomy.body(mx.zeros((1, 8), mx.int32)).dtype.size
         if _apart(plain, split) < _APART[size]:
             return ""
