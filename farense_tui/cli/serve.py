@@ -76,7 +76,9 @@ class _Shown:
             say()
             say(_("ctrl-c ends it"))
         elif isinstance(said, Handled):
-            say(line(said, self._memory))
+            clock = time.strftime("%H:%M:%S", time.localtime(said.time))
+            memory = f"  {f.size(self._memory)}" if self._memory else ""
+            say(f"{clock}  {serving.told(said)}{memory}")
         elif isinstance(said, Figures):
             self._memory = said.memory
         else:
@@ -84,18 +86,3 @@ class _Shown:
             if said.broken_off:
                 told += _(", {n} broken off").format(n=said.broken_off)
             say(told)
-
-
-def line(done: Handled, memory: int = 0) -> str:
-    """Say what was asked and what came of it, in a line."""
-    clock = time.strftime("%H:%M:%S", time.localtime(done.time))
-    parts = [clock, str(done.status), clean(done.model or done.path)]
-    if done.tokens:
-        speed = done.tokens / done.seconds if done.seconds > 0 else 0.0
-        told = _("{asked} tokens asked, {n} answered, {speed:.0f}/s")
-        parts.append(told.format(asked=done.prompt_tokens, n=done.tokens, speed=speed))
-    if done.fault:
-        parts.append(clean(done.fault))
-    if memory:
-        parts.append(f.size(memory))
-    return "  ".join(parts)

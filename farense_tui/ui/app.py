@@ -186,14 +186,32 @@ class FarenseApp(App[None]):
         except FarenseError as error:
             self.show_error(error)
             return
+        if await self._may_take_memory(_("ask all the same")):
+            self.push_screen(AskScreen(setup, data))
+
+    @work
+    async def open_serve(self, folders: list[RunFolder]) -> None:
+        """Put runs behind an address; first whether it may, if a run is being trained."""
+        from farense_tui.engine.tasks import serving
+        from farense_tui.ui.serve.screen import ServeScreen
+
+        try:
+            setup = serving.setup(folders)
+        except FarenseError as error:
+            self.show_error(error)
+            return
+        if await self._may_take_memory(_("serve all the same")):
+            self.push_screen(ServeScreen(setup))
+
+    async def _may_take_memory(self, all_the_same: str) -> bool:
+        """Whether models may be loaded: they take memory beside a run that is being trained."""
         alive = [run.name for run in runs.folders(self.runs_dir) if run.is_alive()]
-        if alive:
-            told = _("The models to be asked take memory beside it.")
-            text = f"{', '.join(alive)}\n{told}"
-            answers = [Answer("y", _("ask all the same"))]
-            if await self.push_screen_wait(AskDialog(_("A run is training"), text, answers)) != "y":
-                return
-        self.push_screen(AskScreen(setup, data))
+        if not alive:
+            return True
+        told = _("The models to be asked take memory beside it.")
+        text = f"{', '.join(alive)}\n{told}"
+        dialog = AskDialog(_("A run is training"), text, [Answer("y", all_the_same)])
+        return await self.push_screen_wait(dialog) == "y"
 
     def _readable(self, folders: list[RunFolder]) -> bool:
         """Whether the runs are of no newer version; says so if one is."""

@@ -43,6 +43,9 @@ class Navigator(Protocol):
     def open_ask(self, folders: list[RunFolder]) -> Task[None]:
         """Ask the adapters of runs."""
 
+    def open_serve(self, folders: list[RunFolder]) -> Task[None]:
+        """Put runs behind an address."""
+
     def start_run(self, profile: Profile, *, name: str, profile_name: str) -> Task[None]:
         """Prepare and start a run, then go to its monitor."""
 

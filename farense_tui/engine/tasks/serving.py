@@ -12,7 +12,15 @@ from farense_worker.protocol import system_prompt
 from farense_worker.protocol.clean_text import clean
 from farense_worker.protocol.errors import refused, usage
 from farense_worker.protocol.language import gettext as _
-from farense_worker.protocol.messages.serving import CONTEXT, LOOPBACK, PORTS, Said, Setup, Stop
+from farense_worker.protocol.messages.serving import (
+    CONTEXT,
+    LOOPBACK,
+    PORTS,
+    Handled,
+    Said,
+    Setup,
+    Stop,
+)
 from farense_worker.protocol.run_folder import RunFolder
 
 from farense_tui.engine.runs import found_again
@@ -98,6 +106,18 @@ def curl(address: str, model: str, key: bool = False) -> str:
     bearer = " -H 'Authorization: Bearer KEY'" if key else ""  # not translated: shell
     told = shlex.quote(json.dumps(body, ensure_ascii=False))
     return f"curl {address}/chat/completions -H 'Content-Type: application/json'{bearer} -d {told}"
+
+
+def told(done: Handled) -> str:
+    """Say what was asked and what came of it, in a line."""
+    parts = [str(done.status or "---"), clean(done.model or done.path)]
+    if done.tokens:
+        speed = done.tokens / done.seconds if done.seconds > 0 else 0.0
+        said = _("{asked} tokens asked, {n} answered, {speed:.0f}/s")
+        parts.append(said.format(asked=done.prompt_tokens, n=done.tokens, speed=speed))
+    if done.fault:
+        parts.append(clean(done.fault))
+    return "  ".join(parts)
 
 
 class Serving(Task):

@@ -77,6 +77,7 @@ def _ended(snapshot: Snapshot, again: str) -> Outcome:
         lines += [
             _("adapter  {path}").format(path=folder.adapters),
             _('ask it   a, or farense-tui ask {name} "..."').format(name=folder.name),
+            _("serve    s, or farense-tui serve {name}").format(name=folder.name),
             _("go on    farense-tui evaluate {name}, report {name}, export {name}").format(
                 name=folder.name
             ),

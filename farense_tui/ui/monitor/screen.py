@@ -53,6 +53,9 @@ class MonitorScreen(SteeredScreen, ChartScreen):
         Binding("l", "runs", _("Runs"), tooltip=_("List the runs")),
         Binding("a", "ask", _("Ask"), tooltip=_("Ask its adapter, and the base model")),
         Binding("o", "report", _("Report"), tooltip=_("Open its report in the browser")),
+        # One key for the two: there is always one of them that cannot be done.
+        Binding("s", "stop", _("Stop"), tooltip=_("Finish the step, save, end; it asks first")),
+        Binding("s", "serve", _("Serve"), tooltip=_("At an OpenAI-compatible address")),
         Binding("up", "scroll_log('up')", _("Scroll the log"), show=False),
         Binding("down", "scroll_log('down')", _("Scroll the log"), show=False),
         Binding("pageup", "scroll_log('page_up')", _("Scroll the log"), show=False),
@@ -239,13 +242,17 @@ class MonitorScreen(SteeredScreen, ChartScreen):
         """Offer to ask once the run has ended: while it trains, it needs the memory itself."""
         if action == "report":
             return self.end is not None and self.folder.report.is_file()
-        if action == "ask":
+        if action in ("ask", "serve"):
             return self.end is not None and self.end.adapter
         return super().check_action(action, parameters)
 
     def action_ask(self) -> None:
         """Ask the run's adapter."""
         navigator(self).open_ask([self.folder])
+
+    def action_serve(self) -> None:
+        """Put the run's adapter behind an address."""
+        navigator(self).open_serve([self.folder])
 
     @work(thread=True, group="report")
     def action_report(self) -> None:

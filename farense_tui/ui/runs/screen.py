@@ -42,6 +42,7 @@ class RunsScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("r", "resume", _("Resume")),
         Binding("s", "stop", _("Stop"), tooltip=_("Finish the step, save, end; it asks first")),
+        Binding("s", "serve", _("Serve"), tooltip=_("At an OpenAI-compatible address")),
         Binding("d", "delete", _("Delete")),
         Binding("space", "mark", _("Mark"), tooltip=_("Mark the run for a comparison, or not")),
         Binding("c", "compare", _("Compare"), tooltip=_("The marked runs in one chart")),
@@ -166,14 +167,16 @@ class RunsScreen(Screen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Grey out what cannot be done with the run under the cursor."""
-        possible_for = ("resume", "stop", "delete", "rename", "post_mortem")
+        possible_for = ("resume", "stop", "serve", "delete", "rename", "post_mortem")
         if action not in possible_for or not self.is_mounted:
             return True
         summary = self.current
         if summary is None:
             return False
         alive = summary.status in ("running", "paused", "stopping")
-        possible = {"resume": summary.resumable, "stop": alive}
+        if action in ("stop", "serve"):  # one key for the two
+            return alive == (action == "stop")
+        possible = {"resume": summary.resumable}
         return True if possible.get(action, not alive) else None
 
     def on_data_table_row_selected(self) -> None:
@@ -211,6 +214,11 @@ class RunsScreen(Screen[None]):
         """Ask the adapters of the marked runs, or of the one under the cursor."""
         if folders := self._marked_or_current():
             navigator(self).open_ask(folders)
+
+    def action_serve(self) -> None:
+        """Put the marked runs, or the one under the cursor, behind an address."""
+        if folders := self._marked_or_current():
+            navigator(self).open_serve(folders)
 
     def action_resume(self) -> None:
         """Go on with the run; the monitor opens."""
