@@ -16,6 +16,7 @@ from farense_worker.protocol.settings.profile import Config
 from farense_tui.engine import readable as show
 from farense_tui.engine import status_words
 from farense_tui.engine.record import setting_changes
+from farense_tui.engine.runs.describe import RunSummary
 from farense_tui.engine.runs.watch import Snapshot
 
 _SPEEDS = 1000  # newest steps for the usual speed
@@ -48,7 +49,7 @@ def results(runs: Sequence[Snapshot]) -> list[Row]:
     ]
 
 
-def differences(runs: Sequence[Snapshot]) -> list[Row]:
+def differences(runs: Sequence[Snapshot | RunSummary]) -> list[Row]:
     """The settings that are not the same in all runs; a run without a readable one has a dash.
 
     One that was changed on the way has all its values, as `0.004 → 0.001`.
@@ -75,7 +76,7 @@ def _least(losses: Sequence[float | None]) -> int | None:
     return min(known)[1] if len(known) > 1 else None
 
 
-def _before(run: Snapshot) -> dict[str, list[str]]:
+def _before(run: Snapshot | RunSummary) -> dict[str, list[str]]:
     """The values that settings had until a resume changed them."""
     found: dict[str, list[str]] = {}
     for resume in setting_changes.resumes(run.state.segments):

@@ -83,19 +83,19 @@ def _ended(snapshot: Snapshot, again: str) -> Outcome:
             ),
         ]
     hint = "" if status == "completed" else again
-    title = found.title if found else _title(state, status)
+    title = found.title if found else came_to(state, status)
     answers = _before_and_after(state)
     return Outcome(status, title, tuple(lines), hint, answers=answers, amber=found is not None)
 
 
-def _title(state: RunState, status: str) -> str:
+def came_to(state: RunState, status: str) -> str:
     """How it ended, and what it came to."""
     how = {
         "completed": _("complete"),
         "early_stopping": _("stopped early, as the validation loss no longer falls"),
     }.get(status, _("stopped at step {step}").format(step=state.step))
-    came_to = verdict(state)
-    first, best = came_to.first, came_to.best
+    found = verdict(state)
+    first, best = found.first, found.best
     if best is None:
         return how
     if first is None:

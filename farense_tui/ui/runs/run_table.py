@@ -82,6 +82,12 @@ class RunTable(DataTable[Content]):
         return self.coordinate_to_cell_key(self.cursor_coordinate).row_key.value
 
     @property
+    def above(self) -> str | None:
+        """Key of the run above the one under the cursor."""
+        at = self.cursor_row - 1
+        return list(self._shown)[at] if 0 <= at < len(self._shown) else None
+
+    @property
     def marked(self) -> list[str]:
         """Keys of the marked runs that are still there, in the order of marking."""
         return [key for key in self._marks if key in self._shown]

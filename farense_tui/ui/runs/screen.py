@@ -12,7 +12,9 @@ from farense_worker.protocol.run_folder import RunFolder, check_name, disk_error
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.containers import Container
 from textual.content import Content
+from textual.events import Resize
 from textual.screen import Screen
 from textual.widgets import Input, Static
 
@@ -29,9 +31,11 @@ from farense_tui.ui.monitor.post_mortem import PostMortemScreen
 from farense_tui.ui.monitor.stop import YES, StopDialog, lateness, patience
 from farense_tui.ui.navigator import navigator
 from farense_tui.ui.runs.order import ORDERS, arranged
+from farense_tui.ui.runs.preview import RunPreview
 from farense_tui.ui.runs.run_table import RunTable
 
 _REFRESH = 2.0
+_BESIDE, _BELOW = 150, 30  # columns and rows from which on there is room for a preview
 
 
 class RunsScreen(Screen[None]):
@@ -75,6 +79,14 @@ class RunsScreen(Screen[None]):
     RunsScreen {
         #filter { display: none; height: 1; border: none; padding: 0 2; margin-bottom: 1; }
         #filter.-there { display: block; }
+        #list { height: 1fr; }
+        RunPreview { display: none; }
+        &.-below RunTable { height: auto; max-height: 55%; }
+        &.-below RunPreview { display: block; height: 1fr; margin-top: 1; }
+        &.-beside #list { layout: horizontal; }
+        &.-beside RunTable { width: 1fr; }
+        &.-beside RunPreview { display: block; width: 42%; height: 100%; }
+        RunPreview.-empty { visibility: hidden; }
     }
     """
 
@@ -94,7 +106,9 @@ class RunsScreen(Screen[None]):
             _("runs in {folder}").format(folder=self._runs_dir), id="runs-dir", markup=False
         )
         yield Input(placeholder=_("words to look for"), id="filter", compact=True)
-        yield RunTable()
+        with Container(id="list"):
+            yield RunTable()
+            yield RunPreview()
         yield Static(_("reading the runs …"), id="run-detail", markup=False)
         yield KeyFooter()
 
@@ -102,6 +116,13 @@ class RunsScreen(Screen[None]):
         """Look now, and every other second."""
         self._look()
         self.set_interval(_REFRESH, self._look)
+
+    def on_resize(self, event: Resize) -> None:
+        """Show the run under the cursor beside the list, or below it, where there is room."""
+        beside = event.size.width >= _BESIDE
+        self.set_class(beside, "-beside")
+        self.set_class(not beside and event.size.height >= _BELOW, "-below")
+        self.call_after_refresh(self._show_detail)
 
     def _look(self) -> None:
         if not self._looking:  # a look at many long records may take longer than the interval
@@ -163,6 +184,8 @@ class RunsScreen(Screen[None]):
             else _("No runs yet. Escape goes back, s starts one.")
         )
         self.query_one("#run-detail", Static).update(_detail(summary) if summary else empty)
+        above = self._summaries.get(self.query_one(RunTable).above or "")
+        self.query_one(RunPreview).show(summary, above)
         self.refresh_bindings()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:

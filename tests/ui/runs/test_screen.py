@@ -17,9 +17,11 @@ from textual.widgets import Input, Static
 
 from farense_tui.engine.runs import clock, folders, played, supervisor
 from farense_tui.ui.app import FarenseApp
+from farense_tui.ui.charts.chart import Chart
 from farense_tui.ui.common.dialogs import AskDialog, ErrorDialog, NameDialog, NoteDialog
 from farense_tui.ui.monitor.post_mortem import PostMortemScreen
 from farense_tui.ui.monitor.screen import MonitorScreen
+from farense_tui.ui.runs.preview import RunPreview
 from farense_tui.ui.runs.run_table import RunTable
 from farense_tui.ui.runs.screen import RunsScreen
 from tests.events import step
@@ -315,3 +317,31 @@ async def test_a_crash_is_told_from_a_kill(runs_dir: Path) -> None:
             app.push_screen(page)
             await until(pilot, lambda page=page: len(page.query(".part")) > 4)  # type: ignore[misc]
             assert title in shown(page)
+
+
+# ---- the preview ------------------------------------------------------------------------------
+
+
+async def test_the_run_under_the_cursor_is_shown_below_and_beside_the_list(
+    runs_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorded.comparable(runs_dir)
+    drawn: list[str] = []
+    monkeypatch.setattr(Chart, "show", lambda self, data: drawn.append(data.title))
+    async with listed(runs_dir) as (pilot, screen):
+        await put_cursor(pilot, screen, "demo-1")
+        preview = screen.query_one(RunPreview)
+        await until(pilot, lambda: "unlike a-higher-rate" in text_of(screen))
+        assert "train.learning_rate 0.0004 → 0.0002" in text_of(screen)
+        assert preview.region.y >= screen.query_one(RunTable).region.bottom
+        seen = len(drawn)
+        for _ in range(3):  # a look that finds nothing new draws nothing
+            screen._show_runs()
+            await pilot.pause()
+        assert len(drawn) == seen
+        await pilot.resize_terminal(160, 40)
+        assert preview.region.x >= screen.query_one(RunTable).region.right
+        await pilot.resize_terminal(80, 24)
+        assert not preview.display
+        await pilot.press("slash", *"nothing such", "enter")
+        assert "No run has these words" in text_of(screen)
