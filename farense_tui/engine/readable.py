@@ -52,6 +52,22 @@ def duration(seconds: float | None) -> str:
     return f"{minutes}:{secs:02}" if minutes else f"{secs} s"
 
 
+def long_duration(seconds: float) -> str:
+    """As one says it: `1 h 50 min`, `12 min`, `40 s`."""
+    if seconds < 60:
+        return _("{n} s").format(n=round(seconds))
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return _("{n} min").format(n=minutes)
+    said = _("{hours} h {minutes} min") if minutes % 60 else _("{hours} h")
+    return said.format(hours=minutes // 60, minutes=minutes % 60)
+
+
+def download_size(gigabytes: float) -> str:
+    """As the hub lists it, in units of a thousand: `4.1 GB`, `720 MB`."""
+    return f"{gigabytes:.1f} GB" if gigabytes >= 1 else f"{gigabytes * 1000:.0f} MB"
+
+
 def part(done: int, total: int, unit: str) -> str:
     """How far something is: `695 MiB of 1.5 GiB`, `12 of 108 rows`; `unit` is the worker's."""
     if unit == "bytes":

@@ -18,7 +18,12 @@ from farense_tui.ui.app import FarenseApp
 from farense_tui.ui.monitor.leave import LeaveDialog
 from tests.ui import recorded
 from tests.ui.common.test_doctor import test_the_panel
-from tests.ui.launch.test_pictures import test_launch, test_runs, test_the_help
+from tests.ui.launch.test_pictures import (
+    test_all_settings,
+    test_launch,
+    test_runs,
+    test_the_help,
+)
 from tests.ui.monitor.test_health_pictures import test_change, test_post_mortem
 from tests.ui.monitor.test_snapshots import (
     never_restarted,
@@ -36,6 +41,7 @@ __all__ = [
     "never_restarted",
     "picture",
     "test_alive",
+    "test_all_settings",
     "test_change",
     "test_ended",
     "test_launch",

@@ -24,7 +24,7 @@ from farense_tui.ui.app import FarenseApp
 from farense_tui.ui.charts.chart import Chart
 from farense_tui.ui.commands import FarenseCommands
 from farense_tui.ui.keys import own_actions
-from farense_tui.ui.launch.plan_panel import PlanPanel
+from farense_tui.ui.launch.plan.panel import PlanPanel
 from farense_tui.ui.launch.screen import LaunchScreen
 from farense_tui.ui.monitor import memory_gauge, run_log
 from farense_tui.ui.monitor.chart_screen import ChartScreen

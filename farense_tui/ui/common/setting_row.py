@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import ClassVar
 
 from farense_worker.protocol.language import gettext as _
@@ -16,7 +17,8 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Input, Select, Switch
 
-from farense_tui.engine.profiles.draft import Draft, all_settings, is_long, is_switch
+from farense_tui.engine.profiles.draft import Draft, is_long, is_switch
+from farense_tui.engine.profiles.settings_words import words
 from farense_tui.ui.common.path_field import PathField
 
 PATHS = ("data.path", "model.repo", "model.adapter")
@@ -58,8 +60,15 @@ class Choice(Select[str], inherit_bindings=False):
         return character is not None and character.isprintable()
 
 
-_FIELD_AT = max(len(setting.key) for setting in all_settings()) + 4  # with its mark before it
-_NOTE_AT = _FIELD_AT + 16
+_FIELD = 14  # cells of a short field, as in the stylesheet
+_ROOM = 22  # for the note beside a long one
+_WIDE = 100  # from here on a long field has an end, and its note is beside that
+_LONG = 48
+
+
+def title_width(names: Iterable[str]) -> int:
+    """Cells that the longest title takes, with the mark before it and a gap behind."""
+    return max(len(words(name).title) for name in names) + 4
 
 
 class SettingRow(Horizontal):
@@ -80,10 +89,12 @@ class SettingRow(Horizontal):
             super().__init__()
             self.setting = setting
 
-    def __init__(self, setting: Setting, draft: Draft) -> None:
+    def __init__(self, setting: Setting, draft: Draft, title_width: int) -> None:
         """Begin with what `draft` says."""
         super().__init__()
         self.setting = setting
+        self._field_at = title_width
+        self._note: Content | None = None
         self._text = draft.text(setting.name)
         self._changed = False
         self._fault = ""
@@ -92,27 +103,57 @@ class SettingRow(Horizontal):
     def compose(self) -> ComposeResult:
         """The field alone; what stands beside it is drawn, as widgets it would be slow."""
         field = self._make_field()
-        field.styles.margin = (0, 0, 0, _FIELD_AT)
+        field.styles.margin = (0, self._room, 0, self._field_at)
         yield field
 
+    def on_resize(self) -> None:
+        """Give a long field the room there is."""
+        self.query_one(".field").styles.margin = (0, self._room, 0, self._field_at)
+
+    @property
+    def _room(self) -> int:
+        """Cells to the right of a long field; a short one has its width."""
+        if not is_long(self.setting):
+            return 0
+        least = max(_ROOM, len(self.setting.name) + 2)
+        wide = self.size.width - self._field_at - _LONG if self.size.width >= _WIDE else 0
+        return max(least, wide)
+
+    def tell(self, note: Content | None) -> None:
+        """Say something of it beside it; None for the unit of its figure."""
+        if note != self._note:
+            self._note = note
+            self.refresh()
+
     def render(self) -> Content:
-        """Mark and name before the field, a note after it where it is short."""
+        """Mark and title before the field, behind it a note, at the end what `--set` takes."""
         style = "$foreground bold" if self.has_focus_within else "$text-muted"
         mark = " "
         if self._fault:
             mark, style = "✗", "$error"
         elif self._changed:
             mark, style = "*", "$accent"
-        name = (f"{mark} {self.setting.key}".ljust(_NOTE_AT), style)
-        return Content.assemble(name, self.note)
+        title = f"{mark} {words(self.setting.name).title}".ljust(self._field_at)
+        note, name = self.note, self.setting.name
+        room = (self._room or self.size.width - self._field_at - _FIELD) - 2
+        before = self.size.width - len(title) - room
+        told = note.truncate(room, ellipsis=True) if note.cell_length > room else note
+        gap = room - told.cell_length - len(name)
+        fits = gap >= 2 or (not told.plain and gap >= 0)
+        shown = name if fits and not self._fault else ""
+        space = " " * max(0, gap if shown else 0)
+        return Content.assemble(
+            (title, style), " " * before, told, (space + shown, "$text-disabled")
+        )
 
     @property
     def note(self) -> Content:
-        if is_long(self.setting):
-            return Content("")  # no room; the help line says it
+        """What is wrong, what was told, or the unit."""
         if self._fault:
-            return Content.styled(self._fault, "$error")
-        return Content.styled(self.setting.description, "$text-disabled")
+            return Content.styled("" if is_long(self.setting) else self._fault, "$error")
+        if self._note is not None:
+            return self._note
+        return Content.styled(words(self.setting.name).unit, "$text-muted")
 
     @property
     def fault(self) -> str:

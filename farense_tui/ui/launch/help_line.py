@@ -1,4 +1,4 @@
-"""Two lines at the bottom that explain the setting at the focus."""
+"""What the setting at the focus does, at the bottom."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from farense_tui.engine.profiles.draft import Draft
+from farense_tui.engine.profiles.settings_words import words
 
 
 class HelpLine(Static):
@@ -27,8 +28,9 @@ class HelpLine(Static):
                 else _("the profile says nothing")
             )
             changed = f" · {said}"
-        rule = Content.styled(f"{setting.rule()}{changed}", "$text-muted")
-        self.update(Content.assemble(setting.description, "\n", rule))
+        rule = (f"  {setting.rule()}{changed}", "$text-muted")
+        name = (setting.name, "$accent")
+        self.update(Content.assemble(words(setting.name).help, "\n", name, rule))
 
     def hint(self, profiles: int) -> None:
         """Say how to choose a profile, while no setting has the focus."""

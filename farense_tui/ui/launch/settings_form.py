@@ -1,25 +1,28 @@
-"""Every setting of a profile, editable, in sections as in the file."""
+"""Settings of a profile, editable: the few that matter, or all of them in groups."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import ClassVar
 
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.settings.fields import Setting
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
+from textual.containers import VerticalGroup
+from textual.content import Content
 from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from farense_tui.engine.profiles.draft import RUN_NAME, Draft, all_settings
-from farense_tui.ui.common.setting_row import SettingRow
+from farense_tui.engine.profiles.draft import RUN_NAME, Draft, find
+from farense_tui.engine.profiles.settings_words import GROUPS
+from farense_tui.ui.common.setting_row import SettingRow, title_width
 
 _EMPTY = "—"
 
 
-class SettingsForm(VerticalScroll, can_focus=False):
+class SettingsForm(VerticalGroup):
     """Shows a draft; posts `SettingRow.Edited`, `SettingRow.Focused` and `Undo`."""
 
     HELP_TITLE = _("Settings")
@@ -36,25 +39,38 @@ class SettingsForm(VerticalScroll, can_focus=False):
             super().__init__()
             self.name = name
 
-    def __init__(self, draft: Draft, next_name: str) -> None:
-        """Begin with `draft`; `next_name` is what the run is called if nothing else is typed."""
+    def __init__(
+        self, draft: Draft, next_name: str, names: Sequence[str], *, grouped: bool = False
+    ) -> None:
+        """Begin with `draft`; `next_name` is what the run is called if nothing else is typed.
+
+        grouped: with the name of each group above it.
+        """
         super().__init__()
         self._draft = draft
         self._next_name = next_name
-        self._at: Setting = RUN_NAME
+        self._names = names
+        self._grouped = grouped
+        self._at = find(names[0])
         self._rows: dict[str, SettingRow] = {}
+        self._notes: Mapping[str, Content] = {}
 
     def on_mount(self) -> None:
-        """Make the rows once the first frame is out: they are half of all there is to mount."""
+        """Make the rows once the first frame is out."""
         self.call_after_refresh(self._fill)
 
     async def _fill(self) -> None:
         widgets: list[Widget] = []
-        for section, settings in groupby(all_settings(), key=lambda s: s.section):
-            rows = {setting.name: SettingRow(setting, self._draft) for setting in settings}
+        width = title_width(self._names)
+        settings = [find(name) for name in self._names]
+        for group, members in groupby(settings, key=lambda s: s.section if self._grouped else ""):
+            rows = {each.name: SettingRow(each, self._draft, width) for each in members}
             self._rows |= rows
-            widgets += [Static(section, classes="section", markup=False), *rows.values()]
+            if group:
+                widgets.append(Static(GROUPS[group], classes="section", markup=False))
+            widgets += rows.values()
         await self.mount_all(widgets)
+        self.tell(self._notes)
         self.show(self._draft, self._next_name)
 
     def show(self, draft: Draft, next_name: str) -> None:
@@ -68,13 +84,41 @@ class SettingsForm(VerticalScroll, can_focus=False):
         if row := self._rows.get(name):
             row.show(draft, self._next_name if name == RUN_NAME.name else _EMPTY)
 
+    def tell(self, notes: Mapping[str, Content]) -> None:
+        """Put notes beside the settings in place of their units."""
+        self._notes = notes
+        for name, row in self._rows.items():
+            row.tell(notes.get(name))
+
+    @property
+    def ready(self) -> bool:
+        """Whether the rows are there."""
+        return bool(self._rows)
+
     def row(self, name: str) -> SettingRow:
         return self._rows[name]
 
-    def enter(self) -> None:
-        """Put the focus where it was before, at first on the first field."""
-        if self._rows:
-            self.row(self._at.name).query_one(".field").focus()
+    def enter(self, name: str = "") -> None:
+        """Put the focus on a setting; without one where it was before, at first on the first."""
+        if row := self._rows.get(name or self._at.name):
+            row.query_one(".field").focus()
+
+    def filter(self, wanted: Sequence[str]) -> None:
+        """Show these settings alone, with the names of their groups."""
+        section: Static | None = None
+        for child in self.children:
+            if isinstance(child, SettingRow):
+                child.display = child.setting.name in wanted
+                if section and child.display:
+                    section.display = True
+            elif isinstance(child, Static):
+                section = child
+                section.display = False
+
+    @property
+    def at(self) -> Setting:
+        """The setting that has or had the focus."""
+        return self._at
 
     def on_setting_row_focused(self, message: SettingRow.Focused) -> None:
         self._at = message.setting

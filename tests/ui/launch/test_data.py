@@ -34,7 +34,7 @@ from farense_tui.ui.launch.data.rows import findings, visible
 from farense_tui.ui.launch.data.screen import DataScreen
 from farense_tui.ui.launch.data.summary import SHORT, words
 from farense_tui.ui.launch.data.view import DataView, Part
-from farense_tui.ui.launch.plan_panel import PlanPanel
+from farense_tui.ui.launch.plan.panel import PlanPanel
 from farense_tui.ui.launch.screen import LaunchScreen
 from tests.ui.waiting import until
 

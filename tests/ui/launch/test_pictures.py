@@ -10,8 +10,7 @@ from textual.pilot import Pilot
 
 from farense_tui.engine.profiles import catalogue
 from farense_tui.ui.app import FarenseApp
-from farense_tui.ui.common.setting_row import SettingRow
-from farense_tui.ui.launch.plan_panel import PlanPanel
+from farense_tui.ui.launch.plan.panel import PlanPanel
 from farense_tui.ui.launch.screen import LaunchScreen
 from farense_tui.ui.launch.settings_form import SettingsForm
 from farense_tui.ui.runs.run_table import RunTable
@@ -32,7 +31,7 @@ def at_launch(*keys: str, field: str = "") -> Steps:
         screen = pilot.app.screen
         assert isinstance(screen, LaunchScreen)
         panel = screen.query_one(PlanPanel)
-        await until(pilot, lambda: len(screen.query(SettingRow)) > 30 and panel.complete)
+        await until(pilot, lambda: screen.query_one(SettingsForm).ready and panel.complete)
         if field:
             screen.query_one(SettingsForm).row(field).query_one(".field").focus()
         await pilot.press(*keys)
@@ -56,9 +55,21 @@ def test_launch_in_a_large_light_terminal(snap_compare: Compare, runs_dir: Path)
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
 def test_a_wrong_setting(snap_compare: Compare, runs_dir: Path, size: tuple[int, int]) -> None:
-    steps = at_launch("9", "down", "ctrl+u", "0", field="train.batch_size")
+    steps = at_launch("9", "down", "ctrl+u", "0", field="train.learning_rate")
     app = FarenseApp(runs_dir)
     assert snap_compare(app, terminal_size=size, run_before=steps)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_all_settings(snap_compare: Compare, runs_dir: Path, size: tuple[int, int]) -> None:
+    async def steps(pilot: Pilot[None]) -> None:
+        await at_launch("4", "slash")(pilot)
+        form = pilot.app.screen.query_one(SettingsForm)
+        await until(pilot, lambda: form.ready)
+        await pilot.press(*"memory", "enter")
+        await pilot.pause()
+
+    assert snap_compare(FarenseApp(runs_dir), terminal_size=size, run_before=steps)
 
 
 def test_a_profile_with_faults(snap_compare: Compare, runs_dir: Path) -> None:

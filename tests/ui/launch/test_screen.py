@@ -13,15 +13,18 @@ from textual.widgets import Input, Static
 
 from farense_tui.engine.forecast import gather
 from farense_tui.engine.profiles import catalogue
+from farense_tui.engine.profiles.draft import all_settings
+from farense_tui.engine.profiles.settings_words import ESSENTIAL, WORDS
 from farense_tui.ui.app import FarenseApp
 from farense_tui.ui.common.dialogs import AskDialog, ErrorDialog, NameDialog
 from farense_tui.ui.common.setting_row import SettingRow
 from farense_tui.ui.launch.data.screen import DataScreen
 from farense_tui.ui.launch.help_line import HelpLine
-from farense_tui.ui.launch.plan_panel import PlanPanel
+from farense_tui.ui.launch.plan.panel import PlanPanel
 from farense_tui.ui.launch.profile_cards import ProfileCard, ProfileCards
 from farense_tui.ui.launch.screen import LaunchScreen
 from farense_tui.ui.launch.settings_form import SettingsForm
+from farense_tui.ui.launch.settings_screen import SettingsScreen
 from tests import holding
 from tests.ui.conftest import REAL_FACTS, write_data
 from tests.ui.waiting import until
@@ -33,30 +36,45 @@ SIZE = (120, 36)
 async def launched(runs_dir: Path) -> AsyncIterator[tuple[Pilot[None], LaunchScreen]]:
     app = FarenseApp(runs_dir)
     async with app.run_test(size=SIZE) as pilot:
-        await until(pilot, lambda: len(app.screen.query(SettingRow)) > 30)
+        await until(pilot, lambda: len(app.screen.query(SettingRow)) == len(ESSENTIAL))
         screen = app.screen
         assert isinstance(screen, LaunchScreen)
         yield pilot, screen
 
 
 async def go_to(pilot: Pilot[None], screen: LaunchScreen, name: str) -> Any:
-    """Put the focus on the field of a setting."""
-    field = screen.query_one(SettingsForm).row(name).query_one(".field")
+    """Put the focus on the field of a setting, among all of them if it is none of the few."""
+    if name not in ESSENTIAL and not isinstance(pilot.app.screen, SettingsScreen):
+        screen.action_leave_form()
+        await pilot.press("a")
+        await until(pilot, lambda: isinstance(pilot.app.screen, SettingsScreen))
+        await until(pilot, lambda: len(pilot.app.screen.query(SettingRow)) > 30)
+        await pilot.pause()
+    field = row_of(pilot, name).query_one(".field")
     field.focus()
     await pilot.pause()
     return field
+
+
+def row_of(pilot: Pilot[None], name: str) -> SettingRow:
+    return pilot.app.screen.query_one(SettingsForm).row(name)
 
 
 async def type_in(pilot: Pilot[None], screen: LaunchScreen, name: str, text: str) -> None:
     field = await go_to(pilot, screen, name)
     field.value = text  # as if pasted: a key at a time takes long
     await pilot.pause()
+    if name not in ESSENTIAL:
+        await pilot.press("escape")
+        await until(pilot, lambda: pilot.app.screen is screen)
 
 
 def plan(screen: LaunchScreen) -> str:
     """All that the panel tells."""
-    values = screen.query_one(PlanPanel).query(".value").results(Static)
-    return "\n".join(str(value.render()) for value in values if value.parent.display)  # type: ignore[union-attr]
+    panel = screen.query_one(PlanPanel)
+    shown = [panel.query_one(name, Static) for name in ("#headline", "#remarks")]
+    notes = [str(row.note) for row in panel.query(SettingRow)]
+    return "\n".join([*(text_of(each) for each in shown if each.display), *notes])
 
 
 def text_of(widget: Static | None) -> str:
@@ -68,7 +86,7 @@ async def start_over(pilot: Pilot[None], screen: LaunchScreen) -> None:
     """Take every change back: an app of its own for each story would take long to set up."""
     while pilot.app.screen is not screen:
         await pilot.press("escape")
-    screen._drafts.clear()
+    screen._drafts.drop()
     cards = screen.query_one(ProfileCards)
     cards.focus()
     if cards.chosen == "m1-16gb":
@@ -94,7 +112,7 @@ async def test_the_profile_that_fits_is_chosen_and_others_can_be(runs_dir: Path)
             "4 Demo",
         ]
         await start_over(pilot, screen)
-        await until(pilot, lambda: "must be downloaded" in plan(screen))
+        await until(pilot, lambda: "to download" in plan(screen))
         assert screen.draft
         small = screen.draft.base.model.fallback
         await pilot.press("f")
@@ -117,18 +135,21 @@ async def test_the_profile_that_fits_is_chosen_and_others_can_be(runs_dir: Path)
 async def test_what_is_typed_changes_the_plan_and_is_refused_if_wrong(runs_dir: Path) -> None:
     async with launched(runs_dir) as (pilot, screen):
         await pilot.press("4")
-        await until(pilot, lambda: "640 train" in plan(screen))
+        await until(pilot, lambda: "640 rows of the sample data" in plan(screen))
         epochs = catalogue.get("demo").train.epochs
-        assert f"{40 * epochs}  40 an epoch × {epochs} epochs" in plan(screen)
+        assert "Train the small model that comes with the app on 640 rows" in plan(screen)
+        assert f": {40 * epochs} steps" in plan(screen)
+        assert "times through all rows, 40 steps each" in plan(screen)
         assert "here, 3 MiB" in plan(screen)
         await type_in(pilot, screen, "train.batch_size", "7")
         await type_in(pilot, screen, "train.epochs", "2")
-        assert "184  92 an epoch × 2 epochs" in plan(screen)
+        assert ": 184 steps" in plan(screen)
+        assert "92 steps each" in plan(screen)
         assert text_of(screen.query_one(ProfileCards).card("demo")).startswith("4 Demo * 2 changed")
         await start_over(pilot, screen)
         await pilot.press("4")
         await type_in(pilot, screen, "train.learning_rate", "2")
-        row = screen.query_one(SettingsForm).row("train.learning_rate")
+        row = row_of(pilot, "train.learning_rate")
         fault = "must be a number above 0 and to 1, not 2"
         assert row.fault == fault
         assert fault in text_of(screen.query_one(HelpLine))
@@ -149,10 +170,12 @@ async def test_what_is_typed_changes_the_plan_and_is_refused_if_wrong(runs_dir: 
         for name in ("train.mask_prompt", "train.compile"):
             await go_to(pilot, screen, name)
             await pilot.press("s", "q", "l", "1")
-        assert pilot.app.screen is screen
+        assert isinstance(pilot.app.screen, SettingsScreen)
+        await pilot.press("escape")
+        await until(pilot, lambda: pilot.app.screen is screen)
         assert screen.query_one(ProfileCards).chosen == "demo"
         assert not list(runs_dir.iterdir())
-        await pilot.press("escape")
+        await pilot.press("e", "escape")
         assert pilot.app.focused is screen.query_one(ProfileCards)
 
 
@@ -174,13 +197,13 @@ async def test_changes_are_kept_apart_and_undone(runs_dir: Path) -> None:
         await pilot.pause()
         assert screen.draft
         assert screen.draft.typed == {"train.seed": "5"}
-        row = screen.query_one(SettingsForm).row("lora.rank")
+        row = row_of(pilot, "lora.rank")
         assert row.query_one(Input).value == "8"
         await start_over(pilot, screen)
         await type_in(pilot, screen, "train.epochs", "9")
         await pilot.press("escape", "1", "2", "1", "2")
         await pilot.pause()
-        row = screen.query_one(SettingsForm).row("train.epochs")
+        row = row_of(pilot, "train.epochs")
         assert row.query_one(Input).value == "9"
         assert screen.draft
         assert screen.draft.typed == {"train.epochs": "9"}
@@ -189,14 +212,42 @@ async def test_changes_are_kept_apart_and_undone(runs_dir: Path) -> None:
         assert screen.draft.typed == {}
         assert row.query_one(Input).value == "3"
         await start_over(pilot, screen)
-        row = screen.query_one(SettingsForm).row("run.name")
-        assert row.query_one(Input).placeholder == "m1-16gb-1"
-        await type_in(pilot, screen, "run.name", "taken")
-        assert text_of(screen.query_one(HelpLine)).endswith("is taken by another run")
-        await type_in(pilot, screen, "run.name", "mine")
+        field = await go_to(pilot, screen, "run.name")
+        assert field.placeholder == "m1-16gb-1"
+        field.value = "taken"
+        await pilot.pause()
+        told = text_of(pilot.app.screen.query_one(HelpLine))
+        assert told.endswith("is taken by another run")
+        field.value = "mine"
+        await pilot.pause()
         assert screen.draft
         assert screen.draft.run_name == "mine"
         assert not screen.draft.faults
+
+
+async def test_every_setting_is_found_by_a_word_of_it(runs_dir: Path) -> None:
+    assert set(WORDS) == {each.name for each in all_settings()}
+    assert set(ESSENTIAL) <= set(WORDS)
+    async with launched(runs_dir) as (pilot, screen):
+        await pilot.press("4", "slash")
+        await until(pilot, lambda: len(pilot.app.screen.query(SettingRow)) > 30)
+        await pilot.pause()
+        await pilot.press(*"gradient")
+        shown = [row for row in pilot.app.screen.query(SettingRow) if row.display]
+        names = [row.setting.name for row in shown]
+        assert names == ["train.optimizer", "train.max_grad_norm", "train.grad_checkpoint"]
+        sections = pilot.app.screen.query("SettingsForm .section").results(Static)
+        assert [text_of(each) for each in sections if each.display] == ["The training"]
+        await pilot.press("enter", "down", "end", *"5")
+        assert screen.draft
+        assert screen.draft.typed == {"train.max_grad_norm": "0.05"}
+        headline = pilot.app.screen.query_one("#headline", Static)
+        await until(pilot, lambda: "640 rows of the sample data" in text_of(headline))
+        await pilot.press("escape")  # back to all of them
+        assert isinstance(pilot.app.screen, SettingsScreen)
+        await pilot.press("ctrl+z", "escape")
+        await until(pilot, lambda: pilot.app.screen is screen)
+        assert screen.draft.typed == {}
 
 
 async def test_any_text_may_be_typed_for_model_and_data(runs_dir: Path, tmp_path: Path) -> None:
@@ -205,16 +256,16 @@ async def test_any_text_may_be_typed_for_model_and_data(runs_dir: Path, tmp_path
     async with launched(runs_dir) as (pilot, screen):
         await type_in(pilot, screen, "model.repo", "./nowhere")
         await type_in(pilot, screen, "data.path", str(data))
-        await until(pilot, lambda: "✗ missing" in plan(screen))
-        assert "✗ missing: nowhere is not a folder" in plan(screen)
+        await until(pilot, lambda: "✗ not found" in plan(screen))
+        assert "✗ The model ./nowhere is not found: nowhere is not a folder" in plan(screen)
         assert f"{data}/valid.jsonl:2: not JSON" in plan(screen)
         await start_over(pilot, screen)
         for text in ("x" * 300, "~nobody/x", "a b/c", "a/b--c", "../" * 5, "["):
-            screen.query_one(SettingsForm).row("model.repo").query_one(Input).value = text
+            row_of(pilot, "model.repo").query_one(Input).value = text
             await pilot.pause(0.02)
             assert screen.draft
             await until(pilot, lambda text=text: screen.draft.text("model.repo") == text)  # type: ignore[misc]
-            await until(pilot, lambda: "✗ missing" in plan(screen) or "download" in plan(screen))
+            await until(pilot, lambda: "✗ not found" in plan(screen) or "download" in plan(screen))
         await start_over(pilot, screen)
         await pilot.press("4")
         await type_in(pilot, screen, "data.path", "x" * 300)
@@ -277,7 +328,7 @@ async def test_profile_files_may_have_faults_and_odd_words(runs_dir: Path) -> No
         await until(pilot, lambda: isinstance(pilot.app.screen, ErrorDialog))
         await pilot.press("escape")
         screen.choose("odd")
-        await until(pilot, lambda: "✗ missing" in plan(screen))
+        await until(pilot, lambda: "✗ not found" in plan(screen))
         assert "[red]x[/nope]" in text_of(screen.query_one(ProfileCards).card("odd"))
         assert "[/a]/" in plan(screen)
 
@@ -314,7 +365,7 @@ async def test_the_plan_forecasts_memory_and_a_key_makes_it_fit(
         screen.action_leave_form()
         await until(pilot, lambda: "will not fit" in plan(screen))
         told = plan(screen)
-        assert "✗ will not fit" in told
+        assert "will not fit" in told
         assert "gradient checkpoints" in told
         await pilot.press("y")
         assert screen.draft is not None
@@ -322,15 +373,15 @@ async def test_the_plan_forecasts_memory_and_a_key_makes_it_fit(
         assert changed.effective_batch == 8
         assert (changed.train.batch_size, changed.train.grad_checkpoint) == (8, True)
         await until(pilot, lambda: not screen.check_action("make_fit", ()))
-        await until(pilot, lambda: "✓ fits" in plan(screen))
+        await until(pilot, lambda: ": fits" in plan(screen))
         await type_in(pilot, screen, "memory.limit_gb", "0.5")
-        await until(pilot, lambda: "✗ will not fit" in plan(screen))
+        await until(pilot, lambda: ": will not fit" in plan(screen))
 
 
 async def test_of_a_model_that_nobody_knows_there_is_no_forecast(tmp_path: Path) -> None:
     async with launched(tmp_path) as (pilot, screen):
         await type_in(pilot, screen, "model.repo", "somebody/Something-4bit")
-        await until(pilot, lambda: "? not known" in plan(screen))
+        await until(pilot, lambda: "? Memory and time are not known" in plan(screen))
         assert "nothing is known of the model's shape" in plan(screen)
 
 

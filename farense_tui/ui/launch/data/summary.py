@@ -60,11 +60,11 @@ def words(report: Report) -> list[Content]:
 def lengths(report: Report) -> Content:
     """How long the rows are that are trained on."""
     if report.no_tokenizer:
-        return Content.styled(_("lengths are told once the model is here"), "$text-muted")
+        return Content.styled(_("Lengths are told once the model is here."), "$text-muted")
     train = next((split for split in report.splits if split.name == "train"), None)
     if train is None or not train.tokens:
-        return Content.styled(_("no tokens to train on"), "$text-muted")
-    text = _("median {median} tokens, longest {longest}")
+        return Content.styled(_("There are no tokens to train on."), "$text-muted")
+    text = _("Half of them have up to {median} tokens, the longest {longest}.")
     told = text.format(median=train.median, longest=train.longest)
     return Content.styled(told, "$text-muted")
 
