@@ -8,6 +8,7 @@ constraints.txt it asks for a look at all of them.
 from __future__ import annotations
 
 import argparse
+import functools
 import textwrap
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -97,12 +98,27 @@ def footer_key_width(key: FooterKey) -> int:
 def spare(app: App[Any], spared: Callable[[Exception], bool]) -> None:
     """Let the app go on where `spared` says so of an error; Textual ends it at any, a thread's too.
 
-    Of an error in a thread it is told as textual.worker.WorkerFailed.
+    Of an error in a thread it is told as textual.worker.WorkerFailed. One in the handler of a
+    message would also end the handling of messages by that widget, so it is caught before.
     """
+    from textual.message_pump import MessagePump
+
     end = app._handle_exception
     app._handle_exception = (  # type: ignore[method-assign]
         lambda error: None if spared(error) else end(error)
     )
+    dispatch: Any = getattr(MessagePump._dispatch_message, "__wrapped__", None)
+    dispatch = dispatch or MessagePump._dispatch_message
+
+    @functools.wraps(dispatch)
+    async def guarded(pump: MessagePump, message: object) -> None:
+        try:
+            await dispatch(pump, message)
+        except Exception as error:
+            if pump.app is not app or not spared(error):
+                raise
+
+    MessagePump._dispatch_message = guarded  # type: ignore[method-assign, assignment]
 
 
 # ---- textual-hires-canvas, which sets single dots and is slow at many

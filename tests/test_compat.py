@@ -78,6 +78,28 @@ async def test_textual_asks_one_method_whether_an_error_ends_the_app() -> None:
     assert isinstance(told[0].error, PermissionError)
 
 
+async def test_textual_hands_a_message_over_by_one_method() -> None:
+    class Failing(App[None]):
+        calls = 0
+
+        def on_key(self) -> None:
+            self.calls += 1
+            raise ValueError("x")
+
+    told: list[Exception] = []
+    app = Failing()
+
+    def spared(error: Exception) -> bool:
+        told.append(error)
+        return True
+
+    compat.spare(app, spared)
+    async with app.run_test() as pilot:
+        await pilot.press("a", "b")
+        assert app.calls == 2, "Textual does not call MessagePump._dispatch_message"
+    assert [str(error) for error in told] == ["x", "x"]
+
+
 def test_argparse_fills_paragraphs_by_one_method() -> None:
     assert hasattr(argparse.HelpFormatter, "_fill_text"), f"{PYTHON} has no _fill_text"
     said = f"{PYTHON} does not wrap by _fill_text: examples run into one line"

@@ -6,12 +6,14 @@ import asyncio
 import contextlib
 import shutil
 import subprocess
+from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, ClassVar
 
-from farense_worker.protocol.errors import FarenseError, of_system, refused, usage
+from farense_worker.protocol.errors import FarenseError, of_fault, of_system, refused, usage
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import pgettext
 from farense_worker.protocol.run_folder import RunFolder
@@ -40,6 +42,7 @@ from farense_tui.ui.terminal import TerminalGuard, take_any_byte
 from farense_tui.ui.theme import CONTRAST, DARK, THEMES, TITLES, in_sixteen_colours
 
 _LOOK_FOR_TERMINAL = 2.0
+_OFTEN = 10.0  # seconds for twenty of what nobody has foreseen
 _KEYS = {"space": pgettext("key", "space")}  # names of keys that Textual gives in English
 
 if TYPE_CHECKING:
@@ -63,6 +66,7 @@ class FarenseApp(App[None]):
     HELP_TITLE = _("Everywhere")
     CSS_PATH = Path(__file__).with_name("farense.tcss")
     COMMANDS: ClassVar = {_commands}
+    SPARED: ClassVar[tuple[type[BaseException], ...]] = (Exception,)
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("question_mark", "help", _("Help"), key_display="?"),
         Binding("q", "request_quit", _("Quit")),
@@ -90,6 +94,7 @@ class FarenseApp(App[None]):
         self._started: dict[Path, Worker] = {worker.folder.path: worker} if worker else {}
         self._event_loop: asyncio.AbstractEventLoop | None = None
         self._leaving = False
+        self._unforeseen: deque[float] = deque(maxlen=20)
         self.terminal_gone: Callable[[], bool] = bool
         few = terminal.terminal().colours == 16
         for theme in THEMES:
@@ -279,11 +284,24 @@ class FarenseApp(App[None]):
         self.post_message(Refused(error))
 
     def _go_on(self, error: Exception) -> bool:
-        """What the system refused to a thread of a screen is told, and ends nothing else."""
-        cause = error.error if isinstance(error, WorkerFailed) else None
+        """Tell what went wrong in a handler or a thread of a screen; it ends nothing else.
+
+        The one road for what nobody has foreseen. What goes wrong again and again ends the app.
+        """
+        cause = error.error if isinstance(error, WorkerFailed) else error
+        self._unforeseen.append(monotonic())
+        often = len(self._unforeseen) == self._unforeseen.maxlen
+        if often and self._unforeseen[-1] - self._unforeseen[0] < _OFTEN:
+            return False
+        if not isinstance(cause, self.SPARED):
+            return False
         if isinstance(cause, OSError):
             self.show_error(of_system(cause))
-        return isinstance(cause, OSError)
+        elif isinstance(cause, FarenseError):
+            self.show_error(cause)
+        else:
+            self.show_error(of_fault(cause))
+        return True
 
     def on_refused(self, message: Refused) -> None:
         self.push_screen(ErrorDialog(message.error))

@@ -16,6 +16,7 @@ from typing import Any
 import huggingface_hub.constants
 import psutil
 import pytest
+from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.messages.data_check import Report, Split
 from farense_worker.protocol.messages.estimation import Facts
 from farense_worker.protocol.run_folder import RunFolder
@@ -30,6 +31,7 @@ from farense_tui.engine.machine.vitals import Vitals
 from farense_tui.engine.models import locate
 from farense_tui.engine.runs import clock, new_run
 from farense_tui.engine.tasks import data_check
+from farense_tui.ui.app import FarenseApp
 from farense_tui.ui.launch.data import reader
 from tests.no_tensors import weights
 from tests.waiting import until
@@ -90,6 +92,12 @@ def _isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     time.tzset()
     hub = str(tmp_path / "hub")
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", hub)
+
+
+@pytest.fixture(autouse=True)
+def _faults_end_the_app(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault of ours is to be seen by the test; what the system refuses is told as always."""
+    monkeypatch.setattr(FarenseApp, "SPARED", (OSError, FarenseError))
 
 
 @pytest.fixture(autouse=True)

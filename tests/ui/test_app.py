@@ -208,3 +208,41 @@ async def test_a_run_of_a_newer_version_is_not_opened(tmp_path: Path) -> None:
             assert "format 99" in app.screen.error.detail
             await pilot.press("enter")
             assert not isinstance(app.screen, MonitorScreen)
+
+
+@pytest.mark.parametrize("error", [PermissionError(13, "Permission denied"), KeyError("x")])
+async def test_what_nobody_has_foreseen_in_a_handler_is_told_and_ends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(_app: FarenseApp) -> None:
+        raise error
+
+    monkeypatch.setattr(FarenseApp, "SPARED", (Exception,))
+    monkeypatch.setattr(FarenseApp, "action_next_theme", fail)
+    app = Bare(tmp_path)
+    async with app.run_test() as pilot:
+        for _time in range(2):
+            await pilot.press("t")
+            await until(pilot, lambda: isinstance(app.screen, ErrorDialog))
+            await pilot.press("enter")
+            await until(pilot, lambda: not isinstance(app.screen, ErrorDialog))
+
+
+async def test_what_goes_wrong_again_and_again_ends_the_app(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_app: FarenseApp) -> None:
+        raise PermissionError("x")
+
+    monkeypatch.setattr("farense_tui.ui.app._OFTEN", 1e9)
+    monkeypatch.setattr(FarenseApp, "on_refused", fail)
+    app = Bare(tmp_path)
+
+    async def run() -> None:
+        async with app.run_test() as pilot:
+            for _time in range(30):
+                app.show_error(FarenseError("x"))
+                await pilot.pause()
+
+    with pytest.raises(PermissionError):
+        await run()

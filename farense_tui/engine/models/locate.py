@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -15,7 +14,6 @@ from farense_tui.engine.models import contents, damage
 from farense_tui.engine.models.assets import embedded_model
 
 EMBEDDED = "embedded"
-_SNAPSHOT = re.compile(r"models--([^/]+)--([^/]+)/snapshots/([0-9a-f]+)/?\Z")
 
 
 @dataclass(frozen=True)
@@ -63,12 +61,6 @@ def resolve(repo: str, revision: str = "") -> str:
     if found.state == "missing":
         raise missing(found)
     return str(found.path.resolve()) if found.path else repo
-
-
-def snapshot(path: str) -> tuple[str, str] | None:
-    """Repository and commit that a folder of Hugging Face's cache is of, wherever the cache is."""
-    found = _SNAPSHOT.search(path)
-    return (f"{found[1]}/{found[2]}", found[3]) if found else None
 
 
 def missing(found: ModelState) -> FarenseError:

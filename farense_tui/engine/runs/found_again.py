@@ -10,7 +10,9 @@ import os
 from pathlib import Path
 
 import msgspec
-from farense_worker.protocol.errors import FarenseError
+from farense_worker.protocol import model_identity
+from farense_worker.protocol.errors import refused
+from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.run_folder import RunFolder, disk_error, write_atomically
 from farense_worker.protocol.settings.profile import Config, Data, Model
 from farense_worker.protocol.settings.profile_file import dumps
@@ -38,10 +40,18 @@ def write(folder: RunFolder) -> None:
             raise disk_error(error, folder.path) from error
 
 
-def lacking(config: Config) -> FarenseError | None:
-    """Say that the model is nowhere, if it is; the worker would say it later."""
+def check(config: Config) -> None:
+    """Refuse where the model or the data is nowhere; the worker would say it later."""
     found = locate.locate(config.model.repo, config.model.revision)
-    return locate.missing(found) if found.state == "missing" else None
+    if found.state == "missing":
+        raise locate.missing(found)
+    if not os.path.exists(config.data.path):
+        raise refused(
+            _("the data set of the run is not there any more"),
+            config.data.path,
+            _("--set data.path=FOLDER names where it is; the same rows are asked for."),
+            kind="data",
+        )
 
 
 def _model(model: Model) -> Model:
@@ -49,7 +59,7 @@ def _model(model: Model) -> Model:
         return model
     if _is_like(model.repo, assets.embedded_model()):
         return msgspec.structs.replace(model, repo=str(assets.embedded_model().resolve()))
-    cached = locate.snapshot(model.repo)
+    cached = model_identity.snapshot(model.repo)
     if cached is None:
         return model
     name, commit = cached

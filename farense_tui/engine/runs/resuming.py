@@ -19,7 +19,7 @@ from farense_worker.protocol.settings.profile_file import dumps
 from farense_tui.engine.models import locate
 from farense_tui.engine.record import record
 from farense_tui.engine.record.state import RunState
-from farense_tui.engine.runs import found_again, trackers
+from farense_tui.engine.runs import found_again, new_run, trackers
 
 
 def prepare_resume(folder: RunFolder, changes: dict[str, Any]) -> None:
@@ -50,8 +50,8 @@ def prepare_resume(folder: RunFolder, changes: dict[str, Any]) -> None:
         )
     # Now, not by the worker: its refusal would be the last word of a run that is complete.
     here = found_again.located(revised)
-    if not simulation.read(folder.path) and (why := found_again.lacking(here)):
-        raise why
+    if not simulation.read(folder.path):
+        found_again.check(here)
     if changes:
         write_atomically(folder.config, dumps(here))
 
@@ -74,12 +74,15 @@ def revise(folder: RunFolder, changes: dict[str, Any], state: RunState | None = 
     if "model.repo" in changes and _is_same_model(folder, "model.repo", revised.model.repo):
         repo = locate.resolve(revised.model.repo, revised.model.revision)
         revised = replace_setting(revised, "model.repo", repo)
+    if "data.path" in changes:  # the worker compares its rows with those of the checkpoint
+        revised = replace_setting(revised, "data.path", str(new_run.data_folder(revised)))
     check(revised)
     different = recipe.broken(recipe.of(config), recipe.of(revised))
     different += [
         _("{name} cannot be changed").format(name=name)
         for name, value in changes.items()
         if name.startswith(("model.", "data.", "profile."))
+        and name != "data.path"
         and not _is_same_model(folder, name, value)
     ]
     if different:

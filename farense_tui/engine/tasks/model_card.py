@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from farense_worker.protocol import model_identity
 from farense_worker.protocol.clean_text import clean, clean_lines
 from farense_worker.protocol.messages.evaluation import Report
 from farense_worker.protocol.settings.profile import Config
 
 from farense_tui import __version__
 from farense_tui.engine import readable as f
-from farense_tui.engine.models import locate
 from farense_tui.engine.record.state import RunState
 
 
@@ -28,7 +28,7 @@ class Made:
 
 def base_model(repo: str) -> str:
     """Name a model: the repository that a folder of the cache is of, or the folder's own name."""
-    if snapshot := locate.snapshot(repo):
+    if snapshot := model_identity.snapshot(repo):
         return snapshot[0]
     return Path(repo).name if repo.startswith("/") else repo
 

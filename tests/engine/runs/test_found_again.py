@@ -7,14 +7,15 @@ import shutil
 from pathlib import Path
 
 import pytest
-from farense_worker.protocol.errors import FarenseError
+from farense_worker.protocol import model_identity
+from farense_worker.protocol.errors import ExitCode, FarenseError
 from farense_worker.protocol.messages import events as e
 from farense_worker.protocol.settings.profile import Data, Model, replace_setting
 from farense_worker.protocol.settings.profile_file import dumps
 
 from farense_tui.engine.models.assets import embedded_data, embedded_model
 from farense_tui.engine.record.state import fold
-from farense_tui.engine.runs import found_again, resuming
+from farense_tui.engine.runs import found_again, resuming, supervisor
 from tests import holding
 from tests.real_runs import RunMaker, finish, state_of
 
@@ -104,3 +105,33 @@ def test_a_model_may_be_named_anew_only_once_it_is_known(make_run: RunMaker, mic
         resuming.prepare_resume(folder, {"model.repo": str(micro)})
     holding.kill_at(folder, '"type":"checkpoint"')
     resuming.prepare_resume(folder, {"model.repo": str(micro)})
+
+
+def test_the_data_of_a_run_may_be_somewhere_else(
+    make_run: RunMaker, tmp_path: Path, data: Path
+) -> None:
+    """Its rows are compared by the worker, which knows their tokens."""
+    own = tmp_path / "own-rows"
+    shutil.copytree(data, own)
+    folder = make_run(data__path=str(own))
+    holding.kill_at(folder, '"type":"checkpoint"')
+    moved = own.rename(tmp_path / "moved-rows")
+    with pytest.raises(FarenseError, match="data set of the run is not there"):
+        resuming.prepare_resume(folder, {})
+    resuming.prepare_resume(folder, {"data.path": str(moved)})
+    assert finish(folder).status == "completed"
+
+    rows = (moved / "train.jsonl").read_text().splitlines()
+    (moved / "train.jsonl").write_text("\n".join(rows[1:]))
+    resuming.prepare_resume(folder, {"data.path": str(moved), "train.epochs": 5})
+    assert supervisor.launch(folder).wait() == ExitCode.REFUSED
+    state = state_of(folder)
+    assert state.failure
+    assert "the training data is not what it was" in state.failure.detail
+    assert state.status == "completed"
+
+
+def test_a_cached_model_is_named_by_its_repository() -> None:
+    place = f"/Users/a/hub/models--owner--name/snapshots/{_COMMIT}"
+    assert model_identity.name(place) == "owner/name"
+    assert model_identity.name("/Users/a/own-model") == "/Users/a/own-model"

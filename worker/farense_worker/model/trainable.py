@@ -18,6 +18,7 @@ from farense_worker.model.compat import (
     linear_to_lora_layers,
 )
 from farense_worker.process.output import Output
+from farense_worker.protocol import model_identity
 from farense_worker.protocol.checkpoint_files import ADAPTER_CONFIG, ADAPTERS
 from farense_worker.protocol.errors import refused
 from farense_worker.protocol.language import gettext as _
@@ -51,7 +52,7 @@ def make_trainable(model: nn.Module, config: Config, output: Output) -> dict[str
     top = model.layers[-num_layers:]
     kind = config.train.fine_tune_type
     made: dict[str, Any] = {
-        "model": config.model.repo,
+        "model": model_identity.name(config.model.repo),
         "fine_tune_type": kind,
         "num_layers": num_layers,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from enum import IntEnum
 
 from farense_worker.protocol.language import gettext as _
@@ -64,3 +65,15 @@ def of_system(error: OSError) -> FarenseError:
     path = error.filename if isinstance(error.filename, str | bytes) else ""
     title = _("{path} cannot be used").format(path=path) if path else _("the system refused")
     return FarenseError(title, error.strerror or str(error), kind="system")
+
+
+def of_fault(error: BaseException) -> FarenseError:
+    """Say that this program has a fault, and where: the innermost line of the traceback."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+    return FarenseError(
+        _("farense-tui has a fault: {kind}").format(kind=type(error).__name__),
+        "\n".join(part for part in (str(error)[:500], where) if part),
+        _("What was asked for may not have been done. Runs go on; please report it."),
+        kind="fault",
+    )

@@ -3,7 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
+
+_SNAPSHOT = re.compile(r"models--([^/]+)--([^/]+)/snapshots/([0-9a-f]+)/?\Z")
+
+
+def snapshot(path: str) -> tuple[str, str] | None:
+    """Repository and commit that a folder of Hugging Face's cache is of, wherever the cache is."""
+    found = _SNAPSHOT.search(path)
+    return (f"{found[1]}/{found[2]}", found[3]) if found else None
+
+
+def name(repo: str) -> str:
+    """What a model is called on other machines, too: a folder of the cache by its repository."""
+    cached = snapshot(repo)
+    return cached[0] if cached else repo
 
 
 def fingerprint(folder: Path) -> str:
