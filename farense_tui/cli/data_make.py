@@ -43,7 +43,7 @@ def make(args: argparse.Namespace) -> int:
     if args.json:
         say_json({"path": str(look.absolute(wish.to)), **dataclasses.asdict(made)})
     else:
-        _tell(wish.to, made)
+        tell(wish.to, made)
     return ExitCode.DONE
 
 
@@ -140,7 +140,7 @@ def _short(text: str) -> str:
     return said if len(said) <= _MOST_SHOWN else f"{said[:_MOST_SHOWN]} …"
 
 
-def _tell(to: Path, made: Made) -> None:
+def tell(to: Path, made: Made) -> None:
     counts = ", ".join(f"{name} {rows}" for name, rows in made.rows.items())
     say(_("{folder} is written: {counts} rows").format(folder=relative(to), counts=counts))
     lost = sum(made.left_out.values())

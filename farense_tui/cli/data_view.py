@@ -7,6 +7,7 @@ comes from the data is cleaned and never read as markup.
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from farense_tui.dataset import remedies
 from farense_tui.engine import readable as f
 
 _BAR = 40
@@ -67,6 +69,7 @@ def show(report: Report, console: Console) -> None:
     if report.examples:
         _examples(report.examples, console)
     _findings(report, console)
+    _remedies(report, console)
 
 
 def _splits(splits: Sequence[Split]) -> Table:
@@ -177,6 +180,19 @@ def _findings(report: Report, console: Console) -> None:
         more = report.counts[code] - len(found[:_MOST_FINDINGS])
         if more:
             console.print(Text("  " + _("and {n} more").format(n=more), "dim"))
+
+
+def _remedies(report: Report, console: Console) -> None:
+    """What would help, and the command that does all of it in a new folder."""
+    found = remedies.remedies(report)
+    if not found:
+        return
+    console.print()
+    console.print(Text(_("what helps, in a new folder"), "bold"))
+    for each in found:
+        options = f"{shlex.join(each.options)}  " if each.options else ""
+        console.print(Text("  ").append(options, "cyan").append(clean(each.what)))
+    console.print(Text(f"  {clean(remedies.command(report, found))}", "bold"))
 
 
 def _finding(finding: Finding) -> Text:

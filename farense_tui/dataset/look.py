@@ -19,7 +19,7 @@ from farense_worker.protocol.messages.task import Progress
 from farense_worker.protocol.shapes import recognise
 from farense_worker.protocol.shapes.columns import Unfit
 
-from farense_tui.dataset import encoding, formats, mapping, sources
+from farense_tui.dataset import cut, encoding, formats, mapping, sources
 from farense_tui.dataset.mapping import Mapping
 from farense_tui.dataset.readers.table import Bad, Table
 from farense_tui.dataset.sources import Repository, Source
@@ -30,13 +30,18 @@ _SHOWN = 3
 DAMAGE = (OSError, EOFError, UnicodeError, zlib.error, zipfile.BadZipFile)
 
 
+Place = tuple[str, int]  # a file's whole path, and the number of a row
+Rules = dict[Place, tuple[str, str]]
+
+
 @dataclass(frozen=True)
 class Wish:
     """What is to be made. valid, test: as split.Shares; None draws a tenth where sources name none.
 
     dedupe: "exact", "near" or "none". near: from which likeness on rows are near-duplicates.
     together, stratify: columns. resplit: the splits of the sources are drawn anew. skip: rows that
-    cannot be trained on are left out however many they are.
+    cannot be trained on are left out however many they are. drop: rows that are left out, each with
+    its rule and the reason. shares: rows that are cut, to which share of their length.
     """
 
     given: tuple[str, ...]
@@ -54,6 +59,8 @@ class Wish:
     stratify: str = ""
     resplit: bool = False
     skip: bool = False
+    drop: Rules = field(default_factory=dict)
+    shares: dict[Place, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -92,7 +99,7 @@ def _seen(source: Source, wish: Wish) -> Seen:
         looked = encoding.look(source.path, wish.encoding)
         table = formats.table(source.path, looked, wish.table)
         found = mapping.choose(source.name, table, wish.map)
-        made = (each for _at, each, _values in mapped(source, table, found))
+        made = (each for _at, each, _values in mapped(source, table, found, wish))
         rows = (row for row in islice(made, 100) if isinstance(row, Row))
         return Seen(source, looked, table, found, tuple(islice(rows, _SHOWN)))
     except DAMAGE as error:
@@ -100,20 +107,30 @@ def _seen(source: Source, wish: Wish) -> Seen:
 
 
 def mapped(
-    source: Source, table: Table, found: Mapping
+    source: Source, table: Table, found: Mapping, wish: Wish
 ) -> Iterator[tuple[int, Row | Bad, dict[str, Any]]]:
-    """Give each row of a table as one of ours, or what is wrong with it; and what it was."""
+    """Give each row of a table as one of ours, or what is wrong with it; and what it was.
+
+    A row that is cut may become several.
+    """
+    file = str(source.path.resolve())
     for number, values in table.rows():
         if isinstance(values, Bad):
             yield number, values, {}
             continue
+        if (file, number) in wish.drop:
+            yield number, Bad(*wish.drop[file, number]), values
+            continue
+        share = wish.shares.get((file, number))
         try:
             made = found.shape.convert(recognise.decoded(values))
+            several = [made] if share is None else cut.cut(made, share)
         except Unfit as error:
-            yield number, Bad("row", str(error)), values
+            yield number, Bad("row" if share is None else "too_long", str(error)), values
             continue
-        row = dataset.checked(source.path, number, made)
-        yield number, Bad(row.code, row.what) if isinstance(row, Fault) else row, values
+        for each in several:
+            row = dataset.checked(source.path, number, each)
+            yield number, Bad(row.code, row.what) if isinstance(row, Fault) else row, values
 
 
 def damaged(source: Source, error: BaseException) -> FarenseError:

@@ -75,14 +75,15 @@ def make(wish: Wish, seen: list[Seen], tell: Tell = lambda _progress: None) -> M
 def _read(at: int, seen: Seen, wish: Wish, pool: Pool, left: LeftOut, tell: Tell) -> int:
     """Read a source into the pool and give how many rows it had."""
     name, total, lost, unread = seen.source.name, 0, 0, ""
+    asked = {rule for rule, _what in wish.drop.values()} | {"too_long"}
     what = _("reading {name}").format(name=name)
     try:
-        for number, row, values in look.mapped(seen.source, seen.table, seen.mapping):
+        for number, row, values in look.mapped(seen.source, seen.table, seen.mapping, wish):
             total += 1
             if total % _EVERY == 0:
                 tell(Progress(what, total, 0, "rows"))
             if isinstance(row, Bad):
-                lost += 1
+                lost += row.rule not in asked
                 left.add(at, number, row.rule, row.what)
                 if row.rule in dataset.FATAL:
                     unread = unread or f"{name}:{number}: {row.what}"
@@ -192,6 +193,7 @@ def _record(
             "together": wish.together,
             "stratify": wish.stratify,
             "resplit": wish.resplit,
+            "cut": len(wish.shares),
             "remarks": made.remarks,
         },
         "left_out": made.left_out,

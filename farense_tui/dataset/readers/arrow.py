@@ -13,6 +13,7 @@ from farense_tui.dataset import extra
 from farense_tui.dataset.readers.table import Numbered, Table
 
 _BATCH = 1000  # rows
+_BUFFER = 1 << 20  # bytes a column
 
 
 def table(path: Path, begin: bytes) -> Table:
@@ -47,7 +48,8 @@ def _rows(pyarrow: Any, path: Path, begin: bytes) -> Iterator[Numbered]:
 def _batches(pyarrow: Any, path: Path, begin: bytes) -> Iterator[Any]:
     if begin.startswith(b"PAR1"):
         parquet = extra.module("pyarrow.parquet", "Parquet")
-        with parquet.ParquetFile(path) as file:
+        # A file may be one group of rows: without this all of it is read ahead.
+        with parquet.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER) as file:
             yield from file.iter_batches(batch_size=_BATCH)
         return
     with pyarrow.memory_map(str(path)) as source:

@@ -15,11 +15,9 @@ from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.shapes import recognise
 
 from farense_tui.dataset import extra
+from farense_tui.dataset.readers import unpacked
 from farense_tui.dataset.readers.table import Bad, Numbered, Table
 
-_MOST_UNPACKED = 1 << 30  # bytes of all that is in the archive
-_MOST_RATIO = 300  # unpacked to packed; sheets have 5 to 50
-_SMALL = 1 << 24  # bytes that may be packed as tightly as they like
 _DAMAGE = (KeyError, ValueError, ParseError, zipfile.BadZipFile, EOFError)
 
 
@@ -28,7 +26,7 @@ def table(path: Path, wanted: str = "") -> Table:
 
     Raises FarenseError (refused) for what is damaged, packed as a bomb is, or not clear.
     """
-    _look_at_sizes(path)
+    unpacked.check(path)
     extra.module("openpyxl", _("{kind} files").format(kind="XLSX"))
     try:
         with closing(_open(path, values=True)) as book:
@@ -119,23 +117,6 @@ def _value(cell: Any) -> Any:
 def _open(path: Path, *, values: bool) -> Any:
     openpyxl = extra.module("openpyxl", "XLSX")
     return openpyxl.load_workbook(path, read_only=True, data_only=values)
-
-
-def _look_at_sizes(path: Path) -> None:
-    """Refuse a zip bomb by what its directory says; what it says is the most that is unpacked."""
-    with zipfile.ZipFile(path) as archive:
-        parts = archive.infolist()
-    unpacked = sum(part.file_size for part in parts)
-    packed = max(1, sum(part.compress_size for part in parts))
-    if unpacked > _MOST_UNPACKED or (unpacked > _SMALL and unpacked > _MOST_RATIO * packed):
-        raise refused(
-            _("{path} is not unpacked").format(path=path),
-            _("its {packed} KiB would become {unpacked} MiB").format(
-                packed=packed >> 10, unpacked=unpacked >> 20
-            ),
-            _("Save the sheet as CSV, if it really is so large."),
-            kind="data",
-        )
 
 
 def _damaged(path: Path, error: Exception) -> FarenseError:

@@ -13,11 +13,14 @@ from farense_tui.engine.tasks import task
 from farense_tui.engine.tasks.task import Stop
 
 
-def request(profile: Profile, *, rows: int = 3, offline: bool = False) -> Request:
+def request(
+    profile: Profile, *, rows: int = 3, offline: bool = False, every: bool = False
+) -> Request:
     """Ask for the report on a profile's data as its model reads it.
 
     rows: examples to show. offline: a tokenizer that is not here is not downloaded, and the report
-    says nothing of tokens. Raises FarenseError (refused) for a model that is nowhere.
+    says nothing of tokens. every: all findings, not the first of each code. Raises FarenseError
+    (refused) for a model that is nowhere.
     """
     model, train = profile.model, profile.train
     return Request(
@@ -35,6 +38,7 @@ def request(profile: Profile, *, rows: int = 3, offline: bool = False) -> Reques
         seed=train.seed,
         rows=rows,
         offline=offline,
+        every=every,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from array import array
 from collections import Counter
@@ -43,11 +44,13 @@ class Survey:
         skip: bool = False,
         names: Features | None = None,
         examples: int,
+        every: bool = False,
         tell: Callable[[int, int], None],
     ) -> None:
         """Without a tokenizer (None) nothing is said of tokens and labels.
 
-        examples: how many rows to show. tell: called with the rows done and all rows.
+        examples: how many rows to show. every: all findings are wanted, not the first of each
+        code. tell: called with the rows done and all rows.
         """
         self._tokenizer = tokenizer
         self._most = max_seq_length
@@ -58,6 +61,7 @@ class Survey:
         self._names = names or Features()
         self._faults = Faults()
         self._wanted = examples
+        self._most_of_a_code = sys.maxsize if every else _MOST_OF_A_CODE
         self._tell = tell
         self._told = time.monotonic()
         self._done = self._total = 0
@@ -124,7 +128,8 @@ class Survey:
                 self._look_at_tokens(path, row, found)
             code, wrong = unusable(found, self._most)
             if wrong:
-                self._lose(Fault(path, row.line, wrong, code))
+                length = len(found.tokens) if isinstance(found, Encoded) else 0
+                self._lose(Fault(path, row.line, wrong, code), length)
             elif path.stem == "train":
                 self._fingerprints.append(row.fingerprint(normalised=True))
         return lengths.split(path.stem, self._rows[path.stem])
@@ -177,7 +182,7 @@ class Survey:
                 lost=found.labels() - found.labels(self._most),
                 labels=found.labels(),
             )
-            self._find("truncated", path, row.line, what)
+            self._find("truncated", path, row.line, what, length)
         for remark in found.remarks:
             self._find(remark.code, path, row.line, remark.what)
         if len(self._examples) < self._wanted:
@@ -208,15 +213,15 @@ class Survey:
     def _errors(self) -> bool:
         return any(CODES[code][0] == "error" for code in self._counts)
 
-    def _lose(self, fault: Fault) -> None:
+    def _lose(self, fault: Fault, tokens: int = 0) -> None:
         self._faults.add(fault)
         code = "test_label" if _is_test(fault.path) else fault.code
-        self._find(code, fault.path, fault.line, fault.what)
+        self._find(code, fault.path, fault.line, fault.what, tokens)
 
-    def _find(self, code: str, path: Path, line: int, what: str) -> None:
+    def _find(self, code: str, path: Path, line: int, what: str, tokens: int = 0) -> None:
         self._counts[code] += 1
-        if self._counts[code] <= _MOST_OF_A_CODE:
-            self._findings.append(Finding(code, str(path), line, what))
+        if self._counts[code] <= self._most_of_a_code:
+            self._findings.append(Finding(code, str(path), line, what, tokens))
 
     def _progress(self) -> None:
         self._done += 1

@@ -34,6 +34,7 @@ def data_check(asked: Request, tell: Tell) -> Report:
         skip=asked.skip,
         names=asked.features,
         examples=asked.rows,
+        every=asked.every,
         tell=lambda done, total: tell(Progress(what, done, total, "rows")),
     )
     return survey.report(

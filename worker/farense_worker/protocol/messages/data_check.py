@@ -58,7 +58,8 @@ ADD_VALIDATION = _("Put some rows into valid.jsonl, or set data.valid_fraction."
 class Request(Struct, tag="data_check", frozen=True, kw_only=True):
     """All that a report depends on: an equal request gives an equal report, as long as the files
     stay as they are. data and model are absolute folders, or model is a repository. rows: examples
-    to show. offline: a tokenizer that is not here is not downloaded.
+    to show. offline: a tokenizer that is not here is not downloaded. every: all findings are
+    wanted, not the first of each code.
     """
 
     data: str
@@ -75,15 +76,17 @@ class Request(Struct, tag="data_check", frozen=True, kw_only=True):
     seed: int = 0
     rows: int = 3
     offline: bool = False
+    every: bool = False
 
 
 class Finding(Struct, frozen=True):
-    """Something about a line of a file; line 0 is the file as a whole."""
+    """Something about a line of a file; line 0 is the file as a whole. tokens: of a long row."""
 
     code: str
     path: str
     line: int
     what: str
+    tokens: int = 0
 
     @property
     def level(self) -> Level:

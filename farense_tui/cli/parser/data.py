@@ -1,0 +1,189 @@
+"""Commands for the data: make it, look through it, mend it."""
+
+from __future__ import annotations
+
+import argparse
+
+from farense_worker.protocol.language import gettext as _
+
+from farense_tui.cli.parser import shared
+from farense_tui.cli.parser.program import Command, Program
+from farense_tui.compat import Subparsers
+
+
+def add(program: Program) -> None:
+    command = program.add(
+        "data",
+        "data:check",
+        _("make a data set, or look through one"),
+        examples=("farense-tui data make rows.csv --to club", "farense-tui data check club"),
+    )
+    below = command.add_subparsers(
+        title=_("commands"), metavar=_("COMMAND"), required=True, parser_class=Command
+    )
+    _data_make(program, below)
+    _data_mend(program, below)
+    checking = program.add(
+        "check",
+        "data:check",
+        _("show what is trained on: labels, lengths, duplicates, faults"),
+        about=_("Exit code 3: the data cannot be trained on."),
+        examples=(
+            "farense-tui data check embedded --profile demo",
+            "farense-tui data check ~/club --rows 10 --set train.max_seq_length=512",
+        ),
+        below=below,
+    )
+    checking.add_argument(
+        "data", metavar=_("DIR"), help=_("folder with train.jsonl, or 'embedded'")
+    )
+    shared.add_profile(checking)
+    shared.add_model(checking)
+    shared.add_set(checking)
+    checking.add_argument(
+        "--rows", type=int, default=3, metavar="N", help=_("examples to show; default 3")
+    )
+    shared.add_json(checking)
+
+
+def _data_make(program: Program, below: Subparsers) -> None:
+    making = program.add(
+        "make",
+        "data_make:make",
+        _("make a data set of the files you have, in a new folder"),
+        about=_(
+            "It tells what it recognised and by which sign, shows three rows, and asks only where "
+            "nothing tells. Nothing is overwritten; dataset.json says where each row came from."
+        ),
+        examples=(
+            "farense-tui data make questions.csv --to club",
+            "farense-tui data make a.jsonl b.xlsx --to club --valid 0.1 --test 50",
+            "farense-tui data make t.csv --to club --map prompt=title+body --map completion=reply",
+        ),
+        below=below,
+    )
+    making.intermixed = True
+    making.add_argument(
+        "sources",
+        nargs="+",
+        metavar=_("SOURCE"),
+        help=_("files, folders with files, or data sets of the hub (owner/name)"),
+    )
+    making.add_argument("--to", metavar=_("DIR"), help=_("the new folder"))
+    making.add_argument(
+        "--map",
+        metavar=_("TARGET=COLUMN"),
+        action="append",
+        default=[],
+        help=_("which column is prompt, completion, system, messages or text; A+B joins two"),
+    )
+    making.add_argument(
+        "--table", metavar=_("NAME"), default="", help=_("the table of a database, or the sheet")
+    )
+    making.add_argument(
+        "--revision",
+        metavar="R",
+        default="",
+        help=_("of a data set of the hub: branch, tag or commit"),
+    )
+    making.add_argument(
+        "--config",
+        metavar=_("NAME"),
+        default="",
+        help=_("of a data set of the hub: which part of it"),
+    )
+    making.add_argument(
+        "--encoding", metavar=_("NAME"), default="", help=_("of text; default: it is recognised")
+    )
+    for name in ("valid", "test"):
+        making.add_argument(
+            f"--{name}",
+            type=_share,
+            metavar="N",
+            help=_("rows for it: a fraction, or a number; default: a tenth, or the sources' own"),
+        )
+    making.add_argument(
+        "--seed", type=int, default=0, metavar="N", help=_("of the draw; default 0")
+    )
+    making.add_argument(
+        "--resplit", action="store_true", help=_("draw the splits anew where the sources name some")
+    )
+    making.add_argument(
+        "--together", metavar=_("COLUMN"), default="", help=_("rows of one value stay in one split")
+    )
+    making.add_argument(
+        "--stratify",
+        metavar=_("COLUMN"),
+        default="",
+        help=_("each value gives its share to a split"),
+    )
+    making.add_argument(
+        "--dedupe",
+        choices=("exact", "near", "none"),
+        default="exact",
+        help=_("leave out rows that are the same, or nearly; default: exact"),
+    )
+    making.add_argument(
+        "--near",
+        type=_share,
+        default=0.85,
+        metavar="F",
+        help=_("from which likeness on rows are nearly the same; default 0.85"),
+    )
+    making.add_argument(
+        "--skip",
+        action="store_true",
+        help=_("leave out what cannot be trained on, however much it is"),
+    )
+    making.add_argument(
+        "--dry-run", action="store_true", help=_("tell and show, and write nothing")
+    )
+    shared.add_json(making)
+
+
+def _data_mend(program: Program, below: Subparsers) -> None:
+    mending = program.add(
+        "mend",
+        "data_mend:mend",
+        _("make a better data set of one that data check found wanting, in a new folder"),
+        about=_(
+            "Rows that stand there already are always left out. data check names the codes and the "
+            "command; nothing is changed in place."
+        ),
+        examples=(
+            "farense-tui data mend club --to club-2 --leave-out mojibake,template",
+            "farense-tui data mend club --to club-2 --cut --valid 0.1",
+        ),
+        below=below,
+    )
+    mending.add_argument("data", metavar=_("DIR"), help=_("folder with train.jsonl"))
+    mending.add_argument("--to", metavar=_("DIR"), required=True, help=_("the new folder"))
+    mending.add_argument(
+        "--leave-out",
+        metavar=_("CODES"),
+        default="",
+        help=_("rows with these findings, codes between commas"),
+    )
+    mending.add_argument(
+        "--cut",
+        action="store_true",
+        help=_("cut rows that are too long: text into pieces, conversations to their first turns"),
+    )
+    for name in ("valid", "test"):
+        mending.add_argument(
+            f"--{name}", type=_share, metavar="N", help=_("hold rows out: a fraction, or a number")
+        )
+    shared.add_profile(mending)
+    shared.add_model(mending)
+    shared.add_set(mending)
+
+
+def _share(text: str) -> float:
+    """A fraction or a number of rows."""
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share < 1e12 or (share > 1 and share != int(share)):
+        raise argparse.ArgumentTypeError(_("it is a fraction from 0 to 1, or a number of rows"))
+    return share
