@@ -151,10 +151,17 @@ def _rows(found: Forecast) -> list[tuple[str, str, str]]:
     return [
         *rows,
         (_("disk"), size(found.disk), trunk),
+        *_shared(found),
         (_("steps"), str(found.steps), _("{n} an epoch").format(n=found.per_epoch)),
         (_("a step"), _seconds(found.step_seconds), source),
         (_("the run"), f.duration(found.run_seconds), most),
     ]
+
+
+def _shared(found: Forecast) -> list[tuple[str, str, str]]:
+    """What is saved because rows begin alike."""
+    about = _("fewer tokens go through the model: what rows begin with alike does so once")
+    return [(_("shared"), f"{found.shared:.0%}", about)] if found.shared > 0 else []
 
 
 def _rate(profile: Profile, found: Forecast) -> list[tuple[str, str, str]]:
@@ -191,6 +198,7 @@ def values(made: Estimate) -> dict[str, object]:
         "precompute": found.precompute,
         "disk": found.disk,
         "trunk_disk": found.trunk_disk,
+        "shared": found.shared,
         "steps": found.steps,
         "peak_learning_rate": highest(made.profile.train, found.steps)[0],
         "step_seconds": found.step_seconds,

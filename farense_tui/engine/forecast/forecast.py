@@ -53,7 +53,8 @@ class Forecast:
 
     parts: at the peak of a training step, which batch gives the peak. precompute: peak of the pass
     that stores the trunk, 0 without one. trunk_disk: what it stores. cache: freed buffers that MLX
-    may keep on top. speed_from: English; who shows it calls `gettext`.
+    may keep on top. shared: share of the tokens that are not computed, because rows begin alike.
+    speed_from: English; who shows it calls `gettext`.
     """
 
     verdict: limits.Verdict
@@ -70,6 +71,7 @@ class Forecast:
     step_seconds: float | None
     run_seconds: float | None
     speed_from: str
+    shared: float = 0.0
 
     @property
     def peak(self) -> int:
@@ -131,6 +133,7 @@ def forecast(
         step_seconds=step,
         run_seconds=_run_seconds(shape, profile, work, step, speed, tokens if cached else 0),
         speed_from=source,
+        shared=work.saved,
     )
 
 
@@ -194,10 +197,16 @@ def _peak(
 def _greatest(work: Workload) -> list[MicroBatch]:
     """Keep those that no other one exceeds in rows, width and labels: memory grows with each."""
     kept: list[MicroBatch] = []
-    for batch in sorted(set(work.all), key=lambda b: (-b.width, -b.rows, -b.labels)):
-        if not any(k.rows >= batch.rows and k.labels >= batch.labels for k in kept):
+    for batch in sorted(set(work.all), key=lambda b: (-b.width, -b.rows, -b.labels, -b.prefix)):
+        if not any(_exceeds(each, batch) for each in kept):
             kept.append(batch)
     return kept
+
+
+def _exceeds(one: MicroBatch, other: MicroBatch) -> bool:
+    """Whether one of no smaller width is no smaller in anything."""
+    own, its = ((b.rows, b.labels, b.prefix) for b in (one, other))
+    return all(a >= b for a, b in zip(own, its, strict=True))
 
 
 def _precompute(shape: Shape, profile: Profile, work: Workload, place: Place, limit: int) -> int:

@@ -128,6 +128,7 @@ def probe(
         width=batch.width,
         labels=batch.labels,
         cached=cached,
+        prefix=batch.prefix,
     )
     return Measured(batch, cached, task.result_of("probe", asked, Probed, stop=stop))
 

@@ -6,9 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from farense_worker.protocol.messages.estimation import Rows
+from farense_worker.protocol.plan import prefix as shared
 from farense_worker.protocol.plan import steps as planned
 from farense_worker.protocol.plan.cutting import OVERHEAD, cut, padded, rounded
 from farense_worker.protocol.plan.model_shape import Shape
+from farense_worker.protocol.plan.prefix import Piece
 from farense_worker.protocol.plan.step_memory import MicroBatch, trained_layers
 from farense_worker.protocol.settings.profile import Profile
 
@@ -19,13 +21,21 @@ _LOOK_AHEAD = 1000  # steps; what a longer run computes is taken from these
 class Workload:
     """The micro-batches of a run. known: whether from real lengths, or all of the greatest length.
 
-    batches: of the steps looked at, step by step; steps, per_epoch: of the run.
+    batches: of the steps looked at, step by step; steps, per_epoch: of the run. alone: tokens of
+    these steps if what rows begin with alike were computed for each; 0 where nothing is shared.
     """
 
     batches: tuple[tuple[MicroBatch, ...], ...]
     steps: int
     per_epoch: int
     known: bool
+    alone: int = 0
+
+    @property
+    def saved(self) -> float:
+        """Share of the tokens that need not go through the model."""
+        computed = sum(batch.tokens for batch in self.all)
+        return max(0.0, 1 - computed / self.alone) if self.alone else 0.0
 
     @property
     def all(self) -> Iterator[MicroBatch]:
@@ -67,12 +77,18 @@ def look_ahead(
     context = np.minimum(train.context, lengths - 1)
     steps = per_epoch * profile.train.epochs
     known = planned.per_epoch(len(lengths), batch)  # of a sample, as if it were the whole
-    seen = []
+    prefixes = () if shared.objection(profile) else train.shared
+    groups = np.array(train.groups if prefixes else [shared.NONE] * len(lengths))
+    seen, alone = [], 0
     for step in range(1, min(steps, _LOOK_AHEAD) + 1):
         at = planned.position(step, known)
         drawn = planned.draw(at, len(lengths), batch, profile.train.seed)
-        seen.append(_step(lengths[drawn].tolist(), context[drawn].tolist(), budget, few_shapes))
-    return Workload(tuple(seen), steps, per_epoch, True)
+        own = lengths[drawn].tolist()
+        made = shared.pieces(own, groups[drawn].tolist(), prefixes, budget)
+        seen.append(_step(own, context[drawn].tolist(), made, few_shapes))
+        if prefixes:
+            alone += shared.tokens(own, map(Piece, map(tuple, cut(own, budget))))
+    return Workload(tuple(seen), steps, per_epoch, True, alone)
 
 
 def longest(profile: Profile, rows: dict[str, Rows]) -> int:
@@ -96,18 +112,20 @@ def _inputs(split: Rows, most: int) -> int:
 
 
 def _step(
-    lengths: list[int], context: list[int], budget: int, few_shapes: bool
+    lengths: list[int], context: list[int], pieces: Sequence[Piece], few_shapes: bool
 ) -> tuple[MicroBatch, ...]:
     return tuple(
-        _batch([lengths[i] for i in piece], [context[i] for i in piece], few_shapes)
-        for piece in cut(lengths, budget)
+        _batch([lengths[i] for i in p.rows], [context[i] for i in p.rows], few_shapes, p.prefix)
+        for p in pieces
     )
 
 
-def _batch(lengths: Sequence[int], context: Sequence[int], few_shapes: bool) -> MicroBatch:
+def _batch(
+    lengths: Sequence[int], context: Sequence[int], few_shapes: bool, prefix: int = 0
+) -> MicroBatch:
     labels = sum(length - other for length, other in zip(lengths, context, strict=True))
     labels = rounded(labels) if few_shapes else labels
-    return MicroBatch(len(lengths), padded(max(lengths) - 1), labels)
+    return MicroBatch(len(lengths), padded(max(lengths) - 1 - prefix), labels, prefix)
 
 
 def flops(shape: Shape, profile: Profile, batch: MicroBatch, *, cached: bool) -> float:
@@ -120,7 +138,7 @@ def flops(shape: Shape, profile: Profile, batch: MicroBatch, *, cached: bool) ->
     layers = trained_layers(shape, profile)
     frozen = 0 if cached else shape.layers - layers
     passes = 3 if profile.train.grad_checkpoint else 2
-    layer = 2 * shape.layer_weights + 4 * batch.width * shape.heads * shape.head_dim
+    layer = 2 * shape.layer_weights + 4 * batch.reach * shape.heads * shape.head_dim
     own = (
         2
         * shape.trained(profile).parameters

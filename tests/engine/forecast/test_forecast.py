@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 from farense_worker.protocol.errors import ExitCode, FarenseError
 from farense_worker.protocol.messages.estimation import Probed, Rows
@@ -139,8 +140,9 @@ def test_saved_counts_the_graph_of_a_layer() -> None:
         assert counted / 4 / batch.tokens == pytest.approx(floats, rel=0.015)
 
 
-def test_the_micro_batches_are_those_of_the_training() -> None:
-    from farense_worker.data import batching
+@pytest.mark.parametrize("setting", ["auto", "off"])
+def test_the_micro_batches_are_those_of_the_training(setting: str) -> None:
+    from farense_worker.data import batching, shared_prefix
     from farense_worker.data.examples import Builder
     from farense_worker.data.labels import Encoded
 
@@ -149,14 +151,19 @@ def test_the_micro_batches_are_those_of_the_training() -> None:
         builder.add(Encoded(list(range(tokens)), ((context, tokens),)))
     examples = builder.build()
     made = profile(train__max_seq_length=100, train__batch_size=2, train__grad_accumulation=4)
-    seen = workload.look_ahead(made, ROWS, {}, 200)
+    made = replace_setting(made, "train.shared_prefix", setting)
+    shared = shared_prefix.find(examples, 8)  # the rows count up, so all begin alike
+    groups = tuple(shared.of_row.tolist())
+    train = msgspec.structs.replace(ROWS["train"], groups=groups, shared=shared.lengths)
+    seen = workload.look_ahead(made, {"train": train}, {}, 200)
+    assert (seen.saved > 0) == (setting == "auto")
     assert seen.steps == 30
     assert len(seen.batches) == 30
     for step, batches in enumerate(seen.batches, start=1):
         drawn = steps.draw(steps.position(step, 10), 80, 8, made.train.seed)
-        real = batching.batches(examples, drawn, 200)
-        assert [(b.rows, b.width, b.labels) for b in batches] == [
-            (*b.inputs.shape, b.label_tokens) for b in real
+        real = batching.batches(examples, drawn, 200, shared if setting == "auto" else None)
+        assert [(b.rows, b.width, b.labels, b.prefix) for b in batches] == [
+            (*b.inputs.shape, b.label_tokens, b.behind) for b in real
         ]
     total = sum(min(n, 100) - 1 for n in ROWS["train"].tokens)
     assert workload.tokens(made, ROWS, {}) == total

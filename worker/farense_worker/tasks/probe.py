@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import mlx.core as mx
 import msgspec
@@ -37,11 +38,16 @@ def probe(asked: Probe, tell: Tell) -> Probed:
     if parts and not split_forward.comes_apart(parts, [1, 2]):
         parts = None
     start = trunk.frozen(config, len(network.layers)) if asked.cached and parts else 0
-    batch = _batch(asked)
+    batch: list[Any] = [*_batch(asked), None]
+    before = None
     if parts and start:
         entering = parts.trunk(mx.zeros((1, 8), mx.int32), None, 0, start)
         parts.release(0, start)
-        batch.append(mx.zeros((asked.rows, asked.width, entering.shape[-1]), entering.dtype))
+        batch[4] = mx.zeros((asked.rows, asked.width, entering.shape[-1]), entering.dtype)
+        before = mx.zeros((1, asked.prefix, entering.shape[-1]), entering.dtype)
+    if parts and asked.prefix:
+        tokens = mx.ones((1, asked.prefix), mx.int32)
+        batch.append((tokens, mx.zeros((0,), mx.int32), before))
     model.read_weights(network, config.model)
     trained = network.trainable_parameters()
     chosen = where_needed(optimizer.make(config.train), trained)

@@ -12,13 +12,16 @@ class Rows(Struct, frozen=True):
     """The rows of a split: tokens of each, not cut off, and how many of them are no labels.
 
     Of a large data set a sample of the rows; `total` counts them all. first: where the labels of
-    each begin, counted from 0.
+    each begin, counted from 0. groups: which of `shared` each is of, -1 for none; shared: tokens
+    that the rows of a group begin with alike.
     """
 
     tokens: tuple[int, ...]
     context: tuple[int, ...]
     total: int
     first: tuple[int, ...] = ()
+    groups: tuple[int, ...] = ()
+    shared: tuple[int, ...] = ()
 
     def within(self, max_seq_length: int) -> Rows:
         """Give those that have a label left when they are cut off: the others are left out."""
@@ -30,6 +33,8 @@ class Rows(Struct, frozen=True):
             context=tuple(self.context[at] for at in kept),
             total=round(self.total * len(kept) / len(self.first)),
             first=tuple(self.first[at] for at in kept),
+            groups=tuple(self.groups[at] for at in kept) if self.groups else (),
+            shared=self.shared,
         )
 
 
@@ -58,6 +63,7 @@ class Probe(Struct, tag="probe", frozen=True, kw_only=True):
     """A micro-batch to train one step on: `rows` of `width` tokens with `labels` labels in all.
 
     cached: the layers below the trained ones are not computed, as in a run that has stored them.
+    prefix: tokens that all rows begin with, which are computed once.
     """
 
     profile: Profile
@@ -66,6 +72,7 @@ class Probe(Struct, tag="probe", frozen=True, kw_only=True):
     labels: int
     cached: bool = False
     steps: int = 2
+    prefix: int = 0
 
 
 class Probed(Struct, tag="probed", frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ for (tests/worker/model/test_split_forward.py) but for the ones that `fused` lea
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from farense_worker.protocol.plan import adapter
 from farense_worker.protocol.plan.cutting import chunk_of
@@ -34,16 +34,25 @@ _WINDOW = 512  # of the smallest Gemma 3: longer rows get a mask that is an arra
 
 @dataclass(frozen=True)
 class MicroBatch:
-    """What goes through the model at once: rows of `width` tokens, with `labels` in all."""
+    """What goes through the model at once: rows of `width` tokens, with `labels` in all.
+
+    prefix: tokens that come before all of them, computed once.
+    """
 
     rows: int
     width: int
     labels: int
+    prefix: int = 0
 
     @property
     def tokens(self) -> int:
         """Padding included."""
-        return self.rows * self.width
+        return self.rows * self.width + self.prefix
+
+    @property
+    def reach(self) -> int:
+        """Tokens that the last one of a row attends to."""
+        return self.prefix + self.width
 
 
 @dataclass(frozen=True)
@@ -80,14 +89,18 @@ def trained_layers(shape: Shape, profile: Profile) -> int:
 
 
 def scores(shape: Shape, batch: MicroBatch, *, gpu: bool) -> int:
-    """Attention scores of a layer that are there at once: rows x heads x width^2, or of blocks."""
-    width = min(batch.width, _BLOCK) if fused(shape, batch, gpu=gpu) else batch.width
-    return batch.rows * shape.heads * width**2
+    """Attention scores of a layer that are there at once: rows x heads x width^2, or of blocks.
+
+    Behind a prefix each token attends to that too, and the prefix to itself once.
+    """
+    most = _BLOCK if fused(shape, batch, gpu=gpu) else batch.reach
+    of_rows = batch.rows * min(batch.width, most) * min(batch.reach, most)
+    return shape.heads * (of_rows + min(batch.prefix, most) ** 2)
 
 
 def fused(shape: Shape, batch: MicroBatch, *, gpu: bool) -> bool:
     """Whether attention is computed without keeping its scores. Gemma 2 has one of its own."""
-    plain = shape.kind != "gemma2" and not (shape.kind[:6] == "gemma3" and batch.width > _WINDOW)
+    plain = shape.kind != "gemma2" and not (shape.kind[:6] == "gemma3" and batch.reach > _WINDOW)
     return gpu and plain and shape.head_dim in _FUSED_HEADS
 
 
@@ -123,6 +136,8 @@ def saved(
         total += norm  # of the residual stream that enters
     if stage < 1:
         total += n * (query + 2 * key) * size
+        # behind a prefix each row has its keys and values once more
+        total += bool(batch.prefix) * batch.rows * batch.reach * 2 * key * size
         if fused(shape, batch, gpu=gpu):
             total += n * query * size + n * shape.heads * 4
         else:
@@ -191,7 +206,10 @@ def step_parts(
     own = made.bytes
     hidden, ffn = batch.tokens * shape.hidden * size, batch.tokens * shape.ffn * size
     layer = saved(shape, profile, batch, gpu=gpu)
-    kept, again = (hidden * layers, layer) if profile.train.grad_checkpoint else (layer * layers, 0)
+    # of a prefix the last layer computes keys and values alone
+    last = saved(shape, profile, replace(batch, prefix=0), gpu=gpu)
+    whole = layer * (layers - 1) + last
+    kept, again = (hidden * layers, layer) if profile.train.grad_checkpoint else (whole, 0)
     chunk = chunk_of(batch.labels, shape.vocabulary)
     chunks = -(-batch.labels // chunk)
     logits = int(chunks_at_once(chunks, fit) * chunk * shape.vocabulary * 4)
