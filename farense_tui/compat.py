@@ -10,7 +10,8 @@ from __future__ import annotations
 import argparse
 import functools
 import textwrap
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
@@ -122,6 +123,16 @@ def spare(app: App[Any], spared: Callable[[Exception], bool]) -> None:
 
 
 # ---- textual-hires-canvas, which sets single dots and is slow at many
+
+
+@contextmanager
+def unpainted(canvas: Canvas) -> Iterator[None]:
+    """Keep a canvas from being painted meanwhile; its `batch_refresh` paints all of it at last."""
+    canvas._refreshes_pending += 1
+    try:
+        yield
+    finally:
+        canvas._refreshes_pending -= 1
 
 
 def cells(canvas: Canvas) -> tuple[Size, list[list[str]], list[list[str]]]:

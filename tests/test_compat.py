@@ -114,6 +114,15 @@ def test_a_canvas_is_written_into() -> None:
     assert canvas.get_pixel(3, 1) == ("x", "red"), "textual-hires-canvas draws from elsewhere"
 
 
+def test_a_canvas_is_not_painted_while_it_is_told_so() -> None:
+    canvas = Canvas(4, 2)
+    painted: list[None] = []
+    canvas._set_dirty = lambda *_: painted.append(None)  # type: ignore[method-assign]
+    with compat.unpainted(canvas):
+        canvas.set_pixel(0, 0)
+    assert not painted, "textual-hires-canvas counts what waits to be painted elsewhere"
+
+
 async def test_a_footer_has_its_keys() -> None:
     class Small(App[None]):
         BINDINGS = [("f", "bell", "Ring")]  # noqa: RUF012

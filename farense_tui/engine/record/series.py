@@ -102,6 +102,10 @@ class Series:
         after = head[self._all.upto(step, 0)[0] :]
         return not after or step < after[0].start
 
+    def continues(self, other: Series) -> bool:
+        """Whether it is `other`, grown, in the same buffer."""
+        return self._all is other._all and self._length >= other._length
+
     def points(self) -> Points:
         """Give the buffer with only what is this series's own."""
         return self._all.first(self._length)

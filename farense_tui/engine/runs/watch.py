@@ -17,6 +17,8 @@ from farense_tui.engine.record.record import Record
 from farense_tui.engine.record.state import RunState
 from farense_tui.engine.runs.describe import configuration, status
 
+_MEMORY_EVERY = 2.0  # seconds, as heartbeats
+
 
 @dataclass(frozen=True)
 class Snapshot:
@@ -49,6 +51,8 @@ class Watch:
         log_every = self._config.report.log_every if self._config else 10
         self._record = Record(folder, log_every)
         self._glimpse: RunState | None = None
+        self._memory: MemorySample | None = None
+        self._memory_due = 0.0
 
     @property
     def unreadable(self) -> OSError | None:
@@ -71,11 +75,18 @@ class Watch:
             state=state,
             alive=alive,
             status=status(state, alive),
-            memory=hardware.memory(),
+            memory=self._machine_memory(),
             now=now,
             journal=self._record.journal.publish(),
             read=read,
         )
+
+    def _machine_memory(self) -> MemorySample:
+        """How the machine's memory is used, looked at no more often than the worker tells its."""
+        if self._memory is None or monotonic() >= self._memory_due:
+            self._memory = hardware.memory()
+            self._memory_due = monotonic() + _MEMORY_EVERY
+        return self._memory
 
     def _meanwhile(self) -> RunState:
         """What to show while a long record is being read: its newest figures."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from math import isfinite
 
 import numpy as np
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual_hires_canvas import Canvas, HiResMode
 
@@ -41,6 +42,19 @@ class BrailleCanvas(Canvas):
     def drawn_on(self) -> Size:
         """How large what can be drawn on is now; the widget may have another size already."""
         return compat.cells(self)[0]
+
+    @contextmanager
+    def drawn_anew(self) -> Iterator[None]:
+        """Wipe it, to be drawn on; only those lines are painted that come out otherwise."""
+        size, characters, styles = compat.cells(self)
+        with compat.unpainted(self):
+            self.reset(refresh=False)
+            yield
+        _size, *now = compat.cells(self)
+        lines = zip(characters, styles, *now, strict=True)
+        others = [y for y, line in enumerate(lines) if line[:2] != line[2:]]
+        if others:
+            self.refresh(*(Region(0, y, size.width, 1) for y in others))
 
     def render_line(self, y: int) -> Strip:
         """Draw a line; one beyond the canvas has a style too, or NO_COLOR's filter ends the app."""

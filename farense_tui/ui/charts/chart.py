@@ -150,7 +150,7 @@ class Chart(BrailleCanvas):
     def notify_style_update(self) -> None:
         """Draw in the colours of another theme, once the parts of the chart have them too."""
         super().notify_style_update()
-        self.call_later(self._draw)
+        self.call_later(self._repaint)
 
     def on_resize(self, event: events.Resize) -> None:
         self.reset(size=event.size)
@@ -252,11 +252,14 @@ class Chart(BrailleCanvas):
             return 0.0, self._whole
         return self.seen.start, self._whole if self.seen.end is None else self.seen.end
 
+    def _repaint(self) -> None:
+        self._draw()
+        self.refresh()
+
     def _draw(self) -> None:
         if not self.is_mounted or self.drawn_on.width < LEFT + 4:
             return
-        with self.batch_refresh():
-            self.reset(refresh=False)
+        with self.drawn_anew():
             if self._data:
                 picture = ChartPicture(
                     self,

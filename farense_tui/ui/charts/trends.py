@@ -6,17 +6,18 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from farense_worker.protocol.language import gettext as _
-from textual.app import ComposeResult, RenderResult
+from textual.app import ComposeResult
 from textual.containers import Container
 from textual.content import Content
 from textual.message import Message
-from textual.widget import Widget
 
 from farense_tui.engine import readable as show
 from farense_tui.engine.record.series import Column, Series
 from farense_tui.engine.record.state import RunState
+from farense_tui.ui.charts.cut import Cut
 from farense_tui.ui.charts.spark import line_rows, means, spark_rows
 from farense_tui.ui.charts.throttle import Throttle
+from farense_tui.ui.common.calm import Calm
 
 Format = Callable[[float | None], str]
 _VALUE_WIDTH = 7
@@ -27,7 +28,7 @@ def norm(value: float | None) -> str:
     return show.UNKNOWN if value is None else f"{value:.3g}"
 
 
-class Trend(Widget):
+class Trend(Calm):
     """One series: name, value now, range and a sparkline. One row high, it is all on one line."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"trend--line"}
@@ -49,6 +50,7 @@ class Trend(Widget):
         self._short = short
         self._shown = shown
         self._series = Series()
+        self._cut = Cut()
         self._columns: list[Column] = []
         self._throttle = Throttle(self, self._draw)
 
@@ -74,10 +76,10 @@ class Trend(Widget):
 
     def _draw(self) -> None:
         """Cut the series into columns here, so that the throttle counts what that costs."""
-        self._columns = self._series.columns(max(1, self.size.width * 2))
-        self.refresh()
+        self._columns = self._cut.columns(self._series, max(1, self.size.width * 2))
+        self.draw()
 
-    def render(self) -> RenderResult:
+    def picture(self) -> Content:
         """One line, or a line of figures over a sparkline of the rows that are left."""
         width, height = self.size
         if height <= 1:

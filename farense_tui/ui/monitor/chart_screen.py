@@ -10,7 +10,7 @@ from typing import ClassVar
 from farense_worker.protocol.language import gettext as _
 from textual import work
 from textual.binding import Binding, BindingType
-from textual.reactive import reactive
+from textual.reactive import var
 from textual.screen import Screen
 
 from farense_tui.ui.charts.chart import Chart
@@ -43,8 +43,8 @@ class ChartScreen(Screen[None]):
         Binding("right", "across(1)", _("Later steps"), show=False),
     ]
 
-    subject: reactive[str] = reactive(SUBJECTS[0])
-    large: reactive[bool] = reactive(False, toggle_class="-large")
+    subject: var[str] = var(SUBJECTS[0])
+    large: var[bool] = var(False, toggle_class="-large")
 
     @property
     def chart(self) -> Chart:

@@ -21,9 +21,9 @@ from farense_tui.engine.runs.watch import Snapshot, Watch
 from farense_tui.ui.messages import Refused
 from farense_tui.ui.monitor.outcome import Outcome, outcome
 
-_LIVE, _REST = 0.1, 0.5  # seconds between two looks
+_REST = 0.1  # seconds between two looks at the record's length
 _LONGEST = 0.3  # seconds of one look at a long record, so that its beginning is seen meanwhile
-_READABLE = 0.2  # seconds between two figures: nobody reads faster, and drawing is what costs
+_READABLE = 0.5  # seconds between two figures: nobody reads faster, and drawing is what costs
 _TICK = 1.0  # seconds after which a look is told though nothing came: the clocks go on
 
 
@@ -75,6 +75,7 @@ class Follower:
         refused = False  # by the system, and told
         while not self._stopped:
             # asked before the look: a worker whose end is known has written its last event
+            length = self._length()
             exit_code = self.worker.process.poll() if self.worker else None
             try:
                 snapshot = self._with_config(watch.look(clock.now(), _LONGEST))
@@ -82,7 +83,7 @@ class Follower:
                 if not refused:
                     tell(Refused(of_system(error)))
                 refused = True
-                self._wake.wait(_REST)
+                self._wake.wait(_READABLE)
                 continue
             refused = False
             before, findings = findings, self.observer.look(snapshot)
@@ -91,8 +92,22 @@ class Follower:
                 tell(Changed(snapshot, outcome(snapshot, exit_code), findings))
                 told, told_at = snapshot, monotonic()
             if snapshot.read == 1:
-                self._wake.wait(_LIVE if snapshot.alive else _REST)
-                self._wake.clear()
+                self._wait(length)
+
+    def _wait(self, length: int) -> None:
+        """Wait until the record is longer, but long enough to be read and at most for a tick."""
+        waited = _READABLE
+        woken = self._wake.wait(_READABLE)
+        while not woken and waited < _TICK and self._length() == length:
+            woken = self._wake.wait(_REST)
+            waited += _REST
+        self._wake.clear()
+
+    def _length(self) -> int:
+        try:
+            return self.folder.events.stat().st_size
+        except OSError:  # not there yet, or no more: the look says so
+            return -1
 
     def _with_config(self, snapshot: Snapshot) -> Snapshot:
         """Take the settings of the newest worker: a resume may have changed them."""
@@ -106,6 +121,4 @@ class Follower:
 def _is_new(snapshot: Snapshot, told: Snapshot, since: float) -> bool:
     if snapshot.read != told.read or snapshot.status != told.status:
         return True
-    if snapshot.state.phase != told.state.phase:
-        return True
-    return since >= _TICK or (snapshot.state is not told.state and since >= _READABLE)
+    return since >= _TICK or snapshot.state is not told.state

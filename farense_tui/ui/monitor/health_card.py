@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from farense_worker.protocol.clean_text import clean
 from farense_worker.protocol.language import gettext as _
-from textual.app import RenderResult
 from textual.content import Content
 from textual.events import Click
-from textual.reactive import reactive
-from textual.widget import Widget
+from textual.reactive import var
 
 from farense_tui.engine.health import Finding
+from farense_tui.ui.common.calm import Calm
 from farense_tui.ui.common.status import Look
 
 LOOKS = {
@@ -21,7 +20,7 @@ LOOKS = {
 KEY = "h"
 
 
-class HealthCard(Widget):
+class HealthCard(Calm):
     """The findings, the most severe first, as many as there is room for."""
 
     DEFAULT_CSS = """
@@ -37,23 +36,27 @@ class HealthCard(Widget):
     HealthCard.-warning { border-left: outer $warning; }
     """
 
-    findings: reactive[tuple[Finding, ...]] = reactive((), layout=True)
+    findings: var[tuple[Finding, ...]] = var(())
 
-    def watch_findings(self, findings: tuple[Finding, ...]) -> None:
+    def watch_findings(self, before: tuple[Finding, ...], findings: tuple[Finding, ...]) -> None:
+        """Show them; the others make room only where there are more of them or fewer."""
         self.display = bool(findings)
         for severity in LOOKS:
             self.set_class(bool(findings) and findings[0].severity == severity, f"-{severity}")
+        if len(before) != len(findings):
+            self.refresh(layout=True)
+        self.draw()
 
     async def on_click(self, event: Click) -> None:
         event.stop()
         await self.run_action("screen.health")
 
-    def render(self) -> RenderResult:
+    def picture(self) -> Content:
         """Three lines each, or two or one of the first where there is room for no more."""
         room = self.content_size.height or 3
         width = self.content_size.width or 80
         if not self.findings:
-            return ""
+            return Content("")
         if room < 3:
             return Content("\n").join(_short(self.findings, width)[:room])
         shown = self.findings[: room // 3]

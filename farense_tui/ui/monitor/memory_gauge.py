@@ -8,14 +8,13 @@ from typing import ClassVar
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import mark, pgettext
 from textual import work
-from textual.app import RenderResult
 from textual.content import Content
-from textual.reactive import reactive
-from textual.widget import Widget
+from textual.reactive import var
 
 from farense_tui.engine.machine.vitals import EVERY, Reader, Vitals
 from farense_tui.engine.readable import short_size, size
 from farense_tui.ui.charts.spark import extremes, filled, line_rows
+from farense_tui.ui.common.calm import Calm
 from farense_tui.ui.messages import Sampled
 from farense_tui.ui.monitor.gauge_bar import Memory, cells, free_cell, position
 
@@ -41,7 +40,7 @@ _SHORT = {
 _TALL = 7  # rows from which the legend is a list
 
 
-class MemoryGauge(Widget):
+class MemoryGauge(Calm):
     """A stacked bar with its legend; in a tall place the legend is a list, with the history."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"gauge--history"}
@@ -53,8 +52,8 @@ class MemoryGauge(Widget):
     MemoryGauge > .gauge--history { color: $secondary; }
     """
 
-    memory: reactive[Memory | None] = reactive(None)
-    vitals: reactive[Vitals] = reactive(Vitals())
+    memory: var[Memory | None] = var(None)
+    vitals: var[Vitals] = var(Vitals())
 
     def __init__(self) -> None:
         """Nothing is known yet."""
@@ -80,11 +79,17 @@ class MemoryGauge(Widget):
         message.stop()
         self.vitals = message.vitals
 
-    def render(self) -> RenderResult:
+    def watch_memory(self) -> None:
+        self.draw()
+
+    def watch_vitals(self) -> None:
+        self.draw()
+
+    def picture(self) -> Content:
         """Bar first, then as much of the rest as there is room for."""
         width, height = self.size
         if self.memory is None or width < 10:
-            return ""
+            return Content("")
         if height >= _TALL:
             return self._tall(self.memory, width, height)
         lines = [_line_with_bar(self.memory, width)]

@@ -15,7 +15,7 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
-from textual.reactive import reactive
+from textual.reactive import var
 
 from farense_tui.engine.health import Finding
 from farense_tui.engine.machine.desktop import show_file
@@ -35,7 +35,7 @@ from farense_tui.ui.monitor.outcome import Outcome, OutcomePanel
 from farense_tui.ui.monitor.run_facts import RunFacts, facts
 from farense_tui.ui.monitor.run_header import RunHeader
 from farense_tui.ui.monitor.run_log import RunLog
-from farense_tui.ui.monitor.run_view import view
+from farense_tui.ui.monitor.run_view import RunView, view
 from farense_tui.ui.monitor.steered_screen import SteeredScreen
 from farense_tui.ui.navigator import navigator
 
@@ -126,7 +126,7 @@ class MonitorScreen(SteeredScreen, ChartScreen):
     }
     """
 
-    end: reactive[Outcome | None] = reactive(None)
+    end: var[Outcome | None] = var(None)
     _lived = False  # since it is on the screen
 
     def compose(self) -> ComposeResult:
@@ -168,8 +168,7 @@ class MonitorScreen(SteeredScreen, ChartScreen):
         self._follower.observer.vitals = self.query_one(MemoryGauge).vitals
         if old is None or (old.alive, old.status) != (snapshot.alive, snapshot.status):
             self.refresh_bindings()
-        self._show_head(snapshot)
-        self._reach(snapshot)
+        self._reach(self._show_head(snapshot), snapshot.alive)
         self.query_one(MemoryGauge).memory = measure(snapshot)
         self.query_one(RunLog).show(snapshot.journal)
         if old is None or old.state is not snapshot.state:
@@ -189,12 +188,11 @@ class MonitorScreen(SteeredScreen, ChartScreen):
         )
         self._make_room()
 
-    def _reach(self, snapshot: Snapshot) -> None:
+    def _reach(self, run: RunView, alive: bool) -> None:
         """Tell who looks elsewhere how far it is."""
-        run = view(snapshot)
         share = run.step / run.total_steps if run.total_steps else 0.0
         end = _(" · done at {time}").format(time=run.done_at) if run.done_at else ""
-        if snapshot.alive:
+        if alive:
             title = f"{share:.0%} {run.name} · {run.word}{end}"
             bad = any(finding.severity == "alarm" for finding in self.findings)
             self.post_message(Course(title, share, bad))
@@ -231,9 +229,10 @@ class MonitorScreen(SteeredScreen, ChartScreen):
     def picture_stem(self) -> Path:
         return self.folder.path / "plots" / "chart"
 
-    def _show_head(self, snapshot: Snapshot) -> None:
+    def _show_head(self, snapshot: Snapshot) -> RunView:
         says = self.asked.says(snapshot.now) if self.asked else ""
-        self.query_one(RunHeader).run = view(snapshot, says)
+        run = self.query_one(RunHeader).run = view(snapshot, says)
+        return run
 
     def action_runs(self) -> None:
         navigator(self).open_runs()

@@ -12,7 +12,7 @@ from farense_worker.protocol.run_folder import RunFolder
 from textual import work
 from textual.binding import Binding, BindingType
 from textual.message import Message
-from textual.reactive import reactive
+from textual.reactive import var
 from textual.screen import Screen
 
 from farense_tui.engine.health import Action, Finding
@@ -58,9 +58,10 @@ class SteeredScreen(Screen[None]):
         ),
     ]
 
-    snapshot: reactive[Snapshot | None] = reactive(None, always_update=True)
-    findings: reactive[tuple[Finding, ...]] = reactive(())
-    asked: reactive[Asked | None] = reactive(None)
+    # var: a reactive of the screen would have all of it drawn again
+    snapshot: var[Snapshot | None] = var(None, always_update=True)
+    findings: var[tuple[Finding, ...]] = var(())
+    asked: var[Asked | None] = var(None)
 
     def __init__(self, folder: RunFolder, worker: Worker | None = None) -> None:
         """Watch the run in `folder`; `worker` if this process has started it."""

@@ -14,7 +14,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.message import Message
-from textual.reactive import reactive
+from textual.reactive import var
 
 from farense_tui.engine.runs import clock
 from farense_tui.engine.runs.watch import Snapshot, Watch
@@ -60,7 +60,7 @@ class CompareScreen(ChartScreen):
     }
     """
 
-    runs: reactive[tuple[Snapshot, ...]] = reactive((), always_update=True)
+    runs: var[tuple[Snapshot, ...]] = var((), always_update=True)
 
     def __init__(self, folders: Sequence[RunFolder]) -> None:
         super().__init__()

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from textual.app import App, ComposeResult
 from textual.events import MouseMove, MouseScrollLeft, MouseScrollRight, MouseScrollUp
+from textual.geometry import Region
 from textual.pilot import Pilot
 
 from farense_tui.engine.record.record import state_of
@@ -19,6 +20,7 @@ from farense_tui.ui.charts.chart import Chart
 from farense_tui.ui.charts.chart_data import SUBJECTS, ChartData, Curve, of
 from farense_tui.ui.charts.chart_picture import LEFT
 from farense_tui.ui.charts.chart_scale import time_ticks
+from farense_tui.ui.charts.cut import Cut
 from farense_tui.ui.theme import THEMES
 from tests.ui import recorded
 
@@ -276,3 +278,43 @@ async def test_a_narrow_legend_says_that_something_was_changed(tmp_path: Path) -
         legend = text_of(chart).split("\n")[0]
         assert "Δ changed" in legend
         assert "resumed" not in legend
+
+
+async def test_only_the_lines_that_came_out_otherwise_are_painted() -> None:
+    async with ChartApp().run_test(size=SIZE) as pilot:
+        chart = pilot.app.query_one(Chart)
+        chart.show(data([1.0, 2.0, 3.0]))
+        await pilot.pause()
+        painted: list[Region] = []
+        whole: list[bool] = []
+
+        def set_dirty(*regions: Region) -> None:
+            painted.extend(regions)
+            whole.append(not regions)
+
+        chart._set_dirty = set_dirty  # type: ignore[method-assign]
+        chart._draw()
+        assert not whole, "the same picture is painted again"
+        before = text_of(chart).splitlines()
+        chart._data = data([1.0, 2.0, 2.9])
+        chart._draw()
+        after = text_of(chart).splitlines()
+        others = [y for y, (old, new) in enumerate(zip(before, after, strict=True)) if old != new]
+        assert others
+        assert {region.y for region in painted} >= set(others)
+        assert not any(whole)
+
+
+@given(st.lists(st.floats(0, 10), min_size=1, max_size=300), st.integers(1, 40))
+def test_columns_cut_as_a_series_grows_keep_every_extreme(values: list[float], count: int) -> None:
+    cut, series = Cut(), Series()
+    for step, value in enumerate(values, 1):
+        series = series.appended(step, value)
+        columns = cut.columns(series, count)
+        assert len(columns) <= count
+        assert (columns[-1].step, columns[-1].last) == (step, value)
+        assert sum(column.points for column in columns) == step
+        assert min(column.low for column in columns) == min(values[:step])
+        assert max(column.high for column in columns) == max(values[:step])
+    shorter = series.until(len(values) // 2)
+    assert cut.columns(shorter, count) == shorter.columns(count)

@@ -107,6 +107,20 @@ async def test_nothing_but_the_clocks_changes_without_events(tmp_path: Path) -> 
             assert not drawn
 
 
+async def test_a_step_paints_no_more_than_what_it_changes(tmp_path: Path) -> None:
+    run = recorded.live(tmp_path)
+    with held(run.folder):
+        async with opened(run.folder) as (pilot, monitor):
+            await pilot.pause()
+            compositor = monitor._compositor
+            compositor.render_full_update = None  # type: ignore[method-assign, assignment]
+            laid_out: list[None] = []
+            monitor.screen_layout_refresh_signal.subscribe(monitor, lambda _: laid_out.append(None))
+            run.one_step()
+            await until(pilot, lambda: "231 of 600" in text_of(monitor))
+            assert not laid_out
+
+
 async def test_space_pauses_and_continues(tmp_path: Path, sent: list[object]) -> None:
     run = recorded.live(tmp_path)
     with held(run.folder):
