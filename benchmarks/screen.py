@@ -1,11 +1,12 @@
 """What the screen costs: opening, CPU and memory, latency, and what it takes from the training.
 
-    python benchmarks/screen.py [opening] [rates] [burst] [training] [--pairs 5] [--seconds 10]
+    python benchmarks/screen.py [PART ...] [--pairs 7] [--seconds 10]
 
 opening: a record of 10^3 to 10^6 steps is read, without and with the note of an earlier opening.
 rates: the app in a pseudo-terminal of 120x36 follows a record that grows by 1, 10 and 1,000 steps a
 second, and one that has a million; its CPU time, its memory, and the time from a key to the frame
-that answers it. burst: 5,000 steps within a second; when the last of them is on the screen.
+that answers it. listing: 300 finished runs are listed, and nothing happens to them. burst: 5,000
+steps within a second; when the last of them is on the screen.
 training: the same run of some hundred steps with the app attached and without, in pairs. Timings on
 a machine that does other things as well are noisy: the ratios of pairs are what counts.
 """
@@ -18,6 +19,7 @@ import math
 import os
 import random
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
@@ -43,14 +45,14 @@ from tests.real_runs import RunMaker, finish
 from tests.ui.recorded import Recording
 
 MIB = 1 << 20
-PARTS = ("opening", "rates", "burst", "training")
+PARTS = ("opening", "rates", "listing", "burst", "training")
 
 
 def main() -> None:
     """Measure what is asked for, by default everything."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], metavar="PART")
-    parser.add_argument("--pairs", type=int, default=5)
+    parser.add_argument("--pairs", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=10.0)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
@@ -102,17 +104,16 @@ def read_once(path: str) -> None:
 
 def rates(place: Path, args: argparse.Namespace) -> None:
     """CPU, memory and latency of the attached app."""
-    for known, rate in ((100, 1), (100, 10), (100, 1000), (1_000_000, 10)):
+    for known, rate in ((100, 1), (100, 10), (100, 1000), (1_000_000, 1), (1_000_000, 10)):
         made = record(place, f"run-{known}-{rate}", known)
         with alive(made.folder), attached(made.folder, known) as app:
-            writer = Process(target=write, args=(made, rate, args.seconds + 5), daemon=True)
+            while known > 100 and not made.folder.note.exists():  # it is still being read
+                drained(app, 0.5)
+            writer = Process(target=write, args=(made, rate, args.seconds + 15), daemon=True)
             writer.start()
-            time.sleep(2)
+            drained(app, 2.0)
             process = psutil.Process(app.pid)
-            before, began = process.cpu_times(), time.perf_counter()
-            drained(app, args.seconds)
-            used, spent = process.cpu_times(), time.perf_counter() - began
-            cpu = (used.user + used.system - before.user - before.system) / spent
+            cpu = share_of_a_core(app, args.seconds)
             delays = sorted(latency(app) for _ in range(7))
             memory = process.memory_info().rss / MIB
             writer.terminate()
@@ -122,6 +123,29 @@ def rates(place: Path, args: argparse.Namespace) -> None:
             f" key to frame median {statistics.median(delays) * 1000:.0f} ms"
             f" ({delays[0] * 1000:.0f} to {delays[-1] * 1000:.0f})"
         )
+
+
+def listing(place: Path, args: argparse.Namespace) -> None:
+    """CPU of the list of runs when nothing happens."""
+    first = record(place, "run-000", 600).folder.path
+    for number in range(1, 300):
+        shutil.copytree(first, place / f"run-{number:03}")
+    environment = {**os.environ, "TERM": "xterm-256color", "FARENSE_RUNS": str(place)}
+    with program([], environment, "M1") as app:
+        app.send("l")
+        app.expect("run-0")
+        drained(app, 6.0)
+        cpu = share_of_a_core(app, args.seconds)
+    print(f"300 finished runs listed: {cpu:5.2%} of a core")
+
+
+def share_of_a_core(app: pexpect.spawn, seconds: float) -> float:
+    """Processor time of the app over some seconds in which a terminal reads what it draws."""
+    process = psutil.Process(app.pid)
+    before, began = process.cpu_times(), time.perf_counter()
+    drained(app, seconds)
+    used, spent = process.cpu_times(), time.perf_counter() - began
+    return (used.user + used.system - before.user - before.system) / spent
 
 
 def burst(place: Path, args: argparse.Namespace) -> None:
@@ -205,9 +229,17 @@ def alive(folder: RunFolder) -> Iterator[None]:
 def attached(folder: RunFolder, step: int | None) -> Iterator[pexpect.spawn]:
     """The app on a run, in a pseudo-terminal; it has shown `step`."""
     environment = {**os.environ, "TERM": "xterm-256color"}
-    command = ["-m", "farense_tui", "attach", str(folder.path)]
+    seen = f" {step} of" if step else "demo|on-|off-|reading"
+    with program(["attach", str(folder.path)], environment, seen) as app:
+        yield app
+
+
+@contextlib.contextmanager
+def program(words: list[str], environment: dict[str, str], seen: str) -> Iterator[pexpect.spawn]:
+    """The app in a pseudo-terminal; it has shown `seen`."""
+    command = ["-m", "farense_tui", *words]
     app = pexpect.spawn(sys.executable, command, dimensions=(36, 120), env=environment, timeout=60)
-    app.expect(f" {step} of" if step else "demo|on-|off-|reading")
+    app.expect(seen)
     drained(app, 1.0)
     try:
         yield app
@@ -246,10 +278,10 @@ def drained(app: pexpect.spawn, seconds: float) -> None:
 
 def latency(app: pexpect.spawn) -> float:
     """Seconds from a key to its answer: the help, which is opened and closed."""
-    drained(app, 0.3)
+    drained(app, 1.0)  # an escape that is read together with the next key is another key
     began = time.perf_counter()
     app.send("?")
-    app.expect("Everywhere")
+    app.expect("Where it is")
     seconds = time.perf_counter() - began
     app.send("\x1b")
     return seconds

@@ -45,8 +45,12 @@ def find(run: str, folder: Path) -> RunFolder:
 
 def folders(folder: Path) -> list[RunFolder]:
     """List the runs, the one written to last first."""
-    found = [RunFolder(_place(path.parent)) for path in folder.glob("*/config.toml")]
-    return sorted(found, key=_touched, reverse=True)
+    parent = folder.resolve()  # once, and not for each of hundreds
+    found: list[tuple[float, str]] = []
+    with contextlib.suppress(OSError):  # no folder, or one that may not be read, has no runs
+        found = [(_touched(f"{parent}/{name}"), name) for name in os.listdir(parent)]
+    found.sort(key=lambda run: run[0], reverse=True)
+    return [RunFolder(parent / name) for touched, name in found if touched >= 0]
 
 
 def delete(folder: RunFolder) -> None:
@@ -122,9 +126,13 @@ def _place(path: Path) -> Path:
     return path.parent.resolve() / path.name if path.is_symlink() else path.resolve()
 
 
-def _touched(folder: RunFolder) -> float:
-    path = folder.events if folder.events.exists() else folder.config
+def _touched(path: str) -> float:
+    """When a run was written to last; below 0 for what is no run."""
     try:
-        return path.stat().st_mtime
+        configured = os.stat(f"{path}/config.toml").st_mtime
     except OSError:
-        return 0.0
+        return -1.0
+    try:
+        return os.stat(f"{path}/events.jsonl").st_mtime
+    except OSError:
+        return configured

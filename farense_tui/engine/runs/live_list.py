@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -71,10 +72,10 @@ class Listing:
 def _mark(folder: RunFolder) -> Mark:
     """What changes with a run's settings and record: when they were written, and their sizes."""
     found: list[tuple[int, int] | None] = []
-    for path in (folder.config, folder.events):
+    for path in (f"{folder.path}/config.toml", f"{folder.path}/events.jsonl"):
         stat = None
         with contextlib.suppress(OSError):
-            stat = path.stat()
+            stat = os.stat(path)
         found.append((stat.st_mtime_ns, stat.st_size) if stat else None)
     return tuple(found)
 

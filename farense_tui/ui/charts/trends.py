@@ -14,10 +14,10 @@ from textual.message import Message
 from farense_tui.engine import readable as show
 from farense_tui.engine.record.series import Column, Series
 from farense_tui.engine.record.state import RunState
+from farense_tui.ui.calm import Calm
 from farense_tui.ui.charts.cut import Cut
 from farense_tui.ui.charts.spark import line_rows, means, spark_rows
 from farense_tui.ui.charts.throttle import Throttle
-from farense_tui.ui.common.calm import Calm
 
 Format = Callable[[float | None], str]
 _VALUE_WIDTH = 7

@@ -11,6 +11,7 @@ from textual.widgets import Static
 from farense_tui.engine.machine import hardware
 from farense_tui.engine.machine.hardware import GIB, Machine
 from farense_tui.engine.readable import size
+from farense_tui.ui.calm import CalmStatic
 
 _REFRESH = 2.0
 
@@ -35,7 +36,7 @@ class MachineLine(Horizontal):
         )
         yield Static("farense", id="app-name", markup=False)
         yield Static(Content.from_text(" · ".join(parts), markup=False), id="machine")
-        yield Static(id="free-memory", markup=False)
+        yield CalmStatic(id="free-memory", markup=False)
 
     def on_mount(self) -> None:
         """Look at the memory now and every other second."""
@@ -43,7 +44,9 @@ class MachineLine(Horizontal):
         self.set_interval(_REFRESH, self._look)
 
     def _look(self) -> None:
+        if self.app.screen is not self.screen:  # something lies over it
+            return
         free = Content.assemble(
             (size(hardware.memory().available), "bold"), (_(" free"), "$text-muted")
         )
-        self.query_one("#free-memory", Static).update(free)
+        self.query_one("#free-memory", CalmStatic).update(free)

@@ -9,7 +9,7 @@ from textual.events import Click
 from textual.reactive import var
 
 from farense_tui.engine.health import Finding
-from farense_tui.ui.common.calm import Calm
+from farense_tui.ui.calm import Calm
 from farense_tui.ui.common.status import Look
 
 LOOKS = {

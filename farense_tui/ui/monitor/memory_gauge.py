@@ -13,8 +13,8 @@ from textual.reactive import var
 
 from farense_tui.engine.machine.vitals import EVERY, Reader, Vitals
 from farense_tui.engine.readable import short_size, size
+from farense_tui.ui.calm import Calm
 from farense_tui.ui.charts.spark import extremes, filled, line_rows
-from farense_tui.ui.common.calm import Calm
 from farense_tui.ui.messages import Sampled
 from farense_tui.ui.monitor.gauge_bar import Memory, cells, free_cell, position
 

@@ -16,7 +16,7 @@ from textual.containers import Container
 from textual.content import Content
 from textual.events import Resize
 from textual.screen import Screen
-from textual.widgets import Input, Static
+from textual.widgets import Input
 
 from farense_tui.engine import readable as f
 from farense_tui.engine.runs import clock, supervisor
@@ -24,6 +24,7 @@ from farense_tui.engine.runs import folders as runs
 from farense_tui.engine.runs.describe import RunSummary
 from farense_tui.engine.runs.live_list import Listing
 from farense_tui.engine.runs.supervisor import Control
+from farense_tui.ui.calm import CalmStatic
 from farense_tui.ui.common.dialogs import Answer, AskDialog, NameDialog, NoteDialog
 from farense_tui.ui.common.key_footer import KeyFooter
 from farense_tui.ui.messages import Asked, RunsRead
@@ -98,18 +99,19 @@ class RunsScreen(Screen[None]):
         self._summaries: dict[str, RunSummary] = {}
         self._looking = False
         self._order = next(iter(ORDERS))
+        self._possible: object = None  # what decides which keys can do something
         self._stops: dict[Path, float] = {}  # when each was asked to stop here
 
     def compose(self) -> ComposeResult:
         """Where the runs are, the table, a word on the one under the cursor, keys."""
-        yield Static(
+        yield CalmStatic(
             _("runs in {folder}").format(folder=self._runs_dir), id="runs-dir", markup=False
         )
         yield Input(placeholder=_("words to look for"), id="filter", compact=True)
         with Container(id="list"):
             yield RunTable()
             yield RunPreview()
-        yield Static(_("reading the runs …"), id="run-detail", markup=False)
+        yield CalmStatic(_("reading the runs …"), id="run-detail", markup=False)
         yield KeyFooter()
 
     def on_mount(self) -> None:
@@ -148,7 +150,7 @@ class RunsScreen(Screen[None]):
             told.append(_("{n} of {total}").format(n=len(shown), total=len(self._summaries)))
         if self._order != next(iter(ORDERS)):
             told.append(self._order)
-        self.query_one("#runs-dir", Static).update(" · ".join(told))
+        self.query_one("#runs-dir", CalmStatic).update(" · ".join(told))
         self._show_detail()
 
     def action_filter(self) -> None:
@@ -183,10 +185,13 @@ class RunsScreen(Screen[None]):
             if self._summaries
             else _("No runs yet. Escape goes back, s starts one.")
         )
-        self.query_one("#run-detail", Static).update(_detail(summary) if summary else empty)
+        self.query_one("#run-detail", CalmStatic).update(_detail(summary) if summary else empty)
         above = self._summaries.get(self.query_one(RunTable).above or "")
         self.query_one(RunPreview).show(summary, above)
-        self.refresh_bindings()
+        possible = (summary and summary.status, summary and summary.resumable)
+        if possible != self._possible:  # the footer makes all its keys anew
+            self._possible = possible
+            self.refresh_bindings()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Grey out what cannot be done with the run under the cursor."""
