@@ -63,7 +63,7 @@ def out_of_memory(facts: Facts) -> Found | None:
         _("it needs less memory"),
         _("after step {step}: {what}").format(step=failure.step, what=failure.title),
         _("The effective batch stays as it is, so the curve goes on as it was."),
-        _again(smaller_steps(facts.config)),
+        _again(smaller_steps(facts.config, facts.state)),
     )
 
 
@@ -83,7 +83,7 @@ def gpu(facts: Facts) -> Found | None:
         _("the GPU was taken away") if smaller else _("the GPU's driver gave up"),
         _("after step {step}: {what}").format(step=failure.step, what=failure.title),
         failure.hint,
-        _again(smaller_steps(facts.config)) if smaller else RESUME,
+        _again(smaller_steps(facts.config, facts.state)) if smaller else RESUME,
     )
 
 

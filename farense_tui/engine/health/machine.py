@@ -44,7 +44,7 @@ def memory(facts: Facts) -> Found | None:
             critical=settings.critical,
         ),
         _("Close other programs, or take smaller micro-batches."),
-        smaller_steps(config),
+        smaller_steps(config, facts.state),
     )
 
 

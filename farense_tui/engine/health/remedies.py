@@ -33,19 +33,32 @@ def back_with_half_rate(config: Config | None, state: RunState) -> Action | None
     return replace(half, label=label, back_to=best.step)
 
 
-def smaller_steps(config: Config | None) -> Action | None:
-    """A smaller micro-batch; where it is one example already, activations computed again."""
+def smaller_steps(config: Config | None, state: RunState) -> Action | None:
+    """Half of what goes through at once; where that is one example, activations computed again.
+
+    train.batch_size is only the most: the plan, and a run that was short of memory, take less.
+    """
     if config is None:
         return None
     batch, effective = config.train.batch_size, config.effective_batch
-    if batch > 1:
-        size = next(n for n in range(batch // 2, 0, -1) if effective % n == 0)
+    rows = min(float(batch), _rows_at_once(config, state))
+    if rows > 1:
+        size = next(n for n in range(max(1, int(rows / 2)), 0, -1) if effective % n == 0)
         changes = (("train.batch_size", size), ("train.grad_accumulation", effective // size))
         how = _("with micro-batches of {size} instead of {batch}").format(size=size, batch=batch)
         return _change(how, changes)
     if not config.train.grad_checkpoint:
         return _change(_("with train.grad_checkpoint on"), (("train.grad_checkpoint", True),))
     return None
+
+
+def _rows_at_once(config: Config, state: RunState) -> float:
+    """How many rows of the greatest length are as large as what went through at once of late."""
+    if state.last_step and state.last_step.padded_tokens:  # of old records not known
+        tokens = state.last_step.padded_tokens / max(1, state.last_step.micro_batches)
+        return tokens / config.train.max_seq_length
+    planned_less = any(notice.code == "budget" for notice in state.notices)
+    return min(2, config.train.batch_size) if planned_less else config.train.batch_size
 
 
 def _change(how: str, changes: tuple[tuple[str, Any], ...]) -> Action:

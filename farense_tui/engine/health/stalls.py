@@ -125,7 +125,7 @@ def swapping(facts: Facts) -> Found | None:
         _("the machine is swapping"),
         ", ".join(told),
         _("Close other programs, or take smaller micro-batches."),
-        smaller_steps(facts.config),
+        smaller_steps(facts.config, facts.state),
     )
 
 

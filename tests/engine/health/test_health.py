@@ -465,9 +465,13 @@ def test_memory_is_an_alarm_only_close_to_where_it_ends() -> None:
     state = training()
     assert state.heartbeat
     assert state.started
+    assert state.last_step
+    tokens = 4 * CONFIG.train.max_seq_length
+    whole = structs.replace(state.last_step, padded_tokens=tokens, micro_batches=1)
     for share, severity in ((0.85, "warning"), (0.93, "alarm")):
         rss = int(share * state.started.memory_limit)
-        full = structs.replace(state, heartbeat=structs.replace(state.heartbeat, rss=rss))
+        beat = structs.replace(state.heartbeat, rss=rss)
+        full = structs.replace(state, heartbeat=beat, last_step=whole)
         finding = rules(full, full.last_time)["memory"]
         assert finding.severity == severity
         assert finding.action
@@ -489,7 +493,7 @@ def test_a_smaller_micro_batch_keeps_the_effective_batch(batch: int, accumulatio
     config = Config(
         run=Run(name="x"), train=Train(batch_size=batch, grad_accumulation=accumulation)
     )
-    action = smaller_steps(config)
+    action = smaller_steps(config, RunState())
     assert action
     changes = dict(action.changes)
     if batch == 1:
@@ -498,6 +502,20 @@ def test_a_smaller_micro_batch_keeps_the_effective_batch(batch: int, accumulatio
         assert changes["train.batch_size"] < batch
         product = changes["train.batch_size"] * changes["train.grad_accumulation"]
         assert product == config.effective_batch
+
+
+def test_a_smaller_micro_batch_is_smaller_than_what_goes_through_at_once() -> None:
+    train = Train(batch_size=16, grad_accumulation=1, max_seq_length=100)
+    config, state = Config(run=Run(name="x"), train=train), training()
+    assert state.last_step
+    cut = structs.replace(state.last_step, padded_tokens=1600, micro_batches=4)
+    action = smaller_steps(config, structs.replace(state, last_step=cut))
+    assert action
+    assert dict(action.changes)["train.batch_size"] == 2
+    one_row = structs.replace(cut, micro_batches=16)
+    action = smaller_steps(config, structs.replace(state, last_step=one_row))
+    assert action
+    assert dict(action.changes) == {"train.grad_checkpoint": True}
 
 
 def test_half_the_rate_is_half_of_where_it_ends_too() -> None:
