@@ -28,7 +28,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from farense_worker.model import rope_keys
+from farense_worker.model import gated_delta, rope_keys
 
 if TYPE_CHECKING:
     import mlx.nn as nn
@@ -84,12 +84,24 @@ def load_model(folder: Path, *, trust_remote_code: bool = False) -> nn.Module:
     def classes(config: dict[str, Any]) -> tuple[Any, Any]:
         put_right(config)  # mlx_lm goes on with this very dict
         found: tuple[Any, Any] = utils._get_classes(config)
+        train_gated_delta()
         return found
 
     model, _config = utils.load_model(
         folder, lazy=True, trust_remote_code=trust_remote_code, get_model_classes=classes
     )
     return model
+
+
+def train_gated_delta() -> None:
+    """Put MLX's function in place of mlx_lm's steps, where a model's class has imported those."""
+    import mlx.core as mx
+
+    module: Any = sys.modules.get("mlx_lm.models.gated_delta")
+    if module is None or not hasattr(mx.fast, "gated_delta_update"):
+        return
+    if not hasattr(module.gated_delta_ops, "__wrapped__"):
+        module.gated_delta_ops = gated_delta.by_mlx(module.gated_delta_ops)
 
 
 def put_right(config: dict[str, Any]) -> list[str]:
