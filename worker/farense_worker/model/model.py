@@ -44,6 +44,11 @@ def load(folder: Path, settings: ModelSettings) -> nn.Module:
         model = load_model(folder, trust_remote_code=settings.trust_remote_code)
     except (ValueError, FileNotFoundError, KeyError, RuntimeError, TypeError) as error:
         raise _not_loaded(settings, error) from error
+    except SystemExit as error:  # mlx_lm's olmo.py does this; what it wants it prints
+        said = RuntimeError(
+            _("mlx_lm wants a package for it that is not here; worker.log names it")
+        )
+        raise _not_loaded(settings, said) from error
     model.freeze()
     wanted = dtype(settings, dict(mx.device_info()), on_gpu(), model)
     if wanted != dtype_of(model):
