@@ -33,7 +33,7 @@ from farense_worker.data import batching
 from farense_worker.data.batching import MicroBatch
 from farense_worker.data.examples import Builder, Examples
 from farense_worker.data.labels import Encoded
-from farense_worker.loop import trunk_cache
+from farense_worker.loop.activations import Stored
 from farense_worker.model import loss, split_forward
 from farense_worker.model.split_forward import Anatomy
 from farense_worker.protocol.plan import steps as planned
@@ -209,11 +209,11 @@ class Bench:
         mx.eval(model.parameters(), optimizer.state)
         return model, optimizer
 
-    def _trunk(self, parts: Anatomy, start: int) -> trunk_cache.Stored:
+    def _trunk(self, parts: Anatomy, start: int) -> Stored:
         """Activations of all examples, in memory; filled as the steps come to them."""
         tokens = int(self._examples.bounds[-1]) - len(self._examples)
         values = np.zeros((tokens, self._args.hidden), np.float32)
-        stored = trunk_cache.Stored(self._examples, values, mx.float32)
+        stored = Stored(self._examples, values, mx.float32)
         for row in range(len(self._examples)):
             batch = batching.collate(self._examples, [row])
             stored.write((row,), parts.trunk(mx.array(batch.inputs), None, 0, start))

@@ -10,8 +10,10 @@ from typing import Any
 import mlx.core as mx
 import numpy as np
 import pytest
+from farense_worker.data import batching, shared_prefix
 from farense_worker.data.examples import Examples
 from farense_worker.loop import trunk_cache
+from farense_worker.loop.activations import Stored
 from farense_worker.model import model, split_forward
 from farense_worker.process.output import Output
 from farense_worker.protocol.messages.events import Phase, Progress, Sample
@@ -87,16 +89,21 @@ def test_with_any_blas_it_is_the_same_to_rounding(
     )
 
 
-@pytest.mark.parametrize("bits", [4, 0])
-def test_layer_by_layer_equals_at_once(make_deep: Any, tmp_path: Path, bits: int) -> None:
+@pytest.mark.parametrize(("bits", "alike"), [(4, 0), (0, 0), (0, 20)])
+def test_layer_by_layer_equals_at_once(
+    make_deep: Any, tmp_path: Path, bits: int, alike: int
+) -> None:
     folder = micro_model.make(tmp_path / "model", layers=5, hidden=64, bits=bits)
     config = make_deep("run", model__repo=str(folder)).read_config()
     rng = np.random.default_rng(0)
-    bounds = np.array([0, 9, 40, 52, 58, 100], np.int64)
-    tokens = rng.integers(1, 280, 100).astype(np.int32)
-    is_label = np.ones(100, np.bool_)
+    bounds = np.array([0, 29, 60, 90, 140, 200], np.int64)
+    tokens = rng.integers(1, 280, 200).astype(np.int32)
+    for start in bounds[:4]:  # the last one begins in its own way
+        tokens[start : start + alike] = 7
+    is_label = np.ones(200, np.bool_)
     is_label[bounds[:-1]] = False
     examples = {"train": Examples(tokens, bounds, is_label, 0)}
+    shared = {"train": shared_prefix.find(examples["train"], 5)} if alike else {}
     found = []
     for room in (0, 1 << 40):
         network = model.load(folder, config.model)
@@ -104,19 +111,27 @@ def test_layer_by_layer_equals_at_once(make_deep: Any, tmp_path: Path, bits: int
         assert parts is not None
         place = tmp_path / str(room) / "trunk"
         place.parent.mkdir()
-        made = trunk_cache.plan(config, parts, examples, "model", place)
+        made = trunk_cache.plan(config, parts, examples, shared, "model", place)
         with (tmp_path / "events").open("ab") as events:
             output = Output(os.dup(events.fileno()), tmp_path / "events")
             stored = trunk_cache.prepare(config, parts, made, room, 64, output)
         assert stored is not None
         assert stored.start == 3
         assert sum(trunk_cache.nbytes(layer) for layer in parts.layers[:3]) == 0
-        found.append(np.array(stored.stored["train"].values))
+        found.append(np.array(stored.stored["train"].read(tuple(range(5)), 60)))
         assert sum(path.stat().st_size for path in place.iterdir()) == pytest.approx(
             made.bytes, abs=200
         )
     assert found[0].any()
     assert np.array_equal(found[0], found[1])
+    network = model.load(folder, config.model)
+    parts = split_forward.find(network)
+    assert parts is not None
+    whole = batching.collate(examples["train"], range(5))
+    entering = np.array(parts.trunk(mx.array(whole.inputs), None, 0, 3))
+    for row, length in enumerate(np.diff(bounds) - 1):
+        there = entering[row, :length]
+        assert np.abs(found[0][row, :length] - there).max() < 1e-5 * np.abs(there).max()
 
 
 def test_killed_and_resumed_takes_what_is_stored(make_deep: Any) -> None:
@@ -184,7 +199,7 @@ def test_what_is_stored_comes_back_to_the_bit(dtype: mx.Dtype) -> None:
     bounds = np.array([0, 4, 9, 12], np.int64)
     examples = Examples(np.arange(12, dtype=np.int32), bounds, np.ones(3, np.int32), 0)
     kind = np.float32 if dtype == mx.float32 else np.uint16
-    stored = trunk_cache.Stored(examples, np.zeros((9, 6), kind), dtype)
+    stored = Stored(examples, np.zeros((9, 6), kind), dtype)
     values = mx.random.normal((2, 8, 6)).astype(dtype)
     stored.write((2, 0), values)
     stored.write((1,), values[:1])

@@ -114,7 +114,9 @@ def _filled(values: NDArray[Any], few_shapes: bool) -> NDArray[Any]:
     return np.pad(values, (0, more))
 
 
-def cut(examples: Examples, rows: Sequence[int], budget: int, shared: Shared | None) -> list[Piece]:
+def cut(
+    examples: Examples, rows: Sequence[int], budget: int, shared: Shared | None = None
+) -> list[Piece]:
     """Cut these examples into what goes through the model at once; the pieces have their numbers.
 
     shared: what some of them begin with alike, where that is computed once.

@@ -18,7 +18,9 @@ from farense_worker.protocol.plan.cutting import OVERHEAD
 from farense_worker.protocol.plan.prefix import NONE
 
 Rows = NDArray[np.int64]
-_AT_ONCE = 1 << 22  # tokens that are compared in one go
+# Rows of a validation that may share a prefix, to find groups by: all of them are computed.
+AT_ONCE = 64
+_COMPARED = 1 << 22  # tokens that are compared in one go
 _DEEPEST = 200  # branches over one another that are looked into
 
 
@@ -86,7 +88,7 @@ class _Search:
         """Count the tokens that all of these rows begin with, of which `depth` are known."""
         most = int(self._most[rows].min())
         starts, first = self._starts[rows], self._starts[rows[0]]
-        wide = max(1, _AT_ONCE // len(rows))
+        wide = max(1, _COMPARED // len(rows))
         while depth < most:
             places = np.arange(depth, min(most, depth + wide))
             same = (self._tokens[starts[:, None] + places] == self._tokens[first + places]).all(0)

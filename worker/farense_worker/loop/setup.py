@@ -26,11 +26,11 @@ from farense_worker.loop import (
     shared_prefix,
     trunk_cache,
 )
+from farense_worker.loop.activations import Trunk
 from farense_worker.loop.checkpoint import TrainingState
 from farense_worker.loop.custody import Custody
 from farense_worker.loop.distributed import Ranks
 from farense_worker.loop.master_weights import Optimizer, where_needed
-from farense_worker.loop.trunk_cache import Trunk
 from farense_worker.model import dropout, loss, model, split_forward, tokenizer, trainable
 from farense_worker.model.split_forward import Anatomy
 from farense_worker.process import restart, versions
@@ -176,8 +176,9 @@ def set_up(
     fingerprint = model_identity.fingerprint(path)
     stored = None
     examples = {"train": train_set} | ({"valid": valid_set} if valid_set else {})
+    alike = shared_prefix.find(config, examples)
     if parts:
-        planned = trunk_cache.plan(config, parts, examples, fingerprint, folder.trunk)
+        planned = trunk_cache.plan(config, parts, examples, alike, fingerprint, folder.trunk)
         room = memory.room(mx, config.memory)
         stored = trunk_cache.prepare(config, parts, planned, room, at_once(False), output)
         output.enter("loading_model")
@@ -203,7 +204,8 @@ def set_up(
             config,
             loss.LabelLoss(network, parts, stored.start if stored else 0),
             examples,
-            functools.partial(_entering, stored),
+            alike,
+            stored,
             at_once(stored is not None),
             output,
         ),
@@ -228,13 +230,6 @@ def set_up(
     if run.state.step == 0 and (said := warmup_remark(config.train, run.total_steps)):
         output.emit(said)
     return run
-
-
-def _entering(
-    stored: Trunk | None, split: str, rows: tuple[int, ...], width: int
-) -> mx.array | None:
-    """Give what enters the first layer that is computed; None where that is the first of all."""
-    return stored.stored[split].read(rows, width) if stored else None
 
 
 def plan_budget(config: Config, path: Path, examples: Examples, cached: bool) -> int:

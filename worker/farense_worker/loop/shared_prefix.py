@@ -7,8 +7,6 @@ protocol/plan/prefix.py.
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
 from typing import Any
 
 import mlx.core as mx
@@ -18,7 +16,8 @@ from mlx.utils import tree_flatten
 
 from farense_worker.data import batching, shared_prefix
 from farense_worker.data.examples import Examples
-from farense_worker.data.shared_prefix import Shared
+from farense_worker.data.shared_prefix import AT_ONCE, Shared
+from farense_worker.loop.activations import Stored, Trunk
 from farense_worker.model import loss, prefix_cache
 from farense_worker.model.loss import LabelLoss, Prefix
 from farense_worker.model.split_forward import UNLIKE
@@ -29,53 +28,57 @@ from farense_worker.protocol.messages.events import Notice
 from farense_worker.protocol.plan import prefix, steps
 from farense_worker.protocol.settings.profile import Config
 
-_AT_ONCE = 64  # rows of a validation that may share a prefix, to find groups by
 _STEPS = 100  # that are looked at to say what is saved
+_WORTH = 0.005  # share of the tokens that has to be saved
 _TOKENS = 64  # of a prefix that both ways are computed of, where no window is in the way
 _AFTER = 8  # tokens of each of the two rows
 # What the ways may be apart in, by rounding: relative, of numbers of 32 and of 16 bits.
 _APART = {4: 1e-3, 2: 5e-2}
 
-Stored = Callable[[str, tuple[int, ...], int], mx.array | None]
+
+def find(config: Config, examples: dict[str, Examples]) -> dict[str, Shared]:
+    """Find, by split, what rows begin with alike; a split that shares nothing is left out."""
+    if config.train.shared_prefix == "off":
+        return {}
+    batch = {"train": max(1, config.effective_batch // config.run.ranks), "valid": AT_ONCE}
+    found = {name: shared_prefix.find(each, batch[name]) for name, each in examples.items()}
+    return {name: each for name, each in found.items() if len(each)}
 
 
 def prepare(
     config: Config,
     label_loss: LabelLoss,
     examples: dict[str, Examples],
-    stored: Stored,
+    found: dict[str, Shared],
+    trunk: Trunk | None,
     budget: int,
     output: Output,
 ) -> dict[str, Shared]:
-    """Give, by split, what is computed once; a split that shares nothing is left out.
+    """Give, of what was found, what is computed once by the layers above the trunk.
 
-    stored: activations of a split's rows, so many of each, None where all layers are computed.
     Raises FarenseError (refused) where the profile insists on what the model does not do.
     """
-    if config.train.shared_prefix == "off":
-        return {}
-    batch = {"train": max(1, config.effective_batch // config.run.ranks), "valid": _AT_ONCE}
-    found = {name: shared_prefix.find(each, batch[name]) for name, each in examples.items()}
-    found = {name: each for name, each in found.items() if len(each)}
     if not found:
         return {}
     name, shared = next(iter(found.items()))
-    stored_of = functools.partial(stored, name)
-    if why := _unlike(config, label_loss, examples[name], shared, stored_of):
+    stored = trunk.stored[name] if trunk else None
+    if why := _unlike(config, label_loss, examples[name], shared, stored):
         if config.train.shared_prefix == "on":
             hint = _("Set train.shared_prefix to auto, which does without where it must.")
             title = _("what the rows begin with alike cannot be computed once")
             raise refused(title, why, hint, kind="shared_prefix")
         _tell(output, _("what rows begin with alike is computed for each: {why}").format(why=why))
         return {}
-    if "train" in found:
-        if why := prefix.objection(config):
-            found.pop("train")
-            _tell(
-                output, _("what rows begin with alike is trained for each: {why}").format(why=why)
-            )
-        else:
-            _tell(output, _saving(config, examples["train"], found["train"], budget))
+    if "train" not in found:
+        return found
+    kept = {name: each for name, each in found.items() if name != "train"}
+    if why := prefix.objection(config):
+        _tell(output, _("what rows begin with alike is trained for each: {why}").format(why=why))
+        return kept
+    saved = _saved(config, examples["train"], found["train"], budget)
+    if saved < _WORTH:
+        return kept
+    _tell(output, _saving(found["train"], len(examples["train"]), saved))
     return found
 
 
@@ -83,20 +86,19 @@ def _tell(output: Output, message: str) -> None:
     output.emit(Notice(level="info", code="shared_prefix", message=message))
 
 
-def _saving(config: Config, examples: Examples, shared: Shared, budget: int) -> str:
-    """Say what rows have in common, and how much of the work that saves."""
+def _saved(config: Config, examples: Examples, shared: Shared, budget: int) -> float:
+    """Share of the tokens that need not go through the model."""
     batch, before, after = config.effective_batch, 0, 0
-    plain = Shared(np.full_like(shared.of_row, prefix.NONE), ())
     for index in range(min(_STEPS, steps.per_epoch(len(examples), batch))):
         rows = steps.draw(steps.Position(0, index), len(examples), batch, config.train.seed)
-        lengths = examples.lengths
-        before += prefix.tokens(lengths, batching.cut(examples, rows, budget, plain))
-        after += prefix.tokens(lengths, batching.cut(examples, rows, budget, shared))
-    rows, least, most = (
-        (shared.of_row != prefix.NONE).sum(),
-        min(shared.lengths),
-        max(shared.lengths),
-    )
+        before += prefix.tokens(examples.lengths, batching.cut(examples, rows, budget))
+        after += prefix.tokens(examples.lengths, batching.cut(examples, rows, budget, shared))
+    return 1 - after / before
+
+
+def _saving(shared: Shared, total: int, saved: float) -> str:
+    """Say what rows have in common, and how much of the work that saves."""
+    least, most = min(shared.lengths), max(shared.lengths)
     said = _(
         "{rows} of {total} rows begin with the same {tokens} tokens, which are computed once for "
         "those of a step: {share:.0%} less goes through the model"
@@ -106,9 +108,12 @@ def _saving(config: Config, examples: Examples, shared: Shared, budget: int) -> 
             "{rows} of {total} rows begin alike, in {groups} groups with {tokens} tokens, which "
             "are computed once for those of a step: {share:.0%} less goes through the model"
         )
-    tokens = f"{least}" if least == most else f"{least}-{most}"
     return said.format(
-        rows=rows, total=len(examples), groups=len(shared), tokens=tokens, share=1 - after / before
+        rows=int((shared.of_row != prefix.NONE).sum()),
+        total=total,
+        groups=len(shared),
+        tokens=f"{least}" if least == most else f"{least}-{most}",
+        share=saved,
     )
 
 
@@ -117,7 +122,7 @@ def _unlike(
     label_loss: LabelLoss,
     examples: Examples,
     shared: Shared,
-    stored: Callable[[tuple[int, ...], int], mx.array | None],
+    stored: Stored | None,
 ) -> str:
     """Compute two rows both ways, and say so if the model does not give the same; empty if so."""
     model, anatomy = label_loss.model, label_loss.anatomy
@@ -150,14 +155,14 @@ def _ways(
     rows: tuple[int, int],
     length: int,
     width: int,
-    stored: Callable[[tuple[int, ...], int], mx.array | None],
+    stored: Stored | None,
 ) -> list[tuple[Any, ...]]:
     """Make what the loss is called with, as it is and with the first `length` tokens apart.
 
     Of each row `width` tokens, of which all after those are labels.
     """
     tokens = mx.array(np.stack([examples.example(row)[: width + 1] for row in rows]))
-    entering = stored(rows, width)
+    entering = stored.read(rows, width) if stored else None
     first = None if entering is None else entering[:1, :length]
     rest = None if entering is None else entering[:, length:]
     targets = tokens[:, length + 1 :].reshape(-1)

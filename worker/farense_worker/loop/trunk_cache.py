@@ -3,7 +3,7 @@
 When the top K of N layers are trained, the activations that enter layer N - K are the same in
 every epoch. They are computed once for every example, kept in a memory-mapped file of the run,
 
-    RUN/trunk/KEY.SPLIT.npy     (tokens, hidden), row i from bounds[i] - i on
+    RUN/trunk/KEY.SPLIT.npy     (tokens, hidden), see activations.py
 
 and the layers that gave them are let go. If they are too many for the memory, the pass goes in
 groups of layers over all examples, so never more than one group has to be there: the memory that
@@ -29,6 +29,9 @@ from mlx.utils import tree_flatten
 from farense_worker.data import batching
 from farense_worker.data.batching import MicroBatch
 from farense_worker.data.examples import Examples
+from farense_worker.data.shared_prefix import Shared
+from farense_worker.loop.activations import Stored, Trunk, size, stored_as
+from farense_worker.model import prefix_cache
 from farense_worker.model.split_forward import Anatomy, splits
 from farense_worker.model.trainable import beside_the_layers
 from farense_worker.process.output import Output
@@ -37,61 +40,12 @@ from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.events import Notice, Progress
 from farense_worker.protocol.plan import trunk
 from farense_worker.protocol.plan.adapter import named
-from farense_worker.protocol.plan.cutting import cut
+from farense_worker.protocol.plan.cutting import cheapest
 from farense_worker.protocol.run_folder import free_space, sync
 from farense_worker.protocol.settings.profile import Config
 
 _PROGRESS_EVERY = 0.5
 _SORTED_AT_ONCE = 4096  # examples whose cut into batches is planned together
-
-
-@dataclass(frozen=True)
-class Stored:
-    """Activations of a split: rows of a file, or of memory that looks like one."""
-
-    examples: Examples
-    values: Any  # numpy: (tokens, hidden), uint16 standing for a 16-bit float
-    dtype: mx.Dtype
-
-    def read(self, rows: tuple[int, ...], width: int, skip: int = 0) -> mx.array:
-        """Give the activations of these examples, padded with zeros; (rows, width, hidden).
-
-        skip: of their first so many tokens there are none.
-        """
-        out = np.zeros((len(rows), width, self.values.shape[1]), self.values.dtype)
-        for at, row in enumerate(rows):
-            start, length = self._place(row)
-            its = self.values[start + skip : start + min(length, skip + width)]
-            out[at, : len(its)] = its
-        return mx.array(out).view(self.dtype)
-
-    def write(self, rows: tuple[int, ...], activations: mx.array) -> None:
-        """Keep the activations of these examples."""
-        made = np.array(activations.view(_stored_as(self.dtype)[0]))
-        for at, row in enumerate(rows):
-            start, length = self._place(row)
-            self.values[start : start + length] = made[at, :length]
-
-    def _place(self, row: int) -> tuple[int, int]:
-        """Inputs are all tokens but the last, so each row before takes one less."""
-        bounds = self.examples.bounds
-        return int(bounds[row]) - row, int(bounds[row + 1] - bounds[row]) - 1
-
-
-@dataclass(frozen=True)
-class Trunk:
-    """A trunk whose activations are stored: layers 0 to start - 1."""
-
-    start: int
-    stored: dict[str, Stored]
-
-    def activations(self, split: str, batch: MicroBatch) -> mx.array:
-        """What enters layer `start` for a micro-batch; (rows, width, hidden)."""
-        return self.stored[split].read(batch.rows, batch.inputs.shape[1], batch.behind)
-
-    def of_prefix(self, split: str, batch: MicroBatch) -> mx.array:
-        """What enters it for the prefix of a micro-batch; (1, P, hidden)."""
-        return self.stored[split].read(batch.rows[:1], batch.behind)
 
 
 @dataclass(frozen=True)
@@ -102,13 +56,14 @@ class Plan:
     hidden: int
     dtype: mx.Dtype
     examples: dict[str, Examples]
+    shared: dict[str, Shared]  # what rows begin with alike, computed and stored once
     folder: Path
     key: str
 
     @property
     def bytes(self) -> int:
         """Size of all files."""
-        tokens = sum(int(e.bounds[-1]) - len(e) for e in self.examples.values())
+        tokens = sum(size(each, self.shared.get(name)) for name, each in self.examples.items())
         return trunk.stored_bytes(tokens, self.hidden, self.dtype.size)
 
     def path(self, split: str) -> Path:
@@ -116,15 +71,26 @@ class Plan:
 
 
 def plan(
-    config: Config, anatomy: Anatomy, examples: dict[str, Examples], model: str, folder: Path
+    config: Config,
+    anatomy: Anatomy,
+    examples: dict[str, Examples],
+    shared: dict[str, Shared],
+    model: str,
+    folder: Path,
 ) -> Plan:
-    """Look at what a trunk would give. model: its fingerprint. Nothing is computed."""
+    """Look at what a trunk would give. model: its fingerprint. Nothing is computed.
+
+    shared: by split, what rows begin with alike; of kinds that are not known it is computed for
+    each row.
+    """
+    shared = shared if anatomy.model_type in trunk.KNOWN else {}
     start = trunk.frozen(config, len(anatomy.layers))
     entering = anatomy.trunk(mx.zeros((1, 8), mx.int32), None, 0, start) if start else mx.zeros(1)
     parts = [model, str(start), str(entering.dtype), metadata.version("mlx")]
     parts += [f"{name} {each.digest()}" for name, each in sorted(examples.items())]
+    parts += [f"{name} {each.lengths}" for name, each in sorted(shared.items())]
     key = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
-    return Plan(start, entering.shape[-1], entering.dtype, examples, folder, key)
+    return Plan(start, entering.shape[-1], entering.dtype, examples, shared, folder, key)
 
 
 def prepare(
@@ -138,8 +104,8 @@ def prepare(
     """
     there = _stored(made)
     free = free_space(made.folder)
-    size, ranks = 0 if there else made.bytes, config.run.ranks
-    why = trunk.objection(config, made.start, size, free, ranks=ranks)
+    stored, ranks = 0 if there else made.bytes, config.run.ranks
+    why = trunk.objection(config, made.start, stored, free, ranks=ranks)
     beside = beside_the_layers(anatomy.model)
     beneath = [name for name in beside if not named(name, "lm_head")]
     if made.start and beneath:
@@ -191,10 +157,8 @@ def _compute(anatomy: Anatomy, made: Plan, room: int, budget: int, output: Outpu
     progress = _Progress(output, len(groups) * sum(len(e) for e in made.examples.values()))
     for start, stop in groups:
         for each in stored.values():
-            for batch in _batches(each.examples, budget):
-                entering = each.read(batch.rows, batch.inputs.shape[1]) if start else None
-                each.write(batch.rows, anatomy.trunk(mx.array(batch.inputs), entering, start, stop))
-                progress.add(len(batch.rows))
+            for rows in _through(anatomy, each, start, stop, budget):
+                progress.add(rows)
         anatomy.release(start, stop)
         mx.clear_cache()
     for split, each in stored.items():
@@ -205,24 +169,51 @@ def _compute(anatomy: Anatomy, made: Plan, room: int, budget: int, output: Outpu
     return ""
 
 
+def _through(anatomy: Anatomy, stored: Stored, start: int, stop: int, budget: int) -> Iterator[int]:
+    """Compute layers start to stop - 1, and store what comes out; gives how many rows went through.
+
+    What rows begin with alike goes first, once for all of them.
+    """
+    for group in range(-1, len(stored.shared) if stored.shared else 0):
+        before, length = None, 0
+        for batch in _batches(stored, group, budget):
+            rows = batch.rows
+            if batch.prefix and before is None:
+                before, length = prefix_cache.empty(anatomy.model), batch.behind
+                entering = stored.read(rows[:1], length) if start else None
+                tokens = mx.array(batch.prefix.tokens)
+                stored.write(rows[:1], anatomy.trunk(tokens, entering, start, stop, before))
+            entering = stored.read(rows, batch.inputs.shape[1], length) if start else None
+            caches = prefix_cache.handed_on(before, length, len(rows)) if before else None
+            out = anatomy.trunk(mx.array(batch.inputs), entering, start, stop, caches)
+            stored.write(rows, out, length)
+            yield len(rows)
+
+
 def nbytes(module: nn.Module) -> int:
     """Bytes of a module's weights, loaded or not."""
     return sum(value.nbytes for _, value in tree_flatten(module.parameters()))
 
 
-def _batches(examples: Examples, budget: int) -> Iterator[MicroBatch]:
-    order = np.argsort(examples.lengths, kind="stable")
+def _batches(stored: Stored, group: int, budget: int) -> Iterator[MicroBatch]:
+    """Cut the rows of a group; -1: those that begin like no other."""
+    examples, shared = stored.examples, stored.shared
+    rows = shared.rows(group) if shared else np.arange(len(examples))
+    prefix = shared.lengths[group] if shared and group >= 0 else 0
+    order = rows[np.argsort(examples.lengths[rows], kind="stable")]
     for at in range(0, len(order), _SORTED_AT_ONCE):
-        rows = [int(row) for row in order[at : at + _SORTED_AT_ONCE]]
-        for piece in cut([int(examples.lengths[row]) for row in rows], budget):
-            yield batching.collate(examples, [rows[i] for i in piece])
+        some = [int(row) for row in order[at : at + _SORTED_AT_ONCE]]
+        lengths = [int(examples.lengths[row]) for row in some]
+        for piece in cheapest(lengths, budget, prefix)[1]:
+            yield batching.collate(examples, [some[i] for i in piece], prefix=prefix)
 
 
 def _open(made: Plan, place: Any, mode: Any) -> dict[str, Stored]:
     found = {}
     for split, examples in made.examples.items():
-        shape = (int(examples.bounds[-1]) - len(examples), made.hidden)
-        kind = _stored_as(made.dtype)[1]
+        shared = made.shared.get(split)
+        shape = (size(examples, shared), made.hidden)
+        kind = stored_as(made.dtype)[1]
         values = np.lib.format.open_memmap(place(split), mode, kind, None if mode == "r" else shape)
         if values.shape != shape:
             raise ValueError(
@@ -230,13 +221,8 @@ def _open(made: Plan, place: Any, mode: Any) -> dict[str, Stored]:
                     path=place(split), found=values.shape, wanted=shape
                 )
             )
-        found[split] = Stored(examples, values, made.dtype)
+        found[split] = Stored(examples, values, made.dtype, shared)
     return found
-
-
-def _stored_as(dtype: mx.Dtype) -> tuple[mx.Dtype, Any]:
-    """numpy has no bfloat16, so 16-bit floats are kept as the bits that they are."""
-    return (mx.uint16, np.uint16) if dtype.size == 2 else (mx.float32, np.float32)
 
 
 class _Progress:
