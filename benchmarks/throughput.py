@@ -13,6 +13,7 @@ their median and spread:
 - processor time of the process, which other work on the machine disturbs less
 - time from the start of the process to the first step done
 - peak memory as MLX counts it, as a whole and over the model's weights
+- memory of the process at most, as the system counts it
 """
 
 from __future__ import annotations
@@ -163,6 +164,7 @@ def _print_pair(at: int, them: Measured, us: Measured) -> None:
             f"  pair {at + 1} {name:7} training {run.training:6.2f} s  wall {run.wall:6.2f} s  "
             f"processor {run.processor:6.2f} s  "
             f"first step {run.first_step:5.2f} s  peak {run.peak / 1e6:7.1f} MB  "
+            f"process {run.process / 1e6:7.1f} MB  "
             f"validation {losses}",
             flush=True,
         )
@@ -186,6 +188,7 @@ def _print_ratios(
         else [],
         "first step, mlx_lm / ours": [them.first_step / us.first_step for them, us in pairs],
         "peak memory, ours / mlx_lm": [us.peak / them.peak for them, us in pairs],
+        "process at most, ours / mlx_lm": [us.process / them.process for them, us in pairs],
         "peak over the weights, ours / mlx_lm": [
             (us.peak - weights) / (them.peak - weights) for them, us in pairs
         ],

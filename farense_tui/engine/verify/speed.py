@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -56,7 +57,8 @@ class Measured:
     wall: float
     processor: float  # seconds of it, of all its processes
     training: float  # all steps together, and what is computed once before them
-    peak: int
+    peak: int  # as MLX counts
+    process: int  # as the system counts
     validations: list[tuple[float, float]]  # when, loss
 
     def reached(self, loss: float) -> float:
@@ -90,7 +92,7 @@ def theirs(place: Path, task: Task, steps: int = 0) -> Measured:
     file = place / "settings.json"
     file.write_text(json.dumps(settings))
     began = time.time()
-    out, processor = _run(program("farense_worker.verify.mlx_lm_run", str(file)))
+    out, processor, process = _run(program("farense_worker.verify.mlx_lm_run", str(file)))
     wall = time.time() - began
     told = json.loads(out.splitlines()[-1])
     return Measured(
@@ -99,6 +101,7 @@ def theirs(place: Path, task: Task, steps: int = 0) -> Measured:
         processor=processor,
         training=sum(seconds for _, seconds, _ in told["steps"]),
         peak=told["peak"],
+        process=process,
         validations=[(at - began, loss) for at, loss in told["validations"]],
     )
 
@@ -133,7 +136,7 @@ def our_command(place: Path, task: Task) -> list[str]:
 def ours(place: Path, task: Task, cache: Path | None = None) -> Measured:
     """Train with `farense-tui train`. cache: tokens may be kept there of an earlier run."""
     began = time.time()
-    out, processor = _run(our_command(place, task), FARENSE_CACHE=str(cache or "off"))
+    out, processor, process = _run(our_command(place, task), FARENSE_CACHE=str(cache or "off"))
     wall = time.time() - began
     events = [json.loads(line) for line in out.splitlines()]
     steps = [event for event in events if event["type"] == "step"]
@@ -143,6 +146,7 @@ def ours(place: Path, task: Task, cache: Path | None = None) -> Measured:
         processor=processor,
         training=sum(event["seconds"] for event in steps) + _once(events),
         peak=max(event["peak_memory"] for event in steps),
+        process=process,
         validations=[(e["time"] - began, e["loss"]) for e in events if e["type"] == "validation"],
     )
 
@@ -159,14 +163,27 @@ def full_names() -> list[str]:
     return [f"{'self_attn' if key in _ATTENTION else 'mlp'}.{key}" for key in KEYS]
 
 
-def _run(command: Sequence[str], **variables: str) -> tuple[str, float]:
-    """What a command prints, and the seconds of processor that it and its children took."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+def _run(command: Sequence[str], **variables: str) -> tuple[str, float, int]:
+    """What a command prints; what it and its children took: seconds of processor, and bytes.
+
+    Of its processes the largest counts.
+    """
     environment = {**os.environ, **blas.environment(), **variables}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-    if done.returncode:
-        title = _("{program} did not end well").format(program=command[3])
-        raise FarenseError(title, done.stderr[-2000:], kind="verify")
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return done.stdout, used
+    with (
+        tempfile.TemporaryFile() as errors,
+        subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment
+        ) as process,
+    ):
+        assert process.stdout
+        out = process.stdout.read()
+        _pid, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            errors.seek(0)
+            title = _("{program} did not end well").format(program=command[3])
+            raise FarenseError(
+                title, errors.read().decode("utf-8", "replace")[-2000:], kind="verify"
+            )
+    largest = used.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return out, used.ru_utime + used.ru_stime, largest

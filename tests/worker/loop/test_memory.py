@@ -142,6 +142,28 @@ def test_the_cache_is_limited_and_nothing_is_wired_unless_asked_for() -> None:
     assert calls[1:] == [("cache", 0), ("wired", 2 * GIB)]
 
 
+def test_buffers_of_many_shapes_do_not_fill_what_may_be_kept() -> None:
+    script = (
+        "import mlx.core as mx; from farense_worker.loop import memory;"
+        "from farense_worker.protocol.settings.profile import Memory; most = Memory();"
+        "memory.apply_limits(mx, most);\n"
+        "def work():\n"
+        "  for size in range(1, 40): mx.eval(mx.ones((size, 100_000)) + 1)\n"
+        "work(); print(mx.get_cache_memory()); memory.keep_buffers(mx, most, 8 << 20);"
+        "print(mx.get_cache_memory()); work(); print(mx.get_cache_memory());"
+        "memory.keep_buffers(mx, Memory(cache_limit_gb=0.001), 1 << 30); work();"
+        "print(mx.get_cache_memory())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    before, cleared, kept, by_profile = map(int, done.stdout.split())
+    assert before > 64 << 20
+    assert cleared == 0
+    assert 0 < kept <= 9 << 20
+    assert by_profile <= 2 << 20
+
+
 def test_hearts_beat_until_they_are_told_to_finish(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

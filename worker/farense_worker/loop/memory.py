@@ -90,6 +90,16 @@ def apply_limits(mx: Any, settings: Memory) -> None:
         mx.set_wired_limit(int(settings.wired_limit_gb * GIB))
 
 
+def keep_buffers(mx: Any, settings: Memory, needed: int) -> None:
+    """Let MLX keep as many bytes of freed buffers as a step came to need, by the profile the most.
+
+    Micro-batches of many shapes fill whatever it may keep with buffers that fit no other shape.
+    """
+    mx.set_cache_limit(min(int(settings.cache_limit_gb * GIB), needed))
+    if mx.get_cache_memory() > needed:
+        mx.clear_cache()
+
+
 @dataclass(frozen=True)
 class Seen:
     """used: bytes of this process, or the peak of MLX's since the last step if that is more.

@@ -78,6 +78,7 @@ class Run:
     loss_and_gradient: Callable[..., tuple[mx.array, loss.Gradients]] = field(init=False)
     unsaved: bool = False
     peak_memory: int = 0  # of MLX, in bytes
+    came_and_went: int = 0  # the most in a step, in bytes: what MLX keeps for the next one
     owes_samples: bool = False  # for which there was no memory
     short: FarenseError | None = None  # of memory on this rank, or of its own run folder
     custody: Custody = field(init=False)
@@ -172,6 +173,7 @@ def set_up(
     if config.train.grad_checkpoint or config.lora.dropout > 0:
         dropout.wrap_layers(network, checkpointing=config.train.grad_checkpoint)
     at_once = functools.partial(plan_budget, config, path, train_set)
+    plan_buffers(config, path, train_set, at_once(False))
     parts = take_apart(network, train_set, output)
     fingerprint = model_identity.fingerprint(path)
     stored = None
@@ -237,6 +239,16 @@ def plan_budget(config: Config, path: Path, examples: Examples, cached: bool) ->
     longest, limit = int(examples.lengths.max()), memory.limit(mx, config.memory)
     shape = model_shape.read(path)
     return budget.planned(config, shape, limit, longest, gpu=model.on_gpu(), cached=cached)
+
+
+def plan_buffers(config: Config, path: Path, examples: Examples, tokens: int) -> None:
+    """Let MLX keep what steps will need by the forecast, until they have shown it."""
+    longest, shape = int(examples.lengths.max()), model_shape.read(path)
+    if shape is not None:
+        needed = budget.comes_and_goes(
+            config, shape, tokens, longest, gpu=model.on_gpu(), cached=False
+        )
+        memory.keep_buffers(mx, config.memory, needed)
 
 
 def tell_shapes(output: Output) -> None:

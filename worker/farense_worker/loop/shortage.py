@@ -26,6 +26,9 @@ def watch(run: Run) -> None:
     How a step is cut changes its memory, never its mathematics.
     """
     peak = mx.get_peak_memory()
+    if peak - mx.get_active_memory() > run.came_and_went:
+        run.came_and_went = peak - mx.get_active_memory()
+        memory.keep_buffers(mx, run.config.memory, run.came_and_went)
     seen = run.guard.see(peak)
     notice = run.guard.look(seen)
     if notice is not None:

@@ -93,6 +93,7 @@ def dtype_of(model: nn.Module) -> mx.Dtype:
 def read_weights(model: nn.Module, settings: ModelSettings) -> None:
     try:
         mx.eval(model.parameters())
+        mx.clear_cache()  # of what they were in the file, where that is of another type
     except RuntimeError as error:
         raise _not_loaded(settings, error) from error
 

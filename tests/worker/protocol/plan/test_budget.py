@@ -52,6 +52,16 @@ def test_each_profile_fits_its_machine_and_is_the_fastest_that_does(name: str) -
         assert own.step_seconds == min(each.step_seconds or 0 for each in ladder)
 
 
+def test_what_comes_and_goes_grows_with_what_goes_through_at_once() -> None:
+    assert MISTRAL
+    profile = Profile()
+    sizes = [
+        budget.comes_and_goes(profile, MISTRAL, tokens, 256, gpu=True, cached=False)
+        for tokens in (256, 512, 1024)
+    ]
+    assert 0 < sizes[0] < sizes[1] < sizes[2]
+
+
 @given(
     st.integers(1, 64),
     st.integers(16, 1024),

@@ -43,6 +43,18 @@ def planned(
     return least * width
 
 
+def comes_and_goes(
+    profile: Profile, shape: Shape, tokens: int, longest: int, *, gpu: bool, cached: bool
+) -> int:
+    """Bytes that a step of micro-batches of `tokens` has beside what stays, by the forecast."""
+    width = padded(longest - 1)
+    rows = max(1, min(profile.effective_batch, tokens // width))
+    batch = MicroBatch(rows, width, rows * width)
+    shape = shape.computed(profile, gpu=gpu)
+    parts = step_parts(shape, profile, batch, gpu=gpu, cached=cached, micro_batches=2)
+    return parts.total - parts.resident
+
+
 def fits(
     profile: Profile, shape: Shape, limit: int, rows: int, width: int, gpu: bool, cached: bool
 ) -> bool:
