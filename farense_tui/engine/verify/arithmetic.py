@@ -45,7 +45,7 @@ class Size:
 
 # On a GPU: layers as wide as those of a 1B. A CPU multiplies quantised weights slowly.
 _GPU = {"quantised": Size(4, 4, 2048, 4, 256), "floats": Size(0, 4, 2048, 4, 256)}
-_CPU = {"quantised": Size(4, 2, 512, 1, 64), "floats": Size(0, 4, 1024, 2, 128)}
+_CPU = {"quantised": Size(4, 2, 512, 1, 64), "floats": Size(0, 2, 768, 2, 64)}
 
 
 def rows(workshop: Workshop, *, gpu: bool) -> Iterator[Row]:
@@ -55,7 +55,7 @@ def rows(workshop: Workshop, *, gpu: bool) -> Iterator[Row]:
         model = _made(workshop.path / f"model-{name}", size)
         speed, seconds = _measured(workshop, model, size)
         check = _("arithmetic of a step, {kind}").format(kind=names[name])
-        found = f"{speed / 1e9:.0f} GFLOP/s"
+        found = f"{speed / 1e9:.3g} GFLOP/s"
         detail = _("{rows} x {width} tokens through {layers} layers of {hidden}: {seconds:.2f} s")
         detail = detail.format(
             rows=size.rows,

@@ -118,7 +118,8 @@ def _continue(
 ) -> Iterator[list[int]]:
     """Give the next token of each prompt, all of one length, again and again.
 
-    choose: of logits [prompts, 1, vocabulary], the tokens [prompts, 1].
+    choose: of logits [prompts, 1, vocabulary], the tokens [prompts, 1]. MLX computes one token
+    ahead of the one that is given, so that it does not wait for whoever looks at that.
     """
     cache = make_prompt_cache(model)
     fed = mx.array([list(prompt) for prompt in prompts])
@@ -127,7 +128,14 @@ def _continue(
         model(fed[:, :width], cache=cache)
         mx.eval([each.state for each in cache])
         fed = fed[:, width:]
-    for _ in range(max_tokens):
-        fed = choose(model(fed, cache=cache)[:, -1:])
+
+    def after(tokens: mx.array) -> mx.array:
+        following = choose(model(tokens, cache=cache)[:, -1:])
+        mx.async_eval(following)
+        return following
+
+    ahead = after(fed) if max_tokens else fed
+    for left in range(max_tokens - 1, -1, -1):
+        fed, ahead = ahead, after(ahead) if left else ahead
         chosen: Any = fed[:, 0].tolist()
         yield chosen
