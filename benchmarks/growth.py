@@ -24,6 +24,8 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.kill_and_resume import reference_machine
@@ -166,7 +168,11 @@ def start(
 
 
 def _most_memory(pid: int) -> int:
-    """The most that a process has had in memory, in bytes (Linux)."""
+    """The most that a process has had in memory, in bytes; what it has now, where no /proc is."""
+    if sys.platform != "linux":
+        with contextlib.suppress(psutil.Error):
+            return int(psutil.Process(pid).memory_info().rss)
+        return 0
     try:
         status = Path(f"/proc/{pid}/status").read_text()
     except OSError:

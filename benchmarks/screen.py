@@ -99,7 +99,12 @@ def read_once(path: str) -> None:
     began, worked = time.perf_counter(), time.process_time()
     Record(RunFolder(Path(path))).read(math.inf)
     seconds, busy = time.perf_counter() - began, time.process_time() - worked
-    print(seconds, busy, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+    print(seconds, busy, peak_memory(resource.getrusage(resource.RUSAGE_SELF)))
+
+
+def peak_memory(usage: resource.struct_rusage) -> int:
+    """The most memory that a process had, in bytes; Linux counts KiB (getrusage(2))."""
+    return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def rates(place: Path, args: argparse.Namespace) -> None:

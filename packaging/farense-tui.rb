@@ -10,6 +10,9 @@ class FarenseTui < Formula
   sha256 "@SHA256@"
   license "MIT"
 
+  # Wheels leave no room in their libraries' headers for brew's longer paths (omlx#155).
+  preserve_rpath
+
   depends_on arch: :arm64
   depends_on macos: :sonoma
   depends_on "python@3.12"

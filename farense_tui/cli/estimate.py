@@ -21,7 +21,7 @@ from farense_tui.engine import readable as f
 from farense_tui.engine.forecast import gather as estimating
 from farense_tui.engine.forecast.forecast import Forecast, Measured
 from farense_tui.engine.forecast.gather import Estimate
-from farense_tui.engine.forecast.summary import line, mark, used
+from farense_tui.engine.forecast.summary import line, mark, paging, used
 from farense_tui.engine.profiles import catalogue, peak_rate
 from farense_tui.engine.status_words import verdict
 
@@ -114,6 +114,8 @@ def detail(name: str, made: Estimate) -> Text:
     text.append(f"  {used(found)}\n")
     for key, value, about in (*_rows(found), *_rate(profile, found)):
         text.append(f"  {key:12}", "dim").append(f"{value:>10}").append(f"  {about}\n", "dim")
+    if found.pages:
+        text.append(f"  {paging(found)}\n", "yellow")
     if made.why:
         text.append(f"  {clean(made.why)}\n", "dim")
     if made.remedy:
@@ -205,6 +207,7 @@ def values(made: Estimate) -> dict[str, object]:
         "run_seconds": found.run_seconds,
         "speed_from": found.speed_from,
         "known_lengths": found.known_lengths,
+        "pages": found.pages,
         "why": made.why,
         "remedy": dict(made.remedy.changes) if made.remedy else None,
         "remedy_verdict": made.remedy.forecast.verdict if made.remedy else None,

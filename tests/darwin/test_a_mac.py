@@ -95,6 +95,8 @@ def test_what_only_a_mac_executes(tmp_path: Path, micro: Path, data: Path) -> No
     missing = sum(map(len, left.values()))
     print(f"{total - missing} of {total} lines that only a Mac executes were executed")
     assert left == {}
+    said = f"All {total} lines that only a Mac executes"
+    assert said in (lines.ROOT / "docs" / "architecture.md").read_text()
 
 
 def doctor(desk: Desk) -> None:
@@ -110,10 +112,16 @@ def doctor(desk: Desk) -> None:
 def rosetta(desk: Desk) -> None:
     """A Python for Intel, which Rosetta translates, is told at once."""
     desk.mac.program("sysctl", PROGRAMS_OF_ROSETTA)
-    said = json.loads(desk.tui("doctor", "--profile", "demo", "--json", DARWIN_MACHINE="x86_64"))
+    said = json.loads(
+        desk.tui("doctor", "--profile", "demo", "--json", code=3, DARWIN_MACHINE="x86_64")
+    )
     device = next(check for check in said["checks"] if check["name"] == "Device")
     assert "translated" in device["found"]
     assert "arm64" in device["remedy"]
+    python = next(check for check in said["checks"] if check["name"] == "Python")
+    assert "for Intel Macs" in python["found"]
+    desk.tui("train", "--profile", "demo", "--name", "intel", code=3, DARWIN_MACHINE="x86_64")
+    assert not (desk.place / "checkpoints").exists()
     desk.mac.program("sysctl", mac.PROGRAMS["sysctl"])
 
 
@@ -145,6 +153,7 @@ def a_run(desk: Desk) -> None:
     assert f"-i -s -w {pid}" in desk.mac.was_asked("caffeinate")
     lock = json.loads((desk.place / "checkpoints/one/lock").read_text() or "{}")
     assert lock["boot"] == "2F9A9C0E-5B51-4E0F-9D0E-1C8E0F7B7A11"
+    assert "report.html" in desk.tui("report", "one", MPLCONFIGDIR=str(desk.place / "fonts"))
 
 
 READ = ("machine", "swap", "swapping", "pressure", "gpu", "power", "awake", "footprint")
@@ -223,6 +232,17 @@ def an_adapter_moved(desk: Desk) -> None:
     assert desk.python(code) == "moved-to"
 
 
+def another_machine(desk: Desk) -> None:
+    """macOS 15 keeps a terminal from machines nearby, and says that there is no route."""
+    code = (
+        "import json; from farense_worker.ranks import reports\n"
+        "print(json.dumps([reports._reach('b', 'ssh: No route to host'), reports._reach('b')]))"
+    )
+    refused, plain = desk.python(code)
+    assert "Local Network" in refused
+    assert "Local Network" not in plain
+
+
 def the_desktop(desk: Desk) -> None:
     """Messages, and files that are opened: by macOS's own programs."""
     code = (
@@ -257,6 +277,7 @@ SCENES = (
     macmon,
     without_tools,
     an_adapter_moved,
+    another_machine,
     the_desktop,
     the_app,
 )

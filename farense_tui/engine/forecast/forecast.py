@@ -27,7 +27,7 @@ class Place:
     """Where the run is to be: bytes that MLX may use well, bytes of memory free now, free disk.
 
     None is unknown. gpu: whether MLX computes on one. chip: its name. speeds: as they were measured
-    there, by `verify --bench`.
+    there, by `verify --bench`. memory: that GPU and system share, 0 where it is not known.
     """
 
     limit: int
@@ -36,6 +36,7 @@ class Place:
     gpu: bool
     chip: str = ""
     speeds: Speeds | None = None
+    memory: int = 0
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,7 @@ class Forecast:
     run_seconds: float | None
     speed_from: str
     shared: float = 0.0
+    pages: bool = False
 
     @property
     def peak(self) -> int:
@@ -134,6 +136,7 @@ def forecast(
         run_seconds=_run_seconds(shape, profile, work, step, speed, tokens if cached else 0),
         speed_from=source,
         shared=work.saved,
+        pages=place.gpu and limits.pages(place.memory, peak + limits.PROCESS),
     )
 
 
@@ -252,19 +255,23 @@ def _speed(
     return published(place.chip)
 
 
-# Peak TFLOP/s in float32 by Apple, and the share of it that a published run came to: LoRA of
-# Qwen3-8B-4bit at 97.8 tokens/s on an M1 Max (mlx-train-perf README), 6 operations a weight and
-# token, and attention over 2048. The other chips are taken to reach the same share.
+# Peak TFLOP/s in float32, and the share of it that a published run came to: LoRA of Qwen3-8B-4bit
+# at 97.8 tokens/s on an M1 Max (mlx-train-perf README), 6 operations a weight and token, and
+# attention over 2048. The other chips are taken to reach the same share. M1 and M2 by Apple; of M3
+# and M4, of which Apple says nothing, 256 operations a core and cycle at 1.398, 1.47 and (M4 Max)
+# 1.678 GHz, of the variant with the fewest cores. A virtual M1 is counted as the real one.
 _CHIPS = {
     "M1": 2.6, "M1 Pro": 5.2, "M1 Max": 10.4, "M1 Ultra": 20.8,
     "M2": 3.6, "M2 Pro": 6.8, "M2 Max": 13.6, "M2 Ultra": 27.2,
+    "M3": 2.9, "M3 Pro": 5.0, "M3 Max": 10.7, "M3 Ultra": 21.5,
+    "M4": 3.0, "M4 Pro": 6.0, "M4 Max": 13.7,
 }  # fmt: skip
 _SHARE = 0.45
 
 
 def published(chip: str) -> tuple[float | None, str]:
     """Speed of a chip, from what others have published; None for one that is not in the table."""
-    name = chip.removeprefix("Apple ").strip()
+    name = chip.removeprefix("Apple ").removesuffix("(Virtual)").strip()
     if name not in _CHIPS:
         return None, ""
     return _CHIPS[name] * 1e12 * _SHARE, mark("from published runs on an M1 Max")

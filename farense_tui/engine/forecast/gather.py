@@ -101,12 +101,14 @@ def _without(known: Facts) -> str:
 def where(known: Facts, memory: int = 0, disk: Path | None = None) -> Place:
     """Describe the machine that is forecast for."""
     if memory:
-        return Place(int(memory * GIB * _WORKING_SET), None, None, gpu=True)
+        limit = int(memory * GIB * _WORKING_SET)
+        return Place(limit, None, None, gpu=True, memory=memory * GIB)
     free = free_space(disk or Path.cwd())
     machine = hardware.machine()
     record = measured_here.read(machine)
     speeds = record.speeds if record else None
-    return Place(known.limit, known.available, free, known.gpu, machine.chip, speeds)
+    shared = machine.memory if machine.apple_silicon else 0
+    return Place(known.limit, known.available, free, known.gpu, machine.chip, speeds, shared)
 
 
 def shape_of(profile: Profile) -> Shape | None:

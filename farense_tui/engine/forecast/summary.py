@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from farense_worker.protocol.language import gettext as _
-from farense_worker.protocol.plan.memory import GIB
+from farense_worker.protocol.plan.memory import GIB, SYSTEM
 
 from farense_tui.engine import readable as f
 from farense_tui.engine.forecast.forecast import Forecast
@@ -25,6 +25,16 @@ def used(found: Forecast) -> str:
     return said.format(needed=found.needed / GIB, limit=found.limit / GIB)
 
 
+def paging(found: Forecast | None) -> str:
+    """Say what becomes of a run that leaves the system too little; empty where it leaves enough."""
+    if found is None or not found.pages:
+        return ""
+    return _(
+        "it leaves the system less than {least:.0f} GiB: such a run swaps, slower and slower, and "
+        "the Mac with it"
+    ).format(least=SYSTEM / GIB)
+
+
 def line(made: Estimate) -> str:
     found = made.forecast
     if found is None:
@@ -32,6 +42,8 @@ def line(made: Estimate) -> str:
     said = _("forecast: {verdict}, {used}").format(verdict=verdict(found.verdict), used=used(found))
     if found.run_seconds:
         said += ", " + _("about {time}").format(time=f.duration(found.run_seconds))
+    if found.pages:
+        said += "; " + paging(found)
     if made.remedy:
         then = verdict(made.remedy.forecast.verdict)
         said += "; " + _("{verdict} with {how}").format(verdict=then, how=made.remedy.words)

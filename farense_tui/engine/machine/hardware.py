@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import platform
 import subprocess
+import sys
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
 import psutil
+from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
 
 GIB = 1 << 30
@@ -45,6 +47,26 @@ def machine() -> Machine:
         cores=psutil.cpu_count(logical=False) or psutil.cpu_count() or 1,
         backend=_backend(),
         system=f"{platform.system().replace('Darwin', 'macOS')} {_release()}",
+    )
+
+
+def intel_python() -> FarenseError | None:
+    """Say what is wrong with a Python for Intel on a Mac, for which there is no MLX; else None.
+
+    On an Apple chip Rosetta runs it, and nothing else tells.
+    """
+    if platform.system() != "Darwin" or platform.machine() == "arm64":
+        return None
+    return refused(
+        _("this Python is for Intel Macs, and MLX is not"),
+        _("Rosetta may be running it: {python} says that it is on {kind}.").format(
+            python=sys.executable, kind=platform.machine()
+        ),
+        _(
+            "On a Mac with an Apple chip install farense-tui with a Python for arm64: "
+            "uv tool install --python 3.12 brings one. An Intel Mac cannot train with MLX."
+        ),
+        kind="intel",
     )
 
 

@@ -17,6 +17,7 @@ from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import mark, ngettext
 from farense_worker.protocol.messages.doctor import Findings, Request
 from farense_worker.protocol.plan.disk import SPARE
+from farense_worker.protocol.plan.memory import PROCESS, SYSTEM, pages
 from farense_worker.protocol.run_folder import free_space
 from farense_worker.protocol.settings.profile import Profile
 
@@ -62,7 +63,8 @@ def checks(profile: Profile, runs_dir: Path, stop: task.Stop | None = None) -> I
     found = model_and_data.inspect(profile)
     yield python()
     yield machine(hardware.machine())
-    yield memory(hardware.memory().available, hardware.memory().total, found.model, programs())
+    now, shared = hardware.memory(), hardware.machine().apple_silicon
+    yield memory(now.available, now.total, found.model, programs(), shared=shared)
     yield swap(hardware.memory().swap_used)
     yield model(found.model)
     yield data(found)
@@ -78,6 +80,8 @@ def python() -> Check:
     version = ".".join(map(str, sys.version_info[:3]))
     level: Level = "ok" if sys.version_info >= _LEAST_PYTHON else "fail"
     wanted = _("Install Python 3.11 or newer.") if level == "fail" else ""
+    if intel := hardware.intel_python():
+        return Check("Python", "fail", f"{version} ({sys.executable}), {intel.title}", intel.hint)
     return Check("Python", level, f"{version} ({sys.executable})", wanted)
 
 
@@ -102,8 +106,15 @@ def programs() -> list[tuple[str, int]]:
     return sorted(used.items(), key=lambda each: -each[1])[:_PROGRAMS]
 
 
-def memory(available: int, total: int, model: ModelState, largest: list[tuple[str, int]]) -> Check:
-    """Free memory against the model's weights; and who else has it."""
+def memory(
+    available: int,
+    total: int,
+    model: ModelState,
+    largest: list[tuple[str, int]],
+    *,
+    shared: bool = False,
+) -> Check:
+    """Free memory against the model's weights; and who else has it. shared: with the GPU."""
     name = mark("Free memory")
     said = _("{free} of {total} are free").format(free=f.size(available), total=f.size(total))
     if largest:
@@ -114,6 +125,12 @@ def memory(available: int, total: int, model: ModelState, largest: list[tuple[st
             "The model alone takes {size}. Close other programs, or take a smaller model."
         ).format(size=f.size(model.bytes))
         return Check(name, "fail", said, remedy)
+    if shared and pages(total, model.bytes + PROCESS):
+        remedy = _(
+            "The model takes {size}, the system wants {least:.0f} GiB: it will swap. Take a "
+            "smaller model."
+        ).format(size=f.size(model.bytes), least=SYSTEM / GIB)
+        return Check(name, "warn", said, remedy)
     if available < max(1.5 * model.bytes, 0.15 * total):
         return Check(name, "warn", said, _("Close other programs before a long run."))
     return Check(name, "ok", said)
@@ -230,6 +247,12 @@ def screen(found: Terminal) -> Check:
         return Check(name, "warn", said + ", " + _("no Unicode"), remedy)
     if found.columns < _LEAST_COLUMNS or found.rows < _LEAST_ROWS:
         return Check(name, "warn", said, _("Make the window larger: 80x24 at the least."))
+    if found.name == "Apple Terminal" and found.colours == 256:  # not translated: its name
+        remedy = _(
+            "The charts' dots join with the font Menlo and line spacing 1.0 (Settings, Profiles, "
+            "Text); iTerm2 and Ghostty show all colours."
+        )
+        return Check(name, "ok", said, remedy)
     if found.colours < 256:
         return Check(name, "warn", said, _("The app works, but looks plain here."))
     return Check(name, "ok", said)

@@ -25,6 +25,7 @@ from farense_worker.protocol.settings.profile import Config, Profile, Run
 from farense_worker.protocol.settings.profile_file import dumps
 
 from farense_tui import __version__
+from farense_tui.engine.machine import hardware
 from farense_tui.engine.models import locate
 from farense_tui.engine.models.assets import embedded_data
 from farense_tui.engine.runs import trackers
@@ -43,6 +44,8 @@ def prepare(
     Raises FarenseError (refused) and leaves nothing behind if something is wrong.
     """
     check_name(name)
+    if intel := hardware.intel_python():
+        raise intel
     path = folder / name
     if path.exists():
         raise refused(

@@ -16,8 +16,8 @@ from farense_worker.protocol.settings.profile import Profile, replace_setting
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farense_tui.engine.forecast import gather, safer_settings, workload
-from farense_tui.engine.forecast.forecast import Measured, Place, forecast, minimum
+from farense_tui.engine.forecast import gather, safer_settings, summary, workload
+from farense_tui.engine.forecast.forecast import Measured, Place, forecast, minimum, published
 
 MAC_8 = Place(5461 << 20, None, None, gpu=True, chip="Apple M1")
 MAC_32 = Place(21845 << 20, None, None, gpu=True, chip="Apple M1 Max")
@@ -263,3 +263,30 @@ def test_rows_without_a_label_left_are_not_counted() -> None:
     rows = Rows((30, 200, 45), (10, 150, 10), 300, (10, 150, 64))
     assert rows.within(64) == Rows((30,), (10,), 100, (10,))
     assert rows.within(512) == rows
+
+
+@pytest.mark.parametrize(
+    ("repo", "memory", "pages"),
+    [  # what others saw on an M1 of 8 GB (docs/performance.md), and that no larger one is accused
+        ("mlx-community/Llama-3.2-3B-Instruct-4bit", 8, False),
+        ("mlx-community/Qwen2.5-7B-Instruct-4bit", 8, True),
+        ("mlx-community/Meta-Llama-3.1-8B-Instruct-4bit", 8, True),
+        ("mlx-community/Meta-Llama-3.1-8B-Instruct-4bit", 16, False),
+    ],
+)
+def test_a_run_that_makes_the_mac_swap_is_told(repo: str, memory: int, pages: bool) -> None:
+    settings = profile(
+        train__batch_size=1, train__grad_accumulation=1, train__max_seq_length=512,
+        lora__keys=("q_proj", "v_proj"), lora__rank=8, train__trunk_cache="off",
+    )  # fmt: skip
+    place = replace(MAC_8, limit=memory * GIB * 2 // 3, memory=memory * GIB)
+    short = {"train": Rows((120, 80, 60, 100) * 12, (30,) * 48, 48)}
+    found = forecast(known(repo), settings, place, short, {})
+    assert found.pages is pages
+    assert bool(summary.paging(found)) is pages
+
+
+def test_a_virtual_m1_is_counted_as_one_and_what_is_not_known_as_nothing() -> None:
+    assert published("Apple M1 (Virtual)") == published("Apple M1")
+    assert published("Apple M4 Max")[0]
+    assert published("Apple M9") == (None, "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from farense_worker.protocol.settings.profile import Profile, Train, replace_set
 from farense_tui.engine.machine import power, terminal
 from farense_tui.engine.machine.hardware import GIB
 from farense_tui.engine.machine.power import Power, parse_pmset
+from farense_tui.engine.machine.terminal import Terminal
 from farense_tui.engine.models.locate import ModelState
 from farense_tui.engine.preflight import doctor
 from farense_tui.engine.preflight.disk_need import disk_need
@@ -95,6 +97,21 @@ def test_free_memory_is_compared_with_the_model(available: int, level: str) -> N
     assert check.level == level
     assert "Safari 2.0 GiB" in check.found
     assert bool(check.remedy) == (level != "ok")
+
+
+@pytest.mark.parametrize(("shared", "level"), [(True, "warn"), (False, "ok")])
+def test_a_model_that_makes_a_mac_swap_is_told(shared: bool, level: str) -> None:
+    """Enough is free just now, and yet the system wants it back."""
+    check = doctor.memory(7 * GIB, 8 * GIB, replace(MODEL, bytes=4 * GIB), [], shared=shared)
+    assert check.level == level
+    assert ("swap" in check.remedy) is shared
+
+
+def test_terminal_app_is_told_how_dots_join() -> None:
+    there = Terminal(True, "Apple Terminal", 120, 36, 256, True)
+    assert "Menlo" in doctor.screen(there).remedy
+    assert doctor.screen(there).level == "ok"
+    assert doctor.screen(replace(there, name="iTerm.app", colours=1 << 24)).remedy == ""
 
 
 def test_the_largest_programs_are_others() -> None:

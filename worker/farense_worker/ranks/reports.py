@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 import signal
+import sys
 from collections.abc import Iterable, Sequence
 
 import msgspec
@@ -132,7 +133,7 @@ def explain(end: End, hosts: Sequence[Host], run: str) -> FarenseError:
     if not end.guarded and not host.local:
         title = _("{rank} could not be started, or was lost").format(rank=who)
         detail = _("ssh to {host} ended with {code}.").format(host=host.ssh, code=_code(end.code))
-        hint = _reach(host.ssh)
+        hint = _reach(host.ssh, end.words)
     elif end.code < 0:
         title = _("{rank} was killed by {signal}").format(rank=who, signal=_code(end.code))
         detail = _MEANING.get(-end.code, "")
@@ -174,12 +175,19 @@ def _who(rank: int, host: Host) -> str:
     return _("rank {rank} on {host}").format(rank=rank, host=host.ssh)
 
 
-def _reach(ssh: str) -> str:
-    return _(
+def _reach(ssh: str, words: str = "") -> str:
+    """Say what has to hold. words: what the failed connection said."""
+    told = _(
         "`ssh {ssh} true` must work without a question, and the same Python "
         "environment must be there under the same path "
         "(docs/several-machines.md)."
     ).format(ssh=ssh)
+    if sys.platform == "darwin" and "No route to host" in words:  # not translated: the system's
+        told += " " + _(
+            "From macOS 15 on a terminal has to be allowed to reach machines nearby: System "
+            "Settings, Privacy & Security, Local Network."
+        )
+    return told
 
 
 def _exit_code(failure: Failure) -> ExitCode:

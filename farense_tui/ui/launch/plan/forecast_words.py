@@ -67,7 +67,10 @@ def details(made: Estimate) -> list[Content]:
     told = said.format(part=largest, **sizes)
     if found.run_seconds is not None:
         told += " " + _("The time is {source}.").format(source=_(found.speed_from))
-    return [Content.styled(told, "$text-muted")]
+    lines = [Content.styled(told, "$text-muted")]
+    if pages := summary.paging(found):
+        lines.insert(0, Content.styled(f"! {pages[0].upper()}{pages[1:]}.", "$warning"))
+    return lines
 
 
 def remedy(made: Estimate) -> list[Content]:

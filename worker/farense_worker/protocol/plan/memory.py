@@ -11,6 +11,10 @@ Verdict = Literal["fits", "tight", "will not fit", "unknown"]  # not translated:
 GIB = 1 << 30
 # Python, MLX and the tokenizer, outside of what MLX counts (measured: 0.13 to 0.2 GiB on Linux).
 PROCESS = 200 << 20
+# What macOS and a few programs want of a Mac's memory. By published runs on an M1 of 8 GB models of
+# 7B and 8B with 4.3 to 4.5 GiB in use went on at 33 to 36 tokens a second while swap grew from 3 to
+# 9 GB; one of 3B with 2 GiB did not swap (docs/performance.md).
+SYSTEM = 4 * GIB
 _WEIGHTS = 0.75  # of what is left, for weights: the others are for activations
 
 
@@ -28,6 +32,11 @@ def room(settings: Memory, limit: int, used: int) -> int:
 def warns(settings: Memory, limit: int, used: int) -> bool:
     """Whether so much is worth a warning."""
     return used >= settings.warning * limit
+
+
+def pages(memory: int, needed: int) -> bool:
+    """Whether a Mac of so much memory swaps with a run that takes so much. 0 is unknown."""
+    return 0 < memory < needed + SYSTEM
 
 
 def critical(settings: Memory, limit: int, used: int) -> bool:
