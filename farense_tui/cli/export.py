@@ -25,7 +25,15 @@ def export(args: argparse.Namespace) -> int:
     precision: Precision = (
         "float" if args.dequantize else "quantised" if args.requantize else "keep"
     )
-    asked = exporting.request(run, to, fuse=args.fuse, gguf=args.gguf, precision=precision)
+    asked = exporting.request(
+        run,
+        to,
+        fuse=args.fuse,
+        gguf=args.gguf,
+        peft=args.peft,
+        gguf_lora=args.gguf_lora,
+        precision=precision,
+    )
     return _export(asked, overwrite=args.overwrite, as_json=args.json)
 
 

@@ -197,6 +197,12 @@ def _export(program: Program) -> None:
         "--requantize", action="store_true", help=_("with --fuse: all layers quantised, as before")
     )
     how.add_argument("--gguf", action="store_true", help=_("write a GGUF file too, in float16"))
+    command.add_argument(
+        "--peft", action="store_true", help=_("write the adapter as peft and transformers read it")
+    )
+    command.add_argument(
+        "--gguf-lora", action="store_true", help=_("write the adapter as llama.cpp reads it")
+    )
     command.add_argument("--overwrite", action="store_true", help=_("replace an earlier export"))
     shared.add_json(command)
 

@@ -61,9 +61,10 @@ def instead(folder: Path) -> str:
             f".save_pretrained('merged')"
         )
         return _(
-            "It is a PEFT adapter on {base}. Where peft and transformers are installed, this makes "
-            'one model of the two, ./merged:\n  python -c "{program}"'
-        ).format(base=adapter.get("base_model_name_or_path", "?"), program=program)
+            "It is a PEFT adapter on {base}. A run starts from it with: --model {base} --set "
+            "model.adapter={folder}. Where peft and transformers are installed, this makes one "
+            'model of the two, ./merged:\n  python -c "{program}"'
+        ).format(base=adapter.get("base_model_name_or_path", "?"), folder=place, program=program)
     if adapter:
         return _(
             "It is an adapter on {base}. A run starts from it with: --model {base} --set "

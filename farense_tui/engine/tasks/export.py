@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import msgspec
@@ -16,6 +17,7 @@ from farense_worker.protocol.messages.export import MANIFEST, Exported, Precisio
 from farense_worker.protocol.messages.task import Progress
 from farense_worker.protocol.run_folder import RunFolder, disk_error
 
+from farense_tui.engine.machine import extras
 from farense_tui.engine.record.state import fold
 from farense_tui.engine.record.tail import Tail
 from farense_tui.engine.runs import found_again
@@ -29,9 +31,21 @@ def request(
     *,
     fuse: bool = False,
     gguf: bool = False,
+    peft: bool = False,
+    gguf_lora: bool = False,
     precision: Precision = "keep",
 ) -> Request:
-    """Ask for an export of the run's best adapter into the folder `to`."""
+    """Ask for an export of the run's best adapter into the folder `to`.
+
+    Raises FarenseError for a run without one, and where what writes it is not installed.
+    """
+    if gguf_lora and find_spec("gguf") is None:
+        raise refused(
+            _("not installed: {names}").format(names="gguf"),
+            _("GGUF adapters are written with what comes with an extra of farense-tui."),
+            _("{command} installs it.").format(command=extras.command(["gguf"])),
+            kind="extra",
+        )
     config = found_again.config_of(run)
     adapter = evaluation.adapter_of(run)
     state = fold(Tail(run.events).read_all())
@@ -51,6 +65,8 @@ def request(
         system=system,
         fuse=fuse,
         gguf=gguf,
+        peft=peft,
+        gguf_lora=gguf_lora,
         precision="float" if gguf else precision,
         max_seq_length=train.max_seq_length,
         mask_prompt=train.mask_prompt,
@@ -58,6 +74,7 @@ def request(
         append_end=config.data.append_end,
         features=config.data.features,
         adapter_card=model_card.adapter_card(made),
+        peft_card=model_card.peft_card(made),
         model_card=model_card.fused_card(made),
     )
 

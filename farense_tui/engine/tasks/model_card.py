@@ -43,6 +43,16 @@ def adapter_card(made: Made) -> str:
     )
 
 
+def peft_card(made: Made) -> str:
+    base = base_model(made.config.model.repo)
+    return _card(
+        made,
+        "peft",
+        f"A {_kind(made.config)} adapter of {base}, as peft reads it.",  # not translated: Hub
+        "AutoPeftModelForCausalLM.from_pretrained('.')",
+    )
+
+
 def fused_card(made: Made) -> str:
     base, kind = base_model(made.config.model.repo), _kind(made.config)
     lead = f"{base} with a {kind} adapter fused into its weights"  # not translated: Hub
@@ -56,9 +66,10 @@ def fused_card(made: Made) -> str:
 
 def _card(made: Made, what: str, lead: str, use: str) -> str:
     base = base_model(made.config.model.repo)
-    tags = ["mlx", "lora"] if what == "adapter" else ["mlx"]
+    library = "peft" if what == "peft" else "mlx"
+    tags = [library] if what == "model" else [library, "lora"]
     front = ["---", f"base_model: {base}"] if "/" in base else ["---"]
-    front += ["library_name: mlx", "pipeline_tag: text-generation", "tags:"]
+    front += [f"library_name: {library}", "pipeline_tag: text-generation", "tags:"]
     front += [*(f"- {tag}" for tag in tags), "---", ""]
     parts = [
         *front,

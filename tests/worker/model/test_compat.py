@@ -152,6 +152,13 @@ def test_mlx_lms_server_leaves_the_wired_limit_alone() -> None:
     assert "old_limit is None" in inside, "it is raised where none was set before, too"
 
 
+def test_mlx_lm_writes_the_kinds_of_tokens_where_they_are_put_right() -> None:
+    source = inspect.getsource(importlib.import_module("mlx_lm.gguf"))
+    assert "mx.save_gguf(" in source, "mlx_lm writes GGUF files by other means now"
+    assert '"tokenizer.ggml.token_type"' in source
+    assert "mx.uint32" in source, "look whether compat.readable_gguf is still needed"
+
+
 def test_the_hubs_cache() -> None:
     from huggingface_hub.file_download import repo_folder_name
 

@@ -290,6 +290,43 @@ def serving_tokenizer(tokenizer: Any) -> Any:
     return wrapper
 
 
+# ---- mlx_lm's GGUF files ---------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def readable_gguf() -> Iterator[None]:
+    """Have mlx_lm write files that llama.cpp loads.
+
+    It wants the kinds of tokens as int32, not uint32, and a token for each row of the embeddings,
+    of which many models have more; its own conversion calls them so.
+    """
+    import mlx.core as mx
+
+    names = tuple(f"tokenizer.ggml.{name}" for name in ("tokens", "scores", "token_type"))
+    unused, unlikely = 5, -1000.0
+
+    class Core:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(mx, name)
+
+        def save_gguf(self, path: str, weights: Any, metadata: dict[str, Any]) -> None:
+            tokens, scores, kinds = (metadata[name] for name in names)
+            rows = range(len(tokens), weights["token_embd.weight"].shape[0])
+            scores = mx.concatenate([scores, mx.full((len(rows),), unlikely)])
+            kinds = mx.concatenate(
+                [kinds.astype(mx.int32), mx.full((len(rows),), unused, mx.int32)]
+            )
+            right = ([*tokens, *(f"[PAD{row}]" for row in rows)], scores, kinds)
+            mx.save_gguf(path, weights, {**metadata, **dict(zip(names, right, strict=True))})
+
+    module = _module("mlx_lm.gguf")
+    own, module.mx = module.mx, Core()
+    try:
+        yield
+    finally:
+        module.mx = own
+
+
 # ---- the hub's client ------------------------------------------------------------------------
 
 

@@ -11,7 +11,7 @@ import mlx.core as mx
 import mlx.nn as nn
 from mlx.utils import tree_flatten
 
-from farense_worker.model import dropout
+from farense_worker.model import dropout, peft
 from farense_worker.model.compat import (
     QuantizedSwitchLinear,
     SwitchLinear,
@@ -196,19 +196,26 @@ def _check_dora(modules: dict[str, nn.Module]) -> None:
 
 
 def start_from(model: nn.Module, adapter: Path, settings: Lora, output: Output) -> None:
-    """Take the first weights from an adapter, ours or mlx_lm's, of the same shape.
+    """Take the first weights from an adapter, ours, mlx_lm's or peft's, of the same shape.
 
     Its effect is kept: an adapter adds scale x A x B, so B is taken times its scale over ours.
     Raises FarenseError (refused) that says which settings the adapter was made with.
     """
     try:
-        weights: Any = mx.load(str(adapter / ADAPTERS))
         made = json.loads((adapter / ADAPTER_CONFIG).read_text())
+        weights: Any
+        if peft.is_one(made):
+            weights, made = peft.read(adapter, made)
+        else:
+            weights = mx.load(str(adapter / ADAPTERS))
     except (OSError, RuntimeError, ValueError) as error:
         raise refused(
             _("there is no adapter in {adapter}").format(adapter=adapter),
             str(error),
-            _("It is a folder with adapters.safetensors and adapter_config.json."),
+            _(
+                "It is a folder with adapter_config.json and adapters.safetensors, or peft's "
+                "adapter_model.safetensors."
+            ),
             kind="adapter",
         ) from error
     lora = made.get("lora_parameters") or {}

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import re
 import shutil
 import time
 from pathlib import Path
 from typing import Any
 
+import mlx.core as mx
 import msgspec
 
 from farense_worker.data import labels
-from farense_worker.model import inference, stops, tokenizer
+from farense_worker.model import inference, peft, stops, tokenizer
 from farense_worker.protocol import dataset
 from farense_worker.protocol.checkpoint_files import ADAPTER_CONFIG, ADAPTERS
 from farense_worker.protocol.dataset import Row
@@ -21,7 +24,7 @@ from farense_worker.protocol.language import mark
 from farense_worker.protocol.messages.export import MANIFEST, Exported, Part, Request, Verified
 from farense_worker.protocol.messages.task import Progress, Tell
 from farense_worker.protocol.settings.profile import Model
-from farense_worker.tasks import compare_models, fuse, gguf, ollama
+from farense_worker.tasks import compare_models, fuse, gguf, gguf_lora, ollama
 from farense_worker.tasks.compare_models import Behaviour, Question
 
 _QUESTIONS = 16
@@ -48,6 +51,10 @@ def export(asked: Request, tell: Tell) -> Exported:
     to.mkdir(parents=True)
     work = _Export(asked, settings, source, to, tell)
     parts = [work.adapter()]
+    if asked.peft:
+        parts.append(work.peft())
+    if asked.gguf_lora:
+        parts.append(work.gguf_lora())
     if asked.fuse or asked.gguf:
         parts += work.fused()
     made = Exported(
@@ -111,6 +118,77 @@ class _Export:
         self._base = self._behaviour(_("looking at the base model"))
         verified = compare_models.compare(self._before, self._base, copied)
         return Part(what=mark("adapter"), path="adapter", bytes=_size(folder), verified=verified)
+
+    def peft(self) -> Part:
+        """Write the adapter as peft has it, read it back and look at what it does."""
+        self._tell(Progress(_("the adapter for PEFT")))
+        weights, config = self._adapter()
+        network: Any = inference.load(self._source, self._settings, self._asked.name, self._made)
+        embeddings = {
+            name for name, module in network.named_modules() if hasattr(module, "lora_a")
+            and hasattr(module, "embedding")
+        }  # fmt: skip
+        base, remark = _original(self._source, self._asked.base)
+        if remark:
+            self.remarks.append(remark)
+        folder = self._to / "peft"
+        folder.mkdir()
+        made, written = peft.made_of(
+            weights,
+            config,
+            base=base,
+            layers=len(network.layers),
+            embeddings=frozenset(embeddings),
+            tied=not hasattr(network, "lm_head"),
+        )
+        peft.write(folder, made, written)
+        (folder / "README.md").write_text(self._asked.peft_card, encoding="utf-8")
+        read, _config = peft.read(folder, written)
+        verified = self._checked(
+            _("the PEFT adapter has lost something"), self._with(network, read)
+        )
+        size = _size(folder)
+        return Part(what=mark("PEFT adapter"), path="peft", bytes=size, verified=verified)
+
+    def gguf_lora(self) -> Part:
+        """Write the adapter as llama.cpp has it, read it back and look at what it does."""
+        self._tell(Progress(_("the adapter for llama.cpp")))
+        weights, adapter = self._adapter()
+        config = json.loads((self._source / "config.json").read_text())
+        if wrong := gguf_lora.obstacle(config, adapter):
+            raise refused(
+                _("this adapter cannot be written for llama.cpp"),
+                wrong,
+                _("Export with --fuse --dequantize, and convert the model folder."),
+                kind="export",
+            )
+        path = self._to / f"{self._asked.name}-lora.gguf"
+        gguf_lora.write(path, weights, config, adapter, self._asked.name)
+        read, scale = gguf_lora.read(path, config, gguf_lora.layers_of(weights))
+        factor = scale / adapter["lora_parameters"]["scale"]
+        read = {
+            name: value * factor if name.endswith("lora_b") else value
+            for name, value in read.items()
+        }
+        network: Any = inference.load(self._source, self._settings, self._asked.name, self._made)
+        verified = self._checked(
+            _("the GGUF adapter has lost something"), self._with(network, read)
+        )
+        size = path.stat().st_size
+        return Part(what=mark("GGUF adapter"), path=path.name, bytes=size, verified=verified)
+
+    @property
+    def _made(self) -> str:
+        return self._asked.adapter
+
+    def _adapter(self) -> tuple[dict[str, mx.array], dict[str, Any]]:
+        made = Path(self._made)
+        weights: Any = mx.load(str(made / ADAPTERS))
+        return weights, json.loads((made / ADAPTER_CONFIG).read_text())
+
+    def _with(self, network: Any, weights: dict[str, mx.array]) -> Behaviour:
+        network.load_weights(list(weights.items()), strict=False)
+        return compare_models.behaviour(network, self._tokenizer, self._questions())
 
     def fused(self) -> list[Part]:
         """Fuse, write, load again and compare; then GGUF and the Modelfile as far as they go."""
@@ -222,6 +300,28 @@ class _Export:
     def _context(self, folder: Path) -> int:
         config = json.loads((folder / "config.json").read_text())
         return min(_CONTEXT, int(config.get("max_position_embeddings") or _CONTEXT))
+
+
+def _original(source: Path, base: str) -> tuple[str, str]:
+    """Name the model that transformers is to lay a PEFT adapter over, and what to say of it.
+
+    A model in MLX's own bits names the one it was made of in its card.
+    """
+    config = json.loads((source / "config.json").read_text())
+    if "quantization" not in config:
+        return base, ""
+    with contextlib.suppress(OSError, ValueError):
+        card = (source / "README.md").read_text(encoding="utf-8").split("---", 2)[1]
+        if named := re.search(r"^base_model:\s*(?:-\s*)?([\w.-]+/[\w.-]+)\s*$", card, re.MULTILINE):
+            said = _(
+                "the PEFT adapter names {base}, which {model} was made of: other bits, near it"
+            )
+            return named[1], said.format(base=named[1], model=base)
+    said = _(
+        "transformers cannot read {model}'s bits: put the name of the model that it was made of "
+        "into peft/adapter_config.json"
+    )
+    return base, said.format(model=base)
 
 
 def _size(folder: Path) -> int:

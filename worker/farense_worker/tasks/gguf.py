@@ -9,10 +9,16 @@ from typing import Any
 import mlx.core as mx
 import mlx.nn as nn
 
-from farense_worker.model.compat import convert_to_gguf, permute_weights, translate_weight_names
+from farense_worker.model.compat import (
+    convert_to_gguf,
+    permute_weights,
+    readable_gguf,
+    translate_weight_names,
+)
 from farense_worker.protocol.language import gettext as _
 
 KINDS = ("llama", "mistral", "mixtral")
+_LONGEST = 2048  # tokens, as transformers' LlamaConfig has it where none is named
 
 
 def obstacle(folder: Path) -> str:
@@ -42,8 +48,10 @@ def write(folder: Path, weights: dict[str, mx.array], path: Path) -> None:
     """Write float16 weights of the model in `folder`."""
     config = json.loads((folder / "config.json").read_text())
     config.setdefault("num_key_value_heads", config["num_attention_heads"])
+    config.setdefault("max_position_embeddings", _LONGEST)  # llama.cpp loads no model without
     config.pop("quantization", None)
-    convert_to_gguf(folder, dict(weights), config, str(path))
+    with readable_gguf():
+        convert_to_gguf(folder, dict(weights), config, str(path))
 
 
 def read_into(network: nn.Module, config: dict[str, Any], path: Path) -> None:

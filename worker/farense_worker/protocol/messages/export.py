@@ -19,9 +19,9 @@ class Request(Struct, tag="export", frozen=True, kw_only=True):
     """What is to be exported, and where to. Folders are absolute.
 
     to: a folder that does not exist yet, beside where it will be in the end. data: its rows check
-    the fused model. base: what
-    the model is called elsewhere. system: the system prompt it was trained with, None for none.
-    adapter_card and model_card: README.md of the two.
+    the fused model. base: what the model is called elsewhere. peft, gguf_lora: the adapter as peft
+    and llama.cpp have it. system: the system prompt it was trained with, None for none.
+    adapter_card, peft_card and model_card: README.md of the three.
     """
 
     name: str
@@ -36,6 +36,8 @@ class Request(Struct, tag="export", frozen=True, kw_only=True):
     trust_remote_code: bool = False
     fuse: bool = False
     gguf: bool = False
+    peft: bool = False
+    gguf_lora: bool = False
     precision: Precision = "keep"
     max_seq_length: int = 512
     mask_prompt: bool = True
@@ -43,6 +45,7 @@ class Request(Struct, tag="export", frozen=True, kw_only=True):
     append_end: bool = True
     features: Features = Features()
     adapter_card: str = ""
+    peft_card: str = ""
     model_card: str = ""
 
 

@@ -1,0 +1,256 @@
+"""Adapters in the formats of others: what peft and llama.cpp make of them is what we do."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import mlx.core as mx
+import numpy as np
+import pytest
+from farense_worker.model import inference, peft
+from farense_worker.protocol.errors import FarenseError
+from farense_worker.protocol.run_folder import RunFolder
+from farense_worker.protocol.settings.profile import Model
+from farense_worker.tasks import fuse, gguf, gguf_lora
+
+from tests import micro_model, under_llama_cpp, under_torch
+from tests.real_runs import RunMaker, finish, state_of
+from tests.worker.tasks.test_export import ask, sentencepiece
+
+TOKENS = list(range(40, 80))
+
+
+def adapter(run: RunFolder) -> tuple[dict[str, mx.array], dict[str, Any]]:
+    weights: Any = mx.load(str(run.adapters / "adapters.safetensors"))
+    return weights, json.loads((run.adapters / "adapter_config.json").read_text())
+
+
+def ours(model: Path, made: str = "") -> Any:
+    network = inference.load(model, Model(repo=str(model)), "", made)
+    return np.array(network(mx.array([TOKENS]))[0].astype(mx.float32))
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory, micro: Path, data: Path) -> RunFolder:
+    folder = RunMaker(tmp_path_factory.mktemp("runs"), micro, data)("club")
+    finish(folder)
+    return folder
+
+
+# ---- written ------------------------------------------------------------------------------------
+
+
+def test_what_is_written_for_peft_reads_back_as_it_was(trained: RunFolder, tmp_path: Path) -> None:
+    made = ask(trained, tmp_path / "out", peft=True)
+    part = next(part for part in made.parts if part.path == "peft")
+    assert part.verified
+    assert part.verified.kept == 1.0
+    config = json.loads((tmp_path / "out/peft/adapter_config.json").read_text())
+    assert (config["r"], config["base_model_name_or_path"]) == (4, "owner/base")
+    read, like = peft.read(tmp_path / "out" / "peft", config)
+    weights, own = adapter(trained)
+    assert read.keys() == weights.keys()
+    assert all(mx.array_equal(read[name], weights[name]) for name in weights)
+    assert like["lora_parameters"]["scale"] == own["lora_parameters"]["scale"]
+
+
+@pytest.mark.skipif(not under_torch.there(), reason="torch and peft: FARENSE_PEFT_PYTHON names one")
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [
+        ("llama", {}),
+        ("llama", {"lora__num_layers": 1}),
+        ("llama", {"train__fine_tune_type": "dora", "lora__dropout": 0.0}),
+        ("llama", {"lora__keys": ("q_proj", "embed_tokens"), "tie_word_embeddings": False}),
+        ("qwen2", {}),
+        ("qwen3", {"head_dim": 16}),
+        ("gemma2", {}),
+        ("mistral", {}),
+    ],
+    ids=str,
+)
+def test_transformers_and_peft_give_the_same_logits(
+    kind: str, settings: dict[str, Any], tmp_path: Path, data: Path
+) -> None:
+    more = {key: settings[key] for key in settings if "__" not in key}
+    settings = {key: settings[key] for key in settings if "__" in key}
+    of_kind: dict[str, dict[str, Any]] = {
+        "gemma2": {"query_pre_attn_scalar": 16, "head_dim": 16},
+        "mistral": {},
+    }
+    model = micro_model.make(
+        tmp_path / "model",
+        kind="llama" if kind == "mistral" else kind,
+        **{"max_position_embeddings": 512, "rope_theta": 10000.0, **of_kind.get(kind, {}), **more},
+    )
+    config = json.loads((model / "config.json").read_text()) | {"model_type": kind}
+    (model / "config.json").write_text(json.dumps(config))
+    run = RunMaker(tmp_path / "runs", model, data)("run", train__epochs=1, **settings)
+    finish(run)
+    weights, like = adapter(run)
+    embeddings = frozenset({"model.embed_tokens"})
+    made, written = peft.made_of(weights, like, base=str(model), layers=2, embeddings=embeddings)
+    (tmp_path / "peft").mkdir()
+    peft.write(tmp_path / "peft", made, written)
+    base = under_torch.logits(model, None, TOKENS, tmp_path / "base.npy")
+    theirs = under_torch.logits(model, tmp_path / "peft", TOKENS, tmp_path / "peft.npy")
+    mine = ours(model, str(run.adapters))
+    effect = np.abs(theirs - base).max()
+    print(kind, settings, "difference", np.abs(theirs - mine).max(), "effect", effect)
+    assert effect > 0.05
+    assert np.abs(theirs - mine).max() < 1e-3 * max(1.0, effect)
+
+
+def test_experts_and_tied_heads_have_no_place_in_peft() -> None:
+    weights = {"model.layers.0.mlp.experts.lora_a": mx.zeros((4, 2, 8))}
+    like = {"fine_tune_type": "lora", "lora_parameters": {"rank": 2, "scale": 1.0}}
+    with pytest.raises(FarenseError, match="cannot be written as peft"):
+        peft.made_of(weights, like, base="b", layers=1)
+    with pytest.raises(FarenseError, match="cannot be written as peft"):
+        peft.made_of({}, {"fine_tune_type": "full"}, base="b", layers=1)
+    tied = {"model.embed_tokens.lora_a": mx.zeros((8, 2))}
+    names = frozenset({"model.embed_tokens"})
+    with pytest.raises(FarenseError, match="cannot be written as peft"):
+        peft.made_of(tied, like, base="b", layers=1, embeddings=names, tied=True)
+
+
+def test_what_is_written_for_llama_cpp_is_what_it_reads(trained: RunFolder, tmp_path: Path) -> None:
+    package = pytest.importorskip("gguf")
+    made = ask(trained, tmp_path / "out", gguf_lora=True)
+    part = next(part for part in made.parts if part.path.endswith(".gguf"))
+    assert part.verified
+    assert part.verified.kept > 0.999999
+    file = package.GGUFReader(tmp_path / "out" / part.path)
+    fields = {name: field.contents() for name, field in file.fields.items()}
+    assert fields["general.type"] == "adapter"
+    assert fields["adapter.type"] == "lora"
+    assert fields["general.architecture"] == "llama"
+    scale = adapter(trained)[1]["lora_parameters"]["scale"]
+    assert fields["adapter.lora.alpha"] == pytest.approx(scale * 4)
+    tensors = {tensor.name: list(tensor.shape) for tensor in file.tensors}
+    assert tensors["blk.0.attn_q.weight.lora_a"] == [32, 4]  # ggml's order: the inner one first
+    assert tensors["blk.0.attn_q.weight.lora_b"] == [4, 32]
+
+
+@pytest.mark.skipif(
+    not under_llama_cpp.there(), reason="llama-cpp-python: FARENSE_LLAMA_CPP_PYTHON names one"
+)
+@pytest.mark.parametrize("settings", [{}, {"lora__num_layers": 1, "lora__rank": 6}], ids=str)
+def test_llama_cpp_gives_the_same_logits(
+    settings: dict[str, Any], tmp_path: Path, data: Path
+) -> None:
+    pytest.importorskip("gguf")
+    model = sentencepiece(tmp_path / "model")
+    run = RunMaker(tmp_path / "runs", model, data)("run", train__epochs=1, **settings)
+    finish(run)
+    weights, like = adapter(run)
+    config = json.loads((model / "config.json").read_text())
+    network = inference.load(model, Model(repo=str(model)))
+    gguf.write(model, fuse.as_half(network), tmp_path / "base.gguf")
+    gguf_lora.write(tmp_path / "lora.gguf", weights, config, like, "run")
+    there = (tmp_path / "base.gguf", tmp_path / "lora.gguf")
+    base = under_llama_cpp.logits(there[0], None, TOKENS, tmp_path / "base.npy")
+    theirs = under_llama_cpp.logits(*there, TOKENS, tmp_path / "lora.npy")
+    mine, mine_alone = ours(model, str(run.adapters)), ours(model)
+    effect = np.abs(mine - mine_alone).max()
+    print("alone", np.abs(base - mine_alone).max(), "with", np.abs(theirs - mine).max(), effect)
+    assert effect > 0.05
+    assert np.abs(theirs - mine).max() < 0.02 * max(1.0, effect)  # their weights are float16
+    assert np.array_equal(theirs.argmax(-1), mine.argmax(-1))
+
+
+def test_rows_are_turned_as_llama_cpp_turns_them() -> None:
+    """LlamaModel.permute of its conversion, and mlx_lm's, which is the same."""
+    from farense_worker.model.compat import permute_weights
+
+    rows = np.arange(64 * 3, dtype=np.float32).reshape(64, 3)
+    for heads in (2, 4):
+        turned = gguf_lora._turned(rows, heads)
+        assert np.array_equal(turned, np.array(permute_weights(mx.array(rows), heads)))
+        assert np.array_equal(gguf_lora._turned(turned, heads, back=True), rows)
+
+
+def test_what_llama_cpp_has_no_adapters_of() -> None:
+    assert "not of" in gguf_lora.obstacle({"model_type": "phixtral"}, {})
+    assert "no others" in gguf_lora.obstacle({"model_type": "llama"}, {"fine_tune_type": "dora"})
+    assert gguf_lora.obstacle({"model_type": "qwen3"}, {"fine_tune_type": "lora"}) == ""
+
+
+# ---- read ---------------------------------------------------------------------------------------
+
+
+def foreign(folder: Path, run: RunFolder, **changes: Any) -> Path:
+    """The run's adapter as peft has it, its configuration changed."""
+    weights, like = adapter(run)
+    made, config = peft.made_of(weights, like, base="b", layers=2)
+    folder.mkdir()
+    peft.write(folder, made, {**config, **changes})
+    return folder
+
+
+def test_a_run_begins_where_a_peft_adapter_ends(
+    trained: RunFolder, make_run: RunMaker, tmp_path: Path
+) -> None:
+    from_peft = make_run("p", model__adapter=str(foreign(tmp_path / "peft", trained)))
+    from_own = make_run("o", model__adapter=str(trained.adapters))
+    for run in (from_peft, from_own):
+        finish(run)
+    first, second = (state_of(run) for run in (from_peft, from_own))
+    assert first.loss == second.loss
+    assert state_of(trained).loss != first.loss
+
+
+def test_rslora_is_a_scale_and_nothing_else(trained: RunFolder, tmp_path: Path) -> None:
+    _weights, like = adapter(trained)
+    wanted = like["lora_parameters"]["scale"]
+    folder = foreign(tmp_path / "rs", trained, use_rslora=True, lora_alpha=wanted * 2)
+    config = json.loads((folder / "adapter_config.json").read_text())
+    assert peft.read(folder, config)[1]["lora_parameters"]["scale"] == wanted  # alpha / sqrt(4)
+
+
+def test_an_alpha_of_one_layer_is_in_its_weights(trained: RunFolder, tmp_path: Path) -> None:
+    _weights, like = adapter(trained)
+    alpha = like["lora_parameters"]["scale"] * 4
+    folder = foreign(tmp_path / "a", trained, alpha_pattern={"q_proj": alpha * 3})
+    config = json.loads((folder / "adapter_config.json").read_text())
+    read, weights = peft.read(folder, config)[0], adapter(trained)[0]
+    q, v = "model.layers.0.self_attn.q_proj.lora_b", "model.layers.0.self_attn.v_proj.lora_b"
+    assert mx.allclose(read[q], 3 * weights[q])
+    assert mx.array_equal(read[v], weights[v])
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"modules_to_save": ["lm_head"]}, "modules_to_save"),
+        ({"bias": "all"}, "bias"),
+        ({"lora_bias": True}, "lora_bias"),
+        ({"rank_pattern": {"q_proj": 16}}, "rank_pattern"),
+        ({"peft_type": "IA3"}, "IA3"),
+        ({"init_lora_weights": "pissa_niter_4"}, "pissa"),
+        ({"target_parameters": ["experts"]}, "target_parameters"),
+        ({"trainable_token_indices": [1]}, "trainable_token_indices"),
+        ({"r": "8"}, "r or lora_alpha"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_does_more_than_add_to_weights_is_refused(
+    trained: RunFolder, tmp_path: Path, changes: dict[str, Any], word: str
+) -> None:
+    folder = foreign(tmp_path / "x", trained, **changes)
+    config = json.loads((folder / "adapter_config.json").read_text())
+    with pytest.raises(FarenseError, match="cannot be started from") as caught:
+        peft.read(folder, config)
+    assert word in caught.value.detail
+    assert caught.value.exit_code == 3
+
+
+def test_weights_that_run_programs_are_not_read(trained: RunFolder, tmp_path: Path) -> None:
+    folder = foreign(tmp_path / "bin", trained)
+    (folder / "adapter_model.safetensors").rename(folder / "adapter_model.bin")
+    config = json.loads((folder / "adapter_config.json").read_text())
+    with pytest.raises(FarenseError, match="cannot be started from") as caught:
+        peft.read(folder, config)
+    assert "any program" in caught.value.detail

@@ -1,0 +1,208 @@
+"""Adapters as peft has them: adapter_model.safetensors and its adapter_config.json.
+
+Both add scale x B A to a layer's weight. peft keeps A [rank, in] and B [out, rank], mlx_lm both the
+other way round; peft's scale is lora_alpha / r (/ sqrt(r) with use_rslora), mlx_lm writes it down
+as it is. DoRA's magnitudes are the same numbers.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import mlx.core as mx
+
+from farense_worker.protocol.errors import refused
+from farense_worker.protocol.language import gettext as _
+
+WEIGHTS = "adapter_model.safetensors"
+_PREFIX = "base_model.model."
+# Ours and theirs; what is behind the name of the layer.
+_LINEAR = {
+    "lora_a": "lora_A.weight",
+    "lora_b": "lora_B.weight",
+    "m": "lora_magnitude_vector",
+}
+_EMBEDDING = {"lora_a": "lora_embedding_A", "lora_b": "lora_embedding_B"}
+_LAYER = re.compile(r"(?:^|\.)layers\.(\d+)\.")
+# Ways to begin an adapter that change the base model as well.
+_CHANGE_BASE = ("pissa", "olora", "corda", "loftq")
+
+
+def is_one(config: Mapping[str, Any]) -> bool:
+    """Whether an adapter_config.json is peft's."""
+    return "peft_type" in config
+
+
+def made_of(
+    weights: Mapping[str, mx.array],
+    config: Mapping[str, Any],
+    *,
+    base: str,
+    layers: int,
+    embeddings: frozenset[str] = frozenset(),
+    tied: bool = False,
+) -> tuple[dict[str, mx.array], dict[str, Any]]:
+    """Give an adapter of ours as peft's weights and configuration.
+
+    weights, config: of adapters.safetensors and adapter_config.json. layers: of the model.
+    embeddings: names of the layers that are embeddings. tied: the head is one of them. Raises
+    FarenseError (refused) for what peft has no place for.
+    """
+    kind = config.get("fine_tune_type", "lora")
+    if kind not in ("lora", "dora"):
+        raise _no_place(_("a model that was trained whole is no adapter"), _("Export with --fuse."))
+    lora = config["lora_parameters"]
+    made = {}
+    for name, value in weights.items():
+        layer, _dot, ours = name.rpartition(".")
+        if value.ndim != (1 if ours == "m" else 2):
+            raise _no_place(
+                _("{layer} has an adapter for every expert").format(layer=layer),
+                _("Export with --fuse: the experts' weights then have it in them."),
+            )
+        if layer in embeddings and tied:
+            raise _no_place(
+                _("{layer} is the head as well, where peft leaves its adapter out").format(
+                    layer=layer
+                ),
+                _("Export with --fuse."),
+            )
+        names = _EMBEDDING if layer in embeddings else _LINEAR
+        # peft computes in float32 at the least; the file's own precision is kept
+        made[f"{_PREFIX}{layer}.{names[ours]}"] = (
+            mx.contiguous(value.T) if value.ndim == 2 else value
+        )
+    targets = sorted({name.rpartition(".")[0] for name in weights})
+    rank, alpha = int(lora["rank"]), lora["scale"] * lora["rank"]
+    return made, {
+        "peft_type": "LORA",
+        "task_type": "CAUSAL_LM",
+        "base_model_name_or_path": base,
+        "inference_mode": True,
+        "r": rank,
+        "lora_alpha": int(alpha) if alpha == int(alpha) else alpha,
+        "lora_dropout": float(lora.get("dropout", 0.0)),
+        "bias": "none",
+        "fan_in_fan_out": False,
+        "init_lora_weights": True,
+        "use_rslora": False,
+        "use_dora": kind == "dora",
+        "modules_to_save": None,
+        **_targets(targets, layers),
+    }
+
+
+def _targets(names: list[str], layers: int) -> dict[str, Any]:
+    """Name the layers as shortly as they can be: vLLM and llama.cpp look for the last part."""
+    inside = {name: _LAYER.search(name) for name in names}
+    numbers = sorted({int(found[1]) for found in inside.values() if found})
+    last = sorted({name.rpartition(".")[2] for name in names})
+    whole = len(numbers) == layers
+    if all(inside.values()):
+        return {"target_modules": last, "layers_to_transform": None if whole else numbers}
+    return {"target_modules": last if whole else names, "layers_to_transform": None}
+
+
+def read(folder: Path, config: Mapping[str, Any]) -> tuple[dict[str, mx.array], dict[str, Any]]:
+    """Read peft's adapter as weights and configuration of ours.
+
+    Raises FarenseError (refused) for one that does more than add to weights; OSError or
+    RuntimeError for a file that is none.
+    """
+    if obstacle := _obstacle(config):
+        raise refused(
+            _("the PEFT adapter in {folder} cannot be started from").format(folder=folder),
+            obstacle,
+            _("Where peft is installed, merge_and_unload makes a model of it that can be trained."),
+            kind="adapter",
+        )
+    if not (folder / WEIGHTS).is_file() and (folder / "adapter_model.bin").is_file():
+        raise refused(
+            _("the PEFT adapter in {folder} cannot be started from").format(folder=folder),
+            _("its weights are adapter_model.bin, which may run any program when it is read"),
+            _("Save it again as {name}.").format(name=WEIGHTS),
+            kind="adapter",
+        )
+    rank = int(config["r"])
+    scale = float(config["lora_alpha"]) / (rank**0.5 if config.get("use_rslora") else rank)
+    alphas = dict(config.get("alpha_pattern") or {})
+    found: Any = mx.load(str(folder / WEIGHTS))
+    weights = {}
+    for name, value in found.items():
+        ours = _ours(name)
+        if ours is None:
+            raise refused(
+                _("the PEFT adapter in {folder} cannot be started from").format(folder=folder),
+                _("{name} is no weight of LoRA or DoRA").format(name=name[:200]),
+                kind="adapter",
+            )
+        layer, part = ours
+        own = next((alpha for key, alpha in alphas.items() if _meant(key, layer)), None)
+        if own is not None and part == "lora_b":
+            value = value * (float(own) / float(config["lora_alpha"]))
+        weights[f"{layer}.{part}"] = mx.contiguous(value.T) if value.ndim == 2 else value
+    numbers = {int(at[1]) for name in weights if (at := _LAYER.search(name))}
+    keys = {_LAYER.split(name.rpartition(".")[0])[-1] for name in weights}
+    return weights, {
+        "model": config.get("base_model_name_or_path"),
+        "fine_tune_type": "dora" if config.get("use_dora") else "lora",
+        "num_layers": len(numbers),
+        "lora_parameters": {"rank": rank, "scale": scale, "keys": sorted(keys)},
+    }
+
+
+def _ours(name: str) -> tuple[str, str] | None:
+    """Give the layer and our name for a weight; None for one that there is not."""
+    bare = name.removeprefix(_PREFIX)
+    for names in (_LINEAR, _EMBEDDING):
+        for ours, theirs in names.items():
+            for ending in (f".{theirs}", f".{theirs}.weight"):
+                if bare.endswith(ending):
+                    return bare.removesuffix(ending), ours
+    return None
+
+
+def _meant(key: str, layer: str) -> bool:
+    return layer == key or layer.endswith(f".{key}")
+
+
+def _obstacle(config: Mapping[str, Any]) -> str:
+    """Say what it does that an adapter here cannot; empty if nothing."""
+    begun = str(config.get("init_lora_weights", "")).lower()
+    told = (
+        (config.get("peft_type") != "LORA", f"peft_type: {config.get('peft_type')}"),
+        (bool(config.get("modules_to_save")), _("modules_to_save: it trained whole layers too")),
+        (config.get("bias", "none") != "none", _("bias: it trained biases too")),
+        (bool(config.get("lora_bias")), _("lora_bias: its B has a bias")),
+        (bool(config.get("rank_pattern")), _("rank_pattern: its layers have different ranks")),
+        (bool(config.get("layer_replication")), _("layer_replication: it has more layers")),
+        (bool(config.get("target_parameters")), _("target_parameters: it trained experts")),
+        (
+            bool(config.get("trainable_token_indices")),
+            _("trainable_token_indices: it trained single tokens"),
+        ),
+        (
+            begun.startswith(_CHANGE_BASE),
+            _("init_lora_weights: {kind} changed the base model too").format(kind=begun),
+        ),
+        (
+            not isinstance(config.get("r"), int) or not config.get("lora_alpha"),
+            _("r or lora_alpha is not there"),
+        ),
+    )
+    return "\n".join(said for so, said in told if so)
+
+
+def _no_place(detail: str, hint: str) -> Exception:
+    return refused(
+        _("this adapter cannot be written as peft has them"), detail, hint, kind="export"
+    )
+
+
+def write(folder: Path, weights: dict[str, mx.array], config: Mapping[str, Any]) -> None:
+    mx.save_safetensors(str(folder / WEIGHTS), weights, {"format": "pt"})
+    (folder / "adapter_config.json").write_text(json.dumps(config, indent=2) + "\n")
