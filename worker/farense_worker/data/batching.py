@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import mlx.core as mx
 import numpy as np
 from numpy.typing import NDArray
 
@@ -64,8 +65,20 @@ class MicroBatch:
 
     @property
     def arrays(self) -> tuple[NDArray[Any], ...]:
-        """What the loss takes, in its order."""
+        """What the loss takes of each micro-batch, in its order."""
         return self.inputs, self.positions, self.targets, self.mask
+
+    def arguments(
+        self, entering: mx.array | None = None, before: mx.array | None = None
+    ) -> list[Any]:
+        """Make what the loss is called with.
+
+        entering, before: activations of the rows and of the prefix, where layers are not computed.
+        """
+        found: list[Any] = [*map(mx.array, self.arrays), entering, None]
+        if self.prefix:
+            found[-1] = (mx.array(self.prefix.tokens), mx.array(self.prefix.positions), before)
+        return found
 
 
 def collate(

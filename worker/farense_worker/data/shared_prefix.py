@@ -38,6 +38,13 @@ class Shared:
         """Give the rows of a group."""
         return np.flatnonzero(self.of_row == group)
 
+    def longest(self, examples: Examples) -> tuple[tuple[int, int], int]:
+        """Give two rows of the group that shares most, its longest ones, and how much that is."""
+        group = int(np.argmax(self.lengths))
+        rows = self.rows(group)
+        last = rows[np.argsort(examples.lengths[rows], kind="stable")[-2:]]
+        return (int(last[0]), int(last[1])), self.lengths[group]
+
 
 @dataclass(frozen=True)
 class _Group:

@@ -13,10 +13,10 @@ from typing import Any
 
 import mlx.core as mx
 
+from farense_worker.generate import shared_prompt
 from farense_worker.generate.prompts import prompt_tokens
+from farense_worker.generate.shared_prompt import Begun
 from farense_worker.model.compat import make_prompt_cache
-
-_PREFILL = 512  # tokens of a prompt that go through at once
 
 
 @dataclass(frozen=True)
@@ -30,15 +30,26 @@ class Answered:
 def answer(
     model: Any, tokenizer: Any, question: str, max_tokens: int, system: str | None = None
 ) -> str:
-    """Answer a question greedily; ends with the turn or after `max_tokens`.
+    """Answer a question greedily. system: the message before it, None for none."""
+    prompt = prompt_tokens(tokenizer, question, system)
+    return next(answer_each(model, tokenizer, [prompt], max_tokens))
 
-    system: the message before it, None for none. Special tokens are left in: whoever reads it is
-    to see that the model says them.
+
+def answer_each(
+    model: Any, tokenizer: Any, prompts: Sequence[Sequence[int]], max_tokens: int
+) -> Iterator[str]:
+    """Answer prompts (token ids) greedily, one by one; each ends with its turn or `max_tokens`.
+
+    Special tokens are left in: whoever reads it is to see that the model says them.
     """
-    said = tokens(model, prompt_tokens(tokenizer, question, system), max_tokens)
     end = tokenizer.eos_token_ids
-    text: str = tokenizer.decode(list(takewhile(lambda token: token not in end, said)))
-    return text.strip()
+    alike, _numbers = max(shared_prompt.groups(prompts), key=lambda group: len(group[1]))
+    begun = shared_prompt.begin(model, alike)
+    for prompt in prompts:
+        before = begun if list(prompt[: len(alike)]) == list(alike) else None
+        said = tokens(model, prompt, max_tokens, begun=before)
+        text: str = tokenizer.decode(list(takewhile(lambda token: token not in end, said)))
+        yield text.strip()
 
 
 def answers(
@@ -52,30 +63,41 @@ def answers(
 ) -> list[Answered]:
     """Answer each prompt (token ids) greedily; `tell` is called with how many are done.
 
+    What they begin with alike goes through once.
     Prompts of one length go together, so that none has to be padded: a padded one would need a
     mask, which not every model takes, and without one its answer would be another.
     """
     end = set(tokenizer.eos_token_ids)
-    by_length: dict[int, list[int]] = defaultdict(list)
-    for number, prompt in enumerate(prompts):
-        by_length[len(prompt)].append(number)
     found: dict[int, Answered] = {}
-    for _, numbers in sorted(by_length.items()):
-        for start in range(0, len(numbers), batch_size):
-            together = numbers[start : start + batch_size]
-            lines = _greedy(model, [prompts[n] for n in together], end, max_tokens)
-            for number, line in zip(together, lines, strict=True):
-                stop = next((at for at, token in enumerate(line) if token in end), len(line))
-                text = tokenizer.decode(line[:stop], skip_special_tokens=True).strip()
-                found[number] = Answered(text, stop == len(line))
-            tell(len(found))
+    for alike, group in shared_prompt.groups(prompts):
+        begun = shared_prompt.begin(model, alike)
+        by_length: dict[int, list[int]] = defaultdict(list)
+        for number in group:
+            by_length[len(prompts[number])].append(number)
+        for _, numbers in sorted(by_length.items()):
+            for start in range(0, len(numbers), batch_size):
+                together = numbers[start : start + batch_size]
+                lines = _greedy(model, [prompts[n] for n in together], end, max_tokens, begun)
+                for number, line in zip(together, lines, strict=True):
+                    stop = next((at for at, token in enumerate(line) if token in end), len(line))
+                    text = tokenizer.decode(line[:stop], skip_special_tokens=True).strip()
+                    found[number] = Answered(text, stop == len(line))
+                tell(len(found))
     return [found[number] for number in range(len(prompts))]
 
 
 def tokens(
-    model: Any, prompt: Sequence[int], max_tokens: int, *, temperature: float = 0.0, seed: int = 0
+    model: Any,
+    prompt: Sequence[int],
+    max_tokens: int,
+    *,
+    temperature: float = 0.0,
+    seed: int = 0,
+    begun: Begun | None = None,
 ) -> Iterator[int]:
     """Give the next token, again and again; the first follows the prompt.
+
+    begun: the prompt's beginning, where that has gone through already.
 
     temperature: 0 takes the likeliest one, else it is drawn from softmax(logits / temperature)
     with a key of its own, so that nothing else's random numbers change.
@@ -87,17 +109,22 @@ def tokens(
         key, own = mx.random.split(key)
         return mx.random.categorical(logits.astype(mx.float32) / temperature, key=own)
 
-    for (token,) in _continue(model, [prompt], max_tokens, draw if temperature else _likeliest):
+    choose = draw if temperature else _likeliest
+    for (token,) in _continue(model, [prompt], max_tokens, choose, begun):
         yield token
 
 
 def _greedy(
-    model: Any, prompts: Sequence[Sequence[int]], end: set[int], max_tokens: int
+    model: Any,
+    prompts: Sequence[Sequence[int]],
+    end: set[int],
+    max_tokens: int,
+    begun: Begun | None,
 ) -> list[list[int]]:
     """Continue prompts of one length side by side until each has had its end token."""
     lines: list[list[int]] = [[] for _ in prompts]
     ended = [False] * len(prompts)
-    for chosen in _continue(model, prompts, max_tokens, _likeliest):
+    for chosen in _continue(model, prompts, max_tokens, _likeliest, begun):
         for at, token in enumerate(chosen):
             lines[at].append(token)
             ended[at] = ended[at] or token in end
@@ -115,19 +142,18 @@ def _continue(
     prompts: Sequence[Sequence[int]],
     max_tokens: int,
     choose: Callable[[mx.array], mx.array],
+    begun: Begun | None,
 ) -> Iterator[list[int]]:
     """Give the next token of each prompt, all of one length, again and again.
 
     choose: of logits [prompts, 1, vocabulary], the tokens [prompts, 1]. MLX computes one token
     ahead of the one that is given, so that it does not wait for whoever looks at that.
     """
-    cache = make_prompt_cache(model)
-    fed = mx.array([list(prompt) for prompt in prompts])
-    while fed.shape[1] > 1:  # all but the last token: their logits are never computed
-        width = min(_PREFILL, fed.shape[1] - 1)
-        model(fed[:, :width], cache=cache)
-        mx.eval([each.state for each in cache])
-        fed = fed[:, width:]
+    cache = begun.handed_on(len(prompts)) if begun else make_prompt_cache(model)
+    fed = mx.array([list(prompt) for prompt in prompts])[:, begun.length if begun else 0 :]
+    # all but the last token: their logits are never computed
+    shared_prompt.through(model, fed[:, :-1], cache)
+    fed = fed[:, -1:]
 
     def after(tokens: mx.array) -> mx.array:
         following = choose(model(tokens, cache=cache)[:, -1:])

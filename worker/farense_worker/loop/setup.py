@@ -107,13 +107,10 @@ class Run:
 
     def arrays(self, split: str, batch: MicroBatch) -> list[Any]:
         """What the loss of a micro-batch is called with."""
-        found: list[Any] = [mx.array(each) for each in batch.arrays]
-        found.append(self.trunk.activations(split, batch) if self.trunk else None)
-        if not batch.prefix:
-            return [*found, None]
-        before = self.trunk.of_prefix(split, batch) if self.trunk else None
-        prefix = (mx.array(batch.prefix.tokens), mx.array(batch.prefix.positions), before)
-        return [*found, prefix]
+        if not self.trunk:
+            return batch.arguments()
+        before = self.trunk.of_prefix(split, batch) if batch.prefix else None
+        return batch.arguments(self.trunk.activations(split, batch), before)
 
     def whole_model(self) -> nn.Module | None:
         """Give a model that can answer; None if what the trunk has let go does not fit now.
@@ -283,9 +280,8 @@ def tell_budget(run: Run) -> None:
 
 def take_apart(network: nn.Module, examples: Examples, output: Output) -> Anatomy | None:
     """Take the model apart, for a loss without all logits; None, with a notice, if it is unlike."""
-    found = split_forward.find(network)
-    tokens = [int(token) for token in examples.example(0)]
-    if found and split_forward.comes_apart(found, tokens * 2):
+    found = split_forward.apart(network, examples.example(0).tolist())
+    if found:
         return found
     output.emit(
         events.Notice(

@@ -1,26 +1,17 @@
 """What rows begin with alike, computed once: whether this run does so, checked and told.
 
-The rows are computed both ways at the start, a few tokens of two of them, loss and gradient; where
-they differ all is computed the plain way. How it goes: model/prefix_cache.py; when it pays:
-protocol/plan/prefix.py.
+Two rows are computed both ways at the start (model/prefix_check.py); where the model does not give
+the same, all is computed the plain way. When it pays: protocol/plan/prefix.py.
 """
 
 from __future__ import annotations
-
-from typing import Any
-
-import mlx.core as mx
-import mlx.nn as nn
-import numpy as np
-from mlx.utils import tree_flatten
 
 from farense_worker.data import batching, shared_prefix
 from farense_worker.data.examples import Examples
 from farense_worker.data.shared_prefix import AT_ONCE, Shared
 from farense_worker.loop.activations import Stored, Trunk
-from farense_worker.model import loss, prefix_cache
-from farense_worker.model.loss import LabelLoss, Prefix
-from farense_worker.model.split_forward import UNLIKE
+from farense_worker.model import prefix_check
+from farense_worker.model.loss import LabelLoss
 from farense_worker.process.output import Output
 from farense_worker.protocol.errors import refused
 from farense_worker.protocol.language import gettext as _
@@ -30,10 +21,6 @@ from farense_worker.protocol.settings.profile import Config
 
 _STEPS = 100  # that are looked at to say what is saved
 _WORTH = 0.005  # share of the tokens that has to be saved
-_TOKENS = 64  # of a prefix that both ways are computed of, where no window is in the way
-_AFTER = 8  # tokens of each of the two rows
-# What the ways may be apart in, by rounding: relative, of numbers of 32 and of 16 bits.
-_APART = {4: 1e-3, 2: 5e-2}
 
 
 def find(config: Config, examples: dict[str, Examples]) -> dict[str, Shared]:
@@ -125,61 +112,12 @@ def _unlike(
     stored: Stored | None,
 ) -> str:
     """Compute two rows both ways, and say so if the model does not give the same; empty if so."""
-    model, anatomy = label_loss.model, label_loss.anatomy
-    group = int(np.argmax(shared.lengths))
-    rows, length = shared.rows(group), shared.lengths[group]
-    rows = rows[np.argsort(examples.lengths[rows], kind="stable")[-2:]]
     # All that is trained would be there twice, and what drops out is another thing each time.
-    by_gradient = config.train.fine_tune_type != "full" and not config.lora.dropout
-    try:
-        if anatomy is None:
-            raise TypeError
-        if length + _AFTER <= prefix_cache.window(model):
-            length = min(length, _TOKENS)
-        width = min(length + _AFTER, int(examples.lengths[rows].min()) - 1)
-        both = _ways(examples, (int(rows[0]), int(rows[1])), length, width, stored)
-        # some classes compute in a way that has a gradient only while they train
-        model.train(by_gradient)
-        way = nn.value_and_grad(model, label_loss) if by_gradient else label_loss
-        plain, split = ([leaf for _name, leaf in tree_flatten([way(*each)])] for each in both)
-        size = anatomy.body(mx.zeros((1, 8), mx.int32)).dtype.size
-        if _apart(plain, split) < _APART[size]:
-            return ""
-    except UNLIKE:
-        pass
+    gradient = config.train.fine_tune_type != "full" and not config.lora.dropout
+    rows, length = shared.longest(examples)
+    length = prefix_check.part(label_loss.model, length)
+    entering = stored.read(rows, length + prefix_check.AFTER) if stored else None
+    tokens = [examples.example(row) for row in rows]
+    if prefix_check.agrees(label_loss, tokens, length, entering, gradient=gradient):
+        return ""
     return _("this kind of model does not give the same so")
-
-
-def _ways(
-    examples: Examples,
-    rows: tuple[int, int],
-    length: int,
-    width: int,
-    stored: Stored | None,
-) -> list[tuple[Any, ...]]:
-    """Make what the loss is called with, as it is and with the first `length` tokens apart.
-
-    Of each row `width` tokens, of which all after those are labels.
-    """
-    tokens = mx.array(np.stack([examples.example(row)[: width + 1] for row in rows]))
-    entering = stored.read(rows, width) if stored else None
-    first = None if entering is None else entering[:1, :length]
-    rest = None if entering is None else entering[:, length:]
-    targets = tokens[:, length + 1 :].reshape(-1)
-    within = mx.arange(len(targets), dtype=mx.int32)
-    after = width - length
-    places = within % after + length + within // after * width
-    mask = mx.ones(targets.shape)
-    prefix: Prefix = (tokens[:1, :length], mx.zeros((0,), mx.int32), first)
-    return [
-        (tokens[:, :-1], places, targets, mask, entering, None),
-        (tokens[:, length:-1], within, targets, mask, rest, prefix),
-    ]
-
-
-def _apart(one: list[mx.array], other: list[mx.array]) -> float:
-    """How far two lists of arrays are apart: the norm of the difference, relative."""
-    names = map(str, range(len(one)))
-    size = loss.norm(dict(zip(names, one, strict=True)))
-    far = loss.norm({str(at): a - b for at, (a, b) in enumerate(zip(one, other, strict=True))})
-    return loss.scalar(far / size)

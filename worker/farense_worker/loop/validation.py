@@ -12,6 +12,7 @@ import msgspec
 from farense_worker.data import batching
 from farense_worker.data.prepare import Examples
 from farense_worker.generate import decoding
+from farense_worker.generate.prompts import prompt_tokens
 from farense_worker.loop import first_validation
 from farense_worker.loop.first_validation import Baseline
 from farense_worker.loop.saving import pause
@@ -121,8 +122,9 @@ def answer(run: Run) -> Iterator[str] | None:
     network, most = run.whole_model(), run.config.report.sample_tokens
     if network is None:
         return None
-    system = run.system_prompt
-    return (decoding.answer(network, run.tokenizer, prompt, most, system) for prompt in run.prompts)
+    system, words = run.system_prompt, run.tokenizer
+    prompts = [prompt_tokens(words, prompt, system) for prompt in run.prompts]
+    return decoding.answer_each(network, words, prompts, most)
 
 
 def sample_at_the_end(run: Run) -> None:

@@ -152,6 +152,12 @@ def _search(
     return None
 
 
+def apart(model: nn.Module, tokens: Sequence[int]) -> Anatomy | None:
+    """Take a model apart; None where it does not come apart. tokens: some of the model's."""
+    found = find(model)
+    return found if found and comes_apart(found, [*tokens, *tokens]) else None
+
+
 def comes_apart(anatomy: Anatomy, tokens: Sequence[int]) -> bool:
     """Whether body and head give what the model gives, computed without its layers.
 

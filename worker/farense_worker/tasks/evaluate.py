@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import mlx.core as mx
 import mlx.nn as nn
 
-from farense_worker.data import batching, labels
+from farense_worker.data import batching, labels, shared_prefix
 from farense_worker.data.examples import Builder, Examples
 from farense_worker.data.prepare import needs_template, unusable
+from farense_worker.data.shared_prefix import Shared
 from farense_worker.generate import decoding
-from farense_worker.model import inference, loss
+from farense_worker.model import inference, loss, prefix_check, split_forward
 from farense_worker.model import tokenizer as tokenizers
 from farense_worker.protocol import dataset
 from farense_worker.protocol.dataset import Fault, Row
@@ -251,16 +251,28 @@ def _loss(
 ) -> tuple[float, int]:
     """Token mean over all labels, as the validation has it, and how many labels there are."""
     total, tokens, done = 0.0, 0, 0
-    label_loss = loss.LabelLoss(network, None)
+    parts = split_forward.apart(network, examples.example(0).tolist())
+    label_loss = loss.LabelLoss(network, parts)
+    shared = _shared(label_loss, examples)
     budget = asked.batch_size * max(examples.lengths)
-    for batch in batching.batches(examples, range(len(examples)), int(budget)):
-        arrays: list[Any] = [mx.array(each) for each in batch.arrays]
-        total += loss.scalar(label_loss(*arrays, gradient=False))
+    for batch in batching.batches(examples, range(len(examples)), int(budget), shared):
+        total += loss.scalar(label_loss(*batch.arguments(), gradient=False))
         tokens += batch.label_tokens
         done += len(batch.rows)
         what = _("{model}: loss").format(model=named)
         tell(Progress(what, done, len(examples), "rows"))
     return total / tokens, tokens
+
+
+def _shared(label_loss: loss.LabelLoss, examples: Examples) -> Shared | None:
+    """Find what the rows begin with alike, where the model computes that once."""
+    found = shared_prefix.find(examples, shared_prefix.AT_ONCE)
+    if not len(found):
+        return None
+    rows, length = found.longest(examples)
+    length = prefix_check.part(label_loss.model, length)
+    tokens = [examples.example(row) for row in rows]
+    return found if prefix_check.agrees(label_loss, tokens, length, gradient=False) else None
 
 
 def _mean(values: list[bool] | list[float]) -> float | None:
