@@ -59,6 +59,10 @@ against-peft: $(READY_PEFT) ## train beside torch and peft, step by step, and pr
 real: $(READY_REAL) $(READY_PEFT) ## take a real model through the whole job, beside mlx_lm and torch
 	$(BIN)/python benchmarks/real_model.py
 
+.PHONY: soak
+soak: $(READY_DEV) ## an hour of kills, errors of the disk and damaged files; MINUTES=5 for less
+	$(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),60)
+
 .PHONY: docs
 docs: $(READY_DOCS) ## build the docs as a site in site/; a link that leads nowhere fails
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

@@ -174,6 +174,15 @@ def test_a_profile_with_faults(place: Path, capfd: pytest.CaptureFixture[str]) -
     assert "There are: m1-8gb, m1-16gb, m1-32gb, demo" in capfd.readouterr()[1]
 
 
+def test_a_profile_may_not_trust_a_model_for_the_user(
+    place: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    profile = place / "own.toml"
+    profile.write_text('[model]\nrepo = "embedded"\ntrust_remote_code = true\n')
+    assert main(["train", "--profile", str(profile)]) == 3
+    assert "lets embedded run its own Python code" in capfd.readouterr()[1]
+
+
 @pytest.mark.parametrize("name", ["../out", "a/b", "/tmp/out", ".hidden", "", "x" * 101, "a b"])
 def test_a_name_that_leaves_the_runs_folder(refused: Refused, name: str) -> None:
     if name:

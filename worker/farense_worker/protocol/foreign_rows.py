@@ -112,8 +112,8 @@ def _moved(path: Path, name: str) -> str:
 
 def _made_of(source: Path) -> str:
     """Give the command that makes rows of it in a new folder beside it."""
-    to = source.with_suffix("")
+    to = source.parent / source.stem
     if not os.path.isfile(source) or to == source:
-        to = source.with_name(f"{source.name}-rows")
+        to = source.parent / f"{source.name or 'data'}-rows"  # no name: `.` and `/`
     # not translated: a command
     return f"farense-tui data make {shlex.quote(str(source))} --to {shlex.quote(str(to))}"
