@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from farense_worker.data import labels
 from farense_worker.model import light_tokenizer
+from farense_worker.model.chat_template import ChatTemplates
 from farense_worker.model.light_tokenizer import LightTokenizer
 from farense_worker.model.tokenizer import FullTokenizer
 from farense_worker.protocol import dataset
@@ -18,6 +19,7 @@ from farense_worker.protocol.dataset import Row
 from farense_worker.protocol.errors import FarenseError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from jinja2 import TemplateError
 from mlx_lm.utils import load_tokenizer
 
 from farense_tui.engine.models.assets import embedded_data, embedded_model
@@ -321,3 +323,17 @@ assert not hasattr(mlx_lm, "nothing_of_the_kind")
 load(sys.argv[1])
 """
     subprocess.run([sys.executable, "-c", code, str(embedded_model())], check=True, timeout=300)
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ 1 / 0 }}",
+        "{% if messages|length < 1e999 %}x{% endif %}",
+        "{{ " + "(" * 500 + ")" * 500 + " }}",
+    ],
+)
+def test_what_a_template_s_expressions_raise_is_told_as_its_error(template: str) -> None:
+    templates = ChatTemplates(template, {}, thinking=False)
+    with pytest.raises(TemplateError):
+        templates.text([{"role": "user", "content": "a"}])

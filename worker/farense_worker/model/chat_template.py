@@ -14,6 +14,10 @@ from typing import Any
 from farense_worker.protocol.errors import refused
 from farense_worker.protocol.language import gettext as _
 
+# What a template's expressions may raise beside jinja2's errors and those of a conversation: 1 / 0,
+# 1e999 (which jinja2 writes down as a name), what nests too deeply for Python.
+_FAULTS = (ArithmeticError, AssertionError, NameError, RuntimeError, SyntaxError)
+
 # Names that thoughts go by in rows. Templates find them under all of these.
 REASONING = ("reasoning_content", "thinking", "reasoning")
 
@@ -45,20 +49,26 @@ class ChatTemplates:
         from farense_worker.model.bounds import BOUNDS, TooMuch
 
         chosen = self._chosen(tools)
-        template = _compiled(chosen)
+        try:
+            template = _compiled(chosen)
+        except _FAULTS as error:
+            raise _as_template_error(error) from error
         made = [_aliased(message) for message in messages]
         if _takes_parts_alone(chosen):
             made = [_in_parts(message) for message in made]
 
         def render(messages: list[Message]) -> str:
             BOUNDS.begin()
-            said: str = template.render(
-                messages=messages,
-                tools=tools,
-                documents=None,
-                add_generation_prompt=add_generation_prompt,
-                **self._given,
-            )
+            try:
+                said: str = template.render(
+                    messages=messages,
+                    tools=tools,
+                    documents=None,
+                    add_generation_prompt=add_generation_prompt,
+                    **self._given,
+                )
+            except _FAULTS as error:
+                raise _as_template_error(error) from error
             return said
 
         try:
@@ -90,6 +100,13 @@ class ChatTemplates:
                 "the model has several chat templates and none of them is the default: {names}"
             ).format(names=", ".join(sorted(self._templates)))
         )
+
+
+def _as_template_error(error: BaseException) -> Exception:
+    """Say it as jinja2 says what is wrong with a template."""
+    from jinja2 import TemplateRuntimeError
+
+    return TemplateRuntimeError(f"{type(error).__name__}: {error}")
 
 
 def _aliased(message: Message) -> Message:
