@@ -416,6 +416,13 @@ def test_a_name_with_hyphens_is_told_with_the_one_that_is_meant(tmp_path: Path) 
     assert left["lora-layers"].endswith("Did you mean num_layers?")
 
 
+@pytest.mark.parametrize("value", ["", "{a: null}"])
+def test_a_value_that_toml_has_no_word_for_is_told(tmp_path: Path, value: str) -> None:
+    with pytest.raises(FarenseError, match="1 fault") as caught:
+        read(tmp_path, f"lora_parameters: {{rank: 8, scale: {value}}}\n")
+    assert "lora_parameters.scale must be a number" in caught.value.detail
+
+
 def test_a_file_in_place_of_a_folder_of_data(tmp_path: Path) -> None:
     rows = tmp_path / "club.jsonl"
     rows.write_text('{"text": "a"}\n')

@@ -120,6 +120,8 @@ def _shown(value: Any) -> str:
         return tomli_w.dumps({"v": value})[4:].strip()
     except RecursionError:
         return "[[[...]]]"
+    except TypeError:  # what TOML has no word for: null, of YAML
+        return repr(value)
 
 
 def _settings(root: type[Struct]) -> dict[str, dict[str, Setting]]:
