@@ -11,9 +11,10 @@ from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.export import Part, Precision, Request
 
 from farense_tui.cli import common
-from farense_tui.cli.output import ProgressLine, relative, say, say_json
+from farense_tui.cli.output import ProgressLine, relative, say, say_json, tell
 from farense_tui.engine import readable as f
 from farense_tui.engine.tasks import export as exporting
+from farense_tui.engine.tasks import hand_over
 
 
 def export(args: argparse.Namespace) -> int:
@@ -34,7 +35,18 @@ def export(args: argparse.Namespace) -> int:
         gguf_lora=args.gguf_lora,
         precision=precision,
     )
-    return _export(asked, overwrite=args.overwrite, as_json=args.json)
+    if (args.ollama or args.lm_studio) and not (args.fuse or args.gguf):
+        raise usage(_("Ollama and LM Studio want a whole model"), hint=_("Add --fuse or --gguf."))
+    ollama = hand_over.check_ollama(args.ollama) if args.ollama else ""
+    place = hand_over.lm_studio_place(run.name) if args.lm_studio else None
+    code = _export(asked, overwrite=args.overwrite, as_json=args.json)
+    if code == ExitCode.DONE and ollama:
+        hand_over.to_ollama(ollama, args.ollama, to)
+        tell(_("Ollama has it: ollama run {name}").format(name=args.ollama))
+    if code == ExitCode.DONE and place:
+        hand_over.to_lm_studio(place, to)
+        tell(_("LM Studio has it: {folder}").format(folder=place))
+    return code
 
 
 def _export(asked: Request, *, overwrite: bool, as_json: bool) -> int:

@@ -182,6 +182,7 @@ def _export(program: Program) -> None:
             "farense-tui export demo-1 --to club-adapter",
             "farense-tui export demo-1 --to club --fuse --dequantize",
             "farense-tui export demo-1 --to club --gguf",
+            "farense-tui export demo-1 --to club --fuse --dequantize --ollama club",
         ),
     )
     shared.add_run(command)
@@ -202,6 +203,12 @@ def _export(program: Program) -> None:
     )
     command.add_argument(
         "--gguf-lora", action="store_true", help=_("write the adapter as llama.cpp reads it")
+    )
+    command.add_argument(
+        "--ollama", metavar=_("NAME"), help=_("then have Ollama make a model of it by this name")
+    )
+    command.add_argument(
+        "--lm-studio", action="store_true", help=_("then copy the model where LM Studio finds it")
     )
     command.add_argument("--overwrite", action="store_true", help=_("replace an earlier export"))
     shared.add_json(command)

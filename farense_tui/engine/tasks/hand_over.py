@@ -1,0 +1,115 @@
+"""An export handed to another program of this machine: Ollama, LM Studio."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from farense_worker.protocol.clean_text import clean
+from farense_worker.protocol.errors import FarenseError, refused, usage
+from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.run_folder import disk_error
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*(/[a-z0-9][a-z0-9._-]*)?(:[a-z0-9._-]+)?")
+_PUBLISHER = "farense-tui"
+_SAID = 2000  # characters of what Ollama said
+
+
+def check_ollama(name: str) -> str:
+    """Give the program; FarenseError where it is not installed, or takes no such name."""
+    if not _NAME.fullmatch(name):
+        raise usage(
+            _("Ollama takes no model by the name {name}").format(name=clean(name)),
+            hint=_("Small letters, digits, dots, dashes: club, owner/club, club:v2."),
+        )
+    program = shutil.which("ollama")
+    if program is None:
+        raise refused(
+            _("Ollama is not installed"),
+            _("there is no program ollama in PATH"),
+            _("Export without --ollama: DIR/Modelfile is what 'ollama create NAME -f' takes."),
+            kind="ollama",
+        )
+    return program
+
+
+def to_ollama(program: str, name: str, folder: Path) -> None:
+    """Make a model of an export's Modelfile, by Ollama itself. Raises FarenseError if it fails."""
+    if not (folder / "Modelfile").is_file():
+        raise FarenseError(
+            _("there is no Modelfile for Ollama"),
+            _("Ollama does not read these weights"),
+            _("Export with --fuse --dequantize, or with --gguf."),
+            kind="ollama",
+        )
+    done = subprocess.run(
+        [program, "create", name, "-f", "Modelfile"],
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    if done.returncode:
+        said = clean(f"{done.stdout}\n{done.stderr}".strip()[-_SAID:])
+        raise FarenseError(
+            _("Ollama has not made the model"),
+            said,
+            _("Its server has to run: ollama serve, or the app. The export itself is done."),
+            kind="ollama",
+        )
+
+
+def lm_studio_models() -> Path:
+    """Find LM Studio's folder of models; FarenseError (refused) where it is not installed.
+
+    LM Studio writes where its home is into ~/.lmstudio-home-pointer.
+    """
+    homes = [Path("~/.lmstudio").expanduser(), Path("~/.cache/lm-studio").expanduser()]
+    pointer = Path("~/.lmstudio-home-pointer").expanduser()
+    if pointer.is_file():
+        homes.insert(0, Path(pointer.read_text(encoding="utf-8", errors="replace").strip()))
+    for home in homes:
+        if home.is_dir():
+            return home / "models"
+    raise refused(
+        _("LM Studio is not installed"),
+        _("there is none of {folders}").format(folders=", ".join(str(home) for home in homes)),
+        _("Start it once, so that it makes its folder; or put DIR/model into a folder of its own."),
+        kind="lm_studio",
+    )
+
+
+def lm_studio_place(name: str) -> Path:
+    """Give where a model of this name goes; FarenseError (refused) if there is one already."""
+    place = lm_studio_models() / _PUBLISHER / name
+    if place.exists():
+        raise refused(
+            _("LM Studio has a model {name} already").format(name=clean(f"{_PUBLISHER}/{name}")),
+            str(place),
+            _("Remove it there, or rename the run."),
+            kind="exists",
+        )
+    return place
+
+
+def to_lm_studio(place: Path, folder: Path) -> None:
+    """Copy an export's model where LM Studio finds it; it is there as a whole or not at all."""
+    files = sorted(folder.glob("*.gguf")) or [folder / "model"]
+    beside = place.with_name(f".{place.name}.{os.getpid()}.tmp")
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if files[0].is_dir():
+            shutil.copytree(files[0], beside)
+        else:
+            beside.mkdir()
+            shutil.copyfile(files[0], beside / files[0].name)
+        beside.rename(place)
+    except OSError as error:
+        raise disk_error(error, place) from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
