@@ -25,8 +25,8 @@ _MOST_SHOWN = 300  # characters of a message
 
 def make(args: argparse.Namespace) -> int:
     """Tell what the sources are, show rows as they will be trained, and write them."""
-    from farense_tui.dataset import look
     from farense_tui.dataset import make as making
+    from farense_tui.dataset import write
 
     line = ProgressLine()
     try:
@@ -41,7 +41,7 @@ def make(args: argparse.Namespace) -> int:
     finally:
         line.clear()
     if args.json:
-        say_json({"path": str(look.absolute(wish.to)), **dataclasses.asdict(made)})
+        say_json({"path": str(write.absolute(wish.to)), **dataclasses.asdict(made)})
     else:
         tell(wish.to, made)
     return ExitCode.DONE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import zipfile
 from pathlib import Path
 
@@ -16,7 +17,7 @@ READ = _(
     "Read are JSONL, JSON arrays, CSV, TSV, SQLite, XLSX, Parquet and Arrow, each also in a gzip "
     "where it is text."
 )
-_DOCUMENTS = (".pdf", ".docx", ".html", ".htm", ".md", ".txt")
+_DOCUMENTS = (".docx", ".html", ".htm", ".md", ".markdown")
 
 
 def table(path: Path, looked: Looked, wanted: str = "") -> Table:
@@ -69,7 +70,11 @@ def _zip(path: Path, wanted: str) -> Table:
 
 
 def _document(path: Path) -> FarenseError:
-    return _refused(path, _("it is a document: it has no rows of questions and answers"))
+    hint = _(
+        "It is read by farense-tui data draft {path} --to DIR, which has a model ask and answer."
+    )
+    what = _("it is a document: it has no rows of questions and answers")
+    return _refused(path, what, hint.format(path=shlex.quote(str(path))))
 
 
 def _refused(path: Path, what: str, hint: str = READ) -> FarenseError:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from farense_worker.protocol.shapes import recognise
 from farense_worker.protocol.shapes.columns import Unfit
 
 from farense_tui.dataset import cut, encoding, formats, mapping, sources
+from farense_tui.dataset.documents import draft
 from farense_tui.dataset.mapping import Mapping
 from farense_tui.dataset.readers.table import Bad, Table
 from farense_tui.dataset.sources import Repository, Source
@@ -79,11 +79,6 @@ class Seen:
         return formats.encoded(self.looked)
 
 
-def absolute(path: Path) -> Path:
-    """Give a path that holds wherever one stands, links as they are."""
-    return Path(os.path.abspath(path.expanduser()))
-
-
 def look(wish: Wish, tell: Callable[[Progress], None] = lambda _progress: None) -> list[Seen]:
     """Recognise the sources without reading more of them than tells what they are.
 
@@ -96,14 +91,35 @@ def look(wish: Wish, tell: Callable[[Progress], None] = lambda _progress: None) 
 
 def _seen(source: Source, wish: Wish) -> Seen:
     try:
-        looked = encoding.look(source.path, wish.encoding)
-        table = formats.table(source.path, looked, wish.table)
+        if source.draft:
+            looked, table = _draft(source)
+        else:
+            looked = encoding.look(source.path, wish.encoding)
+            table = formats.table(source.path, looked, wish.table)
         found = mapping.choose(source.name, table, wish.map)
         made = (each for _at, each, _values in mapped(source, table, found, wish))
         rows = (row for row in islice(made, 100) if isinstance(row, Row))
         return Seen(source, looked, table, found, tuple(islice(rows, _SHOWN)))
     except DAMAGE as error:
         raise damaged(source, error) from error
+
+
+def _draft(source: Source) -> tuple[encoding.Looked, Table]:
+    """A draft's rows are the pairs that a person kept. Raises FarenseError where there are none."""
+    assert source.draft
+    kept = [each for each in draft.shown(source.draft) if each.state == "keep"]
+    if not kept:
+        raise refused(
+            _("nothing of {folder} is kept yet").format(folder=source.draft),
+            hint=_("farense-tui data review DRAFT shows its pairs, to be kept or dropped."),
+            kind="draft",
+        )
+    rows = [
+        {"question": each.question, "answer": each.answer, draft.GROUP: each.at[0]} for each in kept
+    ]
+    sign = _("{n} pairs that were kept").format(n=len(kept))
+    table = Table(_("a draft"), sign, lambda: iter([*enumerate(rows, 1)]))
+    return replace(encoding.look(source.path, "utf-8"), encoding=None), table
 
 
 def mapped(

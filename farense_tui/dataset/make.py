@@ -16,6 +16,7 @@ from farense_worker.protocol.messages.task import Progress
 
 from farense_tui import __version__
 from farense_tui.dataset import duplicates, extra, leave_out, look, sources, split, write
+from farense_tui.dataset.documents import draft
 from farense_tui.dataset.leave_out import LeftOut
 from farense_tui.dataset.look import Seen, Wish
 from farense_tui.dataset.pool import UNSPLIT, Pool
@@ -88,9 +89,8 @@ def _read(at: int, seen: Seen, wish: Wish, pool: Pool, left: LeftOut, tell: Tell
                 if row.rule in dataset.FATAL:
                     unread = unread or f"{name}:{number}: {row.what}"
                 continue
-            columns = (
-                values.get(each) if each else None for each in (wish.together, wish.stratify)
-            )
+            together = wish.together or (draft.GROUP if seen.source.draft else "")
+            columns = (values.get(each) if each else None for each in (together, wish.stratify))
             pool.add(at, number, row, seen.source.split, *columns)
     except look.DAMAGE as error:
         raise look.damaged(seen.source, error) from error

@@ -15,6 +15,7 @@ from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.task import Progress
 
 from farense_tui.dataset import formats, hub
+from farense_tui.dataset.documents import draft
 
 RECORD = "dataset.json"
 LEFT_OUT = "left_out.jsonl"
@@ -41,11 +42,15 @@ _ABOUT = (
 
 @dataclass(frozen=True)
 class Source:
-    """A file with rows. name: as it is told and kept. split: "" where its name says none."""
+    """A file with rows. name: as it is told and kept. split: "" where its name says none.
+
+    draft: the folder of the draft that it is, if it is one.
+    """
 
     path: Path
     name: str
     split: str = ""
+    draft: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,9 @@ def find(given: Sequence[str], of: Repository, tell: Callable[[Progress], None])
     found: list[Source] = []
     for each in given:
         path = Path(os.path.expanduser(each))
-        if path.is_dir():
+        if path.is_dir() and draft.is_draft(path):
+            found.append(Source(path / draft.REVIEW, f"{path.name}/{draft.REVIEW}", draft=path))
+        elif path.is_dir():
             found += _folder(path)
         elif path.exists():
             found.append(Source(path, path.name, split_of(path.name)))

@@ -21,6 +21,11 @@ from numpy.typing import NDArray
 from farense_tui.dataset.pool import Pool
 
 
+def absolute(path: Path) -> Path:
+    """Give a path that holds wherever one stands, links as they are."""
+    return Path(os.path.abspath(path.expanduser()))
+
+
 def check_free(to: Path) -> None:
     """Raise FarenseError (refused) if something stands there that would be overwritten."""
     if to.is_symlink() or (to.exists() and not (to.is_dir() and not any(to.iterdir()))):
@@ -34,7 +39,7 @@ def check_free(to: Path) -> None:
 @contextlib.contextmanager
 def new_folder(to: Path) -> Iterator[Path]:
     """Give a folder beside `to` to write into, which becomes it at the end, or is gone."""
-    to = Path(os.path.abspath(to.expanduser()))
+    to = absolute(to)
     check_free(to)
     to.parent.mkdir(parents=True, exist_ok=True)
     made = Path(tempfile.mkdtemp(prefix=f".{to.name[:100]}.", suffix=".partial", dir=to.parent))

@@ -84,12 +84,16 @@ class FarenseApp(App[None]):
         open_run: RunFolder | None = None,
         worker: Worker | None = None,
         data: str = "",
+        review: Path | None = None,
     ) -> None:
-        """Begin at the launch screen, or at the monitor of `open_run` with its `worker`."""
+        """Begin at the launch screen, at the monitor of `open_run` with its `worker`, or at the
+        review of a draft, which is all there is then.
+        """
         super().__init__()
         self.runs_dir = runs_dir
         self._first_run = open_run
         self._own_data = data
+        self._review = review
         self._watched: RunFolder | None = None  # whose monitor is the main screen
         self._started: dict[Path, Worker] = {worker.folder.path: worker} if worker else {}
         self._event_loop: asyncio.AbstractEventLoop | None = None
@@ -114,6 +118,8 @@ class FarenseApp(App[None]):
         self.set_interval(_LOOK_FOR_TERMINAL, self._end_without_terminal)
         if self._first_run:
             self.open_run(self._first_run)
+        elif self._review:
+            self._open_review(self._review)
         else:
             self.open_launch()
         if self._leaving:  # a signal came first
@@ -125,6 +131,11 @@ class FarenseApp(App[None]):
             event.widget.cursor_blink = False
 
     # The screens
+
+    def _open_review(self, folder: Path) -> None:
+        from farense_tui.ui.review.screen import ReviewScreen
+
+        self.push_screen(ReviewScreen(folder), lambda _done: self.exit())
 
     def open_launch(self) -> None:
         """Go to the launch screen; it is kept, so what was typed there is still there."""
@@ -413,14 +424,15 @@ def run_app(
     open_run: RunFolder | None = None,
     worker: Worker | None = None,
     data: str = "",
+    review: Path | None = None,
 ) -> int:
     """Run the app in this terminal and leave the terminal as it was; gives the exit code.
 
     worker: that of `open_run`, if this process has started it. data: of the user's own, to begin
-    with.
+    with. review: the draft that is to be read, and nothing else.
     """
     take_any_byte()
-    app = FarenseApp(runs_dir, open_run, worker, data)
+    app = FarenseApp(runs_dir, open_run, worker, data, review)
     with TerminalGuard(on_signal=app.exit_from_signal) as guard:
         app.terminal_gone = guard.gone
         app.run()

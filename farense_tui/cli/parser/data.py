@@ -23,6 +23,7 @@ def add(program: Program) -> None:
     )
     _data_make(program, below)
     _data_mend(program, below)
+    _data_draft(program, below)
     checking = program.add(
         "check",
         "data:check",
@@ -139,6 +140,66 @@ def _data_make(program: Program, below: Subparsers) -> None:
         "--dry-run", action="store_true", help=_("tell and show, and write nothing")
     )
     shared.add_json(making)
+
+
+def _data_draft(program: Program, below: Subparsers) -> None:
+    drafting = program.add(
+        "draft",
+        "data_draft:draft",
+        _("have a model write questions and answers from documents"),
+        about=_(
+            "PDF, DOCX, HTML, Markdown and text are cut into passages; the model asks and answers "
+            "about each. Ctrl-C stops; the same command goes on there. Nothing of it is trained on "
+            "before data review."
+        ),
+        examples=(
+            "farense-tui data draft history.pdf --to club-draft --profile m1-16gb",
+            "farense-tui data draft docs --to d --address http://127.0.0.1:8080/v1 --name NAME",
+        ),
+        below=below,
+    )
+    drafting.intermixed = True
+    drafting.add_argument(
+        "documents", nargs="+", metavar=_("DOCUMENT"), help=_("files, or folders with files")
+    )
+    drafting.add_argument(
+        "--to", metavar=_("DIR"), required=True, help=_("the folder of the draft")
+    )
+    drafting.add_argument(
+        "--questions",
+        type=int,
+        default=3,
+        choices=range(1, 11),
+        metavar="N",
+        help=_("for each passage, at most; default 3"),
+    )
+    drafting.add_argument(
+        "--once",
+        action="store_true",
+        help=_("do not ask the model again whether it finds each answer in the passage"),
+    )
+    drafting.add_argument(
+        "--address",
+        metavar="URL",
+        help=_("ask an OpenAI-compatible server in place of a model here; the passages go there"),
+    )
+    drafting.add_argument(
+        "--name", metavar=_("NAME"), help=_("of the model, as that server calls it")
+    )
+    shared.add_profile(drafting)
+    shared.add_model(drafting)
+    shared.add_set(drafting)
+    drafting.set_defaults(data=None)
+    reviewing = program.add(
+        "review",
+        "data_draft:review",
+        _("read what a model wrote, and keep, edit or drop it"),
+        about=_("data make DRAFT --to DIR then makes rows of what is kept."),
+        examples=("farense-tui data review club-draft",),
+        below=below,
+    )
+    reviewing.add_argument("draft", metavar=_("DRAFT"), help=_("the folder of the draft"))
+    reviewing.add_argument("--list", action="store_true", help=_("print all, and decide nothing"))
 
 
 def _data_mend(program: Program, below: Subparsers) -> None:

@@ -1,0 +1,142 @@
+"""From documents to rows: a draft that goes on where it broke off, a review, a data set."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from farense_worker.protocol.errors import FarenseError
+
+from farense_tui.cli import main
+from farense_tui.dataset.documents import draft, drafting, models
+from farense_tui.dataset.documents.draft import Decision
+from tests.dataset import files
+from tests.dataset.documents.papers import FOUNDED, GROUND, Scripted
+
+TEXT = "\n\n".join(
+    f"{text} Capítulo {n}: {text[::-1]}" for n in range(4) for text in (FOUNDED, GROUND)
+)
+
+
+def begin(tmp_path: Path, to: str = "draft") -> Path:
+    (tmp_path / "a.txt").write_text(TEXT, encoding="utf-8")
+    drafting.begin([tmp_path / "a.txt"], tmp_path / to, model="scripted")
+    return tmp_path / to
+
+
+def test_a_draft_that_was_broken_off_is_the_same_byte_for_byte(tmp_path: Path) -> None:
+    whole, parted = begin(tmp_path), begin(tmp_path, "parted")
+    draft.go_on(whole, Scripted(), lambda _: None)
+    for after in (1, 2, 4):
+        with pytest.raises(KeyboardInterrupt):
+            draft.go_on(parted, Scripted(after), lambda _: None)
+        with (parted / draft.PAIRS).open("ab") as file:
+            file.write(b'{"passage":1,"pa')  # killed while it wrote
+        begin(tmp_path, "parted")  # the same command
+    draft.go_on(parted, Scripted(), lambda _: None)
+    for name in (draft.SETTINGS, draft.PASSAGES, draft.PAIRS):
+        assert (whole / name).read_bytes() == (parted / name).read_bytes()
+    again = Scripted()
+    draft.go_on(parted, again, lambda _: None)
+    assert again.asked == []
+
+
+def test_what_the_passage_does_not_support_is_set_aside_with_the_reason(tmp_path: Path) -> None:
+    folder = begin(tmp_path)
+    draft.go_on(folder, Scripted(), lambda _: None)
+    pairs = draft.shown(folder)
+    assert [each.pair.aside for each in pairs[:3]] == ["", "", "not in the passage: 1777"]
+    assert pairs[0].passage.text.startswith(FOUNDED)
+
+
+def test_another_draft_in_its_place_is_refused(tmp_path: Path) -> None:
+    folder = begin(tmp_path)
+    with pytest.raises(FarenseError, match="other documents"):
+        drafting.begin([tmp_path / "a.txt"], folder, model="another")
+
+
+def test_rows_are_what_a_person_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = begin(tmp_path)
+    draft.go_on(folder, Scripted(), lambda _: None)
+    make = ["data", "make", str(folder), "--to", str(tmp_path / "d"), "--valid", "0"]
+    assert main(make) == 3
+    assert "nothing of" in capsys.readouterr().err
+    draft.decide(folder, Decision(0, 0, "keep"))
+    draft.decide(folder, Decision(0, 1, "keep", "E agora?", "Outra coisa."))
+    draft.decide(folder, Decision(1, 0, "keep"))
+    draft.decide(folder, Decision(1, 0, "drop"))
+    assert main(make) == 0
+    assert files.said(tmp_path / "d") == [
+        ["O que se diz de Sporting?", FOUNDED[:60]],
+        ["E agora?", "Outra coisa."],
+    ]
+    assert main(["data", "review", str(folder), "--list"]) == 0
+    assert "2 kept, 1 dropped" in capsys.readouterr().out
+
+
+def test_the_demo_model_goes_through_the_motions(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It writes no questions in the form that is asked for; what it says breaks nothing."""
+    (tmp_path / "a.txt").write_text(FOUNDED, encoding="utf-8")
+    words = ["data", "draft", str(tmp_path / "a.txt"), "--to", str(tmp_path / "draft")]
+    assert main([*words, "--profile", "demo", "--questions", "1"]) == 0
+    out = capsys.readouterr().out
+    assert "1 passages of 1 documents" in out
+    assert (tmp_path / "draft" / draft.PAIRS).read_bytes().count(b"\n") == 1
+
+
+@pytest.fixture
+def server() -> Any:
+    """An address that answers as OpenAI's does; the first time it is busy."""
+    asked: list[dict[str, Any]] = []
+    model = Scripted()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            asked.append({**body, "key": self.headers.get("Authorization")})
+            if len(asked) == 1 or body["model"] == "nobody":
+                self.send_error(503 if body["model"] != "nobody" else 404)
+                return
+            said = model.ask(body["messages"][0]["content"], 9)
+            raw = json.dumps({"choices": [{"message": {"content": said}}]}).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(raw)))
+            self.end_headers()
+            self.wfile.write(raw)
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as served:
+        threading.Thread(target=served.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{served.server_address[1]}/v1", asked
+        served.shutdown()
+
+
+def test_an_address_is_asked(
+    server: tuple[str, list[dict[str, Any]]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, asked = server
+    monkeypatch.setenv(models.KEY, "k")
+    (tmp_path / "a.txt").write_text(FOUNDED, encoding="utf-8")
+    words = ["data", "draft", str(tmp_path / "a.txt"), "--to", str(tmp_path / "draft")]
+    assert main([*words, "--address", url, "--name", "big"]) == 0
+    assert len(draft.shown(tmp_path / "draft")) == 3
+    assert (asked[0]["model"], asked[0]["temperature"]) == ("big", 0)
+    assert asked[0]["key"] == "Bearer k"
+
+
+def test_an_address_that_refuses_is_told(
+    server: tuple[str, list[dict[str, Any]]], tmp_path: Path
+) -> None:
+    with pytest.raises(FarenseError, match="does not answer") as told:
+        models.Address(server[0], "nobody").ask("a", 1)
+    assert "404" in told.value.detail
+    with pytest.raises(FarenseError, match="is no address"):
+        models.Address("file:///etc/passwd", "a")
