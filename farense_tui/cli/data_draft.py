@@ -82,6 +82,10 @@ def _counts(folder: Path) -> None:
     said = _("{n} pairs: {kept} kept, {dropped} dropped, {aside} set aside, {open} to be read")
     rest = len(pairs) - aside - kept - dropped
     say(said.format(n=len(pairs), kept=kept, dropped=dropped, aside=aside, open=rest))
+    if barren := drafts.barren(folder):
+        said = _("{n} passages have none, as the model did not write the form it was asked for:")
+        say(said.format(n=len(barren)))
+        say(f"  {clean(barren[0])[:200]}")
 
 
 def _list(folder: Path) -> None:

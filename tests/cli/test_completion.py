@@ -49,7 +49,7 @@ def bash(words: list[str], env: dict[str, str], cwd: Path) -> list[str]:
     ("typed", "offered"),
     [
         ("trai", ["train"]),
-        ("data ''", ["check", "make"]),
+        ("data ''", ["check", "draft", "make", "mend", "review"]),
         ("train --de", ["--detach"]),
         ("train --backend ri", ["ring"]),
         ("train --profile de", ["demo"]),

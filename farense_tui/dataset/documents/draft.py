@@ -29,6 +29,7 @@ from farense_tui.dataset.documents.questions import Pair
 
 SETTINGS, PASSAGES, PAIRS, REVIEW = "draft.json", "passages.jsonl", "pairs.jsonl", "review.jsonl"
 GROUP = "of"  # pairs of one stay in one split
+_MOST_SAID = 500
 S = TypeVar("S", bound=Struct)
 
 
@@ -52,10 +53,11 @@ class Settings(Struct, frozen=True, kw_only=True):
 
 
 class Drafted(Struct, frozen=True):
-    """The pairs of a passage, by its number."""
+    """The pairs of a passage, by its number. said: what the model wrote where there are none."""
 
     passage: int
     pairs: tuple[Pair, ...]
+    said: str = ""
 
 
 class Decision(Struct, frozen=True):
@@ -138,7 +140,7 @@ def go_on(folder: Path, model: Model, tell: Callable[[Progress], None]) -> int:
         file.truncate(whole.rfind(b"\n") + 1)
         for number in range(whole.count(b"\n"), len(passages)):
             tell(Progress(_("asking"), number, len(passages), _("passages")))
-            made = Drafted(number, _pairs(settings, passages[number], model))
+            made = _drafted(settings, number, passages[number], model)
             file.write(msgspec.json.encode(made) + b"\n")
             file.flush()
             os.fsync(file.fileno())
@@ -162,13 +164,17 @@ def decide(folder: Path, decision: Decision) -> None:
         file.write(msgspec.json.encode(decision) + b"\n")
 
 
-def _pairs(settings: Settings, passage: Passage, model: Model) -> tuple[Pair, ...]:
+def barren(folder: Path) -> list[str]:
+    """Give what the model wrote of passages that have no pairs."""
+    return [each.said for each in _all(folder / PAIRS, Drafted) if not each.pairs]
+
+
+def _drafted(settings: Settings, number: int, passage: Passage, model: Model) -> Drafted:
     most = questions.TOKENS_EACH * settings.questions
     said = model.ask(questions.wanted(passage, settings.questions), most)
-    return tuple(
-        _looked_at(settings, passage, pair, model)
-        for pair in questions.read(said, settings.questions)
-    )
+    found = questions.read(said, settings.questions)
+    pairs = tuple(_looked_at(settings, passage, pair, model) for pair in found)
+    return Drafted(number, pairs, "" if pairs else said[:_MOST_SAID])
 
 
 def _looked_at(settings: Settings, passage: Passage, pair: Pair, model: Model) -> Pair:
