@@ -8,8 +8,7 @@ from pathlib import Path
 
 from farense_worker.protocol.clean_text import clean
 from farense_worker.protocol.errors import ExitCode
-from farense_worker.protocol.language import gettext as _
-from farense_worker.protocol.messages.evaluation import Report, Request, Score, Turn
+from farense_worker.protocol.messages.evaluation import Report, Request, Score
 from farense_worker.protocol.run_folder import RunFolder
 from farense_worker.protocol.settings.profile import Profile, replace_setting
 from rich.console import Console
@@ -65,29 +64,13 @@ def _evaluate(
 def show(report: Report, examples: int, to: Console) -> None:
     """Print the table and, of each adapter, the rows it changed most."""
     path = relative(Path(report.data) / f"{report.split}.jsonl")
-    head = _("{path}: {n} rows, greedy answers").format(path=path, n=report.measured)
-    to.print(Text(clean(head), "bold"))
-    if report.questions != report.measured:
-        said = _("{n} answers of conversations are asked one by one, each after the data's history")
-        to.print(Text(said.format(n=report.questions), "dim"))
-    if report.only_loss and report.rows:
-        said = _("{n} rows have a loss alone: no answer of theirs is text")
-        to.print(Text(said.format(n=report.only_loss), "dim"))
-    if report.left_out:
-        to.print(Text(_("{n} rows are left out:").format(n=report.left_out), "yellow"))
-        for reason in report.reasons:
-            to.print(Text(f"  {clean(reason)}", "dim"))
+    to.print(Text(clean(evaluation.headline(report, path)), "bold"))
+    for text, important in evaluation.remarks(report):
+        to.print(Text(clean(text), "yellow" if important else "dim"))
     to.print()
     to.print(_table(report))
-    for score in report.scores:
-        for turn in score.turns:
-            to.print(Text(_turn(clean(score.name) or _("base model"), turn), "dim"))
-    cut_off = [each for each in report.scores if each.cut_off]
-    for score in cut_off:
-        said = _("{name}: {n} answers were cut off at {most} tokens").format(
-            name=clean(score.name) or _("base model"), n=score.cut_off, most=report.max_tokens
-        )
-        to.print(Text(said, "dim"))
+    for text in evaluation.notes(report):
+        to.print(Text(clean(text), "dim"))
     for score in report.scores:
         if score.name and report.rows and examples:
             _examples(report, score, examples, to)
@@ -95,39 +78,18 @@ def show(report: Report, examples: int, to: Console) -> None:
 
 def _table(report: Report) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    heads = ("", _("loss"), _("perplexity"), _("exact match"), _("token F1"), "chrF", _("seconds"))
+    heads, *rows = evaluation.table(report)
     for at, head in enumerate(heads):
         table.add_column(head, justify="right" if at else "left", header_style="dim", no_wrap=True)
-    several = len({score.model for score in report.scores}) > 1
-    for score in report.scores:
-        of = f" {Path(score.model).name}" if several else ""
-        name = Text(clean(score.name or _("base model") + of), "bold" if score.name else "")
-        table.add_row(name, *evaluation.figures(score, report.questions), f"{score.seconds:.1f}")
+    for score, (name, *figures) in zip(report.scores, rows, strict=True):
+        table.add_row(Text(clean(name), "bold" if score.name else ""), *figures)
     return table
 
 
-def _turn(name: str, turn: Turn) -> str:
-    exact, f1 = turn.exact_match or 0.0, turn.token_f1 or 0.0
-    said = _(
-        "{name}, answer {turn} of a conversation ({n}): exact {exact:.1%}, F1 {f1:.1%}, chrF "
-        "{chrf:.1f}"
-    )
-    return said.format(
-        name=name, turn=turn.turn, n=turn.answers, exact=exact, f1=f1, chrf=turn.chrf
-    )
-
-
 def _examples(report: Report, score: Score, most: int, to: Console) -> None:
-    found = evaluation.differences(report, score)
-    better = [each for each in found if each.chrf > 0]
-    worse = [each for each in reversed(found) if each.chrf < 0]
-    for title, rows in (
-        (_("{name}: nearer to the reference than the base model in {n} rows"), better),
-        (_("{name}: farther from it than the base model in {n} rows"), worse),
-    ):
-        if rows:
-            to.print()
-            to.print(Text(title.format(name=clean(score.name), n=len(rows)), "bold"))
+    for title, rows in evaluation.changed(report, score):
+        to.print()
+        to.print(Text(clean(title), "bold"))
         for each in rows[:most]:
             to.print(_example(each))
 
@@ -136,13 +98,8 @@ def _example(each: Difference) -> Text:
     style = "green" if each.chrf > 0 else "red"
     text = Text(f"  {clean(each.row.question)}")
     text.append(f"  chrF {each.chrf:+.1f}\n", style)
-    answers = (
-        (_("reference"), each.row.reference),
-        (_("base"), each.before),
-        (_("adapter"), each.after),
-    )
-    width = max(len(what) for what, _answer in answers) + 1
-    for what, answer in answers:
+    width = max(len(what) for what, _answer in each.answers) + 1
+    for what, answer in each.answers:
         text.append(f"    {what:{width}}", "dim").append(f"{clean(answer)}\n")
     text.rstrip()
     return text

@@ -19,7 +19,6 @@ from farense_worker.protocol.language import pgettext
 from farense_worker.protocol.run_folder import RunFolder
 from farense_worker.protocol.settings.profile import Profile
 from textual import events, work
-from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.command import CommandPalette
 from textual.filter import LineFilter
@@ -30,16 +29,16 @@ from textual.worker import WorkerFailed
 from farense_tui import compat
 from farense_tui.engine.machine import terminal
 from farense_tui.engine.runs import describe, new_run, resuming, supervisor
-from farense_tui.engine.runs import folders as runs
 from farense_tui.engine.runs.supervisor import Worker
 from farense_tui.ui import ascii, preferences
 from farense_tui.ui.ascii import Ascii
-from farense_tui.ui.common.dialogs import Answer, AskDialog, ErrorDialog
+from farense_tui.ui.common.dialogs import ErrorDialog
 from farense_tui.ui.messages import Course, News, Refused
 from farense_tui.ui.notifications import Reach
 from farense_tui.ui.printable import Printable
 from farense_tui.ui.terminal import TerminalGuard, take_any_byte
 from farense_tui.ui.theme import CONTRAST, DARK, THEMES, TITLES, in_sixteen_colours
+from farense_tui.ui.with_models import WithModels
 
 _LOOK_FOR_TERMINAL = 2.0
 _OFTEN = 10.0  # seconds for twenty of what nobody has foreseen
@@ -59,7 +58,7 @@ def _commands() -> type[Provider]:
     return FarenseCommands
 
 
-class FarenseApp(App[None]):
+class FarenseApp(WithModels):
     """Composition root. Below the dialogs and the list of runs stands one main screen."""
 
     TITLE = "farense-tui"
@@ -188,46 +187,6 @@ class FarenseApp(App[None]):
         if not self._readable(folders):
             return
         self.push_screen(CompareScreen(folders))
-
-    @work
-    async def open_ask(self, folders: list[RunFolder]) -> None:
-        """Ask the adapters of runs; first whether it may, if a run is being trained."""
-        from farense_tui.engine.runs import found_again
-        from farense_tui.engine.tasks import ask
-        from farense_tui.ui.ask.screen import AskScreen
-
-        try:
-            setup = ask.setup(folders)
-            data = [found_again.config_of(folder).data for folder in folders]
-        except FarenseError as error:
-            self.show_error(error)
-            return
-        if await self._may_take_memory(_("ask all the same")):
-            self.push_screen(AskScreen(setup, data))
-
-    @work
-    async def open_serve(self, folders: list[RunFolder]) -> None:
-        """Put runs behind an address; first whether it may, if a run is being trained."""
-        from farense_tui.engine.tasks import serving
-        from farense_tui.ui.serve.screen import ServeScreen
-
-        try:
-            setup = serving.setup(folders)
-        except FarenseError as error:
-            self.show_error(error)
-            return
-        if await self._may_take_memory(_("serve all the same")):
-            self.push_screen(ServeScreen(setup))
-
-    async def _may_take_memory(self, all_the_same: str) -> bool:
-        """Whether models may be loaded: they take memory beside a run that is being trained."""
-        alive = [run.name for run in runs.folders(self.runs_dir) if run.is_alive()]
-        if not alive:
-            return True
-        told = _("The models to be asked take memory beside it.")
-        text = f"{', '.join(alive)}\n{told}"
-        dialog = AskDialog(_("A run is training"), text, [Answer("y", all_the_same)])
-        return await self.push_screen_wait(dialog) == "y"
 
     def _readable(self, folders: list[RunFolder]) -> bool:
         """Whether the runs are of no newer version; says so if one is."""

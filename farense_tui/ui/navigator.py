@@ -46,6 +46,9 @@ class Navigator(Protocol):
     def open_serve(self, folders: list[RunFolder]) -> Task[None]:
         """Put runs behind an address."""
 
+    def open_evaluation(self, folder: RunFolder) -> Task[None]:
+        """Measure a run on its test rows."""
+
     def start_run(self, profile: Profile, *, name: str, profile_name: str) -> Task[None]:
         """Prepare and start a run, then go to its monitor."""
 

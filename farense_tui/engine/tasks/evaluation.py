@@ -40,6 +40,15 @@ class Difference:
     after: str
     chrf: float
 
+    @property
+    def answers(self) -> tuple[tuple[str, str], ...]:
+        """What was to be said, what the base model says, what the adapter says."""
+        return (
+            (_("reference"), self.row.reference),
+            (_("base"), self.before),
+            (_("adapter"), self.after),
+        )
+
 
 def request(
     runs: Sequence[RunFolder],
@@ -164,6 +173,81 @@ def differences(report: Report, score: Score) -> list[Difference]:
         if row.answers[own].text != row.answers[base].text
     ]
     return sorted(found, key=lambda each: (-each.chrf, each.row.line))
+
+
+def changed(report: Report, score: Score) -> list[tuple[str, list[Difference]]]:
+    """What an adapter answers better than its base model, and worse, each with a title.
+
+    The rows that changed most come first; a part without rows is not there.
+    """
+    found = differences(report, score)
+    parts = (
+        (
+            _("{name}: nearer to the reference than the base model in {n} rows"),
+            [each for each in found if each.chrf > 0],
+        ),
+        (
+            _("{name}: farther from it than the base model in {n} rows"),
+            [each for each in reversed(found) if each.chrf < 0],
+        ),
+    )
+    return [(title.format(name=score.name, n=len(rows)), rows) for title, rows in parts if rows]
+
+
+def headline(report: Report, path: str) -> str:
+    """On how many rows of the file at `path` was measured."""
+    return _("{path}: {n} rows, greedy answers").format(path=path, n=report.measured)
+
+
+def remarks(report: Report) -> list[tuple[str, bool]]:
+    """What is to be known of the rows, each with whether it is a warning."""
+    told = []
+    if report.questions != report.measured:
+        said = _("{n} answers of conversations are asked one by one, each after the data's history")
+        told.append((said.format(n=report.questions), False))
+    if report.only_loss and report.rows:
+        said = _("{n} rows have a loss alone: no answer of theirs is text")
+        told.append((said.format(n=report.only_loss), False))
+    if report.left_out:
+        told.append((_("{n} rows are left out:").format(n=report.left_out), True))
+        told += [(f"  {reason}", False) for reason in report.reasons]
+    return told
+
+
+def table(report: Report) -> list[list[str]]:
+    """Heads, then a line for each model: name, loss, perplexity, exact, F1, chrF, seconds."""
+    heads = ["", _("loss"), _("perplexity"), _("exact match"), _("token F1"), "chrF", _("seconds")]
+    several = len({score.model for score in report.scores}) > 1
+    rows = [heads]
+    for score in report.scores:
+        of = f" {Path(score.model).name}" if several else ""
+        name = score.name or _("base model") + of
+        rows.append([name, *figures(score, report.questions), f"{score.seconds:.1f}"])
+    return rows
+
+
+def notes(report: Report) -> list[str]:
+    """What belongs to the table: the turns of conversations, and answers that were cut off."""
+    told = []
+    for score in report.scores:
+        name = score.name or _("base model")
+        for turn in score.turns:
+            said = _(
+                "{name}, answer {turn} of a conversation ({n}): exact {exact:.1%}, F1 {f1:.1%}, "
+                "chrF {chrf:.1f}"
+            )
+            exact, f1 = turn.exact_match or 0.0, turn.token_f1 or 0.0
+            told.append(
+                said.format(
+                    name=name, turn=turn.turn, n=turn.answers, exact=exact, f1=f1, chrf=turn.chrf
+                )
+            )
+    for score in report.scores:
+        if score.cut_off:
+            said = _("{name}: {n} answers were cut off at {most} tokens")
+            name = score.name or _("base model")
+            told.append(said.format(name=name, n=score.cut_off, most=report.max_tokens))
+    return told
 
 
 def figures(score: Score, rows: int) -> list[str]:

@@ -78,7 +78,8 @@ def _ended(snapshot: Snapshot, again: str) -> Outcome:
             _("adapter  {path}").format(path=folder.adapters),
             _('ask it   a, or farense-tui ask {name} "..."').format(name=folder.name),
             _("serve    s, or farense-tui serve {name}").format(name=folder.name),
-            _("go on    farense-tui evaluate {name}, report {name}, export {name}").format(
+            _("measure  m, or farense-tui evaluate {name}").format(name=folder.name),
+            _("go on    o for the report, farense-tui export {name} --to DIR").format(
                 name=folder.name
             ),
         ]

@@ -56,6 +56,7 @@ class MonitorScreen(SteeredScreen, ChartScreen):
         # One key for the two: there is always one of them that cannot be done.
         Binding("s", "stop", _("Stop"), tooltip=_("Finish the step, save, end; it asks first")),
         Binding("s", "serve", _("Serve"), tooltip=_("At an OpenAI-compatible address")),
+        Binding("m", "evaluate", _("Measure"), tooltip=_("On test rows, beside the base model")),
         Binding("up", "scroll_log('up')", _("Scroll the log"), show=False),
         Binding("down", "scroll_log('down')", _("Scroll the log"), show=False),
         Binding("pageup", "scroll_log('page_up')", _("Scroll the log"), show=False),
@@ -241,7 +242,7 @@ class MonitorScreen(SteeredScreen, ChartScreen):
         """Offer to ask once the run has ended: while it trains, it needs the memory itself."""
         if action == "report":
             return self.end is not None and self.folder.report.is_file()
-        if action in ("ask", "serve"):
+        if action in ("ask", "serve", "evaluate"):
             return self.end is not None and self.end.adapter
         return super().check_action(action, parameters)
 
@@ -252,6 +253,10 @@ class MonitorScreen(SteeredScreen, ChartScreen):
     def action_serve(self) -> None:
         """Put the run's adapter behind an address."""
         navigator(self).open_serve([self.folder])
+
+    def action_evaluate(self) -> None:
+        """Measure what the training changed."""
+        navigator(self).open_evaluation(self.folder)
 
     @work(thread=True, group="report")
     def action_report(self) -> None:

@@ -1,0 +1,72 @@
+"""The screens that load a run's model: they take memory beside what is being trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from farense_worker.protocol.errors import FarenseError
+from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.run_folder import RunFolder
+from textual import work
+from textual.app import App
+
+from farense_tui.engine.runs import folders as runs
+from farense_tui.ui.common.dialogs import Answer, AskDialog
+
+
+class WithModels(App[None]):
+    """Opens them. `runs_dir` is where the runs are."""
+
+    runs_dir: Path
+
+    def show_error(self, error: FarenseError) -> None:
+        """Say what went wrong; the screen behind stays as it is. From any thread."""
+        raise NotImplementedError
+
+    @work
+    async def open_ask(self, folders: list[RunFolder]) -> None:
+        """Ask the adapters of runs; first whether it may, if a run is being trained."""
+        from farense_tui.engine.runs import found_again
+        from farense_tui.engine.tasks import ask
+        from farense_tui.ui.ask.screen import AskScreen
+
+        try:
+            setup = ask.setup(folders)
+            data = [found_again.config_of(folder).data for folder in folders]
+        except FarenseError as error:
+            self.show_error(error)
+            return
+        if await self._may_take_memory(_("ask all the same")):
+            self.push_screen(AskScreen(setup, data))
+
+    @work
+    async def open_serve(self, folders: list[RunFolder]) -> None:
+        """Put runs behind an address; first whether it may, if a run is being trained."""
+        from farense_tui.engine.tasks import serving
+        from farense_tui.ui.serve.screen import ServeScreen
+
+        try:
+            setup = serving.setup(folders)
+        except FarenseError as error:
+            self.show_error(error)
+            return
+        if await self._may_take_memory(_("serve all the same")):
+            self.push_screen(ServeScreen(setup))
+
+    @work
+    async def open_evaluation(self, folder: RunFolder) -> None:
+        """Measure a run, or show what was; first whether it may, if a run is being trained."""
+        from farense_tui.ui.after.evaluation import EvaluationScreen
+
+        if await self._may_take_memory(_("measure all the same")):
+            self.push_screen(EvaluationScreen(folder))
+
+    async def _may_take_memory(self, all_the_same: str) -> bool:
+        """Whether models may be loaded: they take memory beside a run that is being trained."""
+        alive = [run.name for run in runs.folders(self.runs_dir) if run.is_alive()]
+        if not alive:
+            return True
+        told = _("The models to be asked take memory beside it.")
+        text = f"{', '.join(alive)}\n{told}"
+        dialog = AskDialog(_("A run is training"), text, [Answer("y", all_the_same)])
+        return await self.push_screen_wait(dialog) == "y"

@@ -1,0 +1,54 @@
+"""A finished run measured from its monitor: a real worker measures."""
+
+from __future__ import annotations
+
+import shutil
+
+from farense_tui.engine.tasks import evaluation
+from farense_tui.ui.after.evaluation import EvaluationScreen
+from farense_tui.ui.common.dialogs import ErrorDialog
+from farense_tui.ui.monitor.screen import MonitorScreen
+from tests import real_runs
+from tests.real_runs import RunMaker
+from tests.ui.conftest import text_of
+from tests.ui.runs.test_screen import Bare
+from tests.ui.waiting import until
+
+
+async def test_a_finished_run_is_measured_and_what_was_found_is_kept(make_run: RunMaker) -> None:
+    data = make_run.folder.parent / "data"
+    shutil.copytree(make_run("other").read_config().data.path, data)
+    shutil.copy(data / "valid.jsonl", data / "test.jsonl")
+    run = make_run("one", data__path=str(data))
+    real_runs.finish(run)
+    app = Bare(run.path.parent)
+    async with app.run_test(size=(120, 36)) as pilot:
+        app.open_run(run)
+        await until(pilot, lambda: isinstance(app.screen, MonitorScreen))
+        monitor = app.screen
+        assert isinstance(monitor, MonitorScreen)
+        await until(pilot, lambda: monitor.end is not None, 60)
+        await pilot.press("m")
+        await until(pilot, lambda: isinstance(app.screen, EvaluationScreen))
+        screen = app.screen
+        assert isinstance(screen, EvaluationScreen)
+        await until(pilot, lambda: screen.report is not None, 120)
+        await pilot.pause()
+        shown = text_of(screen)
+        kept = evaluation.kept(run)
+        assert kept is not None
+        for row in evaluation.table(kept):
+            assert all(cell in shown for cell in row[:-1])
+        for title, rows in evaluation.changed(kept, kept.scores[1]):
+            assert title in shown or len(rows) > 5
+        await pilot.press("escape")
+        shutil.rmtree(run.adapters)  # now only what was kept can be shown
+        app.open_evaluation(run)
+        await until(pilot, lambda: isinstance(app.screen, EvaluationScreen))
+        again = app.screen
+        assert isinstance(again, EvaluationScreen)
+        assert again.report == kept
+        await pilot.press("m")
+        await until(pilot, lambda: isinstance(app.screen, ErrorDialog))
+        assert "no adapter yet" in text_of(app.screen)
+        assert again.report == kept
