@@ -60,7 +60,7 @@ class EvaluationScreen(Dialog[None]):
             title = _("{name} on questions that it was not trained on")
             yield Static(title.format(name=self._run.name), classes="title", markup=False)
             with VerticalScroll(classes="found", can_focus=False):
-                yield Static(_("loading the model …"), markup=False)
+                yield Static(_("loading the model …"), id="measured", markup=False)
             yield Static(
                 Content("   ").join([keys("m", _("measure again")), keys("esc", _("close"))]),
                 classes="keys",
@@ -79,7 +79,7 @@ class EvaluationScreen(Dialog[None]):
     def action_measure(self) -> None:
         self._stop.ask()
         self._stop = task.Stop()
-        self.query_one(".found Static", Static).update(_("loading the model …"))
+        self.query_one("#measured", Static).update(_("loading the model …"))
         self._measure(self._stop)
 
     @work(thread=True, exclusive=True, group="measure")
@@ -110,12 +110,12 @@ class EvaluationScreen(Dialog[None]):
                 self._show(self.report)
             return
         far = f"{said.done}/{said.total}" if said.total else str(said.done or "")
-        self.query_one(".found Static", Static).update(f"{clean(_(said.what))}   {far}")
+        self.query_one("#measured", Static).update(f"{clean(_(said.what))}   {far}")
 
     def _show(self, report: Report) -> None:
         self.report = report
         lines = _lines(report, self._run)
-        self.query_one(".found Static", Static).update(Content("\n").join(lines))
+        self.query_one("#measured", Static).update(Content("\n").join(lines))
 
     def action_scroll(self, by: int) -> None:
         """Move where there are more lines than room."""

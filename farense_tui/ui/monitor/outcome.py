@@ -76,12 +76,8 @@ def _ended(snapshot: Snapshot, again: str) -> Outcome:
     if has_adapter(folder):
         lines += [
             _("adapter  {path}").format(path=folder.adapters),
-            _('ask it   a, or farense-tui ask {name} "..."').format(name=folder.name),
-            _("serve    s, or farense-tui serve {name}").format(name=folder.name),
-            _("measure  m, or farense-tui evaluate {name}").format(name=folder.name),
-            _("go on    o for the report, farense-tui export {name} --to DIR").format(
-                name=folder.name
-            ),
+            _("keys     a ask, m measure, s serve, o report"),
+            _("commands farense-tui ask, evaluate, serve, export {name}").format(name=folder.name),
         ]
     hint = "" if status == "completed" else again
     title = found.title if found else came_to(state, status)

@@ -295,7 +295,7 @@ async def test_a_complete_run_says_where_the_adapter_is(tmp_path: Path) -> None:
     assert "before   O Farense foi fundado em 1923, em Lisboa." in text
     assert "now      Foi fundado em 1910, em Faro." in text
     assert str(run.folder.adapters) in text
-    assert 'farense-tui ask demo-1 "..."' in text
+    assert "farense-tui ask, evaluate, serve, export demo-1" in text
 
 
 async def test_an_overfitted_run_does_not_end_green(tmp_path: Path) -> None:
