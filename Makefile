@@ -64,11 +64,12 @@ soak: $(READY_DEV) ## an hour of kills, errors of the disk and damaged files; MI
 	$(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),60)
 
 .PHONY: hashes
-hashes: ## take down the SHA-256 of all that is installed, for every system (needs uv)
+hashes: $(READY) ## take down the SHA-256 of all that is installed, for every system (needs uv)
 	@sed -n '/^#/p' requirements-hashed.txt > .hashed
 	uv pip compile pyproject.toml -c constraints.txt --generate-hashes --universal \
 	  --python-version 3.11 --no-header --no-annotate --no-emit-index-url --quiet >> .hashed
 	@mv .hashed requirements-hashed.txt
+	$(BIN)/python scripts/make_sbom.py
 
 .PHONY: docs
 docs: $(READY_DOCS) ## build the docs as a site in site/; a link that leads nowhere fails

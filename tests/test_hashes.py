@@ -6,6 +6,8 @@ import re
 import tomllib
 from pathlib import Path
 
+import make_sbom
+
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "requirements-hashed.txt").read_text(encoding="utf-8")
 
@@ -31,3 +33,7 @@ def test_all_that_is_needed_is_hashed() -> None:
     for entry in re.split(r"\n(?=\w)", TEXT)[1:]:
         assert "--hash=sha256:" in entry, entry.splitlines()[0]
     assert "://" not in TEXT
+
+
+def test_the_bill_of_materials_is_of_today() -> None:
+    assert make_sbom.PLACE.read_text(encoding="utf-8") == make_sbom.bill(), "make hashes"
