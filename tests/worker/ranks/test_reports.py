@@ -60,6 +60,8 @@ def test_what_mlx_launch_says() -> None:
     [
         ([End(0, 1, failure(LOST)), End(1, -9)], 1),
         ([End(0, -9, put_down=True), End(1, 7)], 1),
+        ([End(0, -15, guarded=False), End(1, 7)], 1),  # before it, or its guard, took signals
+        ([End(0, -15), End(1, -9)], 1),
         ([End(0, -9, put_down=True), End(1, 1, failure(LOST)), End(2, -11)], 2),
         ([End(1, 3, failure(refused("data"))), End(0, 3, failure(refused("data")))], 0),
         ([End(0, 1, failure(LOST)), End(1, 1, failure(LOST))], 0),

@@ -111,7 +111,10 @@ def blame(ends: Iterable[End]) -> End | None:
 
 
 def _follows(end: End) -> bool:
-    return end.failure is not None and end.failure.kind == PEER
+    # A rank takes SIGTERM for a stop: one that it kills had not begun to when the run was ended.
+    if end.failure is None:
+        return end.code == -signal.SIGTERM
+    return end.failure.kind == PEER
 
 
 def explain(end: End, hosts: Sequence[Host], run: str) -> FarenseError:
