@@ -8,6 +8,7 @@ from farense_worker.protocol.errors import FarenseError
 from textual.message import Message
 
 from farense_tui.engine.machine.vitals import Vitals
+from farense_tui.engine.models.locate import ModelState
 from farense_tui.engine.preflight.model_and_data import Inspection
 from farense_tui.engine.runs.describe import RunSummary
 
@@ -32,6 +33,15 @@ class RunsRead(Message):
     def __init__(self, summaries: list[RunSummary]) -> None:
         super().__init__()
         self.summaries = summaries
+
+
+class Located(Message):
+    """The models of the profiles were looked for."""
+
+    def __init__(self, states: dict[str, ModelState]) -> None:
+        """By the profile's name."""
+        super().__init__()
+        self.states = states
 
 
 class Asked(Message):

@@ -65,3 +65,15 @@ def test_a_profile_alone_does_not_let_a_model_run_its_code(
     assert "run its own Python code" in err
     assert "--set model.trust_remote_code=true" in err
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_run_downloads_nothing_large_without_a_yes(tmp_path: Path) -> None:
+    with Hub({"owner/tiny": embedded_model()}) as hub:
+        large = tui(tmp_path, hub, "train", "--profile", "m1-16gb", "--anyway")
+        assert large.returncode == ExitCode.REFUSED
+        assert "5.1 GB to download" in large.stderr
+        assert "--yes agrees to it" in large.stderr
+        assert not (tmp_path / "checkpoints").exists()
+        gone = tui(tmp_path, hub, "train", "--model", "owner/gone", "--profile", "demo")
+        assert gone.returncode == ExitCode.REFUSED
+        assert "no such repository" in gone.stderr

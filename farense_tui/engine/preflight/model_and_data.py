@@ -12,23 +12,16 @@ from farense_worker.protocol.settings.profile import Data, Profile
 
 from farense_tui.engine.models import locate
 from farense_tui.engine.models.locate import ModelState
-from farense_tui.engine.models.suggested import download_gigabytes
 from farense_tui.engine.runs import new_run
 
 
 @dataclass(frozen=True)
 class Inspection:
-    """The model, the smaller one offered beside it, and the data.
-
-    download: GB of the model that are to be fetched as far as is known without asking, 0 if it is
-    not; fallback_download: of the smaller one.
-    """
+    """The model, the smaller one offered beside it, and the data."""
 
     model: ModelState
     fallback: ModelState | None
     data: Summary
-    download: float = 0.0
-    fallback_download: float = 0.0
 
 
 def key(profile: Profile) -> tuple[object, ...]:
@@ -41,13 +34,10 @@ def key(profile: Profile) -> tuple[object, ...]:
 def inspect(profile: Profile) -> Inspection:
     """Look at the disk, never at the network. Reads the whole data set, so not in the UI's loop."""
     model = profile.model
-    fallback = locate.locate(model.fallback) if model.fallback else None
     return Inspection(
         model=locate.locate(model.repo, model.revision),
-        fallback=fallback,
+        fallback=locate.locate(model.fallback) if model.fallback else None,
         data=_summarise(new_run.data_folder(profile), profile.data),
-        download=download_gigabytes(model.repo),
-        fallback_download=download_gigabytes(model.fallback) if model.fallback else 0.0,
     )
 
 

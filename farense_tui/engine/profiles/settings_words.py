@@ -221,6 +221,13 @@ WORDS: dict[str, Words] = {
             "kept on the disk. auto does so where it can."
         ),
     ),
+    "train.shared_prefix": Words(
+        _("Shared beginnings"),
+        _(
+            "What rows begin with alike, such as a system prompt, is computed once for all of "
+            "them. auto does so where it saves time and changes nothing."
+        ),
+    ),
     "train.early_stopping": Words(
         _("Stop early"),
         _("After so many validations without a better one the run ends. 0: it goes on to the end."),
@@ -329,5 +336,5 @@ WORDS: dict[str, Words] = {
 
 
 def words(name: str) -> Words:
-    """Of `section.key`."""
-    return WORDS[name]
+    """Of `section.key`; of a setting that has none here its name."""
+    return WORDS.get(name) or Words(name, "")

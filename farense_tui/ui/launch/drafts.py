@@ -8,6 +8,8 @@ from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
 
 from farense_tui.engine.machine.hardware import Machine
+from farense_tui.engine.models import locate
+from farense_tui.engine.models.locate import ModelState
 from farense_tui.engine.profiles import catalogue
 from farense_tui.engine.profiles.catalogue import Found
 from farense_tui.engine.profiles.draft import Draft
@@ -54,6 +56,14 @@ class Drafts:
     def next_name(self) -> str:
         """What the next run of the chosen profile is called."""
         return new_run.new_name(self.chosen, self._runs_dir)
+
+    def models(self) -> dict[str, ModelState]:
+        """Where the model of each profile is, by its name. Looks at the disk: for a thread."""
+        profiles = {found.name: found.profile for found in self.listed if found.profile}
+        return {
+            name: locate.locate(profile.model.repo, profile.model.revision)
+            for name, profile in profiles.items()
+        }
 
     def keep(self, draft: Draft) -> None:
         self._drafts[self.chosen] = draft

@@ -16,11 +16,12 @@ from textual.containers import VerticalGroup
 from textual.content import Content
 from textual.message import Message
 from textual.widgets import OptionList, Static
-from textual.widgets.option_list import Option
 
 from farense_tui.engine import readable as f
+from farense_tui.engine.machine import hardware
 from farense_tui.engine.models import installed, locate
 from farense_tui.engine.models.installed import Listed
+from farense_tui.engine.models.suggested import Suggested, download_gigabytes, suggested
 from farense_tui.engine.tasks import task
 from farense_tui.ui.common.dialogs import Dialog, keys
 
@@ -53,11 +54,13 @@ class ModelsScreen(Dialog[str]):
         self._chosen = chosen
         self._stop: task.Stop | None = None
         self.found: list[Listed] = []
+        self.fetchable: list[Suggested] = []
 
     def compose(self) -> ComposeResult:
         """The list, what is going on, the keys."""
         with VerticalGroup(classes="box"):
-            yield Static(_("Models on this machine"), classes="title", markup=False)
+            title = _("Models that are here, and those that this machine can train")
+            yield Static(title, classes="title", markup=False)
             yield OptionList(compact=True)
             yield Static(classes="whole", markup=False)
             yield Static(
@@ -81,10 +84,14 @@ class ModelsScreen(Dialog[str]):
 
     def on_models_screen_read(self, message: Read) -> None:
         self.found = message.found
+        there = {each.name for each in self.found}
+        memory = round(hardware.machine().memory / hardware.GIB)
+        self.fetchable = [each for each in suggested(memory) if each.repo not in there]
         options = self.query_one(OptionList)
         options.clear_options()
-        options.add_options([Option(line(each), id=f"m{at}") for at, each in enumerate(self.found)])
-        names = [each.name for each in self.found]
+        options.add_options([line(each) for each in self.found])
+        options.add_options([offered(each) for each in self.fetchable])
+        names = [*(each.name for each in self.found), *(each.repo for each in self.fetchable)]
         options.highlighted = names.index(self._chosen) if self._chosen in names else 0
         if not self._stop:
             self._tell(self._about_chosen())
@@ -92,6 +99,8 @@ class ModelsScreen(Dialog[str]):
     def _about_chosen(self) -> Content:
         if locate.locate(self._chosen).state == "download":
             said = _("{model} is not here: g downloads it").format(model=clean(self._chosen))
+            if gigabytes := download_gigabytes(self._chosen):
+                said += f", {f.download_size(gigabytes)}"
             return Content.styled(f"↓ {said}", "$warning")
         said = _("the profile has {model}").format(model=clean(self._chosen))
         return Content.styled(said, "$text-muted")
@@ -101,6 +110,9 @@ class ModelsScreen(Dialog[str]):
 
     def on_option_list_option_selected(self, message: OptionList.OptionSelected) -> None:
         message.stop()
+        if message.option_index >= len(self.found):  # it is downloaded when a run wants it
+            self.dismiss(self.fetchable[message.option_index - len(self.found)].repo)
+            return
         each = self.found[message.option_index]
         if each.whole:
             self.dismiss(each.name)
@@ -116,6 +128,8 @@ class ModelsScreen(Dialog[str]):
         each = self.found[at] if at is not None and at < len(self.found) else None
         part = each is not None and each.source == "cache" and not each.whole
         wanted = each.name if part and each is not None else self._chosen
+        if at is not None and at >= len(self.found):
+            wanted = self.fetchable[at - len(self.found)].repo
         if self._stop is not None:
             return
         if not part and locate.locate(wanted).state != "download":
@@ -174,6 +188,16 @@ def line(each: Listed) -> Content:
     return Content.assemble(
         (name, "bold"), state, "\n  ", (" · ".join(filter(None, facts)), "$text-muted")
     )
+
+
+def offered(each: Suggested) -> Content:
+    """A model that is not here on two lines: its name and download, what it is good at."""
+    size = _("  ↓ {size} to download").format(size=f.download_size(each.gigabytes))
+    about = _("{good_at} · licence {licence}").format(good_at=each.good_at, licence=each.licence)
+    return Content.assemble(
+        (each.title, "bold"), (size, "$warning"), (f"  {each.repo}", "$text-disabled"),
+        "\n  ", (about, "$text-muted"),
+    )  # fmt: skip
 
 
 def bar(progress: Progress) -> Content:

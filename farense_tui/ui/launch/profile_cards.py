@@ -6,7 +6,6 @@ from typing import ClassVar
 
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import ngettext
-from farense_worker.protocol.settings.profile import Profile
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import HorizontalScroll
@@ -28,6 +27,7 @@ class ProfileCard(Static):
 
     chosen: reactive[bool] = reactive(False, toggle_class="-chosen")
     changes: reactive[int] = reactive(0)
+    state: reactive[Content | None] = reactive(None)
 
     class Clicked(Message):
         def __init__(self, name: str) -> None:
@@ -44,7 +44,7 @@ class ProfileCard(Static):
         self.too_large = memory_gb > round(machine.memory / GIB)
 
     def render(self) -> Content:
-        """Title with its sign, figures, description."""
+        """Title with its sign, description, where the model is."""
         profile = self.found.profile
         title = profile.profile.title if profile else self.found.name
         sign, word, style = self._badge()
@@ -52,8 +52,9 @@ class ProfileCard(Static):
         badge = badge if sign else ""
         lines = [Content.assemble((f"{self.number} ", "$accent"), (title, "bold"), (badge, style))]
         if profile:
-            lines.append(Content(figures(profile)))
             lines.append(Content.styled(profile.profile.description, "$text-muted"))
+            if self.state:
+                lines.append(self.state)
         return Content("\n").join(lines)
 
     def _badge(self) -> tuple[str, str, str]:
@@ -127,6 +128,11 @@ class ProfileCards(HorizontalScroll, can_focus=True):
     def card(self, name: str) -> ProfileCard | None:
         return next((c for c in self.query(ProfileCard) if c.found.name == name), None)
 
+    def tell(self, states: dict[str, Content]) -> None:
+        """Say on each card where its model is."""
+        for card in self.query(ProfileCard):
+            card.state = states.get(card.found.name)
+
     def choose(self, name: str) -> None:
         if name != self.chosen:
             self.chosen = name
@@ -153,12 +159,3 @@ class ProfileCards(HorizontalScroll, can_focus=True):
         message.stop()
         self.focus()
         self.choose(message.name)
-
-
-def figures(profile: Profile) -> str:
-    """The three figures by which profiles differ most."""
-    train = profile.train
-    batch = f"{train.batch_size}×{train.grad_accumulation}"
-    return f"{batch} · " + _("{tokens} tokens · rank {rank}").format(
-        tokens=train.max_seq_length, rank=profile.lora.rank
-    )

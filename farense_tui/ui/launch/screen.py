@@ -29,11 +29,12 @@ from farense_tui.ui.launch.lookout import Lookout
 from farense_tui.ui.launch.machine_line import MachineLine
 from farense_tui.ui.launch.plan.headline import headline
 from farense_tui.ui.launch.plan.known import Known
+from farense_tui.ui.launch.plan.notes import model as model_note
 from farense_tui.ui.launch.plan.panel import PlanPanel
 from farense_tui.ui.launch.profile_cards import ProfileCards
 from farense_tui.ui.launch.save_profile import save_as
 from farense_tui.ui.launch.settings_form import SettingsForm
-from farense_tui.ui.messages import Inspected, RunsRead
+from farense_tui.ui.messages import Inspected, Located, RunsRead
 from farense_tui.ui.navigator import navigator
 
 if TYPE_CHECKING:
@@ -116,6 +117,7 @@ class LaunchScreen(Screen[None]):
             self._away = False
             self._forget()
         self.call_after_refresh(self._look_at_runs)
+        self.call_after_refresh(self._look_for_models)
         if self.draft:
             self.query_one(SettingsForm).show(self.draft, self._drafts.next_name)
 
@@ -170,6 +172,14 @@ class LaunchScreen(Screen[None]):
         self._lookout.take(message)
         self._show_plan()
         self.refresh_bindings()
+
+    @work(thread=True, exclusive=True, group="models")
+    def _look_for_models(self) -> None:
+        self.post_message(Located(self._drafts.models()))
+
+    def on_located(self, message: Located) -> None:
+        told = {name: model_note(state) for name, state in message.states.items()}
+        self.query_one(ProfileCards).tell(told)
 
     @work(thread=True, exclusive=True, group="runs")
     def _look_at_runs(self) -> None:
@@ -296,6 +306,7 @@ class LaunchScreen(Screen[None]):
         if name:
             self._drafts.saved_as(name)
             await self.query_one(ProfileCards).replace(self._drafts.listed, name)
+            self._look_for_models()
             self._show()
             self.notify(f"profiles/{name}.toml", title=_("Saved"))
 

@@ -17,6 +17,7 @@ from farense_tui.ui.app import FarenseApp
 from farense_tui.ui.common.dialogs import AskDialog
 from farense_tui.ui.launch.models import ModelsScreen, bar
 from farense_tui.ui.launch.screen import LaunchScreen
+from tests.ui.conftest import text_of
 from tests.ui.waiting import until
 
 MODELS = [
@@ -109,3 +110,45 @@ async def test_a_model_s_own_code_runs_only_if_the_user_says_so(
         await until(pilot, lambda: isinstance(app.screen, AskDialog))
         await pilot.press("y")
         await until(pilot, lambda: started)
+
+
+async def test_gigabytes_are_downloaded_after_a_yes_alone(
+    runs_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = []
+    monkeypatch.setattr(FarenseApp, "start_run", lambda _, profile, **__: started.append(profile))
+    app = FarenseApp(runs_dir)
+    async with app.run_test(size=(80, 24)) as pilot:
+        launch = app.screen
+        for key, runs in (("escape", 0), ("y", 1)):
+            await pilot.press("s")
+            await until(pilot, lambda: isinstance(app.screen, AskDialog))
+            assert "AMALIA-9B-0626-SFT-MLX-4bit" in text_of(app.screen)
+            assert "5.1 GB to download" in text_of(app.screen)
+            assert "Apache 2.0" in text_of(app.screen)
+            await pilot.press(key)
+            await until(pilot, lambda: app.screen is launch)
+            await until(pilot, lambda n=runs: len(started) == n)  # type: ignore[misc]
+        await pilot.press("4", "s")  # what is here asks nothing
+        await until(pilot, lambda: len(started) == 2)
+
+
+async def test_models_that_fit_are_offered_and_taken_without_a_download(runs_dir: Path) -> None:
+    app = FarenseApp(runs_dir)
+    async with app.run_test(size=(100, 40)) as pilot:
+        launch = app.screen
+        assert isinstance(launch, LaunchScreen)
+        await pilot.press("m")
+        await until(pilot, lambda: isinstance(app.screen, ModelsScreen))
+        screen = app.screen
+        assert isinstance(screen, ModelsScreen)
+        await until(pilot, lambda: screen.found)
+        names = [each.title for each in screen.fetchable]
+        assert names[0] == "AMALIA 9B"
+        assert "Qwen3 14B" not in names  # of 32 GB
+        options = screen.query_one(OptionList)
+        options.highlighted = len(screen.found) + names.index("Qwen3 4B")
+        await pilot.press("enter")
+        await until(pilot, lambda: app.screen is launch)
+        assert launch.draft is not None
+        assert launch.draft.profile.model.repo == "mlx-community/Qwen3-4B-Instruct-2507-4bit"

@@ -90,6 +90,23 @@ def fetch(wanted: Wanted, told: Told) -> Path:
         raise _explained(wanted, error) from error
 
 
+def size(wanted: Wanted) -> int:
+    """Ask the hub how many bytes it would be. Raises FarenseError as `fetch` does."""
+    from huggingface_hub import HfApi
+
+    try:
+        info = HfApi().repo_info(
+            wanted.repo,
+            repo_type=wanted.kind,
+            revision=wanted.revision or None,
+            files_metadata=True,
+        )
+    except _errors() as error:
+        raise _explained(wanted, error) from error
+    files, rest = _files(info, wanted.patterns)
+    return sum(file.size for file in files) + rest
+
+
 def _fetch_all(asked: Wanted, told: Told) -> Path:
     from huggingface_hub import HfApi, snapshot_download
 

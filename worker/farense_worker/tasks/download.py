@@ -14,6 +14,8 @@ def download(asked: Request, tell: Tell) -> Downloaded:
     wanted = hub.Wanted(asked.repo, asked.revision)
     if asked.data:
         wanted = hub.Wanted(asked.repo, asked.revision, asked.patterns, data=True)
+    if asked.ask:
+        return Downloaded(asked.repo, "", hub.size(wanted))
     path = hub.fetch(wanted, lambda done, total: tell(Progress(what, done, total, "bytes")))
     size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
     return Downloaded(asked.repo, str(path), size)

@@ -10,6 +10,7 @@ from textual.content import Content
 
 from farense_tui.engine import readable as f
 from farense_tui.engine.models.locate import EMBEDDED
+from farense_tui.engine.models.suggested import download_gigabytes
 from farense_tui.engine.preflight.model_and_data import Inspection, held_out, steps_per_epoch
 from farense_tui.ui.common.sentence import sentence
 from farense_tui.ui.launch.plan import forecast_words
@@ -49,9 +50,10 @@ def _what(profile: Profile, found: Inspection | None) -> Content:
     rows = _rows(profile, found)
     if found is None or found.model.state != "download":
         return sentence(_("Train {model} on {rows}"), model=model, rows=rows)
-    size = f.download_size(found.download)
+    gigabytes = download_gigabytes(profile.model.repo)
+    size = f.download_size(gigabytes)
     said = _("Train {model}, {size} to download, on {rows}")
-    if not found.download:
+    if not gigabytes:
         said = _("Train {model}, which must be downloaded, on {rows}")
     return sentence(said, model=model, rows=rows, size=Content.styled(size, "$warning"))
 

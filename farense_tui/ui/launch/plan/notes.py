@@ -9,6 +9,7 @@ from textual.content import Content
 
 from farense_tui.engine import readable as f
 from farense_tui.engine.models.locate import ModelState
+from farense_tui.engine.models.suggested import download_gigabytes
 from farense_tui.engine.preflight.model_and_data import Inspection, held_out, steps_per_epoch
 from farense_tui.engine.profiles import peak_rate
 from farense_tui.ui.launch.plan.known import Known
@@ -22,7 +23,7 @@ def notes(known: Known) -> dict[str, Content]:
         return {}
     found = known.found
     told = {
-        "model.repo": model(found.model, found.download) if found else _LOOKING,
+        "model.repo": model(found.model) if found else _LOOKING,
         "data.path": _data(found.data) if found else _LOOKING,
     }
     if found and found.data.rows.get("train") and not found.data.why:
@@ -30,16 +31,17 @@ def notes(known: Known) -> dict[str, Content]:
     return told | _lengths(known) | _adapter(known)
 
 
-def model(found: ModelState, download: float) -> Content:
-    """Say where a model is. download: its GB, 0 if not known."""
+def model(found: ModelState) -> Content:
+    """Say where a model is, and how much is to be fetched as far as that is known."""
     if found.state == "here":
         return Content.styled(_("✓ here, {size}").format(size=f.size(found.bytes)), "$success")
     if found.state == "missing":
         return Content.styled(_("✗ not found"), "$error")
-    if not download:
+    gigabytes = download_gigabytes(found.repo)
+    if not gigabytes:
         return Content.styled(_("↓ to be downloaded"), "$warning")
     return Content.styled(
-        _("↓ {size} to download").format(size=f.download_size(download)), "$warning"
+        _("↓ {size} to download").format(size=f.download_size(gigabytes)), "$warning"
     )
 
 

@@ -13,6 +13,7 @@ from textual.content import Content
 
 from farense_tui.engine import readable as f
 from farense_tui.engine.machine.hardware import GIB
+from farense_tui.engine.models.suggested import download_gigabytes
 from farense_tui.engine.preflight.model_and_data import Inspection, held_out
 from farense_tui.engine.profiles.settings_words import ESSENTIAL
 from farense_tui.engine.runs.describe import RunSummary
@@ -136,12 +137,12 @@ def _smaller(known: Known) -> Iterator[Content]:
     name = model_name(model.fallback)
     state = found.fallback.state if found and found.fallback else ""
     said = _("A smaller model is at hand: {model}.")
-    if state == "download" and found and found.fallback_download:
+    gigabytes = download_gigabytes(model.fallback)
+    if state == "download" and gigabytes:
         said = _("There is a smaller model: {model}, {size} to download.")
     elif state == "download":
         said = _("There is a smaller model: {model}.")
-    size = f.download_size(found.fallback_download) if found else ""
-    told = sentence(said, model=name, size=size)
+    told = sentence(said, model=name, size=f.download_size(gigabytes))
     key = Content.styled("  " + _("f takes it"), "$accent")
     yield Content.assemble(told, key).stylize_before("$text-muted")
 

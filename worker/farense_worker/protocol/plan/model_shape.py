@@ -224,5 +224,10 @@ _KNOWN: dict[str, tuple[str, int, int, int, int, int, int, int, bool]] = {
     "qwen3-0.6b": ("qwen3", 1024, 28, 16, 8, 3072, 151936, 128, True),
     "qwen3-1.7b": ("qwen3", 2048, 28, 16, 8, 6144, 151936, 128, True),
     "qwen3-4b": ("qwen3", 2560, 36, 32, 8, 9728, 151936, 128, True),
+    "qwen3-4b-2507": ("qwen3", 2560, 36, 32, 8, 9728, 151936, 128, True),
     "qwen3-8b": ("qwen3", 4096, 36, 32, 8, 12288, 151936, 128, False),
+    "qwen3-14b": ("qwen3", 5120, 40, 40, 8, 17408, 151936, 128, False),
+    "eurollm-9b": ("llama", 4096, 42, 32, 8, 12288, 128000, 128, False),
+    # trained on from EuroLLM-9B; its 18.3 GB in 16 bits are this shape's
+    "amalia-9b-0626-sft": ("llama", 4096, 42, 32, 8, 12288, 128000, 128, False),
 }
