@@ -41,7 +41,10 @@ def verify(args: argparse.Namespace) -> int:
     began, load = time.time(), bench_record.load()
     found: list[Row] = []
     waiting, group = ProgressLine(), ""
-    with _told_to_end(), contextlib.closing(checking.rows(model, bench=args.bench)) as rows:
+    place = args.to or checking.place(measured.folder(), began)
+    place.mkdir(parents=True, exist_ok=True)  # now: later it would be in vain
+    how = {"bench": args.bench, "compiled": args.compile}
+    with _told_to_end(), contextlib.closing(checking.rows(model, **how)) as rows:
         waiting.show(Progress(_("verifying")))
         try:
             for row in rows:
@@ -50,12 +53,13 @@ def verify(args: argparse.Namespace) -> int:
                 group = _say(row, group, as_json=args.json)
                 waiting.show(Progress(row.group))
         except KeyboardInterrupt:
+            with contextlib.suppress(OSError):  # it was there before, with something in it
+                place.rmdir()
             return ExitCode.STOPPED
         finally:
             waiting.clear()
     failed = sum(row.verdict == "fails" for row in found)
-    record = bench_record.make(found, model, bench=args.bench, load=load)
-    place = args.to or checking.place(measured.folder(), began)
+    record = bench_record.make(found, model, load=load, **how)
     written = _write(place, record, found)
     kept = measured.write(record) if args.bench and not failed else None
     if args.json:
@@ -125,7 +129,6 @@ def line(row: Row) -> Text:
 
 def _write(place: Path, record: measured.Record, found: list[Row]) -> Path:
     """Write the record, and the system's tools' words beside it; the folder."""
-    place.mkdir(parents=True, exist_ok=True)
     (place / "record.json").write_text(measured.encode(record), encoding="utf-8")
     readings.fixtures(found, place / "readings")
     return place

@@ -105,6 +105,7 @@ def test_an_interrupt_leaves_nothing_behind(number: signal.Signals, tmp_path: Pa
     process.stdout.readline()  # the first row: a worker is at it
     started = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(number)
-    assert process.wait(60) == ExitCode.STOPPED
+    assert process.wait(120) == ExitCode.STOPPED
+    assert not list((tmp_path / "home").rglob("verify-*"))
     until(lambda: not any(each.is_running() and each.status() != "zombie" for each in started))
     assert [path.name for path in temporary.glob("farense-*")] == []

@@ -67,6 +67,13 @@ def _verify(program: Program) -> None:
         help=_("measure speed longer, and keep it: forecasts of time are made from it"),
     )
     command.add_argument(
+        "--compile",
+        choices=("auto", "on", "off"),
+        default="auto",
+        metavar="C",
+        help=_("train.compile of the runs: auto, on, off"),
+    )
+    command.add_argument(
         "--to",
         type=Path,
         metavar=_("DIR"),

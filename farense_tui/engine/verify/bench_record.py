@@ -17,7 +17,9 @@ from farense_tui.engine.verify.row import Row
 _PACKAGES = ("mlx", "mlx-lm")
 
 
-def make(rows: Sequence[Row], model: str, *, bench: bool, load: float | None) -> Record:
+def make(
+    rows: Sequence[Row], model: str, *, bench: bool, load: float | None, compiled: str = "auto"
+) -> Record:
     """Make the record. load: of the machine before it began."""
     machine = hardware.machine()
     figures = {row.name: dict(row.figures) for row in rows if row.figures}
@@ -37,6 +39,7 @@ def make(rows: Sequence[Row], model: str, *, bench: bool, load: float | None) ->
         settings={
             "model": EMBEDDED if model == EMBEDDED else "another",
             "bench": "yes" if bench else "no",
+            "compile": compiled,
         },
         speeds=Speeds(**{name: each.get("flops", 0.0) for name, each in found.items()}),
         figures=figures,

@@ -58,7 +58,8 @@ def _task(workshop: Workshop, model: Path, examples: int) -> speed.Task:
         lines = (embedded_data() / f"{split}.jsonl").read_text(encoding="utf-8").splitlines()
         text = "\n".join(lines[:count]) + "\n"
         (data / f"{split}.jsonl").write_text(text, encoding="utf-8")
-    return speed.Task(model, data, examples, batch=_BATCH, epochs=2, length=128)
+    more = {"train.compile": workshop.compiled}
+    return speed.Task(model, data, examples, batch=_BATCH, epochs=2, length=128, more=more)
 
 
 def _tokens(workshop: Workshop) -> int:

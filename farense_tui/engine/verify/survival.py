@@ -64,10 +64,11 @@ def reference(workshop: Workshop) -> Reference:
 def killed(workshop: Workshop, against: Reference, dice: random.Random) -> Row:
     """Kill the worker by SIGKILL at a random moment, and what resumes it once more."""
     folder = workshop.run("killed")
-    lines = against.folder.events.read_bytes().count(b"\n")
+    told = against.folder.events.read_bytes().splitlines()
+    first = next(at for at, line in enumerate(told) if b'"type":"step"' in line)
     where = []
-    for _again in range(2):
-        at = dice.randrange(3, max(4, lines // 2))
+    for earliest in (first + 1, first // 2):  # the second soon after its start, before it is done
+        at = dice.randrange(earliest, earliest + (len(told) - first) // 2)
         phase = kill(folder, at, dice.random() * 0.05, workshop.launch)
         where.append(f"{phase} {state_of(folder).step}")
     workshop.finish(folder)

@@ -28,14 +28,17 @@ from farense_tui.engine.verify.workshop import Workshop
 PAIRS, BENCH_PAIRS = 1, 5
 
 
-def rows(model: str, *, bench: bool = False, seed: int = 0) -> Generator[Row]:
+def rows(
+    model: str, *, bench: bool = False, compiled: str = "auto", seed: int = 0
+) -> Generator[Row]:
     """Check everything; a row as soon as it is known. Closing it ends whatever runs.
 
     model: `embedded`, a folder or a repository. bench: measure speed longer, and the arithmetic
-    that a step comes to. seed: of the moments at which runs are killed.
+    that a step comes to. compiled: train.compile of the runs. seed: of the moments at which runs
+    are killed.
     """
-    gpu = hardware.machine().apple_silicon
-    with Workshop(model) as workshop:
+    gpu = hardware.machine().backend != "CPU"
+    with Workshop(model, compiled) as workshop:
         parts: list[tuple[str, str, Callable[[], Iterator[Row]]]] = [
             (computed.GROUP, "computed", lambda: computed.rows(workshop)),
             (curves.GROUP, "curves", lambda: curves.rows(workshop)),

@@ -17,6 +17,7 @@ from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.run_folder import RunFolder
 from farense_worker.protocol.settings.profile import Profile, replace_setting
 
+from farense_tui.engine.machine.awake import keep_awake
 from farense_tui.engine.models.assets import embedded_data
 from farense_tui.engine.profiles import catalogue
 from farense_tui.engine.record.state import RunState
@@ -46,9 +47,9 @@ _SETTINGS: dict[str, Any] = {
 class Workshop:
     """A folder for runs of one model. Whatever was started in it ends when it is closed."""
 
-    def __init__(self, model: str) -> None:
-        """model: a folder, a repository or `embedded`."""
-        self.model = model
+    def __init__(self, model: str, compiled: str = "auto") -> None:
+        """model: a folder, a repository or `embedded`. compiled: train.compile of the runs."""
+        self.model, self.compiled = model, compiled
         self.path = Path(tempfile.mkdtemp(prefix="farense-verify-"))
         self.runs = self.path / "runs"
         self.data = write_rows(self.path / "data")
@@ -57,6 +58,7 @@ class Workshop:
         os.environ["FARENSE_CACHE"] = str(self.path / "cache")
 
     def __enter__(self) -> Workshop:
+        keep_awake(os.getpid())
         return self
 
     def __exit__(self, *_error: object) -> None:
@@ -77,6 +79,7 @@ class Workshop:
         """Give the settings of its runs; `section__key=value` changes one."""
         made = catalogue.get("demo")
         changes = _SETTINGS | {"model.repo": self.model, "data.path": str(self.data)}
+        changes["train.compile"] = self.compiled
         changes |= {name.replace("__", "."): value for name, value in settings.items()}
         for name, value in changes.items():
             made = replace_setting(made, name, value)
