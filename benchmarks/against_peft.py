@@ -63,12 +63,16 @@ at_end = false
 
 @dataclass(frozen=True)
 class Case:
-    """A run; set: what differs from the profile above; bits: of a quantised base."""
+    """A run; set: what differs from the profile above; bits: of a quantised base.
+
+    system: the rows share a system prompt, which is computed once for those of a step.
+    """
 
     name: str
     family: str = "llama"
     set: dict[str, Any] = field(default_factory=dict)
     bits: int = 0
+    system: bool = False
     short: bool = False
 
 
@@ -99,6 +103,8 @@ CASES = (
     Case("LoRA, all layers", set={"lora.num_layers": -1}),
     Case("LoRA, checkpointing", set=_train(grad_checkpoint=True)),
     Case("LoRA, q and v alone", set={"lora.keys": ("q_proj", "v_proj")}),
+    Case("LoRA, a system prompt in all rows", system=True, short=True),
+    Case("LoRA, all layers, a system prompt", set={"lora.num_layers": -1}, system=True),
     Case("LoRA, compiled", set=_train(compile="on")),
     Case("DoRA", set=DORA, short=True),
     Case("DoRA, AdamW, clipped", set=DORA | _train(optimizer="adamw", max_grad_norm=0.05)),
@@ -174,7 +180,7 @@ def compare(case: Case, place: Path) -> Difference:
     place = Path(tempfile.mkdtemp(dir=place))
     plain = peft_run.make_model(case.family, place / "plain")
     model = _quantised(plain, place / "model", case.bits) if case.bits else plain
-    write_rows(place / "data")
+    write_rows(place / "data", system=case.system)
     profile = parse(PROFILE, "against_peft")
     for name, value in {"model.repo": str(model), "data.path": str(place / "data")}.items():
         profile = replace_setting(profile, name, value)
@@ -235,14 +241,17 @@ def dequantised(model: Path) -> peft_run.Weights:
     }
 
 
-def write_rows(folder: Path) -> None:
-    """Write 40 conversations of one and two answers, of different lengths."""
+def write_rows(folder: Path, *, system: bool) -> None:
+    """Write 40 conversations of one and two answers, of different lengths.
+
+    system: each begins with the same system prompt.
+    """
     folder.mkdir()
     dice = random.Random(3)
     words = ["golo", "Faro", "clube", "leão", "jogo", "estádio", "época", "sócio"]
     rows = []
     for _ in range(40):
-        messages = []
+        messages = [{"role": "system", "content": "Responde numa frase curta."}] * system
         for _ in range(dice.choice((1, 1, 2))):
             for role, most in (("user", 3), ("assistant", 6)):
                 text = " ".join(dice.choice(words) for _ in range(dice.randint(1, most)))

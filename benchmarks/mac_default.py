@@ -25,7 +25,10 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from farense_worker.generate import decoding
+from farense_worker.model import inference, tokenizer
 from farense_worker.protocol.run_folder import RunFolder
+from farense_worker.protocol.settings.profile import Model
 
 from benchmarks import command_line as cli
 from benchmarks.kill_and_resume import reference_machine
@@ -143,7 +146,6 @@ def _seen(
     quarter = max(1, len(ours) // 4)
     here, there = (sum(each[-quarter:]) for each in (ours, theirs))
     checked, wanted = (results(each)["validations"][-1][1] for each in (run, exact))
-    answers = cli.answer(place / "runs", run.name, QUESTION, TOKENS)
     return Seen(
         name,
         ours[0],
@@ -152,8 +154,15 @@ def _seen(
         abs(here - there) / there,
         abs(checked - wanted) / wanted,
         results(run) == results(broken),
-        answers == cli.their_answer(base, run.adapters, QUESTION, TOKENS),
+        _answer(run, base) == cli.their_answer(base, run.adapters, QUESTION, TOKENS),
     )
+
+
+def _answer(run: RunFolder, base: Path) -> str:
+    """Answer in the floats of the training: `ask` takes what is best here, on a CPU float32."""
+    settings = Model(repo=str(base), dtype="model")
+    network = inference.load(base, settings, run.name, str(run.adapters))
+    return decoding.answer(network, tokenizer.load(base, settings), QUESTION, TOKENS)
 
 
 def losses(run: RunFolder) -> list[float]:
