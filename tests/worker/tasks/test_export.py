@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +39,15 @@ THINKS = (
 )
 
 
+# As SmolLM2's and Qwen2.5's: it says something where nobody gives it a system text.
+DEFAULT = (
+    "{% for m in messages %}{% if loop.first and m['role'] != 'system' %}"
+    "<|system|>You are Micro.<|end|>\n{% endif %}"
+    "<|{{ m['role'] }}|>{{ m['content'] }}<|end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory, micro: Path, data: Path) -> RunFolder:
     folder = RunMaker(tmp_path_factory.mktemp("runs"), micro, data)("trained")
@@ -67,7 +78,9 @@ def sentencepiece(folder: Path) -> Path:
     return folder
 
 
-def ask(run: RunFolder, to: Path, **more: Any) -> Exported:
+def ask(
+    run: RunFolder, to: Path, tell: Callable[[Any], None] = lambda _: None, **more: Any
+) -> Exported:
     config = run.read_config()
     asked = Request(
         name=run.name,
@@ -75,12 +88,11 @@ def ask(run: RunFolder, to: Path, **more: Any) -> Exported:
         base="owner/base",
         adapter=str(run.adapters),
         to=str(to),
-        data=config.data.path,
         adapter_card="# adapter",
         model_card="# model",
-        **more,
+        **{"data": config.data.path} | more,
     )
-    return export(asked, lambda _: None)
+    return export(asked, tell)
 
 
 def weights(folder: Path) -> dict[str, mx.array]:
@@ -103,6 +115,23 @@ def test_an_adapter_is_copied_and_does_the_same(trained: RunFolder, tmp_path: Pa
     assert (folder / "README.md").read_text() == "# adapter"
     assert json.loads((tmp_path / "out" / "export.json").read_text())["run"] == "trained"
     assert not (tmp_path / "out" / "model").exists()
+
+
+def test_data_that_change_under_an_export(trained: RunFolder, tmp_path: Path, data: Path) -> None:
+    mine, told = tmp_path / "data", list[object]()
+    shutil.copytree(data, mine)
+
+    def change(said: object) -> None:
+        told.append(said)
+        if len(told) < 3:  # before the copy has been looked at
+            return
+        for file in mine.glob("*.jsonl"):
+            file.write_text(file.read_text().splitlines()[0] + "\n")
+        mine.joinpath("test.jsonl").unlink(missing_ok=True)
+
+    made = ask(trained, tmp_path / "out", tell=change, data=str(mine))
+    assert made.parts[0].verified is not None
+    assert made.parts[0].verified.kept == 1.0
 
 
 def test_a_fused_float_model_is_the_model_with_its_adapter(
@@ -204,6 +233,11 @@ def test_gguf_is_refused_before_anything_is_written(trained: RunFolder, tmp_path
             "{{ if .System }}<|system|>\n\n{{ .System }}<|end|><|user|>\n\n{{ else }}<|user|>\n\n"
             "{{ end }}{{ .Prompt }}<|end|><|assistant|>\n\n{{ .Response }}<|end|>",
         ),
+        (
+            DEFAULT,
+            "{{ if .System }}<|system|>{{ .System }}<|end|>\n<|user|>{{ else }}<|user|>{{ end }}"
+            "{{ .Prompt }}<|end|>\n<|assistant|>{{ .Response }}<|end|>\n",
+        ),
         # the space before an answer is the model's own
         (MISTRAL, "[INST] {{ .Prompt }} [/INST]{{ .Response }}<|end|>"),
     ],
@@ -234,6 +268,8 @@ def test_a_template_that_writes_a_turn_otherwise_later_is_left_to_the_user(
         (MISTRAL, "Sê breve.", ""),  # nobody can have trained with it
         (LLAMA3, 'Diz """não""".', "# "),
         (LLAMA3, None, ""),
+        (DEFAULT, None, 'SYSTEM """You are Micro."""'),
+        (DEFAULT, "Sê breve.", 'SYSTEM """Sê breve."""'),
         (LLAMA3, "", ""),
     ],
 )
@@ -241,10 +277,21 @@ def test_a_modelfile_has_the_system_prompt_of_the_training(
     micro: Path, tmp_path: Path, template: str, system: str | None, expected: str
 ) -> None:
     text = ollama.modelfile(load(variant(micro, tmp_path, template)), "./m", 512, system)
-    without = ollama.modelfile(load(tmp_path), "./m", 512)
-    before, _, rest = without.partition("PARAMETER")
-    said = text.removeprefix(before).removesuffix("PARAMETER" + rest)
-    assert said.startswith(expected) if expected == "# " else said.strip() == expected
+    frame = ollama.find(load(tmp_path))
+    before = f'TEMPLATE """{frame.go()}"""' if frame else "by hand.\n"
+    said = text.partition(before)[2].partition("PARAMETER")[0].strip()
+    assert said.startswith(expected) if expected == "# " else said == expected
+
+
+def test_a_bos_is_left_to_the_runtime_where_the_tokenizer_adds_one(
+    micro: Path, tmp_path: Path
+) -> None:
+    """SmolLM2's bos begins each turn, and no tokenizer adds it."""
+    tokenizer = load(variant(micro, tmp_path, DEFAULT, bos_token="<|system|>"))
+    frame = ollama.find(tokenizer)
+    assert frame is not None
+    assert frame.with_system == ("<|system|>", "<|end|>\n<|user|>")
+    assert frame.default == "You are Micro."
 
 
 def test_likeness_knows_its_ends() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import re
 import shutil
@@ -188,7 +189,7 @@ class _Export:
 
     def _with(self, network: Any, weights: dict[str, mx.array]) -> Behaviour:
         network.load_weights(list(weights.items()), strict=False)
-        return compare_models.behaviour(network, self._tokenizer, self._questions())
+        return compare_models.behaviour(network, self._tokenizer, self._questions)
 
     def fused(self) -> list[Part]:
         """Fuse, write, load again and compare; then GGUF and the Modelfile as far as they go."""
@@ -224,7 +225,7 @@ class _Export:
         path = self._to / f"{self._asked.name}.gguf"
         gguf.write(folder, fuse.as_half(network), path)
         gguf.read_into(network, json.loads((folder / "config.json").read_text()), path)
-        seen = compare_models.behaviour(network, self._tokenizer, self._questions())
+        seen = compare_models.behaviour(network, self._tokenizer, self._questions)
         verified = self._checked(_("the GGUF file has lost the adapter"), seen)
         return Part(what="GGUF", path=path.name, bytes=path.stat().st_size, verified=verified)
 
@@ -251,10 +252,14 @@ class _Export:
         self._tell(Progress(what))
         place = str(adapter) if adapter else ""
         network = inference.load(folder or self._source, self._settings, self._asked.name, place)
-        return compare_models.behaviour(network, self._tokenizer, self._questions())
+        return compare_models.behaviour(network, self._tokenizer, self._questions)
 
+    @functools.cached_property
     def _questions(self) -> list[Question]:
-        """Rows of the test set, else of the validation set, else what the profile asks."""
+        """Rows of the test set, else of the validation set, else what the profile asks.
+
+        Read once: all models are to be compared on the same, whoever changes the data meanwhile.
+        """
         found: list[Question] = []
         asked = self._asked
         how = (asked.mask_prompt, asked.answers, asked.append_end)

@@ -28,13 +28,14 @@ class Frame:
     """What stands before, between and after: of a question, an answer, and a system text.
 
     `with_system` is before the system text and between it and the question; None where the
-    template knows no system text.
+    template knows no system text. `default` is what the template says where nobody gives one.
     """
 
     before: str
     between: str
     after: str
     with_system: tuple[str, str] | None
+    default: str = ""
 
     def go(self) -> str:
         """Write it as Ollama's template."""
@@ -58,6 +59,8 @@ def modelfile(tokenizer: Any, source: str, context: int, system: str | None = No
         lines.append(_NO_TEMPLATE)
     else:
         lines.append(f'TEMPLATE """{frame.go()}"""')
+    if frame and not system:  # Ollama fills it into the first turn alone, as the template does
+        system = frame.default
     if system and (frame is None or frame.with_system):
         lines.append(_NO_SYSTEM if '"""' in system else f'SYSTEM """{system}"""')
     for token in sorted(tokenizer.eos_token_ids):
@@ -81,10 +84,24 @@ def find(tokenizer: Any) -> Frame | None:
     before, _, between = once.partition(_Q)
     _, _, rest = twice.partition(_A)
     joint, _, _ = rest.partition(_Q2)
-    if not joint.endswith(before):
-        return None
-    frame = Frame(before, between, joint.removesuffix(before), _system(tokenizer, between))
-    return frame if _fits(tokenizer, frame, twice) else None
+    system = _system(tokenizer, between)
+    if joint.endswith(before):
+        frame = Frame(before, between, joint.removesuffix(before), system)
+    else:
+        ended = _render(tokenizer, [("user", _Q), ("assistant", _A)], asks=False)
+        default = _default(before, system)
+        if ended is None or not default:
+            return None
+        after = ended.partition(_A)[2]
+        frame = Frame(joint.removeprefix(after), between, after, system, default)
+    return frame if _fits(frame, twice) else None
+
+
+def _default(opening: str, system: tuple[str, str] | None) -> str:
+    """What a template says as a system text where there is none; empty if it is not seen."""
+    if system is None or not (opening.startswith(system[0]) and opening.endswith(system[1])):
+        return ""
+    return opening[len(system[0]) : len(opening) - len(system[1])]
 
 
 def _system(tokenizer: Any, between: str) -> tuple[str, str] | None:
@@ -95,25 +112,29 @@ def _system(tokenizer: Any, between: str) -> tuple[str, str] | None:
     return start, rest.partition(_Q)[0]
 
 
-def _fits(tokenizer: Any, frame: Frame, twice: str) -> bool:
+def _fits(frame: Frame, twice: str) -> bool:
     """Whether filling the frame turn by turn gives what the model's template gives."""
     between = twice.partition(_Q)[2].partition(_A)[0]
     gap = between.removeprefix(frame.between)  # a space that the model itself begins answers with
     if gap.strip() or frame.between + gap != between:
         return False
-    filled = frame.before + _Q + between + _A + frame.after
+    opening = frame.before
+    if frame.default and frame.with_system:
+        opening = frame.default.join(frame.with_system)
+    filled = opening + _Q + between + _A + frame.after
     filled += frame.before + _Q2 + frame.between
     return filled == twice and not any(mark in frame.go() for mark in ('"""', "\ue000"))
 
 
-def _render(tokenizer: Any, turns: list[tuple[str, str]]) -> str | None:
-    """Render a conversation, ready to be answered, without the bos that the runtime adds."""
+def _render(tokenizer: Any, turns: list[tuple[str, str]], *, asks: bool = True) -> str | None:
+    """Render a conversation without the bos that the runtime adds. asks: ready to be answered."""
     messages = [{"role": role, "content": content} for role, content in turns]
     try:
-        text = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+        text = tokenizer.apply_chat_template(messages, add_generation_prompt=asks, tokenize=False)
     except Exception:  # noqa: BLE001 - a template may raise anything to refuse a conversation
         return None
     if "{{" in text or "}}" in text:  # Go would read it
         return None
     bos = tokenizer.bos_token_id
-    return str(text).removeprefix(tokenizer.decode([bos]) if bos is not None else "")
+    added = bos is not None and list(tokenizer.encode("")[:1]) == [bos]
+    return str(text).removeprefix(tokenizer.decode([bos]) if added else "")
