@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from farense_worker.protocol.clean_text import clean
-from farense_worker.protocol.dataset import Row
 from farense_worker.protocol.errors import ExitCode, usage
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import ngettext
@@ -19,8 +18,6 @@ from farense_tui.cli.output import ProgressLine, relative, say, say_json
 from farense_tui.dataset.look import Seen, Wish
 from farense_tui.dataset.make import Made
 from farense_tui.dataset.mapping import Unknown
-
-_MOST_SHOWN = 300  # characters of a message
 
 
 def make(args: argparse.Namespace) -> int:
@@ -87,9 +84,11 @@ def _recognised(wish: Wish, line: ProgressLine) -> tuple[Wish, list[Seen]]:
 
 
 def _ask(error: Unknown) -> dict[str, str]:
+    from farense_tui.dataset import told
+
     say(error.title)
     for at, column in enumerate(error.columns, 1):
-        say(f"  {at}  {clean(column)}: {_short(str(error.example.get(column)))}")
+        say(f"  {at}  {clean(column)}: {told.short(str(error.example.get(column)))}")
     said = {}
     for target, what in (("prompt", _("question")), ("completion", _("answer"))):
         while target not in said:
@@ -100,44 +99,16 @@ def _ask(error: Unknown) -> dict[str, str]:
 
 
 def _show(seen: Sequence[Seen]) -> None:
-    for each in seen:
-        table, shape = each.table, each.mapping.shape
-        split = f" -> {each.source.split}" if each.source.split else ""
-        say(f"{clean(each.source.name)}: {table.kind} ({clean(table.sign)}){split}")
-        holds = _("each row: {shape} ({sign})")
-        say("  " + holds.format(shape=clean(shape.name), sign=clean(shape.sign)))
-        for remark in (each.encoded, *table.remarks):
-            if remark:
-                say(f"  {clean(remark)}")
-        if each.mapping.unused:
-            names = ", ".join(clean(name) for name in each.mapping.unused)
-            say("  " + _("not trained on: {columns}").format(columns=names))
+    from farense_tui.dataset import told
+
+    for line in told.seen(seen):
+        say(line)
     say()
     say(_("as they will be trained, the answers between marks:"))
-    for row in [row for each in seen for row in each.examples][:3]:
-        for line in _lines(row):
+    for row in told.examples(seen):
+        for line in told.row(row):
             say(f"  {line}")
         say()
-
-
-def _lines(row: Row) -> list[str]:
-    if row.kind == "text":
-        return [f"⟦{_short(row.values['text'])}⟧"]
-    messages, _tools = row.conversation()
-    unweighted = row.unweighted
-    told = []
-    for at, message in enumerate(messages):
-        said = _short(str(message["content"]))
-        calls = message.get("tool_calls") or ()
-        said = " ".join([said, *(f"{call.get('function', call)}" for call in calls)]).strip()
-        trained = message["role"] == "assistant" and at not in unweighted
-        told.append(f"{clean(message['role'])}: {f'⟦{said}⟧' if trained else said}")
-    return told
-
-
-def _short(text: str) -> str:
-    said = clean(text)
-    return said if len(said) <= _MOST_SHOWN else f"{said[:_MOST_SHOWN]} …"
 
 
 def tell(to: Path, made: Made) -> None:

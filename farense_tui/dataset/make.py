@@ -86,7 +86,7 @@ def _read(at: int, seen: Seen, wish: Wish, pool: Pool, left: LeftOut, tell: Tell
             if isinstance(row, Bad):
                 lost += row.rule not in asked
                 left.add(at, number, row.rule, row.what)
-                if row.rule in dataset.FATAL:
+                if row.rule in (*dataset.FATAL, "quote"):
                     unread = unread or f"{name}:{number}: {row.what}"
                 continue
             together = wish.together or (draft.GROUP if seen.source.draft else "")

@@ -171,12 +171,19 @@ def test_clear_words_and_nothing_written(
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
+def test_a_cell_may_hold_many_lines(tmp_path: Path) -> None:
+    poem = "\n".join(f"verso {n}, com vírgula" for n in range(30))
+    source = files.table(tmp_path / "a.csv", [*HEAD, "nota"], ["a?", poem, ""])
+    assert made(tmp_path, source) == [["a?", poem]]
+
+
 def test_a_quotation_mark_that_is_never_closed(tmp_path: Path) -> None:
     source = tmp_path / "a.csv"
     source.write_text('pergunta,resposta\na?,b.\nc?,"d.\n' + "e?,f.\n" * 50)
     (seen,) = look.look(Wish((str(source),), Path("nowhere")))
-    rows = [row for _at, row in seen.table.rows()]
-    assert len(rows) == 2  # one row holds all that follows: the preview and the counts show it
+    with pytest.raises(FarenseError, match="lines that cannot be read") as told:
+        make.make(Wish((str(source),), tmp_path / "d"), [seen])
+    assert told.value.detail.endswith("a.csv:3: a cell of 51 rows: is a quotation mark not closed?")
 
 
 def test_rows_with_too_few_cells_are_left_out_and_told(tmp_path: Path) -> None:

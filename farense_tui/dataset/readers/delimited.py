@@ -18,6 +18,7 @@ _SEPARATORS = (",", ";", "\t", "|")
 _SAMPLE = 200  # rows
 _MOST_CELL = 1 << 24  # characters: a quotation mark that is never closed ends there
 _MOST_NAME = 60
+_MANY_LINES = 10  # of a cell
 
 
 def table(path: Path, name: str) -> Table | None:
@@ -58,8 +59,24 @@ def _rows(
             elif len(cells) != len(names):
                 what = _("{n} cells where there are {columns} columns")
                 yield number, Bad("cells", what.format(n=len(cells), columns=len(names)))
+            elif lines := _swallowed(cells, separator):
+                what = _("a cell of {n} rows: is a quotation mark not closed?")
+                yield number, Bad("quote", what.format(n=lines))
             else:
                 yield number, dict(zip(names, cells, strict=True))
+
+
+def _swallowed(cells: list[str], separator: str) -> int:
+    """How many rows a cell holds, as after a quotation mark that is not closed; 0 for text."""
+    for cell in cells:
+        if cell.count("\n") < _MANY_LINES:
+            continue
+        lines = [line for line in cell.splitlines() if line.strip()]
+        like = Counter(line.count(separator) for line in lines[1:])
+        (separators, alike), *_others = like.most_common(1)
+        if separators == len(cells) - 1 and alike > 0.8 * len(lines):
+            return len(lines)
+    return 0
 
 
 def _numbered(file: IO[str], separator: str) -> Iterator[tuple[int, Any]]:

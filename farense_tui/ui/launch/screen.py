@@ -326,8 +326,10 @@ class LaunchScreen(Screen[None]):
             self._data.show(self._lookout.look(self.draft.profile))
             self._show_plan()
 
-    def _leave_data(self, nothing: None) -> None:
+    def _leave_data(self, made: str | None) -> None:
         self._data = None
+        if made:
+            self.change("data.path", made)
 
     @work
     async def action_models(self) -> None:

@@ -20,8 +20,11 @@ from farense_tui.ui.launch.data.reader import Look
 from farense_tui.ui.launch.data.view import DataView
 
 
-class DataScreen(Screen[None]):
-    """Shows what the launch screen's `Looker` finds; that one hands it over with `show`."""
+class DataScreen(Screen[str]):
+    """Shows what the launch screen's `Looker` finds; that one hands it over with `show`.
+
+    Gives the folder of a data set that was made here, or "".
+    """
 
     HELP_TITLE = _("Data")
     AUTO_FOCUS = "DataView"
@@ -31,6 +34,7 @@ class DataScreen(Screen[None]):
         Binding("n", "part(1)", _("Next part")),
         Binding("p", "part(-1)", _("Part before"), show=False),
         Binding("r", "again", _("Look again")),
+        Binding("i", "import", _("Import"), tooltip=_("Make a data set of the files you have")),
     ]
 
     def __init__(self, profile: Profile, look: Look, again: Callable[[], None]) -> None:
@@ -62,7 +66,17 @@ class DataScreen(Screen[None]):
         self.query_one(DataView).next_part(by)
 
     def action_back(self) -> None:
-        self.dismiss()
+        self.dismiss("")
+
+    def action_import(self) -> None:
+        """Make a data set; it becomes the profile's."""
+        from farense_tui.ui.launch.data.import_screen import ImportScreen
+
+        self.app.push_screen(ImportScreen(), self._imported)
+
+    def _imported(self, folder: str | None) -> None:
+        if folder:
+            self.dismiss(folder)
 
 
 def _title(profile: Profile) -> Content:

@@ -1,0 +1,57 @@
+"""What was recognised, and rows as they will be trained, in lines for whoever looks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from farense_worker.protocol.clean_text import clean
+from farense_worker.protocol.dataset import Row
+from farense_worker.protocol.language import gettext as _
+
+from farense_tui.dataset.look import Seen
+
+_MOST_SHOWN = 300  # characters of a message
+_EXAMPLES = 3
+
+
+def seen(sources: Sequence[Seen]) -> list[str]:
+    """What each source is, by which sign, and what its owner should know of it."""
+    lines = []
+    for each in sources:
+        table, shape = each.table, each.mapping.shape
+        split = f" -> {each.source.split}" if each.source.split else ""
+        lines.append(f"{clean(each.source.name)}: {table.kind} ({clean(table.sign)}){split}")
+        holds = _("each row: {shape} ({sign})")
+        lines.append("  " + holds.format(shape=clean(shape.name), sign=clean(shape.sign)))
+        lines += [f"  {clean(remark)}" for remark in (each.encoded, *table.remarks) if remark]
+        if each.mapping.unused:
+            names = ", ".join(clean(name) for name in each.mapping.unused)
+            lines.append("  " + _("not trained on: {columns}").format(columns=names))
+    return lines
+
+
+def examples(sources: Sequence[Seen]) -> list[Row]:
+    """The first rows of all of them, as they will be trained."""
+    return [row for each in sources for row in each.examples][:_EXAMPLES]
+
+
+def row(shown: Row) -> list[str]:
+    """A row, message by message, what is trained on between marks."""
+    if shown.kind == "text":
+        return [f"⟦{short(shown.values['text'])}⟧"]
+    messages, _tools = shown.conversation()
+    unweighted = shown.unweighted
+    lines = []
+    for at, message in enumerate(messages):
+        said = short(str(message["content"]))
+        calls = message.get("tool_calls") or ()
+        said = " ".join([said, *(f"{call.get('function', call)}" for call in calls)]).strip()
+        trained = message["role"] == "assistant" and at not in unweighted
+        lines.append(f"{clean(message['role'])}: {f'⟦{said}⟧' if trained else said}")
+    return lines
+
+
+def short(text: str) -> str:
+    """One line of it, not too long."""
+    said = clean(text)
+    return said if len(said) <= _MOST_SHOWN else f"{said[:_MOST_SHOWN]} …"
