@@ -103,9 +103,10 @@ def forecast(
 
     Takes some tens of milliseconds for a thousand steps, so not for the UI's loop.
     """
-    shape = shape.computed(profile, gpu=place.gpu)
-    few_shapes = steps.compiled(profile, gpu=place.gpu)
     limit = limits.limit(profile.memory, place.limit)
+    room = limits.room(profile.memory, limit, limits.PROCESS)
+    shape = shape.computed(profile, gpu=place.gpu, room=room)
+    few_shapes = steps.compiled(profile, gpu=place.gpu)
     rows = {name: split.within(profile.train.max_seq_length) for name, split in rows.items()}
     tokens, longest = workload.tokens(profile, rows, counted), workload.longest(profile, rows)
     cached = caches_trunk(shape, profile, tokens, place)

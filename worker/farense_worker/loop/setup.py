@@ -167,6 +167,7 @@ def set_up(
     if config.model.adapter:
         trainable.start_from(network, Path(config.model.adapter), config.lora, output)
     size = model.count(network)
+    model.dequantise(network, memory.room(mx, config.memory))
     if config.train.grad_checkpoint or config.lora.dropout > 0:
         dropout.wrap_layers(network, checkpointing=config.train.grad_checkpoint)
     at_once = functools.partial(plan_budget, config, path, train_set)

@@ -10,7 +10,7 @@ from typing import Any
 
 import mlx.core as mx
 import mlx.nn as nn
-from mlx.utils import tree_flatten
+from mlx.utils import tree_flatten, tree_unflatten
 
 from farense_worker.model.compat import get_total_parameters, load_model, put_right
 from farense_worker.process.output import Output
@@ -54,6 +54,48 @@ def load(folder: Path, settings: ModelSettings) -> nn.Module:
     if wanted != dtype_of(model):
         model.set_dtype(wanted)
     return model
+
+
+def dequantise(model: nn.Module, room: int) -> bool:
+    """Compute with what quantised weights stand for, where there is `room` bytes; whether it does.
+
+    For a CPU, which unpacks them anew for each product, without its BLAS: the same numbers, tens
+    of times slower.
+    """
+    packed = [
+        (name, module)
+        for name, module in model.named_modules()
+        if isinstance(module, nn.QuantizedLinear | nn.QuantizedEmbedding)
+    ]
+    needed = sum(module.weight.size * 32 // module.bits * 4 for _, module in packed)
+    if on_gpu() or not packed or needed > room:
+        return False
+    model.update_modules(tree_unflatten([(name, _plain(module)) for name, module in packed]))
+    return True
+
+
+def _plain(packed: Any) -> nn.Module:
+    """A layer of the weights that `packed` stands for, frozen as those are."""
+    weight = mx.dequantize(
+        packed.weight,
+        packed.scales,
+        packed.get("biases"),
+        packed.group_size,
+        packed.bits,
+        packed.mode,
+    )
+    outputs, inputs = weight.shape
+    made: Any
+    if isinstance(packed, nn.QuantizedEmbedding):
+        made = nn.Embedding(1, 1)
+        made.num_embeddings, made.dims = outputs, inputs
+    else:
+        made = nn.Linear(1, 1, bias="bias" in packed)
+        if "bias" in packed:
+            made.bias = packed.bias
+    made.weight = weight
+    made.freeze()
+    return made if packed.training else made.eval()
 
 
 def tell_of_others(folder: Path, output: Output) -> None:

@@ -32,6 +32,7 @@ def probe(asked: Probe, tell: Tell) -> Probed:
     network = model.load(path, config.model)
     mx.random.seed(config.train.seed)
     trainable.make_trainable(network, config, unheard())
+    model.dequantise(network, memory.room(mx, config.memory))
     if config.train.grad_checkpoint or config.lora.dropout > 0:
         dropout.wrap_layers(network, checkpointing=config.train.grad_checkpoint)
     parts = split_forward.find(network)

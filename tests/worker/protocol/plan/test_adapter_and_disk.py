@@ -119,6 +119,23 @@ def test_the_bytes_are_those_of_the_type_that_it_computes_in(
         assert computed.computed(back, gpu=False) == shape
 
 
+def test_on_a_cpu_quantised_weights_are_unpacked_where_they_fit(micro_4bit: Path) -> None:
+    profile = profile_of("lora", micro_4bit)
+    shape = model_shape.read(micro_4bit)
+    assert shape is not None
+    network = model.load(micro_4bit, profile.model)
+    tokens = mx.array([[5, 6, 7, 8]])
+    before = network(tokens)
+    assert not model.dequantise(network, 1 << 10)
+    assert model.dequantise(network, 1 << 40)
+    assert not tree_flatten(network.trainable_parameters())
+    assert mx.allclose(network(tokens), before, atol=1e-5)
+    unpacked = shape.computed(profile, gpu=False, room=1 << 40)
+    assert unpacked.bytes == model.count(network).bytes
+    assert shape.computed(profile, gpu=False, room=1 << 10).bytes < unpacked.bytes
+    assert shape.computed(profile, gpu=True, room=1 << 40).bytes < unpacked.bytes
+
+
 def test_on_a_cpu_a_model_of_16_bits_takes_twice_as_much() -> None:
     shape = model_shape.known("mlx-community/Llama-3.2-1B-Instruct-bf16")
     assert shape is not None

@@ -30,7 +30,8 @@ def planned(
     """
     asked, width = most(profile), padded(longest - 1)
     rows = max(1, min(profile.effective_batch, asked // width))
-    shape = shape and shape.computed(profile, gpu=gpu)
+    room = memory.room(profile.memory, limit, memory.PROCESS)
+    shape = shape and shape.computed(profile, gpu=gpu, room=room)
     if shape is None or not limit or fits(profile, shape, limit, rows, width, gpu, cached):
         return asked
     least, above = 1, rows  # memory grows with the rows

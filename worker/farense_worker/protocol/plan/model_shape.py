@@ -62,8 +62,38 @@ class Shape:
         """Weights of the linear layers of one layer, which most of the time is spent on."""
         return sum(inputs * outputs for inputs, outputs in self.linear.values())
 
-    def computed(self, profile: Profile, *, gpu: bool) -> Shape:
-        """The same as a run of this profile has it in memory: in the type that it computes in."""
+    def computed(self, profile: Profile, *, gpu: bool, room: int = 0) -> Shape:
+        """The same as a run of this profile has it in memory: in the type that it computes in.
+
+        room: bytes that weights may take. On a CPU quantised ones are unpacked where they fit.
+        """
+        shape = self._of_type(profile, gpu=gpu)
+        whole = shape if gpu else shape._unpacked()
+        return whole if whole.bytes <= room else shape
+
+    def _unpacked(self) -> Shape:
+        """The same with numbers in place of packed integers, their scales and biases."""
+        size, packed = (2 if self.half else 4), self.layer_bytes[0] - self.layer_floats[0]
+        if packed <= 0:
+            return self
+        numbers = self.layer_weights / packed  # that a byte stands for
+        scales = (self.layer_floats[0] - self.other * size) / packed  # bytes to a byte
+
+        def whole(all_bytes: int, floats: int) -> int:
+            return int(floats + (all_bytes - floats) * (numbers * size - scales))
+
+        sizes = zip(self.layer_bytes, self.layer_floats, strict=True)
+        layers = tuple(whole(*each) for each in sizes)
+        outer = whole(self.outer_bytes, self.outer_floats)
+        return replace(
+            self,
+            layer_bytes=layers,
+            layer_floats=layers,
+            outer_bytes=outer,
+            outer_floats=outer,
+        )
+
+    def _of_type(self, profile: Profile, *, gpu: bool) -> Shape:
         comes = "float16" if self.half else "float32"  # or bfloat16, which is as large
         chosen = precision.choose(profile.model, comes, self.kind, gpu=gpu, architecture="")
         if (chosen != "float32") == self.half:
