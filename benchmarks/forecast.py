@@ -14,6 +14,7 @@ The fit itself is benchmarks/forecast_fit.py.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import csv
 import importlib
 import json
@@ -21,6 +22,8 @@ import random
 import statistics
 import sys
 import tempfile
+import threading
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +32,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import mlx.core as mx
 import mlx.nn as nn
+import psutil
+from farense_worker.protocol.run_folder import RunFolder
 from farense_worker.protocol.settings.profile import Profile
 from mlx.utils import tree_flatten
 
@@ -197,7 +202,8 @@ def one_run(
     assert said is not None
     if said.peak - said.parts.resident < LEAST:
         return None
-    state = finish(folder)
+    with largest(folder) as process:
+        state = finish(folder)
     measured = peak_of(folder.events)
     return {
         "mode": mode,
@@ -213,7 +219,30 @@ def one_run(
         "predicted": said.peak,
         "measured": measured,
         "error": said.peak / measured - 1,
+        "process_predicted": said.process,
+        "process_measured": process[0],
+        "process_error": said.process / process[0] - 1,
     }
+
+
+@contextlib.contextmanager
+def largest(folder: RunFolder) -> Iterator[list[int]]:
+    """Look at the worker's memory fifty times a second meanwhile; the most, in bytes."""
+    most, over = [0], threading.Event()
+
+    def look() -> None:
+        while not over.wait(0.02):
+            with contextlib.suppress(psutil.Error):  # it is there no more
+                if worker := folder.pid():
+                    most[0] = max(most[0], psutil.Process(worker).memory_info().rss)
+
+    looker = threading.Thread(target=look)
+    looker.start()
+    try:
+        yield most
+    finally:
+        over.set()
+        looker.join()
 
 
 def peak_of(events: Path) -> int:
@@ -238,7 +267,8 @@ def runs(number: int, seed: int, table: Path | None, plot: Path | None) -> None:
         print(
             f"{len(found):3}/{number} {mode:8} {run['kind']:6} "
             f"predicted {run['predicted'] / 1e6:8.1f} measured {run['measured'] / 1e6:8.1f} MB  "
-            f"{run['error']:+.1%}",
+            f"{run['error']:+.1%}  process {run['process_predicted'] / 1e6:8.1f} and "
+            f"{run['process_measured'] / 1e6:8.1f} MB  {run['process_error']:+.1%}",
             flush=True,
         )
         if table:
@@ -265,6 +295,12 @@ def summary(name: str, found: list[dict[str, Any]]) -> None:
         f"worst too low {min(run['error'] for run in found):+.1%}; "
         f"above weights, adapter and optimizer: median {statistics.median(above):.1%}"
     )
+    errors = sorted(run["process_error"] for run in found)
+    size = sorted(map(abs, errors))
+    print(
+        f"{name}: error of the process: median {statistics.median(size):.1%}, "
+        f"p90 {size[int(0.9 * (len(size) - 1))]:.1%}, from {errors[0]:+.1%} to {errors[-1]:+.1%}"
+    )
 
 
 def write(found: list[dict[str, Any]], path: Path) -> None:
@@ -273,7 +309,8 @@ def write(found: list[dict[str, Any]], path: Path) -> None:
         writer = csv.DictWriter(file, list(found[0]), lineterminator="\n")
         writer.writeheader()
         for run in found:
-            writer.writerow(run | {"error": f"{run['error']:.4f}"})
+            short = {name: f"{run[name]:.4f}" for name in ("error", "process_error")}
+            writer.writerow(run | short)
 
 
 def draw_plot(found: list[dict[str, Any]], path: Path) -> None:

@@ -141,8 +141,9 @@ def _rows(found: Forecast) -> list[tuple[str, str, str]]:
         (_("activations"), size(parts.activations), _batch(found)),
         (_("logits"), size(parts.logits), ""),
         (_("gradients"), size(parts.other), ""),
-        (_("process"), size(found.needed - found.peak), _("Python, MLX, tokenizer")),
+        (_("program"), size(found.needed - found.peak), _("Python, MLX, tokenizer")),
         (_("buffers"), size(found.cache), _("kept for reuse on top, where there is room")),
+        (_("process"), size(found.process), _("at most, as the system counts it")),
     ]
     if found.precompute:
         about = _("at most, while they are computed once")
@@ -195,6 +196,7 @@ def values(made: Estimate) -> dict[str, object]:
         "needed": found.needed,
         "limit": found.limit,
         "peak": found.peak,
+        "process": found.process,
         "parts": found.parts,
         "largest_micro_batch": found.batch,
         "precompute": found.precompute,

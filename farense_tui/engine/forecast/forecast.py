@@ -86,6 +86,11 @@ class Forecast:
         return self.peak + limits.PROCESS
 
     @property
+    def process(self) -> int:
+        """The most that the process takes, with the freed buffers that MLX keeps for reuse."""
+        return self.needed + self.cache
+
+    @property
     def disk(self) -> int:
         """What the run writes."""
         return self.trunk_disk + self.checkpoint_disk

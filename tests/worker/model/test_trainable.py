@@ -11,6 +11,7 @@ import mlx.nn as nn
 import pytest
 from farense_worker.model import inference, loss, model, split_forward, trainable
 from farense_worker.protocol.errors import FarenseError
+from farense_worker.protocol.plan import model_shape
 from farense_worker.protocol.settings.profile import Config, Profile, Run, replace_setting
 from mlx.utils import tree_flatten, tree_map
 
@@ -117,6 +118,10 @@ def test_experts_get_adapters_and_mlx_lm_reads_them(kind: str, tmp_path: Path) -
     keys = ("q_proj", *EXPERTS, "gate", "lm_head")
     network, adapter_config, heard = made(folder, lora__keys=keys)
     assert heard.codes() == []
+    shape = model_shape.read(folder)
+    assert shape is not None
+    counted = shape.trained(config_of(folder, lora__keys=keys))
+    assert counted.parameters == model.count(network).trainable
     names = trained_names(network)
     assert {name.rpartition(".")[2] for name in names if "switch_mlp" in name} >= EXPERTS
     assert any(name.endswith(".gate") for name in names)

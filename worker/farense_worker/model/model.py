@@ -68,7 +68,8 @@ def dequantise(model: nn.Module, room: int) -> bool:
         if isinstance(module, nn.QuantizedLinear | nn.QuantizedEmbedding)
     ]
     needed = sum(module.weight.size * 32 // module.bits * 4 for _, module in packed)
-    if on_gpu() or not packed or needed > room:
+    experts = any(hasattr(module, "num_experts") for module in model.modules())
+    if on_gpu() or not packed or needed > room or experts:
         return False
     model.update_modules(tree_unflatten([(name, _plain(module)) for name, module in packed]))
     return True

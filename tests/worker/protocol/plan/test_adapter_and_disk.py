@@ -77,6 +77,25 @@ def test_estimate_doctor_and_trainer_count_what_there_is(
         checkpoint.check_space(RunFolder(micro), real, profile.checkpoint.keep)
 
 
+@pytest.mark.parametrize(
+    ("kind", "setting", "names"),
+    [
+        ("lora", "lora.keys", ("q_proj", "embed_tokens")),
+        ("dora", "lora.keys", ("down_proj", "embed_tokens")),
+        ("full", "train.modules", ("norm",)),
+        ("full", "train.modules", ("embed_tokens", "norm")),
+    ],
+)
+def test_what_is_trained_beside_the_layers_is_counted_once(
+    kind: str, setting: str, names: tuple[str, ...], micro: Path
+) -> None:
+    profile = replace_setting(profile_of(kind, micro), setting, names)
+    network, _state = trained(profile, micro)
+    shape = model_shape.read(micro)
+    assert shape is not None
+    assert shape.trained(profile).parameters == model.count(network).trainable
+
+
 @pytest.mark.parametrize("chosen", OPTIMIZERS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_weights_of_16_bits_are_kept_in_32_too(kind: str, chosen: str, micro: Path) -> None:

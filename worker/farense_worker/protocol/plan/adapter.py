@@ -46,13 +46,34 @@ def keys(profile: Profile, linear: Iterable[str]) -> list[str]:
     return [full for full in linear if any(named(full, key) for key in profile.lora.keys)]
 
 
+def beside_layers(
+    profile: Profile, within: Iterable[str], beside: Mapping[str, tuple[int, ...]]
+) -> list[str]:
+    """Names of what is trained besides layers: of `within` nothing is what such a key means."""
+    if profile.train.fine_tune_type == "full":
+        named_so = profile.train.modules
+    else:
+        there = list(within)
+        named_so = tuple(
+            key for key in profile.lora.keys if not any(named(full, key) for full in there)
+        )
+    return [full for full in beside if any(named(full, key) for key in named_so)]
+
+
 def trained(
-    profile: Profile, linear: Mapping[str, tuple[int, int]], there: int, *, other: int, size: int
+    profile: Profile,
+    linear: Mapping[str, tuple[int, int]],
+    there: int,
+    *,
+    other: int,
+    size: int,
+    experts: Mapping[str, tuple[int, int, int]],
+    beside: Mapping[str, tuple[int, ...]],
 ) -> Trained:
     """Count what a run trains. linear: of one layer, by name, each (inputs, outputs).
 
     there: layers of the model. other: weights of a layer besides the linear ones'. size: bytes of
-    a number of the model.
+    a number of the model. experts, beside: see model_shape.Shape.
 
     A LoRA of rank r on a linear layer from n to m features has r (n + m) weights (Hu et al., 2021,
     section 4), DoRA a magnitude for each of the m besides (Liu et al., 2024, equation 5).
@@ -67,10 +88,23 @@ def trained(
             shapes += [(inputs, rank), (rank, outputs)]
         if kind == "dora":
             shapes.append((outputs,))
+    for name in keys(profile, experts):
+        several, inputs, outputs = experts[name]
+        if kind == "full":
+            shapes.append((several, outputs, inputs))
+        else:
+            shapes += [(several, rank, inputs), (several, outputs, rank)]
     if kind == "full":
         shapes.append((other,))
-    size = size if kind == "full" else _FLOAT32
-    return of(profile, shapes * layers(profile, there), size)
+    shapes *= layers(profile, there)
+    for name in beside_layers(profile, [*linear, *experts], beside):
+        if kind == "full":
+            shapes.append(beside[name])
+        elif len(beside[name]) == 2:
+            outputs, inputs = beside[name]
+            shapes += [(inputs, rank), (rank, outputs)]
+            shapes += [(outputs,)] * (kind == "dora")
+    return of(profile, shapes, size if kind == "full" else _FLOAT32)
 
 
 def of(profile: Profile, shapes: Iterable[tuple[int, ...]], size: int) -> Trained:

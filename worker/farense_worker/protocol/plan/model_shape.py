@@ -6,7 +6,7 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,8 @@ class Shape:
 
     linear: the linear layers of the first layer by name (self_attn.q_proj ...), each (inputs,
     outputs); other: weights of that layer besides (norms and the like).
+    experts: those of it that are of several, each (experts, inputs, outputs). beside: shapes of the
+    weights that stand in no layer, by module (lm_head ...).
     layer_bytes: of each layer; outer_bytes: of all else (embedding, norm, head).
     half: whether it computes in 16 bits. layer_floats, outer_floats: of the bytes those that are
     numbers of that kind, not packed integers.
@@ -46,6 +48,8 @@ class Shape:
     half: bool
     layer_floats: tuple[int, ...]
     outer_floats: int
+    experts: Mapping[str, tuple[int, int, int]] = field(default_factory=dict)
+    beside: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     @property
     def layers(self) -> int:
@@ -74,7 +78,7 @@ class Shape:
     def _unpacked(self) -> Shape:
         """The same with numbers in place of packed integers, their scales and biases."""
         size, packed = (2 if self.half else 4), self.layer_bytes[0] - self.layer_floats[0]
-        if packed <= 0:
+        if packed <= 0 or self.experts:
             return self
         numbers = self.layer_weights / packed  # that a byte stands for
         scales = (self.layer_floats[0] - self.other * size) / packed  # bytes to a byte
@@ -113,7 +117,15 @@ class Shape:
     def trained(self, profile: Profile) -> Trained:
         """How much a run of this profile trains."""
         size = 2 if self.half else 4
-        return adapter.trained(profile, self.linear, self.layers, other=self.other, size=size)
+        return adapter.trained(
+            profile,
+            self.linear,
+            self.layers,
+            other=self.other,
+            size=size,
+            experts=self.experts,
+            beside=self.beside,
+        )
 
 
 def read(folder: Path) -> Shape | None:
@@ -163,6 +175,8 @@ def _of(config: dict[str, Any], tensors: list[tuple[str, tuple[int, ...], str]])
     floats: dict[int, int] = {}
     outer_floats = 0
     linear: dict[str, tuple[int, int]] = {}
+    experts: dict[str, tuple[int, int, int]] = {}
+    beside: dict[str, tuple[int, ...]] = {}
     outer = other = 0
     types = set()
     for name, shape, kind in tensors:
@@ -172,17 +186,21 @@ def _of(config: dict[str, Any], tensors: list[tuple[str, tuple[int, ...], str]])
         if not found:
             outer += size
             outer_floats += real
+            if name.endswith(".weight"):
+                beside[name.removesuffix(".weight")] = _numbers(shape, kind, bits)
             continue
         at, inner = int(found[1]), found[2]
         layers[at] = layers.get(at, 0) + size
         floats[at] = floats.get(at, 0) + real
         if kind in _FLOATS:
             types.add(kind)
-        if at == 0 and len(shape) == 2 and inner.endswith(".weight"):
-            outputs, inputs = shape
-            if kind == "U32":
-                inputs = inputs * 32 // bits
-            linear[inner.removesuffix(".weight")] = (inputs, outputs)
+        if at == 0 and len(shape) in (2, 3) and inner.endswith(".weight"):
+            *several, outputs, inputs = _numbers(shape, kind, bits)
+            of = inner.removesuffix(".weight")
+            if several:
+                experts[of] = (several[0], inputs, outputs)
+            else:
+                linear[of] = (inputs, outputs)
         elif at == 0 and not inner.endswith((".scales", ".biases")):
             other += math.prod(shape)
     if not layers or not linear:
@@ -203,7 +221,14 @@ def _of(config: dict[str, Any], tensors: list[tuple[str, tuple[int, ...], str]])
         half="F32" not in types,
         layer_floats=tuple(floats[at] for at in sorted(layers)),
         outer_floats=outer_floats,
+        experts=experts,
+        beside=beside,
     )
+
+
+def _numbers(shape: tuple[int, ...], kind: str, bits: int) -> tuple[int, ...]:
+    """The shape of the numbers that a tensor stands for: quantised ones are packed in words."""
+    return (*shape[:-1], shape[-1] * 32 // bits) if kind == "U32" else shape
 
 
 def _dense(

@@ -211,6 +211,8 @@ def step_parts(
     whole = layer * (layers - 1) + last
     kept, again = (hidden * layers, layer) if profile.train.grad_checkpoint else (whole, 0)
     chunk = chunk_of(batch.labels, shape.vocabulary)
+    if adapter.beside_layers(profile, [*shape.linear, *shape.experts], shape.beside):
+        chunk = max(1, batch.labels)  # model/loss.py: all at once
     chunks = -(-batch.labels // chunk)
     logits = int(chunks_at_once(chunks, fit) * chunk * shape.vocabulary * 4)
     earlier = own * (micro_batches > 1)
