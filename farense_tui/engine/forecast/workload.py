@@ -98,17 +98,26 @@ def longest(profile: Profile, rows: dict[str, Rows]) -> int:
 
 
 def tokens(profile: Profile, rows: dict[str, Rows], counted: dict[str, int]) -> int:
-    """Inputs of all training and validation rows, which is what a stored trunk holds."""
+    """Inputs of all training and validation rows, which is what a stored trunk holds.
+
+    What rows begin with alike is stored once.
+    """
     most, train = profile.train.max_seq_length, rows.get("train")
     if not train or not train.tokens:
         return (counted.get("train", 0) + counted.get("valid", 0)) * (most - 1)
-    return sum(_inputs(split, most) for split in rows.values())
+    once = profile.train.shared_prefix != "off"
+    return sum(_inputs(split, most, split.shared if once else ()) for split in rows.values())
 
 
-def _inputs(split: Rows, most: int) -> int:
+def _inputs(split: Rows, most: int, prefixes: Sequence[int]) -> int:
     """Tokens that enter the model, of all rows where only a sample is known."""
-    known = sum(min(length, most) - 1 for length in split.tokens)
-    return known * split.total // max(1, len(split.tokens))
+    groups = split.groups if prefixes else [shared.NONE] * len(split.tokens)
+    of_group = (*prefixes, 0)  # the last is of rows that begin like no other
+    known = sum(
+        max(1, min(length, most) - 1 - of_group[group])
+        for length, group in zip(split.tokens, groups, strict=True)
+    )
+    return known * split.total // max(1, len(split.tokens)) + sum(prefixes)
 
 
 def _step(

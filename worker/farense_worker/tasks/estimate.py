@@ -11,7 +11,6 @@ import psutil
 
 from farense_worker.data import prepare, shared_prefix
 from farense_worker.data.examples import Examples
-from farense_worker.data.shared_prefix import Shared
 from farense_worker.loop import memory
 from farense_worker.model import model, tokenizer
 from farense_worker.process.output import unheard
@@ -54,11 +53,12 @@ def _rows(asked: Request) -> dict[str, Rows]:
     config = Config(**msgspec.structs.asdict(whole), run=Run(name="estimate"))
     load = functools.cache(lambda: tokenizer.load(folder, settings))
     train, valid, *_more = prepare.load(config, folder, load, unheard())
-    shared = shared_prefix.find(train, asked.profile.effective_batch)
-    return {"train": _sample(train, shared)} | ({"valid": _sample(valid)} if valid else {})
+    rows = {"train": _sample(train, asked.profile.effective_batch)}
+    return rows | ({"valid": _sample(valid, shared_prefix.AT_ONCE)} if valid else {})
 
 
-def _sample(examples: Examples, shared: Shared | None = None) -> Rows:
+def _sample(examples: Examples, at_once: int) -> Rows:
+    shared = shared_prefix.find(examples, at_once)
     chosen = list(range(len(examples)))
     if len(chosen) > _SAMPLE:
         chosen = sorted(random.Random(0).sample(chosen, _SAMPLE))
@@ -67,6 +67,6 @@ def _sample(examples: Examples, shared: Shared | None = None) -> Rows:
         context=tuple((examples.lengths - examples.labels)[chosen].tolist()),
         total=len(examples),
         first=tuple(examples.first_label[chosen].tolist()),
-        groups=tuple(shared.of_row[chosen].tolist()) if shared else (),
-        shared=shared.lengths if shared else (),
+        groups=tuple(shared.of_row[chosen].tolist()),
+        shared=shared.lengths,
     )
