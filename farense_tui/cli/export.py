@@ -8,7 +8,7 @@ from pathlib import Path
 from farense_worker.protocol.clean_text import clean
 from farense_worker.protocol.errors import ExitCode, usage
 from farense_worker.protocol.language import gettext as _
-from farense_worker.protocol.messages.export import Part, Precision, Request
+from farense_worker.protocol.messages.export import Precision, Request
 
 from farense_tui.cli import common
 from farense_tui.cli.output import ProgressLine, relative, say, say_json, tell
@@ -65,23 +65,8 @@ def _export(asked: Request, *, overwrite: bool, as_json: bool) -> int:
     say(_("{run} is exported to {folder}").format(run=made.run, folder=folder))
     for part in made.parts:
         say(f"  {_(part.what):17} {clean(part.path):22} {f.size(part.bytes)}")
-        if part.verified:
-            say(f"  {'':17} {_verified(part)}")
+        if told := exporting.verified(part):
+            say(f"  {'':17} {told}")
     for remark in made.remarks:
         say(f"  {clean(remark)}")
     return ExitCode.DONE
-
-
-def _verified(part: Part) -> str:
-    found = part.verified
-    assert found is not None
-    return _(
-        "loaded again: {same} of {answers} answers and {tokens_same} of {tokens} tokens are the "
-        "same, {kept:.2%} of the adapter's effect is there"
-    ).format(
-        same=found.answers_same,
-        answers=found.answers,
-        tokens_same=found.tokens_same,
-        tokens=found.tokens,
-        kept=found.kept,
-    )

@@ -49,6 +49,9 @@ class Navigator(Protocol):
     def open_evaluation(self, folder: RunFolder) -> Task[None]:
         """Measure a run on its test rows."""
 
+    def open_export(self, folder: RunFolder) -> Task[None]:
+        """Take a run elsewhere."""
+
     def start_run(self, profile: Profile, *, name: str, profile_name: str) -> Task[None]:
         """Prepare and start a run, then go to its monitor."""
 

@@ -61,6 +61,14 @@ class WithModels(App[None]):
         if await self._may_take_memory(_("measure all the same")):
             self.push_screen(EvaluationScreen(folder))
 
+    @work
+    async def open_export(self, folder: RunFolder) -> None:
+        """Take a run elsewhere; first whether it may, if a run is being trained."""
+        from farense_tui.ui.after.export import ExportScreen
+
+        if await self._may_take_memory(_("export all the same")):
+            self.push_screen(ExportScreen(folder))
+
     async def _may_take_memory(self, all_the_same: str) -> bool:
         """Whether models may be loaded: they take memory beside a run that is being trained."""
         alive = [run.name for run in runs.folders(self.runs_dir) if run.is_alive()]

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from farense_worker.protocol import own_questions, system_prompt
 from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
-from farense_worker.protocol.messages.export import MANIFEST, Exported, Precision, Request
+from farense_worker.protocol.messages.export import MANIFEST, Exported, Part, Precision, Request
 from farense_worker.protocol.messages.task import Progress
 from farense_worker.protocol.run_folder import RunFolder, disk_error
 
@@ -23,6 +26,39 @@ from farense_tui.engine.record.tail import Tail
 from farense_tui.engine.runs import found_again
 from farense_tui.engine.tasks import evaluation, model_card, task
 from farense_tui.engine.tasks.model_card import Made
+
+
+@dataclass(frozen=True)
+class Way:
+    """A program that reads an export: what it is given, in the words of `request`."""
+
+    name: str
+    reader: str
+    about: str
+    options: dict[str, Any]
+
+
+WAYS = (
+    Way("adapter", "mlx_lm", _("the adapter alone, some megabytes"), {}),
+    Way("mlx", _("LM Studio, mlx_lm"), _("one model, the adapter in its weights"), {"fuse": True}),
+    Way(
+        "ollama",
+        "Ollama",
+        _("one model in floats, with a Modelfile"),
+        {"fuse": True, "precision": "float"},
+    ),
+    Way("gguf", _("llama.cpp, Ollama"), _("one GGUF file in float16"), {"gguf": True}),
+    Way("peft", _("transformers and peft"), _("the adapter alone"), {"peft": True}),
+    Way("gguf-lora", "llama.cpp", _("the adapter alone, as GGUF"), {"gguf_lora": True}),
+)
+
+
+def command(run: str, to: str, way: Way) -> str:
+    """The command line that does the same."""
+    words = ["farense-tui", "export", run, "--to", shlex.quote(to)]
+    words += [f"--{name.replace('_', '-')}" for name, on in way.options.items() if on is True]
+    words += ["--dequantize"] if way.options.get("precision") == "float" else []
+    return " ".join(words)
 
 
 def request(
@@ -80,7 +116,11 @@ def request(
 
 
 def export(
-    asked: Request, *, overwrite: bool, tell: Callable[[Progress], None] = lambda _: None
+    asked: Request,
+    *,
+    overwrite: bool,
+    tell: Callable[[Progress], None] = lambda _: None,
+    stop: task.Stop | None = None,
 ) -> Exported:
     """Export in a process of its own; the folder comes into its place as a whole, or not at all.
 
@@ -93,13 +133,30 @@ def export(
     try:
         to.parent.mkdir(parents=True, exist_ok=True)
         asked = msgspec.structs.replace(asked, to=str(beside))
-        made = task.result_of("export", asked, Exported, tell)
+        made = task.result_of("export", asked, Exported, tell, stop)
         _put(beside, to)
     except OSError as error:
         raise disk_error(error, to) from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     return made
+
+
+def verified(part: Part) -> str:
+    """Say how near a part is to what it was made of; empty where it was not compared."""
+    found = part.verified
+    if found is None:
+        return ""
+    return _(
+        "loaded again: {same} of {answers} answers and {tokens_same} of {tokens} tokens are the "
+        "same, {kept:.2%} of the adapter's effect is there"
+    ).format(
+        same=found.answers_same,
+        answers=found.answers,
+        tokens_same=found.tokens_same,
+        tokens=found.tokens,
+        kept=found.kept,
+    )
 
 
 def _check_place(to: Path, overwrite: bool) -> None:

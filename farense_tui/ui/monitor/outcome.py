@@ -76,7 +76,7 @@ def _ended(snapshot: Snapshot, again: str) -> Outcome:
     if has_adapter(folder):
         lines += [
             _("adapter  {path}").format(path=folder.adapters),
-            _("keys     a ask, m measure, s serve, o report"),
+            _("keys     a ask, m measure, s serve, E export, o report"),
             _("commands farense-tui ask, evaluate, serve, export {name}").format(name=folder.name),
         ]
     hint = "" if status == "completed" else again

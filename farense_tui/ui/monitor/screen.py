@@ -57,6 +57,9 @@ class MonitorScreen(SteeredScreen, ChartScreen):
         Binding("s", "stop", _("Stop"), tooltip=_("Finish the step, save, end; it asks first")),
         Binding("s", "serve", _("Serve"), tooltip=_("At an OpenAI-compatible address")),
         Binding("m", "evaluate", _("Measure"), tooltip=_("On test rows, beside the base model")),
+        Binding(
+            "E", "export", _("Export"), show=False, tooltip=_("For Ollama, LM Studio, mlx_lm, peft")
+        ),
         Binding("up", "scroll_log('up')", _("Scroll the log"), show=False),
         Binding("down", "scroll_log('down')", _("Scroll the log"), show=False),
         Binding("pageup", "scroll_log('page_up')", _("Scroll the log"), show=False),
@@ -242,7 +245,7 @@ class MonitorScreen(SteeredScreen, ChartScreen):
         """Offer to ask once the run has ended: while it trains, it needs the memory itself."""
         if action == "report":
             return self.end is not None and self.folder.report.is_file()
-        if action in ("ask", "serve", "evaluate"):
+        if action in ("ask", "serve", "evaluate", "export"):
             return self.end is not None and self.end.adapter
         return super().check_action(action, parameters)
 
@@ -257,6 +260,10 @@ class MonitorScreen(SteeredScreen, ChartScreen):
     def action_evaluate(self) -> None:
         """Measure what the training changed."""
         navigator(self).open_evaluation(self.folder)
+
+    def action_export(self) -> None:
+        """Take the run elsewhere."""
+        navigator(self).open_export(self.folder)
 
     @work(thread=True, group="report")
     def action_report(self) -> None:

@@ -1,0 +1,184 @@
+"""A run taken elsewhere: for which program, where to, and how what was written was checked."""
+
+from __future__ import annotations
+
+import shutil
+from itertools import count
+from pathlib import Path
+from typing import ClassVar
+
+from farense_worker.protocol.clean_text import clean
+from farense_worker.protocol.errors import FarenseError
+from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.messages.export import Exported
+from farense_worker.protocol.messages.task import Progress
+from farense_worker.protocol.run_folder import RunFolder
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalGroup
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import OptionList, Static
+from textual.widgets.option_list import Option
+
+from farense_tui.engine import readable as f
+from farense_tui.engine.tasks import export, hand_over, task
+from farense_tui.engine.tasks.export import WAYS, Way
+from farense_tui.ui.common.dialogs import Dialog, keys
+from farense_tui.ui.navigator import navigator
+
+
+class ExportScreen(Dialog[None]):
+    """Writes into a new folder beside where the app was started; it ends with the screen."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q", "dismiss", _("Close")),
+        Binding("o", "hand_over('ollama')", _("Hand to Ollama")),
+        Binding("l", "hand_over('lm-studio')", _("Hand to LM Studio")),
+    ]
+
+    class Told(Message):
+        """How far it is, what there is now, or why there is nothing."""
+
+        def __init__(self, said: Progress | Exported | FarenseError | str) -> None:
+            super().__init__()
+            self.said = said
+
+    def __init__(self, run: RunFolder) -> None:
+        """Export the best adapter of `run`."""
+        super().__init__(classes="dialog doctor")
+        self._run = run
+        self._stop = task.Stop()
+        self._way: Way | None = None  # while it is written, and when it is there
+        self._to = Path()
+        self.made: Exported | None = None
+
+    def compose(self) -> ComposeResult:
+        """For whom; then what was done."""
+        wide = max(len(way.reader) for way in WAYS) + 2
+        with VerticalGroup(classes="box"):
+            title = _("Export {name}: who is to read it?")
+            yield Static(title.format(name=self._run.name), classes="title", markup=False)
+            yield OptionList(
+                *(
+                    Option(
+                        Content.assemble(
+                            (f"{way.reader:{wide}}", "bold"), (way.about, "$text-muted")
+                        ),
+                        id=way.name,
+                    )
+                    for way in WAYS
+                ),
+                compact=True,
+            )
+            yield Static(classes="whole", markup=False)
+            yield Static(
+                Content("   ").join([keys("enter", _("export")), keys("esc", _("close"))]),
+                classes="keys",
+            )
+
+    def on_unmount(self) -> None:
+        self._stop.ask()
+
+    def on_option_list_option_selected(self, message: OptionList.OptionSelected) -> None:
+        """Begin; one at a time."""
+        if self._way is not None and self.made is None:
+            return
+        way = next(way for way in WAYS if way.name == message.option.id)
+        self._way, self.made = way, None
+        self._to = _free(Path.cwd() / f"{self._run.name}-{way.name}")
+        self._say(Content(_("loading the model …")))
+        self._export(way, self._to)
+
+    @work(thread=True, group="export")
+    def _export(self, way: Way, to: Path) -> None:
+        stop = self._stop
+        try:
+            asked = export.request(self._run, to, **way.options)
+            made = export.export(asked, overwrite=False, tell=self._tell, stop=stop)
+        except FarenseError as error:
+            self._tell(error)
+        else:
+            self._tell(made)
+
+    def _tell(self, said: Progress | Exported | FarenseError | str) -> None:
+        if not self._stop.asked:
+            self.post_message(self.Told(said))
+
+    def on_export_screen_told(self, message: Told) -> None:
+        said = message.said
+        if isinstance(said, FarenseError):
+            navigator(self).show_error(said)
+            self._way = self._way if self.made else None
+            self._say(self._result(self.made) if self.made else Content())
+        elif isinstance(said, Exported):
+            self.made = said
+            self._say(self._result(said))
+        elif isinstance(said, Progress):
+            far = f"{said.done}/{said.total}" if said.total else ""
+            self._say(Content(f"{clean(_(said.what))}   {far}"))
+        else:
+            self.notify(said, markup=False)
+
+    def _say(self, text: Content) -> None:
+        self.query_one(".whole", Static).update(text)
+
+    def _result(self, made: Exported) -> Content:
+        """What is there now, how it was checked, the command that does it again."""
+        assert self._way is not None
+        folder = f.from_here(str(self._to))
+        lines = [Content.styled(f"✓ {folder}", "bold $success")]
+        for part in made.parts:
+            size = f.size(part.bytes)
+            lines.append(Content(f"  {_(part.what)}   {clean(part.path)}   {size}"))
+            if told := export.verified(part):
+                lines.append(Content.styled(f"  {told}", "$text-muted"))
+        lines += [Content.styled(f"  {clean(text)}", "$warning") for text in made.remarks]
+        again = export.command(self._run.name, folder, self._way)
+        lines.append(Content.styled(f"  {again}", "$text-muted"))
+        if self._for_ollama():
+            lines.append(keys("o", _("have Ollama make a model of it")))
+        if self._for_lm_studio():
+            lines.append(keys("l", _("copy it where LM Studio finds it")))
+        return Content("\n").join(lines)
+
+    def _for_ollama(self) -> bool:
+        return (self._to / "Modelfile").is_file() and shutil.which("ollama") is not None
+
+    def _for_lm_studio(self) -> bool:
+        try:
+            return bool(hand_over.lm_studio_models()) and (
+                (self._to / "model").is_dir() or any(self._to.glob("*.gguf"))
+            )
+        except FarenseError:
+            return False
+
+    def action_hand_over(self, to: str) -> None:
+        """Give what was written to another program of this machine."""
+        there = self._for_ollama() if to == "ollama" else self._for_lm_studio()
+        if self.made is not None and there:
+            self._hand_over(to, self._to)
+
+    @work(thread=True, exclusive=True, group="hand-over")
+    def _hand_over(self, to: str, folder: Path) -> None:
+        name = self._run.name
+        try:
+            if to == "ollama":
+                name = name.lower()
+                hand_over.to_ollama(hand_over.check_ollama(name), name, folder)
+                told = _("Ollama has it: ollama run {name}").format(name=name)
+            else:
+                place = hand_over.lm_studio_place(name)
+                hand_over.to_lm_studio(place, folder)
+                told = _("LM Studio has it: {folder}").format(folder=place)
+        except FarenseError as error:
+            self._tell(error)
+        else:
+            self._tell(told)
+
+
+def _free(folder: Path) -> Path:
+    """The folder, with a number if it is there already."""
+    numbered = (folder.with_name(f"{folder.name}-{number}") for number in count(2))
+    return folder if not folder.exists() else next(each for each in numbered if not each.exists())

@@ -1,0 +1,58 @@
+"""A finished run taken elsewhere from its monitor: a real worker writes and checks it."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import pytest
+from textual.widgets import OptionList, Static
+
+from farense_tui.cli.parser import build
+from farense_tui.engine.tasks import export
+from farense_tui.ui.after.export import ExportScreen
+from tests import real_runs
+from tests.real_runs import RunMaker
+from tests.ui.conftest import text_of
+from tests.ui.runs.test_screen import Bare
+from tests.ui.waiting import until
+
+
+def test_every_way_is_a_command_that_the_parser_takes() -> None:
+    parser = build()
+    for way in export.WAYS:
+        line = export.command("one", "a place", way)
+        parser.parse_args(shlex.split(line)[1:])
+
+
+async def test_a_model_for_ollama_is_handed_over(
+    make_run: RunMaker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    run = make_run("one")
+    real_runs.finish(run)
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    ollama = programs / "ollama"
+    ollama.write_text('#!/bin/sh\necho "$@" > handed\n')
+    ollama.chmod(0o755)
+    monkeypatch.setenv("PATH", str(programs), prepend=":")
+    app = Bare(run.path.parent)
+    async with app.run_test(size=(120, 36)) as pilot:
+        app.open_export(run)
+        await until(pilot, lambda: isinstance(app.screen, ExportScreen))
+        screen = app.screen
+        assert isinstance(screen, ExportScreen)
+        screen.query_one(OptionList).highlighted = 2
+        await pilot.press("enter")
+        await until(pilot, lambda: screen.made is not None, 120)
+        await pilot.pause()
+        there = Path.cwd() / "one-ollama"
+        assert (there / "Modelfile").is_file()
+        told = str(screen.query_one(".whole", Static).render())
+        assert "loaded again" in told
+        assert "farense-tui export one --to one-ollama --fuse --dequantize" in told
+        assert "have Ollama make a model of it" in text_of(screen)
+        await pilot.press("o")
+        handed = there / "handed"
+        await until(pilot, lambda: handed.is_file() and handed.read_text())
+        assert handed.read_text() == "create one -f Modelfile\n"
