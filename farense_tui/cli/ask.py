@@ -31,6 +31,9 @@ def ask(args: argparse.Namespace) -> int:
                 system=trained_with if args.system is None else args.system or None,
                 max_tokens=args.max_tokens,
                 temperature=args.temperature,
+                top_p=args.top_p,
+                min_p=args.min_p,
+                repetition=args.repetition,
                 seed=args.seed,
             )
             heading, base = None, _("base model")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+from collections.abc import Callable
 
 from farense_worker.protocol.dataset import SPLITS
 from farense_worker.protocol.language import gettext as _
@@ -59,11 +60,27 @@ def _ask(program: Program) -> None:
     )
     command.add_argument(
         "--temperature",
-        type=_temperature,
+        type=_between(0.0, 5.0),
         default=0.0,
         metavar="T",
         help=_("0 to 5; default 0: no chance in it"),
     )
+    for name, bounds, default, told in (
+        (
+            "--top-p",
+            (0.01, 1.0),
+            1.0,
+            _("draw from the likeliest so much; default 1: all"),
+        ),
+        (
+            "--min-p",
+            (0.0, 1.0),
+            0.0,
+            _("at least so much of the likeliest; default 0"),
+        ),
+        ("--repetition", (0.5, 3.0), 1.0, _("above 1 holds back what was said lately; default 1")),
+    ):
+        command.add_argument(name, type=_between(*bounds), default=default, metavar="X", help=told)
     command.add_argument(
         "--seed", type=int, default=0, metavar="N", help=_("of what is drawn; default 0")
     )
@@ -236,8 +253,14 @@ def _track(program: Program) -> None:
     command.add_argument("--follow", action="store_true", help=_("go on until the run has ended"))
 
 
-def _temperature(text: str) -> float:
-    with contextlib.suppress(ValueError):
-        if 0 <= float(text) <= 5:
-            return float(text)
-    raise argparse.ArgumentTypeError(_("it is a number from 0 to 5"))
+def _between(least: float, most: float) -> Callable[[str], float]:
+    """Take a number within bounds, the bounds included."""
+
+    def number(text: str) -> float:
+        with contextlib.suppress(ValueError):
+            if least <= float(text) <= most:
+                return float(text)
+        said = _("it is a number from {least:g} to {most:g}")
+        raise argparse.ArgumentTypeError(said.format(least=least, most=most))
+
+    return number

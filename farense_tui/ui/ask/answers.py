@@ -35,6 +35,16 @@ class Answers(Vertical):
         said.mount(asked, self._answer)
         self.call_after_refresh(said.scroll_end, animate=False)
 
+    @property
+    def said(self) -> str:
+        """The newest answer, as far as it has come."""
+        return self._text
+
+    def show(self, question: str, answer: str, *, fresh: bool) -> None:
+        """Show a turn of an earlier conversation."""
+        self.begin(question, fresh=fresh)
+        self.add(answer)
+
     def add(self, piece: str) -> None:
         self._text += piece
         self._show(self._words())

@@ -26,16 +26,17 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from farense_tui.engine.tasks.ask import Conversation
+from farense_tui.engine.tasks.conversations import Keeper, Turn
 from farense_tui.ui.ask import questions
 from farense_tui.ui.ask.answers import Answers
+from farense_tui.ui.ask.collect import CollectDialog, SavedDialog
 from farense_tui.ui.ask.question_field import QuestionField
 from farense_tui.ui.ask.questions import Asked
+from farense_tui.ui.ask.sampling_choice import SamplingChoice
 from farense_tui.ui.ask.system_choice import SystemChoice
 from farense_tui.ui.common.key_footer import KeyFooter
 from farense_tui.ui.navigator import navigator
 
-TEMPERATURES = (0.0, 0.3, 0.7, 1.0)
-LENGTHS = (100, 200, 400, 50)
 _TOLD = 300  # characters of a system prompt
 # Columns; where there are few rows, narrow answers are better than none.
 _NARROWEST, _NARROWEST_SHORT, _SHORT = 34, 26, 20
@@ -55,9 +56,28 @@ class AskScreen(Screen[None]):
             "ctrl+s", "system", _("System"), tooltip=_("With the data's system prompt, or not")
         ),
         Binding(
-            "ctrl+g", "temperature", _("Temperature"), tooltip=_("Without one, the likeliest word")
+            "ctrl+g",
+            "sampling('temperature')",
+            _("Temperature"),
+            tooltip=_("Without one, the likeliest word"),
         ),
-        Binding("ctrl+l", "length", _("Length"), tooltip=_("The most tokens of an answer")),
+        Binding(
+            "ctrl+l",
+            "sampling('max_tokens')",
+            _("Length"),
+            tooltip=_("The most tokens of an answer"),
+        ),
+        Binding(
+            "ctrl+r", "collect", _("Collect"), tooltip=_("Put the answer right: a row to train on")
+        ),
+        Binding("ctrl+o", "earlier", _("Earlier"), tooltip=_("Take up an earlier conversation")),
+        Binding(
+            "f2", "sampling('top_p')", _("Top-p"), show=False, tooltip=_("The likeliest alone")
+        ),
+        Binding("f3", "sampling('min_p')", _("Min-p"), show=False, tooltip=_("No unlikely words")),
+        Binding(
+            "f4", "sampling('repetition')", _("Repetition"), show=False, tooltip=_("Hold it back")
+        ),
         Binding("pageup", "scroll('page_up')", _("Scroll the answers"), show=False),
         Binding("pagedown", "scroll('page_down')", _("Scroll the answers"), show=False),
         Binding("escape", "back", _("Stop, back"), tooltip=_("Break the answers off, or leave")),
@@ -84,7 +104,10 @@ class AskScreen(Screen[None]):
         self._questions: list[Asked] = []
         self._system = SystemChoice()
         self._next = 0
-        self._temperature = self._length = 0
+        self._sampling = SamplingChoice()
+        self._keeper = Keeper(setup)
+        self._asked: tuple[str, str | None] | None = None  # the newest question, its system prompt
+        self._before: dict[str, list[tuple[str, str]]] = {}
         self._count = 0
         self._fresh = self._stopping = self._failed = False
         self.busy = True
@@ -155,6 +178,8 @@ class AskScreen(Screen[None]):
     def _take(self, message: Said) -> None:
         said = message.said
         if said is None:
+            if self.busy and self._asked:
+                self._keep(*self._asked)
             self.busy = self._stopping = False
             self._show_how()
             self.refresh_bindings()
@@ -186,19 +211,23 @@ class AskScreen(Screen[None]):
         row = self._row(line)
         text = row.question if row else line
         for column in self.query(Answers):
-            column.begin(text, fresh=self._fresh)
+            column.begin(text, fresh=self._fresh and not self._before)
         self._show_reference(row)
         self.busy = True
         system = self._system.take(row, fresh=self._begins)
         self._count += 1
+        self._asked = (text, system)
+        if self._fresh and not self._before:
+            self._keeper.begin()
         question = Question(
             text=text,
             system=system,
             fresh=self._fresh,
-            max_tokens=LENGTHS[self._length],
-            temperature=TEMPERATURES[self._temperature],
             seed=self._count,
+            before=self._before,
+            **self._sampling.values,
         )
+        self._before = {}
         self._fresh = False
         self._show_how()
         # Put here and not in the thread: a stop must not overtake it.
@@ -211,7 +240,7 @@ class AskScreen(Screen[None]):
     @property
     def _begins(self) -> bool:
         """Whether the next question is the first of a conversation."""
-        return self._fresh or not self._count
+        return (self._fresh and not self._before) or not self._count
 
     def _show_reference(self, row: Asked | None) -> None:
         shown = self.query_one("#reference", Static)
@@ -222,14 +251,11 @@ class AskScreen(Screen[None]):
 
     @on(QuestionField.Changed)
     def _show_how(self) -> None:
-        temperature, count = TEMPERATURES[self._temperature], len(self._questions)
+        count = len(self._questions)
         field = self.query_one(QuestionField)
         parts = [
             self._state(),
-            _("temperature {value:g}").format(value=temperature)
-            if temperature
-            else _("the likeliest answer"),
-            _("at most {n} tokens").format(n=LENGTHS[self._length]),
+            *self._sampling.words(),
             self._system.words(self._row(field.value), fresh=self._begins),
             ngettext("{n} test question", "{n} test questions", count).format(n=count)
             if count
@@ -237,7 +263,9 @@ class AskScreen(Screen[None]):
         ]
         shown = _as_many_as_fit(list(filter(None, parts)), self.size.width - 4)
         self.query_one("#how", Static).update(Content(shown))
-        field.placeholder = _("a new conversation") if self._fresh else _("ask something")
+        field.placeholder = (
+            _("a new conversation") if self._fresh and not self._before else _("ask something")
+        )
 
     def _state(self) -> str:
         if self._stopping:
@@ -260,6 +288,7 @@ class AskScreen(Screen[None]):
     def action_begin_anew(self) -> None:
         """Ask the next question without what was said before."""
         self._fresh = self._count > 0
+        self._before = {}
         self._show_how()
 
     def action_system(self) -> None:
@@ -274,12 +303,57 @@ class AskScreen(Screen[None]):
         """Tell of the system prompt only where there is one."""
         return action != "system" or self._system.offered
 
-    def action_temperature(self) -> None:
-        self._temperature = (self._temperature + 1) % len(TEMPERATURES)
+    def action_sampling(self, name: str) -> None:
+        """Go on to the next value of a setting."""
+        self._sampling.next(name)
         self._show_how()
 
-    def action_length(self) -> None:
-        self._length = (self._length + 1) % len(LENGTHS)
+    def _keep(self, question: str, system: str | None) -> None:
+        answers = {column.model: column.said for column in self.query(Answers)}
+        try:
+            self._keeper.add(Turn(question, answers), system)
+        except FarenseError as error:
+            self.notify(error.detail or error.title, title=error.title, severity="warning")
+
+    @work
+    async def action_collect(self) -> None:
+        """Put the newest answer right, as a row of a data set of its own."""
+        if self._asked is None or self.busy:
+            self.notify(_("There is no answer yet."), severity="warning", markup=False)
+            return
+        question, system = self._asked
+        said = list(self.query(Answers))[-1].said
+        text = await self.app.push_screen_wait(CollectDialog(question, said))
+        if not text:
+            return
+        try:
+            path, rows = self._keeper.collect(question, text, system)
+        except FarenseError as error:
+            navigator(self).show_error(error)
+            return
+        told = ngettext("{n} row in {path}", "{n} rows in {path}", rows)
+        self.notify(told.format(n=rows, path=path), title=_("Collected"), markup=False)
+
+    @work
+    async def action_earlier(self) -> None:
+        """Take up an earlier conversation: the next question goes on after it."""
+        saved = self._keeper.saved()
+        if not saved or self.busy:
+            self.notify(_("There is no earlier conversation."), severity="warning", markup=False)
+            return
+        chosen = await self.app.push_screen_wait(SavedDialog(saved))
+        if chosen < 0:
+            return
+        taken = saved[chosen]
+        self._keeper.begin(taken.turns, taken.time)
+        self._before = taken.before()
+        for number, turn in enumerate(taken.turns):
+            for column in self.query(Answers):
+                answer = turn.answers.get(column.model, "")
+                column.show(turn.question, answer, fresh=number == 0 and self._count > 0)
+        self._system.go_on(taken.system)
+        self._fresh = True
+        self._count += 1
         self._show_how()
 
     def action_scroll(self, where: str) -> None:

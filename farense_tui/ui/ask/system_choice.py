@@ -32,6 +32,10 @@ class SystemChoice:
             return row.system
         return self.shared if fresh else self._now
 
+    def go_on(self, system: str | None) -> None:
+        """Go on with a conversation that was under this one."""
+        self._now, self.on = system, system is not None
+
     def take(self, row: Asked | None, *, fresh: bool) -> str | None:
         """Give the same for a question that is put now."""
         self._now = self.of(row, fresh=fresh)

@@ -17,13 +17,14 @@ from farense_worker.protocol.run_folder import RunFolder
 from farense_worker.protocol.settings.profile import Data
 from textual.command import CommandPalette
 from textual.pilot import Pilot
-from textual.widgets import Static
+from textual.widgets import OptionList, Static, TextArea
 
 from farense_tui.engine.tasks import ask
 from farense_tui.engine.tasks.ask import Conversation
 from farense_tui.ui.ask import questions
 from farense_tui.ui.ask import screen as ask_screen
 from farense_tui.ui.ask.answers import Answers
+from farense_tui.ui.ask.collect import CollectDialog, SavedDialog
 from farense_tui.ui.ask.question_field import QuestionField
 from farense_tui.ui.ask.questions import Asked
 from farense_tui.ui.ask.screen import AskScreen
@@ -357,6 +358,57 @@ class FixedAnswers:
 
     def close(self) -> None:
         pass
+
+
+async def test_an_answer_put_right_is_collected_and_a_conversation_taken_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Question] = []
+
+    class Listening(FixedAnswers):
+        def ask(self, question: Question) -> Iterator[Piece | Answered]:
+            asked.append(question)
+            return super().ask(question)
+
+    monkeypatch.setattr(ask_screen, "Conversation", Listening)
+    folder = tmp_path / "runs" / "demo-1" / "adapters"
+    folder.mkdir(parents=True)
+    setup = Setup("embedded", (Adapter("demo-1", str(folder)),))
+    async with asking(setup, tmp_path) as (pilot, screen):
+        await until(pilot, lambda: not screen.busy)
+        await pilot.press("ctrl+r")
+        assert not isinstance(pilot.app.screen, CollectDialog)  # nothing was asked
+        await pilot.press("f2", "f4", "ctrl+g", "A", "?", "enter")
+        await until(pilot, lambda: not screen.busy)
+        assert (asked[0].top_p, asked[0].repetition, asked[0].min_p) == (0.95, 1.05, 0.0)
+        assert "top-p 0.95" in told(screen)
+        await pilot.press("ctrl+r")
+        await until(pilot, lambda: isinstance(pilot.app.screen, CollectDialog))
+        await until(pilot, lambda: pilot.app.screen.query(TextArea))
+        pilot.app.screen.query_one(TextArea).text = "Em 1910, em Faro.\nSim."
+        await pilot.press("ctrl+s")
+        rows = tmp_path / "collected" / "demo-1" / "train.jsonl"
+        await until(pilot, rows.is_file)
+        assert "Em 1910, em Faro.\\nSim." in rows.read_text("utf-8")
+        await pilot.press("ctrl+n", "B", "?", "enter")
+        await until(pilot, lambda: not screen.busy)
+        assert asked[1].fresh
+        assert not asked[1].before
+    async with asking(setup, tmp_path) as (pilot, screen):
+        await until(pilot, lambda: not screen.busy)
+        await pilot.press("ctrl+o")
+        await until(pilot, lambda: isinstance(pilot.app.screen, SavedDialog))
+        await until(pilot, lambda: pilot.app.screen.query(OptionList))
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: pilot.app.screen is screen)
+        await until(pilot, lambda: "› A?" in said(screen, "demo-1"))
+        await pilot.press("C", "?", "enter")
+        await until(pilot, lambda: len(asked) == 3 and not screen.busy)
+        assert asked[2].fresh
+        assert [role for role, _text in asked[2].before["demo-1"]] == ["user", "assistant"]
+        assert asked[2].before["demo-1"][0] == ("user", "A?")
+    kept = sorted((folder.parent / "conversations").iterdir())
+    assert [path.read_text().count('"question"') for path in kept] == [2, 1]
 
 
 @in_sizes_and_themes

@@ -15,6 +15,7 @@ import mlx.core as mx
 
 from farense_worker.generate import shared_prompt
 from farense_worker.generate.prompts import prompt_tokens
+from farense_worker.generate.sampling import Sampling, chooser
 from farense_worker.generate.shared_prompt import Begun
 from farense_worker.model.compat import make_prompt_cache
 
@@ -91,25 +92,14 @@ def tokens(
     prompt: Sequence[int],
     max_tokens: int,
     *,
-    temperature: float = 0.0,
-    seed: int = 0,
+    sampling: Sampling = Sampling(),  # noqa: B008 - it cannot be changed
     begun: Begun | None = None,
 ) -> Iterator[int]:
     """Give the next token, again and again; the first follows the prompt.
 
     begun: the prompt's beginning, where that has gone through already.
-
-    temperature: 0 takes the likeliest one, else it is drawn from softmax(logits / temperature)
-    with a key of its own, so that nothing else's random numbers change.
     """
-    key = mx.random.key(seed)
-
-    def draw(logits: mx.array) -> mx.array:
-        nonlocal key
-        key, own = mx.random.split(key)
-        return mx.random.categorical(logits.astype(mx.float32) / temperature, key=own)
-
-    choose = draw if temperature else _likeliest
+    choose = chooser(sampling, prompt)
     for (token,) in _continue(model, [prompt], max_tokens, choose, begun):
         yield token
 

@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 
 from farense_worker.generate import decoding, prompts
+from farense_worker.generate.sampling import Sampling
 from farense_worker.model import inference, tokenizer
 from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
@@ -90,7 +91,7 @@ class Speaker:
     def answer(self, asked: Question, stopped: Callable[[], bool]) -> None:
         """Stream the answer to a question, and remember both."""
         if asked.fresh:
-            self._turns = []
+            self._turns = [prompts.turn(*turn) for turn in asked.before.get(self._name, ())]
         self._turns.append(prompts.turn("user", asked.text))
         began, count, whole, ended = time.perf_counter(), 0, "", False
         detokenizer = self._tokenizer.detokenizer
@@ -99,8 +100,13 @@ class Speaker:
             self._network,
             prompts.prompt_tokens(self._tokenizer, self._turns, asked.system),
             asked.max_tokens,
-            temperature=asked.temperature,
-            seed=asked.seed,
+            sampling=Sampling(
+                temperature=asked.temperature,
+                top_p=asked.top_p,
+                min_p=asked.min_p,
+                repetition=asked.repetition,
+                seed=asked.seed,
+            ),
         ):
             if token in self._tokenizer.eos_token_ids:
                 ended = True

@@ -27,7 +27,8 @@ class Question(Struct, tag="question", frozen=True, kw_only=True):
     system: the system message before all of it; None for none, which is not the same as an empty
     one: without any, some chat templates put in one of their own. Refused where Ready says that
     the model takes none. temperature: 0 takes the likeliest token, else tokens are drawn, with
-    this seed.
+    this seed, of those that top_p and min_p leave; repetition above 1 holds back what was said.
+    before: what a fresh one goes on after, for each model (role, content).
     """
 
     text: str
@@ -35,7 +36,11 @@ class Question(Struct, tag="question", frozen=True, kw_only=True):
     fresh: bool = False
     max_tokens: int = 100
     temperature: float = 0.0
+    top_p: float = 1.0
+    min_p: float = 0.0
+    repetition: float = 1.0
     seed: int = 0
+    before: dict[str, list[tuple[str, str]]] = {}
 
 
 class Stop(Struct, tag="stop", frozen=True):
