@@ -85,14 +85,15 @@ def _once(events: list[Any]) -> float:
 
 def quantised(job: Job) -> Found:
     """4 bits to the end, in float32: stored trunk, masked prompts, killed and resumed."""
-    folder = job.rows("few", train=8, valid=4)
-    more = {name.replace(".", "__"): value for name, value in FEW.items()} | {"train__epochs": 3}
+    folder = job.rows("few", train=4, valid=2)
+    more = {name.replace(".", "__"): value for name, value in FEW.items()}
+    more |= {"train__epochs": 4, "checkpoint__every": 3}
     events = job.train("four", job.four, folder, **more)
     checks = of(events, "validation")
     losses = " to ".join(f"{each['loss']:.3f}" for each in (checks[0], checks[-1]))
     steps = len(of(events, "step"))
-    yield f"4 bits, {steps} steps", f"validation loss {losses}", steps == 12
-    broken = job.broken("four-broken", 11, job.four, folder, **more)
+    yield f"4 bits, {steps} steps", f"validation loss {losses}", steps == 8
+    broken = job.broken("four-broken", 5, job.four, folder, **more)
     same = results(broken) == results(job.run("four"))
     yield "4 bits, killed and resumed", "byte-equal" if same else "DIFFERENT", same
     adapters = job.run("four").adapters

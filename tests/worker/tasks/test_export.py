@@ -294,6 +294,23 @@ def test_a_bos_is_left_to_the_runtime_where_the_tokenizer_adds_one(
     assert frame.default == "You are Micro."
 
 
+@pytest.mark.parametrize("dtype", [mx.bfloat16, mx.float16])
+def test_what_came_in_16_bits_is_fused_in_16_bits(
+    micro: Path, data: Path, tmp_path: Path, dtype: mx.Dtype
+) -> None:
+    model = tmp_path / "half"
+    shutil.copytree(micro, model)
+    halves = {name: value.astype(dtype) for name, value in weights(micro).items()}
+    mx.save_safetensors(str(model / "model.safetensors"), halves)
+    run = RunMaker(tmp_path / "runs", model, data)("run", train__epochs=1)
+    finish(run)
+    made = ask(run, tmp_path / "out", fuse=True)
+    assert {value.dtype for value in weights(tmp_path / "out" / "model").values()} == {dtype}
+    (part,) = (each for each in made.parts if each.what == "model")
+    assert part.verified is not None
+    assert part.verified.kept > 0.9
+
+
 def test_likeness_knows_its_ends() -> None:
     one = mx.log(mx.array([[0.7, 0.3], [0.2, 0.8]]))
     other = mx.log(mx.array([[0.5, 0.5], [0.5, 0.5]]))

@@ -16,6 +16,7 @@ import msgspec
 
 from farense_worker.data import labels
 from farense_worker.model import inference, peft, stops, tokenizer
+from farense_worker.model.compat import load_model
 from farense_worker.protocol import dataset
 from farense_worker.protocol.checkpoint_files import ADAPTER_CONFIG, ADAPTERS
 from farense_worker.protocol.dataset import Row
@@ -197,6 +198,8 @@ class _Export:
         asked, folder = self._asked, self._to / "model"
         network = inference.load(self._source, self._settings, asked.name, asked.adapter)
         fuse.fuse(network, asked.precision)
+        trusted = self._settings.trust_remote_code
+        fuse.as_it_came(network, load_model(self._source, trust_remote_code=trusted))
         fuse.save(network, self._source, folder, self._ends)
         (folder / "README.md").write_text(asked.model_card, encoding="utf-8")
         seen = self._behaviour(_("looking at the fused model"), folder)

@@ -18,6 +18,7 @@ from farense_worker.model.compat import (
     save_config,
     save_model,
 )
+from farense_worker.model.model import dtype_of
 from farense_worker.protocol.messages.export import Precision
 
 # What belongs to a model besides its weights and config.json (mlx_lm.utils, model/model.py).
@@ -41,6 +42,27 @@ def fuse(network: nn.Module, precision: Precision) -> None:
         network.update_modules(tree_unflatten(fused))
     if precision == "float":
         dequantize_model(network)
+    mx.eval(network.parameters())
+
+
+def as_it_came(network: nn.Module, source: nn.Module) -> None:
+    """Turn floats back into those of the model that was fused, in place.
+
+    A CPU computes in float32 what comes in 16 bits; written so, it would be twice as large, and
+    its config.json would say otherwise. source: that model, as it was loaded.
+    """
+    usual = dtype_of(source)
+    kinds = {name: value.dtype for name, value in tree_flatten(source.parameters())}
+    floats = [
+        (name, value)
+        for name, value in tree_flatten(network.parameters())
+        if mx.issubdtype(value.dtype, mx.floating)
+    ]
+    cast = []
+    for name, value in floats:
+        kind = kinds.get(name, usual)  # a layer that was quantised has weights of another kind
+        cast.append((name, value.astype(kind if mx.issubdtype(kind, mx.floating) else usual)))
+    network.load_weights(cast, strict=False)
     mx.eval(network.parameters())
 
 
