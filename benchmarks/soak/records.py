@@ -28,7 +28,7 @@ from farense_tui.ui.monitor.run_view import view
 from tests import micro_model
 from tests.real_runs import RunMaker, finish
 
-_LINES = 500  # a record
+_LINES = 2_000  # a record
 _NEVER: tuple[type[Exception], ...] = ()
 
 

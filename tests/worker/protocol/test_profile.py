@@ -244,3 +244,18 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
 def test_choices_are_those_of_the_declaration() -> None:
     hint = fields.SETTINGS["train"]["compile"].type
     assert fields.SETTINGS["train"]["compile"].choices == get_args(get_args(hint)[0])
+
+
+def test_a_profile_without_a_fault_is_read_through_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look for each key's line made a list of 500 runs five times as slow."""
+    monkeypatch.setattr(profile_file, "_lines", lambda _text: pytest.fail("looks for lines"))
+    profile_file.parse("[train]\nepochs = 2\n", "x")
+
+
+def test_the_lines_of_what_is_written_in_other_ways() -> None:
+    text = '"train".a = 1\ntrain."b" = 2\n[ lora ]\n"c" = 3\n  \'d\'=4\n'
+    with pytest.raises(FarenseError) as caught:
+        profile_file.parse(text, "x")
+    for number, key in enumerate(("train.a", "train.b", "lora.c", "lora.d"), 1):
+        line = number if number < 3 else number + 1
+        assert f"line {line}: unknown key {key}." in caught.value.detail

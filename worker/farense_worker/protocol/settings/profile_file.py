@@ -6,6 +6,7 @@ file, the line, the key and what would be right.
 
 from __future__ import annotations
 
+import functools
 import re
 import tomllib
 from pathlib import Path
@@ -20,6 +21,10 @@ from farense_worker.protocol.language import ngettext
 from farense_worker.protocol.settings import upgrade
 from farense_worker.protocol.settings.fields import CONFIG_SETTINGS, SETTINGS, Setting, nearest
 from farense_worker.protocol.settings.profile import Config, Profile
+
+_HEAD = re.compile(r"\s*\[\s*([\w-]+)\s*\]")
+_KEY = r"""("[^"]*"|'[^']*'|[\w-]+)"""
+_ASSIGNED = re.compile(rf"\s*{_KEY}\s*(?:\.\s*{_KEY}\s*)?[=.]")
 
 
 def parse(text: str, source: str) -> Profile:
@@ -85,28 +90,30 @@ def _parse(
 ) -> Profile:
     faults: list[str] = []
     sections: dict[str, Any] = {}
-    types = get_type_hints(root)
+    types = _types(root)
+    lines = functools.cache(lambda: _lines(text))  # for messages alone: most have no fault
+
+    def at(section: str, key: str = "") -> str:
+        return _("line {line}: ").format(line=lines().get((section, key), 1))
+
     for section, table in tables.items():
-        where = _at(_line_of(text, section))
         if section not in declared:
             what = _("unknown section [{section}].").format(section=section)
-            faults.append(f"{where}{what} {nearest(section, declared)}")
+            faults.append(f"{at(section)}{what} {nearest(section, declared)}")
         elif not isinstance(table, dict):
-            faults.append(
-                where + _("{section} must be a section, [{section}]").format(section=section)
-            )
+            what = _("{section} must be a section, [{section}]").format(section=section)
+            faults.append(at(section) + what)
         else:
             values = {}
             for key, value in table.items():
-                where = _at(_line_of(text, section, key))
                 if key not in declared[section]:
                     what = _("unknown key {name}.").format(name=f"{section}.{key}")
-                    faults.append(f"{where}{what} {nearest(key, declared[section])}")
+                    faults.append(f"{at(section, key)}{what} {nearest(key, declared[section])}")
                     continue
                 try:
                     values[key] = declared[section][key].parse(value)
                 except ValueError as error:
-                    faults.append(f"{where}{section}.{key} {error}")
+                    faults.append(f"{at(section, key)}{section}.{key} {error}")
             if not faults:
                 try:
                     sections[section] = types[section](**values)
@@ -126,24 +133,22 @@ def _parse(
     return root(**sections)
 
 
-def _at(line: int) -> str:
-    return _("line {line}: ").format(line=line)
+@functools.cache
+def _types(root: type[Profile]) -> dict[str, Any]:
+    return get_type_hints(root)
 
 
-def _line_of(text: str, section: str, key: str | None = None) -> int:
-    """Line of a section's head or of a key in it, for messages; 1 if it is written another way."""
-    inside = False
+def _lines(text: str) -> dict[tuple[str, str], int]:
+    """Line of each section and, by section and key, of each key, as they are mostly written."""
+    found: dict[tuple[str, str], int] = {}
+    section = ""
     for number, line in enumerate(text.splitlines(), 1):
-        head = re.match(r"\s*\[\s*([\w-]+)\s*\]", line)
-        if head:
-            inside = head[1] == section
-            if inside and key is None:
-                return number
-        if key is None and re.match(rf"\s*{re.escape(section)}\s*[.=]", line):
-            return number
-        if key is not None and (
-            (inside and re.match(rf"""\s*["']?{re.escape(key)}["']?\s*=""", line))
-            or re.match(rf"\s*{re.escape(section)}\s*\.\s*{re.escape(key)}\s*=", line)
-        ):
-            return number
-    return 1
+        if head := _HEAD.match(line):
+            section = head[1]
+            found.setdefault((section, ""), number)
+        elif assigned := _ASSIGNED.match(line):
+            key, *more = [part.strip("\"'") for part in assigned.groups() if part]
+            place = (key, more[0]) if more else (section, key)
+            found.setdefault(place, number)
+            found.setdefault((key, ""), number)  # a section that is written another way
+    return found
