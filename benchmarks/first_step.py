@@ -39,7 +39,7 @@ def main() -> None:
     shape = throughput.arguments(rest)
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
-        found = throughput.embedded(shape) if shape.embedded else throughput.made(place, shape)
+        found = throughput.chosen(place, shape)
         model, data, _tokens = found
         print(f"{reference_machine()}, BLAS: {blas.find() or 'the wheel has its own'}")
         throughput.theirs(place / "warm", model, data, shape, steps=1)

@@ -336,6 +336,10 @@ def draw_plot(found: list[dict[str, Any]], path: Path) -> None:
     right.axhspan(-10, 10, color="#888", alpha=0.15, linewidth=0)
     right.axhline(0, color="#888", linewidth=1)
     right.set(xscale="log", xlabel="measured peak, MiB", ylabel="error of the forecast, %")
+    for axis in (left.xaxis, left.yaxis, right.xaxis):
+        axis.set_major_locator(mpl.ticker.LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter(mpl.ticker.ScalarFormatter())
+        axis.set_minor_locator(mpl.ticker.NullLocator())
     for axes in (left, right):
         axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=110)

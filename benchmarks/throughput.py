@@ -1,7 +1,8 @@
 """mlx_lm.lora and this trainer in turn, on the same model, data, adapter and effective batch.
 
     python benchmarks/throughput.py [--pairs N] [--layers N] [--trained K] [--vocabulary V]
-                                    [--hidden H] [--mask-prompt] [--grad-checkpoint] [--embedded]
+                                    [--hidden H] [--mask-prompt] [--grad-checkpoint]
+                                    [--embedded | --model DIR]
 
 Each side is a process of its own, from its start to its end, on short chats (median 34 tokens, a
 tail to 300; 3 epochs). Both have the same BLAS. Printed are the ratios of each pair,
@@ -49,7 +50,7 @@ def main() -> None:
     args = arguments()
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
-        model, data, tokens = embedded(args) if args.embedded else made(place, args)
+        model, data, tokens = chosen(place, args)
         weights = (model / "model.safetensors").stat().st_size
         print(f"{reference_machine()}, BLAS: {blas.find() or 'the wheel has its own'}")
         print(
@@ -71,6 +72,16 @@ def main() -> None:
         _print_ratios(pairs, weights, tokens * EPOCHS, learnt=args.embedded)
 
 
+def chosen(place: Path, args: argparse.Namespace) -> tuple[Path, Path, int]:
+    """The model, the data, and how many tokens its training rows have."""
+    if args.model:
+        write_chats(place / "data", args.examples)
+        return real(args.model, place / "data", args)
+    if args.embedded:
+        return real(embedded_model(), embedded_data(), args)
+    return made(place, args)
+
+
 def made(place: Path, args: argparse.Namespace) -> tuple[Path, Path, int]:
     """Make a model of random weights and short chats: for speed and memory, not for losses."""
     model = micro_model.make(
@@ -83,9 +94,8 @@ def made(place: Path, args: argparse.Namespace) -> tuple[Path, Path, int]:
     return model, place / "data", write_chats(place / "data", args.examples)
 
 
-def embedded(args: argparse.Namespace) -> tuple[Path, Path, int]:
-    """Take the embedded model and data: a model that has learnt, so that losses can be compared."""
-    model, data = embedded_model(), embedded_data()
+def real(model: Path, data: Path, args: argparse.Namespace) -> tuple[Path, Path, int]:
+    """Take a model that has learnt, so that losses can be compared."""
     config = json.loads((model / "config.json").read_text())
     args.layers, args.hidden = config["num_hidden_layers"], config["hidden_size"]
     args.vocabulary = config["vocab_size"]
@@ -206,6 +216,7 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     """Read the command line, or what is given of it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--embedded", action="store_true", help="the embedded model and data")
+    parser.add_argument("--model", type=Path, help="a model's folder, on the short chats")
     parser.add_argument("--rate", type=float, default=RATE)
     parser.add_argument("--examples", type=int, default=EXAMPLES)
     parser.add_argument("--pairs", type=int, default=5)

@@ -59,8 +59,8 @@ def load(folder: Path, settings: ModelSettings) -> nn.Module:
 def dequantise(model: nn.Module, room: int) -> bool:
     """Compute with what quantised weights stand for, where there is `room` bytes; whether it does.
 
-    For a CPU, which unpacks them anew for each product, without its BLAS: the same numbers, tens
-    of times slower.
+    For a CPU, which unpacks them anew for each product, without its BLAS: the same numbers, some
+    twelve times slower.
     """
     packed = [
         (name, module)
