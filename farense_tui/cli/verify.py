@@ -53,11 +53,11 @@ def verify(args: argparse.Namespace) -> int:
                 group = _say(row, group, as_json=args.json)
                 waiting.show(Progress(row.group))
         except KeyboardInterrupt:
-            with contextlib.suppress(OSError):  # it was there before, with something in it
-                place.rmdir()
             return ExitCode.STOPPED
         finally:
             waiting.clear()
+            with contextlib.suppress(OSError):  # there is something else in it
+                place.rmdir()
     failed = sum(row.verdict == "fails" for row in found)
     record = bench_record.make(found, model, load=load, **how)
     written = _write(place, record, found)
@@ -129,6 +129,7 @@ def line(row: Row) -> Text:
 
 def _write(place: Path, record: measured.Record, found: list[Row]) -> Path:
     """Write the record, and the system's tools' words beside it; the folder."""
+    place.mkdir(parents=True, exist_ok=True)
     (place / "record.json").write_text(measured.encode(record), encoding="utf-8")
     readings.fixtures(found, place / "readings")
     return place
