@@ -10,6 +10,7 @@ from farense_worker.protocol.settings.profile import Profile
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.events import Paste
 from textual.screen import Screen
 
 from farense_tui.engine.forecast.safer_settings import Remedy
@@ -21,7 +22,9 @@ from farense_tui.engine.runs.live_list import going_on_or_resumable
 from farense_tui.ui.common.key_footer import KeyFooter
 from farense_tui.ui.common.setting_row import SettingRow
 from farense_tui.ui.launch import start
+from farense_tui.ui.launch.data.dropped import path_in
 from farense_tui.ui.launch.data.reader import Looked
+from farense_tui.ui.launch.data_pages import DataPages
 from farense_tui.ui.launch.drafts import Drafts
 from farense_tui.ui.launch.forecaster import Forecast
 from farense_tui.ui.launch.help_line import HelpLine
@@ -38,7 +41,6 @@ from farense_tui.ui.messages import Inspected, Located, RunsRead
 from farense_tui.ui.navigator import navigator
 
 if TYPE_CHECKING:
-    from farense_tui.ui.launch.data.screen import DataScreen
     from farense_tui.ui.launch.settings_screen import SettingsScreen
 
 
@@ -54,6 +56,7 @@ class LaunchScreen(Screen[None]):
         Binding("e", "edit", _("Edit"), tooltip=_("Change the settings that matter")),
         Binding("a", "all_settings", _("All settings"), tooltip=_("Every setting, in groups")),
         Binding("d", "data", _("Data"), tooltip=_("What is trained on, and what is wrong with it")),
+        Binding("c", "choose_data", _("Other data"), tooltip=_("Train on other data")),
         Binding("m", "models", _("Models"), tooltip=_("Choose a model, or download one")),
         Binding("r", "resume", _("Resume"), tooltip=_("Go on with the last run")),
         Binding("l", "runs", _("Runs"), tooltip=_("List the runs")),
@@ -78,7 +81,7 @@ class LaunchScreen(Screen[None]):
         self._lookout = Lookout(self, self._machine, runs_dir)
         self._away = False
         self._known = Known(self._machine)
-        self._data: DataScreen | None = None
+        self._data = DataPages(self, self._lookout, runs_dir, self._drafts, self.change)
         self._settings: SettingsScreen | None = None
         self._run: RunSummary | None = None
 
@@ -165,8 +168,7 @@ class LaunchScreen(Screen[None]):
         """Show what the check of the data has found by now."""
         self._lookout.take(message.look)
         self._show_plan()
-        if self._data:
-            self._data.show(message.look)
+        self._data.take(message.look)
 
     def on_forecast(self, message: Forecast) -> None:
         self._lookout.take(message)
@@ -229,7 +231,16 @@ class LaunchScreen(Screen[None]):
         in_form = self._in_form()
         if action == "leave_form":
             return in_form
-        if action in ("edit", "all_settings", "search", "save", "data", "doctor", "models"):
+        if action in (
+            "edit",
+            "all_settings",
+            "search",
+            "save",
+            "data",
+            "choose_data",
+            "doctor",
+            "models",
+        ):
             return self.draft is not None and not in_form
         if action == "smaller":
             return bool(self.draft and self.draft.base.model.fallback) and not in_form
@@ -312,24 +323,17 @@ class LaunchScreen(Screen[None]):
 
     def action_data(self) -> None:
         """Show the data: how long its rows are, what is wrong, what is trained on."""
-        from farense_tui.ui.launch.data.screen import DataScreen
+        self._data.open()
 
-        if draft := self.draft:
-            look = self._lookout.look(draft.profile)
-            self._data = DataScreen(draft.profile, look, self._look_again)
-            self.app.push_screen(self._data, self._leave_data)
+    def action_choose_data(self) -> None:
+        """Train on other data."""
+        self._data.choose()
 
-    def _look_again(self) -> None:
-        """For the data's screen: its files may have been mended."""
-        if self._data and self.draft:
-            self._lookout.forget()
-            self._data.show(self._lookout.look(self.draft.profile))
-            self._show_plan()
-
-    def _leave_data(self, made: str | None) -> None:
-        self._data = None
-        if made:
-            self.change("data.path", made)
+    def on_paste(self, event: Paste) -> None:
+        """Train on a folder or file that was dropped on the window."""
+        if self.draft and (path := path_in(event.text)):
+            event.stop()
+            self._data.dropped(path)
 
     @work
     async def action_models(self) -> None:

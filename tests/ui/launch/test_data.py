@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 import msgspec
 import pytest
@@ -21,6 +22,7 @@ from farense_worker.protocol.messages.data_check import (
     Split,
 )
 from farense_worker.protocol.settings.profile import Profile
+from textual.events import Paste
 from textual.pilot import Pilot
 from textual.widgets import Static
 
@@ -29,13 +31,17 @@ from farense_tui.engine.profiles import catalogue
 from farense_tui.engine.tasks import data_check
 from farense_tui.engine.tasks.task import Stop
 from farense_tui.ui.app import FarenseApp
+from farense_tui.ui.launch.data.choose import ChooseData
+from farense_tui.ui.launch.data.dropped import data_of, path_in
 from farense_tui.ui.launch.data.reader import Look
+from farense_tui.ui.launch.data.remedies import Remedy, remedies
 from farense_tui.ui.launch.data.rows import findings, visible
 from farense_tui.ui.launch.data.screen import DataScreen
 from farense_tui.ui.launch.data.summary import SHORT, words
 from farense_tui.ui.launch.data.view import DataView, Part
 from farense_tui.ui.launch.plan.panel import PlanPanel
 from farense_tui.ui.launch.screen import LaunchScreen
+from tests.ui.conftest import write_data
 from tests.ui.waiting import until
 
 REAL = data_check.request, data_check.run
@@ -148,8 +154,20 @@ async def test_a_check_is_ended_when_nobody_wants_it(
     assert started[1].wait(60) in (-9, 0)  # 0: it was done before the app was
 
 
+class Nobody:
+    """Edits nothing."""
+
+    def look_again(self) -> None: ...
+
+    def take_remedy(self, remedy: Remedy) -> None: ...
+
+    def take_data(self, path: str) -> None: ...
+
+    def action_choose_data(self) -> None: ...
+
+
 async def shown(pilot: Pilot[None], look: Look) -> DataScreen:
-    screen = DataScreen(Profile(), look, lambda: None)
+    screen = DataScreen(Profile(), look, Nobody())
     await pilot.app.push_screen(screen)
     await pilot.pause()
     return screen
@@ -227,3 +245,77 @@ def test_nothing_is_called_right_that_has_nothing_to_validate_on() -> None:
     ):
         assert "nothing is wrong" in str(findings(well))
         assert len(words(well)) == 1
+
+
+def faulty(**counts: int) -> Look:
+    return Look((), report=msgspec.structs.replace(SAID, counts=counts))
+
+
+def test_each_fault_has_its_remedy() -> None:
+    found = remedies(Profile(), faulty(too_many=1, row=4, no_label=2))
+    assert [(each.key, each.changes) for each in found] == [
+        ("x", (("data.skip", "true"),)),
+        ("g", (("train.max_seq_length", "382"),)),
+    ]
+    assert "these 6 rows" in found[0].words
+    alone = msgspec.structs.replace(SAID, counts={}, splits=SAID.splits[:1], max_seq_length=512)
+    (held,) = [each for each in remedies(Profile(), Look((), report=alone)) if each.key == "h"]
+    assert held.changes == (("data.valid_fraction", "0.1"),)
+
+
+async def test_a_dropped_folder_is_trained_on_and_mended_by_keys(
+    runs_dir: Path, real: Path
+) -> None:
+    async with launched(runs_dir) as (pilot, screen):
+        folder = real.with_name("with a space")
+        real.rename(folder)
+        await until(pilot, lambda: screen.draft and screen.draft.text("model.repo") == "embedded")
+        screen.post_message(Paste(str(folder).replace(" ", "\\ ") + "\n"))
+        await until(pilot, lambda: isinstance(pilot.app.screen, DataScreen))
+        data = pilot.app.screen
+        assert isinstance(data, DataScreen)
+        await until(pilot, lambda: "holds out 10 %" in said(data), 30)
+        await pilot.press("h")
+        assert screen.draft
+        assert screen.draft.typed == {"data.path": str(folder), "data.valid_fraction": "0.1"}
+        await until(pilot, lambda: "holds out 10 %" not in said(data), 30)
+        table = folder.with_name("questions.csv")
+        table.write_text("question,answer\n" + "".join(f"q{n}?,a{n}.\n" for n in range(30)))
+        data.post_message(Paste(f"'{table}'"))
+        await until(pilot, lambda: "makes rows of it" in said(data), 30)
+        await pilot.press("v")
+        made = folder.with_name("questions-rows")
+        await until(pilot, lambda: screen.draft.text("data.path") == str(made), 60)  # type: ignore[union-attr]
+        assert (made / "train.jsonl").is_file()
+
+
+async def test_other_data_is_chosen_from_where_one_has_been(runs_dir: Path, real: Path) -> None:
+    here = Path.cwd() / "club"
+    write_data(here, train=3)
+    async with launched(runs_dir) as (pilot, screen):
+        await pilot.press("c")
+        await until(pilot, lambda: isinstance(pilot.app.screen, ChooseData))
+        dialog = pilot.app.screen
+        assert isinstance(dialog, ChooseData)
+        await until(pilot, lambda: dialog.found)
+        assert dialog.found == [str(here), "embedded"]
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, DataScreen))
+        assert screen.draft
+        assert screen.draft.text("data.path") == str(here)
+
+
+@pytest.mark.parametrize("told", ["{path}", "'{path}'", "file://{url}", "{escaped}", " {path}\n"])
+def test_terminals_type_the_path_of_what_is_dropped(tmp_path: Path, told: str) -> None:
+    folder = tmp_path / "my data"
+    folder.mkdir()
+    (folder / "train.jsonl").write_text("")
+    forms = {"path": folder, "url": quote(str(folder)), "escaped": str(folder).replace(" ", "\\ ")}
+    path = path_in(told.format(**forms))
+    assert path == folder
+    assert data_of(folder / "train.jsonl") == str(folder)
+
+
+@pytest.mark.parametrize("text", ["", "hello", "a\nb", "/there/is/none", "'", "x" * 9999, "\0/a"])
+def test_other_text_is_no_path(text: str) -> None:
+    assert path_in(text) is None

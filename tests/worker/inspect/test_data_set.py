@@ -280,3 +280,16 @@ def test_a_long_row_is_shown_in_part(tmp_path: Path, tokenizer: Any) -> None:
     assert example.tokens == 5005
     assert example.hidden == example.tokens - MOST_TOKENS
     assert sum(len(piece.text) for piece in example.pieces) < 5000
+
+
+def test_one_long_row_does_not_squash_the_others_into_one_bin() -> None:
+    lengths = np.sort(np.array([*range(20, 79), 4000], np.int32))
+    found = bins(lengths)
+    assert sum(each.rows for each in found) == 60
+    assert [(each.start, each.end, each.rows) for each in found[:3]] == [
+        (1, 32, 13),
+        (33, 64, 32),
+        (65, 128, 14),
+    ]
+    assert found[-1].rows == 1
+    assert all(after.start == each.end + 1 for each, after in pairwise(found))

@@ -12,6 +12,7 @@ from farense_worker.protocol.messages.data_check import Bin, Split
 
 _MOST_BINS = 12
 _NARROWEST = 4
+_SQUASHED = 5  # bins: with fewer there is little to be told apart
 
 
 class Lengths:
@@ -48,8 +49,27 @@ class Lengths:
 def bins(lengths: NDArray[np.int32]) -> tuple[Bin, ...]:
     """Cut sorted lengths into at most a dozen bins of equal width, a power of two.
 
-    The last one is open where it would take a wider cut to hold the longest 1 % as well.
+    The last one is open where it would take a wider cut to hold the longest 1 % as well. Where
+    few long rows would squash all others into one bin, each is twice as wide as the one before.
     """
+    found = _even(lengths)
+    squashed = len(found) > _SQUASHED and max(each.rows for each in found) > len(lengths) * 0.8
+    return _doubling(lengths) if squashed else found
+
+
+def _doubling(lengths: NDArray[np.int32]) -> tuple[Bin, ...]:
+    end = _NARROWEST
+    while end < lengths[0]:
+        end *= 2
+    found, start, before = [], 1, 0
+    while before < len(lengths):
+        upto = int(np.searchsorted(lengths, end, side="right"))
+        found.append(Bin(start, end, upto - before))
+        start, before, end = end + 1, upto, end * 2
+    return tuple(found)
+
+
+def _even(lengths: NDArray[np.int32]) -> tuple[Bin, ...]:
     usual = int(lengths[-(-len(lengths) * 99 // 100) - 1])
     width = _NARROWEST
     while usual > width * (_MOST_BINS - 1):

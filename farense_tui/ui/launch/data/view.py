@@ -6,6 +6,7 @@ from farense_worker.protocol.clean_text import clean
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.data_check import Report
+from farense_worker.protocol.settings.profile import Profile
 from textual.app import ComposeResult
 from textual.containers import VerticalGroup, VerticalScroll
 from textual.content import Content
@@ -14,6 +15,7 @@ from textual.widgets import Static
 
 from farense_tui.ui.launch.data import figures, rows
 from farense_tui.ui.launch.data.reader import Look
+from farense_tui.ui.launch.data.remedies import listed, remedies
 from farense_tui.ui.launch.data.summary import counted
 
 Shown = tuple[str | Content, Content]  # a part's title and what it tells
@@ -38,32 +40,34 @@ class DataView(VerticalScroll):
     """Shows a look at a data set, whatever is known of it."""
 
     HELP_TITLE = _("Data")
-    PARTS = ("state", "findings", "rows", "lengths", "examples")
+    PARTS = ("state", "remedies", "findings", "rows", "lengths", "examples")
 
-    def __init__(self, look: Look) -> None:
+    def __init__(self, profile: Profile, look: Look) -> None:
         super().__init__()
-        self._look = look
+        self._profile, self._look = profile, look
 
     def compose(self) -> ComposeResult:
         """What is wrong comes first; what the data is like stands below it, or beside it."""
         with VerticalGroup(classes="wrong"):
-            for name in self.PARTS[:2]:
+            for name in self.PARTS[:3]:
                 yield Part(id=name)
         with VerticalGroup(classes="like"):
-            for name in self.PARTS[2:]:
+            for name in self.PARTS[3:]:
                 yield Part(id=name)
 
     def on_mount(self) -> None:
         """Show what was known before there was a view."""
         self._draw()
 
-    def show(self, look: Look) -> None:
-        self._look = look
+    def show(self, profile: Profile, look: Look) -> None:
+        self._profile, self._look = profile, look
         if self.is_mounted:
             self._draw()
 
     def _draw(self) -> None:
         parts = _parts(self._look, self._room)
+        if found := remedies(self._profile, self._look):
+            parts["remedies"] = (_("what helps"), listed(found))
         for part in self.query(Part):
             part.show(parts.get(part.id or ""))
 
