@@ -28,6 +28,8 @@ _WESTERN = set("áàâãäåæçéèêëíìîïñóòôõöøœúùûüýÿßÁ
 )
 _PLAUSIBLE = 0.97
 _SAMPLE = 1 << 16
+_SMALL = 1 << 26  # bytes that may be packed as tightly as they like
+_MOST_RATIO = 100  # unpacked to packed; text has 3 to 20
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,8 @@ def _encoding(path: Path) -> Encoding | None:
         if b"\0" in begin:
             return None
         sample = bytearray()
-        if _is_utf8(begin, file, sample):
+        most = max(_SMALL, _MOST_RATIO * path.stat().st_size) if packed(path) else 0
+        if _is_utf8(begin, file, sample, most):
             return Encoding("utf-8")
     return _eight_bits(bytes(sample))
 
@@ -121,11 +124,23 @@ def _wide(begin: bytes) -> Encoding | None:
     return None
 
 
-def _is_utf8(begin: bytes, file: BinaryIO, sample: bytearray) -> bool:
-    """Whether all of it is; else `sample` is filled with lines that are beyond ASCII."""
+def _is_utf8(begin: bytes, file: BinaryIO, sample: bytearray, most: int) -> bool:
+    """Whether all of it is; else `sample` is filled with lines that are beyond ASCII.
+
+    most: bytes, 0 for any number; more are refused (a gzip may become more than a disk holds).
+    """
     decoder = codecs.getincrementaldecoder("utf-8")()
-    chunk, valid = begin, True
+    chunk, valid, read = begin, True, 0
     while chunk:
+        read += len(chunk)
+        if most and read > most:
+            raise refused(
+                _("{path} is not unpacked").format(path=file.name),
+                _("its {packed} KiB would become {unpacked} MiB").format(
+                    packed=most // _MOST_RATIO >> 10, unpacked=read >> 20
+                ),
+                kind="data",
+            )
         if valid and not (chunk.isascii() and not decoder.getstate()[0]):
             try:
                 decoder.decode(chunk)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -151,6 +152,8 @@ def mapped(
 
 def damaged(source: Source, error: BaseException) -> FarenseError:
     """Say that a source cannot be read, with the reader's own words."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return refused(_("no space on the disk"), error.strerror or "", kind="disk_full")
     why = str(error).splitlines()[0] if str(error) else type(error).__name__
     return refused(
         _("{path} cannot be read").format(path=source.path),

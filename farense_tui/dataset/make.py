@@ -19,7 +19,7 @@ from farense_tui.dataset import duplicates, extra, leave_out, look, sources, spl
 from farense_tui.dataset.documents import draft
 from farense_tui.dataset.leave_out import LeftOut
 from farense_tui.dataset.look import Seen, Wish
-from farense_tui.dataset.pool import UNSPLIT, Pool
+from farense_tui.dataset.pool import KINDS, UNSPLIT, Pool
 from farense_tui.dataset.readers.table import Bad
 
 Tell = Callable[[Progress], None]
@@ -52,6 +52,7 @@ def make(wish: Wish, seen: list[Seen], tell: Tell = lambda _progress: None) -> M
             remarks: list[str] = []
             if not len(pool):
                 raise refused(_("no row can be trained on"), left.first, kind="data")
+            _check(wish, pool)
             if wish.resplit:
                 pool.split = type(pool.split)("B", [UNSPLIT] * len(pool))
             pairs = _near(wish, pool, folder, remarks, tell)
@@ -103,6 +104,25 @@ def _read(at: int, seen: Seen, wish: Wish, pool: Pool, left: LeftOut, tell: Tell
         detail = f"{said.format(lost=lost, rows=total, file=name)}\n{left.first}"
         raise refused(_("too many rows that cannot be trained on"), detail, hint, kind="data")
     return total
+
+
+def _check(wish: Wish, pool: Pool) -> None:
+    """Refuse what cannot be one data set, and columns that no row has."""
+    text = pool.numbers("kind") == KINDS.index("text")
+    if text.any() and not text.all():
+        raise refused(
+            _("text cannot stand among questions and answers"),
+            _("A file has rows of one kind: all of a text is trained on."),
+            _("Make two data sets of the sources."),
+            kind="data",
+        )
+    for option, column, values in (
+        ("together", wish.together, pool.together),
+        ("stratify", wish.stratify, pool.stratum),
+    ):
+        if column and not any(values):
+            title = _("no row has a column {column}").format(column=column)
+            raise refused(title, f"--{option} {column}", kind="data")
 
 
 def _near(wish: Wish, pool: Pool, folder: Path, remarks: list[str], tell: Tell) -> duplicates.Pairs:

@@ -14,6 +14,7 @@ from farense_worker.protocol.dataset import SPLITS, Row
 from numpy.typing import NDArray
 
 UNSPLIT = len(SPLITS)
+KINDS = ("completion", "chat", "text")
 
 
 class Pool:
@@ -30,7 +31,7 @@ class Pool:
         self.source = array("H")
         self.number = array("Q")
         self.split = array("B")  # of SPLITS, or UNSPLIT
-        self.chat = array("B")
+        self.kind = array("B")  # of KINDS
         self.whole = array("Q")
         self.question = array("Q")
         self.answer = array("Q")
@@ -51,7 +52,7 @@ class Pool:
         self.source.append(source)
         self.number.append(number)
         self.split.append(SPLITS.index(split) if split else UNSPLIT)
-        self.chat.append(row.kind == "chat")
+        self.kind.append(KINDS.index(row.kind))
         self.whole.append(row.fingerprint(normalised=True))
         question, answer = asked_and_answered(row)
         self.question.append(_hash(question))

@@ -73,15 +73,22 @@ def find(given: Sequence[str], of: Repository, tell: Callable[[Progress], None])
             found.append(Source(path / draft.REVIEW, f"{path.name}/{draft.REVIEW}", draft=path))
         elif path.is_dir():
             found += _folder(path)
+        elif path.exists() and not path.is_file():
+            raise refused(_("{path} is neither a file nor a folder").format(path=each), kind="data")
         elif path.exists():
             found.append(Source(path, path.name, split_of(path.name)))
-        elif hub.is_name(each):
+        elif hub.is_name(each) and not _like_a_file(path):
             found += _repository(each, of, tell)
         else:
             raise refused(_("there is no {path}").format(path=each), hint=formats.READ, kind="data")
     if len({source.path.resolve() for source in found}) < len(found):
         raise refused(_("a file is named twice"), kind="data")
     return _told_apart(found)
+
+
+def _like_a_file(path: Path) -> bool:
+    """Whether owner/name is rather a file that is not there: nobody's path goes to the hub."""
+    return path.parent.is_dir() or path.name.lower().endswith(_SUFFIXES)
 
 
 def _repository(repo: str, of: Repository, tell: Callable[[Progress], None]) -> list[Source]:
@@ -99,11 +106,13 @@ def _repository(repo: str, of: Repository, tell: Callable[[Progress], None]) -> 
 
 def _folder(folder: Path) -> list[Source]:
     saved = _saved_to_disk(folder)
+    made = {record.parent for record in folder.rglob(RECORD)} - {folder}  # of other files here
     paths = saved or sorted(
         path
         for path in folder.rglob("*")
         if path.is_file()
         and path.name not in _ABOUT
+        and not made & set(path.parents)
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
         and path.name.lower().removesuffix(".gz").endswith(_SUFFIXES)
     )

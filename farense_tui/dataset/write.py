@@ -18,7 +18,7 @@ from farense_worker.protocol.errors import refused
 from farense_worker.protocol.language import gettext as _
 from numpy.typing import NDArray
 
-from farense_tui.dataset.pool import Pool
+from farense_tui.dataset.pool import KINDS, Pool
 
 
 def absolute(path: Path) -> Path:
@@ -60,7 +60,7 @@ def splits(
 
     Where some rows are chats, pairs of question and answer become chats: a file has one kind.
     """
-    chat = pool.numbers("chat").astype(bool)
+    chat = pool.numbers("kind") == KINDS.index("chat")
     mixed = bool(chat[kept].any()) and not bool(chat[kept].all())
     told: dict[str, Any] = {}
     for number, name in enumerate(SPLITS):

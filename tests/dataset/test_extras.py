@@ -58,6 +58,12 @@ def test_a_sheet(tmp_path: Path) -> None:
     assert record["splits"]["train"]["from"] == {"0": "2-3,5"}
 
 
+def test_columns_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    source = book(tmp_path / "a.xlsx", A=[["x", "x"], ["a", "b"]])
+    said = {"prompt": "x", "completion": "x (2)"}
+    assert made(tmp_path, source, map=said) == [["a", "b"]]
+
+
 def test_one_of_several_sheets_has_to_be_named(tmp_path: Path) -> None:
     source = book(tmp_path / "a.xlsx", A=[HEAD, ["a", "b"]], B=[HEAD, ["c", "d"]])
     with pytest.raises(FarenseError, match="which sheet") as told:

@@ -102,6 +102,12 @@ def test_text_in_a_gzip(tmp_path: Path) -> None:
     assert made(tmp_path, source) == [["a?", "b."]]
 
 
+def test_a_bomb_in_a_gzip_is_not_unpacked(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(b"a" * (1 << 27)))
+    with pytest.raises(FarenseError, match="is not unpacked"):
+        made(tmp_path, tmp_path / "a.jsonl.gz")
+
+
 @pytest.mark.parametrize("marks", [True, False])
 def test_a_table_without_names(marks: bool, tmp_path: Path) -> None:
     ends = "?" if marks else ""

@@ -96,3 +96,5 @@ def test_what_is_not_to_be_had_is_refused(hub: Hub, tmp_path: Path) -> None:
     assert "no revision nope" in told.value.detail
     with pytest.raises(FarenseError, match="the data set owner/none cannot be downloaded"):
         look.look(Wish(("owner/none",), tmp_path / "d"))
+    with pytest.raises(FarenseError, match=r"there is no owner/rows\.csv"):
+        look.look(Wish(("owner/rows.csv",), tmp_path / "d"))

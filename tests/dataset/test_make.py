@@ -162,6 +162,31 @@ def test_rows_of_one_value_stay_together(tmp_path: Path) -> None:
     assert sorted(valid) == sorted(page for page in set(valid) for _ in range(5))
 
 
+def test_text_does_not_stand_among_questions(tmp_path: Path) -> None:
+    one = files.jsonl(tmp_path / "a.jsonl", *pairs(3))
+    two = files.jsonl(tmp_path / "b.jsonl", {"text": "a"})
+    with pytest.raises(FarenseError, match="text cannot stand among"):
+        do(tmp_path, one, two)
+
+
+@pytest.mark.parametrize("option", ["together", "stratify"])
+def test_a_column_that_no_row_has_is_told(option: str, tmp_path: Path) -> None:
+    with pytest.raises(FarenseError, match="no row has a column page"):
+        do(tmp_path, files.jsonl(tmp_path / "a.jsonl", *pairs(9)), **{option: "page"})
+
+
+def test_a_data_set_that_was_made_beside_its_sources_is_not_read_with_them(tmp_path: Path) -> None:
+    files.jsonl(tmp_path / "s/a.jsonl", *pairs(9))
+    do(tmp_path, tmp_path / "s", to="s/made")
+    assert sum(do(tmp_path, tmp_path / "s", to="e").rows.values()) == 9
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(FarenseError, match="neither a file nor a folder"):
+        do(tmp_path, tmp_path / "pipe")
+
+
 def test_nothing_is_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source = files.jsonl(tmp_path / "a.jsonl", *pairs(5))
     files.jsonl(tmp_path / "d/mine.txt", "mine")

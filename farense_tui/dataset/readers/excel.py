@@ -89,7 +89,10 @@ def _names(cells: list[Any]) -> list[str]:
     names = ["" if cell is None else str(cell).strip() for cell in cells]
     while names and not names[-1]:
         names.pop()
-    return names
+    return [
+        f"{name} ({names[:at].count(name) + 1})" if name and name in names[:at] else name
+        for at, name in enumerate(names)
+    ]
 
 
 def _first(sheet: Any) -> dict[str, Any]:
