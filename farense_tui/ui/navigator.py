@@ -34,6 +34,9 @@ class Navigator(Protocol):
     def run_moved(self, old: RunFolder, new: RunFolder) -> None:
         """Take notice that a run was renamed."""
 
+    def open_tour(self) -> Task[None]:
+        """Play a run, with cards that explain it."""
+
     def open_runs(self) -> None:
         """Lay the list of runs over the main screen."""
 

@@ -41,9 +41,24 @@ def webhook() -> str:
     return found if isinstance(found, str) and found.startswith(("http://", "https://")) else ""
 
 
+def welcomed() -> bool:
+    """Whether the first start is over."""
+    return _all().get("welcomed") is True
+
+
+def keep_welcomed() -> None:
+    """Never show the first start's screen again."""
+    _keep("welcomed", True)
+
+
 def keep_theme(name: str) -> None:
-    """Remember the theme. Where nothing may be written it is forgotten at the end of the app."""
-    kept = _all() | {"theme": name}
+    """Remember the theme."""
+    _keep("theme", name)
+
+
+def _keep(name: str, value: object) -> None:
+    """Remember something. Where nothing may be written it is forgotten at the end of the app."""
+    kept = _all() | {name: value}
     with contextlib.suppress(OSError):
         path().parent.mkdir(parents=True, exist_ok=True)
         path().write_text(tomli_w.dumps(kept), encoding="utf-8")

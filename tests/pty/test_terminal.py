@@ -57,6 +57,9 @@ class Terminal:
         self.before = termios.tcgetattr(self._app_side)
         self.output = b""
         self.hangs = home / "hangs"
+        kept = home / ".config" / "farense-tui"
+        kept.mkdir(parents=True, exist_ok=True)
+        (kept / "preferences.toml").write_text("welcomed = true\n")  # no first start
         self.process = subprocess.Popen(
             [sys.executable, *(program or ("-c", APP, str(runs_dir), str(patience)))],
             stdin=self._app_side,

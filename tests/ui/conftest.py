@@ -31,6 +31,7 @@ from farense_tui.engine.machine.vitals import Vitals
 from farense_tui.engine.models import locate
 from farense_tui.engine.runs import clock, new_run
 from farense_tui.engine.tasks import data_check
+from farense_tui.ui import preferences
 from farense_tui.ui.app import FarenseApp
 from farense_tui.ui.launch.data import reader
 from tests.no_tensors import weights
@@ -104,6 +105,7 @@ def _faults_end_the_app(monkeypatch: pytest.MonkeyPatch) -> None:
 def _still(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same picture on every machine at every time."""
     monkeypatch.setattr(clock, "now", lambda: NOW)
+    monkeypatch.setattr(preferences, "welcomed", lambda: True)
     monkeypatch.setattr(hardware, "machine", lambda: M1)
     monkeypatch.setattr(hardware, "memory", lambda: MEMORY)
     monkeypatch.setattr(vitals.Reader, "look", lambda self: VITALS)

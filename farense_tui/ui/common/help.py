@@ -17,6 +17,7 @@ from textual.widgets import Static
 
 from farense_tui.ui.common.dialogs import Dialog, keys
 from farense_tui.ui.keys import own_bindings
+from farense_tui.ui.navigator import navigator
 
 _KEY_WIDTH = 12
 _COPYING = _(
@@ -30,6 +31,7 @@ class HelpScreen(Dialog[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,question_mark,q,enter", "dismiss", _("Close")),
+        Binding("t", "tour", _("Tour")),
     ]
 
     def __init__(self, below: Screen[object]) -> None:
@@ -46,7 +48,13 @@ class HelpScreen(Dialog[None]):
                     yield KeyList(_listed(node))
                 yield Static(_("Copying"), classes="section", markup=False)
                 yield KeyList([(_("drag"), Content(_COPYING))])
-            yield Static(keys("esc", _("close")), classes="keys")
+            shown = [keys("t", _("a tour, with a run that is played")), keys("esc", _("close"))]
+            yield Static(Content("   ").join(shown), classes="keys")
+
+    def action_tour(self) -> None:
+        """Play a run and explain it."""
+        navigator(self).open_tour()
+        self.dismiss()
 
 
 def _owners(screen: Screen[object]) -> Iterable[DOMNode]:

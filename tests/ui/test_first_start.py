@@ -1,0 +1,53 @@
+"""The very first start, and the tour."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from farense_tui.engine.runs import clock
+from farense_tui.ui import preferences
+from farense_tui.ui.app import FarenseApp
+from farense_tui.ui.common.tour import CARDS, Tour
+from farense_tui.ui.common.welcome import Welcome
+from farense_tui.ui.launch.screen import LaunchScreen
+from farense_tui.ui.monitor.screen import MonitorScreen
+from tests.ui.conftest import text_of
+from tests.ui.waiting import until
+
+WELCOMED, NOW = preferences.welcomed, clock.now
+
+
+async def test_the_first_start_says_what_this_is_and_no_other_does(
+    runs_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preferences, "welcomed", WELCOMED)
+    app = FarenseApp(runs_dir)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: isinstance(app.screen, Welcome))
+        assert "Welcome to farense-tui" in text_of(app.screen)
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, LaunchScreen))
+    app = FarenseApp(runs_dir)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: isinstance(app.screen, LaunchScreen))
+
+
+async def test_the_tour_plays_a_run_and_throws_it_away(
+    runs_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = FarenseApp(runs_dir)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await until(pilot, lambda: isinstance(app.screen, LaunchScreen))
+        await pilot.press("question_mark", "t")
+        await until(pilot, lambda: isinstance(app.screen, Tour))
+        assert any(isinstance(screen, MonitorScreen) for screen in app.screen_stack)
+        (worker,) = app.started
+        for title, _text in CARDS:
+            await until(pilot, lambda title=title: title in text_of(app.screen))  # type: ignore[misc]
+            await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, LaunchScreen))
+        await until(pilot, lambda: not worker.folder.path.parent.exists())
+        assert app.started == []
+    assert not list(runs_dir.iterdir())
