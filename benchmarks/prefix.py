@@ -6,7 +6,7 @@
 
 Each run is a process of its own, from its start to its end, on the short chats of throughput.py
 behind one system prompt of so many tokens, 8 a step, prompts masked. One round (--pairs 1) takes
-three minutes on two cores. Printed is a table, medians with the lowest and the highest:
+some minutes. Printed is a table, medians with the lowest and the highest:
 
 - useful tokens a second, ours over mlx_lm's: of the steps and of the pass through frozen layers
 - the same, with the prefix shared over without
