@@ -42,7 +42,7 @@ def smaller_steps(config: Config | None, state: RunState) -> Action | None:
         return None
     batch, effective = config.train.batch_size, config.effective_batch
     rows = min(float(batch), _rows_at_once(config, state))
-    if rows > 1:
+    if rows > 1 or (batch > 1 and config.train.grad_checkpoint):
         size = next(n for n in range(max(1, int(rows / 2)), 0, -1) if effective % n == 0)
         changes = (("train.batch_size", size), ("train.grad_accumulation", effective // size))
         how = _("with micro-batches of {size} instead of {batch}").format(size=size, batch=batch)
