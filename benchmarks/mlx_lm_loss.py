@@ -1,6 +1,6 @@
 """mlx_lm's own `evaluate` on a data set, with and without the token that it counts too much.
 
-    python benchmarks/mlx_lm_loss.py MODEL ADAPTER DATA [FLOAT]     (FLOAT: as float32)
+    python benchmarks/mlx_lm_loss.py MODEL ADAPTER DATA [FLOAT]     (FLOAT: of the base)
 
 mlx_lm's `default_loss` takes the targets up to and with the one at a row's length, which is the
 first of its padding: one token a row that is in no answer. `steps < lengths` leaves it out. Printed
@@ -18,7 +18,7 @@ import mlx.core as mx
 import mlx.nn as nn
 from mlx_lm.tuner.datasets import CacheDataset, load_dataset
 from mlx_lm.tuner.trainer import default_loss, evaluate
-from mlx_lm.utils import load
+from mlx_lm.utils import load, load_adapters
 
 
 def loss_of_labels(model: Any, batch: mx.array, lengths: mx.array) -> tuple[mx.array, mx.array]:
@@ -34,9 +34,11 @@ def loss_of_labels(model: Any, batch: mx.array, lengths: mx.array) -> tuple[mx.a
 def main() -> None:
     """Measure and print."""
     path, adapter, data, *dtype = sys.argv[1:]
-    model, tokenizer = load(path, adapter_path=adapter or None)
-    if dtype:
+    model, tokenizer = load(path)
+    if dtype:  # the base alone: adapters stay in float32, as they were trained
         model.set_dtype(getattr(mx, dtype[0]))
+    if adapter:
+        load_adapters(model, adapter)
     settings = types.SimpleNamespace(data=data, mask_prompt=True, train=True, test=False)
     _train, valid, _test = load_dataset(settings, tokenizer)
     rows = CacheDataset(valid)
