@@ -134,7 +134,7 @@ def terminal(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Termina
     opened = Terminal(tmp_path / "runs", tmp_path, patience=patience)
     try:
         opened.wait_for(b"\x1b[?1049h")
-        opened.wait_for(b"batch_size")
+        opened.wait_for(b"Longest row")
         assert opened.settings() != opened.before
         yield opened
     finally:
