@@ -8,7 +8,9 @@ import re
 import shlex
 from collections.abc import Iterator
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -102,9 +104,10 @@ def typed(path: Path, program: str) -> Iterator[list[str]]:
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_the_commands_in_the_docs_are_taken(path: Path) -> None:
+    program = build()
     for words in typed(path, "farense-tui"):
         if " ".join(words) not in ALL:  # the name of a command, without what it wants
-            build().parse_args(words)
+            program.parse_args(own_data(words, program.commands.choices)[1])
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -118,9 +121,31 @@ def test_what_the_docs_ask_of_make_and_mlx_lm_is_there(path: Path) -> None:
         setup_arg_parser().parse_args(words)
 
 
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_scripts_and_modules_that_the_docs_start_are_there(path: Path) -> None:
+    for words in typed(path, "python"):
+        if "-m" in words[:-1]:
+            assert find_spec(words[words.index("-m") + 1]), words
+        elif not words[0].startswith(("-", "llama.cpp/")):
+            assert (ROOT / words[0]).exists(), words
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_what_the_docs_ask_of_the_hub_s_client_is_taken(path: Path) -> None:
+    from huggingface_hub.cli.hf import app
+
+    for words in typed(path, "hf"):
+        command: Any = app
+        context = None
+        while hasattr(command, "resolve_command"):
+            context = command.make_context("hf", [], parent=context, resilient_parsing=True)
+            _, command, words = command.resolve_command(context, words)
+        command.make_context("hf", words, parent=context)
+
+
 def test_commands_are_found() -> None:
     found = [words[0] for words in typed(ROOT / "README.md", "farense-tui") if words]
-    assert {"data", "train", "ask", "evaluate", "export", "estimate"} <= set(found)
+    assert {"~/my-data", "data", "train", "ask", "evaluate", "serve", "export"} <= set(found)
     (words,) = typed(ROOT / "README.md", r"mlx_lm\.generate")
     assert words[-1] == "A question?"
 
