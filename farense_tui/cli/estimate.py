@@ -9,6 +9,7 @@ from pathlib import Path
 from farense_worker.protocol.clean_text import clean
 from farense_worker.protocol.errors import ExitCode, refused
 from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.language import ngettext
 from farense_worker.protocol.messages.estimation import Facts
 from farense_worker.protocol.plan.learning_rate import highest
 from farense_worker.protocol.settings.profile import Profile
@@ -41,7 +42,7 @@ def estimate(args: argparse.Namespace) -> int:
 def _show(
     wanted: dict[str, Profile], runs_dir: Path, *, memory: int, probe: bool, as_json: bool
 ) -> int:
-    """Forecast each profile: a table of several, one in detail. probe: take a step first."""
+    """Forecast each profile: a table of several, one in detail. probe: take steps first."""
     known: dict[object, Facts] = {}
     made: dict[str, Estimate] = {}
     for name, profile in wanted.items():
@@ -76,7 +77,7 @@ def _measure(profile: Profile, made: Estimate, known: Facts) -> Measured:
             kind="memory",
         )
     if sys.stderr.isatty():
-        tell(_("trying a step ..."))
+        tell(_("trying some steps ..."))
     return estimating.probe(profile, made, known)
 
 
@@ -112,7 +113,7 @@ def detail(name: str, made: Estimate) -> Text:
         return text.append(f"? {verdict('unknown')}: {clean(made.why)}", "dim")
     text.append(f"{mark(found)} {verdict(found.verdict)}", _STYLES[found.verdict])
     text.append(f"  {used(found)}\n")
-    for key, value, about in (*_rows(found), *_rate(profile, found)):
+    for key, value, about in (*_rows(found), *_probed(made), *_rate(profile, found)):
         text.append(f"  {key:12}", "dim").append(f"{value:>10}").append(f"  {about}\n", "dim")
     if found.pages:
         text.append(f"  {paging(found)}\n", "yellow")
@@ -175,6 +176,25 @@ def _rate(profile: Profile, found: Forecast) -> list[tuple[str, str, str]]:
     return [(_("peak rate"), f.rate(highest(train, steps)[0]), about)]
 
 
+def _probed(made: Estimate) -> list[tuple[str, str, str]]:
+    """What the probe's steps took, and how far they lie apart."""
+    if made.measured is None:
+        return []
+    took = made.measured.probed
+    about = ngettext(
+        "{n} step of the largest micro-batch, after a first of {first}",
+        "median of {n} steps of the largest micro-batch, {lowest} to {highest}, after a first of "
+        "{first}",
+        took.steps,
+    ).format(
+        n=took.steps,
+        lowest=_seconds(took.lowest),
+        highest=_seconds(took.highest),
+        first=_seconds(took.first_seconds),
+    )
+    return [(_("the probe"), _seconds(took.seconds), about)]
+
+
 def _batch(found: Forecast) -> str:
     batch = found.batch
     return _("of {rows} x {width} tokens, {labels} labels: the largest micro-batch").format(
@@ -183,7 +203,9 @@ def _batch(found: Forecast) -> str:
 
 
 def _seconds(value: float | None) -> str:
-    return f.UNKNOWN if value is None else f"{value:.2f} s" if value < 10 else f"{value:.0f} s"
+    if value is None:
+        return f.UNKNOWN
+    return f"{value:.{3 if value < 1 else 2 if value < 10 else 0}f} s"
 
 
 def values(made: Estimate) -> dict[str, object]:
@@ -208,9 +230,23 @@ def values(made: Estimate) -> dict[str, object]:
         "step_seconds": found.step_seconds,
         "run_seconds": found.run_seconds,
         "speed_from": found.speed_from,
+        "probe": _probe_values(made),
         "known_lengths": found.known_lengths,
         "pages": found.pages,
         "why": made.why,
         "remedy": dict(made.remedy.changes) if made.remedy else None,
         "remedy_verdict": made.remedy.forecast.verdict if made.remedy else None,
+    }
+
+
+def _probe_values(made: Estimate) -> dict[str, float] | None:
+    if made.measured is None:
+        return None
+    took = made.measured.probed
+    return {
+        "steps": took.steps,
+        "first_seconds": took.first_seconds,
+        "median_seconds": took.seconds,
+        "lowest_seconds": took.lowest,
+        "highest_seconds": took.highest,
     }

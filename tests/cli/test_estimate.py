@@ -37,17 +37,21 @@ def test_one_profile_is_told_part_by_part(place: Path, capsys: pytest.CaptureFix
         assert part in told
 
 
-def test_a_probe_takes_a_real_step(
+def test_a_probe_takes_real_steps(
     place: Path, micro: Path, data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     given = ["--model", str(micro), "--data", str(data), "--set", "train.compile=off", "--json"]
     assert main(["estimate", "--profile", "demo", *given]) == ExitCode.DONE
     before = json.loads(capsys.readouterr().out)["demo"]
     assert before["step_seconds"] is None
+    assert before["probe"] is None
     assert main(["estimate", "--profile", "demo", "--probe", *given]) == ExitCode.DONE
     after = json.loads(capsys.readouterr().out)["demo"]
     assert after["speed_from"] == "measured"
     assert after["step_seconds"] > 0
+    took = after["probe"]
+    assert 1 <= took["steps"] <= 5
+    assert 0 < took["lowest_seconds"] <= took["median_seconds"] <= took["highest_seconds"]
     assert after["run_seconds"] == pytest.approx(after["steps"] * after["step_seconds"])
     assert after["parts"]["weights"] == before["parts"]["weights"]
     assert after["largest_micro_batch"] == before["largest_micro_batch"]

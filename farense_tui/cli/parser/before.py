@@ -167,5 +167,7 @@ def _estimate(program: Program) -> None:
         metavar="GB",
         help=_("judge for a Mac with so much memory; default: this machine"),
     )
-    command.add_argument("--probe", action="store_true", help=_("take one real step, to be exact"))
+    command.add_argument(
+        "--probe", action="store_true", help=_("take a few real steps, to be exact")
+    )
     shared.add_json(command)

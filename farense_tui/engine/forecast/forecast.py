@@ -41,7 +41,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Measured:
-    """A probe step: what it was on, and what it took."""
+    """A probe: the micro-batch its steps were on, and what they took."""
 
     batch: MicroBatch
     cached: bool
@@ -173,7 +173,7 @@ def minimum(shape: Shape, profile: Profile) -> int:
 def corrected(
     shape: Shape, profile: Profile, place: Place, parts: Parts, measured: Measured
 ) -> Parts:
-    """Scale what comes and goes by what a probe step took of it; what stays is known exactly."""
+    """Scale what comes and goes by what a probe took of it; what stays is known exactly."""
     said = step_memory.step_parts(
         shape, profile, measured.batch, gpu=place.gpu, cached=measured.cached
     )

@@ -36,13 +36,14 @@ _LARGEST_WORKING_SET = 0.78
 class Estimate:
     """A profile's forecast, and what would make it fit. why: there is none, or what it is without.
 
-    forecast is None for a model of which nothing is known.
+    forecast is None for a model of which nothing is known. measured: what corrected it.
     """
 
     profile: Profile
     forecast: Forecast | None
     remedy: Remedy | None = None
     why: str = ""
+    measured: Measured | None = None
 
 
 def key(profile: Profile) -> tuple[object, ...]:
@@ -88,7 +89,8 @@ def estimate(
     remedy = (
         safer_settings.remedy(profile, made) if first.verdict not in ("fits", "unknown") else None
     )
-    return Estimate(profile, first, remedy, "" if first.known_lengths else _without(known))
+    why = "" if first.known_lengths else _without(known)
+    return Estimate(profile, first, remedy, why, measured)
 
 
 def _without(known: Facts) -> str:
@@ -120,7 +122,7 @@ def shape_of(profile: Profile) -> Shape | None:
 def probe(
     profile: Profile, made: Estimate, known: Facts, stop: task.Stop | None = None
 ) -> Measured:
-    """Take one real step on the micro-batch that takes most; corrects a forecast."""
+    """Take real steps on the micro-batch that takes most; corrects a forecast."""
     if made.forecast is None:
         raise refused(_("there is nothing to measure"), made.why, kind="model")
     batch, cached = made.forecast.batch, made.forecast.trunk_disk > 0

@@ -28,7 +28,7 @@ from farense_tui.engine.verify.row import Row
 from farense_tui.engine.verify.workshop import Workshop
 
 GROUP = _("speed")
-_STEPS = 3
+_STEPS = 2
 
 
 @dataclass(frozen=True)

@@ -232,7 +232,14 @@ def test_a_probe_corrects_memory_and_gives_the_time() -> None:
     guess = forecast(known(MISTRAL), made, MAC_32, ROWS, {})
     took = guess.parts.total - guess.parts.resident
     probed = Probed(
-        device="gpu", resident=10 * GIB, peak=10 * GIB + took // 2, first_seconds=3.0, seconds=2.0
+        device="gpu",
+        resident=10 * GIB,
+        peak=10 * GIB + took // 2,
+        first_seconds=3.0,
+        seconds=2.0,
+        lowest=1.9,
+        highest=2.2,
+        steps=5,
     )
     exact = forecast(known(MISTRAL), made, MAC_32, ROWS, {}, Measured(guess.batch, False, probed))
     assert exact.parts.total - exact.parts.resident == pytest.approx(took / 2, rel=0.2)

@@ -1,7 +1,8 @@
-"""The task `probe`: one real step on made-up tokens, to see what it takes."""
+"""The task `probe`: some real steps on made-up tokens, to see what they take."""
 
 from __future__ import annotations
 
+import statistics
 import time
 from typing import Any
 
@@ -21,7 +22,7 @@ from farense_worker.protocol.settings.profile import Config, Run
 
 
 def probe(asked: Probe, tell: Tell) -> Probed:
-    """Load the model as the training does, and take two steps on one micro-batch.
+    """Load the model as the training does, and take some steps on one micro-batch.
 
     Nothing is written and nothing learnt. Raises FarenseError for a model that cannot be trained.
     """
@@ -61,22 +62,29 @@ def probe(asked: Probe, tell: Tell) -> Probed:
     mx.reset_peak_memory()
     resident = mx.get_active_memory()
     network.train()
-    tell(Progress(_("taking a step")))
-    seconds = []
-    for _step in range(asked.steps):
+
+    def step() -> float:
         began = time.perf_counter()
         value, gradients = share(mx.array(1.0 / asked.labels, mx.float32), *batch)
         mx.eval(value, gradients)
         loss.scalar(loss.norm(gradients))
         chosen.update(network, gradients)
         mx.eval(network.trainable_parameters(), chosen.state)
-        seconds.append(time.perf_counter() - began)
+        return time.perf_counter() - began
+
+    tell(Progress(_("taking steps")))
+    first, seconds = step(), [step()]
+    while len(seconds) < asked.steps and sum(seconds) < asked.most_seconds:
+        seconds.append(step())
     return Probed(
         device=model.device(),
         resident=resident,
         peak=mx.get_peak_memory(),
-        first_seconds=seconds[0],
-        seconds=seconds[-1],
+        first_seconds=first,
+        seconds=statistics.median(seconds),
+        lowest=min(seconds),
+        highest=max(seconds),
+        steps=len(seconds),
     )
 
 

@@ -1,4 +1,4 @@
-"""The tasks `estimate` and `probe`: what a forecast is made from, and what one step came to."""
+"""The tasks `estimate` and `probe`: what a forecast is made from, and what some steps came to."""
 
 from __future__ import annotations
 
@@ -60,10 +60,11 @@ class Facts(Struct, tag="facts", frozen=True, kw_only=True):
 
 
 class Probe(Struct, tag="probe", frozen=True, kw_only=True):
-    """A micro-batch to train one step on: `rows` of `width` tokens with `labels` labels in all.
+    """A micro-batch to train steps on: `rows` of `width` tokens with `labels` labels in all.
 
     cached: the layers below the trained ones are not computed, as in a run that has stored them.
-    prefix: tokens that all rows begin with, which are computed once.
+    prefix: tokens that all rows begin with, which are computed once. steps: the first warms up, up
+    to so many are timed after it; no further one begins once these have taken most_seconds.
     """
 
     profile: Profile
@@ -71,15 +72,16 @@ class Probe(Struct, tag="probe", frozen=True, kw_only=True):
     width: int
     labels: int
     cached: bool = False
-    steps: int = 2
+    steps: int = 5
+    most_seconds: float = 20.0
     prefix: int = 0
 
 
 class Probed(Struct, tag="probed", frozen=True, kw_only=True):
-    """What the step took. resident: bytes of weights, adapter and optimizer before it.
+    """What the steps took. resident: bytes of weights, adapter and optimizer before them.
 
-    peak: the most there was during it. first_seconds: of the first step, with what is compiled
-    for it; seconds: of the next one.
+    peak: the most there was during them. first_seconds: of the first step, with what is compiled
+    for it; seconds: the median of the `steps` after it, lowest and highest of these.
     """
 
     device: str
@@ -87,3 +89,6 @@ class Probed(Struct, tag="probed", frozen=True, kw_only=True):
     peak: int
     first_seconds: float
     seconds: float
+    lowest: float
+    highest: float
+    steps: int
