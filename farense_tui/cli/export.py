@@ -34,6 +34,7 @@ def export(args: argparse.Namespace) -> int:
         peft=args.peft,
         gguf_lora=args.gguf_lora,
         precision=precision,
+        check=not args.no_check,
     )
     if (args.ollama or args.lm_studio) and not (args.fuse or args.gguf):
         raise usage(_("Ollama and LM Studio want a whole model"), hint=_("Add --fuse or --gguf."))
@@ -67,6 +68,8 @@ def _export(asked: Request, *, overwrite: bool, as_json: bool) -> int:
         say(f"  {_(part.what):17} {clean(part.path):22} {f.size(part.bytes)}")
         if told := exporting.verified(part):
             say(f"  {'':17} {told}")
+    if told := exporting.unchecked(made):
+        say(f"  {told}")
     for remark in made.remarks:
         say(f"  {clean(remark)}")
     return ExitCode.DONE

@@ -59,7 +59,12 @@ _VERDICTS = {
     "will not fit": _("will not fit"),  # not translated: the key
     "unknown": _("unknown"),
 }
-_UNITS = {"examples": _("examples"), "rows": _("rows"), "bytes": _("bytes")}
+_UNITS = {
+    "examples": _("examples"),
+    "rows": _("rows"),
+    "bytes": _("bytes"),
+    "answers": _("answers"),
+}
 
 
 def how(name: str) -> Status:

@@ -47,6 +47,17 @@ def test_a_fused_model_once_and_again(
     assert [path.name for path in (tmp_path / "made").iterdir()] == ["out"]  # no remains
 
 
+def test_what_was_not_checked_is_said_to_be(
+    trained: RunFolder, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    to = tmp_path / "out"
+    assert main(["export", "one", "--to", str(to), "--no-check"]) == ExitCode.DONE
+    out, _err = capfd.readouterr()
+    assert "loaded again:" not in out
+    assert "not checked: it was not loaded again and compared" in out
+    assert not json.loads((to / "export.json").read_text())["checked"]
+
+
 def test_an_export_is_replaced_and_nothing_else_in_its_folder(
     trained: RunFolder, tmp_path: Path
 ) -> None:

@@ -228,6 +228,9 @@ def _export(program: Program) -> None:
         "--lm-studio", action="store_true", help=_("then copy the model where LM Studio finds it")
     )
     command.add_argument("--overwrite", action="store_true", help=_("replace an earlier export"))
+    command.add_argument(
+        "--no-check", action="store_true", help=_("do not compare what was written with the run")
+    )
     shared.add_json(command)
 
 

@@ -53,11 +53,12 @@ WAYS = (
 )
 
 
-def command(run: str, to: str, way: Way) -> str:
+def command(run: str, to: str, way: Way, *, check: bool = True) -> str:
     """The command line that does the same."""
     words = ["farense-tui", "export", run, "--to", shlex.quote(to)]
     words += [f"--{name.replace('_', '-')}" for name, on in way.options.items() if on is True]
     words += ["--dequantize"] if way.options.get("precision") == "float" else []
+    words += [] if check else ["--no-check"]
     return " ".join(words)
 
 
@@ -70,6 +71,7 @@ def request(
     peft: bool = False,
     gguf_lora: bool = False,
     precision: Precision = "keep",
+    check: bool = True,
 ) -> Request:
     """Ask for an export of the run's best adapter into the folder `to`.
 
@@ -109,6 +111,7 @@ def request(
         answers=train.answers,
         append_end=config.data.append_end,
         features=config.data.features,
+        check=check,
         adapter_card=model_card.adapter_card(made),
         peft_card=model_card.peft_card(made),
         model_card=model_card.fused_card(made),
@@ -147,7 +150,7 @@ def verified(part: Part) -> str:
     found = part.verified
     if found is None:
         return ""
-    return _(
+    told = _(
         "loaded again: {same} of {answers} answers and {tokens_same} of {tokens} tokens are the "
         "same, {kept:.2%} of the adapter's effect is there"
     ).format(
@@ -157,6 +160,15 @@ def verified(part: Part) -> str:
         tokens=found.tokens,
         kept=found.kept,
     )
+    if found.answers >= found.questions:
+        return told
+    late = _("the others of {questions} questions were not asked: a minute was over")
+    return f"{told}; {late.format(questions=found.questions)}"
+
+
+def unchecked(made: Exported) -> str:
+    """Say that nothing was compared; empty where it was."""
+    return "" if made.checked else _("not checked: it was not loaded again and compared")
 
 
 def _check_place(to: Path, overwrite: bool) -> None:

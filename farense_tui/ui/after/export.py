@@ -34,6 +34,7 @@ class ExportScreen(Dialog[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q", "dismiss", _("Close")),
+        Binding("c", "check", _("Check or not")),
         Binding("o", "hand_over('ollama')", _("Hand to Ollama")),
         Binding("l", "hand_over('lm-studio')", _("Hand to LM Studio")),
     ]
@@ -52,6 +53,7 @@ class ExportScreen(Dialog[None]):
         self._stop = task.Stop()
         self._way: Way | None = None  # while it is written, and when it is there
         self._to = Path()
+        self._check = True
         self.made: Exported | None = None
 
     def compose(self) -> ComposeResult:
@@ -73,10 +75,17 @@ class ExportScreen(Dialog[None]):
                 compact=True,
             )
             yield Static(classes="whole", markup=False)
-            yield Static(
-                Content("   ").join([keys("enter", _("export")), keys("esc", _("close"))]),
-                classes="keys",
-            )
+            yield Static(self._keys(), classes="keys")
+
+    def _keys(self) -> Content:
+        other = _("do not check it") if self._check else _("check it")
+        shown = [keys("enter", _("export")), keys("c", other), keys("esc", _("close"))]
+        return Content("   ").join(shown)
+
+    def action_check(self) -> None:
+        """Compare what is written next with the run, or leave that out."""
+        self._check = not self._check
+        self.query_one(".keys", Static).update(self._keys())
 
     def on_unmount(self) -> None:
         self._stop.ask()
@@ -89,13 +98,13 @@ class ExportScreen(Dialog[None]):
         self._way, self.made = way, None
         self._to = _free(Path.cwd() / f"{self._run.name}-{way.name}")
         self._say(Content(_("loading the model …")))
-        self._export(way, self._to)
+        self._export(way, self._to, self._check)
 
     @work(thread=True, group="export")
-    def _export(self, way: Way, to: Path) -> None:
+    def _export(self, way: Way, to: Path, check: bool) -> None:
         stop = self._stop
         try:
-            asked = export.request(self._run, to, **way.options)
+            asked = export.request(self._run, to, check=check, **way.options)
             made = export.export(asked, overwrite=False, tell=self._tell, stop=stop)
         except FarenseError as error:
             self._tell(error)
@@ -134,8 +143,9 @@ class ExportScreen(Dialog[None]):
             lines.append(Content(f"  {_(part.what)}   {clean(part.path)}   {size}"))
             if told := export.verified(part):
                 lines.append(Content.styled(f"  {told}", "$text-muted"))
-        lines += [Content.styled(f"  {clean(text)}", "$warning") for text in made.remarks]
-        again = export.command(self._run.name, folder, self._way)
+        remarks = filter(None, (export.unchecked(made), *made.remarks))
+        lines += [Content.styled(f"  {clean(text)}", "$warning") for text in remarks]
+        again = export.command(self._run.name, folder, self._way, check=made.checked)
         lines.append(Content.styled(f"  {again}", "$text-muted"))
         if self._for_ollama():
             lines.append(keys("o", _("have Ollama make a model of it")))

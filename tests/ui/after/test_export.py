@@ -22,7 +22,28 @@ def test_every_way_is_a_command_that_the_parser_takes() -> None:
     parser = build()
     for way in export.WAYS:
         line = export.command("one", "a place", way)
-        parser.parse_args(shlex.split(line)[1:])
+        assert not parser.parse_args(shlex.split(line)[1:]).no_check
+        line = export.command("one", "a place", way, check=False)
+        assert parser.parse_args(shlex.split(line)[1:]).no_check
+
+
+async def test_the_check_can_be_left_out(make_run: RunMaker) -> None:
+    run = make_run("one", train__epochs=1)
+    real_runs.finish(run)
+    app = Bare(run.path.parent)
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.open_export(run)
+        await until(pilot, lambda: isinstance(app.screen, ExportScreen))
+        screen = app.screen
+        assert isinstance(screen, ExportScreen)
+        assert "do not check it" in text_of(screen)
+        await pilot.press("c")
+        assert "do not check it" not in text_of(screen)
+        await pilot.press("enter")
+        await until(pilot, lambda: screen.made is not None, 120)
+        await pilot.pause()
+        assert "not checked" in text_of(screen)
+        assert "farense-tui export one --to one-adapter --no-check" in text_of(screen)
 
 
 async def test_a_model_for_ollama_is_handed_over(

@@ -20,6 +20,7 @@ from farense_worker.tasks.compare_models import Behaviour
 from farense_worker.tasks.export import export
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
+from farense_tui.engine.tasks import export as exporting
 from tests import micro_model
 from tests.real_runs import RunMaker, finish
 from tests.tokenizers import load, variant
@@ -115,6 +116,34 @@ def test_an_adapter_is_copied_and_does_the_same(trained: RunFolder, tmp_path: Pa
     assert (folder / "README.md").read_text() == "# adapter"
     assert json.loads((tmp_path / "out" / "export.json").read_text())["run"] == "trained"
     assert not (tmp_path / "out" / "model").exists()
+
+
+def test_a_check_ends_when_its_time_is_over(
+    trained: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compare_models, "_SECONDS", 0)
+    (part,) = ask(trained, tmp_path / "out").parts
+    seen = part.verified
+    assert seen is not None
+    assert (seen.answers, seen.answers_same) == (1, 1)
+    assert seen.questions > 1
+    assert seen.tokens > 1
+    told = exporting.verified(part)
+    assert "1 of 1 answers" in told
+    assert f"the others of {seen.questions} questions were not asked" in told
+
+
+def test_what_is_not_to_be_checked_is_written_alone(trained: RunFolder, tmp_path: Path) -> None:
+    told = list[Any]()
+    made = ask(trained, tmp_path / "out", told.append, fuse=True, peft=True, check=False)
+    assert not made.checked
+    assert [part.verified for part in made.parts] == [None] * 4
+    assert not [said for said in told if said.what.startswith("looking")]
+    assert json.loads((tmp_path / "out" / "export.json").read_text())["checked"] is False
+    checked = ask(trained, tmp_path / "again", fuse=True, peft=True)
+    for name in made.files:
+        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
+    assert checked.checked
 
 
 def test_data_that_change_under_an_export(trained: RunFolder, tmp_path: Path, data: Path) -> None:
@@ -315,12 +344,14 @@ def test_likeness_knows_its_ends() -> None:
     one = mx.log(mx.array([[0.7, 0.3], [0.2, 0.8]]))
     other = mx.log(mx.array([[0.5, 0.5], [0.5, 0.5]]))
     adapter, base = Behaviour(one, ["a", "b"]), Behaviour(other, ["c", "b"])
-    same = compare_models.compare(adapter, base, adapter)
+    same = compare_models.compare(adapter, base, adapter, 2)
     assert (same.kept, same.answers_same, same.tokens_same) == (1.0, 2, 2)
-    lost = compare_models.compare(adapter, base, base)
+    lost = compare_models.compare(adapter, base, base, 2)
     assert (lost.kept, lost.answers_same) == (0.0, 1)
-    nothing = compare_models.compare(base, base, base)
+    nothing = compare_models.compare(base, base, base, 2)
     assert nothing.kept == 1.0
+    slow = compare_models.compare(adapter, base, Behaviour(one, ["a"]), 2)
+    assert (slow.answers_same, slow.answers, slow.questions) == (1, 1, 2)
 
 
 def test_what_is_fused_loads_by_itself(trained: RunFolder, tmp_path: Path) -> None:

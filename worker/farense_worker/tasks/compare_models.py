@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from farense_worker.protocol.messages.export import Verified
 
 _MOST_LABELS = 512
 _TOKENS = 48
+_SECONDS = 60  # of answers; the one that is being given is finished
 
 
 @dataclass(frozen=True)
@@ -27,14 +29,27 @@ class Question:
 
 @dataclass(frozen=True)
 class Behaviour:
-    """What a model makes of the questions: (labels, vocabulary) log probabilities, answers."""
+    """What a model makes of the questions: (labels, vocabulary) log probabilities, answers.
+
+    answers: to the first questions, as many as there was time for.
+    """
 
     chances: mx.array
     answers: list[str]
 
 
-def behaviour(network: nn.Module, tokenizer: Any, questions: Sequence[Question]) -> Behaviour:
-    """Look at a model: its log probabilities at the labels, in float32, and its answers."""
+def behaviour(
+    network: nn.Module,
+    tokenizer: Any,
+    questions: Sequence[Question],
+    *,
+    most: int,
+    tell: Callable[[int], None],
+) -> Behaviour:
+    """Look at a model: its log probabilities at the labels, in float32, and its answers.
+
+    most: answers at most. tell is called with how many there are.
+    """
     rows, left = [], _MOST_LABELS
     for question in questions:
         first, last = question.first - 1, min(len(question.tokens) - 1, question.first - 1 + left)
@@ -44,25 +59,40 @@ def behaviour(network: nn.Module, tokenizer: Any, questions: Sequence[Question])
         rows.append(logits - mx.logsumexp(logits, axis=-1, keepdims=True))
         mx.eval(rows[-1])
         left -= last - first
-    found = decoding.answers(
-        network,
-        tokenizer,
-        [question.prompt for question in questions],
-        batch_size=1,
-        max_tokens=_TOKENS,
-        tell=lambda _: None,
-    )
-    return Behaviour(mx.concatenate(rows), [each.text for each in found])
+    prompts = [question.prompt for question in questions[:most]]
+    return Behaviour(mx.concatenate(rows), _answers(network, tokenizer, prompts, tell))
 
 
-def compare(adapter: Behaviour, base: Behaviour, exported: Behaviour) -> Verified:
-    """Say how much of what the adapter does is in what was exported."""
+def _answers(
+    network: nn.Module,
+    tokenizer: Any,
+    prompts: Sequence[Sequence[int]],
+    tell: Callable[[int], None],
+) -> list[str]:
+    found: list[str] = []
+    if not prompts:
+        return found
+    began = time.monotonic()
+    for answer in decoding.answer_each(network, tokenizer, prompts, _TOKENS):
+        found.append(answer)
+        tell(len(found))
+        if time.monotonic() - began >= _SECONDS:
+            break
+    return found
+
+
+def compare(adapter: Behaviour, base: Behaviour, exported: Behaviour, questions: int) -> Verified:
+    """Say how much of what the adapter does is in what was exported.
+
+    Compared are the answers that both have given, of `questions`.
+    """
     effect = _divergence(adapter.chances, base.chances)
     error = _divergence(adapter.chances, exported.chances)
     same = mx.argmax(adapter.chances, -1) == mx.argmax(exported.chances, -1)
-    pairs = zip(adapter.answers, exported.answers, strict=True)
+    pairs = list(zip(adapter.answers, exported.answers, strict=False))
     return Verified(
-        answers=len(adapter.answers),
+        questions=questions,
+        answers=len(pairs),
         answers_same=sum(one == other for one, other in pairs),
         tokens=int(same.size),
         tokens_same=int(same.sum().item()),  # type: ignore[arg-type]

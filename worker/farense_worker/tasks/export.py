@@ -1,4 +1,4 @@
-"""A run's adapter, or the model fused with it, written for use elsewhere and checked there."""
+"""A run's adapter, or the model fused with it, written for use elsewhere and checked."""
 
 from __future__ import annotations
 
@@ -66,6 +66,7 @@ def export(asked: Request, tell: Tell) -> Exported:
         precision=asked.precision,
         parts=tuple(parts),
         remarks=tuple(work.remarks),
+        checked=asked.check,
         files=tuple(sorted(str(p.relative_to(to)) for p in to.rglob("*") if not p.is_dir())),
     )
     (to / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(made), indent=2))
@@ -103,7 +104,7 @@ class _Export:
             )
 
     def adapter(self) -> Part:
-        """Copy the adapter, and see that it is one of this model."""
+        """Copy the adapter, and see that it does what the run's does."""
         self._tell(Progress(_("the adapter")))
         folder, made = self._to / "adapter", Path(self._asked.adapter)
         folder.mkdir()
@@ -115,10 +116,13 @@ class _Export:
         (folder / "README.md").write_text(self._asked.adapter_card, encoding="utf-8")
         if self._ends:
             stops.write(folder, self._ends)
-        copied = self._behaviour(_("looking at the adapter"), adapter=folder)
-        self._before = self._behaviour(_("looking at the run's adapter"), adapter=made)
-        self._base = self._behaviour(_("looking at the base model"))
-        verified = compare_models.compare(self._before, self._base, copied)
+        verified = None
+        if self._asked.check:
+            most = len(self._questions)
+            self._before = self._behaviour(_("looking at the run's adapter"), most, adapter=made)
+            self._base = self._behaviour(_("looking at the base model"), 0)
+            copied = self._behaviour(_("looking at the adapter"), self._answered, adapter=folder)
+            verified = self._compared(copied)
         return Part(what=mark("adapter"), path="adapter", bytes=_size(folder), verified=verified)
 
     def peft(self) -> Part:
@@ -145,10 +149,12 @@ class _Export:
         )
         peft.write(folder, made, written)
         (folder / "README.md").write_text(self._asked.peft_card, encoding="utf-8")
-        read, _config = peft.read(folder, written)
-        verified = self._checked(
-            _("the PEFT adapter has lost something"), self._with(network, read)
-        )
+        verified = None
+        if self._asked.check:
+            read, _config = peft.read(folder, written)
+            verified = self._checked(
+                _("the PEFT adapter has lost something"), self._with(network, read)
+            )
         size = _size(folder)
         return Part(what=mark("PEFT adapter"), path="peft", bytes=size, verified=verified)
 
@@ -166,16 +172,20 @@ class _Export:
             )
         path = self._to / f"{self._asked.name}-lora.gguf"
         gguf_lora.write(path, weights, config, adapter, self._asked.name)
-        read, scale = gguf_lora.read(path, config, gguf_lora.layers_of(weights))
-        factor = scale / adapter["lora_parameters"]["scale"]
-        read = {
-            name: value * factor if name.endswith("lora_b") else value
-            for name, value in read.items()
-        }
-        network: Any = inference.load(self._source, self._settings, self._asked.name, self._made)
-        verified = self._checked(
-            _("the GGUF adapter has lost something"), self._with(network, read)
-        )
+        verified = None
+        if self._asked.check:
+            read, scale = gguf_lora.read(path, config, gguf_lora.layers_of(weights))
+            factor = scale / adapter["lora_parameters"]["scale"]
+            read = {
+                name: value * factor if name.endswith("lora_b") else value
+                for name, value in read.items()
+            }
+            network: Any = inference.load(
+                self._source, self._settings, self._asked.name, self._made
+            )
+            verified = self._checked(
+                _("the GGUF adapter has lost something"), self._with(network, read)
+            )
         size = path.stat().st_size
         return Part(what=mark("GGUF adapter"), path=path.name, bytes=size, verified=verified)
 
@@ -190,7 +200,7 @@ class _Export:
 
     def _with(self, network: Any, weights: dict[str, mx.array]) -> Behaviour:
         network.load_weights(list(weights.items()), strict=False)
-        return compare_models.behaviour(network, self._tokenizer, self._questions)
+        return self._look(_("looking at the adapter"), network, self._answered)
 
     def fused(self) -> list[Part]:
         """Fuse, write, load again and compare; then GGUF and the Modelfile as far as they go."""
@@ -202,8 +212,10 @@ class _Export:
         fuse.as_it_came(network, load_model(self._source, trust_remote_code=trusted))
         fuse.save(network, self._source, folder, self._ends)
         (folder / "README.md").write_text(asked.model_card, encoding="utf-8")
-        seen = self._behaviour(_("looking at the fused model"), folder)
-        verified = self._checked(_("the fused model has lost the adapter"), seen)
+        verified = None
+        if asked.check:
+            seen = self._behaviour(_("looking at the fused model"), self._answered, folder)
+            verified = self._checked(_("the fused model has lost the adapter"), seen)
         parts = [Part(what=mark("model"), path="model", bytes=_size(folder), verified=verified)]
         if asked.gguf:
             parts.append(self._gguf(network, folder))
@@ -227,13 +239,15 @@ class _Export:
         self._tell(Progress(_("writing GGUF")))
         path = self._to / f"{self._asked.name}.gguf"
         gguf.write(folder, fuse.as_half(network), path)
-        gguf.read_into(network, json.loads((folder / "config.json").read_text()), path)
-        seen = compare_models.behaviour(network, self._tokenizer, self._questions)
-        verified = self._checked(_("the GGUF file has lost the adapter"), seen)
+        verified = None
+        if self._asked.check:
+            gguf.read_into(network, json.loads((folder / "config.json").read_text()), path)
+            seen = self._look(_("looking at the GGUF file"), network, self._answered)
+            verified = self._checked(_("the GGUF file has lost the adapter"), seen)
         return Part(what="GGUF", path=path.name, bytes=path.stat().st_size, verified=verified)
 
     def _checked(self, lost: str, seen: Behaviour) -> Verified:
-        verified = compare_models.compare(self._before, self._base, seen)
+        verified = self._compared(seen)
         if verified.kept < _LEAST_KEPT:
             raise FarenseError(
                 lost,
@@ -249,13 +263,31 @@ class _Export:
             )
         return verified
 
+    def _compared(self, seen: Behaviour) -> Verified:
+        return compare_models.compare(self._before, self._base, seen, len(self._questions))
+
+    @property
+    def _answered(self) -> int:
+        """Questions that the run's adapter has answered in time: no other needs answer more."""
+        return len(self._before.answers)
+
     def _behaviour(
-        self, what: str, folder: Path | None = None, adapter: Path | None = None
+        self, what: str, most: int, folder: Path | None = None, adapter: Path | None = None
     ) -> Behaviour:
         self._tell(Progress(what))
         place = str(adapter) if adapter else ""
         network = inference.load(folder or self._source, self._settings, self._asked.name, place)
-        return compare_models.behaviour(network, self._tokenizer, self._questions)
+        return self._look(what, network, most)
+
+    def _look(self, what: str, network: Any, most: int) -> Behaviour:
+        """Look at a model, with up to `most` answers."""
+        return compare_models.behaviour(
+            network,
+            self._tokenizer,
+            self._questions,
+            most=most,
+            tell=lambda done: self._tell(Progress(what, done, most, "answers")),
+        )
 
     @functools.cached_property
     def _questions(self) -> list[Question]:

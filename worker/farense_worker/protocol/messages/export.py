@@ -21,7 +21,8 @@ class Request(Struct, tag="export", frozen=True, kw_only=True):
     to: a folder that does not exist yet, beside where it will be in the end. data: its rows check
     the fused model. base: what the model is called elsewhere. peft, gguf_lora: the adapter as peft
     and llama.cpp have it. system: the system prompt it was trained with, None for none.
-    adapter_card, peft_card and model_card: README.md of the three.
+    check: what was written is compared with the model and its adapter. adapter_card, peft_card and
+    model_card: README.md of the three.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Request(Struct, tag="export", frozen=True, kw_only=True):
     answers: Answers = "all"
     append_end: bool = True
     features: Features = Features()
+    check: bool = True
     adapter_card: str = ""
     peft_card: str = ""
     model_card: str = ""
@@ -52,9 +54,11 @@ class Request(Struct, tag="export", frozen=True, kw_only=True):
 class Verified(Struct, frozen=True, kw_only=True):
     """How near what was exported is to the model with its adapter.
 
-    answers_same of answers are greedy answers without a difference. tokens: labels looked at;
-    tokens_same: those for which both find the same token most likely. kept: share of the
-    adapter's effect that is there, 1 - KL(adapter, exported) / KL(adapter, base).
+    answers_same of answers are greedy answers without a difference; answers are fewer than
+    questions where the time was over (0 in an export of a version that did not count these).
+    tokens: labels looked at; tokens_same: those for which both find the same token most likely.
+    kept: share of the adapter's effect that is there, 1 - KL(adapter, exported) / KL(adapter,
+    base).
     """
 
     answers: int
@@ -63,6 +67,7 @@ class Verified(Struct, frozen=True, kw_only=True):
     tokens_same: int
     kept: float
     difference: float
+    questions: int = 0
 
 
 class Part(Struct, frozen=True, kw_only=True):
@@ -78,6 +83,7 @@ class Exported(Struct, tag="exported", frozen=True, kw_only=True):
     """All that is in the folder now; also written there as export.json.
 
     files: by their paths in the folder; empty in an export of a version that did not name them.
+    checked: whether it was compared, as Request.check had it.
     """
 
     run: str
@@ -87,3 +93,4 @@ class Exported(Struct, tag="exported", frozen=True, kw_only=True):
     parts: tuple[Part, ...]
     remarks: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    checked: bool = True
