@@ -42,9 +42,11 @@ rank = 4
 dropout = 0.1
 [checkpoint]
 every = 4
+at_least = 0
 keep = 2
 [report]
 eval_every = 5
+eval_at_least = 0
 at_end = false
 """
 

@@ -245,7 +245,7 @@ class Lines:
         return event.step % every == 0 or event.step in (1, state.total_steps)
 
     def _step(self, event: events.Step, state: RunState) -> str:
-        left = remaining_seconds(state, self._config.report.eval_every)
+        left = remaining_seconds(state, self._config.report)
         return _(
             "step {step}/{total}  epoch {epoch:.2f}  loss {loss}  lr {rate}  {speed} tokens/s  "
             "{left} left"

@@ -23,6 +23,7 @@ from farense_worker.protocol.settings.profile import Profile, replace_setting
 
 from farense_tui.engine.profiles import hub_rows, yaml_file
 from farense_tui.engine.profiles.mlx_lm_keys import (
+    AT_LEAST,
     CADENCES,
     DEFAULTS,
     FEATURES,
@@ -244,6 +245,8 @@ class _Translation:
                     self._change(key, remark.format(n=value, name=name, steps=steps))
                 value = steps
             self._set(name, value, key)
+            if key in self._file.values and name in AT_LEAST:
+                self._set(AT_LEAST[name], 0, key)
 
     def _epochs(self) -> None:
         iters, train = self._values["iters"], self.made.profile.train

@@ -58,6 +58,8 @@ CADENCES = {
     "steps_per_eval": "report.eval_every",
     "save_every": "checkpoint.every",
 }
+# A cadence that somebody chose holds in a short run too, as it does there.
+AT_LEAST = {"report.eval_every": "report.eval_at_least", "checkpoint.every": "checkpoint.at_least"}
 # Keys without a place in a profile, and why.
 NO_PLACE = {
     "val_batches": _("every validation goes through all rows of valid.jsonl"),

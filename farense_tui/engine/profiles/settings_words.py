@@ -270,6 +270,16 @@ WORDS: dict[str, Words] = {
     "checkpoint.every": Words(
         _("Save every"), _("At so many steps all is saved, so that a run can be continued."), _STEPS
     ),
+    "checkpoint.at_least": Words(
+        _("Saves at least"),
+        _("In a short run it is saved so often, whatever stands above. 0: as above."),
+        pgettext("saves", "times"),
+    ),
+    "checkpoint.minutes": Words(
+        _("Save after"),
+        _("The longest that a run goes on without being saved. 0: as long as it takes."),
+        pgettext("saves", "minutes"),
+    ),
     "checkpoint.keep": Words(
         _("Checkpoints kept"), _("The newest ones stay on the disk, and the best one always.")
     ),
@@ -277,6 +287,11 @@ WORDS: dict[str, Words] = {
         _("Validate every"),
         _("At so many steps the loss on rows that are not trained on is measured."),
         _STEPS,
+    ),
+    "report.eval_at_least": Words(
+        _("Validates at least"),
+        _("In a short run it is validated so often, whatever stands above. 0: as above."),
+        pgettext("validations", "times"),
     ),
     "report.log_every": Words(_("Log every"), _("The log gets a line each so many steps."), _STEPS),
     "report.prompts": Words(

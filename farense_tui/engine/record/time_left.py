@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from statistics import median
 
+from farense_worker.protocol.plan import cadence
+from farense_worker.protocol.settings.profile import Report
+
 from farense_tui.engine.record.state import RunState
 
 _WINDOW = 100
 
 
-def remaining_seconds(state: RunState, eval_every: int) -> float | None:
+def remaining_seconds(state: RunState, report: Report) -> float | None:
     """Median time of the newest steps times those to come, and the validations between them.
 
     Medians, so that one that waited (a pause, a disk, a sleep) does not count. None before the
@@ -20,6 +23,7 @@ def remaining_seconds(state: RunState, eval_every: int) -> float | None:
     left = max(0, state.total_steps - state.step)
     seconds = left * median(state.step_seconds.tail(_WINDOW))
     if left and state.validations:
+        eval_every = cadence.validate_every(report, state.total_steps)
         validations = -(-state.total_steps // eval_every) - state.step // eval_every
         seconds += validations * median(each.seconds for each in state.validations[-_WINDOW:])
     return seconds

@@ -37,6 +37,8 @@ _SETTINGS: dict[str, Any] = {
     "lora.dropout": 0.1,
     "checkpoint.every": 4,
     "report.eval_every": 5,
+    "checkpoint.at_least": 0,
+    "report.eval_at_least": 0,
     "report.questions": 0,
     "report.prompts": (),
     "report.at_end": False,

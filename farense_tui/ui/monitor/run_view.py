@@ -8,6 +8,7 @@ from statistics import median
 from typing import NamedTuple
 
 from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.settings.profile import Report
 
 from farense_tui.engine import status_words
 from farense_tui.engine.readable import duration, part
@@ -56,7 +57,7 @@ def view(snapshot: Snapshot, asked: str = "") -> RunView:
     why, why_style = _why(snapshot, asked)
     progress = state.progress if snapshot.alive else None
     running = snapshot.alive and state.phase != "paused"
-    left = remaining_seconds(state, config.report.eval_every if config else 200)
+    left = remaining_seconds(state, config.report if config else Report())
     best = state.best
     return RunView(
         name=snapshot.folder.name,

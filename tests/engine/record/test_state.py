@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from farense_worker.protocol.messages import events as e
+from farense_worker.protocol.settings.profile import Report
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -58,14 +59,14 @@ def test_the_end_and_a_new_start() -> None:
 def test_time_left_counts_steps_and_validations() -> None:
     state = fold([started(), validation(0, 9.0), *(step(n) for n in range(1, 11))])
     # 10 steps of 2 s, and the validations at 15 and 20 of 3 s
-    assert remaining_seconds(state, eval_every=5) == 10 * 2.0 + 2 * 3.0
-    assert remaining_seconds(RunState(), eval_every=5) is None
+    assert remaining_seconds(state, Report(eval_every=5, eval_at_least=0)) == 10 * 2.0 + 2 * 3.0
+    assert remaining_seconds(RunState(), Report(eval_every=5, eval_at_least=0)) is None
     # one that was paused meanwhile says nothing of those to come
     paused = replace(validation(10, 0.5), seconds=90.0)
     state = fold([started(), validation(0, 9.0), validation(5, 1.0), paused, step(10)])
-    assert remaining_seconds(state, eval_every=5) == 10 * 2.0 + 2 * 3.0
+    assert remaining_seconds(state, Report(eval_every=5, eval_at_least=0)) == 10 * 2.0 + 2 * 3.0
     done = fold([started(), *(step(n) for n in range(1, 21))])
-    assert remaining_seconds(done, eval_every=5) == 0
+    assert remaining_seconds(done, Report(eval_every=5, eval_at_least=0)) == 0
 
 
 any_step = st.builds(step, st.integers(1, 30), loss=st.floats(0, 1e3, allow_nan=False))

@@ -63,6 +63,19 @@ def test_a_run_from_beginning_to_end(reference: RunFolder) -> None:
     assert kept == {*steps[-2:], state.best.step}
 
 
+def test_a_short_run_validates_and_saves_on_its_way(make_run: RunMaker) -> None:
+    rare = {"checkpoint__every": 200, "report__eval_every": 200, "checkpoint__keep": 9}
+    run = make_run("often", **rare, checkpoint__at_least=4, report__eval_at_least=3)
+    finish(run)
+    state = state_of(run)
+    assert [v.step for v in state.validations] == [0, 4, 8, 12]
+    assert {3, 6, 9, 12} <= {c.step for c in state.checkpoints} <= {0, 3, 4, 6, 8, 9, 12}
+    by_time = make_run("late", **rare, checkpoint__minutes=1e-9, checkpoint__at_least=0)
+    finish(by_time)
+    assert {c.step for c in state_of(by_time).checkpoints} >= set(range(1, STEPS + 1))
+    assert results(by_time)["losses"] == results(run)["losses"]
+
+
 def test_the_losses_are_what_they_were(reference: RunFolder) -> None:
     losses = [value for _, value in state_of(reference).loss]
     assert losses[:6] == pytest.approx(GOLDEN, rel=2e-4)

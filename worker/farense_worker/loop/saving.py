@@ -19,7 +19,7 @@ _PAUSE_POLL = 0.1
 
 def save(run: Run, improved: bool) -> None:
     """Write a checkpoint; on a full disk wait for space, because nothing must be lost."""
-    run.unsaved = False
+    run.unsaved, run.saved_at = False, run.worked()
     run.control.saved()
     if not run.ranks.first:
         return
@@ -54,6 +54,12 @@ def save(run: Run, improved: bool) -> None:
             best=improved,
         )
     )
+
+
+def late(run: Run) -> bool:
+    """Whether the newest checkpoint is older than the settings allow."""
+    minutes = run.config.checkpoint.minutes
+    return run.unsaved and 0 < minutes * 60 < run.worked() - run.saved_at
 
 
 def pause(run: Run) -> None:

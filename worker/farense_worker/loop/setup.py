@@ -77,6 +77,7 @@ class Run:
     label_loss: loss.LabelLoss = field(init=False)
     loss_and_gradient: Callable[..., tuple[mx.array, loss.Gradients]] = field(init=False)
     unsaved: bool = False
+    saved_at: float = field(default_factory=time.perf_counter)  # by `worked`
     peak_memory: int = 0  # of MLX, in bytes
     came_and_went: int = 0  # the most in a step, in bytes: what MLX keeps for the next one
     owes_samples: bool = False  # for which there was no memory

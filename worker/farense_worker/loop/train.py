@@ -19,7 +19,7 @@ from farense_worker.data.batching import MicroBatch
 from farense_worker.loop import optimizer, shortage, trunk_cache
 from farense_worker.loop.distributed import Ranks
 from farense_worker.loop.rollback import NotFinite, roll_back
-from farense_worker.loop.saving import look_after, lost, pause, save
+from farense_worker.loop.saving import late, look_after, lost, pause, save
 from farense_worker.loop.setup import Run, set_up
 from farense_worker.loop.validation import sample_at_the_end, validate
 from farense_worker.model import loss
@@ -29,7 +29,7 @@ from farense_worker.protocol.errors import PEER, FarenseError
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages import events
 from farense_worker.protocol.messages.events import wire
-from farense_worker.protocol.plan import steps
+from farense_worker.protocol.plan import cadence, steps
 from farense_worker.protocol.plan.learning_rate import learning_rate
 from farense_worker.protocol.run_folder import RunFolder
 from farense_worker.protocol.settings.profile import Config
@@ -58,19 +58,20 @@ def train(
         step = run.state.step
         last = step == run.total_steps
         look_after(run)
-        (short,) = control.agree(ranks.add, float(run.short is not None))
+        short, aged = control.agree(ranks.add, float(run.short is not None), float(late(run)))
         if short:
             end_early(run)
         if control.pause and not control.stop:
             pause(run)
         improved = False
         if run.valid and run.state.validated_step < step and not control.stop:
-            if last or step % config.report.eval_every == 0:
+            if last or step % cadence.validate_every(config.report, run.total_steps) == 0:
                 improved = validate(run, run.valid)
         if control.stop:
             output.enter("stopping")
         early = 0 < config.train.early_stopping <= run.state.since_best
-        due = last or early or control.stop or step % config.checkpoint.every == 0
+        every = cadence.save_every(config.checkpoint, run.total_steps)
+        due = last or early or control.stop or aged or step % every == 0
         if improved or control.save or (due and run.unsaved):
             save(run, improved)
         if last or early or control.stop:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from farense_worker.process.native_errors import explain
 from farense_worker.protocol.messages import events
 from farense_worker.protocol.messages.events import Phase, Progress, RunFailed
+from farense_worker.protocol.plan import cadence
 from farense_worker.protocol.plan.learning_rate import learning_rate
 from farense_worker.protocol.plan.memory import GIB
 from farense_worker.protocol.settings.recipe import steerable
@@ -97,9 +98,10 @@ def training(
         yield took
         yield one_step(at, step, loss(step), took)
         last = step == at.total
-        if last or step % at.config.report.eval_every == 0:
+        if last or step % cadence.validate_every(at.config.report, at.total) == 0:
             yield from validation(at, valid)
-        if last or at.best_step == step or step % at.config.checkpoint.every == 0:
+        saves = cadence.save_every(at.config.checkpoint, at.total)
+        if last or at.best_step == step or step % saves == 0:
             yield from saving(at)
         yield Phase(name="training")
     if at.step == at.total:

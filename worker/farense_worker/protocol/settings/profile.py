@@ -272,6 +272,13 @@ class CheckpointSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """[checkpoint]: what is kept."""
 
     every: Annotated[int, Meta(ge=1, le=1_000_000, description=_("steps between two"))] = 200
+    at_least: Annotated[
+        int, Meta(ge=0, le=1000, description=_("times in a run, however short; 0 for none"))
+    ] = 4
+    minutes: Annotated[
+        float,
+        Meta(ge=0, le=1_000_000, description=_("after which it saves at the latest; 0 for never")),
+    ] = 15.0
     keep: Annotated[int, Meta(ge=1, le=1000, description=_("newest ones kept, and the best"))] = 3
 
 
@@ -279,6 +286,9 @@ class Report(Struct, frozen=True, forbid_unknown_fields=True):
     """[report]: what is told on the way."""
 
     eval_every: Annotated[int, Meta(ge=1, le=1_000_000, description=_("steps between two"))] = 200
+    eval_at_least: Annotated[
+        int, Meta(ge=0, le=1000, description=_("times in a run, however short; 0 for none"))
+    ] = 4
     log_every: Annotated[
         int, Meta(ge=1, le=1_000_000, description=_("steps between two lines of the log"))
     ] = 10

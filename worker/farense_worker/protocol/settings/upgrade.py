@@ -28,6 +28,9 @@ BEFORE: dict[str, Any] = {
     "data.append_end": False,
     # Until then a warm-up could be longer than the run.
     "train.warmup_cap": 0.0,
+    # Until then a run shorter than those steps validated, and saved, at its end alone.
+    "report.eval_at_least": 0,
+    "checkpoint.at_least": 0,
 }
 
 
