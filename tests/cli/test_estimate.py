@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 from farense_worker.protocol.errors import ExitCode
+from farense_worker.protocol.messages.estimation import Probe, Probed
+from farense_worker.protocol.settings.profile import Model, Profile
 
 from farense_tui.cli import main
+from farense_tui.engine.tasks import task
 from tests.cli.conftest import Start
 
 
@@ -55,6 +58,14 @@ def test_a_probe_takes_real_steps(
     assert after["run_seconds"] == pytest.approx(after["steps"] * after["step_seconds"])
     assert after["parts"]["weights"] == before["parts"]["weights"]
     assert after["largest_micro_batch"] == before["largest_micro_batch"]
+
+
+def test_no_further_step_is_tried_when_the_time_is_over(micro: Path) -> None:
+    model = Model(repo=str(micro))
+    asked = Probe(profile=Profile(model=model), rows=1, width=8, labels=4, most_seconds=0.0)
+    took = task.result_of("probe", asked, Probed)
+    assert took.steps == 1
+    assert took.lowest == took.seconds == took.highest > 0
 
 
 def test_judging_for_another_machine_takes_its_limit(
