@@ -74,5 +74,5 @@ class Navigator(Protocol):
 def navigator(node: MessagePump) -> Navigator:
     """Find whom a screen or a widget asks to go elsewhere."""
     app = node.app
-    assert isinstance(app, Navigator)
+    assert isinstance(app, Navigator), app
     return app

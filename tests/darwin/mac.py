@@ -107,6 +107,7 @@ class Mac:
             "PYTHONPATH": os.pathsep.join([stand_in, str(_ROOT)]),
             "PATH": os.pathsep.join([str(self.bin), os.environ["PATH"]]),
             "XDG_DATA_HOME": str(self.bin.parent / "home"),
+            "XDG_CONFIG_HOME": str(self.bin.parent / "home"),
             "FARENSE_LANG": "en",
         }
         return found | more

@@ -261,7 +261,9 @@ def the_desktop(desk: Desk) -> None:
 def the_app(desk: Desk) -> None:
     """The screen opens and leaves; it shows what the machine is."""
     screen = desk.app()
-    screen.expect("M1")
+    screen.expect("Welcome")
+    screen.send("\r")
+    screen.expect("Longest row")
     screen.send("q")
     screen.expect(pexpect.EOF)
     screen.close()

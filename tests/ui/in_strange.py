@@ -29,7 +29,8 @@ SIZE = (200, 50)
 # Names, files, units and values; what a run's record says in the words of who wrote it.
 NAMES = """
     farense tui Apple Metal macOS GPU CPU MLX LoRA GiB MiB esc enter pgup pgdn home end
-    community Mistral Instruct Llama Qwen bit train valid test embedded demo toml profiles
+    community Mistral AMALIA layerx labs SFT Apache Instruct Llama Qwen bit
+    train valid test embedded demo toml profiles
     checkpoints adapters worker log auto ask checkpoint
     Traceback most recent call last RuntimeError metal malloc Attempting allocate
     the machine memory ran out asked for beside that may have Take batch size and grad shorter

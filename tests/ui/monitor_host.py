@@ -42,6 +42,7 @@ class Host(App[None]):
     open_launch = partialmethod(_called, "launch")
     open_run = partialmethod(_called, "run")
     run_moved = partialmethod(_called, "moved")
+    open_tour = partialmethod(_called, "tour")
     open_runs = partialmethod(_called, "runs")
     open_comparison = partialmethod(_called, "comparison")
     open_ask = partialmethod(_called, "ask")

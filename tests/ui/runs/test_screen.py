@@ -265,9 +265,9 @@ async def test_what_happened_is_told_on_one_page(three: Path) -> None:
         await until(pilot, lambda: pilot.app.screen is screen)
 
 
-@pytest.mark.parametrize(("key", "size"), [("r", 4), ("h", 2)])
+@pytest.mark.parametrize(("key", "checkpoints"), [("r", False), ("h", True)])
 async def test_a_dead_run_is_brought_back_from_its_page(
-    runs_dir: Path, key: str, size: int
+    runs_dir: Path, key: str, checkpoints: bool
 ) -> None:
     run = played.prepare_scenario("oom", 3000.0, runs_dir)
     supervisor.launch(run).wait()
@@ -281,7 +281,7 @@ async def test_a_dead_run_is_brought_back_from_its_page(
             await pilot.press(key)
             await until(pilot, lambda: isinstance(pilot.app.screen, MonitorScreen))
             await until(pilot, lambda: len(state_of(run).segments) == 2)
-            assert run.read_config().train.batch_size == size
+            assert run.read_config().train.grad_checkpoint is checkpoints
     finally:
         clock.play(None)
         if supervisor.kill(run):

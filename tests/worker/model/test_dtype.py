@@ -77,6 +77,7 @@ def test_it_loads_and_trains_in_it(
     assert kinds == {getattr(mx, name)}
     plain = finish(make_run("plain", model__repo=str(folder)))
     state = finish(make_run("run", model__repo=str(folder), model__dtype=name))
-    assert list(dict(state.loss).values()) == pytest.approx(
-        list(dict(plain.loss).values()), rel=0.1
-    )
+    wide, narrow = (list(dict(each.loss).values()) for each in (plain, state))
+    assert narrow[:4] == pytest.approx(wide[:4], rel=0.01)
+    # From then on the loss leaps at this rate, and where it leaps to hangs on the last digits.
+    assert sum(narrow) == pytest.approx(sum(wide), rel=0.05)
