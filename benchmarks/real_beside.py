@@ -97,7 +97,9 @@ def quantised(job: Job) -> Found:
     same = results(broken) == results(job.run("four"))
     yield "4 bits, killed and resumed", "byte-equal" if same else "DIFFERENT", same
     adapters = job.run("four").adapters
-    seen, well = compared(checks[-1], their_loss(job.four, adapters, folder), 1e-3)
+    # In the floats of the run: mlx_lm takes those of the scales, bfloat16, 3e-2 away on these rows.
+    theirs_there = their_loss(job.four, adapters, folder, "float32")
+    seen, well = compared(checks[-1], theirs_there, 1e-3)
     yield "validation loss, 4 bits", seen, well
     ours = cli.answer(job.runs, "four", QUESTION, TOKENS)
     theirs = cli.their_answer(job.four, adapters, QUESTION, TOKENS)

@@ -86,8 +86,12 @@ def _snapshot(repo: Path) -> Path | None:
 
 def _folders() -> Iterator[Listed]:
     places = [Path("models"), *map(Path, filter(None, [os.environ.get("FARENSE_MODELS", "")]))]
+    seen = set()  # FARENSE_MODELS may be ./models by another name
     for place in places:
         for folder in sorted(place.expanduser().glob("*/")):
+            if folder.resolve() in seen:
+                continue
+            seen.add(folder.resolve())
             if any(folder.glob("*config.json")) or any(folder.glob("*.safetensors")):
                 listed = describe(str(folder), "folder", folder)
                 yield replace(listed, missing=tuple(contents.lacking(folder)))

@@ -55,6 +55,10 @@ def test_local_folders(hub: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("FARENSE_MODELS", str(tmp_path / "elsewhere"))
     found = {each.name for each in installed.found() if each.source == "folder"}
     assert found == {"models/mine", "models/empty", str(tmp_path / "elsewhere" / "other")}
+    (tmp_path / "again").symlink_to(tmp_path / "models")
+    monkeypatch.setenv("FARENSE_MODELS", str(tmp_path / "again"))
+    twice = [each.name for each in installed.found() if each.source == "folder"]
+    assert twice == ["models/empty", "models/mine"]
 
 
 @pytest.mark.parametrize("broken", ["model.safetensors", "tokenizer.json", "config.json"])

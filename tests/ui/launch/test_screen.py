@@ -119,6 +119,10 @@ async def test_the_profile_that_fits_is_chosen_and_others_can_be(runs_dir: Path)
         assert screen.draft.profile.model.repo == small
         await pilot.press("f")
         assert screen.draft.typed == {}
+        assert "smaller model" in plan(screen)
+        screen.change("model.repo", "owner/other")
+        await until(pilot, lambda: "other" in plan(screen))
+        assert "smaller model" not in plan(screen)  # nobody knows which one is larger
         await start_over(pilot, screen)
         cards = screen.query_one(ProfileCards)
         for key, name in (("4", "demo"), ("left", "m1-32gb"), ("right", "demo"), ("right", "demo")):

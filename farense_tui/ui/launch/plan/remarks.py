@@ -134,6 +134,8 @@ def _smaller(known: Known) -> Iterator[Content]:
     model, found = known.profile.model, known.found
     if not model.fallback or model.fallback == model.repo or known.draft is None:
         return
+    if "model.repo" in known.draft.typed:  # of which nobody knows whether it is the larger one
+        return
     name = model_name(model.fallback)
     state = found.fallback.state if found and found.fallback else ""
     said = _("A smaller model is at hand: {model}.")
