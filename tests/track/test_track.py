@@ -96,7 +96,13 @@ def test_a_resumed_run_has_no_step_twice(make_run: RunMaker) -> None:
     assert state_of(run).segments[-1].resumed_from_step < figures["train/loss"][-1][0]
     last = len(expected(run)[0])
     place = trackers.place(run, "tensorboard")
-    until(lambda: dict(files.tensorboard(place)[0]["train/loss"]).get(last))
+
+    def written_again() -> bool:
+        if not any(place.glob("events.out.tfevents.*")):  # just now it is made anew
+            return False
+        return last in dict(files.tensorboard(place)[0]["train/loss"])
+
+    until(written_again)
     compare(run, files.tensorboard(wait_for(run, "tensorboard"))[0])
 
 
