@@ -48,7 +48,7 @@ def new_folder(to: Path) -> Iterator[Path]:
         made.chmod(0o777 & ~_umask())
         check_free(to)
         os.replace(made, to)
-    except BaseException:
+    except BaseException:  # Ctrl-C too leaves nothing half written; it goes on its way below
         shutil.rmtree(made, ignore_errors=True)
         raise
 
