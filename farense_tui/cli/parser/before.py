@@ -130,7 +130,7 @@ def _profiles(program: Program) -> None:
 def _import(program: Program) -> None:
     command = program.add(
         "import",
-        "data:import_config",
+        "import_config:import_config",
         _("make a profile of an mlx_lm.lora configuration"),
         about=_("It tells what became of each key."),
         examples=("farense-tui import lora_config.yaml --name mine",),

@@ -14,7 +14,7 @@ from farense_tui.compat import Subparsers
 def add(program: Program) -> None:
     command = program.add(
         "data",
-        "data:check",
+        "data.check:check",
         _("make a data set, or look through one"),
         examples=("farense-tui data make rows.csv --to club", "farense-tui data check club"),
     )
@@ -26,7 +26,7 @@ def add(program: Program) -> None:
     _data_draft(program, below)
     checking = program.add(
         "check",
-        "data:check",
+        "data.check:check",
         _("show what is trained on: labels, lengths, duplicates, faults"),
         about=_("Exit code 3: the data cannot be trained on."),
         examples=(
@@ -50,7 +50,7 @@ def add(program: Program) -> None:
 def _data_make(program: Program, below: Subparsers) -> None:
     making = program.add(
         "make",
-        "data_make:make",
+        "data.make:make",
         _("make a data set of the files you have, in a new folder"),
         about=_(
             "It tells what it recognised and by which sign, shows three rows, and asks only where "
@@ -145,7 +145,7 @@ def _data_make(program: Program, below: Subparsers) -> None:
 def _data_draft(program: Program, below: Subparsers) -> None:
     drafting = program.add(
         "draft",
-        "data_draft:draft",
+        "data.draft:draft",
         _("have a model write questions and answers from documents"),
         about=_(
             "PDF, DOCX, HTML, Markdown and text are cut into passages; the model asks and answers "
@@ -192,7 +192,7 @@ def _data_draft(program: Program, below: Subparsers) -> None:
     drafting.set_defaults(data=None)
     reviewing = program.add(
         "review",
-        "data_draft:review",
+        "data.draft:review",
         _("read what a model wrote, and keep, edit or drop it"),
         about=_("data make DRAFT --to DIR then makes rows of what is kept."),
         examples=("farense-tui data review club-draft",),
@@ -205,7 +205,7 @@ def _data_draft(program: Program, below: Subparsers) -> None:
 def _data_mend(program: Program, below: Subparsers) -> None:
     mending = program.add(
         "mend",
-        "data_mend:mend",
+        "data.mend:mend",
         _("make a better data set of one that data check found wanting, in a new folder"),
         about=_(
             "Rows that stand there already are always left out. data check names the codes and the "

@@ -8,7 +8,8 @@ from pathlib import Path
 from farense_worker.protocol.errors import ExitCode, usage
 from farense_worker.protocol.language import gettext as _
 
-from farense_tui.cli import common, data_make
+from farense_tui.cli import common
+from farense_tui.cli.data import make
 from farense_tui.cli.output import ProgressLine
 
 
@@ -37,5 +38,5 @@ def mend(args: argparse.Namespace) -> int:
         return ExitCode.STOPPED
     finally:
         line.clear()
-    data_make.tell(to, made)
+    make.tell(to, made)
     return ExitCode.DONE

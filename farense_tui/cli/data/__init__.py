@@ -1,0 +1,1 @@
+"""`farense-tui data ...`: a file for each of its commands."""
