@@ -220,7 +220,7 @@ def table() -> str:
     words: dict[str, int] = {}
     signs = {"left_out": "o", "rewritten": "r", "control_token": "c", "parted": "p"}
     signs |= {"closed_thought": "t", "end_appended": "e", "endless": "n"}
-    lines = [f"| template | {' | '.join(ROWS)} |", "| --- " * (len(ROWS) + 1) + "|"]
+    alike: dict[str, list[str]] = {}  # a row of the table, and the templates that it is for
     counted = {"exact": 0, "told": 0, "refused": 0}
     for template, found in _cells():
         cells = []
@@ -232,13 +232,15 @@ def table() -> str:
             codes = dict.fromkeys(remark.code for remark in each.remarks)
             counted["told" if codes else "exact"] += 1
             cells.append("✓" + "".join(signs[code] for code in codes))
-        lines.append(f"| {template} | {' | '.join(cells)} |")
+        alike.setdefault(" | ".join(cells), []).append(template)
     number = sum(counted.values())
     head = (
         f"{number} combinations of the templates of {' and '.join(versions())}: "
         f"{counted['exact']} exact, {counted['told']} with something told, "
         f"{counted['refused']} refused."
     )
+    lines = [f"| templates | {' | '.join(ROWS)} |", "| --- " * (len(ROWS) + 1) + "|"]
+    lines += [f"| {', '.join(names)} | {cells} |" for cells, names in alike.items()]
     listed = [f"{number}. {said}" for said, number in words.items()]
     return "\n".join([head, "", *lines, "", "Refused in these words:", "", *listed])
 
