@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import FrameType
 
@@ -16,7 +17,7 @@ from farense_worker.protocol.programs import program
 from farense_worker.protocol.run_folder import RunFolder, is_full
 from farense_worker.protocol.settings.profile import Config
 
-from farense_tui.cli.output import relative, say, say_raw, tell
+from farense_tui.cli.output import hush, relative, say, say_raw, tell
 from farense_tui.engine import readable as f
 from farense_tui.engine.record import lines
 from farense_tui.engine.record.state import RunState, reduce
@@ -74,7 +75,8 @@ def follow(
                 state = reduce(state, event)
             if offset >= start:
                 spoke = True
-                show(line, event, state)
+                with heard(worker):
+                    show(line, event, state)
         if code is not None:
             return _ended(code, state if spoke else RunState(), worker.folder)
         if until is not None and until(state):
@@ -83,6 +85,30 @@ def follow(
             asked = interrupts.count
             _interrupt(worker.folder, asked)
         time.sleep(_POLL)
+
+
+@contextlib.contextmanager
+def heard(worker: Worker) -> Iterator[None]:
+    """Do what writes to stdout; where that takes no more, say that the worker goes on all the same.
+
+    Of a worker that has ended there is nothing to say: the OSError goes on.
+    """
+    try:
+        yield
+    except OSError as error:
+        if worker.poll() is not None:
+            raise
+        hush()
+        name = worker.folder.name
+        raise FarenseError(
+            _("what the run tells cannot be written"),
+            error.strerror or str(error),
+            _(
+                "The run goes on in the background. farense-tui attach {name} follows it, "
+                "farense-tui stop {name} stops it."
+            ).format(name=name),
+            kind="unheard",
+        ) from error
 
 
 def watch(folder: RunFolder) -> int:

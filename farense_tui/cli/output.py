@@ -6,6 +6,7 @@ any of them may hold escape codes, which a terminal would act on.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import sys
@@ -48,6 +49,11 @@ def say_raw(line: bytes) -> None:
     """Hand a line of the worker's record on, byte for byte."""
     sys.stdout.buffer.write(line + b"\n")
     sys.stdout.buffer.flush()
+
+
+def hush() -> None:
+    """Let what is still to be said on stdout go nowhere: it takes no more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def console() -> Console:

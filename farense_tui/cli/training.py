@@ -71,7 +71,8 @@ def _start(run: RunFolder, args: argparse.Namespace) -> int:
     # The data and the model are found to be right before the model is loaded.
     code = headless.follow(worker, interrupts, as_json=False, start=start, until=headless.accepted)
     text = _("{name} goes on in the background: farense-tui attach {name}")
-    say(text.format(name=run.name))
+    with headless.heard(worker):
+        say(text.format(name=run.name))
     return code
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import ast
 import io
 import json
+import os
 import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 
 import pytest
-from farense_worker.protocol.errors import FarenseError, refused
+from farense_worker.protocol.errors import ExitCode, FarenseError, refused
 from farense_worker.protocol.messages.events import RunStopped, encode
 from farense_worker.protocol.run_folder import RunFolder
 from rich.table import Table
@@ -119,6 +120,32 @@ def test_a_full_device_behind_stdout_is_told(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert "No space left on device" in done.stderr
+
+
+@pytest.mark.parametrize("to", ["full", "closed"])
+@pytest.mark.parametrize("how", ["--json", "--detach", "--yes"])
+def test_a_run_whose_lines_go_nowhere_goes_on_and_that_is_told(
+    make_run: RunMaker, how: str, to: str
+) -> None:
+    """Whatever stdout is; --yes stands for plain lines."""
+    if not Path("/dev/full").exists():
+        pytest.skip("there is no /dev/full")
+    words = ["train", "--profile", "demo", "--set", "train.epochs=10000", "--yes", how]
+    command = [sys.executable, "-m", "farense_tui", *words, "--name", "run"]
+    command += ["--runs-dir", str(make_run.folder)]
+    reading, writing = os.pipe()
+    os.close(reading)
+    out = writing if to == "closed" else os.open("/dev/full", os.O_WRONLY)
+    done = subprocess.run(command, stdout=out, stderr=subprocess.PIPE, text=True, check=False)
+    run = RunFolder(make_run.folder / "run")
+    assert run.is_alive()
+    assert supervisor.kill(run)
+    assert supervisor.wait_until_gone(run, 20)
+    assert done.returncode == ExitCode.FAILED
+    assert "The run goes on in the background" in done.stderr
+    assert "farense-tui stop run" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
 
 
 def test_what_an_earlier_worker_said_is_not_the_end_of_this_one(make_run: RunMaker) -> None:
