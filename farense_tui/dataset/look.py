@@ -128,7 +128,7 @@ def mapped(
 ) -> Iterator[tuple[int, Row | Bad, dict[str, Any]]]:
     """Give each row of a table as one of ours, or what is wrong with it; and what it was.
 
-    A row that is cut may become several.
+    A row that holds others, or is cut, may become several.
     """
     file = str(source.path.resolve())
     for number, values in table.rows():
@@ -139,15 +139,20 @@ def mapped(
             yield number, Bad(*wish.drop[file, number]), values
             continue
         share = wish.shares.get((file, number))
-        try:
-            made = found.shape.convert(recognise.decoded(values))
-            several = [made] if share is None else cut.cut(made, share)
-        except Unfit as error:
-            yield number, Bad("row" if share is None else "too_long", str(error)), values
-            continue
-        for each in several:
-            row = dataset.checked(source.path, number, each)
-            yield number, Bad(row.code, row.what) if isinstance(row, Fault) else row, values
+        rows = found.rows(values)
+        if not rows:
+            what = _("no rows in its {lists}").format(lists=", ".join(found.within))
+            yield number, Bad("row", what), values
+        for inner in rows:
+            try:
+                made = found.shape.convert(recognise.decoded(inner))
+                several = [made] if share is None else cut.cut(made, share)
+            except Unfit as error:
+                yield number, Bad(error.rule if share is None else "too_long", str(error)), inner
+                continue
+            for each in several:
+                row = dataset.checked(source.path, number, each)
+                yield number, Bad(row.code, row.what) if isinstance(row, Fault) else row, inner
 
 
 def damaged(source: Source, error: BaseException) -> FarenseError:

@@ -69,6 +69,9 @@ def make(wish: Wish, seen: list[Seen], tell: Tell = lambda _progress: None) -> M
         for name in ("pool", "signatures"):
             (folder / name).unlink(missing_ok=True)
         rows = {name: each["rows"] for name, each in told.items()}
+        if "train" not in rows:
+            said = _("nothing is trained on: the sources name other splits; --resplit draws anew")
+            remarks.append(said)
         made = Made(rows, dict(left.counts), tuple(remarks), dict(left.examples))
         write.record(folder, sources.RECORD, _record(wish, seen, read, told, made))
     return made
@@ -77,7 +80,7 @@ def make(wish: Wish, seen: list[Seen], tell: Tell = lambda _progress: None) -> M
 def _read(at: int, seen: Seen, wish: Wish, pool: Pool, left: LeftOut, tell: Tell) -> int:
     """Read a source into the pool and give how many rows it had."""
     name, total, lost, unread = seen.source.name, 0, 0, ""
-    asked = {rule for rule, _what in wish.drop.values()} | {"too_long"}
+    asked = {rule for rule, _what in wish.drop.values()} | {"too_long", "label"}
     what = _("reading {name}").format(name=name)
     try:
         for number, row, values in look.mapped(seen.source, seen.table, seen.mapping, wish):
@@ -91,8 +94,11 @@ def _read(at: int, seen: Seen, wish: Wish, pool: Pool, left: LeftOut, tell: Tell
                     unread = unread or f"{name}:{number}: {row.what}"
                 continue
             together = wish.together or (draft.GROUP if seen.source.draft else "")
-            columns = (values.get(each) if each else None for each in (together, wish.stratify))
-            pool.add(at, number, row, seen.source.split, *columns)
+            group = values.get(together) if together else None
+            if seen.mapping.within and not together:
+                group = f"{at}:{number}"  # what stands in one row is about one thing
+            stratum = values.get(wish.stratify) if wish.stratify else None
+            pool.add(at, number, row, seen.source.split, group, stratum)
     except look.DAMAGE as error:
         raise look.damaged(seen.source, error) from error
     if unread and not wish.skip:
@@ -196,6 +202,7 @@ def _record(
                 "encoding": each.looked.encoding.name if each.looked.encoding else "",
                 "shape": each.mapping.shape.name,
                 "shape_sign": each.mapping.shape.sign,
+                "within": each.mapping.within,
                 "unused": each.mapping.unused,
                 "split": each.source.split,
                 "rows": rows,

@@ -9,8 +9,8 @@ from typing import Any
 
 from farense_worker.protocol.errors import ExitCode, FarenseError, refused, usage
 from farense_worker.protocol.language import gettext as _
-from farense_worker.protocol.shapes import recognise
-from farense_worker.protocol.shapes.recognise import Shape
+from farense_worker.protocol.shapes import nested, recognise
+from farense_worker.protocol.shapes.shape import Shape
 
 from farense_tui.dataset.readers.table import Bad, Table
 
@@ -23,10 +23,17 @@ class Unknown(FarenseError):
 
     def __init__(self, name: str, columns: Sequence[str], example: dict[str, Any]) -> None:
         """Name the file and its columns."""
+        hint = _("--map prompt=COLUMN --map completion=COLUMN names them.")
+        if lists := nested.lists(example):
+            listed = _(
+                "{names}: a list, whose items are not known as rows. --map messages=COLUMN says "
+                "that it holds questions and answers in turn; else write a row for each item."
+            )
+            hint = f"{hint}\n{listed.format(names=', '.join(lists))}"
         super().__init__(
             _("which columns of {name} are question and answer?").format(name=name),
             _("columns: {names}").format(names=", ".join(columns)),
-            _("--map prompt=COLUMN --map completion=COLUMN names them."),
+            hint,
             kind="data",
             exit_code=ExitCode.REFUSED,
         )
@@ -36,10 +43,18 @@ class Unknown(FarenseError):
 
 @dataclass(frozen=True)
 class Mapping:
-    """The shape of a table's rows. unused: columns that are not trained on."""
+    """The shape of a table's rows. unused: columns that are not trained on.
+
+    within: the lists of a row in which its rows stand, the outer one first; () for a row itself.
+    """
 
     shape: Shape
     unused: tuple[str, ...] = ()
+    within: nested.Path = ()
+
+    def rows(self, values: dict[str, Any]) -> list[dict[str, Any]]:
+        """Give the rows that a row stands for, mostly itself."""
+        return nested.rows(values, self.within) if self.within else [values]
 
 
 def parse(assignments: Sequence[str]) -> dict[str, str]:
@@ -75,8 +90,14 @@ def choose(name: str, table: Table, said: dict[str, str]) -> Mapping:
     shape = _said(name, columns, said) if said else None
     if shape is None:
         found = [shape for shape in map(recognise.shape, first) if shape]
+        inside = [] if found else [each for each in map(nested.shape, first) if each]
+        if inside:
+            path, shape = inside[0]
+            inner = [key for row in first for each in nested.rows(row, path) for key in each]
+            unused = [each for each in dict.fromkeys(inner) if each not in shape.read]
+            return Mapping(shape, tuple(unused), path)
         if not found:
-            raise Unknown(name, columns, first[0] if first else {})
+            raise Unknown(name, columns, first[0])
         shape = found[0]
     return Mapping(shape, tuple(each for each in columns if each not in shape.read))
 

@@ -21,8 +21,12 @@ def seen(sources: Sequence[Seen]) -> list[str]:
         table, shape = each.table, each.mapping.shape
         split = f" -> {each.source.split}" if each.source.split else ""
         lines.append(f"{clean(each.source.name)}: {table.kind} ({clean(table.sign)}){split}")
+        within = ", ".join(clean(name) for name in each.mapping.within)
         holds = _("each row: {shape} ({sign})")
-        lines.append("  " + holds.format(shape=clean(shape.name), sign=clean(shape.sign)))
+        if within:
+            holds = _("each item of {lists} in each row: {shape} ({sign})")
+        told = holds.format(lists=within, shape=clean(shape.name), sign=clean(shape.sign))
+        lines.append(f"  {told}")
         lines += [f"  {clean(remark)}" for remark in (each.encoded, *table.remarks) if remark]
         if each.mapping.unused:
             names = ", ".join(clean(name) for name in each.mapping.unused)

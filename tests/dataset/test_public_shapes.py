@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -171,10 +172,103 @@ def test_calls_of_functions_stand_where_templates_look(tmp_path: Path) -> None:
     assert files.rows(tmp_path / "0")[0]["tools"][0]["function"] == tools[0]
 
 
-def test_answers_that_are_labelled_as_bad_are_left_out(tmp_path: Path) -> None:
-    rows = [{"prompt": f"{n}?", "completion": "b", "label": n % 2 == 0} for n in range(4)]
-    source = files.jsonl(tmp_path / "kto.jsonl", *rows)
-    assert main(["data", "make", str(source), "--to", str(tmp_path / "d")]) == 3
-    assert not (tmp_path / "d").exists()
-    assert main(["data", "make", str(source), "--to", str(tmp_path / "d"), "--skip"]) == 0
-    assert files.said(tmp_path / "d") == [["0?", "b"], ["2?", "b"]]
+def test_answers_that_are_labelled_as_bad_are_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = {"messages": [{"role": "user", "content": "a?"}, {"role": "assistant", "content": "b"}]}
+    pairs = [{"prompt": f"{n}?", "completion": "b", "label": n % 2 == 0} for n in range(4)]
+    chats = [{**said, "label": True}, {**said, "label": False}]
+    alpaca = [{"instruction": "a?", "output": "b", "kto_tag": good} for good in (False, True)]
+    told: list[list[dict[str, Any]]] = [pairs, chats, alpaca]
+    for at, rows in enumerate(told):
+        source = files.jsonl(tmp_path / f"{at}.jsonl", *rows)
+        assert main(["data", "make", str(source), "--to", str(tmp_path / f"{at}")]) == 0
+        assert f"label {len(rows) // 2}:" in capsys.readouterr().out
+    assert files.said(tmp_path / "0") == [["0?", "b"], ["2?", "b"]]
+    assert files.said(tmp_path / "1") == files.said(tmp_path / "2") == [["a?", "b"]]
+
+
+def test_the_chosen_answer_follows_what_was_asked_however_that_is_kept(tmp_path: Path) -> None:
+    """LLaMA-Factory's two shapes: their conversations end with a question."""
+    asked, better, worse = "a?", {"from": "gpt", "value": "b."}, {"from": "gpt", "value": "c"}
+    share = {
+        "conversations": [{"from": "human", "value": asked}],
+        "chosen": better,
+        "rejected": worse,
+    }
+    parts = {
+        f"{name}_messages": [
+            {"role": role, "content": [{"type": "text", "value": said}], "loss_weight": weight}
+            for role, said, weight in (("user", asked, 0.0), ("assistant", answer, 1.0))
+        ]
+        for name, answer in (("chosen", "b."), ("rejected", "c"))
+    }
+    text = {"messages": [{"role": "user", "content": asked}], "chosen": "b.", "rejected": "c"}
+    for at, row in enumerate((share, parts, text)):
+        source = files.jsonl(tmp_path / f"{at}.jsonl", row)
+        assert main(["data", "make", str(source), "--to", str(tmp_path / f"{at}")]) == 0
+        (made,) = files.rows(tmp_path / f"{at}")
+        assert [each["role"] for each in made["messages"]] == ["user", "assistant"]
+        assert dataset.summarise(tmp_path / f"{at}").why == ""
+    assert files.said(tmp_path / "0") == files.said(tmp_path / "2") == [["a?", "b."]]
+    assert files.rows(tmp_path / "1")[0]["messages"][1]["content"][0]["text"] == "b."
+
+
+def test_what_has_no_answer_or_shows_a_picture_is_no_row(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    user = {"role": "user", "content": "<image>What is it?"}
+    silent = {"messages": [user]}
+    seen = {"messages": [user, {"role": "assistant", "content": "A boat."}], "images": ["1.jpg"]}
+    for row, why in ((silent, "no answer in it"), (seen, "it is about its images")):
+        source = files.jsonl(tmp_path / "rows.jsonl", row)
+        assert main(["data", "make", str(source), "--to", str(tmp_path / "d")]) == 3
+        assert why in capsys.readouterr().err
+        assert not (tmp_path / "d").exists()
+
+
+def test_rows_inside_others_are_found_with_what_stands_beside_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """SQuAD's own file, and the seed tasks of Alpaca."""
+    question = {"id": "1", "answers": [{"text": "in Faro", "answer_start": 3}]}
+    squad = {
+        "version": "v2.0",
+        "data": [
+            {
+                "title": "Farense",
+                "paragraphs": [
+                    {
+                        "context": f"Passage {n}.",
+                        "qas": [{**question, "question": f"{n}.{m}?"} for m in range(3)],
+                    }
+                    for n in range(4)
+                ],
+            }
+        ]
+        * 2,
+    }
+    (tmp_path / "squad.json").write_text(json.dumps(squad), encoding="utf-8")
+    tasks = {"id": 1, "instruction": "Add.", "instances": [{"input": "1+1", "output": "2"}]}
+    source = files.jsonl(tmp_path / "seed.jsonl", tasks)
+    to = str(tmp_path / "d")
+    assert main(["data", "make", str(tmp_path / "squad.json"), "--to", to, "--valid", "0"]) == 0
+    told = capsys.readouterr().out
+    assert "each item of paragraphs, qas in each row" in told
+    assert "duplicate 12" in told
+    assert files.said(tmp_path / "d")[4] == ["1.1?\n\nPassage 1.", "in Faro"]
+    assert main(["data", "make", str(source), "--to", str(tmp_path / "s")]) == 0
+    assert files.said(tmp_path / "s") == [["Add.\n\n1+1", "2"]]
+
+
+def test_lists_that_are_no_rows_are_named_with_what_to_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """MT-Bench: two questions in turn, which look like a question and its answer."""
+    row = {"question_id": 81, "category": "writing", "turns": ["Write.", "Write it shorter."]}
+    source = files.jsonl(tmp_path / "question.jsonl", row)
+    making = ["data", "make", str(source), "--to", str(tmp_path / "d")]
+    assert main(making) == 3
+    assert "turns: a list, whose items are not known as rows" in capsys.readouterr().err
+    assert main([*making, "--map", "messages=turns"]) == 0
+    assert files.said(tmp_path / "d") == [["Write.", "Write it shorter."]]

@@ -10,6 +10,7 @@ from typing import IO, Any
 import msgspec
 from farense_worker.protocol.errors import refused
 from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.shapes import nested, recognise
 
 from farense_tui.dataset import encoding
 from farense_tui.dataset.readers.table import Bad, Numbered, Table
@@ -28,7 +29,8 @@ def table(path: Path, name: str) -> Table | None:
     if not begin.startswith("{"):
         return None
     first = begin.splitlines()[0] if "\n" in begin or len(begin) < _CHUNK else begin
-    if _is_object(first) or not _has_list(path, name):
+    alone = first == begin.rstrip() and len(begin) < _CHUNK
+    if (_is_object(first) and not (alone and _is_of_rows(first))) or not _has_list(path, name):
         return Table("JSONL", _("each line is a JSON object"), lambda: _lines(path, name))
     key, rows = _listed(path, name)
     return Table(
@@ -132,6 +134,13 @@ def _is_object(line: str) -> bool:
         return isinstance(json.loads(line), dict)
     except (ValueError, RecursionError):
         return False
+
+
+def _is_of_rows(line: str) -> bool:
+    """Whether an object is no row but has rows in a list, of which nothing stands beside it."""
+    values = json.loads(line)
+    found = None if recognise.shape(values) else nested.shape(values)
+    return bool(found and not found[1].read & values.keys())
 
 
 def _has_list(path: Path, name: str) -> bool:

@@ -22,15 +22,24 @@ QUESTION = _names(
 ANSWER = _names(
     "completion,answer,answers,response,responses,output,assistant,reply,target,"
     "outputtext,a,gpt,bot,solution,modeloutput,assistantresponse,assistantmessage,"
-    "answertext,resposta,respostas,saida,assistente,solucao"
+    "answertext,groundtruth,resposta,respostas,saida,assistente,solucao"
 )
 SYSTEM = _names("system,systemprompt,systemmessage,sistema")
 CONTEXT = _names("context,contexto,passage,passagem,excerto")
+# What says of an answer that it is a bad one (KTO's rows).
+LABELS = ("label", "kto_tag")
 TEXT = _names("text,texto,content,conteudo,document,documento,body,corpo")
+# What says of an answer that it is a bad one (KTO's rows).
+LABELS = ("label", "kto_tag")
 
 
 class Unfit(Exception):
-    """A row that cannot be made into one of ours; its text says why."""
+    """A row that cannot be made into one of ours; its text says why, `rule` in one word."""
+
+    def __init__(self, why: str, rule: str = "row") -> None:
+        """Say why."""
+        super().__init__(why)
+        self.rule = rule
 
 
 def folded(name: str) -> str:

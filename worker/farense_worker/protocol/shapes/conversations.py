@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from farense_worker.protocol.language import gettext as _
-from farense_worker.protocol.shapes.columns import Unfit, folded, text
+from farense_worker.protocol.shapes.columns import LABELS, Unfit, folded, text
 
 Message = dict[str, Any]
 Values = dict[str, Any]
@@ -35,11 +35,25 @@ def with_system(values: Values, messages: list[Message], *names: str) -> list[Me
 
 
 def chat(values: Values, messages: list[Message]) -> Values:
-    """Make a chat row of messages, with the tools that the row has."""
+    """Make a chat row of messages, with the tools that the row has.
+
+    Raises Unfit where nothing is answered, or a picture stands where a word says so.
+    """
+    check_label(values)
+    if not any(message.get("role") == "assistant" for message in messages):
+        raise Unfit(_("no answer in it"))
+    if seen := _seen_or_heard(values, messages):
+        raise Unfit(_("it is about its {what}, and only text is trained on").format(what=seen))
     tools = values.get("tools")
     if not tools and isinstance(values.get("functions"), list):
         tools = [{"type": "function", "function": each} for each in values["functions"]]
     return {"messages": messages, "tools": tools} if tools else {"messages": messages}
+
+
+def check_label(values: Values) -> None:
+    """Raise Unfit for an answer that is labelled as a bad one, as KTO's rows are."""
+    if any(values.get(label) is False for label in LABELS):
+        raise Unfit(_("an answer that is labelled as a bad one"), "label")
 
 
 def pair(prompt: str, completion: str, system: str = "", history: Any = None) -> Values:
@@ -66,6 +80,10 @@ def openai(messages: Any) -> list[Message]:
         new = {**message, "role": role(message.get("role"))}
         if isinstance(call := new.pop("function_call", None), dict):
             new["tool_calls"] = [{"type": "function", "function": call}]
+        if "content" in new:
+            new["content"] = own_parts(new["content"])
+        if new.pop("loss_weight", None) == 0 and new["role"] == "assistant":
+            new["weight"] = 0
         made.append(new)
     return made
 
@@ -108,6 +126,27 @@ def strings(messages: list[str]) -> list[Message]:
     return [
         {"role": ("user", "assistant")[at % 2], "content": said} for at, said in enumerate(messages)
     ]
+
+
+def own_parts(content: Any) -> Any:
+    """Give a message's parts with their text as `text`; LLaMA-Factory's have it as `value`."""
+    if not isinstance(content, list):
+        return content
+    return [
+        {"type": "text", "text": part["value"]}
+        if isinstance(part, dict) and part.get("type") == "text" and "value" in part
+        else part
+        for part in content
+    ]
+
+
+def _seen_or_heard(values: Values, messages: list[Message]) -> str:
+    """Give the column of the pictures, films or sounds that a message has a mark for, or ""."""
+    for column in ("images", "videos", "audios", "image", "video", "audio"):
+        mark = f"<{column.removesuffix('s')}>"
+        if values.get(column) and any(mark in str(each.get("content")) for each in messages):
+            return column
+    return ""
 
 
 def _listed(messages: Any) -> list[Message]:
