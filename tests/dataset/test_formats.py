@@ -204,3 +204,17 @@ def test_rows_with_too_few_cells_are_left_out_and_told(tmp_path: Path) -> None:
 def test_numbers_among_words_are_written_as_words(tmp_path: Path) -> None:
     rows = [{"question": 1, "answer": True}, {"question": "a", "answer": 2.5}]
     assert made(tmp_path, files.jsonl(tmp_path / "a.jsonl", *rows)) == [["1", "true"], ["a", "2.5"]]
+
+
+TWICE = '{"prompt": "a?", "completion": "b", "prompt": "c?"}'
+
+
+@pytest.mark.parametrize("text", [TWICE, f"[{TWICE}]", f'{{\n"data": [{TWICE}]}}'])
+def test_a_key_that_stands_twice_is_told(
+    text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Readers of JSON take the last value without a word."""
+    (tmp_path / "rows.json").write_text(text, encoding="utf-8")
+    assert main(["data", "make", str(tmp_path / "rows.json"), "--to", str(tmp_path / "d")]) == 3
+    assert 'the key "prompt" stands twice' in capsys.readouterr().err
+    assert not (tmp_path / "d").exists()

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-import msgspec
+from farense_worker.protocol import json_lines
 from farense_worker.protocol.errors import refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.shapes import nested, recognise
@@ -49,15 +49,14 @@ def _lines(path: Path, name: str) -> Iterator[Numbered]:
 
 def _row(line: str) -> dict[str, Any] | Bad:
     try:
-        found = msgspec.json.decode(line)
-    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
-        try:
-            found = json.loads(line)  # takes more, such as NaN, and says what is wrong
-        except json.JSONDecodeError as error:
-            what = _("not JSON: {why} (column {column})")
-            return Bad("not_json", what.format(why=error.msg, column=error.colno))
-        except RecursionError:
-            return Bad("not_json", _("not a row: nested too deeply"))
+        found = json_lines.decode(line)
+    except json_lines.Repeated as error:
+        return Bad("row", str(error))
+    except json.JSONDecodeError as error:
+        what = _("not JSON: {why} (column {column})")
+        return Bad("not_json", what.format(why=error.msg, column=error.colno))
+    except RecursionError:
+        return Bad("not_json", _("not a row: nested too deeply"))
     return found if isinstance(found, dict) else Bad("row", _("not a JSON object"))
 
 
@@ -66,13 +65,16 @@ def _array(path: Path, name: str) -> Iterator[Numbered]:
     with encoding.opened(path, name) as file:
         items = _Items(file)
         for number, item in enumerate(items, 1):
-            yield number, item if isinstance(item, dict) else Bad("row", _("not a JSON object"))
+            yield number, _row(item)
         if items.fault:
             yield items.count + 1, Bad("not_json", items.fault)
 
 
 class _Items:
-    """The items of a JSON array that is read piece by piece; `fault` where it breaks off."""
+    """The items of a JSON array, each as its text, read piece by piece.
+
+    fault: why it breaks off, "" where it does not.
+    """
 
     def __init__(self, file: IO[str]) -> None:
         self._file = file
@@ -81,7 +83,7 @@ class _Items:
         self.count = 0
         self.fault = ""
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[str]:
         decoder = json.JSONDecoder()
         self._skip()
         self._at += 1  # the bracket
@@ -89,7 +91,7 @@ class _Items:
             piece = _CHUNK
             while True:
                 try:
-                    item, end = decoder.raw_decode(self._text, self._at)
+                    _item, end = decoder.raw_decode(self._text, self._at)
                 except RecursionError:
                     self.fault = _("not a row: nested too deeply")
                     return
@@ -102,9 +104,9 @@ class _Items:
                 if end == len(self._text) and self._more(piece):
                     continue  # a number may go on
                 break
-            self._at = end
+            begin, self._at = self._at, end
             self.count += 1
-            yield item
+            yield self._text[begin:end]
         if not sign:
             self.fault = _("the array has no end: the file is cut off")
 
@@ -160,7 +162,11 @@ def _has_list(path: Path, name: str) -> bool:
 
 def _listed(path: Path, name: str) -> tuple[str, list[Any]]:
     with encoding.opened(path, name) as file:
-        values = json.load(file)
+        try:
+            values = json_lines.decode(file.read())
+        except json_lines.Repeated as error:
+            title = _("{path} cannot be read").format(path=path)
+            raise refused(title, str(error), kind="data") from error
     lists = {
         key: each
         for key, each in values.items()

@@ -17,9 +17,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
-import msgspec
-
-from farense_worker.protocol import chat_rows, foreign_rows
+from farense_worker.protocol import chat_rows, foreign_rows, json_lines
 from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import ngettext, pgettext
@@ -294,13 +292,15 @@ def first_of(lines: Sequence[str], number: int) -> str:
 
 def _row(path: Path, number: int, raw: bytes, names: Features) -> Row | Fault:
     try:
-        values = _decode(raw.removeprefix(b"\xef\xbb\xbf") if number == 1 else raw)
+        values = json_lines.decode(raw.removeprefix(b"\xef\xbb\xbf") if number == 1 else raw)
     except UnicodeDecodeError as error:
         what = _("not UTF-8 at byte {byte} of the line").format(byte=error.start + 1)
         return Fault(path, number, what, "not_utf8")
     except json.JSONDecodeError as error:
         what = _("not JSON: {why} (column {column})").format(why=error.msg, column=error.colno)
         return Fault(path, number, what, "not_json")
+    except json_lines.Repeated as error:
+        return Fault(path, number, str(error))
     except RecursionError:
         return Fault(path, number, _("not a row: nested too deeply"), "not_json")
     return checked(path, number, values, names)
@@ -361,14 +361,6 @@ def _renamed(values: dict[str, Any], names: Features) -> dict[str, Any]:
         if key not in theirs and key not in theirs.values()
     }
     return others | {ours: values[name] for ours, name in theirs.items() if name in values}
-
-
-def _decode(raw: bytes) -> Any:
-    """Decode as json does, but five times as fast where the line is flawless."""
-    try:
-        return msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return json.loads(raw.decode())  # takes more, such as NaN, and says what is wrong
 
 
 def _sound(path: Path, row: Row) -> Row | Fault:
