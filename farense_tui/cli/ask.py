@@ -10,6 +10,7 @@ from farense_worker.protocol.errors import ExitCode
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.conversation import Answered, Question, Setup
 from farense_worker.protocol.run_folder import RunFolder
+from farense_worker.protocol.settings.profile import Model
 
 from farense_tui.cli import common
 from farense_tui.cli.output import say, tell
@@ -22,7 +23,11 @@ from farense_tui.engine.tasks import ask as asking
 def ask(args: argparse.Namespace) -> int:
     """Answer a question with the base model and with adapters."""
     *names, text = args.words
-    for setup, trained_with in _setups(names, args):
+    setups = _setups(names, args)
+    models = [Model(setup.repo, revision=setup.revision) for setup, _system in setups]
+    if not common.may_download(models, yes=args.yes):
+        return ExitCode.STOPPED
+    for setup, trained_with in setups:
         with asking.Conversation(setup) as conversation:
             if not conversation.ready().takes_system:
                 trained_with = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,9 @@ from farense_worker.protocol.errors import refused, usage
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.run_folder import RunFolder
 from farense_worker.protocol.settings.fields import setting
-from farense_worker.protocol.settings.profile import Profile, replace_setting
+from farense_worker.protocol.settings.profile import Model, Profile, replace_setting
 
+from farense_tui.cli.output import tell
 from farense_tui.engine.machine import hardware
 from farense_tui.engine.profiles import catalogue
 from farense_tui.engine.runs import folders
@@ -24,6 +25,32 @@ def terminal() -> bool:
     """Whether there is a terminal for a screen; one that is dumb can place nothing."""
     dumb = os.environ.get("TERM") == "dumb"
     return sys.stdin.isatty() and sys.stdout.isatty() and not dumb
+
+
+def agrees(question: str) -> bool:
+    """Ask at the terminal; enter alone, and the end of the input, is no."""
+    yes_or_no = _("[y/N]")
+    try:
+        answer = input(f"{question} {yes_or_no} ")
+    except EOFError:
+        return False
+    return answer.strip().casefold() in ("y", "yes", _("y"), _("yes"))
+
+
+def may_download(models: Iterable[Model], *, yes: bool) -> bool:
+    """Ask before large models are downloaded; without a terminal that is refused."""
+    from farense_tui.engine.preflight import download
+
+    for model in () if yes else models:
+        found = download.needed(model)
+        if found is None:
+            continue
+        if not terminal():
+            raise download.unasked(found)
+        tell(found.words)
+        if not agrees(_("Download it?")):
+            return False
+    return True
 
 
 def runs_dir(args: argparse.Namespace) -> Path:

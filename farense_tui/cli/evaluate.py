@@ -18,7 +18,7 @@ from rich.text import Text
 from farense_tui.cli import common
 from farense_tui.cli.output import ProgressLine, console, relative, say_json
 from farense_tui.engine.runs import folders as runs
-from farense_tui.engine.runs import new_run
+from farense_tui.engine.runs import found_again, new_run
 from farense_tui.engine.tasks import evaluation
 from farense_tui.engine.tasks.evaluation import Difference
 
@@ -29,6 +29,9 @@ def evaluate(args: argparse.Namespace) -> int:
     found = [runs.find(name, folder) for name in dict.fromkeys(args.runs)]
     given = {"split": args.split, "rows": args.rows, "max_tokens": args.max_tokens}
     asked = evaluation.request(found, data=_data_path(args.data), **given)
+    models = (found_again.config_of(run).model for run in found)
+    if not common.may_download(models, yes=args.yes):
+        return ExitCode.STOPPED
     own = not args.data and args.split == "test" and not args.rows
     return _evaluate(asked, found, examples=args.examples, as_json=args.json, keep=own)
 

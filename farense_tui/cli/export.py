@@ -13,6 +13,7 @@ from farense_worker.protocol.messages.export import Precision, Request
 from farense_tui.cli import common
 from farense_tui.cli.output import ProgressLine, relative, say, say_json, tell
 from farense_tui.engine import readable as f
+from farense_tui.engine.runs import found_again
 from farense_tui.engine.tasks import export as exporting
 from farense_tui.engine.tasks import hand_over
 
@@ -40,6 +41,8 @@ def export(args: argparse.Namespace) -> int:
         raise usage(_("Ollama and LM Studio want a whole model"), hint=_("Add --fuse or --gguf."))
     ollama = hand_over.check_ollama(args.ollama) if args.ollama else ""
     place = hand_over.lm_studio_place(run.name) if args.lm_studio else None
+    if not common.may_download([found_again.config_of(run).model], yes=args.yes):
+        return ExitCode.STOPPED
     code = _export(asked, overwrite=args.overwrite, as_json=args.json)
     if code == ExitCode.DONE and ollama:
         hand_over.to_ollama(ollama, args.ollama, to)

@@ -21,7 +21,7 @@ from farense_worker.protocol.messages.serving import (
 from farense_tui.cli import common
 from farense_tui.cli.output import say, say_json, tell
 from farense_tui.engine import readable as f
-from farense_tui.engine.runs import folders
+from farense_tui.engine.runs import folders, found_again
 from farense_tui.engine.tasks import serving
 from farense_tui.engine.tasks.serving import Serving
 
@@ -42,6 +42,9 @@ def serve(args: argparse.Namespace) -> int:
         origins=args.allow_origin,
         context=args.context,
     )
+    configs = (found_again.config_of(run) for run in runs)
+    if not common.may_download((config.model for config in configs), yes=args.yes):
+        return ExitCode.STOPPED
     if args.host != LOOPBACK and not asked.key:
         tell(_("whoever reaches {host} can ask without a key").format(host=clean(args.host)))
     show = say_json if args.json else _Shown(bool(asked.key)).show

@@ -12,8 +12,7 @@ from farense_worker.protocol.run_folder import RunFolder
 from farense_worker.protocol.settings.profile import Profile
 
 from farense_tui.cli import common, headless
-from farense_tui.cli.output import say, tell
-from farense_tui.engine.preflight import download
+from farense_tui.cli.output import say
 from farense_tui.engine.runs import new_run, resuming, supervisor
 from farense_tui.engine.runs.rank_options import group
 
@@ -32,7 +31,7 @@ def train(args: argparse.Namespace) -> int:
     several = _several(args)
     if not args.anyway:
         refuse_hopeless(profile)
-    if not (args.yes or _agreed(profile)):
+    if not common.may_download([profile.model], yes=args.yes):
         return ExitCode.STOPPED
     run = new_run.prepare(profile, name=name, profile_name=stem, folder=folder, **several)
     ahead = Ahead(profile, folder)
@@ -86,18 +85,6 @@ def _check_trust(profile: Profile, args: argparse.Namespace) -> None:
             _("--set model.trust_remote_code=true says that you trust it, =false leaves it out."),
             kind="trust",
         )
-
-
-def _agreed(profile: Profile) -> bool:
-    """Ask before gigabytes are downloaded; without a terminal that is refused."""
-    found = download.needed(profile.model)
-    if found is None:
-        return True
-    if not common.terminal():
-        raise download.unasked(found)
-    tell(found.words)
-    answer = input(_("Download it? [y/N]") + " ")
-    return answer.strip().casefold() in ("y", "yes", _("y"), _("yes"))
 
 
 def _several(args: argparse.Namespace) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 from farense_worker.protocol.errors import FarenseError
@@ -12,6 +13,7 @@ from textual.app import App
 
 from farense_tui.engine.runs import folders as runs
 from farense_tui.ui.common.dialogs import Answer, AskDialog
+from farense_tui.ui.common.download_question import download_question
 
 
 class WithModels(App[None]):
@@ -36,7 +38,7 @@ class WithModels(App[None]):
         except FarenseError as error:
             self.show_error(error)
             return
-        if await self._may_take_memory(_("ask all the same")):
+        if await self._may_load(folders, _("ask all the same")):
             self.push_screen(AskScreen(setup, data))
 
     @work
@@ -50,7 +52,7 @@ class WithModels(App[None]):
         except FarenseError as error:
             self.show_error(error)
             return
-        if await self._may_take_memory(_("serve all the same")):
+        if await self._may_load(folders, _("serve all the same")):
             self.push_screen(ServeScreen(setup))
 
     @work
@@ -58,7 +60,7 @@ class WithModels(App[None]):
         """Measure a run, or show what was; first whether it may, if a run is being trained."""
         from farense_tui.ui.after.evaluation import EvaluationScreen
 
-        if await self._may_take_memory(_("measure all the same")):
+        if await self._may_load([folder], _("measure all the same")):
             self.push_screen(EvaluationScreen(folder))
 
     @work
@@ -66,8 +68,27 @@ class WithModels(App[None]):
         """Take a run elsewhere; first whether it may, if a run is being trained."""
         from farense_tui.ui.after.export import ExportScreen
 
-        if await self._may_take_memory(_("export all the same")):
+        if await self._may_load([folder], _("export all the same")):
             self.push_screen(ExportScreen(folder))
+
+    async def _may_load(self, folders: list[RunFolder], all_the_same: str) -> bool:
+        """Whether the models may be loaded, and brought here if they are not."""
+        from farense_tui.engine.preflight.download import needed
+        from farense_tui.engine.runs import found_again
+
+        if not await self._may_take_memory(all_the_same):
+            return False
+        try:
+            for model in {found_again.config_of(folder).model for folder in folders}:
+                # in a thread: the hub may have to be asked
+                if download := await asyncio.to_thread(needed, model):
+                    question = download_question(download, _("download {size}"))
+                    if await self.push_screen_wait(question) != "y":
+                        return False
+        except FarenseError as error:
+            self.show_error(error)
+            return False
+        return True
 
     async def _may_take_memory(self, all_the_same: str) -> bool:
         """Whether models may be loaded: they take memory beside a run that is being trained."""

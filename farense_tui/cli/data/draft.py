@@ -23,6 +23,8 @@ def draft(args: argparse.Namespace) -> int:
     if bool(args.address) != bool(args.name):
         raise usage("--address", hint=_("--address URL and --name MODEL are named together."))
     profile = common.profile(args)
+    if not (args.address or common.may_download([profile.model], yes=args.yes)):
+        return ExitCode.STOPPED
     line = ProgressLine()
     begun = drafting.begin(
         paths,

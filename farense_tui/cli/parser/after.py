@@ -84,6 +84,7 @@ def _ask(program: Program) -> None:
     command.add_argument(
         "--seed", type=int, default=0, metavar="N", help=_("of what is drawn; default 0")
     )
+    shared.add_yes(command)
 
 
 def _serve(program: Program) -> None:
@@ -140,6 +141,7 @@ def _serve(program: Program) -> None:
         metavar="N",
         help=_("the most tokens of question and answer; default {n}").format(n=CONTEXT),
     )
+    shared.add_yes(command)
     shared.add_json(command, _("print what is told of it as JSON lines"))
 
 
@@ -175,6 +177,7 @@ def _evaluate(program: Program) -> None:
         ("--examples", 3, _("rows to show of each adapter; default 3")),
     ):
         command.add_argument(name, type=int, default=default, metavar="N", help=help_)
+    shared.add_yes(command)
     shared.add_json(command, _("print JSON, with every answer"))
 
 
@@ -231,6 +234,7 @@ def _export(program: Program) -> None:
     command.add_argument(
         "--no-check", action="store_true", help=_("do not compare what was written with the run")
     )
+    shared.add_yes(command)
     shared.add_json(command)
 
 

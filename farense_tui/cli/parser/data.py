@@ -189,6 +189,7 @@ def _data_draft(program: Program, below: Subparsers) -> None:
     shared.add_profile(drafting)
     shared.add_model(drafting)
     shared.add_set(drafting)
+    shared.add_yes(drafting)
     drafting.set_defaults(data=None)
     reviewing = program.add(
         "review",

@@ -40,11 +40,7 @@ def _train(program: Program) -> None:
     command.add_argument(
         "--anyway", action="store_true", help=_("start even what cannot fit into memory")
     )
-    command.add_argument(
-        "--yes",
-        action="store_true",
-        help=_("agree to the download of the model, of which more than 100 MB are asked about"),
-    )
+    shared.add_yes(command)
     shared.add_machines(command)
     shared.add_following(command)
 

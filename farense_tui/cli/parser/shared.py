@@ -61,6 +61,14 @@ def add_json(parser: argparse.ArgumentParser, what: str = _("print JSON")) -> No
     parser.add_argument("--json", action="store_true", help=what)
 
 
+def add_yes(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--yes",
+        action="store_true",
+        help=_("agree to the download of the model, of which more than 100 MB are asked about"),
+    )
+
+
 def add_profile(
     parser: argparse.ArgumentParser, default: str = _("the one that fits this machine")
 ) -> None:

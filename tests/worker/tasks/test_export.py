@@ -206,6 +206,10 @@ def test_an_adapter_that_quantising_loses_is_not_exported(
         ask(trained_4bit, tmp_path / "out", fuse=True, precision="quantised")
     assert "of the adapter's effect is left" in caught.value.detail
 
+    to = tmp_path / "unchecked"
+    unchecked = ask(trained_4bit, to, fuse=True, precision="quantised", check=False)
+    assert any("much or all of it may be lost" in each for each in unchecked.remarks)
+
 
 @pytest.mark.parametrize("kind", ["dora", "full"])
 def test_other_kinds_of_fine_tuning_are_fused_too(

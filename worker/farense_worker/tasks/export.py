@@ -216,6 +216,12 @@ class _Export:
         if asked.check:
             seen = self._behaviour(_("looking at the fused model"), self._answered, folder)
             verified = self._checked(_("the fused model has lost the adapter"), seen)
+        elif asked.precision == "quantised" and self._quantised(folder):
+            said = _(
+                "the adapter was rounded to the base model's bits, where much or all of it may be "
+                "lost: the check refuses what keeps less than {share:.0%} of it"
+            )
+            self.remarks.append(said.format(share=_LEAST_KEPT))
         parts = [Part(what=mark("model"), path="model", bytes=_size(folder), verified=verified)]
         if asked.gguf:
             parts.append(self._gguf(network, folder))
