@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import shutil
 import subprocess
-import tempfile
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -30,20 +28,19 @@ from textual.worker import WorkerFailed
 
 from farense_tui import compat
 from farense_tui.engine.machine import terminal
-from farense_tui.engine.runs import describe, new_run, played, resuming, supervisor
+from farense_tui.engine.runs import describe, new_run, resuming, supervisor
 from farense_tui.engine.runs.supervisor import Worker
 from farense_tui.ui import ascii, preferences
 from farense_tui.ui.ascii import Ascii
 from farense_tui.ui.common.dialogs import ErrorDialog
+from farense_tui.ui.first_start.with_tour import WithTour
 from farense_tui.ui.messages import Course, News, Refused
 from farense_tui.ui.notifications import Reach
 from farense_tui.ui.printable import Printable
 from farense_tui.ui.terminal import TerminalGuard, take_any_byte
 from farense_tui.ui.theme import CONTRAST, DARK, THEMES, TITLES, in_sixteen_colours
-from farense_tui.ui.with_models import WithModels
 
 _LOOK_FOR_TERMINAL = 2.0
-_TOUR_SPEED = 20.0
 _OFTEN = 10.0  # seconds for twenty of what nobody has foreseen
 _KEYS = {"space": pgettext("key", "space")}  # names of keys that Textual gives in English
 
@@ -61,7 +58,7 @@ def _commands() -> type[Provider]:
     return FarenseCommands
 
 
-class FarenseApp(WithModels):
+class FarenseApp(WithTour):
     """Composition root. Below the dialogs and the list of runs stands one main screen."""
 
     TITLE = "farense-tui"
@@ -125,7 +122,7 @@ class FarenseApp(WithModels):
         else:
             self.open_launch()
             if not (self._own_data or preferences.welcomed()):
-                self._welcome()
+                self.welcome()
         if self._leaving:  # a signal came first
             self._exit_once_drawn()
 
@@ -140,47 +137,6 @@ class FarenseApp(WithModels):
         from farense_tui.ui.review.screen import ReviewScreen
 
         self.push_screen(ReviewScreen(folder), lambda _done: self.exit())
-
-    def _welcome(self) -> None:
-        """The very first start: what this is. Never again."""
-        from farense_tui.ui.common.welcome import Welcome
-
-        def begin(tour: bool | None) -> None:
-            preferences.keep_welcomed()
-            if tour:
-                self.open_tour()
-
-        self.push_screen(Welcome(self.runs_dir, preferences.path()), begin)
-
-    @work(thread=True, exclusive=True, group="start")
-    def open_tour(self) -> None:
-        """Play a run in a folder of its own, and explain it with cards."""
-        folder = Path(tempfile.mkdtemp(prefix="farense-"))
-        try:
-            run = played.prepare_scenario("overfit", _TOUR_SPEED, folder, os.getpid())
-            worker = supervisor.launch(run)
-        except FarenseError as error:
-            shutil.rmtree(folder, ignore_errors=True)
-            self.show_error(error)
-        else:
-            self.call_later(self._show_tour, worker)
-
-    def _show_tour(self, worker: Worker) -> None:
-        from farense_tui.ui.common.tour import Tour
-
-        self.open_run(worker.folder, worker)
-        self.push_screen(Tour(), lambda _nothing: self._end_tour(worker))
-
-    def _end_tour(self, worker: Worker) -> None:
-        self._started.pop(worker.folder.path, None)
-        self.open_launch()
-        self._throw_away(worker.folder)
-
-    @work(thread=True, group="tour")
-    def _throw_away(self, run: RunFolder) -> None:
-        if supervisor.kill(run):
-            supervisor.wait_until_gone(run, 10.0)
-        shutil.rmtree(run.path.parent, ignore_errors=True)
 
     def open_launch(self) -> None:
         """Go to the launch screen; it is kept, so what was typed there is still there."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import ClassVar
+from urllib.parse import urlsplit
 
 from farense_worker.protocol.language import gettext as _
 from textual.app import ComposeResult
@@ -24,10 +25,10 @@ class Welcome(Dialog[bool]):
         Binding("question_mark", "dismiss(True)", _("Tour")),
     ]
 
-    def __init__(self, runs_dir: Path, kept: Path) -> None:
-        """runs_dir: where runs go. kept: the file of preferences."""
+    def __init__(self, runs_dir: Path, kept: Path, webhook: str = "") -> None:
+        """runs_dir: where runs go. kept: the file of preferences. webhook: where news go."""
         super().__init__(classes="dialog")
-        self._runs_dir, self._kept = runs_dir, kept
+        self._runs_dir, self._kept, self._webhook = runs_dir, kept, webhook
 
     def compose(self) -> ComposeResult:
         home = str(Path.home())
@@ -38,9 +39,14 @@ class Welcome(Dialog[bool]):
         )
         what = _(
             "This teaches a language model your own questions and answers, on this machine: it"
-            " starts the training, watches it, and lets you ask the result. Your data stays on"
-            " it."
+            " starts the training, watches it, and lets you ask the result. Your data does not "
+            "leave it."
         )
+        if self._webhook:
+            what += " " + _(
+                "What is told of a run, its name and how it ends, goes to {address}, as your "
+                "preferences say."
+            ).format(address=urlsplit(self._webhook).hostname)
         enter = _(
             "The next screen says what a start would do. Enter there starts it: with the Demo "
             "a small model on sample data. More than 100 MB are never downloaded without a "

@@ -1,0 +1,1 @@
+"""The very first start, and the tour: what a newcomer is shown."""
