@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from farense_worker.protocol.language import gettext as _
 from textual.app import RenderResult
 from textual.content import Content
@@ -74,8 +76,6 @@ def _figures(run: RunView, width: int) -> Content:
         (show_loss(run.loss), _BRIGHT),
         (f" {run.trend}" if run.trend else "", _BRIGHT),
     )
-    if run.validation is not None:
-        left = Content.assemble(left, "   ", _validation(run, width >= _ROOMY))
     clocks = [(_("elapsed "), run.elapsed)]
     if run.left and width >= _ROOMY:
         done = _("{left}, at {time}").format(left=run.left, time=run.done_at)
@@ -85,25 +85,28 @@ def _figures(run: RunView, width: int) -> Content:
     right = Content("   ").join(
         Content.assemble((label, _DIM), (value, _BRIGHT)) for label, value in clocks if value
     )
+    room = width - left.cell_length - right.cell_length - 5
+    fitting = (each for each in _validation(run) if each.cell_length <= room)
+    if told := next(fitting, None):
+        left = Content.assemble(left, "   ", told)
     return _apart(left, right, width)
 
 
-def _validation(run: RunView, roomy: bool) -> Content:
-    """The newest validation, and how far it is from the best."""
-    newest = Content.assemble(
-        (_("validation ") if roomy else _("val. "), _DIM), (show_loss(run.validation), _BRIGHT)
-    )
-    if run.best_loss is None or run.validation is None:
-        return newest
-    if run.validation <= run.best_loss:
-        best = _(", the best") if roomy else _(" best")
-    elif roomy:
-        best = _(", best {best} at step {step}").format(
-            best=show_loss(run.best_loss), step=run.best_step
-        )
+def _validation(run: RunView) -> Iterable[Content]:
+    """The newest validation, and how far it is from the best; then the same in fewer words."""
+    if run.validation is None:
+        return
+    names = (_("validation "), _("val. "))
+    newest = show_loss(run.validation)
+    if run.best_loss is None:
+        best = [""]
+    elif run.validation <= run.best_loss:
+        best = [_(", the best"), _(" best")]
     else:
-        best = _(", best {best}").format(best=show_loss(run.best_loss))
-    return Content.assemble(newest, (best, _DIM))
+        told = {"best": show_loss(run.best_loss), "step": run.best_step}
+        best = [_(", best {best} at step {step}").format(**told), _(", best {best}").format(**told)]
+    for name, how in ((names[0], best[0]), (names[1], best[-1]), (names[1], "")):
+        yield Content.assemble((name, _DIM), (newest, _BRIGHT), (how, _DIM))
 
 
 def _apart(left: Content, right: Content, width: int) -> Content:
