@@ -265,12 +265,16 @@ def _speed(
 # at 97.8 tokens/s on an M1 Max (mlx-train-perf README), 6 operations a weight and token, and
 # attention over 2048. The other chips are taken to reach the same share. M1 and M2 by Apple; of M3
 # and M4, of which Apple says nothing, 256 operations a core and cycle at 1.398, 1.47 and (M4 Max)
-# 1.678 GHz, of the variant with the fewest cores. A virtual M1 is counted as the real one.
+# 1.678 GHz, of the variant with the fewest cores. M5: 8, 16 and 32 cores at 1.74 GHz (hmc-tech.com
+# for the M5, taken for the others); what its matrix units add (3.3 to 4 times an M4 in reading a
+# prompt, machinelearning.apple.com) no published training run shows, so it is not counted: such a
+# forecast is too long sooner than too short. A virtual M1 is counted as the real one.
 _CHIPS = {
     "M1": 2.6, "M1 Pro": 5.2, "M1 Max": 10.4, "M1 Ultra": 20.8,
     "M2": 3.6, "M2 Pro": 6.8, "M2 Max": 13.6, "M2 Ultra": 27.2,
     "M3": 2.9, "M3 Pro": 5.0, "M3 Max": 10.7, "M3 Ultra": 21.5,
     "M4": 3.0, "M4 Pro": 6.0, "M4 Max": 13.7,
+    "M5": 3.6, "M5 Pro": 7.1, "M5 Max": 14.3,
 }  # fmt: skip
 _SHARE = 0.45
 

@@ -1,10 +1,13 @@
-"""Speed: ours and mlx_lm.lora's in turn, and what the screen costs. Told, and never judged."""
+"""Speed: ours and mlx_lm.lora's in turn, and what the screen costs.
+
+Speeds are told and never judged. What is judged is that they can be compared: that both sides did
+the same work, and that there was a screen.
+"""
 
 from __future__ import annotations
 
-import json
 import statistics
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from farense_worker.protocol.errors import FarenseError
@@ -15,13 +18,14 @@ from farense_tui.engine.models import locate
 from farense_tui.engine.models.assets import embedded_data
 from farense_tui.engine.verify import screen, speed
 from farense_tui.engine.verify.outcome import state_of
-from farense_tui.engine.verify.row import Row, Verdict
+from farense_tui.engine.verify.row import Row, Verdict, judged
 from farense_tui.engine.verify.speed import Measured
 from farense_tui.engine.verify.workshop import Workshop
 
 GROUP = _("speed")
-_BATCH = 8
+_BATCH, _EPOCHS = 8, 2
 _EPOCHS_WATCHED = 12
+_ROWS, _VALID = 200, 24
 
 
 def rows(workshop: Workshop, pairs: int) -> Iterator[Row]:
@@ -31,10 +35,12 @@ def rows(workshop: Workshop, pairs: int) -> Iterator[Row]:
         why = found.why or _("the model is not on this disk")
         yield Row(GROUP, "pairs", _("mlx_lm.lora and this"), "—", why, "untried")
         return
-    task = _task(workshop, found.path, 200)
+    task = _task(workshop, found.path)
     try:
         speed.theirs(workshop.path / "warm", task, steps=2)
     except FarenseError as error:  # a family whose layers it does not find by these names
+        if workshop.model == locate.EMBEDDED:  # which it does
+            raise
         check = _("mlx_lm.lora and this")
         yield Row(GROUP, "pairs", check, "—", error.title, "untried", error.detail[-300:])
         return
@@ -47,29 +53,45 @@ def rows(workshop: Workshop, pairs: int) -> Iterator[Row]:
         else:
             theirs = speed.theirs(here / "theirs", task)
             measured.append((theirs, speed.ours(here / "ours", task)))
-    yield from _pairs(measured, _tokens(workshop))
+    yield same_work(measured)
+    yield from _pairs(measured)
 
 
-def _task(workshop: Workshop, model: Path, examples: int) -> speed.Task:
+def same_work(measured: list[tuple[Measured, Measured]]) -> Row:
+    """Both took as many steps over the same tokens and labels, or their times say nothing.
+
+    A row may be a token apart: ours writes the end that a template leaves out (data.append_end).
+    """
+    runs = [run for pair in measured for run in pair]
+    (fewest, most), (low, high) = (_ends(run.steps for run in runs), _ends(t.tokens for t in runs))
+    least, labels = _ends(run.labels for run in runs)
+    apart = max((high - low) / _EPOCHS / _ROWS, (labels - least) / _VALID)
+    holds = fewest == most and min(fewest, low, least) > 0 and apart <= 1
+    found = _("{steps} steps, {apart:.2g} tokens a row apart").format(
+        steps=fewest if fewest == most else f"{fewest} / {most}", apart=apart
+    )
+    check, expected = _("both train the same"), _("steps alike, ≤ 1")
+    return Row(GROUP, "same_work", check, expected, found, judged(holds), figures={"apart": apart})
+
+
+def _ends(counts: Iterable[int]) -> tuple[int, int]:
+    known = sorted(counts)
+    return known[0], known[-1]
+
+
+def _task(workshop: Workshop, model: Path) -> speed.Task:
     """Rows enough for a second or two of training on a tiny model."""
     data = workshop.path / "speed-data"
     data.mkdir()
-    for split, count in (("train", examples), ("valid", 24)):
+    for split, count in (("train", _ROWS), ("valid", _VALID)):
         lines = (embedded_data() / f"{split}.jsonl").read_text(encoding="utf-8").splitlines()
         text = "\n".join(lines[:count]) + "\n"
         (data / f"{split}.jsonl").write_text(text, encoding="utf-8")
     more = {"train.compile": workshop.compiled}
-    return speed.Task(model, data, examples, batch=_BATCH, epochs=2, length=128, more=more)
+    return speed.Task(model, data, _ROWS, batch=_BATCH, epochs=_EPOCHS, length=128, more=more)
 
 
-def _tokens(workshop: Workshop) -> int:
-    """Tokens of the training rows in all epochs, as our own run has counted them."""
-    folder = next(workshop.path.glob("pair-0/ours/run/events.jsonl"))
-    lines = map(json.loads, folder.read_text(encoding="utf-8").splitlines())
-    return sum(int(line["tokens"]) for line in lines if line["type"] == "step")
-
-
-def _pairs(measured: list[tuple[Measured, Measured]], tokens: int) -> Iterator[Row]:
+def _pairs(measured: list[tuple[Measured, Measured]]) -> Iterator[Row]:
     def told(
         name: str, check: str, of: Callable[[Measured], float], show: Callable[[float], str]
     ) -> Row:
@@ -97,7 +119,10 @@ def _pairs(measured: list[tuple[Measured, Measured]], tokens: int) -> Iterator[R
     def seconds(value: float) -> str:
         return f"{value:.2f} s"
 
-    yield told("tokens", _("useful tokens a second"), lambda run: tokens / run.training, f.speed)
+    def useful(run: Measured) -> float:
+        return run.tokens / run.training
+
+    yield told("tokens", _("useful tokens a second"), useful, f.speed)
     yield told("first_step", _("time to the first step"), lambda run: run.first_step, seconds)
     yield told("wall", _("time of the whole run"), lambda run: run.wall, seconds)
     yield told("processor", _("processor time"), lambda run: run.processor, seconds)
@@ -118,7 +143,11 @@ def watching(workshop: Workshop) -> Iterator[Row]:
             workshop.ended(folder, worker)
         state = state_of(folder)
         speeds[name] = state.tokens / state.active_seconds
-    ratio = speeds["watched"] / speeds["alone"]
+    yield screen_row(speeds["watched"] / speeds["alone"], cost)
+
+
+def screen_row(ratio: float, cost: screen.Cost) -> Row:
+    """ratio: speed of the training with the screen over the speed without."""
     figures = {
         "ratio": ratio, "share": cost.share, "memory": cost.memory, "seconds": cost.seconds,
     }  # fmt: skip
@@ -126,4 +155,6 @@ def watching(workshop: Workshop) -> Iterator[Row]:
         share=cost.share, memory=f.size(cost.memory), ratio=ratio
     )
     verdict: Verdict = "told" if cost.seconds else "untried"
-    yield Row(GROUP, "screen", _("the screen"), "—", found, verdict, figures=figures)
+    if cost.ended:  # not when it was asked to: nothing was watched
+        found, verdict = cost.ended, "fails"
+    return Row(GROUP, "screen", _("the screen"), "—", found, verdict, figures=figures)

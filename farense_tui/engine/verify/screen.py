@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import psutil
+from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.programs import program
 from farense_worker.protocol.run_folder import RunFolder
 
@@ -25,12 +26,16 @@ _DRAWN = b"\x1b["
 
 @dataclass
 class Cost:
-    """Seconds the app was watched for and seconds of processor it took; bytes of its memory."""
+    """Seconds the app was watched for and seconds of processor it took; bytes of its memory.
+
+    ended: why the app was gone before the run's end; empty if it was not.
+    """
 
     seconds: float = 0.0
     processor: float = 0.0
     memory: int = 0
     drawn: int = 0
+    ended: str = ""
 
     @property
     def share(self) -> float:
@@ -54,6 +59,8 @@ def watched(workshop: Workshop, folder: RunFolder) -> Iterator[Cost]:
         reader.start()
         try:
             yield cost
+            if (code := process.poll()) is not None:
+                cost.ended = _("the app ended with exit code {n}").format(n=code)
         finally:
             over.set()
             reader.join()

@@ -60,6 +60,9 @@ class Measured:
     peak: int  # as MLX counts
     process: int  # as the system counts
     validations: list[tuple[float, float]]  # when, loss
+    steps: int = 0
+    tokens: int = 0  # of the training rows, in all epochs
+    labels: int = 0  # of the validation rows
 
     def reached(self, loss: float) -> float:
         """When a validation was first at this loss or below."""
@@ -103,6 +106,9 @@ def theirs(place: Path, task: Task, steps: int = 0) -> Measured:
         peak=told["peak"],
         process=process,
         validations=[(at - began, loss) for at, loss in told["validations"]],
+        steps=len(told["steps"]),
+        tokens=told["tokens"] * task.epochs,
+        labels=told["labels"],
     )
 
 
@@ -140,6 +146,7 @@ def ours(place: Path, task: Task, cache: Path | None = None) -> Measured:
     wall = time.time() - began
     events = [json.loads(line) for line in out.splitlines()]
     steps = [event for event in events if event["type"] == "step"]
+    validations = [event for event in events if event["type"] == "validation"]
     return Measured(
         first_step=steps[0]["time"] - began,
         wall=wall,
@@ -147,7 +154,10 @@ def ours(place: Path, task: Task, cache: Path | None = None) -> Measured:
         training=sum(event["seconds"] for event in steps) + _once(events),
         peak=max(event["peak_memory"] for event in steps),
         process=process,
-        validations=[(e["time"] - began, e["loss"]) for e in events if e["type"] == "validation"],
+        validations=[(event["time"] - began, event["loss"]) for event in validations],
+        steps=len(steps),
+        tokens=sum(event["tokens"] for event in steps),
+        labels=validations[0]["tokens"] if validations else 0,
     )
 
 

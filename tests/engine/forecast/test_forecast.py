@@ -296,4 +296,5 @@ def test_a_run_that_makes_the_mac_swap_is_told(repo: str, memory: int, pages: bo
 def test_a_virtual_m1_is_counted_as_one_and_what_is_not_known_as_nothing() -> None:
     assert published("Apple M1 (Virtual)") == published("Apple M1")
     assert published("Apple M4 Max")[0]
+    assert published("Apple M5 Max")[0] == pytest.approx(14.3e12 * 0.45)
     assert published("Apple M9") == (None, "")

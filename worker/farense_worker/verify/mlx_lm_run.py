@@ -50,7 +50,9 @@ class Times(TrainingCallback):
 
 
 def main() -> None:
-    """Train, and print {"steps": [[when, seconds, loss], ...], "validations", "peak", "rss"}."""
+    """Train, and print {"steps": [[when, seconds, loss], ...], "validations", "peak", "rss",
+    "tokens": of the training rows, "labels": of the validation rows}.
+    """
     leash.follow_parent()
     given = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     args = types.SimpleNamespace(**CONFIG_DEFAULTS | given)
@@ -62,7 +64,17 @@ def main() -> None:
     train_model(args, model, train_set, valid_set, times)
     peak = mx.get_peak_memory()
     process = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT
-    told = {"steps": times.steps, "validations": times.validations, "peak": peak, "rss": process}
+    rows = [train_set.process(train_set[at]) for at in range(len(train_set))]
+    valid = [valid_set.process(valid_set[at]) for at in range(len(valid_set))]
+    longest = args.max_seq_length
+    told = {
+        "steps": times.steps,
+        "validations": times.validations,
+        "peak": peak,
+        "rss": process,
+        "tokens": sum(min(len(tokens), longest) for tokens, _offset in rows),
+        "labels": sum(min(len(tokens), longest) - max(1, offset) for tokens, offset in valid),
+    }
     os.write(RECORD, json.dumps(told).encode() + b"\n")
 
 
