@@ -27,7 +27,12 @@ from tests.real_runs import RunMaker, finish, results, state_of
 _LATEST = 0.1  # seconds after the chosen event
 _PATIENCE = 120.0
 _ROOT = Path(__file__).resolve().parents[2]
-_GENTLE = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
+# Under nohup the app is meant to outlive a SIGHUP, so it is none of those that end it.
+_GENTLE = tuple(
+    each
+    for each in (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
+    if signal.getsignal(each) is not signal.SIG_IGN
+)
 
 
 def soak(place: Path, dice: random.Random, deadline: float, tally: Tally) -> None:
