@@ -214,7 +214,7 @@ def _greatest(work: Workload) -> list[MicroBatch]:
 
 def _exceeds(one: MicroBatch, other: MicroBatch) -> bool:
     """Whether one of no smaller width is no smaller in anything."""
-    own, its = ((b.rows, b.labels, b.prefix) for b in (one, other))
+    own, its = ((b.rows, b.labels, b.prefix, b.passes) for b in (one, other))
     return all(a >= b for a, b in zip(own, its, strict=True))
 
 

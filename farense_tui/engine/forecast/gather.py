@@ -133,6 +133,7 @@ def probe(
         labels=batch.labels,
         cached=cached,
         prefix=batch.prefix,
+        handed=not batch.passes,
     )
     return Measured(batch, cached, task.result_of("probe", asked, Probed, stop=stop))
 

@@ -34,7 +34,7 @@ class Workload:
     @property
     def saved(self) -> float:
         """Share of the tokens that need not go through the model."""
-        computed = sum(batch.tokens for batch in self.all)
+        computed = sum(batch.tokens + batch.ahead for batch in self.all)
         return max(0.0, 1 - computed / self.alone) if self.alone else 0.0
 
     @property
@@ -67,7 +67,7 @@ def look_ahead(
         number = counted.get("train", 0)
         size = min(batch, number) or batch
         pieces = cut([most] * size, budget)
-        full = tuple(_batch([most] * len(p), [1] * len(p), few_shapes) for p in pieces)
+        full = _step([most] * size, [1] * size, list(map(Piece, map(tuple, pieces))), few_shapes)
         per_epoch = planned.per_epoch(number, batch)
         return Workload((full,), per_epoch * profile.train.epochs, per_epoch, False)
     import numpy as np  # not above: a start without a screen does without it
@@ -123,18 +123,19 @@ def _inputs(split: Rows, most: int, prefixes: Sequence[int]) -> int:
 def _step(
     lengths: list[int], context: list[int], pieces: Sequence[Piece], few_shapes: bool
 ) -> tuple[MicroBatch, ...]:
-    return tuple(
-        _batch([lengths[i] for i in p.rows], [context[i] for i in p.rows], few_shapes, p.prefix)
-        for p in pieces
-    )
+    return tuple(_batch(lengths, context, few_shapes, piece) for piece in pieces)
 
 
 def _batch(
-    lengths: Sequence[int], context: Sequence[int], few_shapes: bool, prefix: int = 0
+    lengths: Sequence[int], context: Sequence[int], few_shapes: bool, piece: Piece
 ) -> MicroBatch:
-    labels = sum(length - other for length, other in zip(lengths, context, strict=True))
+    """Count what a piece of these rows is; labels in a prefix are counted where it is computed."""
+    prefix, first = piece.prefix, piece.prefix + 1 if piece.handed else 0
+    labels = sum(lengths[i] - max(context[i], first) for i in piece.rows)
+    labels += sum(max(0, prefix + 1 - context[i]) for i in piece.before)
     labels = rounded(labels) if few_shapes else labels
-    return MicroBatch(len(lengths), padded(max(lengths) - 1 - prefix), labels, prefix)
+    width = padded(max(lengths[i] for i in piece.rows) - 1 - prefix)
+    return MicroBatch(len(piece.rows), width, labels, prefix, piece.passes)
 
 
 def flops(shape: Shape, profile: Profile, batch: MicroBatch, *, cached: bool) -> float:
@@ -154,7 +155,8 @@ def flops(shape: Shape, profile: Profile, batch: MicroBatch, *, cached: bool) ->
         * ((1 if profile.train.fine_tune_type == "full" else 2) + passes - 1)
     )
     head = 4 * shape.vocabulary * shape.hidden
-    return batch.tokens * (layer * (frozen + passes * layers) + own) + batch.labels * head
+    computed = batch.tokens * (layer * (frozen + passes * layers) + own)
+    return computed + batch.ahead * layer * (frozen + layers) + batch.labels * head
 
 
 def trunk_flops(shape: Shape, profile: Profile, tokens: int, width: int) -> float:

@@ -162,8 +162,8 @@ def test_the_micro_batches_are_those_of_the_training(setting: str) -> None:
     for step, batches in enumerate(seen.batches, start=1):
         drawn = steps.draw(steps.position(step, 10), 80, 8, made.train.seed)
         real = batching.batches(examples, drawn, 200, shared if setting == "auto" else None)
-        assert [(b.rows, b.width, b.labels, b.prefix) for b in batches] == [
-            (*b.inputs.shape, b.label_tokens, b.behind) for b in real
+        assert [(b.rows, b.width, b.labels, b.prefix, b.passes) for b in batches] == [
+            (*b.inputs.shape, b.label_tokens, b.behind, b.passes) for b in real
         ]
     total = sum(min(n, 100) - 1 for n in ROWS["train"].tokens)
     assert workload.tokens(made, ROWS, {}) == total

@@ -9,10 +9,11 @@ import mlx.nn as nn
 import numpy as np
 import pytest
 from farense_worker.data import batching, shared_prefix
-from farense_worker.data.batching import MicroBatch
 from farense_worker.data.examples import Examples
+from farense_worker.loop.shares import Shares
 from farense_worker.model import dropout, loss, prefix_cache, split_forward
 from farense_worker.model.loss import LabelLoss
+from farense_worker.protocol.plan.prefix import Piece
 from mlx.utils import tree_flatten
 from mlx_lm.tuner.utils import linear_to_lora_layers
 
@@ -80,30 +81,55 @@ def linear(module: nn.Module) -> bool:
     return isinstance(module, nn.Linear)
 
 
-def given(batch: MicroBatch, trunk: Any = None) -> list[Any]:
-    found = [mx.array(each) for each in batch.arrays]
-    if batch.prefix is None:
-        return [*found, trunk, None]
-    before, after = (None, None) if trunk is None else (trunk[:1, :PREFIX], trunk[:, PREFIX:])
-    tokens, positions = mx.array(batch.prefix.tokens), mx.array(batch.prefix.positions)
-    return [*found, after, (tokens, positions, before)]
+WHOLE = (Piece((0, 1, 2, 3, 4), PREFIX),)
+# The prefix goes ahead of two micro-batches, and with the last one back.
+HANDED = (
+    Piece((0, 2), PREFIX, handed=True),
+    Piece((3,), PREFIX, handed=True),
+    Piece((1, 4), PREFIX, before=(0, 2, 3)),
+)
+
+
+def computed(
+    network: nn.Module, data: Examples, pieces: tuple[Piece, ...], start: int = 0, **how: bool
+) -> tuple[float, dict[str, Any]]:
+    """Loss and gradient of these pieces, as a step of the training takes them."""
+    parts = split_forward.find(network)
+    assert parts is not None
+    label_loss = LabelLoss(network, parts, start)
+    make = (loss.loss_and_gradient, loss.behind_and_gradient)
+    alone, behind = (each(network, label_loss, how.get("compiled", False)) for each in make)
+    shares = Shares(label_loss, alone, behind)  # type: ignore[arg-type]
+    total, value, labels, without = None, 0.0, 0.0, 0.0
+    for piece in pieces:
+        batch = batching.collate(data, piece, few_shapes=how.get("few_shapes", False))
+        given = batch.arguments()
+        if start:
+            rows = mx.array(batching.collate(data, piece.rows).inputs)
+            entering = parts.trunk(rows, None, 0, start)
+            width = piece.prefix + batch.inputs.shape[1]
+            padded = mx.pad(entering, [(0, 0), (0, width), (0, 0)])[:, piece.prefix : width]
+            given = batch.arguments(padded, entering[:1, : piece.prefix])
+        share, gradients = shares.gradient(mx.array(1.0), batch, given)
+        total = loss.add(total, gradients)
+        value += loss.scalar(share)
+        labels += batch.label_tokens
+        assert batch.label_tokens == batch.mask.sum()
+        without += Shares(label_loss).value(batch, given)
+    assert labels == data.labels.sum()
+    assert without == pytest.approx(value, rel=1e-5)
+    return value, dict(tree_flatten(total))
 
 
 def both(network: nn.Module, data: Examples, start: int = 0, **how: bool) -> float:
     """How far loss and gradient are apart, relative; the rows as they are and behind a prefix."""
-    parts = split_forward.find(network)
-    assert parts is not None
-    function = loss.loss_and_gradient(network, LabelLoss(network, parts, start), compiled=False)
-    plain = batching.collate(data, range(5))
-    split = batching.collate(data, range(5), prefix=PREFIX, **how)
-    assert plain.label_tokens == split.label_tokens == split.mask.sum()
-    entering = parts.trunk(mx.array(plain.inputs), None, 0, start) if start else None
-    width = PREFIX + split.inputs.shape[1]
-    padded = None if entering is None else mx.pad(entering, [(0, 0), (0, width), (0, 0)])[:, :width]
-    one, gradient = function(mx.array(1.0), *given(plain, entering))
-    other, shared = function(mx.array(1.0), *given(split, padded))
-    assert loss.scalar(other) == pytest.approx(loss.scalar(one), rel=1e-5)
-    return distance(dict(tree_flatten(shared)), dict(tree_flatten(gradient)))
+    one, gradient = computed(network, data, (Piece((0, 1, 2, 3, 4)),), start)
+    apart = []
+    for pieces in (WHOLE, HANDED):
+        other, shared = computed(network, data, pieces, start, **how)
+        assert other == pytest.approx(one, rel=1e-5)
+        apart.append(distance(shared, gradient))
+    return max(apart)
 
 
 @pytest.mark.parametrize("masked", [True, False])
@@ -111,6 +137,11 @@ def both(network: nn.Module, data: Examples, start: int = 0, **how: bool) -> flo
 def test_loss_and_gradient_are_the_same(kind: str, masked: bool) -> None:
     network = adapted(kind, **STATES.get(kind, {}))
     assert both(network, examples(masked=masked), few_shapes=not masked) < 1e-5
+
+
+def test_compiled() -> None:
+    network = adapted("llama")
+    assert both(network, examples(masked=False), few_shapes=True, compiled=True) < 1e-5
 
 
 @pytest.mark.parametrize("kind", ["llama", "gemma3_text", "qwen3_next"])

@@ -42,7 +42,8 @@ class MicroBatch:
     rows: which examples. inputs: (rows, width) tokens but the last of each row, and but the prefix.
     positions: (n,) where in the flattened inputs a label is predicted; targets: (m + n,) labels,
     those of the prefix first; mask: (m + n,) 1.0, or how often the label is there in a prefix, and
-    0.0 for padding. `label_tokens` counts the labels.
+    0.0 for padding. `label_tokens` counts the labels. passes: how often the prefix goes through the
+    model for them, 0 where its states are handed to them.
     """
 
     rows: tuple[int, ...]
@@ -52,11 +53,17 @@ class MicroBatch:
     mask: NDArray[np.float32]
     label_tokens: int
     prefix: Prefix | None = None
+    passes: int = 1
 
     @property
     def tokens(self) -> int:
         """Count what is computed, padding included."""
-        return int(self.inputs.size) + self.behind
+        return int(self.inputs.size) + self.behind * self.passes
+
+    @property
+    def handed(self) -> bool:
+        """Whether there is a prefix that is not computed with these rows."""
+        return self.prefix is not None and not self.passes
 
     @property
     def behind(self) -> int:
@@ -77,18 +84,20 @@ class MicroBatch:
         """
         found: list[Any] = [*map(mx.array, self.arrays), entering, None]
         if self.prefix:
-            found[-1] = (mx.array(self.prefix.tokens), mx.array(self.prefix.positions), before)
+            found[-1] = (mx.array(self.prefix.tokens), mx.array(self.prefix.positions), before, [])
         return found
 
 
 def collate(
-    examples: Examples, rows: Sequence[int], *, prefix: int = 0, few_shapes: bool = False
+    examples: Examples, piece: Piece | Sequence[int], *, few_shapes: bool = False
 ) -> MicroBatch:
     """Put examples side by side, padded on the right. Padding is never a label.
 
-    prefix: tokens that all of them begin with, which are put apart. few_shapes: the labels are
-    padded too, for a compiled function.
+    What all rows of a piece begin with is put apart; labels there go with the piece that computes
+    it. few_shapes: the labels are padded too, for a compiled function.
     """
+    piece = piece if isinstance(piece, Piece) else Piece(tuple(piece))
+    rows, prefix = piece.rows, piece.prefix
     lengths = [int(examples.lengths[row]) for row in rows]
     width = padded(max(lengths) - 1 - prefix)
     inputs = np.zeros((len(rows), width), np.int32)
@@ -97,19 +106,21 @@ def collate(
     for at, (row, length) in enumerate(zip(rows, lengths, strict=True)):
         tokens, where = examples.example(row), examples.labels_of(row)
         inputs[at, : length - 1 - prefix] = tokens[prefix:-1]
-        before = where[where <= prefix]
-        within.update(zip((before - 1).tolist(), tokens[before].tolist(), strict=True))
-        where = where[len(before) :]
+        where = where[where > prefix]
         targets.append(tokens[where])
         # what predicts a label is the token before it
         positions.append((at * width - prefix - 1 + where).astype(np.int32))
+    for row in () if piece.handed or not prefix else (*piece.before, *rows):
+        tokens, where = examples.example(row), examples.labels_of(row)
+        before = where[where <= prefix]
+        within.update(zip((before - 1).tolist(), tokens[before].tolist(), strict=True))
     there = sorted(within)
     weights = np.array([within[each] for each in there], np.float32)
     own, its = np.concatenate(targets), np.array([target for _at, target in there], np.int32)
     of_prefix = _filled(np.array([at for at, _target in there], np.int32), few_shapes)
     of_rows = _filled(np.concatenate(positions), few_shapes)
     return MicroBatch(
-        tuple(rows),
+        rows,
         inputs,
         of_rows,
         np.concatenate([_filled(its, few_shapes), _filled(own, few_shapes)]),
@@ -118,6 +129,7 @@ def collate(
         ),
         len(own) + within.total(),
         Prefix(examples.example(rows[0])[None, :prefix], of_prefix) if prefix else None,
+        piece.passes,
     )
 
 
@@ -137,7 +149,7 @@ def cut(
     lengths = [int(length) for length in examples.lengths[list(rows)]]
     groups = shared.of_row[list(rows)].tolist() if shared else [NONE] * len(rows)
     made = pieces(lengths, groups, shared.lengths if shared else (), budget)
-    return [Piece(tuple(rows[i] for i in piece.rows), piece.prefix) for piece in made]
+    return [piece.named(rows) for piece in made]
 
 
 def batches(
@@ -149,7 +161,5 @@ def batches(
     few_shapes: bool = False,
 ) -> list[MicroBatch]:
     """Cut these examples into micro-batches and collate them."""
-    return [
-        collate(examples, piece.rows, prefix=piece.prefix, few_shapes=few_shapes)
-        for piece in cut(examples, rows, budget, shared)
-    ]
+    made = cut(examples, rows, budget, shared)
+    return [collate(examples, piece, few_shapes=few_shapes) for piece in made]

@@ -26,7 +26,7 @@ from farense_worker.model.model import device
 from farense_worker.process import versions
 from farense_worker.process.cache_folder import cache_folder
 
-_FORMAT = 2
+_FORMAT = 3
 _MOST_ENTRIES = 200
 
 

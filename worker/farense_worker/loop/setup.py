@@ -31,6 +31,7 @@ from farense_worker.loop.checkpoint import TrainingState
 from farense_worker.loop.custody import Custody
 from farense_worker.loop.distributed import Ranks
 from farense_worker.loop.master_weights import Optimizer, where_needed
+from farense_worker.loop.shares import Shares
 from farense_worker.model import dropout, loss, model, split_forward, tokenizer, trainable
 from farense_worker.model.split_forward import Anatomy
 from farense_worker.process import restart, versions
@@ -75,7 +76,7 @@ class Run:
     compiled: bool = field(init=False)
     shapes: loss.ByShape = field(init=False)  # that were compiled, by this process
     label_loss: loss.LabelLoss = field(init=False)
-    loss_and_gradient: Callable[..., tuple[mx.array, loss.Gradients]] = field(init=False)
+    shares: Shares = field(init=False)
     unsaved: bool = False
     saved_at: float = field(default_factory=time.perf_counter)  # by `worked`
     peak_memory: int = 0  # of MLX, in bytes
@@ -332,10 +333,14 @@ def go_back(run: Run) -> bool:
     run.output.step = run.state.step
     # After the restoring: a compiled function keeps the arrays that it was made with.
     run.label_loss = loss.LabelLoss(run.model, run.anatomy, run.trunk.start if run.trunk else 0)
-    run.loss_and_gradient = loss.loss_and_gradient(run.model, run.label_loss, compiled=False)
+    alone = loss.loss_and_gradient(run.model, run.label_loss, compiled=False)
+    behind = loss.behind_and_gradient(run.model, run.label_loss, compiled=False)
     if run.compiled:
-        compiled = loss.loss_and_gradient(run.model, run.label_loss, compiled=True)
-        run.loss_and_gradient = run.shapes.choose(compiled, run.loss_and_gradient)
+        faster = loss.loss_and_gradient(run.model, run.label_loss, compiled=True)
+        faster_behind = loss.behind_and_gradient(run.model, run.label_loss, compiled=True)
+        alone = run.shapes.choose(faster, alone)
+        behind = run.shapes.choose(faster_behind, behind)
+    run.shares = Shares(run.label_loss, alone, behind)
     announce(run)
     return loaded is not None
 

@@ -166,9 +166,9 @@ def accumulate(
     Each micro-batch is evaluated before the next begins, so that only one holds activations.
     """
     weight = mx.array(1.0 / label_tokens, mx.float32)
-    total, value = None, 0.0
+    total, value, shares = None, 0.0, run.shares.begun()
     for batch in micro_batches:
-        share, gradients = run.loss_and_gradient(weight, *run.arrays("train", batch))
+        share, gradients = shares.gradient(weight, batch, run.arrays("train", batch))
         total = loss.add(total, gradients)
         mx.eval(share, total)
         value += loss.scalar(share)

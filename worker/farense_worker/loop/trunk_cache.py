@@ -41,6 +41,7 @@ from farense_worker.protocol.messages.events import Notice, Progress
 from farense_worker.protocol.plan import trunk
 from farense_worker.protocol.plan.adapter import named
 from farense_worker.protocol.plan.cutting import cheapest
+from farense_worker.protocol.plan.prefix import Piece
 from farense_worker.protocol.run_folder import free_space, sync
 from farense_worker.protocol.settings.profile import Config
 
@@ -205,7 +206,7 @@ def _batches(stored: Stored, group: int, budget: int) -> Iterator[MicroBatch]:
         some = [int(row) for row in order[at : at + _SORTED_AT_ONCE]]
         lengths = [int(examples.lengths[row]) for row in some]
         for piece in cheapest(lengths, budget, prefix)[1]:
-            yield batching.collate(examples, [some[i] for i in piece], prefix=prefix)
+            yield batching.collate(examples, Piece(tuple(some[i] for i in piece), prefix))
 
 
 def _open(made: Plan, place: Any, mode: Any) -> dict[str, Stored]:

@@ -17,7 +17,7 @@ from farense_worker.loop import first_validation
 from farense_worker.loop.first_validation import Baseline
 from farense_worker.loop.saving import pause
 from farense_worker.loop.setup import Run
-from farense_worker.model import loss
+from farense_worker.loop.shares import Shares
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages import events
 from farense_worker.protocol.messages.events import wire
@@ -74,13 +74,13 @@ def score(run: Run, valid: Examples) -> tuple[float, int] | None:
     """Mean loss of the label tokens, and their number, over all ranks; None if told to stop."""
     last = time.perf_counter()
     run.model.eval()
-    total, tokens, done = 0.0, 0.0, 0
+    total, tokens, done, shares = 0.0, 0.0, 0, Shares(run.label_loss)
     rows = run.ranks.share(range(len(valid)))
     pieces = batching.cut(valid, rows, run.budget, run.shared.get("valid"))
     for at in range(run.ranks.most(len(pieces))):
         for piece in pieces[at : at + 1]:  # none, if other ranks have more
-            batch = batching.collate(valid, piece.rows, prefix=piece.prefix)
-            total += loss.scalar(run.label_loss(*run.arrays("valid", batch), gradient=False))
+            batch = batching.collate(valid, piece)
+            total += shares.value(batch, run.arrays("valid", batch))
             tokens += batch.label_tokens
             done += len(batch.inputs)
         run.control.agree(run.ranks.add)

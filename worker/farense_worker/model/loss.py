@@ -21,9 +21,11 @@ from farense_worker.protocol.plan.cutting import chunk_of
 
 Gradients = dict[str, Any]
 Head = Callable[[mx.array], mx.array]
+Behind = Callable[..., tuple[mx.array, Gradients, list[mx.array]]]
 # Tokens (1, P); positions (m,) where in them a label is predicted; the activations (1, P, H) that
-# enter the first layer that is computed, where those below are not.
-Prefix = tuple[mx.array, mx.array, mx.array | None]
+# enter the first layer that is computed, where those below are not; and the gradient by the states
+# that it leaves, of rows that were computed behind it before: empty where there were none.
+Prefix = tuple[mx.array, mx.array, mx.array | None, list[mx.array]]
 
 
 class LabelLoss:
@@ -33,7 +35,8 @@ class LabelLoss:
     predicted, targets (n,) and mask (n,), 1.0 where that is a label and 0.0 for padding. With
     activations (rows, width, H), that enter layer `start`, the layers below are not computed.
     With a prefix, which comes before all rows and goes through the model once, the first targets
-    are those of its positions.
+    are those of its positions. Further micro-batches may be computed `behind` the same prefix: from
+    the states that it leaves, which `ahead` gives.
     """
 
     def __init__(
@@ -71,14 +74,55 @@ class LabelLoss:
             return (nn.losses.cross_entropy(logits, targets) * mask).sum()
         if prefix is None:
             chosen = _at(self._hidden(anatomy, inputs, activations), positions)
-        else:
-            tokens, within, entering = prefix
-            caches = prefix_cache.empty(self.model)
-            before = self._hidden(anatomy, tokens, entering, caches)
-            caches = prefix_cache.handed_on(caches, tokens.shape[1], len(inputs))
-            chosen = _at(self._hidden(anatomy, inputs, activations, caches), positions)
-            if within.size:
-                chosen = mx.concatenate([_at(before, within), chosen])
+            return self._loss(anatomy, chosen, targets, mask, gradient)
+        tokens, within, entering, back = prefix
+        caches = prefix_cache.empty(self.model)
+        before = self._hidden(anatomy, tokens, entering, caches)
+        left = prefix_cache.arrays(caches)
+        caches = prefix_cache.handed_on(caches, tokens.shape[1], len(inputs))
+        chosen = _at(self._hidden(anatomy, inputs, activations, caches), positions)
+        if within.size:
+            chosen = mx.concatenate([_at(before, within), chosen])
+        total = self._loss(anatomy, chosen, targets, mask, gradient)
+        if not back:
+            return total
+        parts = [(a.astype(mx.float32) * b).sum() for a, b in zip(left, back, strict=True)]
+        pulled = sum(parts[1:], parts[0])
+        return total + (pulled - mx.stop_gradient(pulled))  # its gradient, and not its value
+
+    def ahead(self, prefix: Prefix) -> list[mx.array]:
+        """Let a prefix go through the model: the states that it leaves. See `__call__`."""
+        if self.anatomy is None:
+            raise TypeError("no prefix without an anatomy")  # not translated: caught
+        caches = prefix_cache.empty(self.model)
+        self._hidden(self.anatomy, prefix[0], prefix[2], caches)
+        return prefix_cache.arrays(caches)
+
+    def behind(
+        self,
+        left: list[mx.array],
+        inputs: mx.array,
+        positions: mx.array,
+        targets: mx.array,
+        mask: mx.array,
+        activations: mx.array | None,
+        tokens: mx.array,
+        *,
+        gradient: bool = True,
+    ) -> mx.array:
+        """Compute the sum from the states that the prefix of these tokens has left."""
+        if self.anatomy is None:
+            raise TypeError("no prefix without an anatomy")  # not translated: caught
+        caches = prefix_cache.filled(self.model, left)
+        caches = prefix_cache.handed_on(caches, tokens.shape[1], len(inputs))
+        chosen = _at(self._hidden(self.anatomy, inputs, activations, caches), positions)
+        return self._loss(self.anatomy, chosen, targets, mask, gradient)
+
+    def _loss(
+        self, anatomy: Anatomy, chosen: mx.array, targets: mx.array, mask: mx.array, gradient: bool
+    ) -> mx.array:
+        if not targets.size:  # all labels of these rows are in their prefix
+            return mx.array(0.0)
         if not self._frozen_head:
             logits = anatomy.head(chosen[None])[0].astype(mx.float32)
             return (nn.losses.cross_entropy(logits, targets) * mask).sum()
@@ -176,6 +220,34 @@ def loss_and_gradient(
     return mx.compile(share, inputs=state, outputs=state)
 
 
+def behind_and_gradient(model: nn.Module, label_loss: LabelLoss, compiled: bool) -> Behind:
+    """Make the same of micro-batches behind a prefix: see LabelLoss.behind.
+
+    Gives, third, the gradient by the states that the prefix has left, in float32 and not scaled: it
+    is for the micro-batch that the prefix itself goes through the model with.
+    """
+
+    def loss(by: dict[str, Any], *batch: Any) -> mx.array:
+        model.update(by["weights"])
+        return label_loss.behind(by["left"], *batch)
+
+    function = mx.value_and_grad(loss)
+
+    def share(
+        weight: mx.array, left: list[mx.array], *batch: Any
+    ) -> tuple[mx.array, Gradients, list[mx.array]]:
+        value, by = function({"weights": model.trainable_parameters(), "left": left}, *batch)
+        exact = tree_map(lambda g: g.astype(mx.float32), by)
+        scaled = tree_map(lambda g: g * weight, exact["weights"])
+        return value * weight, scaled, exact["left"]
+
+    if not compiled:
+        return share
+    state = [model.state, mx.random.state]
+    made: Behind = mx.compile(share, inputs=state, outputs=state)
+    return made
+
+
 class ByShape:
     """A function that is compiled for the first so many shapes and computed eagerly for others.
 
@@ -188,12 +260,10 @@ class ByShape:
         self._seen = set[tuple[Any, ...]]()
         self._full = False
 
-    def choose(
-        self, compiled: Callable[..., Any], eager: Callable[..., Any]
-    ) -> Callable[..., tuple[mx.array, Gradients]]:
+    def choose(self, compiled: Callable[..., Any], eager: Callable[..., Any]) -> Callable[..., Any]:
         """Make a function that is one of these, by what it is called with."""
 
-        def chosen(*arrays: Any) -> tuple[mx.array, Gradients]:
+        def chosen(*arrays: Any) -> Any:
             shape = tuple(getattr(each, "shape", None) for _, each in tree_flatten(arrays))
             if shape not in self._seen:
                 if len(self._seen) >= self._most:

@@ -15,7 +15,7 @@ spaces, convolutions) that state.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import mlx.core as mx
@@ -72,6 +72,20 @@ def empty(model: nn.Module) -> list[Any]:
 def handed_on(caches: list[Any], length: int, rows: int) -> list[Any]:
     """Make caches for so many rows from those that a prefix of this length has gone through."""
     return [_handed_on(each, length, rows) for each in caches]
+
+
+def arrays(caches: list[Any]) -> list[mx.array]:
+    """Give what caches hold, one array after the other; an empty one stands for nothing."""
+    found = list[mx.array]()
+    for each in caches:
+        _collect(held(each), found)
+    return found
+
+
+def filled(model: nn.Module, values: list[mx.array]) -> list[Any]:
+    """Make a model's caches that hold this, as `arrays` gives it."""
+    rest, made = iter(values), empty(model)
+    return [copied(each, _in_place_of(held(each), rest)) for each in made]
 
 
 def window(model: nn.Module) -> float:
@@ -145,6 +159,21 @@ def _handed_on(cache: Any, length: int, rows: int) -> Any:
     if isinstance(cache, compat.CacheList):
         return type(cache)(*(_handed_on(each, length, rows) for each in cache.caches))
     return copied(cache, [None if each is None else _for_rows(each, rows) for each in cache.cache])
+
+
+def _collect(state: State, found: list[mx.array]) -> None:
+    if isinstance(state, list):
+        for each in state:
+            _collect(each, found)
+    else:
+        found.append(mx.zeros((0,)) if state is None else state)
+
+
+def _in_place_of(state: State, values: Iterator[mx.array]) -> State:
+    if isinstance(state, list):
+        return [_in_place_of(each, values) for each in state]
+    value = next(values)
+    return value if value.size else None
 
 
 def _for_rows(value: mx.array, rows: int) -> mx.array:

@@ -10,7 +10,7 @@ import mlx.nn as nn
 from mlx.utils import tree_flatten
 
 from farense_worker.model import loss, prefix_cache
-from farense_worker.model.loss import LabelLoss, Prefix
+from farense_worker.model.loss import LabelLoss
 from farense_worker.model.split_forward import UNLIKE
 
 _TOKENS = 64  # of a prefix that both ways are computed of, where no window is in the way
@@ -45,32 +45,58 @@ def agrees(
             return False
         # some classes compute in a way that has a gradient only while they train
         model.train(gradient)
-        way = nn.value_and_grad(model, label_loss) if gradient else label_loss
-        ways = _ways(tokens, length, None if entering is None else entering[:, :width])
-        plain, split = ([leaf for _name, leaf in tree_flatten([way(*each)])] for each in ways)
+        before = None if entering is None else entering[:, :width]
+        plain = _plain(label_loss, tokens, length, before, gradient)
+        split = _split(label_loss, tokens, length, before, gradient)
         size = anatomy.body(mx.zeros((1, 8), mx.int32)).dtype.size
         return _apart(plain, split) < _APART[size]
     except UNLIKE:
         return False
 
 
-def _ways(tokens: mx.array, length: int, entering: mx.array | None) -> list[tuple[Any, ...]]:
-    """Make what the loss is called with, as it is and with the first `length` tokens apart.
-
-    All tokens (2, width + 1) after those are labels.
-    """
-    width = tokens.shape[1] - 1
-    first = None if entering is None else entering[:1, :length]
-    rest = None if entering is None else entering[:, length:]
+def _plain(
+    label_loss: LabelLoss, tokens: mx.array, length: int, entering: mx.array | None, gradient: bool
+) -> list[mx.array]:
+    """Compute rows (2, width + 1) as they are; all tokens after the first `length` are labels."""
+    width, after = tokens.shape[1] - 1, tokens.shape[1] - 1 - length
     targets = tokens[:, length + 1 :].reshape(-1)
-    within, after = mx.arange(len(targets), dtype=mx.int32), width - length
-    places = within % after + length + within // after * width
-    mask = mx.ones(targets.shape)
-    prefix: Prefix = (tokens[:1, :length], mx.zeros((0,), mx.int32), first)
-    return [
-        (tokens[:, :-1], places, targets, mask, entering, None),
-        (tokens[:, length:-1], within, targets, mask, rest, prefix),
+    at = mx.arange(len(targets), dtype=mx.int32)
+    places = at % after + length + at // after * width
+    batch = (tokens[:, :-1], places, targets, mx.ones(targets.shape), entering, None)
+    if not gradient:
+        return [label_loss(*batch, gradient=False)]
+    way = loss.loss_and_gradient(label_loss.model, label_loss, compiled=False)
+    return _leaves(way(mx.array(1.0), *batch))
+
+
+def _split(
+    label_loss: LabelLoss, tokens: mx.array, length: int, entering: mx.array | None, gradient: bool
+) -> list[mx.array]:
+    """Compute the first row from what the prefix has left, the second one with the prefix."""
+    width, model, one = tokens.shape[1] - 1, label_loss.model, mx.array(1.0)
+    nowhere, at = mx.zeros((0,), mx.int32), mx.arange(width - length, dtype=mx.int32)
+    first = None if entering is None else entering[:1, :length]
+    rest: Any = [None] * 2 if entering is None else entering[:, length:][:, None]
+    rows: Any = tokens
+    batches = [
+        (row[None, length:-1], at, row[length + 1 :], mx.ones(at.shape), its)
+        for row, its in zip(rows, rest, strict=True)
     ]
+    prefix = (tokens[:1, :length], nowhere, first)
+    left = label_loss.ahead((*prefix, []))
+    if not gradient:
+        handed = label_loss.behind(left, *batches[0], prefix[0], gradient=False)
+        return [handed + label_loss(*batches[1], (*prefix, []), gradient=False)]
+    behind = loss.behind_and_gradient(model, label_loss, compiled=False)
+    alone = loss.loss_and_gradient(model, label_loss, compiled=False)
+    value, gradients, back = behind(one, left, *batches[0], prefix[0])
+    whole = alone(one, *batches[1], (*prefix, back))
+    pairs = zip(_leaves((value, gradients)), _leaves(whole), strict=True)
+    return [a + b for a, b in pairs]
+
+
+def _leaves(tree: Any) -> list[mx.array]:
+    return [leaf for _name, leaf in tree_flatten(tree)]
 
 
 def _apart(one: list[mx.array], other: list[mx.array]) -> float:

@@ -17,6 +17,7 @@ from farense_worker.data.examples import Builder, Examples
 from farense_worker.data.prepare import needs_template, unusable
 from farense_worker.data.shared_prefix import Shared
 from farense_worker.generate import decoding
+from farense_worker.loop.shares import Shares
 from farense_worker.model import inference, loss, prefix_check, split_forward
 from farense_worker.model import tokenizer as tokenizers
 from farense_worker.protocol import dataset
@@ -255,8 +256,9 @@ def _loss(
     label_loss = loss.LabelLoss(network, parts)
     shared = _shared(label_loss, examples)
     budget = asked.batch_size * max(examples.lengths)
+    shares = Shares(label_loss)
     for batch in batching.batches(examples, range(len(examples)), int(budget), shared):
-        total += loss.scalar(label_loss(*batch.arguments(), gradient=False))
+        total += shares.value(batch, batch.arguments())
         tokens += batch.label_tokens
         done += len(batch.rows)
         what = _("{model}: loss").format(model=named)

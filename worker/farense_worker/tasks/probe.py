@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Callable
 from typing import Any
 
 import mlx.core as mx
@@ -49,7 +50,7 @@ def probe(asked: Probe, tell: Tell) -> Probed:
         before = mx.zeros((1, asked.prefix, entering.shape[-1]), entering.dtype)
     if parts and asked.prefix:
         tokens = mx.ones((1, asked.prefix), mx.int32)
-        batch.append((tokens, mx.zeros((0,), mx.int32), before))
+        batch.append((tokens, mx.zeros((0,), mx.int32), before, []))
     model.read_weights(network, config.model)
     trained = network.trainable_parameters()
     chosen = where_needed(optimizer.make(config.train), trained)
@@ -57,7 +58,14 @@ def probe(asked: Probe, tell: Tell) -> Probed:
     optimizer.set_learning_rate(chosen, 0.0)
     mx.eval(chosen.state)
     compiled = steps.compiled(config, gpu=model.on_gpu())
-    share = loss.loss_and_gradient(network, loss.LabelLoss(network, parts, start), compiled)
+    label_loss = loss.LabelLoss(network, parts, start)
+    share: Callable[..., Any] = loss.loss_and_gradient(network, label_loss, compiled)
+    if parts and asked.handed:
+        *batch, prefix = batch
+        left = label_loss.ahead(prefix)
+        mx.eval(left)
+        behind = loss.behind_and_gradient(network, label_loss, compiled)
+        share, batch = (lambda weight, *its: behind(weight, left, *its)), [*batch, prefix[0]]
     mx.clear_cache()
     mx.reset_peak_memory()
     resident = mx.get_active_memory()
@@ -65,8 +73,8 @@ def probe(asked: Probe, tell: Tell) -> Probed:
 
     def step() -> float:
         began = time.perf_counter()
-        value, gradients = share(mx.array(1.0 / asked.labels, mx.float32), *batch)
-        mx.eval(value, gradients)
+        value, gradients, *back = share(mx.array(1.0 / asked.labels, mx.float32), *batch)
+        mx.eval(value, gradients, back)
         loss.scalar(loss.norm(gradients))
         chosen.update(network, gradients)
         mx.eval(network.trainable_parameters(), chosen.state)

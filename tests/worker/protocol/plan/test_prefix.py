@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from farense_worker.protocol.plan import prefix
 from farense_worker.protocol.plan.cutting import OVERHEAD
 from farense_worker.protocol.plan.prefix import NONE, Piece
@@ -20,12 +22,18 @@ def test_every_row_is_in_one_piece(own: list[tuple[int, int]], most: int) -> Non
     lengths = [length + (PREFIXES[group] if group != NONE else 0) for length, group in own]
     made = prefix.pieces(lengths, groups, PREFIXES, most)
     assert sorted(row for piece in made for row in piece.rows) == list(range(len(own)))
+    handed = list[int]()
     for piece in made:
         if piece.prefix:
-            assert len({groups[row] for row in piece.rows}) == 1
+            assert len({groups[row] for row in (*piece.rows, *handed)}) == 1
             assert piece.prefix == PREFIXES[groups[piece.rows[0]]]
-            assert len(piece.rows) > 1
-        assert len(piece.rows) == 1 or prefix.tokens(lengths, [piece]) <= most
+            handed += piece.rows if piece.handed else ()
+        if not piece.handed:  # it computes the prefix of those before it
+            assert list(piece.before) == handed
+            handed = []
+        size = prefix.tokens(lengths, [replace(piece, before=())])
+        assert len(piece.rows) == 1 or size <= most
+    assert not handed
     plain = prefix.pieces(lengths, [NONE] * len(own), (), most)
     more = OVERHEAD * (len(made) - len(plain))
     assert prefix.tokens(lengths, made) <= prefix.tokens(lengths, plain) + max(0, -more) + 8 * 16

@@ -63,8 +63,9 @@ class Probe(Struct, tag="probe", frozen=True, kw_only=True):
     """A micro-batch to train steps on: `rows` of `width` tokens with `labels` labels in all.
 
     cached: the layers below the trained ones are not computed, as in a run that has stored them.
-    prefix: tokens that all rows begin with, which are computed once. steps: the first warms up, up
-    to so many are timed after it; no further one begins once these have taken most_seconds.
+    prefix: tokens that all rows begin with; handed: whether these were computed before, for others
+    too. steps: the first warms up, up to so many are timed after it; no further one begins once
+    these have taken most_seconds.
     """
 
     profile: Profile
@@ -75,6 +76,7 @@ class Probe(Struct, tag="probe", frozen=True, kw_only=True):
     steps: int = 5
     most_seconds: float = 20.0
     prefix: int = 0
+    handed: bool = False
 
 
 class Probed(Struct, tag="probed", frozen=True, kw_only=True):

@@ -31,17 +31,16 @@ def cheapest(
     cheapest of all contiguous cuts, by dynamic programming. A row that is longer than the most
     goes alone. Gives what it costs, in tokens of computation, and lists of indices.
 
-    prefix: tokens that all rows begin with, computed once a micro-batch, by a pass of its own.
+    prefix: tokens that all rows begin with, which are computed by themselves and cost nothing here.
     """
-    extra = OVERHEAD + (prefix + OVERHEAD if prefix else 0)
     order = sorted(range(len(lengths)), key=lambda i: (lengths[i], i))
     cost = [0.0] + [float("inf")] * len(order)
     start_of = [0] * (len(order) + 1)
     for end in range(1, len(order) + 1):
         width = padded(lengths[order[end - 1]] - 1 - prefix)
-        most = max(1, int((most_tokens - prefix) // (width + prefix * _PREFIX_OF_A_ROW)))
+        most = at_once(width, most_tokens, prefix)
         for start in range(max(0, end - most), end):
-            total = cost[start] + (end - start) * width + extra
+            total = cost[start] + (end - start) * width + OVERHEAD
             if total < cost[end]:
                 cost[end], start_of[end] = total, start
     pieces: list[list[int]] = []
@@ -50,6 +49,11 @@ def cheapest(
         pieces.append(order[start_of[end] : end])
         end = start_of[end]
     return cost[-1], pieces[::-1]
+
+
+def at_once(width: int, most_tokens: int, prefix: int = 0) -> int:
+    """Count the rows of this width that go through the model at once, behind a prefix."""
+    return max(1, int((most_tokens - prefix) // (width + prefix * _PREFIX_OF_A_ROW)))
 
 
 def padded(width: int) -> int:

@@ -36,18 +36,25 @@ _WINDOW = 512  # of the smallest Gemma 3: longer rows get a mask that is an arra
 class MicroBatch:
     """What goes through the model at once: rows of `width` tokens, with `labels` in all.
 
-    prefix: tokens that come before all of them, computed once.
+    prefix: tokens that come before all of them. passes: how often these go through with them: once,
+    not at all where their states are handed on, or ahead of others that were handed them too.
     """
 
     rows: int
     width: int
     labels: int
     prefix: int = 0
+    passes: int = 1
 
     @property
     def tokens(self) -> int:
-        """Padding included."""
-        return self.rows * self.width + self.prefix
+        """Those that have a gradient, padding included."""
+        return self.rows * self.width + self.prefix * (self.passes > 0)
+
+    @property
+    def ahead(self) -> int:
+        """Those that go through ahead, without a gradient."""
+        return self.prefix * (self.passes > 1)
 
     @property
     def reach(self) -> int:
@@ -95,7 +102,7 @@ def scores(shape: Shape, batch: MicroBatch, *, gpu: bool) -> int:
     """
     most = _BLOCK if fused(shape, batch, gpu=gpu) else batch.reach
     of_rows = batch.rows * min(batch.width, most) * min(batch.reach, most)
-    return shape.heads * (of_rows + min(batch.prefix, most) ** 2)
+    return shape.heads * (of_rows + (batch.passes > 0) * min(batch.prefix, most) ** 2)
 
 
 def fused(shape: Shape, batch: MicroBatch, *, gpu: bool) -> bool:
@@ -216,6 +223,8 @@ def step_parts(
     chunks = -(-batch.labels // chunk)
     logits = int(chunks_at_once(chunks, fit) * chunk * shape.vocabulary * 4)
     earlier = own * (micro_batches > 1)
+    if batch.passes != 1:  # what the prefix has left, and the gradient by that, in float32
+        earlier += batch.prefix * 2 * shape.kv_heads * shape.head_dim * (size + 4) * layers
     back = fit.back_hidden * hidden + fit.back_ffn * ffn
     if layers > 1 or any(_stage(key) == 0 for key in adapter.keys(profile, shape.linear)) or full:
         back += attention_backward(shape, batch, fit, gpu=gpu)
