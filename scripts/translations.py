@@ -135,8 +135,9 @@ def faults(catalogue: Catalog, before: Catalog) -> Iterator[str]:
     for message in catalogue:
         ids = (message.id,) if isinstance(message.id, str) else message.id
         wanted = set().union(*map(fields, ids))
-        for text in filter(None, strings(message)):
-            if message.id and (fields(text) - wanted or (wanted - fields(text) and len(ids) == 1)):
+        for n, text in enumerate(strings(message)):
+            lost = fields(ids[min(n, len(ids) - 1)]) - fields(text)
+            if message.id and text and (fields(text) - wanted or lost):
                 yield f"{text!r} has other fields in braces than {message.id!r}"
 
 
