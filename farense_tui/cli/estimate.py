@@ -127,7 +127,7 @@ def detail(name: str, made: Estimate) -> Text:
         text.append(f"  {said}", _STYLES[then.verdict])
         text.append(f"  {used(then)}\n", "dim")
     elif found.verdict == _WILL_NOT:
-        text.append("  " + _("no setting of the ladder makes it fit") + "\n", "red")
+        text.append("  " + _("none of the settings that save memory makes it fit") + "\n", "red")
     text.rstrip()
     return text
 

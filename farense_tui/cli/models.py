@@ -70,7 +70,7 @@ def download(args: argparse.Namespace) -> int:
         made = task.result_of("download", Request(repo, args.revision), Downloaded, line.show)
     except KeyboardInterrupt:
         line.clear()
-        tell(_("broken off; the same again continues it"))
+        tell(_("broken off; the same command continues it"))
         return ExitCode.STOPPED
     finally:
         line.clear()

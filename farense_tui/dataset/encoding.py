@@ -169,11 +169,11 @@ def _eight_bits(sample: bytes) -> Encoding:
         except UnicodeDecodeError:
             continue
         if sum(char in _WESTERN for char in beyond) >= _PLAUSIBLE * len(beyond):
-            return Encoding(name, _("it is no UTF-8, and its letters are Western European in it"))
+            return Encoding(name, _("it is not UTF-8, and this gives Western European letters"))
     try:
         from charset_normalizer import from_bytes
     except ImportError:
-        return Encoding("cp1252", _("a guess: it is no UTF-8; --encoding names another"))
+        return Encoding("cp1252", _("a guess: it is not UTF-8; --encoding names another"))
     best = from_bytes(sample).best()
     name = best.encoding if best else "cp1252"
     return Encoding(name, _("a guess by its letters; --encoding names another"))

@@ -39,7 +39,7 @@ def remedies(report: Report) -> list[Remedy]:
         what = _("leave out {n}: {kinds}").format(n=rows, kinds=kinds)
         found.append(Remedy(("--leave-out", ",".join(bad)), what))
     if again := counts.get("duplicate", 0) + counts.get("leak", 0):
-        what = _("leave out {n} that stand there already, from train before the others")
+        what = _("leave out {n} that occur twice, from train before the others")
         found.append(Remedy((), what.format(n=again)))
     if long := sum(counts.get(code, 0) for code in LONG):
         what = _("cut {n} that are too long: text into pieces, conversations to their first turns")

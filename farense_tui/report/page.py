@@ -252,7 +252,7 @@ def _notice(notice: Any) -> dict[str, str]:
 def _environment(state: RunState) -> Iterable[tuple[str, str]]:
     started = state.started
     if started is None:
-        return [(_("worker"), _("it did not come to the training"))]
+        return [(_("worker"), _("it did not get as far as training"))]
     trained = _("{trained} trained of {total}").format(
         trained=f.count(started.trainable_parameters), total=f.count(started.total_parameters)
     )

@@ -63,20 +63,20 @@ def _ask(program: Program) -> None:
         type=_between(0.0, 5.0),
         default=0.0,
         metavar="T",
-        help=_("0 to 5; default 0: no chance in it"),
+        help=_("0 to 5; default 0: always the likeliest answer"),
     )
     for name, bounds, default, told in (
         (
             "--top-p",
             (0.01, 1.0),
             1.0,
-            _("draw from the likeliest so much; default 1: all"),
+            _("draw from the likeliest words, up to this share; default 1: all"),
         ),
         (
             "--min-p",
             (0.0, 1.0),
             0.0,
-            _("at least so much of the likeliest; default 0"),
+            _("the least chance of a word, as a share of the likeliest one's; default 0"),
         ),
         ("--repetition", (0.5, 3.0), 1.0, _("above 1 holds back what was said lately; default 1")),
     ):
@@ -172,7 +172,7 @@ def _evaluate(program: Program) -> None:
         "--split", choices=SPLITS, default="test", help=_("which part of it; default: test")
     )
     for name, default, help_ in (
-        ("--rows", 0, _("at most so many, drawn by lot; default: all")),
+        ("--rows", 0, _("at most this many, drawn by lot; default: all")),
         ("--max-tokens", 0, _("of an answer; default: 1.5 times the longest reference")),
         ("--examples", 3, _("rows to show of each adapter; default 3")),
     ):

@@ -165,7 +165,7 @@ def _estimate(program: Program) -> None:
         type=int,
         default=0,
         metavar="GB",
-        help=_("judge for a Mac with so much memory; default: this machine"),
+        help=_("judge for a Mac with this much memory; default: this machine"),
     )
     command.add_argument(
         "--probe", action="store_true", help=_("take a few real steps, to be exact")

@@ -129,7 +129,7 @@ def _data_make(program: Program, below: Subparsers) -> None:
         type=_share,
         default=0.85,
         metavar="F",
-        help=_("from which likeness on rows are nearly the same; default 0.85"),
+        help=_("the likeness from which rows are nearly the same; default 0.85"),
     )
     making.add_argument(
         "--skip",
@@ -209,7 +209,7 @@ def _data_mend(program: Program, below: Subparsers) -> None:
         "data.mend:mend",
         _("make a better data set of one that data check found wanting, in a new folder"),
         about=_(
-            "Rows that stand there already are always left out. data check names the codes and the "
+            "Rows that occur twice are always left out. data check names the codes and the "
             "command; nothing is changed in place."
         ),
         examples=(

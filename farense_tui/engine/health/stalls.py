@@ -132,7 +132,7 @@ def swapping(facts: Facts) -> Found | None:
 @rule(
     "download",
     _("the download stands still for a minute"),
-    _("look after the network; stop, resume"),
+    _("check the network; stop, resume"),
 )
 def download(facts: Facts) -> Found | None:
     """The network, or the other end of it."""
@@ -142,14 +142,14 @@ def download(facts: Facts) -> Found | None:
         "alarm",
         _("the download stands still"),
         f"{_for(facts)}, {_progress(facts)}",
-        _("Look after the network. Stop and resume: what is there is not loaded again."),
+        _("Check the network. Stop and resume: what is there is not downloaded again."),
     )
 
 
 @rule(
     "loading",
     _("the model is not loaded after two minutes and the worker's memory does not grow"),
-    _("look after the disk; stacks"),
+    _("check the disk; stacks"),
 )
 def loading(facts: Facts) -> Found | None:
     """While weights are being read, the process grows."""
@@ -260,7 +260,7 @@ def _kind(facts: Facts) -> str:
 @rule(
     "saving",
     _("a checkpoint takes a minute, or twenty times the longest"),
-    _("look after the disk"),
+    _("check the disk"),
 )
 def saving(facts: Facts) -> Found | None:
     if not stalled(facts, "saving"):
@@ -269,7 +269,7 @@ def saving(facts: Facts) -> Found | None:
         "alarm",
         _("the checkpoint is not being written"),
         _told(facts, _for(facts)),
-        _("Look after the disk: is it full, far away, or asleep?") + f" {_ADVICE}",
+        _("Check the disk: is it full, far away, or asleep?") + f" {_ADVICE}",
         STACKS,
     )
 

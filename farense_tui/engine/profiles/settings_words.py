@@ -123,7 +123,7 @@ WORDS: dict[str, Words] = {
     "train.batch_size": Words(
         _("Rows at once"),
         _(
-            "So many rows go through the model together, if they fit. More is faster and takes "
+            "This many rows go through the model together, if they fit. More is faster and takes "
             "more memory. Times the setting below it is what one step learns from."
         ),
         _ROWS,
@@ -131,7 +131,7 @@ WORDS: dict[str, Words] = {
     "train.grad_accumulation": Words(
         _("Times a step"),
         _(
-            "So many batches are added up before the weights change: a larger step without more "
+            "This many batches are added up before the weights change: a larger step without more "
             "memory."
         ),
     ),
@@ -235,7 +235,10 @@ WORDS: dict[str, Words] = {
     ),
     "train.rollbacks": Words(
         _("Go back after NaN"),
-        _("So often a run that gave NaN goes back to a good step and tries with half the rate."),
+        _(
+            "A run that gave NaN goes back to a good step and tries with half the rate, this "
+            "many times."
+        ),
         _("times"),
     ),
     "train.compile": Words(
@@ -253,11 +256,14 @@ WORDS: dict[str, Words] = {
         _("What the adapter adds is multiplied by it. Changing it is like changing the rate."),
     ),
     "lora.dropout": Words(
-        _("Dropout"), _("So large a share of its input is left out by chance, against overfitting.")
+        _("Dropout"), _("This share of its input is left out by chance, against overfitting.")
     ),
     "lora.num_layers": Words(
         _("Trained layers"),
-        _("So many layers from the top get an adapter; -1 for all. Fewer are faster and smaller."),
+        _(
+            "This many layers, from the top, get an adapter; -1 for all. Fewer are faster and "
+            "smaller."
+        ),
         _("layers"),
     ),
     "lora.keys": Words(
@@ -268,11 +274,13 @@ WORDS: dict[str, Words] = {
         ),
     ),
     "checkpoint.every": Words(
-        _("Save every"), _("At so many steps all is saved, so that a run can be continued."), _STEPS
+        _("Save every"),
+        _("Every so many steps all is saved, so that a run can be continued."),
+        _STEPS,
     ),
     "checkpoint.at_least": Words(
         _("Saves at least"),
-        _("In a short run it is saved so often, whatever stands above. 0: as above."),
+        _("In a short run it is saved at least this often, whatever stands above. 0: as above."),
         pgettext("saves", "times"),
     ),
     "checkpoint.minutes": Words(
@@ -285,15 +293,20 @@ WORDS: dict[str, Words] = {
     ),
     "report.eval_every": Words(
         _("Validate every"),
-        _("At so many steps the loss on rows that are not trained on is measured."),
+        _("Every so many steps the loss on rows that are not trained on is measured."),
         _STEPS,
     ),
     "report.eval_at_least": Words(
         _("Validates at least"),
-        _("In a short run it is validated so often, whatever stands above. 0: as above."),
+        _(
+            "In a short run it is validated at least this often, whatever stands above. 0: as "
+            "above."
+        ),
         pgettext("validations", "times"),
     ),
-    "report.log_every": Words(_("Log every"), _("The log gets a line each so many steps."), _STEPS),
+    "report.log_every": Words(
+        _("Log every"), _("The log gets a line every so many steps."), _STEPS
+    ),
     "report.prompts": Words(
         _("Questions of yours"),
         _("They are asked at each validation, so that you read how the answers change."),
@@ -301,12 +314,13 @@ WORDS: dict[str, Words] = {
     "report.questions": Words(
         _("Questions from data"),
         _(
-            "Where there are none of yours, so many are taken from the data: from test.jsonl, else "
+            "Where there are none of yours, this many are taken from the data: from "
+            "test.jsonl, else "
             "valid.jsonl, else train.jsonl."
         ),
     ),
     "report.sample_tokens": Words(
-        _("Longest answer"), _("Answers on the way end after so many tokens."), _TOKENS
+        _("Longest answer"), _("The answers at validations end after so many tokens."), _TOKENS
     ),
     "report.at_end": Words(
         _("Report at the end"), _("report.html and pictures of the curves are written at the end.")
@@ -315,11 +329,11 @@ WORDS: dict[str, Words] = {
         _("Trackers"), _("What else is written while it trains: tensorboard, wandb (offline).")
     ),
     "memory.cache_limit_gb": Words(
-        _("Cache of MLX"), _("So much freed memory MLX keeps to use it again. 0: none."), "GB"
+        _("Cache of MLX"), _("MLX keeps this much freed memory to use it again. 0: none."), "GB"
     ),
     "memory.wired_limit_gb": Words(
         _("Pinned memory"),
-        _("So much MLX keeps from being swapped out. 0 leaves it to macOS, which is safer."),
+        _("MLX keeps this much from being swapped out. 0 leaves it to macOS, which is safer."),
         "GB",
     ),
     "memory.limit_gb": Words(
@@ -328,7 +342,7 @@ WORDS: dict[str, Words] = {
         "GB",
     ),
     "memory.trunk_cache_gb": Words(
-        _("Disk for layers"), _("So much of the disk the kept lower layers may take."), "GB"
+        _("Disk for layers"), _("The kept lower layers may take this much of the disk."), "GB"
     ),
     "memory.warning": Words(
         _("Warn at"), _("From this share of the memory on there is a warning: 0.8 is 80 %.")

@@ -78,7 +78,7 @@ def lm_studio_models() -> Path:
             return home / "models"
     raise refused(
         _("LM Studio is not installed"),
-        _("there is none of {folders}").format(folders=", ".join(str(home) for home in homes)),
+        _("none of {folders} is there").format(folders=", ".join(str(home) for home in homes)),
         _("Start it once, so that it makes its folder; or put DIR/model into a folder of its own."),
         kind="lm_studio",
     )

@@ -76,7 +76,7 @@ class AskScreen(Screen[None]):
         ),
         Binding("f3", "sampling('min_p')", _("Min-p"), show=False, tooltip=_("No unlikely words")),
         Binding(
-            "f4", "sampling('repetition')", _("Repetition"), show=False, tooltip=_("Hold it back")
+            "f4", "sampling('repetition')", _("Repetition"), show=False, tooltip=_("Repeat less")
         ),
         Binding("pageup", "scroll('page_up')", _("Scroll the answers"), show=False),
         Binding("pagedown", "scroll('page_down')", _("Scroll the answers"), show=False),

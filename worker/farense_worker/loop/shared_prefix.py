@@ -120,4 +120,4 @@ def _unlike(
     tokens = [examples.example(row) for row in rows]
     if prefix_check.agrees(label_loss, tokens, length, entering, gradient=gradient):
         return ""
-    return _("this kind of model does not give the same so")
+    return _("this kind of model does not give the same result that way")

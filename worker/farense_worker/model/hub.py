@@ -302,7 +302,7 @@ def _explained(wanted: Wanted, error: Exception) -> FarenseError:
     smaller = _("The profile's smaller one is {model}.").format(model=wanted.fallback)
     smaller = f" {smaller}" if wanted.fallback else ""
     why = _("The hub cannot be reached.")
-    hint = _("What is there of it is kept: the same again continues.") + smaller
+    hint = _("What has arrived is kept: the same command continues.") + smaller
     if isinstance(error, OfflineModeIsEnabled):
         why = _("HF_HUB_OFFLINE is set, and the model is not in the cache.")
         hint = _("Unset it, or give a local folder with --model.") + smaller

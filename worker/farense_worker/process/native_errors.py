@@ -68,7 +68,7 @@ _KNOWN = (
         PEER,
         r"connection to a peer was lost|\[(jaccl|nccl|mpi)\]",  # not translated: regex
         _("the connection to another rank was lost"),
-        _("Resume. If it comes again, look after the network between the machines."),
+        _("Resume. If it comes again, check the network between the machines."),
     ),
     (
         "no_gpu",

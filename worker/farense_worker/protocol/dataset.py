@@ -326,7 +326,7 @@ def checked(path: Path, number: int, values: Any, names: Features = _OWN) -> Row
         return Fault(path, number, what) if what else _sound(path, Row(number, "chat", values))
     if "text" in values:
         if not isinstance(values["text"], str) or not values["text"]:
-            what = _('"{text}" must be text, and some of it')
+            what = _('"{text}" must be text that is not empty')
             return Fault(path, number, _with(what, names))
         return _sound(path, Row(number, "text", values))
     if names.features == _OWN and (what := foreign_rows.row(path, values, number)):

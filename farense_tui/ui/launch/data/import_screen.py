@@ -88,7 +88,7 @@ class ImportScreen(Screen[str]):
             given = tuple(shlex.split(self._value("sources")))
             said = mapping.parse(shlex.split(self._value("map")))
         except ValueError as error:  # a quotation mark is not closed
-            raise refused(_("these are no names of files"), str(error)) from error
+            raise refused(_("these are not names of files"), str(error)) from error
         if not given:
             raise refused(_("no file is named"))
         to = self._value("to")

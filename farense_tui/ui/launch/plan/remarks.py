@@ -123,7 +123,7 @@ def _machine(known: Known) -> Iterator[Content]:
     """What speaks against this profile on this machine, as far as it can be told by now."""
     machine, needs = known.machine, known.profile.profile.memory_gb
     if needs > round(machine.memory / GIB):
-        said = _("! This profile is made for {needs} GB of memory, here are {here:.0f}.")
+        said = _("! This profile is made for {needs} GB of memory, this machine has {here:.0f}.")
         yield Content.styled(said.format(needs=needs, here=machine.memory / GIB), "$warning")
     elif needs and not machine.apple_silicon:
         said = _("! This profile is made for Apple silicon; this is a {backend}.")

@@ -44,7 +44,7 @@ CODES: dict[str, tuple[Level, str]] = {
     "mojibake": ("warning", _("rows with text that was decoded wrongly")),
     "replacement": ("warning", _("rows with replacement characters")),
     "control": ("warning", _("rows with control characters or such as cannot be seen")),
-    "duplicate": ("warning", _("rows that stand in the split already")),
+    "duplicate": ("warning", _("rows that occur twice in the split")),
     "endless": ("warning", _("rows without an end: the model does not learn to stop")),
     "end_appended": ("info", _("rows that the eos is appended to, as the template writes no end")),
     "unnamed_end": ("info", _("the template's end is not the model's")),
