@@ -13,6 +13,7 @@ from typing import Any
 from farense_worker.protocol import language
 from farense_worker.protocol.clean_text import clean, clean_lines
 from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.language import ngettext
 from farense_worker.protocol.messages.evaluation import Report
 from farense_worker.protocol.settings.fields import CONFIG_SETTINGS
 from farense_worker.protocol.settings.profile import Config
@@ -185,15 +186,22 @@ def _evaluation(name: str, report: Report, stale: bool) -> dict[str, Any]:
     found = evaluation.differences(report, own)
     better = [each for each in found if each.chrf > 0]
     worse = [each for each in reversed(found) if each.chrf < 0]
+    nearer = ngettext(
+        "Nearer to the reference than the base model in {n} row",
+        "Nearer to the reference than the base model in {n} rows",
+        len(better),
+    )
+    farther = ngettext(
+        "Farther from it than the base model in {n} row",
+        "Farther from it than the base model in {n} rows",
+        len(worse),
+    )
     groups = [
         {
             "title": title.format(n=len(rows)),
             "examples": [_example(each) for each in rows[:_MOST_EXAMPLES]],
         }
-        for title, rows in (
-            (_("Nearer to the reference than the base model in {n} rows"), better),
-            (_("Farther from it than the base model in {n} rows"), worse),
-        )
+        for title, rows in ((nearer, better), (farther, worse))
         if rows
     ]
     return {

@@ -11,6 +11,7 @@ import msgspec
 from farense_worker.protocol.checkpoint_files import ADAPTERS
 from farense_worker.protocol.errors import refused, usage
 from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.language import ngettext
 from farense_worker.protocol.messages.evaluation import (
     Adapter,
     Candidate,
@@ -181,16 +182,19 @@ def changed(report: Report, score: Score) -> list[tuple[str, list[Difference]]]:
     The rows that changed most come first; a part without rows is not there.
     """
     found = differences(report, score)
-    parts = (
-        (
-            _("{name}: nearer to the reference than the base model in {n} rows"),
-            [each for each in found if each.chrf > 0],
-        ),
-        (
-            _("{name}: farther from it than the base model in {n} rows"),
-            [each for each in reversed(found) if each.chrf < 0],
-        ),
+    better = [each for each in found if each.chrf > 0]
+    worse = [each for each in reversed(found) if each.chrf < 0]
+    nearer = ngettext(
+        "{name}: nearer to the reference than the base model in {n} row",
+        "{name}: nearer to the reference than the base model in {n} rows",
+        len(better),
     )
+    farther = ngettext(
+        "{name}: farther from it than the base model in {n} row",
+        "{name}: farther from it than the base model in {n} rows",
+        len(worse),
+    )
+    parts = ((nearer, better), (farther, worse))
     return [(title.format(name=score.name, n=len(rows)), rows) for title, rows in parts if rows]
 
 
