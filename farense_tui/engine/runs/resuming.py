@@ -34,18 +34,28 @@ def prepare_resume(folder: RunFolder, changes: dict[str, Any]) -> None:
     revised = revise(folder, changes, state)
     trackers.check(revised.report.trackers)
     more = revised.train.epochs > config.train.epochs
+    patience = revised.train.early_stopping
+    if state.status == "early_stopping":  # with more epochs alone it would stop again at once
+        more = not patience or patience > config.train.early_stopping
     if state.status in ("completed", "early_stopping") and not more:
-        ended = (
-            _("all {total} steps are done")
+        ended, goes_on = (
+            (
+                _("all {total} steps are done"),
+                _(
+                    "Its adapter is in {folder}. --set train.epochs={epochs} (or more) goes on "
+                    "with it."
+                ),
+            )
             if state.status == "completed"
-            else _("it stopped early after step {step}")
+            else (
+                _("it stopped early after step {step}"),
+                _("Its adapter is in {folder}. --set train.early_stopping=0 goes on with it."),
+            )
         )
         raise refused(
             _("run {name} is complete").format(name=folder.name),
             ended.format(step=state.step, total=state.total_steps),
-            _(
-                "Its adapter is in {folder}. --set train.epochs={epochs} (or more) goes on with it."
-            ).format(folder=folder.adapters, epochs=config.train.epochs + 1),
+            goes_on.format(folder=folder.adapters, epochs=config.train.epochs + 1),
             kind="run_complete",
         )
     # Now, not by the worker: its refusal would be the last word of a run that is complete.

@@ -10,6 +10,7 @@ import pytest
 from farense_worker.protocol import model_identity
 from farense_worker.protocol.errors import ExitCode, FarenseError
 from farense_worker.protocol.messages import events as e
+from farense_worker.protocol.messages.events import encode
 from farense_worker.protocol.settings.profile import Data, Model, replace_setting
 from farense_worker.protocol.settings.profile_file import dumps
 
@@ -70,6 +71,18 @@ def test_a_refused_resume_leaves_a_complete_run_complete() -> None:
     stopped = e.RunStopped(reason="stopped", step=3)
     assert fold([_STARTED, stopped, _STARTED, _REFUSED]).status == "failed"
     assert fold([_STARTED, _COMPLETED, _STARTED, _REFUSED, _STARTED]).status == "running"
+
+
+def test_a_run_that_stopped_early_goes_on_without_its_patience(make_run: RunMaker) -> None:
+    folder = make_run(train__early_stopping=2)
+    lines = [encode(_STARTED), encode(e.RunStopped(reason="early_stopping", step=2))]
+    folder.events.write_bytes(b"\n".join(lines) + b"\n")
+    for changes in ({}, {"train.epochs": 90}, {"train.early_stopping": 1}):
+        with pytest.raises(FarenseError) as told:
+            resuming.prepare_resume(folder, changes)
+        assert "--set train.early_stopping=0" in told.value.hint
+    resuming.prepare_resume(folder, {"train.early_stopping": 0})
+    assert folder.read_config().train.early_stopping == 0
 
 
 def test_a_model_that_is_gone_is_told_before_anything_changes(
