@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from farense_worker.protocol.language import mark
 from farense_worker.protocol.messages.estimation import Probed, Rows
-from farense_worker.protocol.plan import budget, disk, step_memory, steps, trunk
+from farense_worker.protocol.plan import budget, disk, prefix, step_memory, steps, trunk
 from farense_worker.protocol.plan import memory as limits
 from farense_worker.protocol.plan.memory_fit import FITS
 from farense_worker.protocol.plan.model_shape import Shape
@@ -54,8 +54,8 @@ class Forecast:
 
     parts: at the peak of a training step, which batch gives the peak. precompute: peak of the pass
     that stores the trunk, 0 without one. trunk_disk: what it stores. cache: freed buffers that MLX
-    may keep on top. shared: share of the tokens that are not computed, because rows begin alike.
-    speed_from: English; who shows it calls `gettext`.
+    may keep on top. shared: share of the tokens that are not computed, because rows begin alike;
+    not_shared: why none is, where they do. speed_from: English; who shows it calls `gettext`.
     """
 
     verdict: limits.Verdict
@@ -73,6 +73,7 @@ class Forecast:
     run_seconds: float | None
     speed_from: str
     shared: float = 0.0
+    not_shared: str = ""
     pages: bool = False
 
     @property
@@ -142,8 +143,15 @@ def forecast(
         run_seconds=_run_seconds(shape, profile, work, step, speed, tokens if cached else 0),
         speed_from=source,
         shared=work.saved,
+        not_shared=_not_shared(profile, rows),
         pages=place.gpu and limits.pages(place.memory, peak + limits.PROCESS),
     )
+
+
+def _not_shared(profile: Profile, rows: dict[str, Rows]) -> str:
+    """Say why what rows begin with alike is computed for each; empty if it is not, or so wanted."""
+    alike = "train" in rows and rows["train"].shared
+    return prefix.objection(profile) if alike and profile.train.shared_prefix != "off" else ""
 
 
 def caches_trunk(shape: Shape, profile: Profile, tokens: int, place: Place) -> bool:

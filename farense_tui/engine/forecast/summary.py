@@ -12,6 +12,8 @@ from farense_tui.engine.status_words import verdict
 
 _MARKS = {"fits": "✓", "tight": "!", "will not fit": "✗", "unknown": "?"}  # not translated: keys
 
+_WORTH_TELLING = 0.02  # share of the tokens
+
 
 def mark(found: Forecast) -> str:
     return _MARKS[found.verdict]
@@ -35,6 +37,19 @@ def paging(found: Forecast | None) -> str:
     ).format(least=SYSTEM / GIB)
 
 
+def sharing(found: Forecast | None) -> str:
+    """Say what is saved because rows begin alike, or why it is not; empty where that is little."""
+    if found is None:
+        return ""
+    if found.not_shared:
+        said = _("what rows begin with alike is computed for each: {why}")
+        return said.format(why=found.not_shared)
+    if found.shared < _WORTH_TELLING:
+        return ""
+    said = _("what rows begin with alike is computed once a step: {share:.0%} less to compute")
+    return said.format(share=found.shared)
+
+
 def line(made: Estimate) -> str:
     found = made.forecast
     if found is None:
@@ -44,6 +59,8 @@ def line(made: Estimate) -> str:
         said += ", " + _("about {time}").format(time=f.duration(found.run_seconds))
     if found.pages:
         said += "; " + paging(found)
+    if alike := sharing(found):
+        said += "; " + alike
     if made.remedy:
         then = verdict(made.remedy.forecast.verdict)
         said += "; " + _("{verdict} with {how}").format(verdict=then, how=made.remedy.words)

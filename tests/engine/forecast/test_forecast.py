@@ -157,6 +157,11 @@ def test_the_micro_batches_are_those_of_the_training(setting: str) -> None:
     train = msgspec.structs.replace(ROWS["train"], groups=groups, shared=shared.lengths)
     seen = workload.look_ahead(made, {"train": train}, {}, 200)
     assert (seen.saved > 0) == (setting == "auto")
+    told = summary.sharing(forecast(known(MISTRAL), made, MAC_32, {"train": train}, {}))
+    assert ("computed once a step" in told) == (setting == "auto")
+    drops = replace_setting(made, "lora.dropout", 0.1)
+    told = summary.sharing(forecast(known(MISTRAL), drops, MAC_32, {"train": train}, {}))
+    assert ("lora.dropout" in told) == (setting == "auto")
     assert seen.steps == 30
     assert len(seen.batches) == 30
     for step, batches in enumerate(seen.batches, start=1):

@@ -10,8 +10,8 @@ import pytest
 from farense_worker.protocol.run_folder import RunFolder
 
 from farense_tui.engine.record.state import RunState
-from tests import micro_model
-from tests.real_runs import RunMaker, finish
+from tests import holding, micro_model
+from tests.real_runs import RunMaker, finish, results, state_of
 
 SYSTEMS = ["És um adepto do Farense. " * 3, "Responde em verso, com três linhas. " * 2]
 
@@ -69,6 +69,19 @@ WAYS: dict[str, dict[str, Any]] = {
         "train__trunk_cache": "on",
         "train__grad_checkpoint": True,
     },
+    "trunk, several micro-batches": {
+        "lora__num_layers": 2,
+        "train__trunk_cache": "on",
+        "train__batch_size": 2,
+        "train__grad_accumulation": 4,
+    },
+    "checkpointed, dora, two ranks, several micro-batches": {
+        "ranks": 2,
+        "train__fine_tune_type": "dora",
+        "train__grad_checkpoint": True,
+        "train__batch_size": 1,
+        "train__grad_accumulation": 8,
+    },
     "prompts are labels, several micro-batches": {
         "train__mask_prompt": False,
         "train__batch_size": 2,
@@ -86,4 +99,27 @@ def test_the_curve_is_the_same(make: Any, way: str) -> None:
     assert not told(plain)
     (said,) = told(shared)
     assert "23 of 27 rows begin alike, in 2 groups" in said
-    assert shared.padded_tokens < 0.75 * plain.padded_tokens
+    most = 0.95 if "ranks" in settings else 0.75  # two rows of a group on each rank
+    assert shared.padded_tokens < most * plain.padded_tokens
+
+
+def test_killed_and_resumed_equals_uninterrupted(make: Any) -> None:
+    settings = {"train__batch_size": 2, "train__grad_accumulation": 4, "checkpoint__every": 2}
+    straight, killed = make("straight", **settings), make("killed", **settings)
+    (said,) = told(finish(straight))
+    assert "less goes through the model" in said
+    holding.kill_at(killed, 5)
+    finish(killed)
+    assert len(state_of(killed).segments) == 2
+    assert results(killed) == results(straight)
+
+
+def test_with_dropout_each_row_is_trained_by_itself(make: Any) -> None:
+    state = finish(make("dropout", lora__dropout=0.1, train__epochs=1))
+    (said,) = told(state)
+    assert "is trained for each" in said
+    assert "lora.dropout" in said
+    state = finish(make("on", lora__dropout=0.1, train__epochs=1, train__shared_prefix="on"))
+    (said,) = told(state)
+    assert "less goes through the model" in said
+    assert all(loss is not None for _, loss in state.loss)

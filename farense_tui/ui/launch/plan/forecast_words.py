@@ -67,6 +67,8 @@ def details(made: Estimate) -> list[Content]:
     told = said.format(part=largest, **sizes)
     if found.run_seconds is not None:
         told += " " + _("The time is {source}.").format(source=_(found.speed_from))
+    if alike := summary.sharing(found):
+        told += f" {alike[0].upper()}{alike[1:]}."
     lines = [Content.styled(told, "$text-muted")]
     if pages := summary.paging(found):
         lines.insert(0, Content.styled(f"! {pages[0].upper()}{pages[1:]}.", "$warning"))
