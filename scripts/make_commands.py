@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -56,15 +57,14 @@ ENVIRONMENT = {
     "HF_ENDPOINT": "another hub to download from",
     "HF_TOKEN": "the token for gated repositories",
     "HF_HUB_OFFLINE": "`1`: nothing is asked of the hub",
-    "XDG_CONFIG_HOME": "the app's choice of a theme is kept in its `farense-tui`; "
-    "default: ~/.config",
+    "XDG_CONFIG_HOME": "the app's preferences are kept in its `farense-tui`; default: ~/.config",
 }
 
 FILES = {
     "./checkpoints/RUN": "a run: its configuration, record, checkpoints, adapter and report",
     "./profiles/*.toml": "your own profiles; one hides a built-in one of the same name",
     "./models/*": "models of your own",
-    "~/.config/farense-tui/preferences.toml": "the theme that was chosen last",
+    "~/.config/farense-tui/preferences.toml": "theme, notifications and the like",
 }
 
 
@@ -157,6 +157,10 @@ def meaning(action: argparse.Action) -> str:
     return (action.help or "") % {"prog": "farense-tui"}
 
 
+# What so many commands take, in the same words, is explained once.
+_SHARED = 3
+
+
 # ---- docs/commands.md ------------------------------------------------------------------------
 
 
@@ -169,11 +173,16 @@ def markdown(program: Program) -> str:
         "    farense-tui [OPTIONS] [COMMAND ...]",
         "Every command takes these options, before or after its name:",
         table((spelt(each), meaning(each)) for each in command_options()),
+        "Where a command takes these and says nothing else, they mean:",
     ]
-    for title, commands in chapters(program):
+    found = chapters(program)
+    counted = Counter(row for _, each in found for entry in each for row in entry.arguments)
+    shared = [row for row, n in counted.items() if n >= _SHARED and row[0].startswith("--")]
+    parts.append(table(shared))
+    for title, commands in found:
         parts.append(f"## {title[0].upper()}{title[1:]}")
         for each in commands:
-            parts += section(each)
+            parts += section(each, shared)
     exits = ((str(int(code)), said) for code, said in EXIT_CODES.items())
     parts += ["## Exit codes", table(exits, "code", code=False)]
     parts += ["## Environment", table(ENVIRONMENT.items(), "variable")]
@@ -181,10 +190,14 @@ def markdown(program: Program) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def section(each: Entry) -> list[str]:
+def section(each: Entry, shared: list[tuple[str, str]]) -> list[str]:
+    """Write what a command is, what it alone takes, and the names of what others take too."""
     parts = [f"### {each.name}", each.about, f"    {each.usage}"]
-    if each.arguments:
-        parts.append(table(each.arguments))
+    own = [row for row in each.arguments if row not in shared]
+    if own:
+        parts.append(table(own))
+    if also := [f"`{name}`" for name, said in each.arguments if (name, said) in shared]:
+        parts.append(f"{'Also' if own else 'It takes'} {', '.join(also)}.")
     parts += [f"Of {group} at most one is taken." for group in each.alone]
     if each.name == "demo":
         parts.append("The scenarios are listed in [monitor.md](monitor.md#trying-it-out).")
