@@ -28,7 +28,7 @@ from farense_tui.engine.tasks import task
 
 # Share of its memory that macOS lets Metal use well: 66.7 % in every log found of 8, 16 and 32 GB
 # up to macOS 15, 74 to 78 % on newer ones. The lower one forecasts, the higher one refuses.
-_WORKING_SET = 2 / 3
+WORKING_SET = 2 / 3
 _LARGEST_WORKING_SET = 0.78
 
 
@@ -103,7 +103,7 @@ def _without(known: Facts) -> str:
 def where(known: Facts, memory: int = 0, disk: Path | None = None) -> Place:
     """Describe the machine that is forecast for."""
     if memory:
-        limit = int(memory * GIB * _WORKING_SET)
+        limit = int(memory * GIB * WORKING_SET)
         return Place(limit, None, None, gpu=True, memory=memory * GIB)
     free = free_space(disk or Path.cwd())
     machine = hardware.machine()
