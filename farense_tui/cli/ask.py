@@ -53,11 +53,14 @@ def ask(args: argparse.Namespace) -> int:
 
 
 def _setups(names: list[str], args: argparse.Namespace) -> list[tuple[Setup, str | None]]:
-    """Give one worker's task for each base model, and the system prompt of its runs' data."""
-    by_model: dict[str, list[RunFolder]] = {}
+    """Give one worker's task for each base model and type, and the system prompt of its runs."""
+    by_model: dict[tuple[str, str], list[RunFolder]] = {}
     for name in dict.fromkeys(names):
         run = folders.find(name, common.runs_dir(args))
-        by_model.setdefault(found_again.config_of(run).model.repo, []).append(run)
+        for said in found_again.remarks(run, data=args.system is None):
+            tell(said)
+        model = found_again.config_of(run).model
+        by_model.setdefault((model.repo, model.dtype), []).append(run)
     if by_model:
         return [(asking.setup(found), _system(found, args)) for found in by_model.values()]
     profile = catalogue.get(args.profile or catalogue.DEMO)

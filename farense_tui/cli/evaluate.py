@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from farense_tui.cli import common
-from farense_tui.cli.output import ProgressLine, console, relative, say_json
+from farense_tui.cli.output import ProgressLine, console, relative, say_json, tell
 from farense_tui.engine.runs import folders as runs
 from farense_tui.engine.runs import found_again, new_run
 from farense_tui.engine.tasks import evaluation
@@ -32,6 +32,9 @@ def evaluate(args: argparse.Namespace) -> int:
     models = (found_again.config_of(run).model for run in found)
     if not common.may_download(models, yes=args.yes):
         return ExitCode.STOPPED
+    for run in found:
+        for said in found_again.remarks(run, data=not args.data):
+            tell(said)
     own = not args.data and args.split == "test" and not args.rows
     return _evaluate(asked, found, examples=args.examples, as_json=args.json, keep=own)
 

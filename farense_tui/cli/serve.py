@@ -45,6 +45,9 @@ def serve(args: argparse.Namespace) -> int:
     configs = (found_again.config_of(run) for run in runs)
     if not common.may_download((config.model for config in configs), yes=args.yes):
         return ExitCode.STOPPED
+    for run in runs:
+        for line in found_again.remarks(run, data=args.system is None):
+            tell(line)
     if args.host != LOOPBACK and not asked.key:
         tell(_("whoever reaches {host} can ask without a key").format(host=clean(args.host)))
     show = say_json if args.json else _Shown(bool(asked.key)).show

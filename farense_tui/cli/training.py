@@ -12,8 +12,8 @@ from farense_worker.protocol.run_folder import RunFolder
 from farense_worker.protocol.settings.profile import Profile
 
 from farense_tui.cli import common, headless
-from farense_tui.cli.output import say
-from farense_tui.engine.runs import new_run, resuming, supervisor
+from farense_tui.cli.output import say, tell
+from farense_tui.engine.runs import found_again, new_run, resuming, supervisor
 from farense_tui.engine.runs.rank_options import group
 
 
@@ -53,7 +53,12 @@ def train(args: argparse.Namespace) -> int:
 def resume(args: argparse.Namespace) -> int:
     run = common.run(args)
     several = {f"run.{key}": value for key, value in _several(args).items()}
-    resuming.prepare_resume(run, {**dict(common.settings(args.set)), **several})
+    if not resuming.prepare_resume(run, {**dict(common.settings(args.set)), **several}):
+        told = _("{name} is complete: where its model and its data are is noted")
+        say(told.format(name=run.name))
+        return ExitCode.DONE
+    for said in found_again.remarks(run):
+        tell(said)
     return _start(run, args)
 
 

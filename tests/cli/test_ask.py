@@ -54,6 +54,10 @@ def test_a_run_whose_data_is_gone_says_so(folder: Path, tmp_path: Path, capfd: C
     config = tmp_path / "under" / "config.toml"
     moved = config.read_text().replace('path = "', 'path = "/nowhere', 1)
     config.write_text(moved)
+    _out, err = ask(tmp_path, capfd, "under")
+    assert "the run's own copy of the data is used" in err
+    assert "its data is gone" not in err
+    shutil.rmtree(tmp_path / "under" / "data")
     out, err = ask(tmp_path, capfd, "under")
     assert "under: its data is gone" in err
     assert ask(folder, capfd, "under", "--system", "") == (out, "")

@@ -18,6 +18,7 @@ from pathlib import Path  # noqa: E402
 from farense_worker.loop.lifecycle import failed, work  # noqa: E402
 from farense_worker.process import afterwards, restart  # noqa: E402
 from farense_worker.process.signals import Control, inherited_lock  # noqa: E402
+from farense_worker.protocol import places  # noqa: E402
 from farense_worker.protocol.errors import ExitCode, FarenseError  # noqa: E402
 from farense_worker.protocol.run_folder import RunFolder, write_pid  # noqa: E402
 from farense_worker.protocol.settings.profile import Config  # noqa: E402
@@ -33,7 +34,7 @@ def main() -> int:
     try:
         config = folder.read_config()
         lock = inherited_lock() or folder.acquire()
-        code = train(folder, config, lock)
+        code = train(folder, places.applied(folder, config), lock)
     except FarenseError as error:  # there is no run, or no record, to write an event into
         print(error, file=sys.stderr)
         return error.exit_code
@@ -58,7 +59,7 @@ def train(folder: RunFolder, config: Config, lock: int) -> int:
             output.emit(restart.notice(error))
             restart.begin(RECORD, lock, restart.count() + 1)
         if error.kind == restart.OVERFLOW and not control.stop:
-            output.emit(restart.change_type(folder, config))
+            output.emit(restart.change_type(folder))
             restart.begin(RECORD, lock, restart.count())
         output.emit(failed(error, output.step))
 

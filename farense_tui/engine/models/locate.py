@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import msgspec
+from farense_worker.protocol import model_identity
 from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.settings.profile import Model
 
 from farense_tui.engine.models import contents, damage
 from farense_tui.engine.models.assets import embedded_model
@@ -53,7 +56,7 @@ def _locate(repo: str, revision: str) -> ModelState:
 
 
 def resolve(repo: str, revision: str = "") -> str:
-    """Give what goes into config.toml: an absolute folder, or the repository to download.
+    """Give where a model is: an absolute folder, or the repository to download.
 
     Raises FarenseError (refused) for a model that is nowhere.
     """
@@ -61,6 +64,23 @@ def resolve(repo: str, revision: str = "") -> str:
     if found.state == "missing":
         raise missing(found)
     return str(found.path.resolve()) if found.path else repo
+
+
+def asked(model: Model) -> Model:
+    """Give what goes into config.toml: what the model is called on any machine, where it can be.
+
+    That is `embedded`, or a repository of the cache with its commit; else an absolute folder.
+    Raises FarenseError (refused) for a model that is nowhere.
+    """
+    found = locate(model.repo, model.revision)
+    if found.state == "missing":
+        raise missing(found)
+    if model.repo == EMBEDDED or found.path is None:
+        return model
+    known = model_identity.snapshot(str(found.path))
+    if known and _cached(*known) == found.path:
+        return msgspec.structs.replace(model, repo=known[0], revision=known[1])
+    return msgspec.structs.replace(model, repo=str(found.path.resolve()))
 
 
 def missing(found: ModelState) -> FarenseError:

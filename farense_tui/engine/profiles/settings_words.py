@@ -101,6 +101,15 @@ WORDS: dict[str, Words] = {
             "with more than a tenth of them does not start."
         ),
     ),
+    "data.keep_mb": Words(
+        _("Keep a copy"),
+        _(
+            "A data set of up to this size is copied into the run folder, where only you may look: "
+            "the run can be resumed and measured when the data has moved or changed, or on another "
+            "Mac. 0 keeps none."
+        ),
+        "MB",
+    ),
     "data.append_end": Words(
         _("End each answer"),
         _(

@@ -8,7 +8,6 @@ from pathlib import Path
 from farense_worker.protocol.errors import FarenseError
 
 from farense_tui.engine.models.locate import EMBEDDED
-from farense_tui.engine.runs import found_again
 from farense_tui.engine.runs.folders import folders
 
 _RUNS, _HERE = 40, 500  # looked at
@@ -19,7 +18,7 @@ def recent(runs_dir: Path, most: int = 9) -> list[str]:
     found: dict[str, None] = {}
     for run in folders(runs_dir)[:_RUNS]:
         with contextlib.suppress(FarenseError, OSError):
-            found[found_again.config_of(run).data.path] = None
+            found[run.read_config().data.path] = None
     with contextlib.suppress(OSError):
         here = sorted(Path.cwd().iterdir())[:_HERE]
         found |= {str(path): None for path in [Path.cwd(), *here] if _holds_rows(path)}

@@ -21,14 +21,14 @@ from farense_worker.protocol.run_folder import (
     free_space,
     write_atomically,
 )
-from farense_worker.protocol.settings.profile import Config, Profile, Run
+from farense_worker.protocol.settings.profile import Config, Model, Profile, Run
 from farense_worker.protocol.settings.profile_file import dumps
 
 from farense_tui import __version__
 from farense_tui.engine.machine import hardware
 from farense_tui.engine.models import locate
 from farense_tui.engine.models.assets import embedded_data
-from farense_tui.engine.runs import trackers
+from farense_tui.engine.runs import found_again, kept_data, trackers
 from farense_tui.engine.runs.folders import delete
 
 # Rows of a split that are looked at before a run is made; the worker reads them all.
@@ -59,25 +59,28 @@ def prepare(
     data = data_folder(profile)
     dataset.check(data, most=_LOOKED_AT, names=profile.data)
     trackers.check(profile.report.trackers)
-    repo = locate.resolve(profile.model.repo, profile.model.revision)
+    model = locate.asked(profile.model)
     check_space(folder)
     config = Config(
         **{
             **msgspec.structs.asdict(profile),
-            "model": msgspec.structs.replace(profile.model, repo=repo),
-            "data": msgspec.structs.replace(profile.data, path=str(data)),
+            "model": model,
+            "data": msgspec.structs.replace(profile.data, path=asked_data(profile)),
         },
         run=Run(
             name=name,
             profile_name=profile_name,
             created=time.time(),
             app_version=__version__,
+            model_sha256=_fingerprint(model),
+            data_sha256=kept_data.fingerprint(data),
             **how,
         ),
     )
     try:
         path.mkdir(parents=True)
         try:
+            kept_data.keep(data, RunFolder(path).data, profile.data.keep_mb * 1e6)
             write_atomically(path / "config.toml", dumps(config))
         except (OSError, UnicodeEncodeError):
             shutil.rmtree(path, ignore_errors=True)
@@ -123,6 +126,17 @@ def new_name(profile_name: str, folder: Path) -> str:
     while (folder / f"{profile_name}-{number}").exists():
         number += 1
     return f"{profile_name}-{number}"
+
+
+def asked_data(profile: Profile) -> str:
+    """Give what goes into config.toml: `embedded`, or an absolute folder."""
+    given = profile.data.path
+    return given if given == locate.EMBEDDED else str(data_folder(profile))
+
+
+def _fingerprint(model: Model) -> str:
+    found = locate.locate(model.repo, model.revision)
+    return found_again.fingerprint(found.path) if found.path else ""
 
 
 def data_folder(profile: Profile) -> Path:

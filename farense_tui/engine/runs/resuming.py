@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 from typing import Any
 
-from farense_worker.protocol import model_identity, simulation
-from farense_worker.protocol.checkpoint_files import STATE
+import msgspec
+from farense_worker.protocol import simulation
 from farense_worker.protocol.errors import refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import ngettext
@@ -19,14 +18,18 @@ from farense_worker.protocol.settings.profile_file import dumps
 from farense_tui.engine.models import locate
 from farense_tui.engine.record import record
 from farense_tui.engine.record.state import RunState
-from farense_tui.engine.runs import found_again, new_run, trackers
+from farense_tui.engine.runs import found_again, kept_data, new_run, trackers
+
+# Where a run's model and data are, which may be named anew at any time.
+_PLACES = ("model.repo", "data.path")
 
 
-def prepare_resume(folder: RunFolder, changes: dict[str, Any]) -> None:
+def prepare_resume(folder: RunFolder, changes: dict[str, Any]) -> bool:
     """Change settings of a run that is about to be resumed, and check that it can be.
 
-    Raises FarenseError (refused), with nothing changed, for a run that is being trained, for one
-    that is complete and gets no more epochs, and for what `revise` refuses.
+    False, and nothing to resume, for a complete one of which only the places were named. Raises
+    FarenseError (refused), with nothing changed, for a run that is being trained, for one that is
+    complete and gets no more epochs, and for what `revise` refuses.
     """
     if folder.is_alive():
         os.close(folder.acquire(patience=0.2))
@@ -37,7 +40,9 @@ def prepare_resume(folder: RunFolder, changes: dict[str, Any]) -> None:
     patience = revised.train.early_stopping
     if state.status == "early_stopping":  # with more epochs alone it would stop again at once
         more = not patience or patience > config.train.early_stopping
-    if state.status in ("completed", "early_stopping") and not more:
+    complete = state.status in ("completed", "early_stopping") and not more
+    named = bool(changes) and set(changes) <= set(_PLACES)
+    if complete and not named:
         ended, goes_on = (
             (
                 _("all {total} steps are done"),
@@ -59,11 +64,18 @@ def prepare_resume(folder: RunFolder, changes: dict[str, Any]) -> None:
             kind="run_complete",
         )
     # Now, not by the worker: its refusal would be the last word of a run that is complete.
-    here = found_again.located(revised)
     if not simulation.read(folder.path):
-        found_again.check(here)
+        found_again.check(found_again.located(folder, revised))
+    if complete and config.run.data_sha256 not in ("", revised.run.data_sha256):
+        raise refused(
+            _("the training data is not what it was"),
+            revised.data.path,
+            _("farense-tui evaluate --data FOLDER measures a run on other rows."),
+            kind="run_changed",
+        )
     if changes:
-        write_atomically(folder.config, dumps(here))
+        write_atomically(folder.config, dumps(revised))
+    return not complete
 
 
 def check_resumable(folder: RunFolder) -> None:
@@ -82,17 +94,19 @@ def revise(folder: RunFolder, changes: dict[str, Any], state: RunState | None = 
     for name, value in changes.items():
         revised = replace_setting(revised, name, value)
     if "model.repo" in changes and _is_same_model(folder, "model.repo", revised.model.repo):
-        repo = locate.resolve(revised.model.repo, revised.model.revision)
-        revised = replace_setting(revised, "model.repo", repo)
+        elsewhere = msgspec.structs.replace(revised.model, revision="")
+        revised = msgspec.structs.replace(revised, model=locate.asked(elsewhere))
     if "data.path" in changes:  # the worker compares its rows with those of the checkpoint
-        revised = replace_setting(revised, "data.path", str(new_run.data_folder(revised)))
+        rows = kept_data.fingerprint(new_run.data_folder(revised))
+        revised = replace_setting(revised, "data.path", new_run.asked_data(revised))
+        revised = replace_setting(revised, "run.data_sha256", rows)
     check(revised)
     different = recipe.broken(recipe.of(config), recipe.of(revised))
     different += [
         _("{name} cannot be changed").format(name=name)
         for name, value in changes.items()
         if name.startswith(("model.", "data.", "profile."))
-        and name != "data.path"
+        and name not in ("data.path", *recipe.TOLD)
         and not _is_same_model(folder, name, value)
     ]
     if different:
@@ -110,16 +124,11 @@ def revise(folder: RunFolder, changes: dict[str, Any], state: RunState | None = 
 
 
 def _is_same_model(folder: RunFolder, name: str, value: Any) -> bool:
-    """Whether a setting names another place of the model that the newest checkpoint is of."""
-    newest = folder.checkpoints()[-1:]
-    if name != "model.repo" or not newest:
+    """Whether a setting names another place of the model that the run is of."""
+    if name != "model.repo":
         return False
-    found = locate.locate(str(value))
-    try:
-        then = json.loads((newest[0].path / STATE).read_text(encoding="utf-8"))["model"]
-        return bool(found.path and then and model_identity.fingerprint(found.path) == then)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return False
+    found, then = locate.locate(str(value)), found_again.model_then(folder)
+    return bool(found.path and then and found_again.fingerprint(found.path) == then)
 
 
 def _check_epochs(state: RunState, config: Config, revised: Config) -> None:

@@ -16,6 +16,7 @@ from farense_worker.protocol.messages.conversation import (
     Stop,
 )
 from farense_worker.protocol.messages.evaluation import Adapter
+from farense_worker.protocol.plan import precision
 from farense_worker.protocol.run_folder import RunFolder
 
 from farense_tui.engine.runs import found_again
@@ -25,7 +26,7 @@ from farense_tui.engine.tasks.task import Task
 
 def setup(runs: Sequence[RunFolder]) -> Setup:
     """Ask for the adapters of these runs; FarenseError if they have none, or different models."""
-    configs = [found_again.config_of(run) for run in runs]
+    configs = [found_again.usable(run) for run in runs]
     adapters = tuple(Adapter(run.name, str(evaluation.adapter_of(run))) for run in runs)
     repos = sorted({config.model.repo for config in configs})
     if len(repos) > 1:
@@ -36,7 +37,8 @@ def setup(runs: Sequence[RunFolder]) -> Setup:
             kind="model",
         )
     model = configs[0].model
-    return Setup(model.repo, adapters, model.revision, model.trust_remote_code)
+    dtype = precision.together(config.model.dtype for config in configs)
+    return Setup(model.repo, adapters, model.revision, model.trust_remote_code, dtype)
 
 
 class Conversation(Task):

@@ -22,7 +22,7 @@ from farense_worker.protocol.messages.evaluation import (
 )
 from farense_worker.protocol.messages.task import Progress
 from farense_worker.protocol.run_folder import RunFolder, disk_error, write_atomically
-from farense_worker.protocol.settings.profile import Config, Features
+from farense_worker.protocol.settings.profile import Config, Dtype, Features
 
 from farense_tui.engine import readable as f
 from farense_tui.engine.runs import found_again
@@ -66,7 +66,7 @@ def request(
     """
     if rows < 0 or max_tokens < 0:
         raise usage(_("a number below 0"), hint=_("--rows and --max-tokens are 0 (all) or more."))
-    configs = [found_again.config_of(run) for run in runs]
+    configs = [found_again.usable(run) for run in runs]
     names = {config.data.features for config in configs}
     folders = {data} if data else {config.data.path for config in configs}
     if len(folders) > 1 or (len(names) > 1 and not data):
@@ -93,15 +93,15 @@ def request(
 
 
 def _candidates(runs: Sequence[RunFolder], configs: Sequence[Config]) -> tuple[Candidate, ...]:
-    """Put the runs with the same base model together: it is measured once."""
-    found: dict[tuple[str, str, bool], list[Adapter]] = {}
+    """Put the runs of one base model, computed in the same type, together: it is measured once."""
+    found: dict[tuple[str, str, bool, Dtype], list[Adapter]] = {}
     for run, config in zip(runs, configs, strict=True):
         model = config.model
-        key = (model.repo, model.revision, model.trust_remote_code)
+        key = (model.repo, model.revision, model.trust_remote_code, model.dtype)
         found.setdefault(key, []).append(Adapter(run.name, str(adapter_of(run))))
     return tuple(
-        Candidate(repo, tuple(adapters), revision, trust)
-        for (repo, revision, trust), adapters in found.items()
+        Candidate(repo, tuple(adapters), revision, trust, dtype)
+        for (repo, revision, trust, dtype), adapters in found.items()
     )
 
 

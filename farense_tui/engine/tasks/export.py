@@ -84,11 +84,12 @@ def request(
             _("{command} installs it.").format(command=extras.command(["gguf"])),
             kind="extra",
         )
-    config = found_again.config_of(run)
+    config = found_again.usable(run)
     adapter = evaluation.adapter_of(run)
     state = fold(Tail(run.events).read_all())
     system = system_prompt.of_training(config.data)
-    made = Made(run.name, config, state, evaluation.kept(run), system)
+    given = msgspec.structs.replace(config, data=run.read_config().data)
+    made = Made(run.name, given, state, evaluation.kept(run), system)
     model, train = config.model, config.train
     return Request(
         name=run.name,

@@ -65,6 +65,7 @@ def setup(
         adapters=asked.adapters,
         revision=asked.revision,
         trust_remote_code=asked.trust_remote_code,
+        dtype=asked.dtype,
         system=system or None,
         host=host,
         ports=PORTS if port is None else (port,),

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from farense_worker.protocol import model_identity
+from farense_worker.protocol import model_identity, places
 from farense_worker.protocol.errors import ExitCode, FarenseError
 from farense_worker.protocol.messages import events as e
 from farense_worker.protocol.messages.events import encode
@@ -28,7 +28,7 @@ _REFUSED = e.RunFailed(kind="run_changed", title="no", detail="", hint="", step=
 
 
 def test_what_travels_with_the_program_is_found_in_any_installation(make_run: RunMaker) -> None:
-    folder = make_run()
+    folder = make_run(data__keep_mb=0)
     config = folder.read_config()
     config = replace_setting(config, "model.repo", f"{_OLD}/tiny-chat-pt")
     config = replace_setting(config, "data.path", f"{_OLD}/farense")
@@ -38,7 +38,8 @@ def test_what_travels_with_the_program_is_found_in_any_installation(make_run: Ru
     assert Path(found.data.path) == embedded_data().resolve()
     resuming.prepare_resume(folder, {})
     found_again.write(folder)
-    assert folder.read_config() == found
+    assert folder.read_config() == config  # what was asked for stays
+    assert places.applied(folder, config) == found
 
 
 def test_a_cached_model_is_found_in_another_cache(
@@ -47,20 +48,24 @@ def test_a_cached_model_is_found_in_another_cache(
     from huggingface_hub import constants
 
     gone = f"/Users/other/hub/models--owner--name/snapshots/{_COMMIT}"
-    config = replace_setting(make_run().read_config(), "model.repo", gone)
+    folder = make_run()
+    config = replace_setting(folder.read_config(), "model.repo", gone)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-    found = found_again.located(config).model
+    found = found_again.located(folder, config).model
     assert (found.repo, found.revision) == ("owner/name", _COMMIT)  # to be downloaded
     snapshot = tmp_path / "hub" / "models--owner--name" / "snapshots" / _COMMIT
     shutil.copytree(micro, snapshot)
-    assert found_again.located(config).model.repo == str(snapshot)
+    assert found_again.located(folder, config).model.repo == str(snapshot)
 
 
-def test_what_is_there_and_what_nobody_knows_stay_as_they_are(micro: Path, data: Path) -> None:
+def test_what_is_there_and_what_nobody_knows_stay_as_they_are(
+    make_run: RunMaker, micro: Path, data: Path
+) -> None:
     for model in (Model(repo=str(micro)), Model(repo="/gone/own-model"), Model(repo="a/b")):
-        assert found_again._model(model) == model
+        assert found_again._model(model, "") == model
+    folder = make_run(data__keep_mb=0)
     for rows in (Data(path=str(data)), Data(path="/gone/rows")):
-        assert found_again._data(rows) == rows
+        assert found_again._data(rows, folder.read_config().run.data_sha256, folder) == rows
 
 
 def test_a_refused_resume_leaves_a_complete_run_complete() -> None:
@@ -114,6 +119,9 @@ def test_a_model_that_is_gone_is_told_before_anything_changes(
 
 def test_a_model_may_be_named_anew_only_once_it_is_known(make_run: RunMaker, micro: Path) -> None:
     folder = make_run()
+    assert resuming.prepare_resume(folder, {"model.repo": str(micro)})
+    config = replace_setting(folder.read_config(), "run.model_sha256", "")  # it was downloaded
+    folder.config.write_text(dumps(config))
     with pytest.raises(FarenseError, match="another run"):
         resuming.prepare_resume(folder, {"model.repo": str(micro)})
     holding.kill_at(folder, '"type":"checkpoint"')
@@ -126,7 +134,7 @@ def test_the_data_of_a_run_may_be_somewhere_else(
     """Its rows are compared by the worker, which knows their tokens."""
     own = tmp_path / "own-rows"
     shutil.copytree(data, own)
-    folder = make_run(data__path=str(own))
+    folder = make_run(data__path=str(own), data__keep_mb=0)
     holding.kill_at(folder, '"type":"checkpoint"')
     moved = own.rename(tmp_path / "moved-rows")
     with pytest.raises(FarenseError, match="data set of the run is not there"):

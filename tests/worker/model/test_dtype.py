@@ -9,7 +9,8 @@ import mlx.core as mx
 import mlx.nn as nn
 import pytest
 from farense_worker.model import model
-from farense_worker.protocol.settings.profile import Model
+from farense_worker.protocol.plan import precision
+from farense_worker.protocol.settings.profile import Dtype, Model
 from mlx.utils import tree_flatten
 
 from tests import micro_model
@@ -81,3 +82,26 @@ def test_it_loads_and_trains_in_it(
     assert narrow[:4] == pytest.approx(wide[:4], rel=0.01)
     # From then on the loss leaps at this rate, and where it leaps to hangs on the last digits.
     assert sum(narrow) == pytest.approx(sum(wide), rel=0.05)
+
+
+@pytest.mark.parametrize("wished", ["float16", "bfloat16", "float32"])
+def test_answers_are_computed_in_what_the_run_was(micro: Path, wished: Dtype) -> None:
+    from farense_worker.protocol.messages import conversation, evaluation, serving
+    from farense_worker.serve.models import Models
+    from farense_worker.tasks import ask, evaluate
+
+    (speaker,), _takes_system = ask.load(
+        conversation.Setup(str(micro), dtype=wished), lambda _said: None
+    )
+    assert model.dtype_of(speaker._network) == getattr(mx, wished)
+    served = Models(serving.Setup(repo=str(micro), base="micro", dtype=wished), 0)
+    served.load_default()
+    assert model.dtype_of(served.model) == getattr(mx, wished)
+    measured = evaluate._Base.of(evaluation.Candidate(str(micro), dtype=wished))
+    assert measured.settings.dtype == wished
+
+
+def test_models_that_share_weights_take_the_widest_type() -> None:
+    order: list[Dtype] = ["float32", "bfloat16", "model", "auto", "float16"]
+    for at, name in enumerate(order):
+        assert precision.together(reversed(order[at:])) == name

@@ -22,6 +22,7 @@ from farense_worker.loop import (
     handover,
     memory,
     optimizer,
+    origin,
     resume_check,
     shared_prefix,
     trunk_cache,
@@ -152,6 +153,8 @@ def set_up(
     check(config)
     memory.apply_limits(mx, config.memory)
     path = model.find(config.model, output)
+    if ranks.first:
+        origin.note(folder, config, path, output)
 
     output.enter("tokenizing")
     load_tokenizer = functools.cache(lambda: tokenizer.load(path, config.model))
@@ -164,6 +167,8 @@ def set_up(
     model.tell_of_others(path, output)
     mx.random.seed(config.train.seed)  # the adapter's first weights
     adapter_config = trainable.make_trainable(network, config, output)
+    if ranks.first:
+        adapter_config["model"] = origin.model_name(folder)
     if stops:
         adapter_config["eos_token_id"] = list(stops)  # for others: mlx_lm does not read it there
     if config.model.adapter:

@@ -16,7 +16,7 @@ from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.events import Notice
 from farense_worker.protocol.run_folder import RunFolder, write_atomically
-from farense_worker.protocol.settings.profile import Config, replace_setting
+from farense_worker.protocol.settings.profile import replace_setting
 from farense_worker.protocol.settings.profile_file import dumps
 
 OVERFLOW = "float16"  # the kind of the error
@@ -48,9 +48,9 @@ def notice(error: FarenseError) -> Notice:
     )
 
 
-def change_type(folder: RunFolder, config: Config) -> Notice:
+def change_type(folder: RunFolder) -> Notice:
     """Have the run compute in bfloat16 from its next start on, and say so."""
-    changed = replace_setting(config, "model.dtype", "bfloat16")
+    changed = replace_setting(folder.read_config(), "model.dtype", "bfloat16")
     write_atomically(folder.config, dumps(changed))
     return Notice(
         level="warning",

@@ -47,7 +47,7 @@ class RunFolder:
 
     @property
     def config(self) -> Path:
-        """Everything resolved; the worker's only input."""
+        """Every setting, and what was asked for as it is called on any machine."""
         return self.path / "config.toml"
 
     @property
@@ -69,6 +69,16 @@ class RunFolder:
     def lock_file(self) -> Path:
         """Locked for as long as a worker lives; holds its process id."""
         return self.path / "lock"
+
+    @property
+    def places(self) -> Path:
+        """Where the model and the data are on this machine, by whoever started the worker."""
+        return self.path / "places.json"
+
+    @property
+    def data(self) -> Path:
+        """The run's own copy of a small data set."""
+        return self.path / "data"
 
     @property
     def adapters(self) -> Path:

@@ -36,7 +36,10 @@ class Models:
         """
         self._setup = setup
         self._settings = Model(
-            repo=setup.repo, revision=setup.revision, trust_remote_code=setup.trust_remote_code
+            repo=setup.repo,
+            revision=setup.revision,
+            dtype=setup.dtype,
+            trust_remote_code=setup.trust_remote_code,
         )
         self._folder = inference.find(self._settings)
         self.names = (*(adapter.name for adapter in setup.adapters), setup.base)

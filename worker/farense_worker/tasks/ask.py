@@ -133,7 +133,10 @@ def load(setup: Setup, say: Callable[[Said], None]) -> tuple[list[Speaker], bool
     Gives them, and whether they take a system message.
     """
     settings = Model(
-        repo=setup.repo, revision=setup.revision, trust_remote_code=setup.trust_remote_code
+        repo=setup.repo,
+        revision=setup.revision,
+        dtype=setup.dtype,
+        trust_remote_code=setup.trust_remote_code,
     )
     folder = inference.find(settings)
     words = tokenizer.load(folder, settings)

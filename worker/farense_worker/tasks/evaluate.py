@@ -135,6 +135,7 @@ class _Base:
         settings = Model(
             repo=candidate.repo,
             revision=candidate.revision,
+            dtype=candidate.dtype,
             trust_remote_code=candidate.trust_remote_code,
         )
         folder = inference.find(settings)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from farense_worker.protocol.messages.evaluation import Adapter
+from farense_worker.protocol.settings.profile import Dtype
 
 
 class Setup(Struct, tag="setup", frozen=True):
@@ -19,6 +20,7 @@ class Setup(Struct, tag="setup", frozen=True):
     adapters: tuple[Adapter, ...] = ()
     revision: str = ""
     trust_remote_code: bool = False
+    dtype: Dtype = "auto"
 
 
 class Question(Struct, tag="question", frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from farense_worker.protocol.settings.profile import Answers, Features
+from farense_worker.protocol.settings.profile import Answers, Dtype, Features
 
 
 class Adapter(Struct, frozen=True):
@@ -23,6 +23,7 @@ class Candidate(Struct, frozen=True):
     adapters: tuple[Adapter, ...] = ()
     revision: str = ""
     trust_remote_code: bool = False
+    dtype: Dtype = "auto"
 
 
 class Request(Struct, tag="evaluate", frozen=True, kw_only=True):

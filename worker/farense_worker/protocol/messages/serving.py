@@ -10,6 +10,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from farense_worker.protocol.messages.evaluation import Adapter
+from farense_worker.protocol.settings.profile import Dtype
 
 LOOPBACK = "127.0.0.1"
 PORTS = tuple(range(8080, 8090))
@@ -30,6 +31,7 @@ class Setup(Struct, tag="serve", frozen=True, kw_only=True):
     adapters: tuple[Adapter, ...] = ()
     revision: str = ""
     trust_remote_code: bool = False
+    dtype: Dtype = "auto"
     system: str | None = None
     host: str = LOOPBACK
     ports: tuple[int, ...] = PORTS

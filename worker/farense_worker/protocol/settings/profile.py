@@ -1,6 +1,6 @@
 """The profile: every setting of a run, declared once, with its bounds and its help.
 
-The resolved profile is written into the run folder as config.toml and is the worker's only input.
+The resolved profile is written into the run folder as config.toml, which is what a worker reads.
 fields.py looks at these declarations one by one, profile_file.py reads and writes them as TOML.
 """
 
@@ -18,6 +18,7 @@ from farense_worker.protocol.settings.upgrade import FORMAT
 
 # Which answers of a conversation are labels.
 Answers = Literal["all", "last"]
+Dtype = Literal["auto", "model", "float32", "float16", "bfloat16"]
 
 
 class About(Struct, frozen=True, forbid_unknown_fields=True):
@@ -41,7 +42,7 @@ class Model(Struct, frozen=True, forbid_unknown_fields=True):
         ""
     )
     dtype: Annotated[
-        Literal["auto", "model", "float32", "float16", "bfloat16"],
+        Dtype,
         Meta(
             description=_(
                 "what it computes in: auto is float32 on a CPU, float16 on an M1 or M2, "
@@ -100,6 +101,14 @@ class Data(Features, frozen=True, forbid_unknown_fields=True):
             )
         ),
     ] = False
+    keep_mb: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=1024,
+            description=_("of data, up to which the run folder keeps a copy; 0 for none"),
+        ),
+    ] = 4.0
     append_end: Annotated[
         bool,
         Meta(
@@ -346,6 +355,10 @@ class Run(Struct, frozen=True, forbid_unknown_fields=True):
     profile_name: Annotated[str, Meta(description=_("profile it was started with"))] = ""
     created: Annotated[float, Meta(ge=0, le=32_503_680_000, description=_("Unix seconds"))] = 0.0
     app_version: Annotated[str, Meta(description=_("of farense-tui"))] = ""
+    model_sha256: Annotated[
+        str, Meta(description=_("of what tells models apart; empty where it was to be downloaded"))
+    ] = ""
+    data_sha256: Annotated[str, Meta(description=_("of what tells data sets apart"))] = ""
     format: Annotated[int, Meta(ge=1, le=FORMAT, description=_("of the run folder"))] = FORMAT
     ranks: Annotated[int, Meta(ge=1, le=1024, description=_("processes that train together"))] = 1
     hosts: Annotated[
@@ -355,7 +368,7 @@ class Run(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Config(Profile, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """config.toml of a run: the profile with its paths resolved, and whose run it is."""
+    """config.toml of a run: the profile, its own folders by absolute paths, and whose run it is."""
 
     run: Run
 

@@ -1,0 +1,59 @@
+"""Where the model and the data of a run are on this machine today: RUN/places.json.
+
+The configuration says what was asked for, which is the same on every machine; whoever starts a
+worker says where that is now. Without the file, what was asked for are places themselves.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from farense_worker.protocol import model_identity
+from farense_worker.protocol.run_folder import RunFolder, write_atomically
+from farense_worker.protocol.settings.profile import Config, replace_setting
+
+
+class Places(Struct, frozen=True):
+    """Folders. model: empty for what is to be downloaded."""
+
+    model: str = ""
+    data: str = ""
+
+
+def write(folder: RunFolder, places: Places) -> None:
+    """Say where they are; an OSError where the disk does not take it."""
+    write_atomically(folder.places, msgspec.json.encode(places).decode() + "\n")
+
+
+def read(folder: RunFolder) -> Places:
+    """Read where they were when the last worker was started."""
+    with contextlib.suppress(OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        return msgspec.json.decode(folder.places.read_bytes(), type=Places)
+    return Places()
+
+
+def found(folder: RunFolder, model: Path) -> None:
+    """Note where a model was downloaded to, and so which commit of its repository it is."""
+    places = read(folder)
+    if not places.model and model_identity.snapshot(str(model)):
+        with contextlib.suppress(OSError):  # a full disk: the newest is looked for next time
+            write(folder, msgspec.structs.replace(places, model=str(model)))
+
+
+def applied(folder: RunFolder, config: Config) -> Config:
+    """Give the configuration with the folders of today."""
+    places = read(folder)
+    if places.model:
+        config = replace_setting(config, "model.repo", places.model)
+    if places.data:
+        config = replace_setting(config, "data.path", places.data)
+    return config
+
+
+def is_own_copy(folder: RunFolder, data: str) -> bool:
+    """Whether a data set is the one that is kept in the run folder."""
+    return Path(data) == folder.data
