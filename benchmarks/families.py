@@ -123,6 +123,11 @@ class Result:
     read: bool = False
     fault: str = ""
 
+    @property
+    def good(self) -> bool:
+        """Whether all that is looked at was seen."""
+        return self.apart and self.split and self.resumes and self.read
+
 
 def main() -> int:
     """Try them, and write or print what was seen."""
@@ -242,18 +247,26 @@ def page(found: list[Result]) -> str:
     """Write the table."""
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in ("mlx", "mlx-lm"))
     tried = [each for each in found if not each.fault.startswith("not built")]
+    plain = [each for each in tried if each.kind and each.good and each.kind not in REASONS]
     rows = [
         f"| {each.kind} | {_mark(each.apart)} | {_mark(each.split)} | {_mark(each.resumes)} "
-        f"| {_mark(each.read)} | {each.adapted or ''} | {REASONS.get(each.kind, each.fault)} |"
+        f"| {_mark(each.read)} | {REASONS.get(each.kind, each.fault)} |"
         for each in tried
-        if each.kind
+        if each.kind and each not in plain
     ]
     left = sorted(
         each.kind
         for each in found
         if each.fault.startswith("not built") and "'ModelArgs'" not in each.fault  # a helper
     )
-    return _PAGE.format(versions=versions, n=len(tried), rows="\n".join(rows), left=", ".join(left))
+    return _PAGE.format(
+        versions=versions,
+        n=len(tried),
+        all_of_it=len(plain),
+        plain=", ".join(each.kind for each in plain),
+        rows="\n".join(rows),
+        left=", ".join(left),
+    )
 
 
 def _mark(yes: bool) -> str:
@@ -279,8 +292,10 @@ What mlx_lm leaves out of a family it leaves out here: its gemma2 has no sliding
 tokens in Google's models; shorter rows are not touched), and a minicpm with a tied head is
 refused with mlx_lm's own words.
 
-| model file ({n}) | loss without logits | trunk | resumes | mlx_lm reads it | adapters | remark |
-| --- | --- | --- | --- | --- | --- | --- |
+Of {n} model files these {all_of_it} do all four: {plain}.
+
+| the others | loss without logits | trunk | resumes | mlx_lm reads it | remark |
+| --- | --- | --- | --- | --- | --- |
 {rows}
 
 Not built small by this script, so not tried: {left}.

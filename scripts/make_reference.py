@@ -209,19 +209,23 @@ def all_settings() -> str:
 
 
 def machines() -> str:
-    """The profiles for the three Macs side by side: what is equal in all of them comes last."""
+    """The profiles for the three Macs side by side; then what they share and no default says."""
     loaded = [profile_file.load(ROOT / "profiles" / f"{name}.toml") for name in MACHINES]
     different: list[tuple[str, ...]] = []
     same: list[tuple[str, ...]] = []
     for declared in fields.SETTINGS.values():
         for each in declared.values():
             values = [toml(getattr(getattr(p, each.section), each.key)) for p in loaded]
+            default = toml(getattr(getattr(profile.Profile(), each.section), each.key))
             row = (f"{each.section}.{each.key}", *values)
-            (same if len(set(values)) == 1 else different).append(row)
+            if len(set(values)) > 1:
+                different.append(row)
+            elif values[0] != default:
+                same.append(row)
     return "\n".join(
         [
             _table(different, ("setting", *MACHINES)),
-            "\nThe same in all three:\n",
+            "\nThe same in all three, and not the default:\n",
             _table([row[:2] for row in same], ("setting", "value")),
         ]
     )
