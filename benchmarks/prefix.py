@@ -5,15 +5,16 @@
                                 [--layers N] [--hidden H]
 
 Each run is a process of its own, from its start to its end, on the short chats of throughput.py
-behind one system prompt of so many tokens, 8 a step, prompts masked. One round (--pairs 1) takes
-some minutes. Printed is a table, medians with the lowest and the highest:
+behind one system prompt of so many tokens, 8 a step, prompts masked. Printed is a table, medians
+with the lowest and the highest:
 
 - useful tokens a second, ours over mlx_lm's: of the steps and of the pass through frozen layers
 - the same, with the prefix shared over without
-- the peak as MLX counts it, ours over mlx_lm's
+- the peak as MLX counts it, ours over mlx_lm's; the process at most, as the system counts it
 - how far the losses of a step are apart at most, with the prefix shared and without
 
---model: a folder of a real model in place of one of random weights, as SmolLM2-135M.
+--model: a folder of a real model in place of one of random weights, as SmolLM2-135M; on a CPU with
+less to train: --prompts 0,150 --examples 8 --epochs 2.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import shutil
 import statistics
 import sys
 import tempfile
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -69,6 +71,10 @@ class Round:
     def peak(self) -> float:
         return self.shared.peak / self.theirs.peak
 
+    @property
+    def process(self) -> float:
+        return self.shared.process / self.theirs.process
+
 
 def main() -> None:
     """Measure and print."""
@@ -80,20 +86,21 @@ def main() -> None:
         print(f"{reference_machine()}, BLAS: {blas.find() or 'the wheel has its own'}")
         print(f"{model.name}, {args.layers} layers; {args.examples} rows, {args.epochs} epochs")
         print(f"load before: {os.getloadavg()[0]:.1f}\n\n{_HEAD}", flush=True)
-        first = True
+        first, began = True, time.monotonic()
         for trained in args.trained_layers.split(","):
             layers = args.layers if trained == "all" else args.layers // 2
             for prompt in args.prompts.split(","):
                 data, tokens = chats(place / f"{prompt}-{trained}", model, int(prompt), args)
                 task = Task(model, data, args.examples, 8, args.epochs, layers, length=_LENGTH)
                 if first:  # compiles what MLX compiles once
-                    speed.theirs(place / "warm", task, steps=2)
+                    speed.theirs(place / "warm", task, steps=1)
                     first = False
                 rounds = [
                     _round(place / f"{prompt}-{trained}-{at}", task, at) for at in range(args.pairs)
                 ]
                 print(_line(trained, int(prompt), tokens, rounds), flush=True)
-        print(f"\nload after: {os.getloadavg()[0]:.1f}")
+        minutes = (time.monotonic() - began) / 60
+        print(f"\nload after: {os.getloadavg()[0]:.1f}; {minutes:.1f} minutes")
 
 
 def _random(place: Path, args: argparse.Namespace) -> Path:
@@ -159,7 +166,8 @@ def _losses(record: Path) -> list[float]:
 
 _HEAD = (
     "| trained | system prompt | shared / mlx_lm | plain / mlx_lm | shared / plain "
-    "| peak, shared / mlx_lm | losses apart |\n| --- | --- | --- | --- | --- | --- | --- |"
+    "| peak, shared / mlx_lm | process, shared / mlx_lm | losses apart |\n"
+    "| --- | --- | --- | --- | --- | --- | --- | --- |"
 )
 
 
@@ -169,9 +177,17 @@ def _line(trained: str, prompt: int, tokens: float, rounds: list[Round]) -> str:
         _spread([each.without for each in rounds]),
         _spread([each.by_sharing for each in rounds]),
         _spread([each.peak for each in rounds]),
+        f"{_spread([each.process for each in rounds])}, {_megabytes(rounds)}",
         f"{max(each.apart for each in rounds):.0e}",
     ]
     return f"| {trained} | {tokens} | {' | '.join(cells)} |"
+
+
+def _megabytes(rounds: list[Round]) -> str:
+    """Say what the processes take at most: medians."""
+    sides = ([each.shared for each in rounds], [each.theirs for each in rounds])
+    ours, theirs = (statistics.median(each.process for each in side) / 1e6 for side in sides)
+    return f"{ours:.0f} of {theirs:.0f} MB"
 
 
 def _spread(values: list[float]) -> str:
@@ -185,7 +201,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--prompts", default="0,50,150,500", help="tokens of the system prompts")
     parser.add_argument("--trained", dest="trained_layers", default="half,all")
     parser.add_argument("--model", type=Path, help="a folder; without it random weights")
-    parser.add_argument("--examples", type=int, default=48)
+    parser.add_argument("--examples", type=int, default=32)
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--layers", type=int, default=8)
     parser.add_argument("--hidden", type=int, default=192)
