@@ -54,8 +54,10 @@ class Forecast:
 
     parts: at the peak of a training step, which batch gives the peak. precompute: peak of the pass
     that stores the trunk, 0 without one. trunk_disk: what it stores. cache: freed buffers that MLX
-    may keep on top. shared: share of the tokens that are not computed, because rows begin alike;
-    not_shared: why none is, where they do. speed_from: English; who shows it calls `gettext`.
+    may keep on top, pass_cache: during that pass. program: of the process beside MLX. mapped:
+    of files, which the process is counted. shared: share of the tokens that are not computed,
+    because rows begin alike; not_shared: why none is, where they do. speed_from: English; who shows
+    it calls `gettext`.
     """
 
     verdict: limits.Verdict
@@ -75,6 +77,9 @@ class Forecast:
     shared: float = 0.0
     not_shared: str = ""
     pages: bool = False
+    program: int = limits.PROCESS
+    pass_cache: int = 0
+    mapped: int = 0
 
     @property
     def peak(self) -> int:
@@ -84,12 +89,13 @@ class Forecast:
     @property
     def needed(self) -> int:
         """The most that the process has in use: what is compared with the limit."""
-        return self.peak + limits.PROCESS
+        return self.peak + self.program
 
     @property
     def process(self) -> int:
         """The most that the process takes, with the freed buffers that MLX keeps for reuse."""
-        return self.needed + self.cache
+        most = max(self.parts.total + self.cache, self.precompute + self.pass_cache)
+        return most + self.program + self.mapped
 
     @property
     def disk(self) -> int:
@@ -121,21 +127,27 @@ def forecast(
     parts, batch = _peak(shape, profile, work, place, cached)
     if measured:
         parts = corrected(shape, profile, place, parts, measured)
-    precompute = _precompute(shape, profile, work, place, limit) if cached else 0
+    there, through = 0, 0
+    if cached:
+        once = workload.once(profile, rows, counted, at_once)
+        there, through = _precompute(shape, profile, once, place, limit)
+    precompute = there + through
     trained = shape.trained(profile)
     speed, source = _speed(shape, profile, place, measured)
     step = workload.run_flops(shape, profile, work, cached=cached) / speed if speed else None
     peak = max(parts.total, precompute)
     cache = limits.cache(profile.memory, parts.total, parts.resident)
+    program = limits.program(shape.tokenizer, gpu=place.gpu)
+    stored = trunk_bytes(shape, tokens) if cached else 0
     return Forecast(
-        verdict=limits.verdict(profile.memory, limit, peak, cache, place.available),
+        verdict=limits.verdict(profile.memory, limit, peak, cache, place.available, program),
         parts=parts,
         batch=batch,
         steps=work.steps,
         per_epoch=work.per_epoch,
         known_lengths=work.known,
         precompute=precompute,
-        trunk_disk=trunk_bytes(shape, tokens) if cached else 0,
+        trunk_disk=stored,
         checkpoint_disk=disk.checkpoints(trained, profile.checkpoint.keep),
         cache=cache,
         limit=limit,
@@ -144,7 +156,10 @@ def forecast(
         speed_from=source,
         shared=work.saved,
         not_shared=_not_shared(profile, rows),
-        pages=place.gpu and limits.pages(place.memory, peak + limits.PROCESS),
+        pages=place.gpu and limits.pages(place.memory, peak + program),
+        program=program,
+        pass_cache=limits.cache(profile.memory, precompute, there),
+        mapped=0 if place.gpu else stored,  # macOS counts no pages that a file has as well
     )
 
 
@@ -226,8 +241,10 @@ def _exceeds(one: MicroBatch, other: MicroBatch) -> bool:
     return all(a >= b for a, b in zip(own, its, strict=True))
 
 
-def _precompute(shape: Shape, profile: Profile, work: Workload, place: Place, limit: int) -> int:
-    """Peak of the pass over the frozen layers: those that are there at once, and their work."""
+def _precompute(
+    shape: Shape, profile: Profile, batches: set[MicroBatch], place: Place, limit: int
+) -> tuple[int, int]:
+    """Bytes of the frozen layers that are there at once in the pass over them, and their work."""
     below = shape.layer_bytes[: trunk.frozen(profile, shape.layers)]
     room = limits.room(profile.memory, limit, limits.PROCESS)
     groups = list(trunk.groups(below, room))
@@ -235,11 +252,9 @@ def _precompute(shape: Shape, profile: Profile, work: Workload, place: Place, li
     if len(groups) > 1:  # the others are let go, or not read yet
         there = shape.outer_bytes + max(sum(below[start:stop]) for start, stop in groups)
     fit = step_memory.fit_of(profile, gpu=place.gpu)
-    frozen = max(
-        (step_memory.frozen_bytes(shape, batch, fit, gpu=place.gpu) for batch in _greatest(work)),
-        default=0,
-    )
-    return there + frozen
+    most = max((stop - start for start, stop in groups), default=0)
+    works = [step_memory.pass_bytes(shape, most, each, fit, gpu=place.gpu) for each in batches]
+    return there, max(works, default=0)
 
 
 def _run_seconds(

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from farense_worker.protocol.messages.estimation import Rows
 from farense_worker.protocol.plan import prefix as shared
 from farense_worker.protocol.plan import steps as planned
-from farense_worker.protocol.plan.cutting import OVERHEAD, cut, padded, rounded
+from farense_worker.protocol.plan.cutting import OVERHEAD, at_once, cut, padded, rounded
 from farense_worker.protocol.plan.model_shape import Shape
 from farense_worker.protocol.plan.prefix import Piece
 from farense_worker.protocol.plan.step_memory import MicroBatch, trained_layers
 from farense_worker.protocol.settings.profile import Profile
 
+_FEW = 400  # rows, of which it is worked out how they are cut for a pass over all
 _LOOK_AHEAD = 1000  # steps; what a longer run computes is taken from these
 
 
@@ -89,6 +90,31 @@ def look_ahead(
         if prefixes:
             alone += shared.tokens(own, map(Piece, map(tuple, cut(own, budget))))
     return Workload(tuple(seen), steps, per_epoch, True, alone)
+
+
+def once(
+    profile: Profile, rows: dict[str, Rows], counted: dict[str, int], budget: int
+) -> set[MicroBatch]:
+    """Find the kinds of micro-batches of a pass over all training rows, as a trunk is made by.
+
+    Of many rows there are as many of a length as go through at once.
+    """
+    train, most = rows.get("train"), profile.train.max_seq_length
+    if not train or not train.tokens:
+        width, total = padded(most - 1), counted.get("train", 0) or profile.effective_batch
+        return {MicroBatch(min(total, at_once(width, budget)), width, 0)}
+    lengths = [min(length, most) for length in train.tokens]
+    prefixes = () if profile.train.shared_prefix == "off" else train.shared
+    groups = list(train.groups if prefixes else [shared.NONE] * len(lengths))
+    if train.total <= _FEW:
+        made = shared.pieces(lengths, groups, prefixes, budget)
+        return set(_step(lengths, lengths, made, few_shapes=False))
+    of_group, found = (*prefixes, 0), set()  # the last is of rows that begin like no other
+    for length, group in set(zip(lengths, groups, strict=True)):
+        prefix = min(of_group[group], length - 2)
+        width = padded(length - 1 - prefix)
+        found.add(MicroBatch(at_once(width, budget, prefix), width, 0, prefix))
+    return found
 
 
 def longest(profile: Profile, rows: dict[str, Rows]) -> int:

@@ -7,10 +7,10 @@ with every row as long as the longest and every token a label.
 
 from __future__ import annotations
 
-from farense_worker.protocol.plan import memory
+from farense_worker.protocol.plan import cutting, memory
 from farense_worker.protocol.plan.cutting import padded
 from farense_worker.protocol.plan.model_shape import Shape
-from farense_worker.protocol.plan.step_memory import MicroBatch, step_parts
+from farense_worker.protocol.plan.step_memory import MicroBatch, fit_of, frozen_bytes, step_parts
 from farense_worker.protocol.settings.profile import Profile
 
 
@@ -54,6 +54,17 @@ def comes_and_goes(
     shape = shape.computed(profile, gpu=gpu)
     parts = step_parts(shape, profile, batch, gpu=gpu, cached=cached, micro_batches=2)
     return parts.total - parts.resident
+
+
+def passes(profile: Profile, shape: Shape, tokens: int, longest: int, *, gpu: bool) -> int:
+    """Bytes that the pass over the frozen layers has for a moment, by the forecast.
+
+    It takes as many rows at once as have `tokens`, however many an optimizer step has.
+    """
+    width = padded(longest - 1)
+    batch = MicroBatch(cutting.at_once(width, tokens), width, 0)
+    shape = shape.computed(profile, gpu=gpu)
+    return frozen_bytes(shape, batch, fit_of(profile, gpu=gpu), gpu=gpu)
 
 
 def fits(

@@ -9,8 +9,13 @@ from farense_worker.protocol.settings.profile import Memory
 Verdict = Literal["fits", "tight", "will not fit", "unknown"]  # not translated: keys
 
 GIB = 1 << 30
-# Python, MLX and the tokenizer, outside of what MLX counts (measured: 0.13 to 0.2 GiB on Linux).
+# The process outside of what MLX counts, where nothing more is known of it.
 PROCESS = 200 << 20
+# Of that Python, MLX and numpy (46 MiB when all is imported) with what they need to compute; and a
+# tokenizer for each byte of its tokenizer.json, as transformers holds it. Measured on Linux with
+# vocabularies of 5,000, 50,000 and 150,000 words: docs/performance.md.
+_PROGRAM = 100 << 20
+_TOKENIZER = 15
 # What macOS and a few programs want of a Mac's memory. By published runs on an M1 of 8 GB models of
 # 7B and 8B with 4.3 to 4.5 GiB in use went on at 33 to 36 tokens a second while swap grew from 3 to
 # 9 GB; one of 3B with 2 GiB did not swap (docs/performance.md).
@@ -49,17 +54,31 @@ def cache(settings: Memory, peak: int, resident: int) -> int:
     return min(int(settings.cache_limit_gb * GIB), peak - resident)
 
 
+def program(tokenizer: int, *, gpu: bool) -> int:
+    """Bytes of the process that MLX does not count. tokenizer: of tokenizer.json, 0 if unknown.
+
+    With a GPU, where nobody has measured it, no less than PROCESS.
+    """
+    own = _PROGRAM + _TOKENIZER * tokenizer
+    return max(PROCESS, own) if gpu else own
+
+
 def verdict(
-    settings: Memory, limit: int, peak: int, cache: int, available: int | None = None
+    settings: Memory,
+    limit: int,
+    peak: int,
+    cache: int,
+    available: int | None = None,
+    program: int = PROCESS,
 ) -> Verdict:
     """Judge a forecast by the shares at which the training warns, and at which it stops.
 
     peak: the most that MLX has in use, on top of which it may `cache`. available: bytes of the
-    machine that are free now.
+    machine that are free now. program: of the process beside it.
     """
     if not limit:
         return "unknown"
-    needed = peak + PROCESS
+    needed = peak + program
     if critical(settings, limit, needed):
         return "will not fit"  # not translated: a key
     short = available is not None and needed > available

@@ -32,6 +32,7 @@ class Shape:
     layer_bytes: of each layer; outer_bytes: of all else (embedding, norm, head).
     half: whether it computes in 16 bits. layer_floats, outer_floats: of the bytes those that are
     numbers of that kind, not packed integers.
+    tokenizer: bytes of its tokenizer.json, 0 if that is not here.
     """
 
     kind: str
@@ -50,6 +51,7 @@ class Shape:
     outer_floats: int
     experts: Mapping[str, tuple[int, int, int]] = field(default_factory=dict)
     beside: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    tokenizer: int = 0
 
     @property
     def layers(self) -> int:
@@ -133,7 +135,10 @@ def read(folder: Path) -> Shape | None:
     try:
         config = json.loads((folder / "config.json").read_text())
         tensors = [t for path in sorted(folder.glob("model*.safetensors")) for t in _header(path)]
-        return _of(config, tensors)
+        shape, tokenizer = _of(config, tensors), folder / "tokenizer.json"
+        if shape and tokenizer.is_file():
+            return replace(shape, tokenizer=tokenizer.stat().st_size)
+        return shape
     except (
         OSError,
         ValueError,

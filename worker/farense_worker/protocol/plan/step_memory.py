@@ -182,6 +182,16 @@ def frozen_bytes(shape: Shape, batch: MicroBatch, fit: Fit, *, gpu: bool) -> int
     return int(fit.frozen_hidden * hidden + fit.frozen_ffn * ffn + fit.frozen_scores * attention)
 
 
+def pass_bytes(shape: Shape, layers: int, batch: MicroBatch, fit: Fit, *, gpu: bool) -> int:
+    """Bytes that a pass over so many frozen layers has beside them, to store what comes out.
+
+    Behind a prefix the keys and values of all rows stay until the last layer is through.
+    """
+    size = 2 if shape.half else 4
+    keys = layers * 2 * shape.kv_heads * shape.head_dim * batch.rows * batch.reach * size
+    return frozen_bytes(shape, batch, fit, gpu=gpu) + bool(batch.prefix) * keys
+
+
 def _stage(key: str) -> int:
     """Where in a layer a linear layer stands: attention, its output, the ffn, its output."""
     return _STAGES.get(_last(key), 0)
