@@ -41,8 +41,8 @@ EXIT_CODES = {
 ENVIRONMENT = {
     "FARENSE_RUNS": "where runs are kept, if --runs-dir does not say; default: ./checkpoints",
     "FARENSE_MODELS": "a folder with models to list, besides ./models and Hugging Face's cache",
-    "FARENSE_CACHE": "where tokens and first validations are kept for the next run, or `off`; "
-    "default: ~/Library/Caches/farense-tui on a Mac, else farense-tui in $XDG_CACHE_HOME or "
+    "FARENSE_CACHE": "where tokens, checks and first validations are kept for the next run, or "
+    "`off`; default: ~/Library/Caches/farense-tui on a Mac, else farense-tui in $XDG_CACHE_HOME or "
     "~/.cache",
     "FARENSE_LANG": "language of the app and of the command line, `en` or `pt`, as --lang sets it; "
     "default: the locale's",

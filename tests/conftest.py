@@ -43,10 +43,10 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _no_baselines() -> None:
-    """Let no test find the first validation of another one's run."""
-    folder = cache_folder("baseline")
-    if folder:
-        shutil.rmtree(folder, ignore_errors=True)
+    """Let no test find the first validation, or a check, of another one's run."""
+    for kind in ("baseline", "checks"):
+        if folder := cache_folder(kind):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session", autouse=True)

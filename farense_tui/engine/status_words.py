@@ -39,6 +39,7 @@ _PHASES = {
     "starting": _("starting"),
     "downloading": _("downloading the model"),
     "loading_model": _("loading the model"),
+    "checking": _("checking that the faster ways give the same"),
     "precomputing": _("computing the frozen layers once"),
     "tokenizing": _("turning the texts into tokens"),
     "training": _("training"),

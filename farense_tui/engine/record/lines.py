@@ -17,7 +17,7 @@ Kind = Literal[
 ]
 # The others are over in moments and leave a line of their own: a loss, a path, an answer.
 _PHASES = {"starting", "downloading", "loading_model", "precomputing", "tokenizing", "paused"}
-_PHASES |= {"stopping"}
+_PHASES |= {"checking", "stopping"}
 _BEST = "  " + _("best so far")
 _CACHED = "  " + _("known from an earlier run")
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from farense_worker.loop import first_validation
-from farense_worker.loop.first_validation import Baseline, Place
+from farense_worker.loop.first_validation import Baseline
+from farense_worker.process import kept
+from farense_worker.process.kept import Place
 from farense_worker.protocol.messages.events import Sample, Validation
 from farense_worker.protocol.run_folder import RunFolder
 
@@ -155,9 +156,9 @@ def test_two_ranks_compute_it(cache: Path, make_run: RunMaker) -> None:
 
 
 def test_those_not_used_for_longest_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(first_validation, "_MOST_ENTRIES", 2)
+    monkeypatch.setattr(kept, "MOST_ENTRIES", 2)
     found = Baseline(loss=1.25, tokens=3, seconds=0.5, answers=("sim",))
-    places = [Place(tmp_path / f"{name}.json") for name in "abc"]
+    places = [Place(tmp_path / f"{name}.json", Baseline) for name in "abc"]
     for at, place in enumerate(places[:2]):
         place.write(found)
         os.utime(place.path, (at, at))

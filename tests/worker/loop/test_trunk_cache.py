@@ -14,6 +14,7 @@ from farense_worker.data import batching, shared_prefix
 from farense_worker.data.examples import Examples
 from farense_worker.loop import trunk_cache
 from farense_worker.loop.activations import Stored
+from farense_worker.loop.checks import Checks
 from farense_worker.model import model, split_forward
 from farense_worker.process.output import Output
 from farense_worker.protocol.messages.events import Phase, Progress, Sample
@@ -114,7 +115,8 @@ def test_layer_by_layer_equals_at_once(
         made = trunk_cache.plan(config, parts, examples, shared, "model", place)
         with (tmp_path / "events").open("ab") as events:
             output = Output(os.dup(events.fileno()), tmp_path / "events")
-            stored = trunk_cache.prepare(config, parts, made, room, 64, output)
+            own = Checks(None, output)
+            stored = trunk_cache.prepare(config, parts, made, room, 64, own, output)
         assert stored is not None
         assert stored.start == 3
         assert sum(trunk_cache.nbytes(layer) for layer in parts.layers[:3]) == 0

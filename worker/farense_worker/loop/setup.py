@@ -19,6 +19,7 @@ from farense_worker.data.prepare import Examples
 from farense_worker.data.shared_prefix import Shared
 from farense_worker.loop import (
     checkpoint,
+    checks,
     handover,
     memory,
     optimizer,
@@ -29,6 +30,7 @@ from farense_worker.loop import (
 )
 from farense_worker.loop.activations import Trunk
 from farense_worker.loop.checkpoint import TrainingState
+from farense_worker.loop.checks import Checks
 from farense_worker.loop.custody import Custody
 from farense_worker.loop.distributed import Ranks
 from farense_worker.loop.master_weights import Optimizer, where_needed
@@ -179,15 +181,18 @@ def set_up(
         dropout.wrap_layers(network, checkpointing=config.train.grad_checkpoint)
     at_once = functools.partial(plan_budget, config, path, train_set)
     plan_buffers(config, path, train_set, at_once(False))
-    parts = take_apart(network, train_set, output)
     fingerprint = model_identity.fingerprint(path)
+    own = checks.of(config, path, fingerprint, network, output)
+    parts = take_apart(network, train_set, own, output)
     stored = None
     examples = {"train": train_set} | ({"valid": valid_set} if valid_set else {})
     alike = shared_prefix.find(config, examples)
     if parts:
         planned = trunk_cache.plan(config, parts, examples, alike, fingerprint, folder.trunk)
         room = memory.room(mx, config.memory)
-        stored = trunk_cache.prepare(config, parts, planned, room, at_once(False), output)
+        plan_buffers(config, path, train_set, at_once(False), frozen=True)
+        stored = trunk_cache.prepare(config, parts, planned, room, at_once(False), own, output)
+        plan_buffers(config, path, train_set, at_once(False))
         output.enter("loading_model")
     model.read_weights(network, config.model)
     trained = network.trainable_parameters()
@@ -214,6 +219,7 @@ def set_up(
             alike,
             stored,
             at_once(stored is not None),
+            own,
             output,
         ),
         size=size,
@@ -246,14 +252,21 @@ def plan_budget(config: Config, path: Path, examples: Examples, cached: bool) ->
     return budget.planned(config, shape, limit, longest, gpu=model.on_gpu(), cached=cached)
 
 
-def plan_buffers(config: Config, path: Path, examples: Examples, tokens: int) -> None:
-    """Let MLX keep what steps will need by the forecast, until they have shown it."""
-    longest, shape = int(examples.lengths.max()), model_shape.read(path)
-    if shape is not None:
-        needed = budget.comes_and_goes(
-            config, shape, tokens, longest, gpu=model.on_gpu(), cached=False
-        )
-        memory.keep_buffers(mx, config.memory, needed)
+def plan_buffers(
+    config: Config, path: Path, examples: Examples, tokens: int, *, frozen: bool = False
+) -> None:
+    """Let MLX keep what steps will need by the forecast, until they have shown it.
+
+    frozen: what the pass over the frozen layers needs, whose every micro-batch has another shape.
+    """
+    longest, shape, gpu = int(examples.lengths.max()), model_shape.read(path), model.on_gpu()
+    if shape is None:
+        return
+    if frozen:
+        needed = budget.passes(config, shape, tokens, longest, gpu=gpu)
+    else:
+        needed = budget.comes_and_goes(config, shape, tokens, longest, gpu=gpu, cached=False)
+    memory.keep_buffers(mx, config.memory, needed)
 
 
 def tell_shapes(output: Output) -> None:
@@ -286,10 +299,12 @@ def tell_budget(run: Run) -> None:
         )
 
 
-def take_apart(network: nn.Module, examples: Examples, output: Output) -> Anatomy | None:
+def take_apart(
+    network: nn.Module, examples: Examples, own: Checks, output: Output
+) -> Anatomy | None:
     """Take the model apart, for a loss without all logits; None, with a notice, if it is unlike."""
-    found = split_forward.apart(network, examples.example(0).tolist())
-    if found:
+    found, tokens = split_forward.find(network), examples.example(0).tolist() * 2
+    if found and own.hold("head", [], lambda: split_forward.comes_apart(found, tokens)):
         return found
     output.emit(
         events.Notice(

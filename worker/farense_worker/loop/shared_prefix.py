@@ -10,6 +10,7 @@ from farense_worker.data import batching, shared_prefix
 from farense_worker.data.examples import Examples
 from farense_worker.data.shared_prefix import AT_ONCE, Shared
 from farense_worker.loop.activations import Stored, Trunk
+from farense_worker.loop.checks import Checks
 from farense_worker.model import prefix_check
 from farense_worker.model.loss import LabelLoss
 from farense_worker.process.output import Output
@@ -39,6 +40,7 @@ def prepare(
     found: dict[str, Shared],
     trunk: Trunk | None,
     budget: int,
+    checks: Checks,
     output: Output,
 ) -> dict[str, Shared]:
     """Give, of what was found, what is computed once by the layers above the trunk.
@@ -49,7 +51,7 @@ def prepare(
         return {}
     name, shared = next(iter(found.items()))
     stored = trunk.stored[name] if trunk else None
-    if why := _unlike(config, label_loss, examples[name], shared, stored):
+    if why := _unlike(config, label_loss, examples[name], shared, stored, checks):
         if config.train.shared_prefix == "on":
             hint = _("Set train.shared_prefix to auto, which does without where it must.")
             title = _("what the rows begin with alike cannot be computed once")
@@ -110,14 +112,21 @@ def _unlike(
     examples: Examples,
     shared: Shared,
     stored: Stored | None,
+    checks: Checks,
 ) -> str:
     """Compute two rows both ways, and say so if the model does not give the same; empty if so."""
     # All that is trained would be there twice, and what drops out is another thing each time.
     gradient = config.train.fine_tune_type != "full" and not config.lora.dropout
     rows, length = shared.longest(examples)
     length = prefix_check.part(label_loss.model, length)
-    entering = stored.read(rows, length + prefix_check.AFTER) if stored else None
     tokens = [examples.example(row) for row in rows]
-    if prefix_check.agrees(label_loss, tokens, length, entering, gradient=gradient):
+
+    def agrees() -> bool:
+        entering = stored.read(rows, length + prefix_check.AFTER) if stored else None
+        return prefix_check.agrees(label_loss, tokens, length, entering, gradient=gradient)
+
+    train, lora = config.train, config.lora
+    way = [train.fine_tune_type, train.grad_checkpoint, lora.num_layers, sorted(lora.keys)]
+    if checks.hold("prefix", [length, gradient, stored is not None, *way], agrees):
         return ""
     return _("this kind of model does not give the same result that way")

@@ -31,6 +31,7 @@ from farense_worker.data.batching import MicroBatch
 from farense_worker.data.examples import Examples
 from farense_worker.data.shared_prefix import Shared
 from farense_worker.loop.activations import Stored, Trunk, size, stored_as
+from farense_worker.loop.checks import Checks
 from farense_worker.model import prefix_cache
 from farense_worker.model.split_forward import Anatomy, splits
 from farense_worker.model.trainable import beside_the_layers
@@ -95,7 +96,13 @@ def plan(
 
 
 def prepare(
-    config: Config, anatomy: Anatomy, made: Plan, room: int, budget: int, output: Output
+    config: Config,
+    anatomy: Anatomy,
+    made: Plan,
+    room: int,
+    budget: int,
+    checks: Checks,
+    output: Output,
 ) -> Trunk | None:
     """Give the stored activations, computed now if they are not there, and let the trunk go.
 
@@ -112,7 +119,7 @@ def prepare(
     if made.start and beneath:
         why = _("{modules} below them is trained").format(modules=", ".join(beneath))
     if not why and not there:
-        why = _compute(anatomy, made, room, budget, output)
+        why = _compute(anatomy, made, room, budget, checks, output)
     if why:
         if config.train.trunk_cache == "on":
             raise refused(_("the frozen layers cannot be cached"), why, _HINT, kind="trunk_cache")
@@ -137,13 +144,16 @@ def _stored(made: Plan) -> bool:
     return all(made.path(split).is_file() for split in made.examples)
 
 
-def _compute(anatomy: Anatomy, made: Plan, room: int, budget: int, output: Output) -> str:
+def _compute(
+    anatomy: Anatomy, made: Plan, room: int, budget: int, checks: Checks, output: Output
+) -> str:
     """Go over all examples, group of layers by group, and store what comes out; or say why not."""
     anatomy.model.eval()
     groups = list(trunk.groups([nbytes(layer) for layer in anatomy.layers[: made.start]], room))
     if len(groups) == 1:
         tokens = next(iter(made.examples.values())).example(0)
-        if not splits(anatomy, [int(token) for token in tokens] * 2, made.start):
+        some = [int(token) for token in tokens] * 2
+        if not checks.hold("split", [made.start], lambda: splits(anatomy, some, made.start)):
             return _("this kind of model does not split into layers")
     elif anatomy.model_type not in trunk.KNOWN:
         return _(

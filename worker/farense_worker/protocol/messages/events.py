@@ -19,6 +19,7 @@ PhaseName = Literal[
     "starting",
     "downloading",
     "loading_model",
+    "checking",
     "precomputing",
     "tokenizing",
     "training",
