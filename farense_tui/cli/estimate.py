@@ -20,6 +20,7 @@ from farense_tui.cli import common
 from farense_tui.cli.output import console, say_json, tell
 from farense_tui.engine import readable as f
 from farense_tui.engine.forecast import gather as estimating
+from farense_tui.engine.forecast.depends import key
 from farense_tui.engine.forecast.forecast import Forecast, Measured
 from farense_tui.engine.forecast.gather import Estimate
 from farense_tui.engine.forecast.summary import line, mark, paging, used
@@ -46,7 +47,7 @@ def _show(
     known: dict[object, Facts] = {}
     made: dict[str, Estimate] = {}
     for name, profile in wanted.items():
-        asked = estimating.key(profile)
+        asked = key(profile)
         if asked not in known:
             known[asked] = estimating.facts(profile)
         made[name] = estimating.estimate(profile, known[asked], memory=memory, disk=runs_dir)
@@ -113,8 +114,8 @@ def detail(name: str, made: Estimate) -> Text:
         return text.append(f"? {verdict('unknown')}: {clean(made.why)}", "dim")
     text.append(f"{mark(found)} {verdict(found.verdict)}", _STYLES[found.verdict])
     text.append(f"  {used(found)}\n")
-    for key, value, about in (*_rows(found), *_probed(made), *_rate(profile, found)):
-        text.append(f"  {key:12}", "dim").append(f"{value:>10}").append(f"  {about}\n", "dim")
+    for name, value, about in (*_rows(found), *_probed(made), *_rate(profile, found)):
+        text.append(f"  {name:12}", "dim").append(f"{value:>10}").append(f"  {about}\n", "dim")
     if found.pages:
         text.append(f"  {paging(found)}\n", "yellow")
     if made.why:

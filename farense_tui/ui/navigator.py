@@ -12,11 +12,11 @@ from farense_worker.protocol.run_folder import RunFolder
 from farense_worker.protocol.settings.profile import Profile
 from textual.message_pump import MessagePump
 
-from farense_tui.engine.health.finding import Action
-from farense_tui.engine.runs.supervisor import Worker
-
 if TYPE_CHECKING:
     from textual.worker import Worker as Task
+
+    from farense_tui.engine.health.finding import Action
+    from farense_tui.engine.runs.supervisor import Worker
 
 
 @runtime_checkable

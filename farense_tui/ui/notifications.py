@@ -6,7 +6,6 @@ What a terminal does not know it ignores. Each can be turned off (preferences.py
 from __future__ import annotations
 
 from collections.abc import Callable
-from urllib.request import Request, urlopen
 
 from farense_worker.protocol.clean_text import clean
 
@@ -56,6 +55,8 @@ class Reach:
         if self._wanted["notify"]:
             desktop.notify(clean(title), clean(text))
         if webhook:
+            from urllib.request import Request, urlopen  # not needed for the first paint
+
             message = Request(
                 webhook,
                 data=f"{clean(title)}: {clean(text)}".encode(),

@@ -46,15 +46,6 @@ class Estimate:
     measured: Measured | None = None
 
 
-def key(profile: Profile) -> tuple[object, ...]:
-    """What the worker's facts depend on: with the same key they need not be asked for again."""
-    model, data, train = profile.model, profile.data, profile.train
-    seed = train.seed if data.valid_fraction else 0
-    trust = model.trust_remote_code
-    split = (data.path, data.valid_fraction, seed, data.append_end, data.skip, data.features)
-    return (model.repo, model.revision, trust, *split, train.mask_prompt, train.answers)
-
-
 def facts(profile: Profile, stop: task.Stop | None = None) -> Facts:
     """Ask the worker. Takes a second or more, so not for the UI's loop."""
     return task.result_of("estimate", Request(resolved(profile)), Facts, stop=stop)

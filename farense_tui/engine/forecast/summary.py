@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.plan.memory import GIB, SYSTEM
 
 from farense_tui.engine import readable as f
-from farense_tui.engine.forecast.forecast import Forecast
-from farense_tui.engine.forecast.gather import Estimate
 from farense_tui.engine.status_words import verdict
+
+if TYPE_CHECKING:
+    from farense_tui.engine.forecast.forecast import Forecast
+    from farense_tui.engine.forecast.gather import Estimate
 
 _MARKS = {"fits": "✓", "tight": "!", "will not fit": "✗", "unknown": "?"}  # not translated: keys
 

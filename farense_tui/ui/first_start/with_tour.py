@@ -6,16 +6,19 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.run_folder import RunFolder
 from textual import work
 
-from farense_tui.engine.health import Action
 from farense_tui.engine.runs import played, supervisor
 from farense_tui.engine.runs.supervisor import Worker
 from farense_tui.ui import preferences
 from farense_tui.ui.with_models import WithModels
+
+if TYPE_CHECKING:
+    from farense_tui.engine.health import Action
 
 _SPEED = 8.0  # the tour's first card names it
 _GONE = 10.0  # seconds until a killed worker is given up

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.messages.estimation import Facts
@@ -17,9 +18,11 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.timer import Timer
 
-from farense_tui.engine.forecast import gather
-from farense_tui.engine.forecast.gather import Estimate
+from farense_tui.engine.forecast.depends import key
 from farense_tui.engine.tasks.task import Stop
+
+if TYPE_CHECKING:
+    from farense_tui.engine.forecast.gather import Estimate
 
 _STILL = 1.0  # seconds without a change before the worker is asked
 _BRIEF = 0.15  # and before the forecast is made anew
@@ -59,7 +62,7 @@ class Forecaster:
 
     def want(self, profile: Profile) -> Forecasting:
         """Give what is known of a profile. More is posted soon."""
-        asked = gather.key(profile)
+        asked = key(profile)
         if profile in self._known:
             self._wanted, self._last = profile, (asked, self._known[profile])
             return Forecasting(self._known[profile])
@@ -75,7 +78,7 @@ class Forecaster:
     def take(self, said: Forecast) -> None:
         """Keep what was posted."""
         if said.facts:
-            self._facts[gather.key(said.profile)] = said.facts
+            self._facts[key(said.profile)] = said.facts
         if len(self._known) >= _MOST:
             self._known.clear()
         self._known[said.profile] = said.made
@@ -95,18 +98,20 @@ class Forecaster:
 
     def _start(self, profile: Profile) -> None:
         self._timer, self._stop = None, Stop()
-        known = self._facts.get(gather.key(profile))
+        known = self._facts.get(key(profile))
         work = partial(self._make, profile, known, self._stop)
         self._screen.run_worker(work, thread=True, group="forecast")
 
     def _make(self, profile: Profile, known: Facts | None, stop: Stop) -> None:
-        """In a thread."""
+        """In a thread. What it takes is imported here, after the first paint."""
+        from farense_tui.engine.forecast import gather
+
         try:
             known = known or gather.facts(profile, stop)
             made = gather.estimate(profile, known, disk=self._runs_dir)
         except FarenseError as error:
-            made = Estimate(profile, None, why=error.title)
+            made = gather.Estimate(profile, None, why=error.title)
         except OSError as error:  # a path that is too long or may not be read
-            made = Estimate(profile, None, why=error.strerror or str(error))
+            made = gather.Estimate(profile, None, why=error.strerror or str(error))
         if not stop.asked:
             self._screen.post_message(Forecast(profile, known, made))

@@ -13,7 +13,6 @@ from textual.binding import Binding, BindingType
 from textual.events import Paste
 from textual.screen import Screen
 
-from farense_tui.engine.forecast.safer_settings import Remedy
 from farense_tui.engine.machine import hardware
 from farense_tui.engine.profiles.draft import Draft, find, shown
 from farense_tui.engine.profiles.settings_words import ESSENTIAL
@@ -41,6 +40,7 @@ from farense_tui.ui.messages import Inspected, Located, RunsRead
 from farense_tui.ui.navigator import navigator
 
 if TYPE_CHECKING:
+    from farense_tui.engine.forecast.safer_settings import Remedy
     from farense_tui.ui.launch.settings_screen import SettingsScreen
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from farense_worker.protocol.clean_text import clean
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.plan.memory import GIB
@@ -9,11 +11,13 @@ from textual.content import Content
 
 from farense_tui.engine import readable as f
 from farense_tui.engine.forecast import summary
-from farense_tui.engine.forecast.forecast import Forecast
-from farense_tui.engine.forecast.gather import Estimate
 from farense_tui.engine.status_words import verdict
 from farense_tui.ui.common.sentence import sentence
 from farense_tui.ui.launch.forecaster import Forecasting
+
+if TYPE_CHECKING:
+    from farense_tui.engine.forecast.forecast import Forecast
+    from farense_tui.engine.forecast.gather import Estimate
 
 _STYLES = {
     "fits": "$success",
