@@ -13,7 +13,7 @@ import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import unquote, urlparse
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -38,14 +38,15 @@ class Hub:
         assert self._server is not None
         return f"http://127.0.0.1:{self._server.server_address[1]}"
 
-    def __enter__(self) -> Hub:
+    def handler(self) -> type[Handler]:
+        """What answers a request; `hub` is set on it."""
+        return Handler
+
+    def __enter__(self) -> Self:
         hub = self
 
-        class Handler(_Handler):
-            pass
-
-        Handler.hub = hub
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        kind = type("_Bound", (self.handler(),), {"hub": hub})
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), kind)
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         return self
 
@@ -57,7 +58,7 @@ class Hub:
         self._server.server_close()
 
 
-class _Handler(BaseHTTPRequestHandler):
+class Handler(BaseHTTPRequestHandler):
     hub: Hub
     protocol_version = "HTTP/1.1"
 
@@ -87,7 +88,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif api and (api[3] or COMMIT) not in (COMMIT, "main"):
             self._error(404, "RevisionNotFound", f"Invalid rev id: {api[3]}")
         elif api:
-            listed = _tree(folder) if api[2] == "tree" else _info(str(repo), folder)
+            listed = _tree(folder) if api[2] == "tree" else self.info(str(repo), folder)
             self._json(listed)
         elif file and repo in self.hub.gated:
             self._error(403, "GatedRepo", f"Access to model {repo} is restricted")
@@ -95,6 +96,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._file(folder / file[3], body)
         else:
             self._error(404, "EntryNotFound", "Entry not found")
+
+    def info(self, repo: str, folder: Path) -> dict[str, Any]:
+        return _info(repo, folder)
 
     def _file(self, path: Path, body: bool) -> None:
         data = path.read_bytes()

@@ -8,7 +8,7 @@ from pathlib import Path
 from farense_worker.protocol.clean_text import clean
 from farense_worker.protocol.errors import ExitCode, usage
 from farense_worker.protocol.language import gettext as _
-from farense_worker.protocol.messages.export import Precision, Request
+from farense_worker.protocol.messages.export import Exported, Precision, Request
 
 from farense_tui.cli import common
 from farense_tui.cli.output import ProgressLine, relative, say, say_json, tell
@@ -16,6 +16,7 @@ from farense_tui.engine import readable as f
 from farense_tui.engine.runs import found_again
 from farense_tui.engine.tasks import export as exporting
 from farense_tui.engine.tasks import hand_over
+from farense_tui.engine.tasks import upload as uploading
 
 
 def export(args: argparse.Namespace) -> int:
@@ -36,35 +37,82 @@ def export(args: argparse.Namespace) -> int:
         gguf_lora=args.gguf_lora,
         precision=precision,
         check=not args.no_check,
+        repo=args.upload or "",
     )
+    if args.upload:
+        _check_upload(args)
+    elif args.public:
+        raise usage(_("--public says how to upload"), hint=_("Add --upload OWNER/NAME."))
     if (args.ollama or args.lm_studio) and not (args.fuse or args.gguf):
         raise usage(_("Ollama and LM Studio want a whole model"), hint=_("Add --fuse or --gguf."))
     ollama = hand_over.check_ollama(args.ollama) if args.ollama else ""
     place = hand_over.lm_studio_place(run.name) if args.lm_studio else None
     if not common.may_download([found_again.config_of(run).model], yes=args.yes):
         return ExitCode.STOPPED
-    code = _export(asked, overwrite=args.overwrite, as_json=args.json)
-    if code == ExitCode.DONE and ollama:
+    made = uploading.earlier(asked) if args.upload and not args.overwrite else None
+    if made:
+        tell(_("{folder} is there already, from this adapter").format(folder=relative(to)))
+    else:
+        made = _export(asked, overwrite=args.overwrite, as_json=args.json)
+    if made is None:
+        return ExitCode.STOPPED
+    if ollama:
         hand_over.to_ollama(ollama, args.ollama, to)
         tell(_("Ollama has it: ollama run {name}").format(name=args.ollama))
-    if code == ExitCode.DONE and place:
+    if place:
         hand_over.to_lm_studio(place, to)
         tell(_("LM Studio has it: {folder}").format(folder=place))
-    return code
+    return _upload(to, made, args) if args.upload else ExitCode.DONE
 
 
-def _export(asked: Request, *, overwrite: bool, as_json: bool) -> int:
-    """Export and tell; the exit code."""
+def _check_upload(args: argparse.Namespace) -> None:
+    """Refuse before the export what would be refused after it: the name, the hub, the token."""
+    if (args.fuse or args.gguf) + args.peft + args.gguf_lora > 1:
+        raise usage(
+            _("a repository is of one kind"), hint=_("--fuse, --gguf, --peft or --gguf-lora.")
+        )
+    there = uploading.standing(args.upload)
+    uploading.check_public(args.upload, there, public=args.public)
+    if not args.yes and not common.terminal():
+        raise uploading.unasked(args.upload)
+
+
+def _upload(to: Path, made: Exported, args: argparse.Namespace) -> int:
+    """Ask, send and tell; the exit code."""
+    parcel, repo = uploading.parcel(to, made), args.upload
+    there = uploading.standing(repo)
+    for said in uploading.words(parcel, repo, there, public=args.public).splitlines():
+        tell(said)
+    if not (args.yes or common.agrees(_("Upload it?"))):
+        return ExitCode.STOPPED
+    line = ProgressLine()
+    try:
+        sent = uploading.send(parcel, repo, public=args.public, tell=line.show)
+    except KeyboardInterrupt:
+        line.clear()
+        tell(_("broken off; the same command continues it"))
+        return ExitCode.STOPPED
+    finally:
+        line.clear()
+    if args.json:
+        say_json(sent)
+    else:
+        say(uploading.done(sent))
+    return ExitCode.DONE
+
+
+def _export(asked: Request, *, overwrite: bool, as_json: bool) -> Exported | None:
+    """Export and tell; None where it was stopped."""
     line = ProgressLine()
     try:
         made = exporting.export(asked, overwrite=overwrite, tell=line.show)
     except KeyboardInterrupt:
-        return ExitCode.STOPPED
+        return None
     finally:
         line.clear()
     if as_json:
         say_json(made)
-        return ExitCode.DONE
+        return made
     folder = relative(Path(asked.to))
     say(_("{run} is exported to {folder}").format(run=made.run, folder=folder))
     for part in made.parts:
@@ -75,4 +123,4 @@ def _export(asked: Request, *, overwrite: bool, as_json: bool) -> int:
         say(f"  {told}")
     for remark in made.remarks:
         say(f"  {clean(remark)}")
-    return ExitCode.DONE
+    return made

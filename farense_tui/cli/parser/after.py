@@ -203,6 +203,7 @@ def _export(program: Program) -> None:
             "farense-tui export demo-1 --to club --fuse --dequantize",
             "farense-tui export demo-1 --to club --gguf",
             "farense-tui export demo-1 --to club --fuse --dequantize --ollama club",
+            "farense-tui export demo-1 --to club --upload OWNER/club",
         ),
     )
     shared.add_run(command)
@@ -230,11 +231,21 @@ def _export(program: Program) -> None:
     command.add_argument(
         "--lm-studio", action="store_true", help=_("then copy the model where LM Studio finds it")
     )
+    command.add_argument(
+        "--upload",
+        metavar=_("OWNER/NAME"),
+        help=_("then send it to this repository of the hub, which is made private; asks first"),
+    )
+    command.add_argument(
+        "--public", action="store_true", help=_("with --upload: everybody may see it")
+    )
     command.add_argument("--overwrite", action="store_true", help=_("replace an earlier export"))
     command.add_argument(
         "--no-check", action="store_true", help=_("do not compare what was written with the run")
     )
-    shared.add_yes(command)
+    command.add_argument(
+        "--yes", action="store_true", help=_("agree to --upload, and to a download of the model")
+    )
     shared.add_json(command)
 
 

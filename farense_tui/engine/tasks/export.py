@@ -72,8 +72,11 @@ def request(
     gguf_lora: bool = False,
     precision: Precision = "keep",
     check: bool = True,
+    repo: str = "",
 ) -> Request:
     """Ask for an export of the run's best adapter into the folder `to`.
+
+    repo: of the hub that it is to go to, which the cards then name.
 
     Raises FarenseError for a run without one, and where what writes it is not installed.
     """
@@ -89,7 +92,7 @@ def request(
     state = fold(Tail(run.events).read_all())
     system = system_prompt.of_training(config.data)
     given = msgspec.structs.replace(config, data=run.read_config().data)
-    made = Made(run.name, given, state, evaluation.kept(run), system)
+    made = Made(run.name, given, state, evaluation.kept(run), system, repo)
     model, train = config.model, config.train
     return Request(
         name=run.name,
@@ -116,6 +119,7 @@ def request(
         adapter_card=model_card.adapter_card(made),
         peft_card=model_card.peft_card(made),
         model_card=model_card.fused_card(made),
+        gguf_card=model_card.gguf_card(made) if gguf else model_card.gguf_lora_card(made),
     )
 
 

@@ -19,7 +19,7 @@ from farense_tui.engine.machine import blas
 from farense_tui.engine.machine.awake import keep_awake
 
 # Those that a sleeping machine would break off.
-_LONG = ("ask", "download", "evaluate", "export", "serve")
+_LONG = ("ask", "download", "evaluate", "export", "serve", "upload")
 _MOST = 2000  # bytes of its last words
 _PATIENCE = 2.0  # seconds; something that it has started may hold its stderr open
 R = TypeVar("R", bound=Struct)

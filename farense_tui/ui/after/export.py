@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from itertools import count
 from pathlib import Path
@@ -12,6 +13,7 @@ from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.export import Exported
 from farense_worker.protocol.messages.task import Progress
+from farense_worker.protocol.messages.upload import Uploaded
 from farense_worker.protocol.run_folder import RunFolder
 from textual import work
 from textual.app import ComposeResult
@@ -23,9 +25,9 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from farense_tui.engine import readable as f
-from farense_tui.engine.tasks import export, hand_over, task
+from farense_tui.engine.tasks import export, hand_over, task, upload
 from farense_tui.engine.tasks.export import WAYS, Way
-from farense_tui.ui.common.dialogs import Dialog, keys
+from farense_tui.ui.common.dialogs import Answer, AskDialog, Dialog, NameDialog, keys
 from farense_tui.ui.navigator import navigator
 
 
@@ -37,12 +39,13 @@ class ExportScreen(Dialog[None]):
         Binding("c", "check", _("Check or not")),
         Binding("o", "hand_over('ollama')", _("Hand to Ollama")),
         Binding("l", "hand_over('lm-studio')", _("Hand to LM Studio")),
+        Binding("u", "upload", _("Upload to a hub")),
     ]
 
     class Told(Message):
         """How far it is, what there is now, or why there is nothing."""
 
-        def __init__(self, said: Progress | Exported | FarenseError | str) -> None:
+        def __init__(self, said: Progress | Exported | Uploaded | FarenseError | str) -> None:
             super().__init__()
             self.said = said
 
@@ -54,7 +57,9 @@ class ExportScreen(Dialog[None]):
         self._way: Way | None = None  # while it is written, and when it is there
         self._to = Path()
         self._check = True
+        self._sending = False
         self.made: Exported | None = None
+        self.sent: Uploaded | None = None
 
     def compose(self) -> ComposeResult:
         """For whom; then what was done."""
@@ -92,10 +97,10 @@ class ExportScreen(Dialog[None]):
 
     def on_option_list_option_selected(self, message: OptionList.OptionSelected) -> None:
         """Begin; one at a time."""
-        if self._way is not None and self.made is None:
+        if self._sending or (self._way is not None and self.made is None):
             return
         way = next(way for way in WAYS if way.name == message.option.id)
-        self._way, self.made = way, None
+        self._way, self.made, self.sent = way, None, None
         self._to = _free(Path.cwd() / f"{self._run.name}-{way.name}")
         self._say(Content(_("loading the model …")))
         self._export(way, self._to, self._check)
@@ -111,7 +116,7 @@ class ExportScreen(Dialog[None]):
         else:
             self._tell(made)
 
-    def _tell(self, said: Progress | Exported | FarenseError | str) -> None:
+    def _tell(self, said: Progress | Exported | Uploaded | FarenseError | str) -> None:
         if not self._stop.asked:
             self.post_message(self.Told(said))
 
@@ -124,8 +129,13 @@ class ExportScreen(Dialog[None]):
         elif isinstance(said, Exported):
             self.made = said
             self._say(self._result(said))
+        elif isinstance(said, Uploaded):
+            self.sent = said
+            self._say(self._result(self.made) if self.made else Content())
         elif isinstance(said, Progress):
             far = f"{said.done}/{said.total}" if said.total else ""
+            if said.unit == "bytes":
+                far = f"{f.size(said.done)} / {f.size(said.total)}"
             self._say(Content(f"{clean(_(said.what))}   {far}"))
         else:
             self.notify(said, markup=False)
@@ -151,7 +161,45 @@ class ExportScreen(Dialog[None]):
             lines.append(keys("o", _("have Ollama make a model of it")))
         if self._for_lm_studio():
             lines.append(keys("l", _("copy it where LM Studio finds it")))
+        if self.sent:
+            lines.append(Content.styled(f"✓ {upload.done(self.sent)}", "$success"))
+        else:
+            lines.append(keys("u", _("upload it to a hub; asks first")))
         return Content("\n").join(lines)
+
+    @work(exclusive=True, group="upload")
+    async def action_upload(self) -> None:
+        """Ask where to; then, with what would be sent and who would see it, whether."""
+        if self.made is None or self.sent is not None or self._sending:
+            return
+        text = _("OWNER/NAME of a model's repository. Nothing is sent yet.")
+        dialog = NameDialog(_("Upload to a hub"), text, "", upload.name_fault)
+        if not (repo := await self.app.push_screen_wait(dialog)):
+            return
+        try:
+            parcel = upload.parcel(self._to, self.made)
+            there = await asyncio.to_thread(upload.standing, repo, self._stop)
+        except FarenseError as error:
+            self._tell(error)
+            return
+        title, said = _("Upload {name}?").format(name=self._run.name), upload.words
+        everybody = Answer("p", _("upload, for everybody to see"))
+        answers = [Answer("y", _("upload"))] if there.private else []
+        answers += [] if there.exists and there.private else [everybody]
+        asked = AskDialog(title, said(parcel, repo, there, public=False), answers)
+        if answer := await self.app.push_screen_wait(asked):
+            self._sending = True
+            self._send(parcel, repo, answer == "p")
+
+    @work(thread=True, group="send")
+    def _send(self, parcel: upload.Parcel, repo: str, public: bool) -> None:
+        stop = self._stop
+        try:
+            self._tell(upload.send(parcel, repo, public=public, tell=self._tell, stop=stop))
+        except FarenseError as error:
+            self._tell(error)
+        finally:
+            self._sending = False
 
     def _for_ollama(self) -> bool:
         return (self._to / "Modelfile").is_file() and shutil.which("ollama") is not None

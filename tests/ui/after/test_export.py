@@ -11,11 +11,13 @@ from textual.widgets import OptionList, Static
 from farense_tui.cli.parser import build
 from farense_tui.engine.tasks import export
 from farense_tui.ui.after.export import ExportScreen
+from farense_tui.ui.common.dialogs import AskDialog, NameDialog
 from tests import real_runs
 from tests.real_runs import RunMaker
 from tests.ui.conftest import text_of
 from tests.ui.runs.test_screen import Bare
 from tests.ui.waiting import until
+from tests.upload_hub import WRITES, UploadHub
 
 
 def test_every_way_is_a_command_that_the_parser_takes() -> None:
@@ -77,3 +79,42 @@ async def test_a_model_for_ollama_is_handed_over(
         handed = there / "handed"
         await until(pilot, lambda: handed.is_file() and handed.read_text())
         assert handed.read_text() == "create one -f Modelfile\n"
+
+
+async def test_an_adapter_goes_to_a_hub_when_that_is_meant(
+    make_run: RunMaker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    run = make_run("one", train__epochs=1)
+    real_runs.finish(run)
+    app = Bare(run.path.parent)
+    with UploadHub({}, place=tmp_path / "hub") as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
+        monkeypatch.setenv("HF_HUB_DISABLE_XET", "1")
+        monkeypatch.setenv("HF_TOKEN", WRITES)
+        monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+        async with app.run_test(size=(100, 30)) as pilot:
+            app.open_export(run)
+            await until(pilot, lambda: isinstance(app.screen, ExportScreen))
+            screen = app.screen
+            assert isinstance(screen, ExportScreen)
+            await pilot.press("c", "enter")
+            await until(pilot, lambda: screen.made is not None, 120)
+            await pilot.press("u")
+            await until(pilot, lambda: isinstance(app.screen, NameDialog))
+            await pilot.press(*"owner", "slash", *"club", "enter")
+            await until(pilot, lambda: isinstance(app.screen, AskDialog), 60)
+            assert "A new repository, private" in text_of(app.screen)
+            await pilot.press("escape")
+            await pilot.pause()
+            assert hub.repos == {}
+
+            await pilot.press("u")
+            await until(pilot, lambda: isinstance(app.screen, NameDialog))
+            await pilot.press(*"owner", "slash", *"club", "enter")
+            await until(pilot, lambda: isinstance(app.screen, AskDialog), 60)
+            await pilot.press("y")
+            await until(pilot, lambda: screen.sent is not None, 60)
+            await pilot.pause()
+            assert "uploaded, private" in text_of(screen)
+        assert hub.public == set()
+        assert (hub.repos["owner/club"] / "adapters.safetensors").is_file()

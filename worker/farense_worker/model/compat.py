@@ -347,6 +347,13 @@ def blob_folder(repo: str, kind: str = "model") -> Path:
     return Path(constants.HF_HUB_CACHE) / "--".join([f"{kind}s", *repo.split("/")]) / "blobs"
 
 
+def hub_is_offline() -> bool:
+    """Whether the hub's client was told not to use the network."""
+    from huggingface_hub import constants
+
+    return bool(constants.HF_HUB_OFFLINE)
+
+
 def network_errors() -> tuple[type[Exception], ...]:
     """What the hub's client raises without a network: errors of the HTTP library that it uses.
 

@@ -26,6 +26,7 @@ from farense_worker.protocol.messages import (  # noqa: E402
     evaluation,
     export,
     serving,
+    upload,
     verification,
 )
 from farense_worker.protocol.messages.task import Failure  # noqa: E402
@@ -41,6 +42,7 @@ TASKS: dict[str, tuple[type[msgspec.Struct], str]] = {
     "export": (export.Request, "farense_worker.tasks.export"),
     "probe": (estimation.Probe, "farense_worker.tasks.probe"),
     "serve": (serving.Setup, "farense_worker.tasks.serve"),
+    "upload": (upload.Request, "farense_worker.tasks.upload"),
     "verify": (verification.Request, "farense_worker.verify.task"),
 }
 

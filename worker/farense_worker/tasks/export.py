@@ -59,6 +59,8 @@ def export(asked: Request, tell: Tell) -> Exported:
         parts.append(work.gguf_lora())
     if asked.fuse or asked.gguf:
         parts += work.fused()
+    if asked.gguf or asked.gguf_lora:
+        (to / "README.md").write_text(asked.gguf_card, encoding="utf-8")
     made = Exported(
         run=asked.name,
         model=asked.repo,

@@ -21,8 +21,8 @@ class Request(Struct, tag="export", frozen=True, kw_only=True):
     to: a folder that does not exist yet, beside where it will be in the end. data: its rows check
     the fused model. base: what the model is called elsewhere. peft, gguf_lora: the adapter as peft
     and llama.cpp have it. system: the system prompt it was trained with, None for none.
-    check: what was written is compared with the model and its adapter. adapter_card, peft_card and
-    model_card: README.md of the three.
+    check: what was written is compared with the model and its adapter. adapter_card, peft_card,
+    model_card: README.md of the three; gguf_card: that of a GGUF file.
     """
 
     name: str
@@ -49,6 +49,7 @@ class Request(Struct, tag="export", frozen=True, kw_only=True):
     adapter_card: str = ""
     peft_card: str = ""
     model_card: str = ""
+    gguf_card: str = ""
 
 
 class Verified(Struct, frozen=True, kw_only=True):
