@@ -55,6 +55,7 @@ def test_it_says_where_it_answers_and_ends_in_order(
         (["--context", "0"], ExitCode.USAGE),
         (["--api-key", "sk-on-the-command-line"], ExitCode.USAGE),
         (["--host", "256.1.1.1", "--port", "0"], ExitCode.REFUSED),
+        (["--host", "a..b", "--port", "0"], ExitCode.REFUSED),
         (["nobody"], ExitCode.USAGE),
     ],
 )

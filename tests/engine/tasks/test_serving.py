@@ -258,6 +258,7 @@ def test_pages_of_elsewhere_may_not_ask(served: Served) -> None:
     assert post(served.at, asked, Origin="https://evil.example")[0] == 403
     assert post(served.at, asked, Origin="null")[0] == 403
     assert post(served.at, asked, Host="evil.example:8080")[0] == 403
+    assert post(served.at, asked, Host="[::1")[0] == 403
     assert post(served.at, asked, Host=f"localhost:{served.at.port}")[0] == 200
     assert post(served.at, asked, path="/v1/embeddings")[0] == 404
 

@@ -44,7 +44,11 @@ class Door:
         if origin is not None and not {origin, "*"} & set(self._origins):
             said = _("pages of {origin} may not ask; --allow-origin allows it")
             raise Refusal(403, "origin", said.format(origin=origin[:200]))
-        name = urlsplit(f"//{headers.get('Host', '')}").hostname or "localhost"
+        named = headers.get("Host", "")
+        try:
+            name = urlsplit(f"//{named}").hostname or "localhost"
+        except ValueError:  # a bracket that does not close
+            name = named
         if self._loopback and name not in _LOOPBACK:  # a page whose name was led here
             said = _("this address is not {name}")
             raise Refusal(403, "host", said.format(name=name[:200]))

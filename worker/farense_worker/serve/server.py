@@ -75,6 +75,9 @@ def take(host: str, ports: Sequence[int]) -> Server:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
             family, _kind, _protocol, _name, address = found[0]
             return Server(address, family)
+        except UnicodeError as error:  # no name can be written so
+            last = OSError(str(error))
+            break
         except OSError as error:
             last = error
             if error.errno != errno.EADDRINUSE:
