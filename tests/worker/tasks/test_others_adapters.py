@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import mlx.core as mx
+import mlx.nn as nn
 import numpy as np
 import pytest
 from farense_worker.model import inference, peft
@@ -159,6 +160,87 @@ def test_llama_cpp_gives_the_same_logits(
     assert effect > 0.05
     assert np.abs(theirs - mine).max() < 0.02 * max(1.0, effect)  # their weights are float16
     assert np.array_equal(theirs.argmax(-1), mine.argmax(-1))
+
+
+# model_type in config.json: what the made model of it takes besides.
+FAMILIES: dict[str, dict[str, Any]] = {
+    "llama": {},
+    "qwen2": {},
+    "qwen3": {"head_dim": 16},
+    "gemma": {"head_dim": 16},
+    "gemma2": {"head_dim": 16, "query_pre_attn_scalar": 16},
+    "gemma3_text": {
+        "head_dim": 16,
+        "query_pre_attn_scalar": 16,
+        "sliding_window": 64,
+        "sliding_window_pattern": 2,
+    },
+}
+
+
+def drawn(folder: Path, kind: str) -> tuple[Path, dict[str, Any], dict[str, mx.array]]:
+    """A made model of a family, and an adapter drawn by lot on all its layers, in folder/made."""
+    bounds: dict[str, Any] = {"max_position_embeddings": 512, "rope_theta": 10000.0}
+    model = micro_model.make(folder / "model", kind=kind, **bounds, **FAMILIES[kind])
+    mx.random.seed(1)
+    weights = {}
+    for name, module in inference.load(model, Model(repo=str(model))).named_modules():
+        if isinstance(module, nn.Linear) and ".layers." in name:
+            rows, columns = module.weight.shape
+            weights[f"{name}.lora_a"] = mx.random.normal((columns, 4)) / columns**0.5
+            weights[f"{name}.lora_b"] = mx.random.normal((4, rows)) * 0.3
+    keys = sorted({name.split(".", 3)[3].rpartition(".")[0] for name in weights})
+    lora = {"rank": 4, "scale": 2.0, "dropout": 0.0, "keys": keys}
+    like = {"fine_tune_type": "lora", "num_layers": 2, "lora_parameters": lora}
+    made = folder / "made"
+    made.mkdir()
+    mx.save_safetensors(str(made / "adapters.safetensors"), weights)
+    (made / "adapter_config.json").write_text(json.dumps(like))
+    return model, like, weights
+
+
+@pytest.mark.parametrize("kind", sorted(FAMILIES))
+def test_every_family_s_adapter_has_its_places_in_llama_cpp(kind: str, tmp_path: Path) -> None:
+    package = pytest.importorskip("gguf")
+    model, like, weights = drawn(tmp_path, kind)
+    config = json.loads((model / "config.json").read_text())
+    gguf_lora.write(tmp_path / "lora.gguf", weights, config, like, "drawn")
+    layers = gguf_lora.layers_of(weights)
+    assert len(layers) == 14
+    read, scale = gguf_lora.read(tmp_path / "lora.gguf", config, layers)
+    assert scale == pytest.approx(2.0)
+    assert all(mx.array_equal(read[name], weights[name]) for name in weights)
+    arch = gguf_lora.ARCHITECTURES[kind]
+    number = {value: key for key, value in package.MODEL_ARCH_NAMES.items()}[arch]
+    known = {
+        package.TENSOR_NAMES[tensor].format(bid=layer)
+        for tensor in package.MODEL_TENSORS[number]
+        for layer in range(2)
+    }
+    file = package.GGUFReader(tmp_path / "lora.gguf")
+    assert {tensor.name.rpartition(".weight")[0] for tensor in file.tensors} <= known
+
+
+@pytest.mark.skipif(
+    not under_llama_cpp.there(), reason="llama-cpp-python: FARENSE_LLAMA_CPP_PYTHON names one"
+)
+@pytest.mark.parametrize("kind", sorted(FAMILIES))
+def test_llama_cpp_takes_every_family_s_adapter(kind: str, tmp_path: Path) -> None:
+    pytest.importorskip("gguf")
+    from tests import llama_cpp_base
+
+    model, like, weights = drawn(tmp_path, kind)
+    config = json.loads((model / "config.json").read_text())
+    network = inference.load(model, Model(repo=str(model)))
+    llama_cpp_base.write(tmp_path / "base.gguf", network, config)
+    gguf_lora.write(tmp_path / "lora.gguf", weights, config, like, "drawn")
+    there = (tmp_path / "base.gguf", tmp_path / "lora.gguf")
+    theirs = under_llama_cpp.logits(*there, TOKENS, tmp_path / "lora.npy")
+    mine = ours(model, str(tmp_path / "made"))
+    effect = np.abs(mine - ours(model)).max()
+    print(kind, "with", np.abs(theirs - mine).max(), "effect", effect)
+    assert effect > 1
+    assert np.abs(theirs - mine).max() < 0.02 * effect  # keys, values and GELU are float16 there
 
 
 def test_rows_are_turned_as_llama_cpp_turns_them() -> None:
