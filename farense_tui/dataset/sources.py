@@ -86,6 +86,11 @@ def find(given: Sequence[str], of: Repository, tell: Callable[[Progress], None])
     return _told_apart(found)
 
 
+def may_hold_rows(name: str) -> bool:
+    """Whether a file's name says that rows may be in it."""
+    return name.lower().removesuffix(".gz").endswith(_SUFFIXES)
+
+
 def _like_a_file(path: Path) -> bool:
     """Whether owner/name is rather a file that is not there: nobody's path goes to the hub."""
     return path.parent.is_dir() or path.name.lower().endswith(_SUFFIXES)
@@ -114,7 +119,7 @@ def _folder(folder: Path) -> list[Source]:
         and path.name not in _ABOUT
         and not made & set(path.parents)
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and path.name.lower().removesuffix(".gz").endswith(_SUFFIXES)
+        and may_hold_rows(path.name)
     )
     if not paths:
         raise refused(

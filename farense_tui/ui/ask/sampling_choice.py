@@ -26,18 +26,22 @@ class SamplingChoice:
         known = VALUES[name]
         self.values[name] = known[(known.index(self.values[name]) + 1) % len(known)]
 
-    def words(self) -> list[str]:
-        """Say what is so; of what is drawn from, only where something is drawn."""
+    def words(self) -> list[tuple[str, str]]:
+        """Say what is so, each with its key; of what is drawn from, where something is drawn."""
         temperature = self.values["temperature"]
-        names = {"top_p": "top-p", "min_p": "min-p", "repetition": _("repetition")}
+        likeliest = _("the likeliest answer")
+        drawn = _("temperature {value:g}").format(value=temperature)
+        names = (
+            ("f2", "top_p", "top-p"),
+            ("f3", "min_p", "min-p"),
+            ("f4", "repetition", _("repetition")),
+        )
         return [
-            _("temperature {value:g}").format(value=temperature)
-            if temperature
-            else _("the likeliest answer"),
-            _("at most {n} tokens").format(n=self.values["max_tokens"]),
+            ("^g", drawn if temperature else likeliest),
+            ("^l", _("at most {n} tokens").format(n=self.values["max_tokens"])),
             *(
-                f"{told} {self.values[name]:g}"
-                for name, told in names.items()
+                (key, f"{told} {self.values[name]:g}")
+                for key, name, told in names
                 if self.values[name] != VALUES[name][0] and (temperature or name == "repetition")
             ),
         ]

@@ -14,7 +14,6 @@ from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import ngettext
 from farense_worker.protocol.messages.conversation import Answered, Piece, Question, Setup
 from farense_worker.protocol.settings.profile import Data
-from rich.cells import cell_len
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -59,12 +58,14 @@ class AskScreen(Screen[None]):
             "ctrl+g",
             "sampling('temperature')",
             _("Temperature"),
+            show=False,
             tooltip=_("Without one, the likeliest word"),
         ),
         Binding(
             "ctrl+l",
             "sampling('max_tokens')",
             _("Length"),
+            show=False,
             tooltip=_("The most tokens of an answer"),
         ),
         Binding(
@@ -109,7 +110,7 @@ class AskScreen(Screen[None]):
         self._asked: tuple[str, str | None] | None = None  # the newest question, its system prompt
         self._before: dict[str, list[tuple[str, str]]] = {}
         self._count = 0
-        self._fresh = self._stopping = self._failed = False
+        self._fresh = self._stopping = self._failed = self._waiting = False
         self.busy = True
 
     def compose(self) -> ComposeResult:
@@ -183,6 +184,9 @@ class AskScreen(Screen[None]):
             self.busy = self._stopping = False
             self._show_how()
             self.refresh_bindings()
+            if self._waiting:
+                self._waiting = False
+                self._ask()
         elif isinstance(said, FarenseError):
             self._failed = True
             navigator(self).show_error(said)
@@ -204,6 +208,8 @@ class AskScreen(Screen[None]):
     def _ask(self) -> None:
         """Ask, unless the models are still at the last question."""
         if self.busy or self._conversation is None:
+            self._waiting = not self._count  # until the models are loaded
+            self._show_how()
             return
         line = self.query_one(QuestionField).take()
         if not line:
@@ -253,16 +259,19 @@ class AskScreen(Screen[None]):
     def _show_how(self) -> None:
         count = len(self._questions)
         field = self.query_one(QuestionField)
+        questions = ngettext("{n} test question", "{n} test questions", count).format(n=count)
         parts = [
-            self._state(),
+            ("", self._state()),
             *self._sampling.words(),
-            self._system.words(self._row(field.value), fresh=self._begins),
-            ngettext("{n} test question", "{n} test questions", count).format(n=count)
-            if count
-            else "",
+            ("^s", self._system.words(self._row(field.value), fresh=self._begins)),
+            ("^t", questions if count else ""),
         ]
-        shown = _as_many_as_fit(list(filter(None, parts)), self.size.width - 4)
-        self.query_one("#how", Static).update(Content(shown))
+        told = [
+            Content.assemble((f"{key} " if key else "", "$accent"), words)
+            for key, words in parts
+            if words
+        ]
+        self.query_one("#how", Static).update(_as_many_as_fit(told, self.size.width - 4))
         field.placeholder = (
             _("a new conversation") if self._fresh and not self._before else _("ask something")
         )
@@ -270,8 +279,12 @@ class AskScreen(Screen[None]):
     def _state(self) -> str:
         if self._stopping:
             return _("breaking off …")
+        if self.busy and self._count:
+            return _("answering … esc breaks it off")
+        if self._waiting:
+            return _("loading the models … then your question")
         if self.busy:
-            return _("answering … esc breaks it off") if self._count else _("loading the models …")
+            return _("loading the models …")
         return ""
 
     def action_test_question(self) -> None:
@@ -370,8 +383,9 @@ class AskScreen(Screen[None]):
             self.dismiss()
 
 
-def _as_many_as_fit(parts: list[str], width: int) -> str:
+def _as_many_as_fit(parts: list[Content], width: int) -> Content:
     """Join what there is room for; the last of it gives way."""
-    while len(parts) > 1 and cell_len(" · ".join(parts)) > width:
+    between = Content(" · ")
+    while len(parts) > 1 and between.join(parts).cell_length > width:
         parts = parts[:-1]
-    return " · ".join(parts)
+    return between.join(parts)

@@ -19,9 +19,9 @@ from textual.widgets import Input, Select, Switch
 
 from farense_tui.engine.profiles.draft import Draft, is_long, is_switch
 from farense_tui.engine.profiles.settings_words import words
-from farense_tui.ui.common.path_field import PathField
+from farense_tui.ui.common.path_field import DataField, PathField
 
-PATHS = ("data.path", "model.repo", "model.adapter")
+FIELDS = {"data.path": DataField, "model.repo": PathField, "model.adapter": PathField}
 
 
 class Toggle(Switch):
@@ -168,7 +168,7 @@ class SettingRow(Horizontal):
             return Choice(
                 options, value=self._text, allow_blank=False, compact=True, classes="field"
             )
-        field = PathField if self.setting.name in PATHS else Input
+        field = FIELDS.get(self.setting.name, Input)
         return field(self._text, compact=True, classes="field")
 
     def show(self, draft: Draft, placeholder: str = "") -> None:

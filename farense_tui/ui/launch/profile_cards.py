@@ -44,17 +44,16 @@ class ProfileCard(Static):
         self.too_large = memory_gb > round(machine.memory / GIB)
 
     def render(self) -> Content:
-        """Title with its sign, description, where the model is."""
+        """Title with its sign, where the model is, description."""
         profile = self.found.profile
         title = profile.profile.title if profile else self.found.name
         sign, word, style = self._badge()
         badge = f" {sign} {word}" if self.size.width >= _ROOM_FOR_WORDS else f" {sign}"
         badge = badge if sign else ""
         lines = [Content.assemble((f"{self.number} ", "$accent"), (title, "bold"), (badge, style))]
-        if profile:
+        if profile:  # its words last: where they are long, they alone lose their end
+            lines.append(self.state or Content(""))
             lines.append(Content.styled(profile.profile.description, "$text-muted"))
-            if self.state:
-                lines.append(self.state)
         return Content("\n").join(lines)
 
     def _badge(self) -> tuple[str, str, str]:

@@ -72,11 +72,12 @@ def _ended(snapshot: Snapshot, again: str) -> Outcome:
     folder, state, status = snapshot.folder, snapshot.state, snapshot.status
     found = next(iter(examine(facts_of(snapshot))), None)
     lines = [found.evidence, found.remedy] if found else []
+    if has_adapter(folder):
+        lines.append(_("keys     a ask, m measure, s serve, E export, o report"))
     lines += _took(state)
     if has_adapter(folder):
         lines += [
             _("adapter  {path}").format(path=folder.adapters),
-            _("keys     a ask, m measure, s serve, E export, o report"),
             _("commands farense-tui ask, evaluate, serve, export {name}").format(name=folder.name),
         ]
     hint = "" if status == "completed" else again
@@ -183,12 +184,12 @@ class OutcomePanel(Widget):
         width = max(1, self.content_size.width)
         styles = ("$text-muted", "$text-muted", "bold $foreground")
         if end.amber:  # then what to do comes first
-            rows += [Content.styled(line, "$foreground") for line in end.lines[:2]]
+            rows += [Content.styled(line, "$foreground") for line in end.lines[:3]]
         rows += [
             Content.styled(line, style).truncate(width, ellipsis=True)
             for line, style in zip(end.answers, styles, strict=False)
         ]
-        rest = end.lines[2:] if end.amber else end.lines
+        rest = end.lines[3:] if end.amber else end.lines
         rows += [Content.styled(line, "$foreground") for line in rest]
         rows += [Content.styled(line, "$text-muted") for line in end.log]
         return Content("\n").join(rows)

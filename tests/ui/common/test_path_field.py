@@ -8,7 +8,7 @@ import pytest
 from textual.app import App, ComposeResult
 from textual.widgets import Input
 
-from farense_tui.ui.common.path_field import PathField, completed
+from farense_tui.ui.common.path_field import DataField, PathField, completed
 
 
 @pytest.fixture
@@ -44,6 +44,18 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_what_becomes_of_a_path(place: Path, typed: str, expected: str) -> None:
     assert completed(typed) == expected
     assert completed(f"{place}/q") == f"{place}/questions/"
+
+
+async def test_files_that_may_hold_rows_complete_where_data_is_asked_for(place: Path) -> None:
+    (place / "quotes.pdf.txt").write_text("")
+
+    class Asking(App[None]):
+        def compose(self) -> ComposeResult:
+            yield DataField()
+
+    async with Asking().run_test() as pilot:
+        await pilot.press(*"quo", "tab")
+        assert pilot.app.query_one(DataField).value == "quotes.jsonl"
 
 
 class Form(App[None]):

@@ -18,7 +18,7 @@ from textual.widgets import Input, OptionList, Static
 from farense_tui.engine.models.locate import EMBEDDED
 from farense_tui.engine.runs import data_folders
 from farense_tui.ui.common.dialogs import Dialog, keys
-from farense_tui.ui.common.path_field import PathField
+from farense_tui.ui.common.path_field import DataField
 from farense_tui.ui.launch.data.dropped import data_of, path_in
 
 
@@ -45,10 +45,11 @@ class ChooseData(Dialog[str]):
         with VerticalGroup(classes="box"):
             yield Static(_("What to train on"), classes="title", markup=False)
             about = _(
-                "Type a folder (tab completes), drop one on the window, or go down to one of these."
+                "Type a folder or a file (tab completes), drop one on the window, or go down to "
+                "one of these."
             )
             yield Static(about, classes="text", markup=False)
-            yield PathField(self._begun, compact=True)
+            yield DataField(self._begun, compact=True)
             yield OptionList(compact=True)
             yield Static(
                 Content("   ").join(
