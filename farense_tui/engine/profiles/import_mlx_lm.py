@@ -8,6 +8,7 @@ place in a profile. A step of mlx_lm is a micro-batch, a step here is an update.
 from __future__ import annotations
 
 import difflib
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -256,11 +257,12 @@ class _Translation:
             return
         folder = Path(self.made.profile.data.path).expanduser()
         rows = 0
-        if folder.is_dir():
+        here = os.path.isdir(folder)  # which is false, not an error, for a name that is too long
+        if here:
             rows = dataset.summarise(folder, names=self.made.profile.data).rows.get("train", 0)
-        if folder.is_file():
+        if os.path.isfile(folder):
             self._leave("data", foreign_rows.no_folder(folder))
-        elif not folder.is_dir():
+        elif not here:
             remark = _("there is no folder {folder} here; train --data DIR gives another")
             self._leave("data", remark.format(folder=folder))
         if not rows:

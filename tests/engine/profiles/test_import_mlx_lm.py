@@ -195,6 +195,7 @@ def test_weight_decay_that_mlx_adds_by_itself(tmp_path: Path, name: str, decay: 
         ("resume_adapter_file: a/0000100_adapters.safetensors", "resume", "under that name"),
         ("hf_dataset: {path: x/y}", "hf_dataset", "DIR/train.jsonl"),
         ("data: no/where", "data", "there is no folder no/where here"),
+        ("data: " + "d" * 5000, "data", "there is no folder dddd"),
         ("iters: 5", "iters", "train.epochs is left at 3"),
         ("train: false", "train", "for training"),
         ("seed: 1\nseed: 2", "seed", "more than once"),
