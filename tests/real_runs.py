@@ -29,6 +29,8 @@ __all__ = [
 ]
 
 PROFILE = """
+[data]
+keep_mb = 0
 [train]
 batch_size = 4
 grad_accumulation = 2

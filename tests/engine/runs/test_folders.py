@@ -156,7 +156,7 @@ def test_what_is_prepared_is_resolved(
     assert config.model.repo == str(micro)
     assert config.run.name == "run"
     assert config.run.created == pytest.approx(time.time(), abs=60)
-    assert sorted(p.name for p in folder.path.iterdir()) == ["config.toml", "data"]
+    assert sorted(p.name for p in folder.path.iterdir()) == ["config.toml"]
 
 
 Change = tuple[str, object]

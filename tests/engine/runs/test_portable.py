@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import shutil
 import stat
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from farense_worker.protocol import places
@@ -20,8 +22,19 @@ from farense_tui.engine.tasks import ask, evaluation, export
 from tests import holding
 from tests.real_runs import RunMaker, finish, results, state_of
 
+Maker = Callable[..., RunFolder]
 _COMMIT = "0123456789abcdef0123456789abcdef01234567"
 _SNAPSHOT = f"models--owner--name/snapshots/{_COMMIT}"
+
+
+@pytest.fixture
+def make_run(make_run: RunMaker) -> Maker:
+    """Make runs that keep a copy of their data, as runs do."""
+
+    def make(name: str = "run", **settings: Any) -> RunFolder:
+        return make_run(name, **{"data__keep_mb": 4.0, **settings})
+
+    return make
 
 
 @pytest.fixture
@@ -44,7 +57,7 @@ def codes(folder: RunFolder) -> list[str]:
 
 
 def test_a_run_goes_on_and_is_measured_where_all_has_moved(
-    make_run: RunMaker, tmp_path: Path, data: Path, cache: Path, monkeypatch: pytest.MonkeyPatch,
+    make_run: Maker, tmp_path: Path, data: Path, cache: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     from huggingface_hub import constants
@@ -83,7 +96,7 @@ def test_a_run_goes_on_and_is_measured_where_all_has_moved(
     assert "own copy of the data is used" in capsys.readouterr().err
 
 
-def test_what_comes_with_the_program_is_called_so(make_run: RunMaker) -> None:
+def test_what_comes_with_the_program_is_called_so(make_run: Maker) -> None:
     folder = make_run(model__repo="embedded", data__path="embedded")
     config = folder.read_config()
     assert (config.model.repo, config.data.path) == ("embedded", "embedded")
@@ -93,12 +106,12 @@ def test_what_comes_with_the_program_is_called_so(make_run: RunMaker) -> None:
     assert data_folders.recent(folder.path.parent)[-1] == "embedded"
 
 
-def test_a_snapshot_that_is_named_as_a_folder_is_known(make_run: RunMaker, cache: Path) -> None:
+def test_a_snapshot_that_is_named_as_a_folder_is_known(make_run: Maker, cache: Path) -> None:
     config = make_run(model__repo=str(cache / _SNAPSHOT)).read_config()
     assert (config.model.repo, config.model.revision) == ("owner/name", _COMMIT)
 
 
-def test_the_commit_of_what_was_downloaded_is_kept(make_run: RunMaker, cache: Path) -> None:
+def test_the_commit_of_what_was_downloaded_is_kept(make_run: Maker, cache: Path) -> None:
     """The repository has moved on since: its newest is another model."""
     hidden = cache.rename(cache.with_name("not-yet"))
     folder = make_run(model__repo="owner/name")
@@ -113,7 +126,7 @@ def test_the_commit_of_what_was_downloaded_is_kept(make_run: RunMaker, cache: Pa
     assert found_again.config_of(folder).model.repo == str(cache / _SNAPSHOT)
 
 
-def test_the_copy_is_small_and_private(make_run: RunMaker, data: Path, tmp_path: Path) -> None:
+def test_the_copy_is_small_and_private(make_run: Maker, data: Path, tmp_path: Path) -> None:
     folder = make_run("kept")
     assert stat.S_IMODE(folder.data.stat().st_mode) == 0o700
     for name in ("train.jsonl", "valid.jsonl"):
@@ -141,7 +154,7 @@ def test_a_data_set_is_known_by_what_is_trained_and_validated_on(tmp_path: Path)
 
 
 def test_rows_that_were_changed_are_not_trained_on_unless_they_are_named(
-    make_run: RunMaker, tmp_path: Path, data: Path
+    make_run: Maker, tmp_path: Path, data: Path
 ) -> None:
     rows = tmp_path / "rows"
     shutil.copytree(data, rows)
@@ -163,7 +176,7 @@ def test_rows_that_were_changed_are_not_trained_on_unless_they_are_named(
 
 
 def test_where_a_complete_run_finds_its_model_and_data_can_be_said(
-    make_run: RunMaker, tmp_path: Path, micro: Path, data: Path
+    make_run: Maker, tmp_path: Path, micro: Path, data: Path
 ) -> None:
     own, rows = tmp_path / "own", tmp_path / "rows"
     shutil.copytree(micro, own)
@@ -189,7 +202,7 @@ def test_where_a_complete_run_finds_its_model_and_data_can_be_said(
     assert "is not what the run was trained on" in found_again.remarks(folder)[-1]
 
 
-def test_places_that_cannot_be_read_are_none(make_run: RunMaker) -> None:
+def test_places_that_cannot_be_read_are_none(make_run: Maker) -> None:
     folder = make_run()
     config = folder.read_config()
     for wrong in (b"", b"[]", b'{"model": 5}', b"\xff", b"[" * 100_000):
@@ -197,7 +210,7 @@ def test_places_that_cannot_be_read_are_none(make_run: RunMaker) -> None:
         assert places.applied(folder, config) == config
 
 
-def test_models_are_used_in_the_type_of_their_run(make_run: RunMaker) -> None:
+def test_models_are_used_in_the_type_of_their_run(make_run: Maker) -> None:
     runs = [make_run(name, model__dtype=name) for name in ("float16", "bfloat16", "auto")]
     for run in runs:
         run.adapters.mkdir()
