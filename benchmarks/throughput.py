@@ -99,6 +99,7 @@ def real(model: Path, data: Path, args: argparse.Namespace) -> tuple[Path, Path,
     config = json.loads((model / "config.json").read_text())
     args.layers, args.hidden = config["num_hidden_layers"], config["hidden_size"]
     args.vocabulary = config["vocab_size"]
+    args.trained = min(args.trained, args.layers)
     tokenizer = load_tokenizer(model, Model())
     rows = [json.loads(line)["messages"] for line in (data / "train.jsonl").open()]
     args.examples = len(rows)
