@@ -35,8 +35,7 @@ from tests.ui import recorded
 from tests.ui.conftest import FACTS, M1
 from tests.ui.monitor_host import held
 
-SIZES = ((80, 24), (120, 36), (200, 50))
-THEMES = {"": "farense-dark", "-light": "farense-light"}
+SIZE = (120, 36)
 OUT = ROOT / "docs" / "pictures"
 
 
@@ -57,17 +56,15 @@ async def main() -> None:
             await in_another_language(run, language.spoken())
             return
         runs = recorded.comparable(Path("more"))
-        for size in SIZES:
-            for suffix, theme in THEMES.items():
-                name = f"{suffix}-{size[0]}x{size[1]}.png"
-                with held(run.folder):
-                    await take(FarenseApp(Path("runs"), run.folder), size, theme, f"monitor{name}")
-                app = FarenseApp(Path("more"), runs[0])
-                await take(app, size, theme, f"compare{name}", runs)
+        theme = "farense-dark"
+        with held(run.folder):
+            await take(FarenseApp(Path("runs"), run.folder), SIZE, theme, "monitor-120x36.png")
+        app = FarenseApp(Path("more"), runs[0])
+        await take(app, SIZE, theme, "compare-120x36.png", runs)
         with held(run.folder):
             await take(
                 FarenseApp(Path("runs"), run.folder),
-                (120, 36),
+                SIZE,
                 "farense-contrast",
                 "contrast-120x36.png",
                 keys=("x", *["left"] * 9),
@@ -80,9 +77,9 @@ async def in_another_language(run: recorded.Recording, code: str) -> None:
     """The launch screen and the monitor alone."""
     hardware.machine = lambda: M1
     gather.facts = lambda profile, stop=None: FACTS
-    for width, height in SIZES[:2]:
-        size, name = (width, height), f"{code}-{width}x{height}.png"
-        await take(FarenseApp(Path("runs")), size, "farense-dark", f"launch-{name}")
+    await take(FarenseApp(Path("runs")), SIZE, "farense-dark", f"launch-{code}-120x36.png")
+    for size in ((80, 24), SIZE):
+        name = f"{code}-{size[0]}x{size[1]}.png"
         with held(run.folder):
             await take(
                 FarenseApp(Path("runs"), run.folder), size, "farense-dark", f"monitor-{name}"

@@ -58,7 +58,7 @@ async def record(runs_dir: Path) -> Frames:
         await _skip_what_only_newcomers_see(pilot)
         frames.append((drawn(app), LOOKED_AT))
         await pilot.press("enter")
-        await _until(pilot, lambda: isinstance(app.screen, MonitorScreen))
+        await until(pilot, lambda: isinstance(app.screen, MonitorScreen))
         monitor = app.screen
         assert isinstance(monitor, MonitorScreen)
         ends = time.monotonic() + MOST
@@ -68,13 +68,13 @@ async def record(runs_dir: Path) -> Frames:
         await pilot.pause(2)
         frames.append((drawn(app), LOOKED_AT))
         await pilot.press("a")
-        await _until(pilot, lambda: isinstance(app.screen, AskScreen))
+        await until(pilot, lambda: isinstance(app.screen, AskScreen))
         asked = app.screen
         assert isinstance(asked, AskScreen)
-        await _until(pilot, lambda: not asked.busy)
+        await until(pilot, lambda: not asked.busy)
         await pilot.press("ctrl+t", "enter")
         await pilot.pause(0.5)
-        await _until(pilot, lambda: not asked.busy)
+        await until(pilot, lambda: not asked.busy)
         await pilot.pause(1)
         frames.append((drawn(app), 2 * LOOKED_AT))
     return frames
@@ -86,7 +86,7 @@ async def _skip_what_only_newcomers_see(pilot: Pilot[None]) -> None:
         await pilot.pause(1)
 
 
-async def _until(pilot: Pilot[None], holds) -> None:  # type: ignore[no-untyped-def]
+async def until(pilot: Pilot[None], holds) -> None:  # type: ignore[no-untyped-def]
     ends = time.monotonic() + MOST
     while not holds():
         assert time.monotonic() < ends, "waited in vain"
