@@ -29,6 +29,7 @@ _BLOCK = 1024
 # Arrays of a block's scores that the fused backward has at once. With them and gradients that are
 # added up in float32 the published peaks of an M1 Max are met: benchmarks/metal_points.py.
 _FUSED_SCORES = 3
+_KEYS_AT_ONCE = 4  # copies of them behind a prefix, on the CPU
 _WINDOW = 512  # of the smallest Gemma 3: longer rows get a mask that is an array
 
 
@@ -112,11 +113,16 @@ def fused(shape: Shape, batch: MicroBatch, *, gpu: bool) -> bool:
 
 
 def attention_backward(shape: Shape, batch: MicroBatch, fit: Fit, *, gpu: bool) -> int:
-    """Bytes that the backward pass of a layer's attention has for a moment, by its scores."""
+    """Bytes that the backward pass of a layer's attention has for a moment, by its scores.
+
+    Behind a prefix each row has a gradient by its own copy of the keys and values there.
+    """
     size, computed = (2 if shape.half else 4), scores(shape, batch, gpu=gpu)
+    keys = 2 * shape.kv_heads * shape.head_dim
+    copies = bool(batch.prefix) * batch.rows * batch.reach * keys
     if not fused(shape, batch, gpu=gpu):
-        return int(fit.back_scores * computed * size)
-    gradients = batch.tokens * (shape.heads + 2 * shape.kv_heads) * shape.head_dim * 4
+        return int(fit.back_scores * computed * size) + _KEYS_AT_ONCE * copies * size
+    gradients = (batch.tokens * (shape.heads * shape.head_dim + keys) + copies) * 4
     return _FUSED_SCORES * computed * size + gradients
 
 
