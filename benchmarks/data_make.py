@@ -1,10 +1,10 @@
 """Time and memory of `data make` for a million rows, by format.
 
-    python benchmarks/data_make.py [--rows N] [--near] [FORMAT ...]
+    python benchmarks/data_make.py [--rows N] [--words N] [--near] [FORMAT ...]
 
 Rows are made of words at random, one answer each, 3 in 100 repeated; files are written to a
-temporary folder first. Prints a line a format: seconds, rows a second, the largest memory of the
-process that makes them.
+temporary folder first. Prints a line a format: seconds by the clock and of a processor, rows a
+second, the largest memory of the process that makes them.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ HEAD = ("pergunta", "resposta")
 Row = tuple[str, str]
 
 
-def rows(count: int) -> Iterator[Row]:
-    """Questions of 12 words and answers of 15, with a number that is nobody else's."""
+def rows(count: int, answer: int) -> Iterator[Row]:
+    """Questions of 12 words and answers of so many, with a number that is nobody else's."""
     for number in range(count):
         of = number if number % 33 != 32 else number - 1
         same = random.Random(of)
-        words = same.choices(WORDS, k=27)
+        words = same.choices(WORDS, k=12 + answer)
         yield f"{' '.join(words[:12])}, {of}?", f"{' '.join(words[12:])}: {of}."
 
 
@@ -94,7 +94,8 @@ extra.there = {there}
 wish = look.Wish((sys.argv[1],), Path(sys.argv[2]), dedupe={dedupe!r})
 before = time.perf_counter()
 made = make.make(wish, look.look(wish))
-print(time.perf_counter() - before, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+used = resource.getrusage(resource.RUSAGE_SELF)
+print(time.perf_counter() - before, used.ru_utime + used.ru_stime, used.ru_maxrss,
       made.rows, made.left_out)
 """
 
@@ -104,6 +105,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("formats", nargs="*", default=list(FORMATS), metavar="FORMAT")
     parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--words", type=int, default=15, help="of an answer; default 15")
     parser.add_argument("--near", action="store_true", help="look for near-duplicates")
     args = parser.parse_args()
     there = "extra.there" if args.near else "lambda _name: False"
@@ -111,13 +113,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         for kind in args.formats:
             source = Path(name) / f"rows.{kind}"
-            FORMATS[kind](source, rows(args.rows))
+            FORMATS[kind](source, rows(args.rows, args.words))
             command = [sys.executable, "-c", program, str(source), str(Path(name) / f"{kind}-made")]
             done = subprocess.run(command, check=True, capture_output=True, text=True)
-            seconds, memory, *told = done.stdout.split(maxsplit=2)
+            seconds, processor, memory, *told = done.stdout.split(maxsplit=3)
             peak = int(memory) / (1 << 10 if sys.platform == "linux" else 1 << 20)
             size, speed = source.stat().st_size / 1e6, args.rows / float(seconds)
-            figures = f"{size:7.0f} MB {float(seconds):7.1f} s {speed:7.0f} rows/s {peak:6.0f} MiB"
+            taken = f"{float(seconds):7.1f} s {float(processor):7.1f} s of a processor"
+            figures = f"{size:7.0f} MB {taken} {speed:7.0f} rows/s {peak:6.0f} MiB"
             print(f"{kind:8}{figures}  {''.join(told).strip()}", flush=True)
             source.unlink()
 

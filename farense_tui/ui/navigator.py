@@ -5,6 +5,7 @@ The app does all this (app.py says so to mypy); a screen asks for it with `navig
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from farense_worker.protocol.errors import FarenseError
@@ -54,6 +55,9 @@ class Navigator(Protocol):
 
     def open_export(self, folder: RunFolder) -> Task[None]:
         """Take a run elsewhere."""
+
+    def open_draft(self, profile: Profile, made: Callable[[str | None], None]) -> Task[None]:
+        """Have a profile's model draft rows from documents; `made` gets their folder, or ""."""
 
     def start_run(self, profile: Profile, *, name: str, profile_name: str) -> Task[None]:
         """Prepare and start a run, then go to its monitor."""

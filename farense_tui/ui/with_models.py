@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.run_folder import RunFolder
+from farense_worker.protocol.settings.profile import Model, Profile
 from textual import work
 from textual.app import App
 
@@ -71,15 +73,35 @@ class WithModels(App[None]):
         if await self._may_load([folder], _("export all the same")):
             self.push_screen(ExportScreen(folder))
 
+    @work
+    async def open_draft(self, profile: Profile, made: Callable[[str | None], None]) -> None:
+        """Draft from documents; first whether it may, if a run is being trained."""
+        from farense_tui.ui.review.draft_screen import DraftScreen
+
+        if await self._may_take_memory(_("draft all the same")) and await self._here(
+            [profile.model]
+        ):
+            self.push_screen(DraftScreen(profile), made)
+
     async def _may_load(self, folders: list[RunFolder], all_the_same: str) -> bool:
         """Whether the models may be loaded, and brought here if they are not."""
-        from farense_tui.engine.preflight.download import needed
         from farense_tui.engine.runs import found_again
 
         if not await self._may_take_memory(all_the_same):
             return False
         try:
-            for model in {found_again.config_of(folder).model for folder in folders}:
+            models = {found_again.config_of(folder).model for folder in folders}
+        except FarenseError as error:
+            self.show_error(error)
+            return False
+        return await self._here(models)
+
+    async def _here(self, models: Iterable[Model]) -> bool:
+        """Whether the models are here, or may be downloaded."""
+        from farense_tui.engine.preflight.download import needed
+
+        try:
+            for model in models:
                 # in a thread: the hub may have to be asked
                 if download := await asyncio.to_thread(needed, model):
                     question = download_question(download, _("download {size}"))

@@ -30,25 +30,37 @@ class Model(Protocol):
     def ask(self, text: str, max_tokens: int) -> str:
         """Give the answer to a question that stands alone."""
 
+    def end(self) -> None:
+        """Break off an answer that is being given, from another thread; nothing is asked then."""
+
 
 @contextmanager
 def local(repo: str, revision: str = "", trust_remote_code: bool = False) -> Iterator[Model]:
-    """Load a model in a worker. Raises FarenseError where it is nowhere or cannot be loaded."""
+    """Load a model in a worker. Raises FarenseError where it is nowhere.
+
+    The first question raises it where it cannot be loaded.
+    """
     folder = locate.resolve(repo, revision)
     asked = Setup(folder, revision=revision, trust_remote_code=trust_remote_code)
     with Conversation(asked) as conversation:
-        conversation.ready()
         yield _Local(conversation)
 
 
 class _Local:
     def __init__(self, conversation: Conversation) -> None:
         self._conversation = conversation
+        self._loaded = False
 
     def ask(self, text: str, max_tokens: int) -> str:
+        if not self._loaded:
+            self._conversation.ready()
+            self._loaded = True
         question = Question(text=text, fresh=True, max_tokens=max_tokens)
         said = self._conversation.ask(question)
         return "".join(each.text for each in said if isinstance(each, Piece))
+
+    def end(self) -> None:
+        self._conversation.close()
 
 
 class Address:
@@ -86,6 +98,9 @@ class Address:
                     raise self._refused(str(error) or type(error).__name__) from error
             time.sleep(1.0)
         raise AssertionError("the last try returns or raises")  # not translated: a fault of ours
+
+    def end(self) -> None:
+        """Let it finish: it is not on this machine."""
 
     def _said(self, body: dict[str, Any]) -> str:
         headers = {"Content-Type": "application/json"}

@@ -87,7 +87,7 @@ class DataPages:
             self._screen.run_worker(self._make_rows(folder), group="rows", exclusive=True)
 
     async def _make_rows(self, path: Path) -> None:
-        from farense_tui.ui.launch.data.make_rows import make_rows
+        from farense_tui.dataset.make_rows import make_rows
 
         self._screen.app.notify(_("making rows of {path} …").format(path=path.name))
         try:

@@ -77,3 +77,6 @@ class Scripted:
             f"**Pergunta 2:** E de {last}\n**Resposta:** {passage[-50:]}\n"
             "Q: Quando foi isso?\nA: Em 1777.\n"
         )
+
+    def end(self) -> None:
+        self._left = 0

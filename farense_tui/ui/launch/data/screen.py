@@ -20,6 +20,7 @@ from farense_tui.ui.launch.data.dropped import data_of, path_in
 from farense_tui.ui.launch.data.reader import Look
 from farense_tui.ui.launch.data.remedies import Remedy, remedies
 from farense_tui.ui.launch.data.view import DataView
+from farense_tui.ui.navigator import navigator
 
 
 class Owner(Protocol):
@@ -58,6 +59,12 @@ class DataScreen(Screen[str]):
         Binding("p", "part(-1)", _("Part before"), show=False),
         Binding("r", "again", _("Look again")),
         Binding("i", "import", _("Import"), tooltip=_("Make a data set of the files you have")),
+        Binding(
+            "f",
+            "draft",
+            _("From documents"),
+            tooltip=_("Have the model write questions and answers from documents"),
+        ),
     ]
 
     def __init__(self, profile: Profile, look: Look, owner: Owner) -> None:
@@ -132,6 +139,10 @@ class DataScreen(Screen[str]):
         from farense_tui.ui.launch.data.import_screen import ImportScreen
 
         self.app.push_screen(ImportScreen(), self._imported)
+
+    def action_draft(self) -> None:
+        """Make one of documents."""
+        navigator(self).open_draft(self._profile, self._imported)
 
     def _imported(self, folder: str | None) -> None:
         if folder:

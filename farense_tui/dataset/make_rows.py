@@ -12,7 +12,7 @@ def make_rows(path: Path) -> str:
     """Make them; gives the new folder. Takes its time. Raises FarenseError where it cannot be."""
     wish = Wish(given=(str(path),), to=_free(path))
     make.make(wish, look.look(wish, lambda _progress: None))
-    return str(wish.to)
+    return str(wish.to.absolute())
 
 
 def _free(path: Path) -> Path:

@@ -1,0 +1,229 @@
+"""Documents become a draft: a model here asks and answers about them, then a person reads it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import ClassVar
+
+from farense_worker.protocol.clean_text import clean
+from farense_worker.protocol.errors import FarenseError, refused
+from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.messages.task import Progress
+from farense_worker.protocol.settings.profile import Profile
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import Input, Label, Static
+
+from farense_tui.dataset.documents import draft, drafting
+from farense_tui.dataset.documents.draft import Shown
+from farense_tui.dataset.documents.models import Model
+from farense_tui.dataset.documents.pace import Pace, Stopped
+from farense_tui.ui.common.key_footer import KeyFooter
+from farense_tui.ui.navigator import navigator
+from farense_tui.ui.review.screen import ReviewScreen
+
+_NEWEST = 3
+Asked = Callable[[Profile, str, str], AbstractContextManager[Model]]
+
+
+class DraftScreen(Screen[str]):
+    """Drafts documents with the profile's model; gives the folder of the rows, or "".
+
+    Whatever ends it, what is asked already stands in the draft's folder, and the same documents
+    and folder go on there.
+    """
+
+    HELP_TITLE = _("From documents")
+    AUTO_FOCUS = "#draft-documents"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+s", "begin", _("Begin"), tooltip=_("Have the model ask, or go on with it")),
+        Binding("space", "pause", _("Pause"), tooltip=_("Ask nothing more for now, or go on")),
+        Binding("r", "review", _("Review"), tooltip=_("Keep, edit or drop what it wrote")),
+        Binding("m", "make", _("Make rows"), tooltip=_("Train on the pairs that were kept")),
+        Binding("escape", "back", _("Back"), tooltip=_("Stops it first")),
+    ]
+
+    def __init__(self, profile: Profile, asked: Asked = drafting.asked) -> None:
+        """Ask the model of `profile`, as `asked` gives it."""
+        super().__init__()
+        self._profile, self._asked = profile, asked
+        self._pace: Pace | None = None  # of what is being made
+        self._folder: Path | None = None  # the draft, once it is there
+        self._far, self._state = "", ""
+
+    def compose(self) -> ComposeResult:
+        """What is asked, and below it how far it is."""
+        yield Label(_("documents, or folders with some: PDF, DOCX, HTML, Markdown, text"))
+        yield Input(id="draft-documents", placeholder="history.pdf", compact=True)
+        yield Label(_("the folder of the draft (enter begins, or goes on with it)"))
+        yield Input(id="draft-to", compact=True)
+        name = clean(self._profile.model.repo)
+        writes = _("{model} writes questions and answers").format(model=name)
+        yield Static(writes, id="draft-model", markup=False)
+        with VerticalScroll(id="draft-told"):
+            yield Static(markup=False)
+        yield KeyFooter()
+
+    def on_unmount(self) -> None:
+        """Leave no model behind."""
+        if self._pace:
+            self._pace.end()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer what can be done now."""
+        there = bool(self._folder) and not self._pace
+        return {
+            "begin": not self._pace,
+            "pause": bool(self._pace),
+            "review": there and bool(self._pairs()),
+            "make": there and any(each.state == "keep" for each in self._pairs()),
+        }.get(action, True)
+
+    @on(Input.Submitted, "#draft-documents")
+    def name_folder(self) -> None:
+        """Propose a folder for the draft."""
+        to = self.query_one("#draft-to", Input)
+        if (given := self._documents()) and not to.value:
+            to.value = str(_draft_of(given[0]))
+        to.focus()
+
+    @on(Input.Submitted, "#draft-to")
+    def action_begin(self) -> None:
+        """Draft, in a thread."""
+        given, to = self._documents(), self.query_one("#draft-to", Input).value.strip()
+        if self._pace or not given:
+            return
+        self._pace = Pace()
+        self._state = _("reading …")
+        folder = Path(to).expanduser() if to else _draft_of(given[0])
+        self.query_one("#draft-to", Input).value = str(folder)
+        for field in self.query(Input):
+            field.disabled = True
+        self.query_one("#draft-told").focus()
+        self._show()
+        self._draft(given, folder, self._pace)
+
+    def action_pause(self) -> None:
+        if self._pace:
+            (self._pace.go_on if self._pace.paused else self._pace.pause)()
+            self._show()
+
+    def action_review(self) -> None:
+        if self._folder:
+            self.app.push_screen(ReviewScreen(self._folder), lambda _done: self._show())
+
+    def action_make(self) -> None:
+        """Make rows of what was kept, beside the draft."""
+        if self._folder:
+            self._state = _("writing")
+            self._show()
+            self._make(self._folder)
+
+    def action_back(self) -> None:
+        """Stop what is being made; go back where nothing is."""
+        if self._pace:
+            self._pace.end()
+        else:
+            self.dismiss("")
+
+    def _documents(self) -> list[Path]:
+        try:
+            given = shlex.split(self.query_one("#draft-documents", Input).value)
+        except ValueError as error:  # a quotation mark is not closed
+            navigator(self).show_error(refused(_("these are no names of files"), str(error)))
+            return []
+        if not given:
+            navigator(self).show_error(refused(_("no file is named")))
+        return [Path(each).expanduser() for each in given]
+
+    @work(thread=True, exclusive=True, group="draft")
+    def _draft(self, given: list[Path], folder: Path, pace: Pace) -> None:
+        def far(progress: Progress) -> None:
+            pace.step()
+            said = _("passage {n} of {all}").format(n=progress.done + 1, all=progress.total)
+            self._from_thread(self._asking, folder, said)
+
+        try:
+            model = self._profile.model.repo
+            drafting.begin(given, folder, model=model, remark=lambda said: None)
+            with self._asked(self._profile, "", "") as asked:
+                drafting.go_on(folder, pace.of(asked), far)
+        except Stopped:
+            self._from_thread(self._ended, folder, _("stopped; ctrl+s goes on there"))
+        except FarenseError as error:
+            self._from_thread(self._ended, folder if draft.is_draft(folder) else None, error)
+        else:
+            self._from_thread(self._ended, folder, _("all passages are asked"))
+
+    @work(thread=True, exclusive=True, group="make")
+    def _make(self, folder: Path) -> None:
+        from farense_tui.dataset.make_rows import make_rows
+
+        try:
+            made = make_rows(folder)
+        except FarenseError as error:
+            self._from_thread(self._ended, folder, error)
+        else:
+            self._from_thread(self.dismiss, made)
+
+    def _from_thread(self, call: Callable[..., object], *values: object) -> None:
+        if self.is_attached:
+            self.app.call_from_thread(call, *values)
+
+    def _asking(self, folder: Path, far: str) -> None:
+        self._folder, self._far, self._state = folder, far, _("asking …")
+        self._show()
+
+    def _ended(self, folder: Path | None, how: str | FarenseError) -> None:
+        self._pace, self._folder, self._far = None, folder, ""
+        if isinstance(how, FarenseError):
+            navigator(self).show_error(how)
+            how = ""
+        self._state = how
+        for field in self.query(Input):
+            field.disabled = folder is not None
+        if not folder:
+            self.query_one("#draft-documents").focus()
+        self._show()
+
+    def _pairs(self) -> list[Shown]:
+        try:
+            return draft.shown(self._folder) if self._folder else []
+        except (FarenseError, OSError):  # somebody took it away
+            return []
+
+    def _show(self) -> None:
+        pairs = self._pairs()
+        aside = sum(bool(each.pair.aside) for each in pairs)
+        kept = sum(each.state == "keep" for each in pairs)
+        state = _("paused") if self._pace and self._pace.paused else self._state
+        counts = _("{n} pairs, {aside} set aside, {kept} kept")
+        told = [self._far]
+        if self._folder:
+            told.append(counts.format(n=len(pairs), aside=aside, kept=kept))
+        lines = [Content.assemble((state, "bold"), "\n", " · ".join(filter(None, told)))]
+        for each in reversed(pairs[-_NEWEST:]):
+            why = f"\n{clean(each.pair.aside)}" if each.pair.aside else ""
+            lines.append(
+                Content.assemble(
+                    (clean(each.question), "bold"), "\n", clean(each.answer), (why, "$warning")
+                )
+            )
+        if not self._pace and self._folder and not pairs:
+            said = _("It wrote nothing in the form it was asked for: take a larger model.")
+            lines.append(Content.styled(said, "$warning"))
+        # not translated: a selector
+        self.query_one("#draft-told Static", Static).update(Content("\n\n").join(lines))
+        self.refresh_bindings()
+
+
+def _draft_of(document: Path) -> Path:
+    """The draft's folder, where nobody names another."""
+    return document.with_name(f"{document.stem}-draft")
