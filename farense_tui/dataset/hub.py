@@ -42,11 +42,26 @@ def fetch(
     wanted = _wanted(folder / _ABOUT, repo, config)
     patterns = tuple(pattern for pattern, _split in wanted)
     folder = _fetched(repo, revision, patterns or tuple(f"*{each}" for each in suffixes), tell)
+    if wanted:
+        return folder, _matching(folder, wanted)
     there = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-    if not wanted:
-        return folder, [(path, "") for path in there if path.name.lower().endswith(suffixes)]
+    return folder, [(path, "") for path in there if path.name.lower().endswith(suffixes)]
+
+
+def of_card(folder: Path, config: str) -> Files:
+    """Give the files of one configuration of a folder with a card, as a repository has it.
+
+    [] where the card names none, or none that is there. Raises FarenseError as `fetch` does.
+    """
+    if not _configs(folder / _ABOUT):
+        return []
+    return _matching(folder, _wanted(folder / _ABOUT, folder.name, config))
+
+
+def _matching(folder: Path, wanted: list[tuple[str, str]]) -> Files:
+    there = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     names = [(path, str(path.relative_to(folder))) for path in there]
-    return folder, [
+    return [
         (path, split) for pattern, split in wanted for path, name in names if fnmatch(name, pattern)
     ]
 

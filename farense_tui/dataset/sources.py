@@ -72,7 +72,7 @@ def find(given: Sequence[str], of: Repository, tell: Callable[[Progress], None])
         if path.is_dir() and draft.is_draft(path):
             found.append(Source(path / draft.REVIEW, f"{path.name}/{draft.REVIEW}", draft=path))
         elif path.is_dir():
-            found += _folder(path)
+            found += _folder(path, of.config)
         elif path.exists() and not path.is_file():
             raise refused(_("{path} is neither a file nor a folder").format(path=each), kind="data")
         elif path.exists():
@@ -109,7 +109,12 @@ def _repository(repo: str, of: Repository, tell: Callable[[Progress], None]) -> 
     ]
 
 
-def _folder(folder: Path) -> list[Source]:
+def _folder(folder: Path, config: str) -> list[Source]:
+    if carded := hub.of_card(folder, config):
+        return [
+            Source(path, str(path.relative_to(folder)), split_of(split or path.name))
+            for path, split in carded
+        ]
     saved = _saved_to_disk(folder)
     made = {record.parent for record in folder.rglob(RECORD)} - {folder}  # of other files here
     paths = saved or sorted(

@@ -90,6 +90,19 @@ def test_without_a_card_names_tell(hub: Hub, repo: Path, tmp_path: Path) -> None
     assert do(tmp_path) == {"train": 20, "valid": 4}
 
 
+def test_a_folder_with_a_card_is_read_as_its_repository_is(repo: Path, tmp_path: Path) -> None:
+    """One that was cloned or downloaded by hand: its parts are not put together."""
+    wish = Wish((str(repo),), tmp_path / "d")
+    assert make.make(wish, look.look(wish)).rows == {"train": 20, "valid": 4}
+    wish = Wish((str(repo),), tmp_path / "e", of=Repository(config="other"))
+    assert sum(make.make(wish, look.look(wish)).rows.values()) == 3
+    (repo / "README.md").write_text(CARD.format(first="one"))
+    with pytest.raises(FarenseError, match="which configuration"):
+        look.look(wish := Wish((str(repo),), tmp_path / "f"))
+    (repo / "README.md").unlink()
+    assert sum(make.make(wish, look.look(wish)).rows.values()) == 27
+
+
 def test_what_is_not_to_be_had_is_refused(hub: Hub, tmp_path: Path) -> None:
     with pytest.raises(FarenseError, match="the data set owner/rows cannot be downloaded") as told:
         do(tmp_path, revision="nope")

@@ -29,7 +29,7 @@ class Remedy:
 
 
 def remedies(profile: Profile, look: Look) -> list[Remedy]:
-    """Give those that there are, what stops a start first."""
+    """Give those that there are: first what stops a start, then what loses words of rows."""
     found = []
     if _foreign(look):
         found.append(Remedy("v", _("makes rows of it, in a new folder beside it")))
@@ -40,13 +40,13 @@ def remedies(profile: Profile, look: Look) -> list[Remedy]:
     if report.counts.get("too_many") and bad and not profile.data.skip:
         said = ngettext("leaves out this {n} row", "leaves out these {n} rows", bad)
         found.append(Remedy("x", said.format(n=bad), (("data.skip", "true"),)))
-    if report.unvalidated:
-        said = _("holds out 10 % of the rows for validation")
-        found.append(Remedy("h", said, (("data.valid_fraction", _HELD_OUT),)))
     longest = _longest(report)
     if longest > report.max_seq_length and longest <= _MOST_TOKENS:
         said = _("lets rows be {n} tokens long, so that none is cut off").format(n=longest)
         found.append(Remedy("g", said, (("train.max_seq_length", str(longest)),)))
+    if report.unvalidated:
+        said = _("holds out 10 % of the rows for validation")
+        found.append(Remedy("h", said, (("data.valid_fraction", _HELD_OUT),)))
     return found
 
 
