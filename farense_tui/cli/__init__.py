@@ -64,8 +64,8 @@ def own_data(words: list[str], commands: Container[str]) -> tuple[str, list[str]
         return "", words
     if len(words) > 1 and words[-2] in ("--runs-dir", "--lang"):
         return "", words
-    path = Path(words[-1]).expanduser()
-    if not path.exists() and not {"/", "~", "."} & {words[-1][:1], *words[-1]}:
+    path = Path(os.path.expanduser(words[-1]))
+    if not os.path.exists(path) and not {"/", "~", "."} & {words[-1][:1], *words[-1]}:
         return "", words  # a command that was misspelt: the parser says so
     return str(path.absolute()), words[:-1]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 from farense_worker.protocol.clean_text import clean
@@ -22,7 +23,7 @@ from farense_tui.engine.tasks import upload as uploading
 def export(args: argparse.Namespace) -> int:
     """Write a run's adapter, or the model fused with it, for use elsewhere."""
     run = common.run(args)
-    to = Path(args.to).expanduser().resolve()
+    to = Path(os.path.expanduser(args.to)).resolve()
     if (args.dequantize or args.requantize) and not args.fuse:
         raise usage(_("--dequantize and --requantize say how to fuse"), hint=_("Add --fuse."))
     precision: Precision = (

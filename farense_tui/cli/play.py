@@ -48,7 +48,7 @@ def replay(args: argparse.Namespace) -> int:
 def _folder(given: str | None) -> Iterator[Path]:
     """A folder for the run: the given one, or one that is gone afterwards with its workers."""
     if given:
-        yield Path(given).expanduser()
+        yield Path(os.path.expanduser(given))
         return
     with tempfile.TemporaryDirectory(prefix="farense-", ignore_cleanup_errors=True) as folder:
         try:

@@ -59,11 +59,30 @@ def of_card(folder: Path, config: str) -> Files:
 
 
 def _matching(folder: Path, wanted: list[tuple[str, str]]) -> Files:
+    """Raises FarenseError where only some of what the card names is there: nothing is trained on
+    half of a data set in silence.
+    """
     there = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     names = [(path, str(path.relative_to(folder))) for path in there]
-    return [
-        (path, split) for pattern, split in wanted for path, name in names if fnmatch(name, pattern)
-    ]
+    found = {
+        (pattern, split): [path for path, name in names if _fits(name, pattern)]
+        for pattern, split in wanted
+    }
+    missing = [pattern for (pattern, _split), paths in found.items() if not paths]
+    if missing and len(missing) < len(found):
+        raise refused(
+            _("not all that the card of {folder} names is there").format(folder=folder.name),
+            ", ".join(missing),
+            _("Name the files themselves to do without."),
+            kind="data",
+        )
+    return [(path, split) for (_pattern, split), paths in found.items() for path in paths]
+
+
+def _fits(name: str, pattern: str) -> bool:
+    """As the hub has it: **/ stands for any number of folders, none too."""
+    pattern = pattern.removeprefix("./")
+    return fnmatch(name, pattern) or fnmatch(name, pattern.replace("**/", ""))
 
 
 def _fetched(
@@ -92,8 +111,8 @@ def _configs(readme: Path) -> list[dict[str, Any]]:
         text = readme.read_text(encoding="utf-8")
         head = text.split("---", 2)[1] if text.startswith("---") else ""
         told = yaml.safe_load(head)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, IndexError):
-        return []
+    except (OSError, yaml.YAMLError, LookupError, ValueError, TypeError, RecursionError):
+        return []  # of dates and numbers that are none, YAML has ValueErrors
     found = told.get("configs") if isinstance(told, dict) else None
     listed = found if isinstance(found, list) else []
     return [each for each in listed if isinstance(each, dict) and each.get("data_files")]
@@ -110,7 +129,9 @@ def _patterns(files: Any) -> list[tuple[str, str]]:
         elif isinstance(each, dict):
             paths = each.get("path")
             listed = paths if isinstance(paths, list) else [paths]
-            found += [(str(path), str(each.get("split", ""))) for path in listed if path]
+            split = each.get("split")
+            named = split if isinstance(split, str) else ""
+            found += [(path, named) for path in listed if isinstance(path, str)]
     return found
 
 

@@ -145,7 +145,7 @@ def mapped(
             yield number, Bad("row", what), values
         for inner in rows:
             try:
-                made = found.shape.convert(recognise.decoded(inner))
+                made = found.shape.made(recognise.decoded(inner))
                 several = [made] if share is None else cut.cut(made, share)
             except Unfit as error:
                 yield number, Bad(error.rule if share is None else "too_long", str(error)), inner

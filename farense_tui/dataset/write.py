@@ -23,7 +23,7 @@ from farense_tui.dataset.pool import KINDS, Pool
 
 def absolute(path: Path) -> Path:
     """Give a path that holds wherever one stands, links as they are."""
-    return Path(os.path.abspath(path.expanduser()))
+    return Path(os.path.abspath(os.path.expanduser(path)))
 
 
 def check_free(to: Path) -> None:

@@ -14,7 +14,7 @@ import tomli_w
 def path() -> Path:
     """Where it is kept."""
     base = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
-    return Path(base).expanduser() / "farense-tui" / "preferences.toml"
+    return Path(os.path.expanduser(base)) / "farense-tui" / "preferences.toml"
 
 
 def _all() -> dict[str, Any]:

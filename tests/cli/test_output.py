@@ -18,7 +18,7 @@ from farense_worker.protocol.run_folder import RunFolder
 from rich.table import Table
 from rich.text import Text
 
-from farense_tui.cli import headless, main, output, training
+from farense_tui.cli import headless, main, output, own_data, training
 from farense_tui.engine.runs import supervisor
 from tests.real_runs import RunMaker
 
@@ -109,6 +109,20 @@ def test_words_that_are_no_text_are_refused(
     assert main(["train", "--data", "a\udcff"]) == 2
     assert "is not UTF-8" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("word", ["~nobody-of-this-name/x", "./" + "x" * 300])
+def test_a_path_that_leads_nowhere_is_told(
+    word: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Path.expanduser raises RuntimeError; os.path's leaves such a word as it is."""
+    monkeypatch.chdir(tmp_path)
+    for words in (["data", "make", word, "--to", "d"], ["ask", word, "?"], ["replay", word]):
+        assert main(words) in (1, 3)  # 1: the system says that it is too long
+        assert capsys.readouterr().err
+    assert own_data([word], ()) == (str(tmp_path / word), [])
+    used = [path for path in ROOT.rglob("*.py") if ".expanduser()" in path.read_text("utf-8")]
+    assert used == []
 
 
 def test_a_full_device_behind_stdout_is_told(tmp_path: Path) -> None:

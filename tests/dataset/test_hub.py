@@ -103,6 +103,43 @@ def test_a_folder_with_a_card_is_read_as_its_repository_is(repo: Path, tmp_path:
     assert sum(make.make(wish, look.look(wish)).rows.values()) == 27
 
 
+def test_a_card_that_names_what_is_not_there_is_told(repo: Path, tmp_path: Path) -> None:
+    (repo / "data/dev.jsonl").unlink()
+    with pytest.raises(FarenseError, match="not all that the card of repo names") as told:
+        look.look(Wish((str(repo),), tmp_path / "d"))
+    assert told.value.detail == "data/dev.jsonl"
+
+
+@pytest.mark.parametrize("pattern", ["./data/train-*", "**/train-*", "data/**/train-*"])
+def test_a_card_s_patterns_are_the_hub_s(pattern: str, repo: Path, tmp_path: Path) -> None:
+    card = CARD.format(first="default").replace("data/train-*", f'"{pattern}"')
+    (repo / "README.md").write_text(card)
+    (found, _valid) = look.look(Wish((str(repo),), tmp_path / "d"))
+    assert found.source.name == "data/train-00000-of-00001.jsonl"
+
+
+BOMB = "".join(
+    f"{name}: &{name} [{', '.join([f'*{of}'] * 9) if of else 'x'}]\n"
+    for of, name in zip(["", *"abcdefgh"], "abcdefghi", strict=True)
+)
+
+
+@pytest.mark.parametrize(
+    "front",
+    [
+        "made: 2024-13-45",
+        "n: !!int x",
+        "[" * 5000,
+        f"{BOMB}configs:\n- data_files:\n  - split: *i\n    path: *i",
+    ],
+)
+def test_a_card_that_is_damaged_or_meant_to_harm_is_none(
+    front: str, repo: Path, tmp_path: Path
+) -> None:
+    (repo / "README.md").write_text(f"---\n{front}\n---\n")
+    assert len(look.look(Wish((str(repo),), tmp_path / "d"))) == 3
+
+
 def test_what_is_not_to_be_had_is_refused(hub: Hub, tmp_path: Path) -> None:
     with pytest.raises(FarenseError, match="the data set owner/rows cannot be downloaded") as told:
         do(tmp_path, revision="nope")

@@ -272,3 +272,55 @@ def test_lists_that_are_no_rows_are_named_with_what_to_do(
     assert "turns: a list, whose items are not known as rows" in capsys.readouterr().err
     assert main([*making, "--map", "messages=turns"]) == 0
     assert files.said(tmp_path / "d") == [["Write.", "Write it shorter."]]
+
+
+BETTER = [{"role": "assistant", "content": "b."}]
+OTHERS: dict[str, list[dict[str, Any]]] = {
+    "OpenAI: preferences": [{"input": "a?", "preferred_output": BETTER}, {"input": {}}],
+    "HuggingFaceH4/ultrafeedback_binarized": [{"prompt": "a?"}, {"prompt": "a?", "chosen": 1}],
+    "trl: prompt-completion": [{"prompt": None}, {"prompt": 1, "completion": 2}],
+    "Gemini": [{"contents": [{"parts": [1]}]}],
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_row_of_another_shape_than_the_first_is_told(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = files.jsonl(tmp_path / "rows.jsonl", PUBLIC[name][0], *OTHERS[name])
+    making = ["data", "make", str(source), "--to", str(tmp_path / "d")]
+    assert main(making) == 3
+    assert f"{len(OTHERS[name])} of {len(OTHERS[name]) + 1} rows" in capsys.readouterr().err
+    assert main([*making, "--skip"]) == 0
+    assert files.said(tmp_path / "d") == [PUBLIC[name][1]]
+
+
+def test_an_answer_that_is_json_stays_as_it_is_written(tmp_path: Path) -> None:
+    """Of a list of objects with a text the first one's text alone was trained on."""
+    answer = '[{"text": "a"}, {"text": "b"}]'
+    source = files.jsonl(tmp_path / "a.jsonl", {"prompt": "Names?", "completion": answer})
+    assert main(["data", "make", str(source), "--to", str(tmp_path / "d")]) == 0
+    assert files.said(tmp_path / "d") == [["Names?", answer]]
+
+
+def test_earlier_turns_are_read_or_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A table keeps them as text, whose letters were taken for turns."""
+    head = ["instruction", "output", "history"]
+    good = [["a?", "b", '[["q?", "r"]]'], ["c?", "d", ""]]
+    source = files.table(tmp_path / "good.csv", head, *good)
+    assert main(["data", "make", str(source), "--to", str(tmp_path / "d")]) == 0
+    assert files.said(tmp_path / "d") == [["q?", "r", "a?", "b"], ["c?", "d"]]
+    for bad in ("before", '[["q?"]]', '{"q?": "r"}', "3"):
+        source = files.table(tmp_path / "bad.csv", head, ["a?", "b", bad])
+        assert main(["data", "make", str(source), "--to", str(tmp_path / "e")]) == 3
+        assert "a history that is no list" in capsys.readouterr().err
+
+
+def test_what_is_no_row_among_rows_inside_others_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = {"title": "t", "qas": [{"question": "a?", "answer": "b"}]}
+    for qas in ([*whole["qas"], "stray"], None):
+        source = files.jsonl(tmp_path / "rows.jsonl", whole, {"title": "u", "qas": qas})
+        assert main(["data", "make", str(source), "--to", str(tmp_path / "d")]) == 3
+        assert "rows.jsonl:2: an empty question" in capsys.readouterr().err

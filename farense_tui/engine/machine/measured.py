@@ -60,7 +60,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 def folder() -> Path:
     """Where what is measured is kept."""
     base = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
-    return Path(base).expanduser() / "farense-tui"
+    return Path(os.path.expanduser(base)) / "farense-tui"
 
 
 def path() -> Path:

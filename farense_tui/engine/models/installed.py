@@ -88,7 +88,7 @@ def _folders() -> Iterator[Listed]:
     places = [Path("models"), *map(Path, filter(None, [os.environ.get("FARENSE_MODELS", "")]))]
     seen = set()  # FARENSE_MODELS may be ./models by another name
     for place in places:
-        for folder in sorted(place.expanduser().glob("*/")):
+        for folder in sorted(Path(os.path.expanduser(place)).glob("*/")):
             if folder.resolve() in seen:
                 continue
             seen.add(folder.resolve())

@@ -255,7 +255,7 @@ class _Translation:
             remark = _("must be a whole number from 1, not {value!r}").format(value=iters)
             self._fault("iters", remark)
             return
-        folder = Path(self.made.profile.data.path).expanduser()
+        folder = Path(os.path.expanduser(self.made.profile.data.path))
         rows = 0
         here = os.path.isdir(folder)  # which is false, not an error, for a name that is too long
         if here:

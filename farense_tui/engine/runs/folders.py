@@ -26,12 +26,12 @@ _NOTE = 500  # characters
 
 def runs_dir(given: str | None = None) -> Path:
     """Where the runs are: --runs-dir, FARENSE_RUNS, ./checkpoints."""
-    return Path(given or os.environ.get("FARENSE_RUNS") or "checkpoints").expanduser()
+    return Path(os.path.expanduser(given or os.environ.get("FARENSE_RUNS") or "checkpoints"))
 
 
 def find(run: str, folder: Path) -> RunFolder:
     """Give a run by its name in `folder` or by its path; FarenseError if it is not there."""
-    for path in (folder / run, Path(run).expanduser()):
+    for path in (folder / run, Path(os.path.expanduser(run))):
         if (path / "config.toml").is_file():
             return RunFolder(_place(path))
     names = ", ".join(summary.name for summary in folders(folder)) or _("none yet")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -50,7 +51,8 @@ def prepare_replay(record: Path, speed: float, folder: Path, owner: int = 0) -> 
     record: an events.jsonl, or the run folder that has one. owner: as above. Raises FarenseError
     (refused) if there is nothing to play.
     """
-    record = (record / "events.jsonl" if record.is_dir() else record).expanduser().resolve()
+    record = record / "events.jsonl" if record.is_dir() else record
+    record = Path(os.path.expanduser(record)).resolve()
     first = next(iter(Tail(record).read()), None)
     if first is None:
         raise refused(

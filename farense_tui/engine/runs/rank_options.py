@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ def group(
     not go together.
     """
     if hosts_file is not None:
-        path = Path(hosts_file).expanduser().resolve()
+        path = Path(os.path.expanduser(hosts_file)).resolve()
         found = hosts.load(path, backend or "")
         return {"ranks": len(found.hosts), "hosts": str(path), "backend": found.backend}
     if ranks is not None:

@@ -69,8 +69,8 @@ def lm_studio_models() -> Path:
 
     LM Studio writes where its home is into ~/.lmstudio-home-pointer.
     """
-    homes = [Path("~/.lmstudio").expanduser(), Path("~/.cache/lm-studio").expanduser()]
-    pointer = Path("~/.lmstudio-home-pointer").expanduser()
+    homes = [Path(os.path.expanduser(each)) for each in ("~/.lmstudio", "~/.cache/lm-studio")]
+    pointer = Path(os.path.expanduser("~/.lmstudio-home-pointer"))
     if pointer.is_file():
         homes.insert(0, Path(pointer.read_text(encoding="utf-8", errors="replace").strip()))
     for home in homes:

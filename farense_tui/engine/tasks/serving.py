@@ -83,7 +83,7 @@ def key_from(source: str) -> str:
     if source.startswith("env:"):
         key, where = os.environ.get(source[4:], "").strip(), source
     else:
-        where = str(Path(source).expanduser())
+        where = str(Path(os.path.expanduser(source)))
         try:
             with open(where, encoding="utf-8") as file:
                 key = file.read(_LONGEST_KEY).strip()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -102,7 +103,7 @@ class DraftScreen(Screen[str]):
             return
         self._pace = Pace()
         self._state = _("reading …")
-        folder = Path(to).expanduser() if to else _draft_of(given[0])
+        folder = Path(os.path.expanduser(to)) if to else _draft_of(given[0])
         self.query_one("#draft-to", Input).value = str(folder)
         for field in self.query(Input):
             field.disabled = True
@@ -141,7 +142,7 @@ class DraftScreen(Screen[str]):
             return []
         if not given:
             navigator(self).show_error(refused(_("no file is named")))
-        return [Path(each).expanduser() for each in given]
+        return [Path(os.path.expanduser(each)) for each in given]
 
     @work(thread=True, exclusive=True, group="draft")
     def _draft(self, given: list[Path], folder: Path, pace: Pace) -> None:
@@ -159,6 +160,9 @@ class DraftScreen(Screen[str]):
             self._from_thread(self._ended, folder, _("stopped; ctrl+s goes on there"))
         except FarenseError as error:
             self._from_thread(self._ended, folder if draft.is_draft(folder) else None, error)
+        except Exception:  # the app tells what; here it is over
+            self._from_thread(self._ended, folder if draft.is_draft(folder) else None, "")
+            raise
         else:
             self._from_thread(self._ended, folder, _("all passages are asked"))
 
@@ -170,6 +174,9 @@ class DraftScreen(Screen[str]):
             made = make_rows(folder)
         except FarenseError as error:
             self._from_thread(self._ended, folder, error)
+        except Exception:
+            self._from_thread(self._ended, folder, "")
+            raise
         else:
             self._from_thread(self.dismiss, made)
 

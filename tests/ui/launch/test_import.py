@@ -53,6 +53,35 @@ async def test_files_are_looked_at_then_made(tmp_path: Path) -> None:
     assert len(files.rows(place)) == 24
 
 
+async def test_the_folder_where_one_stands_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "rows"
+    files.jsonl(folder / "train.jsonl", {"prompt": "a?", "completion": "b"})
+    monkeypatch.chdir(folder)
+    app = Bare(tmp_path / "runs")
+    async with app.run_test(size=(100, 30)) as pilot:
+        await opened(pilot)
+        put(app, "sources", ".")
+        await pilot.press("enter")
+        await until(pilot, lambda: bool(app.screen.query_one("#import-to", Input).value))
+        assert app.screen.query_one("#import-to", Input).value == f"{folder}-rows"
+
+
+async def test_a_place_that_cannot_be_written_is_told_and_it_goes_on(tmp_path: Path) -> None:
+    source = files.jsonl(tmp_path / "rows.jsonl", {"prompt": "a?", "completion": "b"})
+    app = Bare(tmp_path / "runs")
+    async with app.run_test(size=(100, 30)) as pilot:
+        given = await opened(pilot)
+        put(app, "sources", str(source))
+        put(app, "to", f"{source}/d")
+        await pilot.press("enter")
+        await until(pilot, lambda: "✗" in told(app.screen))
+        put(app, "to", str(tmp_path / "d"))
+        await pilot.press("enter")
+        await until(pilot, lambda: given == [str(tmp_path / "d")])
+
+
 async def test_what_nothing_tells_is_asked(tmp_path: Path) -> None:
     source = files.table(tmp_path / "a.csv", ["title", "reply"], ["a", "b"])
     app = Bare(tmp_path / "runs")

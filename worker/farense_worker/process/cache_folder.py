@@ -13,7 +13,7 @@ def cache_folder(kind: str) -> Path | None:
     if given.lower() == "off":
         return None
     if given:
-        return Path(given).expanduser() / kind
+        return Path(os.path.expanduser(given)) / kind
     if sys.platform == "darwin":
         caches = Path.home() / "Library" / "Caches"
     else:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import stat
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from typing import Generic, TypeVar
 import msgspec
 
 from farense_worker.process.cache_folder import cache_folder
+from farense_worker.protocol import small_file
 
 MOST_ENTRIES = 200
 _LONGEST = 4 << 20  # bytes of an entry
@@ -37,7 +37,7 @@ class Place(Generic[Found]):
     def read(self) -> Found | None:
         """Give it; None where there is none, or it is damaged."""
         try:
-            found = msgspec.json.decode(_bytes(self.path), type=self.kind)
+            found = msgspec.json.decode(small_file.read(self.path, _LONGEST), type=self.kind)
             os.utime(self.path)
         except FileNotFoundError:
             return None
@@ -77,18 +77,6 @@ def place(name: str, kind: type[Found], decides: list[object]) -> Place[Found] |
     if folder is None:
         return None
     return Place(folder / f"{hashlib.sha256(repr(decides).encode()).hexdigest()}.json", kind)
-
-
-def _bytes(path: Path) -> bytes:
-    """Read a file that is one: a pipe would be waited for, a device be read without end."""
-    opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
-    with os.fdopen(opened, "rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OSError("no file")  # not translated: for worker.log
-        found = file.read(_LONGEST + 1)
-    if len(found) > _LONGEST:
-        raise OSError("too long")  # not translated: for worker.log
-    return found
 
 
 def _prune(folder: Path) -> None:

@@ -12,9 +12,11 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from farense_worker.protocol import model_identity
+from farense_worker.protocol import model_identity, small_file
 from farense_worker.protocol.run_folder import RunFolder, write_atomically
 from farense_worker.protocol.settings.profile import Config, replace_setting
+
+_LONGEST = 1 << 16  # bytes
 
 
 class Places(Struct, frozen=True):
@@ -31,8 +33,8 @@ def write(folder: RunFolder, places: Places) -> None:
 
 def read(folder: RunFolder) -> Places:
     """Read where they were when the last worker was started."""
-    with contextlib.suppress(OSError, msgspec.MsgspecError, UnicodeDecodeError):
-        return msgspec.json.decode(folder.places.read_bytes(), type=Places)
+    with contextlib.suppress(OSError, ValueError, RecursionError):  # msgspec's are ValueErrors
+        return msgspec.json.decode(small_file.read(folder.places, _LONGEST), type=Places)
     return Places()
 
 

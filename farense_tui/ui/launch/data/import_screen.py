@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from pathlib import Path
 from typing import ClassVar
 
 from farense_worker.protocol.clean_text import clean
-from farense_worker.protocol.errors import FarenseError, refused
+from farense_worker.protocol.errors import FarenseError, of_system, refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.task import Progress
 from textual import on, work
@@ -92,7 +93,10 @@ class ImportScreen(Screen[str]):
         if not given:
             raise refused(_("no file is named"))
         to = self._value("to")
-        return Wish(given, Path(to or f"{Path(given[0]).expanduser().with_suffix('')}-rows"), said)
+        first = Path(os.path.expanduser(given[0]))
+        if first.stem in ("", ".."):  # the folder where one stands, or the one over it
+            first = Path(os.path.abspath(first))
+        return Wish(given, Path(to or f"{first.parent / (first.stem or 'data')}-rows"), said)
 
     def _value(self, name: str) -> str:
         return self.query_one(f"#import-{name}", Input).value.strip()
@@ -105,6 +109,9 @@ class ImportScreen(Screen[str]):
             seen = look.look(wish)
         except FarenseError as error:
             self.app.call_from_thread(self._failed, error)
+            return
+        except OSError as error:
+            self.app.call_from_thread(self._failed, of_system(error))
             return
         self.app.call_from_thread(self._show, wish, seen)
 
@@ -124,6 +131,9 @@ class ImportScreen(Screen[str]):
         except FarenseError as error:
             if not self._stopped:
                 self.app.call_from_thread(self._failed, error)
+            return
+        except OSError as error:
+            self.app.call_from_thread(self._failed, of_system(error))
             return
         if not self._stopped:
             self.app.call_from_thread(self._made, wish.to, made)
@@ -150,7 +160,7 @@ class ImportScreen(Screen[str]):
         if lost := sum(made.left_out.values()):
             said += ". " + _("{n} are left out: left_out.jsonl says why").format(n=lost)
         self.app.notify(clean(" ".join([said, *made.remarks])), title=_("Import"), markup=False)
-        self.dismiss(str(to.expanduser().absolute()))
+        self.dismiss(str(Path(os.path.expanduser(to)).absolute()))
 
     def _tell(self, what: Content) -> None:
         if self.is_mounted:

@@ -29,8 +29,6 @@ CONTEXT = _names("context,contexto,passage,passagem,excerto")
 # What says of an answer that it is a bad one (KTO's rows).
 LABELS = ("label", "kto_tag")
 TEXT = _names("text,texto,content,conteudo,document,documento,body,corpo")
-# What says of an answer that it is a bad one (KTO's rows).
-LABELS = ("label", "kto_tag")
 
 
 class Unfit(Exception):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from farense_worker.protocol.language import gettext as _
@@ -56,7 +57,25 @@ def check_label(values: Values) -> None:
         raise Unfit(_("an answer that is labelled as a bad one"), "label")
 
 
-def pair(prompt: str, completion: str, system: str = "", history: Any = None) -> Values:
+def turns(history: Any) -> list[list[str]]:
+    """Read what was said before: pairs of question and answer, as a list or its JSON.
+
+    Raises Unfit for anything else.
+    """
+    if isinstance(history, str):
+        try:
+            history = json.loads(history.strip() or "[]")
+        except (ValueError, RecursionError):
+            raise Unfit(_("a history that is no list of questions and answers")) from None
+    listed: list[Any] = history if isinstance(history, list) else [] if history is None else [None]
+    if not all(isinstance(turn, list) and len(turn) == 2 for turn in listed):
+        raise Unfit(_("a history that is no list of questions and answers"))
+    return [[text(said) for said in turn] for turn in listed]
+
+
+def pair(
+    prompt: str, completion: str, system: str = "", history: Sequence[Sequence[str]] = ()
+) -> Values:
     """Make a row of a question and its answer; a system prompt or earlier turns make it a chat."""
     if not prompt.strip():
         raise Unfit(_("an empty question"))
@@ -64,11 +83,10 @@ def pair(prompt: str, completion: str, system: str = "", history: Any = None) ->
         raise Unfit(_("an empty answer"))
     if not system.strip() and not history:
         return {"prompt": prompt, "completion": completion}
-    turns = [*(history or []), [prompt, completion]]
     messages = [
-        {"role": who, "content": text(said)}
-        for turn in turns
-        for who, said in zip(("user", "assistant"), turn, strict=False)
+        {"role": who, "content": said}
+        for turn in (*history, (prompt, completion))
+        for who, said in zip(("user", "assistant"), turn, strict=True)
     ]
     return {"messages": with_system({"system": system}, messages)}
 

@@ -22,14 +22,16 @@ def shape(values: Values) -> tuple[Path, Shape] | None:
 
 
 def rows(values: Values, path: Path) -> list[Values]:
-    """Give the rows at such a path; [] where there are none."""
+    """Give the rows at such a path; [] where there are none.
+
+    What is no list, or no object in one, gives what stands beside it: no whole row, so it is told.
+    """
     found = [values]
     for key in path:
         found = [
-            {**outer, **inner}
-            for outer, items in ((_without(row, key), row.get(key)) for row in found)
-            for inner in (items if isinstance(items, list) else [])
-            if isinstance(inner, dict)
+            {**_without(row, key), **(inner if isinstance(inner, dict) else {})}
+            for row in found
+            for inner in (row[key] if isinstance(row.get(key), list) else [None])
         ]
     return found
 

@@ -21,15 +21,19 @@ from farense_worker.protocol.shapes.shape import (
     said,
 )
 
-_CELLS = (*LISTS, "tools", "contents", "chosen", "rejected", "prompt", "completion")
+_CELLS = (*LISTS, "tools", "contents")
+# Cells that mostly are text, and a list that stands there as text may be just what is answered.
+_ANSWERS = ("chosen", "rejected", "prompt", "completion")
 
 
 def decoded(values: Values) -> Values:
     """Decode the cells that hold messages or tools as text, which is how tables keep them."""
     made = dict(values)
     for key, value in values.items():
-        if key in _CELLS:
-            made[key] = listed(value)
+        if key in (*_CELLS, *_ANSWERS):
+            found = listed(value)
+            said = holds(found, "role", "content") or holds(found, "from", "value")
+            made[key] = found if said or key in _CELLS else value
     return made
 
 
@@ -125,7 +129,7 @@ def _alpaca_pair(values: Values) -> Values:
         "\n\n".join(filter(None, (text(values.get("instruction")), text(values.get("input"))))),
         text(values.get("output")),
         text(values.get("system")),
-        listed(values.get("history")),
+        conversations.turns(values.get("history")),
     )
 
 

@@ -8,7 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.shapes import conversations
+from farense_worker.protocol.shapes.columns import Unfit
 
 Values = dict[str, Any]
 Convert = Callable[[Values], Values]
@@ -29,6 +31,13 @@ class Shape:
     convert: Convert
     read: frozenset[str] = frozenset()
     ours: bool = False
+
+    def made(self, values: Values) -> Values:
+        """Make a row of ours; raises Unfit, for one that is of another shape too."""
+        try:
+            return self.convert(values)
+        except (LookupError, TypeError, AttributeError, RecursionError) as error:
+            raise Unfit(_("not {shape}, as the first rows are").format(shape=self.name)) from error
 
 
 def said(values: Values, messages: list[conversations.Message]) -> Values:
