@@ -230,10 +230,11 @@ def test_which_system_prompt_a_question_is_put_under() -> None:
 
 @pytest.fixture
 def done(runs_dir: Path) -> RunFolder:
-    """A completed run with something where its adapter is."""
+    """A completed run of a model that is here, with something where its adapter is."""
     run = recorded.completed(runs_dir).folder
-    run.adapters.mkdir(exist_ok=True)
-    (run.adapters / "adapters.safetensors").touch()
+    text = run.config.read_text()
+    assert "mlx-community/Llama-3.2-1B-Instruct-4bit" in text
+    run.config.write_text(text.replace("mlx-community/Llama-3.2-1B-Instruct-4bit", "embedded"))
     return run
 
 

@@ -56,7 +56,9 @@ class Shares:
         self._ahead(prefix)
         share, gradients, back = self.behind(weight, self._left, *others, prefix[0])
         self._back = [a + b for a, b in zip(self._back, back, strict=True)] if self._back else back
-        mx.eval(share, gradients, self._back)
+        # From the last layer down, as the backward pass goes: a layer's gradient by the states is
+        # there once for each row, and summed before the next layer's is computed.
+        mx.eval(self._back[::-1], gradients, share)
         return share, gradients
 
     def value(self, batch: MicroBatch, arguments: list[Any]) -> float:
