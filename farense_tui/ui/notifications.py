@@ -51,16 +51,23 @@ class Reach:
             self._write(f"\x1b]777;notify;{title.replace(';', ',')};{flat}{_END}")
 
     def send(self, title: str, text: str, webhook: str) -> None:
-        """Show it on the desktop and send it to a webhook. Takes seconds; for a thread."""
+        """Show it on the desktop and send it to a webhook. Takes seconds; for a thread.
+
+        Raises OSError where nobody answers there, or not as a web server does.
+        """
         if self._wanted["notify"]:
             desktop.notify(clean(title), clean(text))
         if webhook:
-            from urllib.request import Request, urlopen  # not needed for the first paint
+            from http.client import HTTPException  # these are not needed for the first paint
+            from urllib.request import Request, urlopen
 
             message = Request(
                 webhook,
                 data=f"{clean(title)}: {clean(text)}".encode(),
                 headers={"Title": "farense-tui", "Content-Type": "text/plain; charset=utf-8"},
             )
-            with urlopen(message, timeout=_PATIENCE):  # http or https: preferences.webhook
-                pass
+            try:
+                with urlopen(message, timeout=_PATIENCE):  # http or https: preferences.webhook
+                    pass
+            except HTTPException as error:
+                raise OSError(str(error)) from error

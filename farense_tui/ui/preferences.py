@@ -7,6 +7,7 @@ import os
 import tomllib
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import tomli_w
 
@@ -38,7 +39,11 @@ def wanted(name: str) -> bool:
 def webhook() -> str:
     """Address that news are sent to, an ntfy topic for example; empty for none."""
     found = _all().get("webhook", "")
-    return found if isinstance(found, str) and found.startswith(("http://", "https://")) else ""
+    if not isinstance(found, str) or not found.startswith(("http://", "https://")):
+        return ""
+    with contextlib.suppress(ValueError):  # of brackets that are no address
+        return found if urlsplit(found).hostname else ""
+    return ""
 
 
 def welcomed() -> bool:
@@ -57,8 +62,12 @@ def keep_theme(name: str) -> None:
 
 
 def _keep(name: str, value: object) -> None:
-    """Remember something. Where nothing may be written it is forgotten at the end of the app."""
-    kept = _all() | {name: value}
+    """Remember something. Where nothing may be written it is forgotten at the end of the app.
+
+    So it is where the file cannot be read: a slip in it costs its owner nothing else in it.
+    """
+    kept, file = _all(), path()
     with contextlib.suppress(OSError):
-        path().parent.mkdir(parents=True, exist_ok=True)
-        path().write_text(tomli_w.dumps(kept), encoding="utf-8")
+        if kept or not file.is_file() or not file.stat().st_size:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(tomli_w.dumps(kept | {name: value}), encoding="utf-8")

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import os
+import socket
+import threading
 from pathlib import Path
 from typing import Any
+
+import pytest
+import tomli_w
 
 from farense_tui.ui import preferences
 from farense_tui.ui.messages import Course, News
@@ -43,6 +48,39 @@ def test_each_can_be_turned_off() -> None:
     preferences.keep_theme("farense-light")  # and stays turned off
     assert not preferences.wanted("bell")
     assert preferences.theme() == "farense-light"
+
+
+@pytest.mark.parametrize("answer", [b"SSH-2.0-x\r\n", b"", b"HTTP/1.1 500 No\r\n\r\n"])
+def test_a_webhook_that_answers_nonsense_is_no_fault_of_ours(answer: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def listen() -> None:
+            caller, _address = server.accept()
+            with caller:
+                caller.recv(1 << 16)
+                caller.sendall(answer)
+
+        thread = threading.Thread(target=listen)
+        thread.start()
+        address = f"http://127.0.0.1:{server.getsockname()[1]}/topic"
+        with pytest.raises(OSError):  # noqa: PT011 - whatever it says
+            Reach(print, lambda name: False).send("demo-1", "complete", address)
+        thread.join()
+
+
+@pytest.mark.parametrize("address", ["http://[", "https://", "file:///etc", "ntfy.sh/me", 3])
+def test_what_is_no_address_is_no_webhook(address: object) -> None:
+    preferences.path().parent.mkdir(parents=True)
+    preferences.path().write_text(tomli_w.dumps({"webhook": address}))
+    assert preferences.webhook() == ""
+
+
+def test_a_slip_in_the_preferences_costs_nothing_that_is_in_them() -> None:
+    preferences.path().parent.mkdir(parents=True)
+    text = 'webhook = "https://ntfy.sh/me"\nbell = flase\n'
+    preferences.path().write_text(text)
+    preferences.keep_theme("farense-light")
+    assert preferences.path().read_text() == text
 
 
 async def test_the_end_of_a_run_is_news_and_an_old_end_is_none(tmp_path: Path) -> None:
