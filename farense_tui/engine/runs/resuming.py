@@ -36,11 +36,9 @@ def prepare_resume(folder: RunFolder, changes: dict[str, Any]) -> bool:
     config, state = folder.read_config(), record.state_of(folder)
     revised = revise(folder, changes, state)
     trackers.check(revised.report.trackers)
-    more = revised.train.epochs > config.train.epochs
-    patience = revised.train.early_stopping
-    if state.status == "early_stopping":  # with more epochs alone it would stop again at once
-        more = not patience or patience > config.train.early_stopping
-    complete = state.status in ("completed", "early_stopping") and not more
+    complete = state.status in ("completed", "early_stopping") and not is_longer(
+        state, config, revised
+    )
     named = bool(changes) and set(changes) <= set(_PLACES)
     if complete and not named:
         ended, goes_on = (
@@ -76,6 +74,14 @@ def prepare_resume(folder: RunFolder, changes: dict[str, Any]) -> bool:
     if changes:
         write_atomically(folder.config, dumps(revised))
     return not complete
+
+
+def is_longer(state: RunState, config: Config, revised: Config) -> bool:
+    """Whether revised settings leave a complete run something to train."""
+    if state.status == "early_stopping":  # with more epochs alone it would stop again at once
+        patience = revised.train.early_stopping
+        return not patience or patience > config.train.early_stopping
+    return revised.train.epochs > config.train.epochs
 
 
 def check_resumable(folder: RunFolder) -> None:

@@ -28,8 +28,14 @@ FIELDS = {
     "checkpoint.every": _("checkpoint every"),
     "train.epochs": _("epochs"),
 }
+# Of a run that stopped early, which goes on with nothing else.
+_PATIENCE = {"train.early_stopping": _("stop early after")}
 _MEMORY_OF = _("memory settings of")
-_LABEL = max(map(len, (*FIELDS.values(), _MEMORY_OF))) + 2  # cells
+_LABEL = max(map(len, (*FIELDS.values(), *_PATIENCE.values(), _MEMORY_OF))) + 2  # cells
+_STOPPED_EARLY = _(
+    "It stopped early, and goes on with more validations to wait for a better one, or with 0: "
+    "to the end."
+)
 _AS_IT_IS = ""
 _FAR = 10  # times the rate it has: worth a word
 
@@ -60,13 +66,15 @@ class ChangeDialog(Dialog[dict[str, Any]]):
         self._config = config
         self._state = state
         self._alive = alive
+        self._stopped_early = not alive and state.status == "early_stopping"
+        self._fields = {**_PATIENCE, **FIELDS} if self._stopped_early else FIELDS
         self._profiles = {each.name: each.profile for each in catalogue.find() if each.profile}
 
     def compose(self) -> ComposeResult:
         """A field each, what will happen, what is wrong."""
         with VerticalGroup(classes="box"):
             yield Static(_("Change and go on"), classes="title", markup=False)
-            for name, label in FIELDS.items():
+            for name, label in self._fields.items():
                 with HorizontalGroup(classes="row"):
                     yield _label(label)
                     yield Input(self._text(name), id=name.replace(".", "-"), compact=True)
@@ -109,36 +117,36 @@ class ChangeDialog(Dialog[dict[str, Any]]):
     def _read(self) -> tuple[dict[str, Any], str]:
         """What was changed, or what is wrong with it."""
         changes: dict[str, Any] = {}
-        for name in FIELDS:
+        for name in self._fields:
             text = self.query_one(f"#{name.replace('.', '-')}", Input).value.strip()
             if text == self._text(name):
                 continue
             try:
                 changes[name] = setting(name).parse_text(text)
             except ValueError as error:
-                return {}, f"{FIELDS[name]} {error}"
+                return {}, f"{self._fields[name]} {error}"
         chosen = str(self.query_one(Choice).value)
         if chosen != _AS_IT_IS:
             changes |= steer.to_profile(self._config, self._profiles[chosen])
         try:
-            resuming.revise(self._folder, changes, self._state)
+            revised = resuming.revise(self._folder, changes, self._state)
         except FarenseError as error:
             return {}, f"{error.title}: {error.detail}"
-        if changes and self._is_complete and not self._is_longer(changes):
-            return {}, _("The run is complete: give it more epochs.")
+        longer = resuming.is_longer(self._state, self._config, revised)
+        if changes and self._is_complete and not longer:
+            more = _("The run is complete: give it more epochs.")
+            return {}, _STOPPED_EARLY if self._stopped_early else more
         return changes, ""
 
     @property
     def _is_complete(self) -> bool:
         return not self._alive and self._state.status in ("completed", "early_stopping")
 
-    def _is_longer(self, changes: dict[str, Any]) -> bool:
-        before = self._config.train.epochs
-        return bool(changes.get("train.epochs", before) > before)
-
     def _what(self, changes: dict[str, Any]) -> Content:
         if not changes:
-            return Content.styled(self._rate_now() or _("Nothing is changed."), "$text-muted")
+            early = _STOPPED_EARLY if self._stopped_early else ""
+            said = early or self._rate_now() or _("Nothing is changed.")
+            return Content.styled(said, "$text-muted")
         told = [f"{name}  {self._text(name)} → {_shown(value)}" for name, value in changes.items()]
         same = (
             _(

@@ -80,7 +80,7 @@ def _ended(snapshot: Snapshot, again: str) -> Outcome:
             _("adapter  {path}").format(path=folder.adapters),
             _("commands farense-tui ask, evaluate, serve, export {name}").format(name=folder.name),
         ]
-    hint = "" if status == "completed" else again
+    hint = {"completed": "", "early_stopping": _("e lets it go on")}.get(status, again)
     title = found.title if found else came_to(state, status)
     answers = _before_and_after(state)
     return Outcome(status, title, tuple(lines), hint, answers=answers, amber=found is not None)

@@ -185,7 +185,9 @@ class SteeredScreen(Screen[None]):
             self._warn(_("The record is still being read."))
             return False
         if self.snapshot.status in ("completed", "early_stopping") and not longer:
-            self._warn(_("The run is complete: e gives it more epochs."))
+            more = _("The run is complete: e gives it more epochs.")
+            early = _("It stopped early: e lets it go on.")
+            self._warn(early if self.snapshot.status == "early_stopping" else more)
             return False
         return True
 

@@ -11,6 +11,8 @@ from typing import Any
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.shapes import recognise
 
+# Begins the command that makes rows, by which it is found in what is said; not translated.
+COMMAND = "farense-tui data make "
 # Names under which validation rows are kept elsewhere.
 _VALIDATION = ("val", "validation", "dev", "eval")
 _TABLES = (".csv", ".tsv", ".xlsx", ".parquet", ".arrow", ".sqlite", ".db")
@@ -115,5 +117,4 @@ def _made_of(source: Path) -> str:
     to = source.parent / source.stem
     if not os.path.isfile(source) or to == source:
         to = source.parent / f"{source.name or 'data'}-rows"  # no name: `.` and `/`
-    # not translated: a command
-    return f"farense-tui data make {shlex.quote(str(source))} --to {shlex.quote(str(to))}"
+    return f"{COMMAND}{shlex.quote(str(source))} --to {shlex.quote(str(to))}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from farense_worker.protocol.foreign_rows import COMMAND
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import ngettext
 from farense_worker.protocol.messages.data_check import Report
@@ -16,7 +17,6 @@ from farense_tui.ui.launch.data.reader import Look
 _ROWS = ("row", "kind", "template", "no_label", "labels_cut")
 _HELD_OUT = "0.1"
 _MOST_TOKENS = 4096  # longer rows are not what a cut is lifted for
-_COMMAND = "data make"  # not translated: stands in what is said of files that it reads
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def _foreign(look: Look) -> bool:
     said = [look.error.detail, look.error.hint] if look.error else []
     if look.report:
         said += [finding.what for finding in look.report.findings]
-    return any(_COMMAND in each for each in said)
+    return any(COMMAND in each for each in said)
 
 
 def listed(found: list[Remedy]) -> Content:
