@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 
 from farense_worker.protocol.errors import FarenseError
@@ -11,14 +11,14 @@ from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.run_folder import RunFolder
 from farense_worker.protocol.settings.profile import Model, Profile
 from textual import work
-from textual.app import App
 
 from farense_tui.engine.runs import folders as runs
 from farense_tui.ui.common.dialogs import Answer, AskDialog
 from farense_tui.ui.common.download_question import download_question
+from farense_tui.ui.once import OpensOnce
 
 
-class WithModels(App[None]):
+class WithModels(OpensOnce):
     """Opens them. `runs_dir` is where the runs are."""
 
     runs_dir: Path
@@ -37,33 +37,41 @@ class WithModels(App[None]):
         try:
             setup = ask.setup(folders)
             data = [found_again.config_of(folder).data for folder in folders]
+            remarks = [said for folder in folders for said in found_again.remarks(folder)]
         except FarenseError as error:
             self.show_error(error)
             return
         if await self._may_load(folders, _("ask all the same")):
-            self.push_screen(AskScreen(setup, data))
+            self.push_screen(AskScreen(setup, data, remarks))
 
     @work
     async def open_serve(self, folders: list[RunFolder]) -> None:
         """Put runs behind an address; first whether it may, if a run is being trained."""
+        from farense_tui.engine.runs import found_again
         from farense_tui.engine.tasks import serving
         from farense_tui.ui.serve.screen import ServeScreen
 
         try:
             setup = serving.setup(folders)
+            remarks = [said for folder in folders for said in found_again.remarks(folder)]
         except FarenseError as error:
             self.show_error(error)
             return
         if await self._may_load(folders, _("serve all the same")):
-            self.push_screen(ServeScreen(setup))
+            self.push_screen(ServeScreen(setup, remarks))
 
     @work
     async def open_evaluation(self, folder: RunFolder) -> None:
-        """Measure a run, or show what was; first whether it may, if a run is being trained."""
+        """Measure a run, or show what was, for which no model is loaded."""
+        from farense_tui.engine.tasks import evaluation
         from farense_tui.ui.after.evaluation import EvaluationScreen
 
-        if await self._may_load([folder], _("measure all the same")):
-            self.push_screen(EvaluationScreen(folder))
+        def may() -> Awaitable[bool]:
+            return self._may_load([folder], _("measure all the same"))
+
+        kept = evaluation.kept(folder)
+        if kept or await may():
+            self.push_screen(EvaluationScreen(folder, kept, may))
 
     @work
     async def open_export(self, folder: RunFolder) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import ClassVar
 
@@ -20,6 +21,7 @@ from textual.message import Message
 from textual.widgets import Static
 
 from farense_tui.engine.readable import from_here
+from farense_tui.engine.runs import found_again
 from farense_tui.engine.tasks import evaluation, task
 from farense_tui.engine.tasks.evaluation import Difference
 from farense_tui.ui.common.dialogs import Dialog, keys
@@ -29,7 +31,7 @@ _EXAMPLES = 20  # of each kind
 
 
 class EvaluationScreen(Dialog[None]):
-    """Measures, or shows what was measured before; it ends with the screen."""
+    """Shows what was measured before, or measures; it ends with the screen."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q", "dismiss", _("Close")),
@@ -47,12 +49,19 @@ class EvaluationScreen(Dialog[None]):
             super().__init__()
             self.said = said
 
-    def __init__(self, run: RunFolder) -> None:
-        """Measure the adapter of `run`, and the model that it was trained on."""
+    def __init__(
+        self, run: RunFolder, kept: Report | None, may: Callable[[], Awaitable[bool]]
+    ) -> None:
+        """Measure the adapter of `run`, and the model that it was trained on.
+
+        kept: what was measured before; without, it begins at once. may: asks whether it may.
+        """
         super().__init__(classes="dialog large")
         self._run = run
+        self._may = may
         self._stop = task.Stop()
-        self.report: Report | None = None
+        self._remarks: list[str] = []
+        self.report = kept
 
     def compose(self) -> ComposeResult:
         """What is found, and how far it is."""
@@ -67,16 +76,21 @@ class EvaluationScreen(Dialog[None]):
             )
 
     def on_mount(self) -> None:
-        """Show what is kept of an earlier time; measure where nothing is."""
-        if kept := evaluation.kept(self._run):
-            self._show(kept)
+        if self.report:
+            self._show(self.report)
         else:
-            self.action_measure()
+            self._begin()
 
     def on_unmount(self) -> None:
         self._stop.ask()
 
-    def action_measure(self) -> None:
+    @work(exclusive=True, group="may")
+    async def action_measure(self) -> None:
+        """Measure anew, if it may: a model is loaded, which may have to be downloaded."""
+        if await self._may():
+            self._begin()
+
+    def _begin(self) -> None:
         self._stop.ask()
         self._stop = task.Stop()
         self.query_one("#measured", Static).update(_("loading the model …"))
@@ -86,6 +100,7 @@ class EvaluationScreen(Dialog[None]):
     def _measure(self, stop: task.Stop) -> None:
         try:
             asked = evaluation.request([self._run])
+            self._remarks = found_again.remarks(self._run)
             report = evaluation.evaluate(asked, lambda said: self._tell(said, stop), stop)
             evaluation.keep(report, [self._run])
         except FarenseError as error:
@@ -110,11 +125,13 @@ class EvaluationScreen(Dialog[None]):
                 self._show(self.report)
             return
         far = f"{said.done}/{said.total}" if said.total else str(said.done or "")
-        self.query_one("#measured", Static).update(f"{clean(_(said.what))}   {far}")
+        told = [f"{clean(_(said.what))}   {far}", *map(clean, self._remarks)]
+        self.query_one("#measured", Static).update("\n".join(told))
 
     def _show(self, report: Report) -> None:
         self.report = report
-        lines = _lines(report, self._run)
+        told = [Content.styled(clean(said), "$warning") for said in self._remarks]
+        lines = told + _lines(report, self._run)
         self.query_one("#measured", Static).update(Content("\n").join(lines))
 
     def action_scroll(self, by: int) -> None:

@@ -91,14 +91,16 @@ class AskScreen(Screen[None]):
             super().__init__()
             self.said = said
 
-    def __init__(self, setup: Setup, data: Sequence[Data]) -> None:
+    def __init__(self, setup: Setup, data: Sequence[Data], remarks: Sequence[str] = ()) -> None:
         """Ask the models of `setup`, which were trained on the data sets in `data`.
 
-        The questions on a key are those of the first one's test set.
+        The questions on a key are those of the first one's test set. remarks: what is used in
+        place of what was given.
         """
         super().__init__()
         self._setup = setup
         self._data = data
+        self._remarks = remarks
         self._conversation: Conversation | None = None
         self._left = False
         self._lock = threading.Lock()  # between starting the worker and leaving
@@ -124,6 +126,8 @@ class AskScreen(Screen[None]):
         yield KeyFooter()
 
     def on_mount(self) -> None:
+        if self._remarks:  # until the first question
+            self._show_below(Content.styled("\n".join(map(clean, self._remarks)), "$warning"))
         self._show_how()
         self._load()
 
@@ -249,11 +253,16 @@ class AskScreen(Screen[None]):
         return (self._fresh and not self._before) or not self._count
 
     def _show_reference(self, row: Asked | None) -> None:
-        shown = self.query_one("#reference", Static)
-        shown.display = row is not None
+        told = Content()
         if row:
-            told = ((_("in the data  "), "$text-muted"), clean(row.reference))
-            shown.update(Content.assemble(*told))
+            head = (_("in the data  "), "$text-muted")
+            told = Content.assemble(head, clean(row.reference))
+        self._show_below(told)
+
+    def _show_below(self, told: Content) -> None:
+        shown = self.query_one("#reference", Static)
+        shown.display = bool(told.plain)
+        shown.update(told)
 
     @on(QuestionField.Changed)
     def _show_how(self) -> None:

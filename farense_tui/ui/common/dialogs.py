@@ -8,6 +8,7 @@ from typing import ClassVar, NamedTuple, TypeVar
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.language import gettext as _
 from textual.app import ComposeResult
+from textual.await_complete import AwaitComplete
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalGroup, VerticalScroll
 from textual.content import Content
@@ -34,6 +35,13 @@ class Dialog(ModalScreen[Result]):
         Binding("j", "app.simulate_key('down')", _("Down"), show=False),
         Binding("k", "app.simulate_key('up')", _("Up"), show=False),
     ]
+
+    def dismiss(self, result: Result | None = None) -> AwaitComplete:
+        """Go, once and alone: a second key may follow before this is gone, or another lie over it.
+
+        Textual would take the screen on top away, whichever that is.
+        """
+        return super().dismiss(result) if self.app.screen is self else AwaitComplete()
 
 
 class ErrorDialog(Dialog[None]):

@@ -34,7 +34,7 @@ class StopDialog(AskDialog):
         self.set_interval(_LOOK_AGAIN, self._go_with_the_run)
 
     def _go_with_the_run(self) -> None:
-        if not self._folder.is_alive() and self.is_current:
+        if not self._folder.is_alive():
             self.dismiss("")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from typing import ClassVar
 
 from farense_worker.protocol.clean_text import clean
@@ -72,10 +73,11 @@ class ServeScreen(Screen[None]):
             super().__init__()
             self.said = said
 
-    def __init__(self, setup: Setup) -> None:
-        """Serve the models of `setup`."""
+    def __init__(self, setup: Setup, remarks: Sequence[str] = ()) -> None:
+        """Serve the models of `setup`; remarks: what is used in place of what was given."""
         super().__init__()
         self._setup = setup
+        self._remarks = remarks
         self._server: Serving | None = None
         self._lock = threading.Lock()  # between starting the worker and leaving
         self._left = False
@@ -94,6 +96,8 @@ class ServeScreen(Screen[None]):
 
     def on_mount(self) -> None:
         self._show_where()
+        for said in self._remarks:
+            self._note("warning", clean(said))
         self._note("phase", _("loading the models …"))
         self._serve()
 

@@ -38,7 +38,7 @@ from tests import real_runs
 from tests.conftest import SYSTEM
 from tests.real_runs import RunMaker
 from tests.ui import recorded
-from tests.ui.conftest import StandIn, in_sizes_and_themes
+from tests.ui.conftest import StandIn, in_sizes_and_themes, text_of
 from tests.ui.runs.test_screen import Bare
 from tests.ui.waiting import until
 
@@ -129,6 +129,47 @@ async def test_escape_breaks_off_and_then_leaves(
         await pilot.press("escape")
         await until(pilot, lambda: ended(screen))
         assert not isinstance(pilot.app.screen, AskScreen)
+
+
+async def test_a_question_waits_for_the_models(
+    micro: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = threading.Event()
+
+    class Slow(Conversation):
+        def ready(self) -> Ready:
+            assert loaded.wait(60)
+            return super().ready()
+
+    monkeypatch.setattr(ask_screen, "Conversation", Slow)
+    async with asking(Setup(str(micro)), data) as (pilot, screen):
+        field = screen.query_one(QuestionField)
+        await pilot.press(*"Quem", "enter")
+        assert "then your question" in told(screen)
+        assert field.value == "Quem"
+        await pilot.press("?", "enter")  # once more, and longer: it is asked once, as it is then
+        assert "›" not in said(screen)
+        loaded.set()
+        await until(pilot, lambda: "› Quem?" in said(screen) and not screen.busy)
+        assert field.value == ""
+        assert screen._count == 1
+        await pilot.press("enter")
+        assert screen._count == 1
+
+
+async def test_what_is_used_in_place_of_the_data_stands_there_until_the_first_question(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ask_screen, "Conversation", FixedAnswers)
+    app = Bare(tmp_path / "runs")
+    async with app.run_test(size=(100, 30)) as pilot:
+        screen = AskScreen(Setup("embedded"), [Data(str(tmp_path))], ["one: its [b]own copy"])
+        await app.push_screen(screen)
+        await until(pilot, lambda: not screen.busy)
+        assert "its [b]own copy" in text_of(screen)
+        await pilot.press("A", "?", "enter")
+        await until(pilot, lambda: not screen.busy)
+        assert "own copy" not in text_of(screen)
 
 
 async def test_left_while_the_models_load(micro: Path, data: Path) -> None:

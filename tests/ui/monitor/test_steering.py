@@ -23,6 +23,8 @@ from farense_tui.ui.monitor.change import ChangeDialog
 from farense_tui.ui.monitor.health import HealthDialog, TextDialog
 from farense_tui.ui.monitor.health_card import HealthCard
 from farense_tui.ui.monitor.screen import MonitorScreen
+from farense_tui.ui.monitor.stop import StopDialog
+from tests.ui import recorded
 from tests.ui.conftest import text_of
 from tests.ui.waiting import stop, until
 
@@ -160,6 +162,38 @@ async def test_a_killed_run_is_told_once(tmp_path: Path) -> None:
         assert rules(monitor) == []  # the panel says it, with the key
 
 
+async def test_a_key_that_is_held_asks_once(tmp_path: Path) -> None:
+    async with playing(tmp_path, "ok", 20.0) as (pilot, monitor):
+        await until(pilot, lambda: steps(monitor) > 0)
+        for _again in range(5):
+            monitor.action_stop()
+        await until(pilot, lambda: isinstance(pilot.app.screen, StopDialog))
+        dialog = pilot.app.screen
+        assert pilot.app.screen_stack[-2:] == [monitor, dialog]
+        for _again in range(3):
+            dialog.dismiss("y")
+        assert pilot.app.screen is monitor
+        await until(pilot, lambda: not monitor.alive)
+        assert pilot.app.screen is monitor
+
+
+async def test_a_question_under_another_one_takes_nothing_else_away(tmp_path: Path) -> None:
+    async with playing(tmp_path, "ok", 20.0) as (pilot, monitor):
+        await until(pilot, lambda: steps(monitor) > 0)
+        await pilot.press("s")
+        await until(pilot, lambda: isinstance(pilot.app.screen, StopDialog))
+        asked = pilot.app.screen
+        text = TextDialog("above", ["it"])
+        await pilot.app.push_screen(text)
+        supervisor.ask(monitor.folder, supervisor.Control.STOP)
+        await until(pilot, lambda: not monitor.folder.is_alive())
+        await pilot.pause(0.6)  # it looks twice a second
+        assert pilot.app.screen is text
+        await pilot.press("escape")
+        await until(pilot, lambda: pilot.app.screen is monitor)
+        assert asked not in pilot.app.screen_stack
+
+
 async def test_w_shows_the_stacks(tmp_path: Path) -> None:
     async with playing(tmp_path, "stall-step") as (pilot, monitor):
         await until(pilot, lambda: steps(monitor) == 80)
@@ -204,6 +238,31 @@ async def test_a_complete_run_takes_no_change_without_more_epochs(tmp_path: Path
         dialog.query_one("#train-epochs", Input).value = "4"
         await until(pilot, lambda: not fault.display)
         await pilot.press("escape")
+
+
+async def test_a_run_that_stopped_early_is_given_more_patience(runs_dir: Path) -> None:
+    run = recorded.live(runs_dir)
+    config = replace_setting(run.folder.read_config(), "train.early_stopping", 3)
+    run.folder.config.write_text(dumps(config))
+    run.end("early_stopping")
+    app = FarenseApp(runs_dir, run.folder)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await until(pilot, lambda: isinstance(app.screen, MonitorScreen) and app.screen.end)
+        assert "e lets it go on" in text_of(app.screen)
+        await pilot.press("e")
+        await until(pilot, lambda: isinstance(app.screen, ChangeDialog))
+        dialog = app.screen
+        fault, what = (dialog.query_one(name, Static) for name in (".fault", ".what"))
+        assert "It stopped early" in str(what.render())
+        dialog.query_one("#train-epochs", Input).value = "4"
+        await until(pilot, lambda: "It stopped early" in str(fault.render()))
+        await pilot.press("enter")
+        assert app.screen is dialog
+        for patience in ("0", "4"):
+            dialog.query_one("#train-early_stopping", Input).value = patience
+            await until(pilot, lambda: not fault.display)
+        dialog.query_one("#train-early_stopping", Input).value = "2"
+        await until(pilot, lambda: fault.display)
 
 
 def test_a_change_of_an_ended_run_resumes_it(tmp_path: Path) -> None:
