@@ -11,7 +11,7 @@ from typing import Any
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.shapes import recognise
 
-# Begins the command that makes rows, by which it is found in what is said; not translated.
+# not translated: begins the command that makes rows, which is found by it in what is said
 COMMAND = "farense-tui data make "
 # Names under which validation rows are kept elsewhere.
 _VALIDATION = ("val", "validation", "dev", "eval")
