@@ -18,15 +18,14 @@ import time
 from io import BytesIO
 from pathlib import Path
 
+from make_pictures import ROOT, drawn
 from PIL import Image
 from textual.pilot import Pilot
 
 from farense_tui.ui.app import FarenseApp
 from farense_tui.ui.ask.screen import AskScreen
-from farense_tui.ui.common.picture import svg
 from farense_tui.ui.monitor.screen import MonitorScreen
 
-ROOT = Path(__file__).resolve().parents[1]
 SIZE = (100, 30)
 COLOURS = 32
 EVERY = 1.0  # seconds of the recording
@@ -91,12 +90,6 @@ async def until(pilot: Pilot[None], holds) -> None:  # type: ignore[no-untyped-d
     while not holds():
         assert time.monotonic() < ends, "waited in vain"
         await pilot.pause(0.2)
-
-
-def drawn(app: FarenseApp) -> str:
-    """The screen as it is now, as an SVG."""
-    strips = app.screen._compositor.render_strips(app.size)
-    return svg(strips, app.size, app.screen.background_colors[1].hex6)
 
 
 def write(frames: Frames, out: Path) -> None:

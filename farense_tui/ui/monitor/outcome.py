@@ -77,7 +77,7 @@ def _ended(snapshot: Snapshot, again: str) -> Outcome:
     lines += _took(state)
     if has_adapter(folder):
         lines += [
-            _("adapter  {path}").format(path=folder.adapters),
+            _("adapter  {path}").format(path=show.from_here(str(folder.adapters))),
             _("commands farense-tui ask, evaluate, serve, export {name}").format(name=folder.name),
         ]
     hint = {"completed": "", "early_stopping": _("e lets it go on")}.get(status, again)

@@ -67,7 +67,7 @@ def details(made: Estimate) -> list[Content]:
     }
     largest = max(rest, key=lambda name: rest[name])
     said = _("Most memory goes to the weights, {weights}, and {part}, {size}.")
-    sizes = {"weights": f.short_size(parts.weights), "size": f.short_size(rest[largest])}
+    sizes = {"weights": f.size(parts.weights), "size": f.size(rest[largest])}
     told = said.format(part=largest, **sizes)
     if found.run_seconds is not None:
         told += " " + _("The time is {source}.").format(source=_(found.speed_from))

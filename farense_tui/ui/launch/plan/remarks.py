@@ -19,6 +19,7 @@ from farense_tui.engine.profiles.settings_words import ESSENTIAL
 from farense_tui.engine.runs.describe import RunSummary
 from farense_tui.ui.common.sentence import sentence
 from farense_tui.ui.common.status import shown as shown_status
+from farense_tui.ui.launch.data.remedies import remedies
 from farense_tui.ui.launch.data.summary import words
 from farense_tui.ui.launch.plan import forecast_words
 from farense_tui.ui.launch.plan.headline import model_name
@@ -72,7 +73,7 @@ def _data(known: Known) -> Iterator[Content]:
         more = len(found.data.faults) - len(shown)
         lines = [f"✗ {shown[0]}", *shown[1:], *([_("and {n} more").format(n=more)] if more else [])]
         yield Content.styled("\n".join(lines), "$error")
-        yield Content.styled(_("d shows them all, and what helps"), "$accent")
+        yield Content.styled(_helps(known), "$accent")
         return
     look = known.look
     if look and look.report:
@@ -86,6 +87,14 @@ def _data(known: Known) -> Iterator[Content]:
         yield Content.styled(told, "$warning")
     else:
         yield Content.assemble(_splits(known, found), "  ", (_("looking at them …"), "$text-muted"))
+
+
+def _helps(known: Known) -> str:
+    """Which keys to press; where rows can be made of the files, both of them."""
+    helping = remedies(known.profile, known.look) if known.look else []
+    if any(each.key == "v" for each in helping):
+        return _("d, then v: makes rows of it, in a new folder beside it")
+    return _("d shows them all, and what helps")
 
 
 def _splits(known: Known, found: Inspection) -> Content:
