@@ -24,10 +24,11 @@ from textual.pilot import Pilot
 
 from farense_tui.ui.app import FarenseApp
 from farense_tui.ui.ask.screen import AskScreen
+from farense_tui.ui.launch.plan.panel import PlanPanel
 from farense_tui.ui.monitor.screen import MonitorScreen
 
 SIZE = (100, 30)
-COLOURS = 32
+COLOURS = 64
 EVERY = 1.0  # seconds of the recording
 SHOWN = 250  # milliseconds that a second of the training is shown for
 LOOKED_AT = 2500  # milliseconds for what is to be read
@@ -55,6 +56,9 @@ async def record(runs_dir: Path) -> Frames:
     async with app.run_test(size=SIZE) as pilot:
         await pilot.pause(3)
         await _skip_what_only_newcomers_see(pilot)
+        plan = app.screen.query_one(PlanPanel)
+        await until(pilot, lambda: plan.complete)
+        await pilot.pause(1)
         frames.append((drawn(app), LOOKED_AT))
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, MonitorScreen))
@@ -71,9 +75,10 @@ async def record(runs_dir: Path) -> Frames:
         asked = app.screen
         assert isinstance(asked, AskScreen)
         await until(pilot, lambda: not asked.busy)
-        await pilot.press("ctrl+t", "enter")
-        await pilot.pause(0.5)
-        await until(pilot, lambda: not asked.busy)
+        for _each in range(3):
+            await pilot.press("ctrl+t", "enter")
+            await pilot.pause(0.5)
+            await until(pilot, lambda: not asked.busy)
         await pilot.pause(1)
         frames.append((drawn(app), 2 * LOOKED_AT))
     return frames
@@ -101,7 +106,8 @@ def write(frames: Frames, out: Path) -> None:
         else:
             told.append((picture, shown))
     pictures = [_bitmap(picture) for picture, _shown in told]
-    palette = _beside(pictures[:: max(1, len(pictures) // 8)]).quantize(COLOURS)
+    some = _beside(pictures[:: max(1, len(pictures) // 8)])
+    palette = some.quantize(COLOURS, Image.Quantize.MAXCOVERAGE)  # the rare colours as well
     first, *rest = [each.quantize(palette=palette, dither=Image.Dither.NONE) for each in pictures]
     times = [shown for _picture, shown in told]
     first.save(out, save_all=True, append_images=rest, duration=times, loop=0, optimize=True)
