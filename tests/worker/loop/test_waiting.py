@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from farense_worker.loop import saving
-from farense_worker.loop.setup import Run
+from farense_worker.loop.run import Run
 
 
 def test_a_pause_stops_the_clock_of_work(monkeypatch: pytest.MonkeyPatch) -> None:

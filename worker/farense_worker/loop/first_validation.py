@@ -11,7 +11,7 @@ import sys
 
 import msgspec
 
-from farense_worker.loop.setup import Run
+from farense_worker.loop.run import Run
 from farense_worker.model import sums
 from farense_worker.process import kept
 from farense_worker.process.kept import Place

@@ -5,7 +5,8 @@ from __future__ import annotations
 import mlx.core as mx
 import msgspec
 
-from farense_worker.loop.setup import Run, go_back
+from farense_worker.loop.run import Run
+from farense_worker.loop.start.setup import go_back
 from farense_worker.model import model
 from farense_worker.process import restart
 from farense_worker.protocol.errors import FarenseError

@@ -8,7 +8,7 @@ import msgspec
 from mlx.utils import tree_flatten
 
 from farense_worker.loop import checkpoint, shortage
-from farense_worker.loop.setup import Run
+from farense_worker.loop.run import Run
 from farense_worker.protocol import checkpoint_files
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.messages import events

@@ -10,7 +10,7 @@ import time
 import mlx.core as mx
 
 from farense_worker.loop import memory
-from farense_worker.loop.setup import Run
+from farense_worker.loop.run import Run
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages import events

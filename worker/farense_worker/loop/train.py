@@ -19,8 +19,9 @@ from farense_worker.data.batching import MicroBatch
 from farense_worker.loop import optimizer, shortage, trunk_cache
 from farense_worker.loop.distributed import Ranks
 from farense_worker.loop.rollback import NotFinite, roll_back
+from farense_worker.loop.run import Run
 from farense_worker.loop.saving import late, look_after, lost, pause, save
-from farense_worker.loop.setup import Run, set_up
+from farense_worker.loop.start.setup import set_up
 from farense_worker.loop.validation import sample_at_the_end, validate
 from farense_worker.model import loss
 from farense_worker.process.output import Output

@@ -15,8 +15,8 @@ from farense_worker.generate import decoding
 from farense_worker.generate.prompts import prompt_tokens
 from farense_worker.loop import first_validation
 from farense_worker.loop.first_validation import Baseline
+from farense_worker.loop.run import Run
 from farense_worker.loop.saving import pause
-from farense_worker.loop.setup import Run
 from farense_worker.loop.shares import Shares
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages import events
