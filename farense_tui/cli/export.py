@@ -40,7 +40,7 @@ def export(args: argparse.Namespace) -> int:
         check=not args.no_check,
         repo=args.upload or "",
     )
-    if args.upload:
+    if args.upload is not None:  # a script's variable may be empty: nobody means that
         _check_upload(args)
     elif args.public:
         raise usage(_("--public says how to upload"), hint=_("Add --upload OWNER/NAME."))

@@ -91,6 +91,7 @@ def _write(path: Path, data: bytes) -> Path:
     if path.parent.name == "plots":
         path.parent.mkdir(exist_ok=True)
     beside = path.with_name(f".{path.name}.tmp")
+    beside.unlink(missing_ok=True)  # a link would be followed
     beside.write_bytes(data)
     beside.replace(path)
     return path

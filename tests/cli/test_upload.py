@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from farense_worker.protocol.errors import ExitCode
 from farense_worker.protocol.run_folder import RunFolder
@@ -198,6 +199,27 @@ def test_a_gguf_file_goes_with_its_card(tmp_path: Path) -> None:
     )
     made = Exported(run="one", model="m", time=0.0, precision="float", parts=parts)
     assert upload.parcel(tmp_path, made).files == ("one.gguf", "Modelfile", "README.md")
+
+
+def test_what_a_manifest_names_elsewhere_is_not_sent(tmp_path: Path) -> None:
+    """Of an export that somebody else has handed on."""
+    from farense_worker.protocol.messages.export import Exported, Part, Request
+
+    to, adapter = tmp_path / "out", tmp_path / "run" / "adapters"
+    for folder in (to / "adapter", adapter):
+        folder.mkdir(parents=True)
+        (folder / "adapters.safetensors").write_text("weights")
+    (tmp_path / "secret").write_text("secret")
+    (to / "adapter" / "link").symlink_to(tmp_path / "secret")
+    part = Part(what="adapter", path="adapter", bytes=1)
+    asked = Request(name="one", repo="r", base="r", adapter=str(adapter), to=str(to), data="d")
+    own = "adapter/adapters.safetensors"
+    for named, sent in ((own, True), ("adapter/../../secret", False), ("adapter/link", False)):
+        made = Exported(
+            run="one", model="m", time=0.0, precision="keep", parts=(part,), files=(own, named)
+        )
+        (to / "export.json").write_bytes(msgspec.json.encode(made))
+        assert bool(upload.earlier(asked)) == sent
 
 
 @pytest.mark.parametrize("name", ["club", "a/b/c", "../x", "owner/", "owner/a--b", "owner/a b", ""])

@@ -83,6 +83,9 @@ def remarks(folder: RunFolder, *, data: bool = True) -> list[str]:
     if data and places.is_own_copy(folder, config.data.path):
         said = _("{run}: {folder} is gone or has changed: the run's own copy of the data is used")
         told.append(said.format(run=folder.name, folder=folder.read_config().data.path))
+        if kept_data.fingerprint(folder.data) != config.run.data_sha256:
+            said = _("{run}: its own copy of the data is not what it was, either")
+            told.append(said.format(run=folder.name))
     then, model = model_then(folder), Path(config.model.repo)
     if then and model.is_dir() and fingerprint(model) not in ("", then):
         said = _("{run}: the model in {folder} is not what the run was trained on")

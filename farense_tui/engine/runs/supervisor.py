@@ -20,7 +20,7 @@ from farense_worker.protocol import lock_holder, simulation
 from farense_worker.protocol.errors import refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.programs import environment, program
-from farense_worker.protocol.run_folder import RunFolder, disk_error, full, is_full
+from farense_worker.protocol.run_folder import RunFolder, append_to, disk_error, full, is_full
 
 from farense_tui.engine.machine import blas
 from farense_tui.engine.machine.awake import keep_awake
@@ -69,7 +69,7 @@ def launch(folder: RunFolder, program_of: str = "") -> Worker:
     module = program_of or ("farense_worker.simulated" if simulated else "farense_worker")
     lock = folder.acquire()
     try:
-        with folder.events.open("ab") as record, folder.log.open("ab") as log:
+        with append_to(folder.events) as record, append_to(folder.log) as log:
             if not simulated:
                 found_again.write(folder)
             process = subprocess.Popen(

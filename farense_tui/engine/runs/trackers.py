@@ -17,7 +17,7 @@ from farense_worker.protocol.clean_text import clean
 from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.programs import program
-from farense_worker.protocol.run_folder import RunFolder
+from farense_worker.protocol.run_folder import RunFolder, append_to
 
 from farense_tui.engine.machine import extras
 
@@ -59,7 +59,7 @@ def start(folder: RunFolder) -> None:
 def _start(folder: RunFolder, name: str) -> None:
     words = ("track", "--follow", "--to", name, str(folder.path))
     try:
-        with log(folder).open("ab") as said:
+        with append_to(log(folder)) as said:
             subprocess.Popen(
                 program("farense_tui", *words),
                 stdin=subprocess.DEVNULL,

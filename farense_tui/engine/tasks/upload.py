@@ -83,7 +83,9 @@ def earlier(asked: export.Request) -> export.Exported | None:
     to = Path(asked.to)
     try:
         found = msgspec.json.decode((to / export.MANIFEST).read_bytes(), type=export.Exported)
-        whole = all((to / name).is_file() for name in found.files)
+        named = [(to / name).resolve() for name in (*found.files, *(p.path for p in found.parts))]
+        inside = all(to.resolve() in path.parents for path in named)  # no file of elsewhere
+        whole = inside and all((to / name).is_file() for name in found.files)
         same = filecmp.cmp(Path(asked.adapter) / ADAPTERS, to / "adapter" / ADAPTERS, shallow=False)
     except (OSError, ValueError, RecursionError):
         return None

@@ -166,6 +166,9 @@ def test_rows_that_were_changed_are_not_trained_on_unless_they_are_named(
     assert found_again.config_of(folder).data.path == str(folder.data)
     (told,) = found_again.remarks(folder)
     assert str(rows) in told
+    valid = folder.data / "valid.jsonl"
+    valid.write_text(valid.read_text() + "\n")
+    assert "not what it was, either" in found_again.remarks(folder)[1]
 
     resuming.prepare_resume(folder, {"data.path": str(rows)})
     assert found_again.config_of(folder).data.path == str(rows)

@@ -12,7 +12,13 @@ from pathlib import Path
 import pytest
 from farense_worker.protocol import run_folder
 from farense_worker.protocol.errors import ExitCode, FarenseError
-from farense_worker.protocol.run_folder import RunFolder, check_name, disk_error, write_atomically
+from farense_worker.protocol.run_folder import (
+    RunFolder,
+    append_to,
+    check_name,
+    disk_error,
+    write_atomically,
+)
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -179,6 +185,21 @@ def test_a_replacement_that_fails_leaves_the_old_file(
     with pytest.raises(OSError, match="No space"):
         write_atomically(path, "new")
     assert path.read_text() == "old"
+
+
+def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
+    """A run folder from somebody else may have links that lead to one's own files."""
+    own, folder = tmp_path / "own", RunFolder(tmp_path / "run")
+    own.write_text("precious")
+    folder.path.mkdir()
+    for name in ("lock", "events.jsonl", ".config.toml.tmp"):
+        (folder.path / name).symlink_to(own)
+    with pytest.raises(FarenseError, match="cannot write"):
+        folder.acquire()
+    with pytest.raises(OSError, match="symbolic"):
+        append_to(folder.events)
+    write_atomically(folder.config, "text")
+    assert (folder.config.read_text(), own.read_text()) == ("text", "precious")
 
 
 def test_what_is_written_is_synced_before_it_is_renamed(

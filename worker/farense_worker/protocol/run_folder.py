@@ -13,6 +13,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from farense_worker.protocol import checkpoint_files, lock_holder
 from farense_worker.protocol.checkpoint_files import CheckpointFolder
@@ -22,6 +23,8 @@ from farense_worker.protocol.settings.profile import Config
 from farense_worker.protocol.settings.profile_file import load_config
 
 NO_SPACE = 1 << 20  # bytes; less is left on a full disk by what is written in whole blocks
+# Of a file that is written to: a link in a folder from somebody else leads to another file.
+_OWN = os.O_CLOEXEC | os.O_NOFOLLOW
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
 
 
@@ -177,7 +180,7 @@ class RunFolder:
 
     def _open_lock(self) -> int:
         try:
-            return os.open(self.lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            return os.open(self.lock_file, os.O_RDWR | os.O_CREAT | _OWN, 0o644)
         except OSError as error:
             raise disk_error(error, self.path) from error
 
@@ -239,9 +242,15 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
+def append_to(path: Path) -> IO[bytes]:
+    """Open a file of a run to write at its end; an OSError for what is a link."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | _OWN, 0o666), "ab")
+
+
 def write_atomically(path: Path, text: str) -> None:
     """Replace a file as a whole: after a power loss it is the old one or the new one."""
     beside = path.with_name(f".{path.name}.tmp")
+    beside.unlink(missing_ok=True)
     beside.write_text(text, encoding="utf-8")
     sync(beside)
     beside.replace(path)

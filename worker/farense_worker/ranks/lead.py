@@ -258,7 +258,7 @@ def _group(pid: int) -> int:
 def tell(folder: RunFolder, error: FarenseError) -> int:
     """Write the last event of a run that failed; all ranks have ended. The exit code."""
     print(error, file=sys.stderr, flush=True)
-    record = os.open(folder.events, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    record = os.open(folder.events, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o644)
     Output(record, folder.events).emit(failed(error, last_step(folder.events)))
     return ExitCode(error.exit_code)
 
