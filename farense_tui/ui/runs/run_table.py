@@ -33,7 +33,7 @@ _HEADS = {
 _COLUMNS = {
     "run": 0, "state": 12, "step": 9, "curve": 6, "loss": 7, "best": 9, "written": 10,
 }  # fmt: skip
-_NAME_WIDTHS = (12, 48)
+_NAME_WIDTHS = (10, 48)
 _WIDE, _WIDE_COLUMNS = 104, {"step": 20, "curve": 16}  # with a bar before the step
 _BAR = 10
 

@@ -96,7 +96,7 @@ def _kind(code: str, report: Report) -> Content:
     room = min(_MOST_PLACE, max(map(len, places), default=0))
     lines = [Content.styled(f"{sign} {_(meaning)} ({report.counts[code]})", f"bold {style}")]
     for each, place in zip(found, places, strict=True):
-        what = Content.styled(clean(each.what), "$text-muted")
+        what = Content.styled(clean(from_here(each.what)), "$text-muted")
         lines.append(Content.assemble(f"  {place:<{room}}  ", what))
     if more := report.counts[code] - len(found):
         lines.append(Content.styled("  " + _("and {n} more").format(n=more), "$text-muted"))
