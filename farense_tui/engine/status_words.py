@@ -27,6 +27,7 @@ STATUS = {
     "stopping": Status("◌", _("stopping"), "warn"),
     "completed": Status("✓", _("completed"), "good"),
     "overfitted": Status("△", _("overfitted"), "warn"),
+    "diverged": Status("△", _("diverged"), "warn"),
     "unlearnt": Status("△", _("not learnt"), "warn"),
     "early_stopping": Status("✓", _("early stop"), "good"),
     "stopped": Status("■", _("stopped"), "plain"),

@@ -44,6 +44,36 @@ def overfitted(facts: Facts) -> Found | None:
 
 
 @rule(
+    "diverged",
+    _("the same, and its training loss is 1.3 times what it was at the best one"),
+    _("half the learning rate"),
+)
+def diverged(facts: Facts) -> Found | None:
+    """It was no overfitting: the steps were too large."""
+    came_to = verdict(facts.state)
+    best, last = came_to.best, came_to.last
+    if facts.status != "completed" or came_to.kind != "diverged" or not best or not last:
+        return None
+    rate = facts.config.train.learning_rate / 2 if facts.config else None
+    return (
+        "warning",
+        ngettext(
+            "complete, but the loss rose again: the adapter is step {step}'s, {n} more step made "
+            "it worse",
+            "complete, but the loss rose again: the adapter is step {step}'s, {n} more steps made "
+            "it worse",
+            came_to.steps_in_vain,
+        ).format(step=best.step, n=came_to.steps_in_vain),
+        _(
+            "validation {best} at step {step}, {last} at the end, and the training loss rose, too"
+        ).format(best=show.loss(best.loss), step=best.step, last=show.loss(last.loss)),
+        _("Next time with half the rate: train.learning_rate {rate}.").format(
+            rate="" if rate is None else f"{rate:g}"
+        ),
+    )
+
+
+@rule(
     "not-learnt",
     _("the run is complete and no validation is better than that of the model as it came"),
     _("the data first, then the rate"),
@@ -65,4 +95,4 @@ def not_learnt(facts: Facts) -> Found | None:
     )
 
 
-RULES = (overfitted, not_learnt)
+RULES = (overfitted, diverged, not_learnt)

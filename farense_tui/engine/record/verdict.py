@@ -1,8 +1,12 @@
-"""What a run came to, by its validations: learnt, overfitted, or no better than the model was."""
+"""What a run came to, by its validations: learnt, overfitted, or no better than the model was.
+
+Where the training loss rose with them, that is no overfitting: it diverged.
+"""
 
 from __future__ import annotations
 
-from math import ceil, inf
+from math import ceil, inf, isfinite
+from statistics import median
 from typing import Literal, NamedTuple
 
 from farense_worker.protocol.messages import events
@@ -11,8 +15,9 @@ from farense_worker.protocol.messages.events import number
 from farense_tui.engine.record.state import RunState
 
 _WORSE, _WORSE_AT_LEAST = 1.04, 0.01  # times the best loss, and nats above it
+_ROSE, _STEPS = 1.3, 15  # times the training loss at the best validation, a median of steps
 
-Kind = Literal["learnt", "overfitted", "unlearnt", "unknown"]
+Kind = Literal["learnt", "overfitted", "diverged", "unlearnt", "unknown"]
 
 
 class Verdict(NamedTuple):
@@ -58,5 +63,12 @@ def verdict(state: RunState) -> Verdict:
     if first and best.loss >= (inf if first.loss is None else first.loss):
         kind = "unlearnt"
     elif last.step > best.step and is_worse(number(last.loss), best.loss):
-        kind = "overfitted"
+        kind = "diverged" if _rose(state, best.step) else "overfitted"
     return Verdict(kind, first, best, last)
+
+
+def _rose(state: RunState, best: int) -> bool:
+    """Whether the training loss is clearly higher at the end than it was at the best step."""
+    ends = (state.loss.until(best).tail(_STEPS), state.loss.tail(_STEPS))
+    then, now = ([loss for loss in end if isfinite(loss)] for end in ends)
+    return bool(then and now) and median(now) > _ROSE * median(then)

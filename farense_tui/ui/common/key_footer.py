@@ -34,7 +34,7 @@ class KeyFooter(Footer):
         room = self.app.size.width - self.screen.gutter.width
         over = sum(map(compat.footer_key_width, keys)) - room
         from_the_end = keys[::-1]
-        for key in sorted(from_the_end, key=lambda each: not each.disabled):
+        for key in sorted(from_the_end, key=lambda each: not each.has_class("-disabled")):
             if over > 0 and _action(key) not in _ALWAYS:
                 over -= compat.footer_key_width(key)
                 keys.remove(key)

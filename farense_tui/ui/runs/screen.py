@@ -48,12 +48,12 @@ class RunsScreen(Screen[None]):
         Binding("r", "resume", _("Resume")),
         Binding("s", "stop", _("Stop"), tooltip=_("Finish the step, save, end; it asks first")),
         Binding("s", "serve", _("Serve"), tooltip=_("At an OpenAI-compatible address")),
-        Binding("d", "delete", _("Delete")),
-        Binding("space", "mark", _("Mark"), tooltip=_("Mark the run for a comparison, or not")),
-        Binding("c", "compare", _("Compare"), tooltip=_("The marked runs in one chart")),
         Binding(
             "a", "ask", _("Ask"), tooltip=_("Ask the marked runs' adapters, and the base model")
         ),
+        Binding("space", "mark", _("Mark"), tooltip=_("Mark the run for a comparison, or not")),
+        Binding("c", "compare", _("Compare"), tooltip=_("The marked runs in one chart")),
+        Binding("d", "delete", _("Delete")),
         Binding(
             "p", "post_mortem", _("What happened"), show=False, tooltip=_("To a run that ended")
         ),

@@ -108,7 +108,7 @@ def test_a_scenario_ends_in_its_card(worker: Worker, card: str) -> None:
     leads_there = {
         "ended-not-finite": {"not-finite"},
         "huge-loss": {"diverging"},
-        "diverging": {"overfitted"},  # where it went on to its end; so the next
+        "diverging": {"diverged"},  # where it went on to its end; so the next
         "overfitting": {"overfitted"},
     }
     assert seen - leads_there.get(card, set()) == ({card} if card else set())

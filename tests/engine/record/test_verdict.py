@@ -26,6 +26,15 @@ def test_the_kinds(losses: list[tuple[int, float]], kind: Kind) -> None:
     assert verdict(state).kind == kind
 
 
+def test_a_training_loss_that_rose_with_them_is_no_overfitting() -> None:
+    def came_to(after: float) -> Kind:
+        steps = [step(at, loss=1.0 if at <= 20 else after) for at in range(1, 41)]
+        ends = [validation(0, 2.0), *steps[:20], validation(20, 1.0), *steps[20:]]
+        return verdict(fold([started(), *ends, validation(40, 3.0)])).kind
+
+    assert [came_to(after) for after in (0.5, 1.1, 2.5)] == ["overfitted", "overfitted", "diverged"]
+
+
 def test_what_an_overfitted_run_has_done_in_vain() -> None:
     found = verdict(fold([started(), validation(0, 2.0), validation(5, 1.0), validation(15, 3.0)]))
     assert found.best

@@ -15,10 +15,12 @@ from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.widgets import Input, Static
 
+from farense_tui import compat
 from farense_tui.engine.runs import clock, folders, played, supervisor
 from farense_tui.ui.app import FarenseApp
 from farense_tui.ui.charts.chart import Chart
 from farense_tui.ui.common.dialogs import AskDialog, ErrorDialog, NameDialog, NoteDialog
+from farense_tui.ui.common.key_footer import KeyFooter
 from farense_tui.ui.monitor.post_mortem import PostMortemScreen
 from farense_tui.ui.monitor.screen import MonitorScreen
 from farense_tui.ui.runs.preview import RunPreview
@@ -345,3 +347,16 @@ async def test_the_run_under_the_cursor_is_shown_below_and_beside_the_list(
         assert not preview.display
         await pilot.press("slash", *"nothing such", "enter")
         assert "No run has these words" in text_of(screen)
+
+
+async def test_a_narrow_footer_keeps_what_can_be_done(runs_dir: Path) -> None:
+    recorded.completed(runs_dir)
+    async with listed(runs_dir) as (pilot, screen):
+        await pilot.resize_terminal(80, 24)
+        footer = screen.query_one(KeyFooter)
+
+        def shown() -> list[str]:
+            return [key.description for key in compat.footer_keys(footer.children)]
+
+        await until(pilot, lambda: "Ask" in shown() and "Delete" not in shown())
+        assert shown() == ["Open", "Serve", "Ask", "Mark", "Compare", "Back", "Help", "Quit"]
