@@ -94,9 +94,9 @@ class Chart(BrailleCanvas):
         self._kept = False  # the crosshair stays where it was clicked
         self._throttle = Throttle(self, self._draw)
 
-    def show(self, data: ChartData) -> None:
-        """Show `data`: soon, or at once if it is of another kind than what is shown."""
-        other = self._data is None or self._data.title != data.title
+    def show(self, data: ChartData, *, other: bool = False) -> None:
+        """Show `data`: soon, or at once if it is of another kind or of an `other` run."""
+        other = other or self._data is None or self._data.title != data.title
         if self._data and self._data.by_time != data.by_time:
             self.seen = self.cursor = None
             self._kept = False

@@ -56,9 +56,10 @@ class RunPreview(Container):
         before, self._shown = self._shown, shown
         if before and all(one is other for one, other in zip(before, shown, strict=True)):
             return
-        if before is None or before.run.folder.path != run.folder.path:
+        other = before is None or before.run.folder.path != run.folder.path
+        if other:
             self.query_one(Chart).seen = None
-        self.query_one(Chart).show(chart_data(run.state))
+        self.query_one(Chart).show(chart_data(run.state), other=other)
         self.query_one(Static).update(Content("\n").join(_told(run, above)))
 
 

@@ -328,12 +328,13 @@ async def test_the_run_under_the_cursor_is_shown_below_and_beside_the_list(
     runs_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recorded.comparable(runs_dir)
-    drawn: list[str] = []
-    monkeypatch.setattr(Chart, "show", lambda self, data: drawn.append(data.title))
+    drawn: list[bool] = []
+    monkeypatch.setattr(Chart, "show", lambda self, data, other: drawn.append(other))
     async with listed(runs_dir) as (pilot, screen):
         await put_cursor(pilot, screen, "demo-1")
         preview = screen.query_one(RunPreview)
         await until(pilot, lambda: "unlike a-higher-rate" in text_of(screen))
+        assert drawn[-1]  # another run's curve does not wait
         assert "train.learning_rate 0.0004 → 0.0002" in text_of(screen)
         assert preview.region.y >= screen.query_one(RunTable).region.bottom
         seen = len(drawn)
