@@ -184,11 +184,17 @@ def test_answers_that_are_labelled_as_bad_are_left_out(
         source = files.jsonl(tmp_path / f"{at}.jsonl", *rows)
         assert main(["data", "make", str(source), "--to", str(tmp_path / f"{at}")]) == 0
         assert f"label {len(rows) // 2}:" in capsys.readouterr().out
+    head, cells = ["prompt", "completion", "label"], [["a?", "b", "True"], ["c?", "d", "False"]]
+    source = files.table(tmp_path / "t.csv", head, *cells)
+    assert main(["data", "make", str(source), "--to", str(tmp_path / "t")]) == 0
+    assert files.said(tmp_path / "t") == [["a?", "b"]]
     assert files.said(tmp_path / "0") == [["0?", "b"], ["2?", "b"]]
     assert files.said(tmp_path / "1") == files.said(tmp_path / "2") == [["a?", "b"]]
 
 
-def test_the_chosen_answer_follows_what_was_asked_however_that_is_kept(tmp_path: Path) -> None:
+def test_the_chosen_answer_follows_what_was_asked_however_that_is_kept(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """LLaMA-Factory's two shapes: their conversations end with a question."""
     asked, better, worse = "a?", {"from": "gpt", "value": "b."}, {"from": "gpt", "value": "c"}
     share = {
@@ -204,6 +210,10 @@ def test_the_chosen_answer_follows_what_was_asked_however_that_is_kept(tmp_path:
         for name, answer in (("chosen", "b."), ("rejected", "c"))
     }
     text = {"messages": [{"role": "user", "content": asked}], "chosen": "b.", "rejected": "c"}
+    plain = {"question": asked, "chosen": "b.", "rejected": "c"}
+    source = files.jsonl(tmp_path / "plain.jsonl", plain)
+    assert main(["data", "make", str(source), "--to", str(tmp_path / "plain")]) == 0
+    assert "not trained on" not in capsys.readouterr().out
     for at, row in enumerate((share, parts, text)):
         source = files.jsonl(tmp_path / f"{at}.jsonl", row)
         assert main(["data", "make", str(source), "--to", str(tmp_path / f"{at}")]) == 0

@@ -151,9 +151,12 @@ def shown(folder: Path) -> list[Shown]:
     """Give all pairs with what was decided on them."""
     passages = _all(folder / PASSAGES, Passage)
     decisions = {(each.passage, each.pair): each for each in _all(folder / REVIEW, Decision)}
+    drafted = _all(folder / PAIRS, Drafted)
+    if any(not 0 <= line.passage < len(passages) for line in drafted):
+        raise _damaged(folder / PAIRS, ValueError(_("a passage that there is not")))
     return [
         Shown((line.passage, at), passages[line.passage], pair, decisions.get((line.passage, at)))
-        for line in _all(folder / PAIRS, Drafted)
+        for line in drafted
         for at, pair in enumerate(line.pairs)
     ]
 

@@ -81,15 +81,22 @@ def _files(paths: Sequence[Path]) -> list[Path]:
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            found += sorted(
+            there = sorted(
                 each
                 for each in path.rglob("*")
                 if each.is_file()
                 and each.suffix.lower() in text_of.SUFFIXES
                 and not each.name.startswith(".")
             )
-        elif path.exists():
+            if not there:
+                title = _("there are no documents in {path}").format(path=path)
+                raise refused(title, ", ".join(text_of.SUFFIXES), kind="document")
+            found += there
+        elif path.is_file():
             found.append(path)
+        elif path.exists():  # a pipe would be waited for, a device be read without end
+            title = _("{path} is neither a file nor a folder").format(path=path)
+            raise refused(title, kind="document")
         else:
             raise refused(_("there is no {path}").format(path=path), kind="document")
     return found

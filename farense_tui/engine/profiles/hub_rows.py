@@ -23,7 +23,8 @@ def command(block: dict[str, Any], *, first: bool) -> str:
     renamed = f".rename_columns({json.dumps(columns, ensure_ascii=False)})" if columns else ""
     config = block.get("config")
     given = config if isinstance(config, dict) else {}
-    options = "".join(f", {key}={_written(value)}" for key, value in given.items())
+    named = {key: value for key, value in given.items() if str(key).isidentifier()}  # no program
+    options = "".join(f", {key}={_written(value)}" for key, value in named.items())
     places = _written({name: part for name, part in parts.items() if part})
     call = f"l({_written(block.get('path'))}, split=s{options}){renamed}"
     mode = "wb" if first else "ab"

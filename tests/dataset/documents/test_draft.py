@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import json
+import os
 import threading
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,25 @@ def test_a_draft_that_was_broken_off_is_the_same_byte_for_byte(tmp_path: Path) -
     again = Scripted()
     draft.go_on(parted, again, lambda _: None)
     assert again.asked == []
+
+
+def test_what_holds_no_document_is_told(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    os.mkfifo(tmp_path / "pipe.txt")
+    for name, why in (("empty", "there are no documents"), ("pipe.txt", "neither a file nor")):
+        with pytest.raises(FarenseError, match=why):
+            drafting.begin([tmp_path / name], tmp_path / "draft", model="scripted")
+
+
+def test_pairs_of_a_passage_that_there_is_not_are_told(tmp_path: Path) -> None:
+    folder = begin(tmp_path)
+    for passage in (-1, 99):
+        pair = {"question": "a?", "answer": "b", "aside": ""}
+        line = json.dumps({"passage": passage, "pairs": [pair]})
+        (folder / draft.PAIRS).write_text(f"{line}\n")
+        assert main(["data", "review", str(folder), "--list"]) == 3
+        with pytest.raises(FarenseError, match="is damaged"):
+            draft.shown(folder)
 
 
 def test_what_the_passage_does_not_support_is_set_aside_with_the_reason(tmp_path: Path) -> None:

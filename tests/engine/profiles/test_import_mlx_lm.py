@@ -380,7 +380,8 @@ lora_parameters: {keys: [router.proj, lm_head], rank: 8, scale: 2.0, dropout: 0.
 def test_the_command_for_the_hub_writes_what_mlx_lm_would_read(tmp_path: Path) -> None:
     text = """
 hf_dataset:
-  - {path: "a/it's", train_split: "train[:10]", config: {name: pt}, text_feature: corpo}
+  - {path: "a/it's", train_split: "train[:10]", text_feature: corpo,
+     config: {name: pt, "a=open('ran', 'w'), b": 1}}
   - {path: c/d, valid_split: test}
 """
     remarks = [each.what for each in read(tmp_path, text).left_out if each.key == "hf_dataset"]
@@ -394,6 +395,7 @@ hf_dataset:
         "train": "a/it's train[:10] pt {'corpo': 'text'}\nc/d train[:80%] None {}\n",
         "valid": "a/it's train[-10%:] pt {'corpo': 'text'}\nc/d test None {}\n",
     }
+    assert not (tmp_path / "ran").exists()  # a key is no program
 
 
 @pytest.mark.parametrize("value", ["some/thing", "[some/thing]", "{name: a/b}"])

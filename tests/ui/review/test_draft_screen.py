@@ -142,6 +142,39 @@ async def test_what_is_no_document_is_told_and_another_can_be_named(documents: P
         await until(pilot, lambda: "all passages are asked" in told(app))
 
 
+@pytest.mark.parametrize("what", ["empty", "locked", "nowhere", "nobody"])
+async def test_whatever_cannot_be_drafted_is_told_and_the_screen_is_free(
+    what: str, documents: Path
+) -> None:
+    """An empty folder; a draft's place below a file; a model that is not here; ~ of nobody."""
+    given, profile = documents, catalogue.get("demo")
+    asked: object = scripted(Scripted())
+    if what == "empty":
+        given = documents / "empty"
+        given.mkdir()
+    elif what == "nobody":
+        given = Path("~nobody-of-this-name/x")
+    elif what == "nowhere":
+        profile = settings.replace_setting(profile, "model.repo", "owner/nowhere")
+        asked = drafting.asked
+    app = Bare(documents.parent / "runs")
+    async with app.run_test(size=(100, 30)) as pilot:
+        left: list[str | None] = []
+        app.push_screen(DraftScreen(profile, asked), left.append)  # type: ignore[arg-type]
+        await until(pilot, lambda: isinstance(app.screen, DraftScreen) and app.screen.is_mounted)
+        app.screen.query_one("#draft-documents", Input).value = f"'{given}'"
+        to = app.screen.query_one("#draft-to", Input)
+        to.value = str(documents / "a.txt" / "draft" if what == "locked" else documents / "draft")
+        to.focus()
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, ErrorDialog))
+        assert "fault" not in app.screen.error.title  # type: ignore[attr-defined]
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, DraftScreen))
+        await pilot.press("escape")
+        await until(pilot, lambda: left == [""])
+
+
 async def test_the_demo_s_model_is_asked_in_a_worker_of_its_own(documents: Path) -> None:
     """It is far too small to write what it is asked for, which is told."""
     (documents / "b.md").unlink()

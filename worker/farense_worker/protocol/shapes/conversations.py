@@ -52,8 +52,12 @@ def chat(values: Values, messages: list[Message]) -> Values:
 
 
 def check_label(values: Values) -> None:
-    """Raise Unfit for an answer that is labelled as a bad one, as KTO's rows are."""
-    if any(values.get(label) is False for label in LABELS):
+    """Raise Unfit for an answer that is labelled as a bad one, as KTO's rows are.
+
+    A table of text has the word. A number may be a class, and says nothing.
+    """
+    said = (values.get(label) for label in LABELS)
+    if any(each is False or (isinstance(each, str) and folded(each) == "false") for each in said):
         raise Unfit(_("an answer that is labelled as a bad one"), "label")
 
 

@@ -33,7 +33,7 @@ def shape(values: Values) -> Shape | None:
             _("a row of preferences, of which the chosen answer can be trained on"),
             f"{better}, {worse}",  # not translated: keys
             lambda v, better=better: _chosen(v, v[better]),  # type: ignore[misc]
-            frozenset({*LISTS, "prompt", better, worse, "system", "tools"}),
+            frozenset({*LISTS, "prompt", "question", better, worse, "system", "tools"}),
         )
     return None
 
