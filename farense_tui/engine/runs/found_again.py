@@ -13,7 +13,7 @@ import os
 from pathlib import Path
 
 import msgspec
-from farense_worker.protocol import model_identity, places
+from farense_worker.protocol import model_identity, places, simulation
 from farense_worker.protocol.checkpoint_files import STATE
 from farense_worker.protocol.errors import refused
 from farense_worker.protocol.language import gettext as _
@@ -52,6 +52,11 @@ def write(folder: RunFolder) -> None:
 def usable(folder: RunFolder) -> Config:
     """`config_of` a run whose model is to be used; FarenseError (refused) where it is nowhere."""
     config = config_of(folder)
+    if simulation.read(folder.path):
+        raise refused(
+            _("run {name} was only played: no model was trained").format(name=folder.name),
+            kind="adapter",
+        )
     found = locate.locate(config.model.repo, config.model.revision)
     if found.state == "missing":
         told = locate.missing(found)

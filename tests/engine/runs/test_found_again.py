@@ -16,7 +16,7 @@ from farense_worker.protocol.settings.profile_file import dumps
 
 from farense_tui.engine.models.assets import embedded_data, embedded_model
 from farense_tui.engine.record.state import fold
-from farense_tui.engine.runs import found_again, resuming, supervisor
+from farense_tui.engine.runs import found_again, played, resuming, supervisor
 from tests import holding
 from tests.real_runs import RunMaker, finish, state_of
 
@@ -156,3 +156,9 @@ def test_a_cached_model_is_named_by_its_repository() -> None:
     place = f"/Users/a/hub/models--owner--name/snapshots/{_COMMIT}"
     assert model_identity.name(place) == "owner/name"
     assert model_identity.name("/Users/a/own-model") == "/Users/a/own-model"
+
+
+def test_a_run_that_was_played_has_no_model(tmp_path: Path) -> None:
+    run = played.prepare_scenario("ok", 1.0, tmp_path)
+    with pytest.raises(FarenseError, match="only played"):
+        found_again.usable(run)
