@@ -135,12 +135,11 @@ CONTRAST = Theme(
 THEMES = (DARK, LIGHT, CONTRAST)
 
 # A terminal of 16 colours shows the nearest of its own: the dark accent would be its red, in which
-# everything looks like an alarm, and what is chosen would stand on the ground colour.
-_BROWN, _YELLOW, _RED, _BLUE, _GREY, _SILVER = (
-    "#aa5500", "#ffff55", "#ff5555", "#0000aa", "#555555", "#aaaaaa",
-)  # fmt: skip
+# everything looks like an alarm, and what is chosen would stand on the ground colour. On grey the
+# accent cannot be read, on blue it can.
+_BROWN, _YELLOW, _RED, _BLUE, _SILVER = "#aa5500", "#ffff55", "#ff5555", "#0000aa", "#aaaaaa"
 _SIXTEEN = {
-    DARK.name: {"accent": _BROWN, "panel": _GREY, "warning": _YELLOW, "error": _RED},
+    DARK.name: {"accent": _BROWN, "panel": _BLUE, "warning": _YELLOW, "error": _RED},
     LIGHT.name: {"accent": _BROWN, "panel": _SILVER, "success": "#00aa00"},
     CONTRAST.name: {"accent": _YELLOW, "panel": _BLUE, "error": _RED},
 }

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 from rich.color import Color, ColorSystem
+from textual import color as textual
 from textual.theme import Theme
 
 from farense_tui.ui.theme import THEMES, in_sixteen_colours
+from tests.ui.test_contrast import contrast
 
 
 def nearest(colour: str | None) -> int | None:
@@ -24,3 +26,5 @@ def test_in_16_colours_nothing_looks_like_an_alarm_and_the_chosen_is_seen(theme:
         assert nearest(other) not in (1, 9)
     assert nearest(theme.panel) != nearest(theme.background)
     assert nearest(theme.variables["footer-key-foreground"]) == nearest(theme.accent)
+    shown = [textual.Color.parse(each) for each in (theme.accent, theme.panel)]
+    assert contrast(*shown) > 2  # a key on what is chosen can be read, if not well
