@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -129,10 +130,12 @@ def _place(path: Path) -> Path:
 def _touched(path: str) -> float:
     """When a run was written to last; below 0 for what is no run."""
     try:
-        configured = os.stat(f"{path}/config.toml").st_mtime
+        configured = os.stat(f"{path}/config.toml")
     except OSError:
         return -1.0
     try:
-        return os.stat(f"{path}/events.jsonl").st_mtime
+        record = os.stat(f"{path}/events.jsonl")
     except OSError:
-        return configured
+        record = configured
+    pipe = stat.S_ISFIFO(configured.st_mode) or stat.S_ISFIFO(record.st_mode)  # waited for
+    return -1.0 if pipe else record.st_mtime

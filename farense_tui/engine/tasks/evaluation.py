@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+from farense_worker.protocol import small_file
 from farense_worker.protocol.checkpoint_files import ADAPTERS
 from farense_worker.protocol.errors import refused, usage
 from farense_worker.protocol.language import gettext as _
@@ -27,6 +28,8 @@ from farense_worker.protocol.settings.profile import Config, Dtype, Features
 from farense_tui.engine import readable as f
 from farense_tui.engine.runs import found_again
 from farense_tui.engine.tasks import task
+
+_LONGEST = 1 << 28  # bytes of what is kept
 
 
 @dataclass(frozen=True)
@@ -153,7 +156,7 @@ def keep(report: Report, runs: Sequence[RunFolder]) -> None:
 def kept(run: RunFolder) -> Report | None:
     """Read what `keep` has written; None without, or if it cannot be read."""
     with contextlib.suppress(OSError, msgspec.DecodeError):
-        return msgspec.json.decode(run.evaluation.read_bytes(), type=Report)
+        return msgspec.json.decode(small_file.read(run.evaluation, _LONGEST), type=Report)
     return None
 
 

@@ -38,6 +38,8 @@ DAMAGES: dict[str, Damage] = {
     "a deep state": lambda run: run.training_state.write_text(DEEP),
     "a state in Latin-1": lambda run: run.training_state.write_bytes(b'{"step": "\xe9"}'),
     "a state of another kind": lambda run: run.training_state.write_text('{"step": [1]}'),
+    "a state that is a pipe": lambda run: os.mkfifo(run.training_state),
+    "an evaluation that is a pipe": lambda run: os.mkfifo(run.evaluation),
     "a record that is a folder": lambda run: _folder(run.events),
     "a record of bytes": lambda run: run.events.write_bytes(os.urandom(5000)),
     "a deep record": lambda run: run.events.write_text(DEEP + "\n"),
@@ -78,6 +80,18 @@ def test_the_other_runs_are_listed_and_this_one_with_what_is_wrong(
     assert told["good"]["fault"] is None
     if "bad" in told and describe.summarise(bad).config is None:
         assert told["bad"]["fault"] in out.replace("\n", " ") or told["bad"]["fault"]
+
+
+@pytest.mark.parametrize("name", ["config.toml", "events.jsonl"])
+def test_what_has_a_pipe_for_a_record_is_no_run(
+    name: str, make_run: RunMaker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It would be waited for, and the others with it."""
+    good, bad = make_run("good"), make_run("bad")
+    (bad.path / name).unlink(missing_ok=True)
+    os.mkfifo(bad.path / name)
+    assert main(["runs", "--runs-dir", str(good.path.parent)]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["good"]
 
 
 def test_a_record_that_may_not_be_read_is_told(

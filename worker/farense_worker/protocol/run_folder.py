@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from farense_worker.protocol import checkpoint_files, lock_holder
+from farense_worker.protocol import checkpoint_files, lock_holder, small_file
 from farense_worker.protocol.checkpoint_files import CheckpointFolder
 from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
@@ -23,6 +23,7 @@ from farense_worker.protocol.settings.profile import Config
 from farense_worker.protocol.settings.profile_file import load_config
 
 NO_SPACE = 1 << 20  # bytes; less is left on a full disk by what is written in whole blocks
+_STATE = 1 << 16  # bytes of training_state.json, at most
 # Of a file that is written to: a link in a folder from somebody else leads to another file.
 _OWN = os.O_CLOEXEC | os.O_NOFOLLOW
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
@@ -128,7 +129,7 @@ class RunFolder:
     def resume_step(self) -> int | None:
         """Step that a resume would continue after, as training_state.json says; None without."""
         try:
-            return int(json.loads(self.training_state.read_text(encoding="utf-8"))["step"])
+            return int(json.loads(small_file.read(self.training_state, _STATE))["step"])
         except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
             newest = self.checkpoints()[-1:]
             return newest[0].step if newest else None
