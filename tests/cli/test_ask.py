@@ -22,7 +22,7 @@ def folder(
     """Two runs: `under` was trained with a system prompt, `plain` without."""
     make = RunMaker(tmp_path_factory.mktemp("runs"), micro, data)
     for name, rows in (("under", system_data), ("plain", data)):
-        finish(make(name, train__epochs=1, data__path=str(rows)))
+        finish(make(name, train__epochs=1, data__path=str(rows), data__keep_mb=4))
     return make.folder
 
 

@@ -47,6 +47,7 @@ class Host(App[None]):
     open_comparison = partialmethod(_called, "comparison")
     open_ask = partialmethod(_called, "ask")
     open_export = partialmethod(_called, "export")
+    open_draft = partialmethod(_called, "draft")
     open_serve = partialmethod(_called, "serve")
     open_evaluation = partialmethod(_called, "evaluation")
     start_run = partialmethod(_called, "start")
