@@ -96,7 +96,7 @@ def chart(
 
 def ticks(low: float, high: float, most: int) -> list[float]:
     """Give at most `most` round values from `low` to `high`."""
-    if high - low < _NOTHING:
+    if high - low < max(_NOTHING, 1e-9 * max(abs(low), abs(high))):  # or ticks would be alike
         return [low]
     rough = (high - low) / most
     power = 10.0 ** floor(log10(rough))

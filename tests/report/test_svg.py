@@ -6,7 +6,7 @@ import re
 import xml.etree.ElementTree as ET
 from math import inf, nan
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from farense_tui.report.svg import Curve, Mark, chart, ticks
@@ -29,6 +29,7 @@ def test_every_point_lies_in_the_frame(points: list[tuple[float, float]]) -> Non
 
 
 @given(finite, finite, st.integers(2, 12))
+@example(-1e12, -999999999999.9999, 3)
 def test_ticks_are_few_round_and_inside(one: float, other: float, most: int) -> None:
     low, high = sorted((one, other))
     found = ticks(low, high, most)
