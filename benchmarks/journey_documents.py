@@ -70,7 +70,7 @@ class Journey:
         write(self._place / "club")
         with questioner() as address:
             said = self._do(f"data draft club/history.pdf --to draft --address {address} --name n")
-            _expect("passages of 1 documents", said)
+            _expect("documents: 1", said)
         self._review()
         said = self._do("data make club/players.csv club/matches.csv draft --to rows")
         self._do("data check rows")

@@ -35,7 +35,7 @@ def draft(args: argparse.Namespace) -> int:
         again=not args.once,
         remark=tell,
     )
-    said = _("{n} passages of {documents} documents")
+    said = _("passages: {n}; documents: {documents}")
     say(said.format(n=begun.passages, documents=begun.documents))
     try:
         with drafting.asked(profile, args.address or "", args.name or "") as model:

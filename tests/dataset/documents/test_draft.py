@@ -106,7 +106,7 @@ def test_the_demo_model_goes_through_the_motions(
     words = ["data", "draft", str(tmp_path / "a.txt"), "--to", str(tmp_path / "draft")]
     assert main([*words, "--profile", "demo", "--questions", "1"]) == 0
     out = capsys.readouterr().out
-    assert "1 passages of 1 documents" in out
+    assert "passages: 1; documents: 1" in out
     assert "1 passages have none" in out
     assert (tmp_path / "draft" / draft.PAIRS).read_bytes().count(b"\n") == 1
 
