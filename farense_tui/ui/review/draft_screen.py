@@ -151,34 +151,35 @@ class DraftScreen(Screen[str]):
             said = _("passage {n} of {all}").format(n=progress.done + 1, all=progress.total)
             self._from_thread(self._asking, folder, said)
 
+        how: str | FarenseError = ""
         try:
             model = self._profile.model.repo
             drafting.begin(given, folder, model=model, remark=lambda said: None)
             with self._asked(self._profile, "", "") as asked:
                 drafting.go_on(folder, pace.of(asked), far)
+            how = _("all passages are asked")
         except Stopped:
-            self._from_thread(self._ended, folder, _("stopped; ctrl+s goes on there"))
+            how = _("stopped; ctrl+s goes on there")
         except FarenseError as error:
-            self._from_thread(self._ended, folder if draft.is_draft(folder) else None, error)
-        except Exception:  # the app tells what; here it is over
-            self._from_thread(self._ended, folder if draft.is_draft(folder) else None, "")
-            raise
-        else:
-            self._from_thread(self._ended, folder, _("all passages are asked"))
+            how = error
+        finally:  # whatever ends it, the screen can be used and left again
+            self._from_thread(self._ended, folder if draft.is_draft(folder) else None, how)
 
     @work(thread=True, exclusive=True, group="make")
     def _make(self, folder: Path) -> None:
         from farense_tui.dataset.make_rows import make_rows
 
+        made: str | None = None
+        how: str | FarenseError = ""
         try:
             made = make_rows(folder)
         except FarenseError as error:
-            self._from_thread(self._ended, folder, error)
-        except Exception:
-            self._from_thread(self._ended, folder, "")
-            raise
-        else:
-            self._from_thread(self.dismiss, made)
+            how = error
+        finally:
+            if made is None:
+                self._from_thread(self._ended, folder, how)
+            else:
+                self._from_thread(self.dismiss, made)
 
     def _from_thread(self, call: Callable[..., object], *values: object) -> None:
         if self.is_attached:
