@@ -1,14 +1,11 @@
 """What the forecast says of a run, and what the run takes.
 
     python benchmarks/forecast.py --runs 48 --csv docs/forecast-runs.csv --plot FILE.png
-    python benchmarks/forecast.py --times 8
 
 --runs: real runs of random shapes and settings by real workers, three steps each; none was used for
 the fit. Predicted by `farense-tui estimate`'s own functions, before the run; measured is MLX's peak
 over the whole run. Peak memory does not depend on what else the machine does.
---times: seconds a step, predicted from one probe step, in pairs: probe, run, probe, so that other
-load falls on both.
-The fit itself is benchmarks/forecast_fit.py.
+The fit itself is benchmarks/forecast_fit.py; seconds a step: benchmarks/forecast_times.py.
 """
 
 from __future__ import annotations
@@ -345,71 +342,15 @@ def draw_plot(found: list[dict[str, Any]], path: Path) -> None:
     figure.savefig(path, dpi=110)
 
 
-# ---- times --------------------------------------------------------------------------------------
-
-
-def times(number: int, seed: int) -> None:
-    """Seconds a step: predicted from a probe before and one after, and those of the run between."""
-    ratios = []
-    for at in range(number):
-        dice = random.Random(f"times-{seed}-{at}")
-        with tempfile.TemporaryDirectory() as name:
-            place = Path(name)
-            sizes = replace(
-                draw_sizes(dice, ("llama",)), bits=0, half=False, hidden=384, heads=8, kv_heads=4,
-                head_dim=48, ffn=1024, layers=dice.randint(4, 10),
-            )  # fmt: skip
-            model = make_model(sizes, place / "model")
-            data = make_data(dice, 80, 200, place / "data")
-            settings = draw_settings(dice, sizes, "eager") | {
-                "train.batch_size": dice.choice([2, 4]),
-                "train.grad_accumulation": 2,
-                "train.max_seq_length": 200,
-                "train.epochs": 1,
-            }
-            make = RunMaker(place / "runs", model, data)
-            named = {key.replace(".", "__"): value for key, value in settings.items()}
-            folder = make("run", **named)
-            config = folder.read_config()
-            profile = Profile(**{key: getattr(config, key) for key in Profile.__struct_fields__})
-            known = gather.facts(profile)
-            plain = gather.estimate(profile, known, disk=place)
-            before = gather.probe(profile, plain, known)
-            finish(folder)
-            after = gather.probe(profile, plain, known)
-            said = [
-                gather.estimate(profile, known, measured=each, disk=place).forecast
-                for each in (before, after)
-            ]
-            predicted = statistics.mean(f.step_seconds for f in said if f and f.step_seconds)
-            lines = map(json.loads, folder.events.read_text().splitlines())
-            took = [line["seconds"] for line in lines if line["type"] == "step"][1:]
-            ratio = predicted / statistics.mean(took)
-            ratios.append(ratio)
-            print(
-                f"{at + 1}/{number} predicted {predicted:.3f} s, {len(took)} steps took "
-                f"{statistics.mean(took):.3f} s: {ratio:.2f}",
-                flush=True,
-            )
-    print(
-        f"predicted / measured: median {statistics.median(ratios):.2f} "
-        f"({min(ratios):.2f} to {max(ratios):.2f}, {len(ratios)} runs)"
-    )
-
-
 def main() -> None:
     """Do what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--runs", type=int, default=0)
-    parser.add_argument("--times", type=int, default=0)
+    parser.add_argument("--runs", type=int, default=48)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--csv", type=Path)
     parser.add_argument("--plot", type=Path)
     args = parser.parse_args()
-    if args.runs:
-        runs(args.runs, args.seed, args.csv, args.plot)
-    if args.times:
-        times(args.times, args.seed)
+    runs(args.runs, args.seed, args.csv, args.plot)
 
 
 if __name__ == "__main__":

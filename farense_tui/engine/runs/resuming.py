@@ -12,7 +12,8 @@ from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import ngettext
 from farense_worker.protocol.run_folder import RunFolder, write_atomically
 from farense_worker.protocol.settings import recipe
-from farense_worker.protocol.settings.profile import Config, check, replace_setting
+from farense_worker.protocol.settings.contradictions import check
+from farense_worker.protocol.settings.profile import Config, replace_setting
 from farense_worker.protocol.settings.profile_file import dumps
 
 from farense_tui.engine.models import locate

@@ -5,7 +5,8 @@ from __future__ import annotations
 from farense_worker.protocol.clean_text import clean
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import ngettext
-from farense_worker.protocol.settings.profile import Profile, contradictions
+from farense_worker.protocol.settings.contradictions import contradictions
+from farense_worker.protocol.settings.profile import Profile
 from textual.content import Content
 
 from farense_tui.engine import readable as f

@@ -8,7 +8,7 @@ from farense_worker.protocol.clean_text import clean
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import ngettext
-from farense_worker.protocol.settings.profile import contradictions
+from farense_worker.protocol.settings.contradictions import contradictions
 from textual.content import Content
 
 from farense_tui.engine import readable as f

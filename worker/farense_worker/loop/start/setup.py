@@ -31,7 +31,8 @@ from farense_worker.protocol.messages import events
 from farense_worker.protocol.plan import adapter
 from farense_worker.protocol.plan.learning_rate import highest, is_capped, warmup
 from farense_worker.protocol.run_folder import RunFolder, write_atomically
-from farense_worker.protocol.settings.profile import Config, Train, check
+from farense_worker.protocol.settings.contradictions import check
+from farense_worker.protocol.settings.profile import Config, Train
 from farense_worker.protocol.settings.recipe import of, steerable
 
 

@@ -11,7 +11,6 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
-from farense_worker.protocol.errors import refused
 from farense_worker.protocol.hosts import Backend
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.settings.upgrade import FORMAT
@@ -368,32 +367,9 @@ class Run(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Config(Profile, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """config.toml of a run: the profile, its own folders by absolute paths, and whose run it is."""
+    """config.toml of a run: the profile as it was asked for, and whose run it is."""
 
     run: Run
-
-
-def contradictions(profile: Profile) -> list[str]:
-    """Say what in a profile does not go together, each as `section.key ...`."""
-    train, found = profile.train, []
-    if train.weight_decay and train.optimizer == "adam":
-        found.append(
-            _("train.weight_decay has no effect with adam; adamw is Adam with weight decay")
-        )
-    if train.schedule != "constant" and train.final_learning_rate > train.learning_rate:
-        found.append(_("train.final_learning_rate is above train.learning_rate"))
-    if train.schedule == "constant" and train.final_learning_rate:
-        found.append(_("train.final_learning_rate has no effect with a constant schedule"))
-    if profile.memory.warning > profile.memory.critical:
-        found.append(_("memory.warning is above memory.critical"))
-    return found
-
-
-def check(profile: Profile) -> None:
-    """Refuse a profile whose settings do not go together."""
-    found = contradictions(profile)
-    if found:
-        raise refused(_("settings contradict each other"), "\n".join(found), kind="profile")
 
 
 P = TypeVar("P", bound=Profile)
