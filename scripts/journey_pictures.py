@@ -21,8 +21,7 @@ from urllib.request import Request, urlopen
 
 from farense_worker.protocol.run_folder import RunFolder
 from make_pictures import ROOT, drawn, keep
-from make_recording import until
-from textual.pilot import Pilot
+from make_recording import three_questions, until
 
 from farense_tui.ui.app import FarenseApp
 from farense_tui.ui.ask.screen import AskScreen
@@ -102,19 +101,6 @@ async def afterwards(runs: list[RunFolder]) -> None:
         keep(drawn(app), "serve-120x30")
         await pilot.press("s")
         await until(pilot, lambda: served.ended)
-
-
-async def three_questions(pilot: Pilot[None]) -> None:
-    """Ask the first questions of the test set, once the models are loaded."""
-    await until(pilot, lambda: isinstance(pilot.app.screen, AskScreen))
-    asked = pilot.app.screen
-    assert isinstance(asked, AskScreen)
-    await until(pilot, lambda: not asked.busy)
-    for _each in range(3):
-        await pilot.press("ctrl+t", "enter")
-        await pilot.pause(0.5)
-        await until(pilot, lambda: not asked.busy)
-    await pilot.pause(1)
 
 
 def answered(address: str, question: str) -> None:

@@ -71,15 +71,7 @@ async def record(runs_dir: Path) -> Frames:
         await pilot.pause(2)
         frames.append((drawn(app), LOOKED_AT))
         await pilot.press("a")
-        await until(pilot, lambda: isinstance(app.screen, AskScreen))
-        asked = app.screen
-        assert isinstance(asked, AskScreen)
-        await until(pilot, lambda: not asked.busy)
-        for _each in range(3):
-            await pilot.press("ctrl+t", "enter")
-            await pilot.pause(0.5)
-            await until(pilot, lambda: not asked.busy)
-        await pilot.pause(1)
+        await three_questions(pilot)
         frames.append((drawn(app), 2 * LOOKED_AT))
     return frames
 
@@ -95,6 +87,19 @@ async def until(pilot: Pilot[None], holds) -> None:  # type: ignore[no-untyped-d
     while not holds():
         assert time.monotonic() < ends, "waited in vain"
         await pilot.pause(0.2)
+
+
+async def three_questions(pilot: Pilot[None]) -> None:
+    """Ask the first questions of the test set, once the models are loaded."""
+    await until(pilot, lambda: isinstance(pilot.app.screen, AskScreen))
+    asked = pilot.app.screen
+    assert isinstance(asked, AskScreen)
+    await until(pilot, lambda: not asked.busy)
+    for _each in range(3):
+        await pilot.press("ctrl+t", "enter")
+        await pilot.pause(0.5)
+        await until(pilot, lambda: not asked.busy)
+    await pilot.pause(1)
 
 
 def write(frames: Frames, out: Path) -> None:
