@@ -14,10 +14,10 @@ CALLED = {
         "_mac", "_ask", "parse_vm_stat", "parse_pressure", "parse_ioreg", "parse_macmon", "_finite",
     },
     "farense_tui/engine/machine/power.py": {"parse_pmset", "_pmset"},
-    "farense_tui/engine/machine/awake.py": {"keep_awake"},
+    "farense_tui/engine/machine/awake.py": {"can_keep_awake", "keep_awake"},
     "farense_tui/engine/machine/desktop.py": {"_done"},
     "farense_tui/engine/verify/readings.py": {"_on_mac"},
-    "worker/farense_worker/loop/memory.py": {"_phys_footprint"},
+    "worker/farense_worker/protocol/macos.py": {"said", "usage"},
 }  # fmt: skip
 
 

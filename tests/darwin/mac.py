@@ -63,7 +63,10 @@ PROGRAMS: dict[str, str | dict[str, str]] = {
     "ioreg": plistlib.dumps(ACCELERATOR).decode(),
     "memory_pressure": "The system has 17179869184 (1048576 pages with a page size of 16384).\n",
     "footprint": "python3.12 [412]: 64-bit    Footprint: 120 MB (16384 bytes per page)\n",
-    "sw_vers": "ProductName:\t\tmacOS\nProductVersion:\t\t15.5\nBuildVersion:\t\t24F74\n",
+    "sw_vers": {
+        "": "ProductName:\t\tmacOS\nProductVersion:\t\t15.5\nBuildVersion:\t\t24F74\n",
+        "-productVersion": "26.1\n",
+    },
     "caffeinate": "",
     "osascript": "",
     "open": "",
@@ -129,4 +132,4 @@ def make(place: Path) -> Mac:
 
 def with_macmon(found: Mac) -> None:
     """Install macmon on it."""
-    found.program("macmon", MACMON_08.decode())
+    found.program("macmon", MACMON_08)

@@ -183,10 +183,9 @@ def macmon(desk: Desk) -> None:
     )
     mac.with_macmon(desk.mac)
     assert desk.python(code) == ["normal", 0.94, 8.2]
-    desk.mac.program("macmon", "not json\n")
-    assert desk.python(code) == ["normal", None, None]
-    desk.mac.program("macmon", "[1]\n")
-    assert desk.python(code) == ["normal", None, None]
+    for other in ("not json\n", "[1]\n"):  # of another program with that name
+        desk.mac.program("macmon", other)
+        assert desk.python(code) == ["normal", 0.97, None]
     desk.mac.without("macmon")
     desk.mac.program("ioreg", "no plist\n")
     assert desk.python(code) == ["normal", None, None]
@@ -202,8 +201,8 @@ def without_tools(desk: Desk) -> None:
     code = (
         "import json, subprocess\n"
         "from farense_tui.engine.machine import vitals, power, hardware\n"
-        "from farense_worker.protocol import lock_holder\n"
-        "vitals._PATIENCE = 0.2; r = vitals.Reader(); r.look(); v = r.look()\n"
+        "from farense_worker.protocol import macos\n"
+        "macos.PATIENCE = 0.2; r = vitals.Reader(); r.look(); v = r.look()\n"
         "found = [v.swap_in, v.gpu, v.pressure, power.power().plugged, sorted(r._missing)]\n"
         "print(json.dumps(found))"
     )
@@ -219,6 +218,32 @@ def without_tools(desk: Desk) -> None:
     assert desk.python(code, DARWIN_NO_RUSAGE="1") == [None, "", True]
     for name in ("vm_stat", "sysctl", "pmset", "ioreg"):
         desk.mac.program(name, mac.PROGRAMS[name])
+
+
+def a_newer_system(desk: Desk) -> None:
+    """macOS 26 is 16.0 for what was built for an older one, and 26.1 for its own programs."""
+    code = (
+        "import json; from farense_tui.engine.machine import hardware\n"
+        "print(json.dumps(hardware.machine().system))"
+    )
+    assert desk.python(code) == "macOS 15.5"
+    assert desk.python(code, DARWIN_VERSION="16.0") == "macOS 26.1"
+
+
+def after_a_sleep(desk: Desk) -> None:
+    """A worker is known again although the time at which psutil says that it began has moved."""
+    code = (
+        "import json, os, pathlib, psutil, msgspec\n"
+        "from farense_worker.protocol import lock_holder\n"
+        "pid = os.getppid(); holder = lock_holder.of(pid); lock = pathlib.Path('lock')\n"
+        "psutil.Process.create_time = lambda self: 1e9\n"
+        "another = msgspec.structs.replace(holder, started='1')\n"
+        "gone = msgspec.structs.replace(holder, pid=2**22 + 1)\n"
+        "found = [lock_holder.is_here(each, lock) for each in (holder, another, gone)]\n"
+        "os.environ['DARWIN_NO_RUSAGE'] = '1'  # of another user: the signal will tell\n"
+        "print(json.dumps([bool(holder.started), *found, lock_holder.is_here(holder, lock)]))"
+    )
+    assert desk.python(code) == [True, True, False, False, True]
 
 
 def an_adapter_moved(desk: Desk) -> None:
@@ -278,6 +303,8 @@ SCENES = (
     readings,
     macmon,
     without_tools,
+    a_newer_system,
+    after_a_sleep,
     an_adapter_moved,
     another_machine,
     the_desktop,

@@ -6,6 +6,11 @@ import shutil
 import subprocess
 
 
+def can_keep_awake() -> bool:
+    """Whether there is what keeps this machine awake."""
+    return shutil.which("caffeinate") is not None
+
+
 def keep_awake(pid: int) -> None:
     """Keep a Mac from sleeping for as long as a process lives; elsewhere do nothing.
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import platform
-import subprocess
 import sys
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
 import psutil
+from farense_worker.protocol import macos
 from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
 
@@ -91,14 +91,8 @@ def parse_cpuinfo(text: str) -> str:
 
 def _chip() -> str:
     if platform.system() == "Darwin":  # not run on a Mac yet
-        done = subprocess.run(
-            ["/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string"],
-            capture_output=True,
-            text=True,
-            timeout=5,
-            check=False,
-        )
-        return done.stdout.strip() or platform.machine()
+        told = macos.said("/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string")
+        return (told or "").strip() or platform.machine()
     try:
         return parse_cpuinfo(Path("/proc/cpuinfo").read_text()) or platform.machine()
     except OSError:
@@ -122,4 +116,12 @@ def _backend() -> str:
 
 
 def _release() -> str:
-    return platform.mac_ver()[0] or platform.release().split("-")[0]
+    """The system's version.
+
+    A Mac tells a Python that was built for an older one that macOS 26 is 16.0 (cpython#135675);
+    its own programs it tells the truth.
+    """
+    release = platform.mac_ver()[0] or platform.release().split("-")[0]
+    if platform.system() == "Darwin" and release.startswith("16."):  # not run on a Mac yet
+        return (macos.said("/usr/bin/sw_vers", "-productVersion") or "").strip() or release
+    return release

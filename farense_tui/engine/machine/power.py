@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import platform
 import re
-import subprocess
 from dataclasses import dataclass
 
 import psutil
+from farense_worker.protocol import macos
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def parse_pmset(battery: str, settings: str) -> Power:
     sleep = re.search(r"^\s*sleep\s+(\d+)(.*)$", settings, re.MULTILINE)
     low = re.search(r"^\s*(?:lowpowermode|powermode)\s+1\b", settings, re.MULTILINE)
     return Power(
-        plugged=drawing[1] != "Battery Power" if drawing else None,  # not translated: macOS's
+        plugged=drawing[1] == "AC Power" if drawing else None,  # not translated: nor of a UPS
         percent=int(percent[1]) if percent else None,
         sleep_after=int(sleep[1]) if sleep else None,
         held_awake=bool(sleep and "sleep prevented by" in sleep[2]),  # not translated: macOS's
@@ -50,9 +50,4 @@ def parse_pmset(battery: str, settings: str) -> Power:
 
 
 def _pmset(what: str) -> str:
-    asked = ["/usr/bin/pmset", "-g", *([what] if what else [])]
-    try:
-        done = subprocess.run(asked, capture_output=True, text=True, timeout=5, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout
+    return macos.said("/usr/bin/pmset", "-g", *([what] if what else [])) or ""

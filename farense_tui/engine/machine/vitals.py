@@ -11,7 +11,6 @@ import json
 import plistlib
 import re
 import shutil
-import subprocess
 import sys
 from dataclasses import dataclass, replace
 from math import isfinite
@@ -20,9 +19,9 @@ from time import monotonic
 from xml.parsers.expat import ExpatError
 
 import psutil
+from farense_worker.protocol import macos
 
 EVERY = 2.0  # seconds between two looks: ioreg takes tens of milliseconds
-_PATIENCE = 5.0
 IOREG = ("/usr/sbin/ioreg", "-r", "-d", "1", "-w", "0", "-c", "IOAccelerator", "-a")
 _LEVELS = {"1": "normal", "2": "warning", "4": "critical"}  # xnu, event_private.h
 
@@ -66,7 +65,7 @@ class Reader:
         """Nothing is known yet."""
         self._then: tuple[float, Swapped] | None = None
         self._missing: set[str] = set()
-        self._macmon = shutil.which("macmon")
+        self._macmon, self._answered = shutil.which("macmon"), False
 
     def look(self) -> Vitals:
         """Give what is known now; the rates need two looks."""
@@ -81,13 +80,17 @@ class Reader:
             return found
 
     def _mac(self) -> Vitals:  # not run on a Mac yet
-        swapped = parse_vm_stat(self._ask("/usr/bin/vm_stat").decode())
+        swapped = parse_vm_stat(self._ask("/usr/bin/vm_stat"))
         found = self._rates(swapped) if swapped else Vitals()
         level = self._ask("/usr/sbin/sysctl", "-n", "kern.memorystatus_vm_pressure_level")
-        found = replace(found, pressure=parse_pressure(level.decode()))
+        found = replace(found, pressure=parse_pressure(level))
         if self._macmon:
             share, power = parse_macmon(self._ask(self._macmon, "pipe", "-s", "1", "-i", "500"))
-            return replace(found, gpu=share, gpu_power=power)
+            if share is not None:
+                self._answered = True
+                return replace(found, gpu=share, gpu_power=power)
+            if not self._answered:  # too old for this system, or another program of that name
+                self._macmon = None
         return replace(found, gpu=parse_ioreg(self._ask(*IOREG)))
 
     def _rates(self, swapped: Swapped) -> Vitals:
@@ -102,17 +105,13 @@ class Reader:
             compressed=swapped.compressed,
         )
 
-    def _ask(self, *command: str) -> bytes:
+    def _ask(self, *command: str) -> str:
         if command[0] in self._missing:
-            return b""
-        try:
-            done = subprocess.run(command, capture_output=True, timeout=_PATIENCE, check=False)
-        except OSError:
+            return ""
+        answer = macos.said(*command)
+        if answer is None:
             self._missing.add(command[0])
-            return b""
-        except subprocess.TimeoutExpired:  # a machine that swaps, of all times: the next look asks
-            return b""
-        return done.stdout
+        return answer or ""  # of a machine that swaps, of all times: the next look asks again
 
 
 def parse_vm_stat(text: str) -> Swapped | None:
@@ -135,10 +134,10 @@ def parse_pressure(text: str) -> str | None:
     return _LEVELS.get(text.strip())
 
 
-def parse_ioreg(tree: bytes) -> float | None:
+def parse_ioreg(tree: str) -> float | None:
     """Find the GPU's use in `ioreg -r -d 1 -w 0 -c IOAccelerator -a`; of several the busiest."""
     try:
-        found = plistlib.loads(tree)
+        found = plistlib.loads(tree.encode())
     except (plistlib.InvalidFileException, ExpatError, ValueError):
         return None
     nodes = found if isinstance(found, list) else [found]
@@ -149,7 +148,7 @@ def parse_ioreg(tree: bytes) -> float | None:
     return max(known, default=None)
 
 
-def parse_macmon(lines: bytes) -> tuple[float | None, float | None]:
+def parse_macmon(lines: str) -> tuple[float | None, float | None]:
     """Read the GPU's use and its power from `macmon pipe`, of any version."""
     try:
         found = json.loads(lines.splitlines()[0])

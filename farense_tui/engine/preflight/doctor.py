@@ -23,6 +23,7 @@ from farense_worker.protocol.settings.profile import Profile
 
 from farense_tui.engine import readable as f
 from farense_tui.engine.machine import blas, extras, hardware, power
+from farense_tui.engine.machine.awake import can_keep_awake
 from farense_tui.engine.machine.hardware import GIB, Machine
 from farense_tui.engine.machine.power import Power
 from farense_tui.engine.machine.terminal import Terminal, terminal
@@ -70,7 +71,7 @@ def checks(profile: Profile, runs_dir: Path, stop: task.Stop | None = None) -> I
     yield data(found)
     yield from learning_rate(profile, found)
     yield disk(free_space(runs_dir), disk_need(profile, found.model))
-    yield awake(power.power())
+    yield awake(power.power(), can_keep_awake())
     yield screen(terminal())
     yield from mlx(stop)
 
@@ -203,21 +204,21 @@ def disk(free: int, need: int) -> Check:
     return Check("Disk", "ok", said)
 
 
-def awake(found: Power) -> Check:
-    """Whether the machine stays on until the run ends."""
-    name, text = mark("Power"), ", ".join(_power(found))
+def awake(found: Power, held: bool = False) -> Check:
+    """Whether the machine stays on until the run ends. held: what trains keeps it awake."""
+    name, text = mark("Power"), ", ".join(_power(found, held))
     text = text or _("no battery, and nothing known of sleep")
     if found.plugged is False:
         return Check(name, "warn", text, _("Plug it in: a run takes hours, and is slower so."))
     if found.low_power:
         return Check(name, "warn", text, _("Turn low power mode off (System Settings, Battery)."))
-    if found.sleep_after and not found.held_awake:
+    if found.sleep_after and not (found.held_awake or held):
         remedy = _("caffeinate -i farense-tui keeps it awake; keep the lid open.")
         return Check(name, "warn", text, remedy)
     return Check(name, "ok", text)
 
 
-def _power(found: Power) -> Iterator[str]:
+def _power(found: Power, held: bool) -> Iterator[str]:
     if found.plugged:
         yield _("plugged in")
     elif found.plugged is False and found.percent is None:
@@ -229,6 +230,9 @@ def _power(found: Power) -> Iterator[str]:
     if found.sleep_after is not None:
         if found.held_awake:
             yield _("kept awake by a program")
+        elif found.sleep_after and held:
+            told = _("sleeps after {minutes} min, but not while a run trains")
+            yield told.format(minutes=found.sleep_after)
         elif found.sleep_after:
             yield _("sleeps after {minutes} min").format(minutes=found.sleep_after)
         else:

@@ -53,7 +53,13 @@ if _BIN:
         def proc_pid_rusage(self, pid: int, _flavour: int, info: Any) -> int:
             if os.environ.get("DARWIN_NO_RUSAGE"):
                 return -1
-            info._obj.ri_phys_footprint = psutil.Process(pid).memory_info().rss
+            try:
+                info._obj.ri_phys_footprint = psutil.Process(pid).memory_info().rss
+                with open(f"/proc/{pid}/stat", encoding="utf-8") as told:
+                    started = told.read().rpartition(")")[2].split()[19]
+            except (OSError, psutil.Error):
+                return -1
+            info._obj.ri_proc_start_abstime = int(started)
             return 0
 
     def _load(name: Any, *rest: Any, **how: Any) -> Any:
@@ -75,7 +81,8 @@ if _BIN:
     sys.platform = "darwin"
     platform.system = lambda: "Darwin"
     platform.machine = lambda: os.environ.get("DARWIN_MACHINE", "arm64")
-    platform.mac_ver = lambda *_: ("15.5", ("", "", ""), "arm64")
+    version = os.environ.get("DARWIN_VERSION", "15.5")
+    platform.mac_ver = lambda *_: (version, ("", "", ""), "arm64")
     if os.environ.get("COVERAGE_PROCESS_START"):
         import coverage
 

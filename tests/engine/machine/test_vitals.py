@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from farense_worker.protocol import macos
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -59,10 +60,10 @@ ACCELERATOR = [
     }
 ]
 MACMON_08 = (
-    b'{"timestamp":"2026-08-04T10:01:02.5+00:00","temp":{"cpu_temp_avg":61.2,"gpu_temp_avg":58.0},'
-    b'"gpu_freq_mhz":1278,"gpu_scaled_ratio":0.91,"gpu_active_ratio":0.94,"gpu_power":8.2}\n'
+    '{"timestamp":"2026-08-04T10:01:02.5+00:00","temp":{"cpu_temp_avg":61.2,"gpu_temp_avg":58.0},'
+    '"gpu_freq_mhz":1278,"gpu_scaled_ratio":0.91,"gpu_active_ratio":0.94,"gpu_power":8.2}\n'
 )
-MACMON_07 = b'{"gpu_usage":[1278,0.5],"gpu_power":4.0,"temp":{"gpu_temp_avg":0.0}}\n'
+MACMON_07 = '{"gpu_usage":[1278,0.5],"gpu_power":4.0,"temp":{"gpu_temp_avg":0.0}}\n'
 PSI = "some avg10=12.50 avg60=3.10 avg300=0.90 total=1021\nfull avg10=1.00 avg60=0 total=1\n"
 
 
@@ -81,11 +82,11 @@ def test_the_pressure_level(text: str, level: str | None) -> None:
 
 
 def test_the_gpu() -> None:
-    assert parse_ioreg(plistlib.dumps(ACCELERATOR)) == 0.97
-    assert parse_ioreg(plistlib.dumps([{"IOClass": "x"}])) is None
+    assert parse_ioreg(plistlib.dumps(ACCELERATOR).decode()) == 0.97
+    assert parse_ioreg(plistlib.dumps([{"IOClass": "x"}]).decode()) is None
     assert parse_macmon(MACMON_08) == (0.94, 8.2)
     assert parse_macmon(MACMON_07) == (0.5, 4.0)
-    assert parse_macmon(b'{"gpu_active_ratio":NaN,"gpu_power":null}') == (None, None)
+    assert parse_macmon('{"gpu_active_ratio":NaN,"gpu_power":null}') == (None, None)
 
 
 def test_psi() -> None:
@@ -93,19 +94,19 @@ def test_psi() -> None:
     assert parse_psi("") is None
 
 
-@given(st.binary(max_size=200), st.text(max_size=200))
-def test_whatever_is_said_nothing_is_guessed(data: bytes, text: str) -> None:
-    assert parse_ioreg(data) is None
-    assert parse_macmon(data) == (None, None)
+@given(st.text(st.characters(codec="utf-8"), max_size=200))
+def test_whatever_is_said_nothing_is_guessed(text: str) -> None:
+    assert parse_ioreg(text) is None
+    assert parse_macmon(text) == (None, None)
     assert parse_vm_stat(text) is None
 
 
 def test_a_mac(monkeypatch: pytest.MonkeyPatch) -> None:
     """The commands' answers are recorded; what is asked and how it is put together is ours."""
     answers = {
-        "vm_stat": [VM_STAT.encode(), VM_STAT.replace("1021201.", "1031201.").encode()],
-        "sysctl": [b"2\n"] * 2,
-        "ioreg": [plistlib.dumps(ACCELERATOR)] * 2,
+        "vm_stat": [VM_STAT, VM_STAT.replace("1021201.", "1031201.")],
+        "sysctl": ["2\n"] * 2,
+        "ioreg": [plistlib.dumps(ACCELERATOR).decode()] * 2,
     }
     clock = iter([10.0, 12.0])
     monkeypatch.setattr(sys, "platform", "darwin")
@@ -129,14 +130,14 @@ def test_a_program_that_was_slow_once_is_asked_again(
     slow, gone = tmp_path / "slow", str(tmp_path / "gone")
     slow.write_text(f"#!/bin/sh\n[ -e {tmp_path}/again ] && exec echo 2\nexec sleep 60\n")
     slow.chmod(0o755)
-    monkeypatch.setattr(vitals, "_PATIENCE", 0.5)
+    monkeypatch.setattr(macos, "PATIENCE", 0.5)
     reader = Reader()
-    assert reader._ask(str(slow)) == b""
-    assert reader._ask(gone) == b""
+    assert reader._ask(str(slow)) == ""
+    assert reader._ask(gone) == ""
     assert reader._missing == {gone}
     (tmp_path / "again").touch()
-    monkeypatch.setattr(vitals, "_PATIENCE", 30.0)
-    assert reader._ask(str(slow)) == b"2\n"
+    monkeypatch.setattr(macos, "PATIENCE", 30.0)
+    assert reader._ask(str(slow)) == "2\n"
 
 
 def test_this_machine_and_one_without_the_commands(monkeypatch: pytest.MonkeyPatch) -> None:

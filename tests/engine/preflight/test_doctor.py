@@ -61,6 +61,7 @@ def settings(held: str = "", low: int = 0) -> str:
         (ON_BATTERY, settings(), Power(False, 71, 1)),
         (PLUGGED, settings(HELD), Power(True, 100, 1, held_awake=True)),
         (DESKTOP, settings(low=1), Power(True, None, 1, low_power=True)),
+        (PLUGGED.replace("AC", "UPS"), settings(), Power(False, 100, 1)),  # of a mains failure
         ("", "", Power()),
     ],
 )
@@ -83,6 +84,13 @@ def test_power(found: Power, level: str, words: str) -> None:
     check = doctor.awake(found)
     assert check.level == level
     assert words in f"{check.found} {check.remedy}"
+
+
+def test_a_mac_that_a_run_keeps_awake_is_no_fault() -> None:
+    check = doctor.awake(Power(True, 100, 1), held=True)
+    assert check.level == "ok"
+    assert check.found == "plugged in, sleeps after 1 min, but not while a run trains"
+    assert doctor.awake(Power(False, 71, 1), held=True).level == "warn"  # it may run empty
 
 
 def test_this_machine_s_power_can_be_asked() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import mmap
 import os
 import subprocess
@@ -39,18 +38,6 @@ def test_the_footprint_grows_with_what_is_used() -> None:
     with mmap.mmap(-1, 64 << 20) as block:  # not malloc, which may have freed memory at hand
         block.write(os.urandom(1 << 20) * 64)
         assert memory.footprint() - before > 48 << 20
-
-
-def test_the_structure_of_macos_has_its_layout() -> None:
-    """<sys/resource.h>: a uuid of 16 bytes, then ten 64-bit numbers without a gap."""
-    info = memory._RusageInfoV0
-    assert ctypes.sizeof(info) == 96
-    offsets = {name: getattr(info, name).offset for name, _ in info._fields_}
-    assert offsets["ri_uuid"] == 0
-    assert offsets["ri_user_time"] == 16
-    assert offsets["ri_resident_size"] == 64
-    assert offsets["ri_phys_footprint"] == 72
-    assert offsets["ri_proc_exit_abstime"] == 88
 
 
 def seen(used: float, free: int = 4 * GIB) -> Seen:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
+import os
 import sys
 import threading
 import time
@@ -12,6 +12,7 @@ from typing import Any
 import psutil
 
 from farense_worker.process.output import Output
+from farense_worker.protocol import macos
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.events import Heartbeat, Notice
@@ -30,34 +31,9 @@ def footprint() -> int:
     On macOS that is phys_footprint, which Activity Monitor shows: RSS leaves out what is
     compressed and what the GPU holds. Elsewhere RSS.
     """
-    if sys.platform == "darwin":
-        return _phys_footprint()
+    if sys.platform == "darwin" and (told := macos.usage(os.getpid())):
+        return int(told.ri_phys_footprint)
     return int(psutil.Process().memory_info().rss)
-
-
-class _RusageInfoV0(ctypes.Structure):
-    """struct rusage_info_v0 of <sys/resource.h> on macOS."""
-
-    _fields_ = (
-        ("ri_uuid", ctypes.c_uint8 * 16),
-        ("ri_user_time", ctypes.c_uint64),
-        ("ri_system_time", ctypes.c_uint64),
-        ("ri_pkg_idle_wkups", ctypes.c_uint64),
-        ("ri_interrupt_wkups", ctypes.c_uint64),
-        ("ri_pageins", ctypes.c_uint64),
-        ("ri_wired_size", ctypes.c_uint64),
-        ("ri_resident_size", ctypes.c_uint64),
-        ("ri_phys_footprint", ctypes.c_uint64),
-        ("ri_proc_start_abstime", ctypes.c_uint64),
-        ("ri_proc_exit_abstime", ctypes.c_uint64),
-    )
-
-
-def _phys_footprint() -> int:  # not run on a Mac yet
-    info = _RusageInfoV0()
-    libproc = ctypes.CDLL("/usr/lib/libproc.dylib", use_errno=True)
-    failed = libproc.proc_pid_rusage(psutil.Process().pid, 0, ctypes.byref(info))
-    return int(psutil.Process().memory_info().rss if failed else info.ri_phys_footprint)
 
 
 def memory_limit(mx: Any) -> int:

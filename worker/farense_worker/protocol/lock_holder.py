@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import os
 import socket
-import subprocess
 import sys
 from functools import cache
 from pathlib import Path
 
 import msgspec
 import psutil
+
+from farense_worker.protocol import macos
 
 _LONGEST = 4096  # bytes of a lock file that are read
 
@@ -31,7 +32,7 @@ class Holder(msgspec.Struct, frozen=True):
 
 def of(pid: int) -> Holder:
     """Describe a process of this machine."""
-    return Holder(pid, socket.gethostname(), _boot(), _started(pid))
+    return Holder(pid, socket.gethostname(), _boot(), _started(pid) or "")
 
 
 def write(lock: int, holder: Holder) -> None:
@@ -65,7 +66,7 @@ def is_here(holder: Holder, lock_file: Path) -> bool:
             return False
     elif holder.host and holder.host != socket.gethostname():
         return False
-    if holder.started and holder.started != _started(holder.pid):
+    if holder.started and _started(holder.pid) not in (holder.started, None):
         return False
     opened = _has_open(holder.pid, lock_file)
     if opened is None:  # the system does not tell
@@ -77,22 +78,25 @@ def is_here(holder: Holder, lock_file: Path) -> bool:
 def _boot() -> str:
     """Name of this machine's boot; empty where it has none."""
     if sys.platform == "darwin":
-        command = ["/usr/sbin/sysctl", "-n", "kern.bootsessionuuid"]
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-        except OSError:
-            return ""
-        return done.stdout.strip()
+        return (macos.said("/usr/sbin/sysctl", "-n", "kern.bootsessionuuid") or "").strip()
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
         return ""
 
 
-def _started(pid: int) -> str:
-    """When a process was started, to compare; empty where there is none or it is not told."""
+def _started(pid: int) -> str | None:
+    """When a process was started, to compare; empty where there is none, None if it is not told.
+
+    In ticks since the boot, where there are such: what psutil says moves with a clock that is set,
+    and on a Mac with every sleep.
+    """
+    if sys.platform == "darwin":
+        if told := macos.usage(pid):
+            return str(told.ri_proc_start_abstime)
+        return None if psutil.pid_exists(pid) else ""  # another user's is not told
     try:
-        if sys.platform == "linux":  # in ticks since the boot: no clock that is set changes it
+        if sys.platform == "linux":
             return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
         return repr(psutil.Process(pid).create_time())
     except (OSError, ValueError, IndexError, psutil.Error):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import platform
-import subprocess
 import sys
 import time
 from importlib import metadata
 from typing import Any
 
+from farense_worker.protocol import macos
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.doctor import Findings, Request
 from farense_worker.protocol.messages.task import Progress, Tell
@@ -72,9 +72,8 @@ def _translated() -> bool:
     """Whether Rosetta runs this Python (sysctl.proc_translated)."""  # not run on a Mac yet
     if sys.platform != "darwin":
         return False
-    asked = ["/usr/sbin/sysctl", "-n", "sysctl.proc_translated"]
-    done = subprocess.run(asked, capture_output=True, text=True, check=False)
-    return done.stdout.strip() == "1"
+    told = macos.said("/usr/sbin/sysctl", "-n", "sysctl.proc_translated")
+    return (told or "").strip() == "1"
 
 
 def _version(package: str) -> str:
