@@ -53,15 +53,15 @@ templates: $(READY_DEV) ## fetch chat templates, test them, make the table of do
 
 .PHONY: against-peft
 against-peft: $(READY_PEFT) ## train beside torch and peft, step by step, and print the differences
-	$(PEFT_BIN)/python benchmarks/against_peft.py
+	$(PEFT_BIN)/python benchmarks/exactness/against_peft.py
 
 .PHONY: real
 real: $(READY_REAL) $(READY_PEFT) ## take a real model through the whole job, beside mlx_lm and torch
-	$(BIN)/python benchmarks/real_model.py
+	$(BIN)/python benchmarks/real_model/real_model.py
 
 .PHONY: soak
 soak: $(READY_DEV) ## an hour of kills, errors of the disk and damaged files; MINUTES=5 for less
-	$(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),60)
+	$(BIN)/python -m benchmarks.faults.soak --minutes $(or $(MINUTES),60)
 
 .PHONY: hashes
 hashes: $(READY) ## take down the SHA-256 of all that is installed, for every system (needs uv)

@@ -11,8 +11,8 @@ import pytest
 from farense_worker.loop import checkpoint
 from farense_worker.protocol import run_folder
 
-from benchmarks.soak import inputs, power, records, saves
-from benchmarks.soak.tally import Tally
+from benchmarks.faults.soak import inputs, power, records, saves
+from benchmarks.faults.soak.tally import Tally
 
 needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc/self/fd")
 

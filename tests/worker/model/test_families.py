@@ -1,6 +1,6 @@
 """Families that are built unlike the others come apart, train, resume and are read by mlx_lm.
 
-benchmarks/families.py tries all of them.
+benchmarks/families/families.py tries all of them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from farense_worker.model import model
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.settings.profile import Model
 
-from benchmarks import families
+from benchmarks.families import families
 from tests import micro_model
 
 

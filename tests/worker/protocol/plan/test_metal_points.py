@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import metal_points
+from benchmarks.forecast import metal_points
 
 ROOT = Path(__file__).resolve().parents[4]
 COMPARABLE = [each for each in metal_points.points() if not each.why_not]

@@ -12,7 +12,7 @@ OVERHEAD = 24
 # that is computed does: 2 of some 30 arrays of its width, which is counted as more.
 _PREFIX_OF_A_ROW = 1 / 8
 # What the logits of a chunk may take, in float32. About ten arrays of that size are alive at once.
-# Larger chunks are not faster, fewer rows than 64 are slower: benchmarks/head_chunks.py.
+# Larger chunks are not faster, fewer rows than 64 are slower: benchmarks/speed/head_chunks.py.
 _CHUNK_BYTES = 8 << 20
 _CHUNK_ROWS = 64
 

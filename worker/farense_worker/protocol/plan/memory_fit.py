@@ -1,4 +1,4 @@
-"""The fitted part of the memory model: `benchmarks/forecast_fit.py` prints this table.
+"""The fitted part of the memory model: `benchmarks/forecast/fit.py` prints this table.
 
 From probes on MLX's CPU build, by whether steps are compiled and whether layers are checkpointed.
 What the head holds was rounded between that and 24 probes of heads of 32,000 words.

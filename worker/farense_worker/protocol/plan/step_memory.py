@@ -2,7 +2,7 @@
 
 What the gradient needs of a trained layer is counted from the graph (`saved`); what is there for a
 moment only while a layer or the head is computed is fitted (`Fit`), because it depends on the order
-in which a backend works. See benchmarks/forecast.py and docs/performance.md.
+in which a backend works. See benchmarks/forecast/forecast.py and docs/performance.md.
 
 Attention on Metal: from mlx 0.32.4 on its backward pass goes block by block (sdpa_vjp_blocked,
 1024 x 1024) and nothing of the scores is kept for it, so memory is linear in the length. That is
@@ -27,7 +27,7 @@ _READERS = (("q_proj", "k_proj", "v_proj", "qkv_proj"), ("gate_proj", "up_proj",
 _FUSED_HEADS = (64, 72, 80, 96, 128, 192, 256)
 _BLOCK = 1024
 # Arrays of a block's scores that the fused backward has at once. With them and gradients that are
-# added up in float32 the published peaks of an M1 Max are met: benchmarks/metal_points.py.
+# added up in float32 the published peaks of an M1 Max are met: benchmarks/forecast/metal_points.py.
 _FUSED_SCORES = 3
 _KEYS_AT_ONCE = 4  # copies of them behind a prefix, on the CPU
 _WINDOW = 512  # of the smallest Gemma 3: longer rows get a mask that is an array
