@@ -12,7 +12,7 @@ import pytest
 from farense_worker.protocol.errors import ExitCode
 
 from farense_tui.engine.models.assets import embedded_model
-from tests.loopback_hub import Hub
+from tests.hub.loopback import Hub
 
 
 def tui(tmp_path: Path, hub: Hub, *args: str) -> subprocess.CompletedProcess[str]:

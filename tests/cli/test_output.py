@@ -18,7 +18,8 @@ from farense_worker.protocol.run_folder import RunFolder
 from rich.table import Table
 from rich.text import Text
 
-from farense_tui.cli import headless, main, output, own_data, training
+from farense_tui.cli import main, output, own_data
+from farense_tui.cli.running import headless, training
 from farense_tui.engine.runs import supervisor
 from tests.real_runs import RunMaker
 

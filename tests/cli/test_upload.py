@@ -18,8 +18,8 @@ from farense_worker.protocol.run_folder import RunFolder
 from farense_tui.cli import common, main
 from farense_tui.engine.tasks import upload
 from tests import real_runs
+from tests.hub.uploads import OWNER, READS, WRITES, UploadHub
 from tests.real_runs import RunMaker
-from tests.upload_hub import OWNER, READS, WRITES, UploadHub
 from tests.waiting import until
 
 REPO = f"{OWNER}/club"

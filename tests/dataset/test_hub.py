@@ -15,7 +15,7 @@ from farense_tui.dataset.look import Wish
 from farense_tui.dataset.sources import Repository
 from tests.dataset import files
 from tests.dataset.test_make import pairs
-from tests.loopback_hub import COMMIT, Hub
+from tests.hub.loopback import COMMIT, Hub
 
 CARD = """---
 license: mit

@@ -34,7 +34,7 @@ def build() -> Program:
         help=_("print the version"),
     )
     shared.add_common(program)
-    program.set_defaults(command="watching:app")
+    program.set_defaults(command="running.watching:app")
     program.common.append(shared.common())
     for group in (before, running, after, trying, shell):
         group.add(program)

@@ -20,7 +20,7 @@ def add(program: Program) -> None:
 def _train(program: Program) -> None:
     command = program.add(
         "train",
-        "training:train",
+        "running.training:train",
         _("start a run"),
         about=_(
             "It is followed in plain lines; Ctrl-C finishes the step, saves and ends it, "
@@ -58,7 +58,7 @@ def _runs(program: Program) -> None:
 def _attach(program: Program) -> None:
     command = program.add(
         "attach",
-        "watching:attach",
+        "running.watching:attach",
         _("show a run, live or finished"),
         about=_(
             "On the screen, or as plain lines where there is no terminal. "
@@ -72,7 +72,7 @@ def _attach(program: Program) -> None:
 def _stop(program: Program) -> None:
     command = program.add(
         "stop",
-        "watching:stop",
+        "running.watching:stop",
         _("finish the step, save and end a run"),
         examples=("farense-tui stop demo-1", "farense-tui stop demo-1 --now"),
     )
@@ -83,7 +83,7 @@ def _stop(program: Program) -> None:
 def _resume(program: Program) -> None:
     command = program.add(
         "resume",
-        "training:resume",
+        "running.training:resume",
         _("continue a run from its last good checkpoint"),
         examples=("farense-tui resume demo-1", "farense-tui resume demo-1 --set train.epochs=5"),
     )

@@ -19,7 +19,7 @@ def add(program: Program) -> None:
 def _demo(program: Program) -> None:
     command = program.add(
         "demo",
-        "play:demo",
+        "running.play:demo",
         _("play a scenario of a simulated worker: nothing is trained"),
         about=_("The run is kept only if --runs-dir says where."),
         examples=("farense-tui demo", "farense-tui demo nan --speed 50"),
@@ -36,7 +36,7 @@ def _demo(program: Program) -> None:
 def _replay(program: Program) -> None:
     command = program.add(
         "replay",
-        "play:replay",
+        "running.play:replay",
         _("play a record once more: nothing is trained"),
         examples=("farense-tui replay checkpoints/demo-1 --speed 100",),
     )

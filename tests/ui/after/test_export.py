@@ -13,11 +13,11 @@ from farense_tui.engine.tasks import export
 from farense_tui.ui.after.export import ExportScreen
 from farense_tui.ui.common.dialogs import AskDialog, NameDialog
 from tests import real_runs
+from tests.hub.uploads import WRITES, UploadHub
 from tests.real_runs import RunMaker
 from tests.ui.conftest import text_of
 from tests.ui.runs.test_screen import Bare
 from tests.ui.waiting import until
-from tests.upload_hub import WRITES, UploadHub
 
 
 def test_every_way_is_a_command_that_the_parser_takes() -> None:

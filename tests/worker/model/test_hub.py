@@ -16,7 +16,7 @@ from farense_worker.protocol.messages.task import Progress
 from farense_tui.engine.models.assets import embedded_model
 from farense_tui.engine.runs import supervisor
 from farense_tui.engine.tasks import task
-from tests.loopback_hub import COMMIT, Hub
+from tests.hub.loopback import COMMIT, Hub
 from tests.real_runs import RunMaker, state_of, until_state
 from tests.waiting import until
 

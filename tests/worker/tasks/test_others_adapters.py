@@ -16,7 +16,8 @@ from farense_worker.protocol.run_folder import RunFolder
 from farense_worker.protocol.settings.profile import Model
 from farense_worker.tasks import fuse, gguf, gguf_lora
 
-from tests import micro_model, under_llama_cpp, under_torch
+from tests import micro_model
+from tests.others import under_llama_cpp, under_torch
 from tests.real_runs import RunMaker, finish, state_of
 from tests.worker.tasks.test_export import ask, sentencepiece
 
@@ -227,7 +228,7 @@ def test_every_family_s_adapter_has_its_places_in_llama_cpp(kind: str, tmp_path:
 @pytest.mark.parametrize("kind", sorted(FAMILIES))
 def test_llama_cpp_takes_every_family_s_adapter(kind: str, tmp_path: Path) -> None:
     pytest.importorskip("gguf")
-    from tests import llama_cpp_base
+    from tests.others import llama_cpp_base
 
     model, like, weights = drawn(tmp_path, kind)
     config = json.loads((model / "config.json").read_text())

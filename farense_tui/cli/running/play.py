@@ -11,7 +11,8 @@ from pathlib import Path
 
 from farense_worker.protocol.run_folder import RunFolder
 
-from farense_tui.cli import common, headless
+from farense_tui.cli import common
+from farense_tui.cli.running import headless
 from farense_tui.engine.runs import folders, played, supervisor
 from farense_tui.engine.runs.supervisor import Worker
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.loopback_hub import COMMIT, Handler, Hub
+from tests.hub.loopback import COMMIT, Handler, Hub
 
 OWNER, WRITES, READS = "owner", "hf_that_writes", "hf_that_reads"
 

@@ -11,15 +11,16 @@ from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.run_folder import RunFolder
 from farense_worker.protocol.settings.profile import Profile
 
-from farense_tui.cli import common, headless
+from farense_tui.cli import common
 from farense_tui.cli.output import say, tell
+from farense_tui.cli.running import headless
 from farense_tui.engine.runs import found_again, new_run, resuming, supervisor
 from farense_tui.engine.runs.rank_options import group
 
 
 def train(args: argparse.Namespace) -> int:
     """Start a run and follow it."""
-    from farense_tui.cli.forecast_line import Ahead
+    from farense_tui.cli.running.forecast_line import Ahead
     from farense_tui.engine.forecast.gather import refuse_hopeless
 
     folder = common.runs_dir(args)

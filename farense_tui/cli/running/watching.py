@@ -38,7 +38,7 @@ def attach(args: argparse.Namespace) -> int:
     run = common.run(args)
     describe.check_format(run)
     if not common.terminal():
-        from farense_tui.cli import headless
+        from farense_tui.cli.running import headless
 
         return headless.watch(run)
     return _screen(args, run)

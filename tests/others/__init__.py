@@ -1,0 +1,1 @@
+"""Programs that read what we write, in processes and environments of their own."""
