@@ -16,7 +16,7 @@ from farense_worker.protocol.dataset import Fault, Row
 from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.task import Progress
-from farense_worker.protocol.shapes import recognise
+from farense_worker.protocol.shapes import recognise, verdicts
 from farense_worker.protocol.shapes.columns import Unfit
 
 from farense_tui.dataset import cut, encoding, formats, mapping, sources
@@ -145,6 +145,7 @@ def mapped(
             yield number, Bad("row", what), values
         for inner in rows:
             try:
+                verdicts.check(inner, found.labels)
                 made = found.shape.made(recognise.decoded(inner))
                 several = [made] if share is None else cut.cut(made, share)
             except Unfit as error:

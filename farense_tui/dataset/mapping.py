@@ -9,7 +9,7 @@ from typing import Any
 
 from farense_worker.protocol.errors import ExitCode, FarenseError, refused, usage
 from farense_worker.protocol.language import gettext as _
-from farense_worker.protocol.shapes import nested, recognise
+from farense_worker.protocol.shapes import nested, recognise, verdicts
 from farense_worker.protocol.shapes.shape import Shape
 
 from farense_tui.dataset.readers.table import Bad, Table
@@ -46,11 +46,13 @@ class Mapping:
     """The shape of a table's rows. unused: columns that are not trained on.
 
     within: the lists of a row in which its rows stand, the outer one first; () for a row itself.
+    labels: columns that call an answer good or bad; bad ones are left out.
     """
 
     shape: Shape
     unused: tuple[str, ...] = ()
     within: nested.Path = ()
+    labels: tuple[str, ...] = ()
 
     def rows(self, values: dict[str, Any]) -> list[dict[str, Any]]:
         """Give the rows that a row stands for, mostly itself."""
@@ -93,13 +95,18 @@ def choose(name: str, table: Table, said: dict[str, str]) -> Mapping:
         inside = [] if found else [each for each in map(nested.shape, first) if each]
         if inside:
             path, shape = inside[0]
-            inner = [key for row in first for each in nested.rows(row, path) for key in each]
-            unused = [each for each in dict.fromkeys(inner) if each not in shape.read]
-            return Mapping(shape, tuple(unused), path)
+            return _mapping(shape, [each for row in first for each in nested.rows(row, path)], path)
         if not found:
             raise Unknown(name, columns, first[0])
         shape = found[0]
-    return Mapping(shape, tuple(each for each in columns if each not in shape.read))
+    return _mapping(shape, first)
+
+
+def _mapping(shape: Shape, rows: Sequence[dict[str, Any]], within: nested.Path = ()) -> Mapping:
+    labels = verdicts.columns(rows) if shape.answered else ()
+    columns = dict.fromkeys(key for row in rows for key in row)
+    read = {*shape.read, *labels}
+    return Mapping(shape, tuple(each for each in columns if each not in read), within, labels)
 
 
 def _said(name: str, columns: list[str], said: dict[str, str]) -> Shape | None:

@@ -15,7 +15,7 @@ from farense_worker.protocol.messages.data_check import CODES, Report
 # Rows that cannot be trained on, or whose text is damaged. What else is found is a matter of taste.
 BAD = (
     "not_json", "not_utf8", "row", "kind", "template", "no_label", "labels_cut", "test_label",
-    "empty_answer", "control_token", "mojibake", "replacement", "control",
+    "label", "empty_answer", "control_token", "mojibake", "replacement", "control",
 )  # fmt: skip
 LONG = ("truncated", "labels_cut")
 _HELD_OUT = 0.1

@@ -28,6 +28,10 @@ def seen(sources: Sequence[Seen]) -> list[str]:
         told = holds.format(lists=within, shape=clean(shape.name), sign=clean(shape.sign))
         lines.append(f"  {told}")
         lines += [f"  {clean(remark)}" for remark in (each.encoded, *table.remarks) if remark]
+        if each.mapping.labels:
+            names = ", ".join(clean(name) for name in each.mapping.labels)
+            what = _("{columns} says which answers are good; bad ones are left out")
+            lines.append("  " + what.format(columns=names))
         if each.mapping.unused:
             names = ", ".join(clean(name) for name in each.mapping.unused)
             lines.append("  " + _("not trained on: {columns}").format(columns=names))

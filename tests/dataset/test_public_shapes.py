@@ -192,6 +192,51 @@ def test_answers_that_are_labelled_as_bad_are_left_out(
     assert files.said(tmp_path / "1") == files.said(tmp_path / "2") == [["a?", "b"]]
 
 
+@pytest.mark.parametrize("labels", [[1, 0], [1.0, 0.0], [1, -1], ["good", "bad"], ["1", "0.0"]])
+@pytest.mark.parametrize("column", ["label", "Avaliação"])
+def test_labels_may_be_numbers_and_words(
+    labels: list[Any], column: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [{"question": f"{n}?", "answer": "b", column: labels[n % 2]} for n in range(4)]
+    source = files.jsonl(tmp_path / "a.jsonl", *rows)
+    assert main(["data", "make", str(source), "--to", str(tmp_path / "club")]) == 0
+    assert f"{column} says which answers are good" in capsys.readouterr().out
+    assert files.said(tmp_path / "club") == [["0?", "b"], ["2?", "b"]]
+
+
+def test_a_label_of_several_classes_is_no_verdict(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [{"prompt": f"{n}?", "completion": "b", "label": n % 3} for n in range(6)]
+    source = files.jsonl(tmp_path / "a.jsonl", *rows)
+    assert main(["data", "make", str(source), "--to", str(tmp_path / "club")]) == 0
+    assert "not trained on: label" in capsys.readouterr().out
+    assert len(files.rows(tmp_path / "club")) == 6
+    late = [{"prompt": f"{n}?", "completion": "b", "label": 1} for n in range(30)]
+    source = files.jsonl(tmp_path / "b.jsonl", *late, {**late[0], "label": 7})
+    assert main(["data", "make", str(source), "--to", str(tmp_path / "late")]) == 0
+    assert "neither good nor bad: 7" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("mark", [{"train": False}, {"loss": False}, {"mask": True}])
+@pytest.mark.parametrize(
+    "keys", [("messages", "role", "content"), ("conversations", "from", "value")]
+)
+def test_answers_that_are_marked_as_no_labels_get_the_weight_0(
+    mark: dict[str, bool], keys: tuple[str, str, str], tmp_path: Path
+) -> None:
+    """Axolotl's and ms-swift's marks; their good answers say the contrary."""
+    column, who, what = keys
+    good = {key: not no for key, no in mark.items()}
+    turns = [("user", {}), ("assistant", mark), ("user", mark), ("assistant", good)]
+    row = {column: [{who: role, what: "a", **marks} for role, marks in turns]}
+    source = files.jsonl(tmp_path / "a.jsonl", row)
+    assert main(["data", "make", str(source), "--to", str(tmp_path / "club")]) == 0
+    (made,) = files.rows(tmp_path / "club")
+    assert [message.get("weight") for message in made["messages"]] == [None, 0, None, None]
+    assert not {*mark} & {key for message in made["messages"] for key in message}
+
+
 def test_the_chosen_answer_follows_what_was_asked_however_that_is_kept(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

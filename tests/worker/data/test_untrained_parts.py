@@ -44,6 +44,17 @@ def said(values: dict[str, Any], *, mask: bool = True, answers: Any = "all") -> 
             ],
         ),
         ({"messages": [ASKED, SAID | {"train": True, "mask": False}]}, []),
+        ({"messages": [ASKED, SAID], "label": True}, []),
+        ({"prompt": "a", "completion": "b", "label": 2}, []),
+        (
+            {"prompt": "a", "completion": "b", "kto_tag": False},
+            [
+                (
+                    "label",
+                    'its "kto_tag" is False, as of a bad answer, and it is trained on all the same',
+                )
+            ],
+        ),
         (
             {"messages": [ASKED, {"role": "assistant", "content": None, "refusal": "Não."}]},
             [

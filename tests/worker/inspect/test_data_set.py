@@ -235,6 +235,11 @@ def test_a_capital_before_a_closing_mark_is_no_fault(text: str) -> None:
 # ---- lengths ------------------------------------------------------------------------------------
 
 
+def test_rows_whose_template_writes_nothing_have_a_bin() -> None:
+    (only,) = bins(np.zeros(3, np.int32))
+    assert only.rows == 3
+
+
 @given(st.lists(st.integers(1, 5000), min_size=1, max_size=300))
 def test_bins_hold_all_rows(values: list[int]) -> None:
     lengths = np.sort(np.array(values, np.int32))

@@ -10,9 +10,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from farense_worker.data.conversation import Remark
+from farense_worker.protocol import chat_rows
 from farense_worker.protocol.dataset import Row
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.settings.profile import Answers
+from farense_worker.protocol.shapes import verdicts
 
 # Of a row with messages, or with a prompt and its completion.
 _ROW_KEYS = (
@@ -27,9 +29,16 @@ _ROW_KEYS = (
     "images",
     "rejected",
 )
-_MESSAGE_KEYS = ("refusal", "thought", "thoughts", "reasoning_details", "images", "audio")
-# Marks of messages that are no labels, and what they are then.
-_MARKS = {"train": False, "training": False, "trainable": False, "loss": False, "mask": True}
+_MESSAGE_KEYS = (
+    "refusal",
+    "thought",
+    "thoughts",
+    "reasoning_details",
+    "images",
+    "audio",
+    "channel",
+    "train_detail",
+)
 # Names that others have for who asks and who answers.
 _ANSWERS = ("ai", "bot", "chatbot", "gpt", "model")
 _QUESTIONS = ("human", "instruction", "prompter")
@@ -45,10 +54,12 @@ def remarks(row: Row, mask_prompt: bool, answers: Answers) -> Iterator[Remark]:
         yield Remark("unread", _('the "{key}" of the row is not read').format(key=key))
     if row.values.get("weight", 1) in (0, False):
         yield Remark("unread", _('the "{key}" of the row is not read').format(key="weight"))
+    if label := verdicts.bad(row.values):
+        what = _('its "{key}" is {value}, as of a bad answer, and it is trained on all the same')
+        yield Remark("label", what.format(key=label[0], value=label[1]))
     written = row.values.get("messages") or ()
     for number, message in enumerate(written, 1):
-        marks = (key for key, no in _MARKS.items() if key in message and message[key] == no)
-        for key in (*_unread(message, _MESSAGE_KEYS), *marks):
+        for key in (*_unread(message, _MESSAGE_KEYS), *chat_rows.marks(message)):
             what = _('the "{key}" of message {number} ({role}) is not read')
             yield Remark("unread", what.format(key=key, number=number, role=message["role"]))
     messages, _tools = row.conversation()

@@ -74,7 +74,7 @@ def _even(lengths: NDArray[np.int32]) -> tuple[Bin, ...]:
     width = _NARROWEST
     while usual > width * (_MOST_BINS - 1):
         width *= 2
-    number = min(_MOST_BINS, -(-int(lengths[-1]) // width))
+    number = max(1, min(_MOST_BINS, -(-int(lengths[-1]) // width)))  # rows may have no token
     edges = np.arange(1, number) * width
     cuts = [0, *np.searchsorted(lengths, edges, side="right"), len(lengths)]
     found = [

@@ -13,6 +13,15 @@ from farense_worker.protocol.language import gettext as _
 
 Message = dict[str, Any]
 _TEXT_PARTS = ("text", "input_text", "output_text")  # of OpenAI's two formats
+# Marks that others have for messages that are no labels, and what they are then.
+MARKS = {
+    "train": False,
+    "training": False,
+    "trainable": False,
+    "loss": False,
+    "loss_weight": 0,
+    "mask": True,
+}
 
 
 def fault(messages: Any) -> str:
@@ -47,6 +56,11 @@ def conversation(messages: list[Message], tools: Any) -> tuple[list[Message], An
     are objects.
     """
     return [_message(message) for message in messages], _decoded(tools, list) or None
+
+
+def marks(message: Message) -> list[str]:
+    """Give the marks by which others say that a message is no label; they are not read."""
+    return [key for key, no in MARKS.items() if key in message and message[key] == no]
 
 
 def unweighted(messages: list[Message]) -> frozenset[int]:

@@ -9,26 +9,25 @@ from typing import Any
 from farense_worker.protocol.language import gettext as _
 
 
-def _names(listed: str) -> frozenset[str]:
+def names(listed: str) -> frozenset[str]:
+    """Take names apart that stand between commas."""
     return frozenset(listed.split(","))
 
 
 # Names as `folded` writes them, English and Portuguese.
-QUESTION = _names(
+QUESTION = names(
     "prompt,question,questions,query,instruction,input,user,human,request,problem,q,"
     "textinput,inputtext,userprompt,userinput,usermessage,questiontext,pergunta,perguntas,"
     "questao,instrucao,entrada,pedido,utilizador,usuario,problema"
 )
-ANSWER = _names(
+ANSWER = names(
     "completion,answer,answers,response,responses,output,assistant,reply,target,"
     "outputtext,a,gpt,bot,solution,modeloutput,assistantresponse,assistantmessage,"
     "answertext,groundtruth,resposta,respostas,saida,assistente,solucao"
 )
-SYSTEM = _names("system,systemprompt,systemmessage,sistema")
-CONTEXT = _names("context,contexto,passage,passagem,excerto")
-# What says of an answer that it is a bad one (KTO's rows).
-LABELS = ("label", "kto_tag")
-TEXT = _names("text,texto,content,conteudo,document,documento,body,corpo")
+SYSTEM = names("system,systemprompt,systemmessage,sistema")
+CONTEXT = names("context,contexto,passage,passagem,excerto")
+TEXT = names("text,texto,content,conteudo,document,documento,body,corpo")
 
 
 class Unfit(Exception):
@@ -46,9 +45,9 @@ def folded(name: str) -> str:
     return "".join(char for char in plain if char.isalnum())
 
 
-def named(columns: Iterable[str], names: frozenset[str]) -> list[str]:
+def named(columns: Iterable[str], known: frozenset[str]) -> list[str]:
     """Give the columns that have one of these names, in their order."""
-    return [column for column in columns if folded(column) in names]
+    return [column for column in columns if folded(column) in known]
 
 
 def text(value: Any) -> str:

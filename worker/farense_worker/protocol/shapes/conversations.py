@@ -6,8 +6,9 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from farense_worker.protocol import chat_rows
 from farense_worker.protocol.language import gettext as _
-from farense_worker.protocol.shapes.columns import LABELS, Unfit, folded, text
+from farense_worker.protocol.shapes.columns import Unfit, folded, text
 
 Message = dict[str, Any]
 Values = dict[str, Any]
@@ -40,7 +41,6 @@ def chat(values: Values, messages: list[Message]) -> Values:
 
     Raises Unfit where nothing is answered, or a picture stands where a word says so.
     """
-    check_label(values)
     if not any(message.get("role") == "assistant" for message in messages):
         raise Unfit(_("no answer in it"))
     if seen := _seen_or_heard(values, messages):
@@ -49,16 +49,6 @@ def chat(values: Values, messages: list[Message]) -> Values:
     if not tools and isinstance(values.get("functions"), list):
         tools = [{"type": "function", "function": each} for each in values["functions"]]
     return {"messages": messages, "tools": tools} if tools else {"messages": messages}
-
-
-def check_label(values: Values) -> None:
-    """Raise Unfit for an answer that is labelled as a bad one, as KTO's rows are.
-
-    A table of text has the word. A number may be a class, and says nothing.
-    """
-    said = (values.get(label) for label in LABELS)
-    if any(each is False or (isinstance(each, str) and folded(each) == "false") for each in said):
-        raise Unfit(_("an answer that is labelled as a bad one"), "label")
 
 
 def turns(history: Any) -> list[list[str]]:
@@ -104,9 +94,7 @@ def openai(messages: Any) -> list[Message]:
             new["tool_calls"] = [{"type": "function", "function": call}]
         if "content" in new:
             new["content"] = own_parts(new["content"])
-        if new.pop("loss_weight", None) == 0 and new["role"] == "assistant":
-            new["weight"] = 0
-        made.append(new)
+        made.append(_weighted(new, message))
     return made
 
 
@@ -121,7 +109,9 @@ def sharegpt(messages: Any) -> list[Message]:
             new = {"role": role(who), "content": said}
         if message.get("weight") is not None:
             new["weight"] = message["weight"]
-        made.append(new)
+        if message.get("train_detail"):
+            new["train_detail"] = message["train_detail"]  # is not read, which the check tells
+        made.append(_weighted(new, message))
     return made
 
 
@@ -160,6 +150,13 @@ def own_parts(content: Any) -> Any:
         else part
         for part in content
     ]
+
+
+def _weighted(new: Message, message: Message) -> Message:
+    """Give an answer that is marked as no label the weight 0, in place of its marks."""
+    marks = chat_rows.marks(message)
+    kept = {key: value for key, value in new.items() if key not in chat_rows.MARKS}
+    return {**kept, "weight": 0} if marks and new["role"] == "assistant" else kept
 
 
 def _seen_or_heard(values: Values, messages: list[Message]) -> str:

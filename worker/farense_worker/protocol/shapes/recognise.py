@@ -10,7 +10,7 @@ from typing import Any
 
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.shapes import columns, conversations, preferences
-from farense_worker.protocol.shapes.columns import LABELS, Unfit, text
+from farense_worker.protocol.shapes.columns import Unfit, text
 from farense_worker.protocol.shapes.shape import (
     LISTS,
     Convert,
@@ -58,7 +58,7 @@ def _chat(values: Values) -> Shape | None:
                 _("a ShareGPT row"),
                 _("{key} with from and value").format(key=key),
                 _messages_of(key, conversations.sharegpt),
-                frozenset({key, "system", "tools", *LABELS}),
+                frozenset({key, "system", "tools"}),
             )
         if holds(values.get(key), "role", "content") or (
             key == "messages" and holds(values.get(key), "role")
@@ -71,7 +71,7 @@ def _chat(values: Values) -> Shape | None:
                 name.format(k=key),
                 _("{key} with role and content").format(key=key),
                 _messages_of(key, conversations.openai),
-                frozenset({key, "system", "tools", "functions", *LABELS}),
+                frozenset({key, "system", "tools", "functions"}),
                 ours,
             )
         # MT-Bench's turns are two questions: whoever means an answer by the second says so.
@@ -81,7 +81,7 @@ def _chat(values: Values) -> Shape | None:
                 _('a row whose messages are its "{k}"').format(k=key),
                 _("{key} with question and answer in turn").format(key=key),
                 _messages_of(key, conversations.strings),
-                frozenset({key, "system", "tools", *LABELS}),
+                frozenset({key, "system", "tools"}),
             )
     return None
 
@@ -107,7 +107,7 @@ def _trl(values: Values) -> Shape | None:
             _("a row whose prompt and completion are messages"),
             _("prompt and completion with role and content"),
             lambda v: said(v, conversations.openai([*v["prompt"], *v["completion"]])),
-            frozenset({"prompt", "completion", "system", "tools", *LABELS}),
+            frozenset({"prompt", "completion", "system", "tools"}),
         )
     return None
 
@@ -119,12 +119,11 @@ def _alpaca(values: Values) -> Shape | None:
         _("an Alpaca row"),
         "instruction, output",  # not translated: keys
         _alpaca_pair,
-        frozenset({"instruction", "input", "output", "system", "history", *LABELS}),
+        frozenset({"instruction", "input", "output", "system", "history"}),
     )
 
 
 def _alpaca_pair(values: Values) -> Values:
-    conversations.check_label(values)
     return conversations.pair(
         "\n\n".join(filter(None, (text(values.get("instruction")), text(values.get("input"))))),
         text(values.get("output")),
@@ -158,7 +157,6 @@ def pairs(questions: list[str], answer: str, system: str = "") -> Shape:
     name = _('a row whose question is "{prompt}" and whose answer is "{completion}"')
 
     def convert(values: Values) -> Values:
-        conversations.check_label(values)
         asked = "\n\n".join(filter(None, (text(values.get(each)) for each in questions)))
         return conversations.pair(
             asked, text(values.get(answer)), text(values.get(system)) if system else ""
@@ -168,7 +166,7 @@ def pairs(questions: list[str], answer: str, system: str = "") -> Shape:
         name.format(prompt=prompt, completion=answer),
         _("the columns' names"),
         convert,
-        frozenset({*questions, answer, system, *LABELS}),
+        frozenset({*questions, answer, system}),
     )
 
 
@@ -188,7 +186,9 @@ def texts(column: str) -> Shape:
         return {"text": said}
 
     sign = _('the column "{column}"').format(column=column)
-    return Shape(_("a row of text"), sign, convert, frozenset({column}), column == "text")
+    return Shape(
+        _("a row of text"), sign, convert, frozenset({column}), column == "text", answered=False
+    )
 
 
 def messages(column: str) -> Shape:

@@ -23,7 +23,7 @@ class Shape:
     """name: as it is told, `{name}`: "an Alpaca row". sign: by what it is known.
 
     convert: makes a row of ours, or raises Unfit. read: the keys that it looks at.
-    ours: rows of it are trained on as they are.
+    ours: rows of it are trained on as they are. answered: they have an answer, as text has not.
     """
 
     name: str
@@ -31,6 +31,7 @@ class Shape:
     convert: Convert
     read: frozenset[str] = frozenset()
     ours: bool = False
+    answered: bool = True
 
     def made(self, values: Values) -> Values:
         """Make a row of ours; raises Unfit, for one that is of another shape too."""
