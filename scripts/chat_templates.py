@@ -220,6 +220,7 @@ def table() -> str:
     words: dict[str, int] = {}
     signs = {"left_out": "o", "rewritten": "r", "control_token": "c", "parted": "p"}
     signs |= {"closed_thought": "t", "end_appended": "e", "endless": "n"}
+    signs |= {"words_behind": "a"}
     alike: dict[str, list[str]] = {}  # a row of the table, and the templates that it is for
     counted = {"exact": 0, "told": 0, "refused": 0}
     for template, found in _cells():

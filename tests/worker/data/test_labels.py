@@ -507,3 +507,21 @@ def test_a_prompt_that_ends_in_a_space(tmp_path: Path) -> None:
     assert read(tokenizer, found) == ["Ganhou o Farense por 2-1.<|end|>"]
     same = labels.encode(plain, Row(1, "chat", values), True)
     assert found.tokens[found.first :] == same.tokens[same.first :]
+
+
+def test_a_thought_that_the_template_closes_itself_is_told(micro: Path, tmp_path: Path) -> None:
+    """As Qwen3's that always think: nothing said that rows teach it to think no more."""
+    closing = OPENING.replace("<think></think>", "<think>\n\n</think>\n\n")
+    tokenizer = load(variant(micro, tmp_path / "t", closing))
+    found = labels.encode(tokenizer, Row(1, "chat", chat("Quem?", "Ele.")), True)
+    assert read(tokenizer, found) == ["\n</think>\n\nEle.<|end|>"]
+    assert codes(found) == ["closed_thought"]
+
+
+def test_an_answer_that_writes_of_thoughts_does_not_end_in_one(micro: Path, tmp_path: Path) -> None:
+    """It was trained as "em HTML.", within the thought that the prompt opens."""
+    tokenizer = load(variant(micro, tmp_path / "t", FORGETFUL))
+    values = chat("Quem?", "Usa <think> e </think> em HTML.")
+    found = labels.encode(tokenizer, Row(1, "chat", values), True)
+    assert read(tokenizer, found) == ["\n</think>\n\n em HTML.<|end|>"]
+    assert codes(found) == ["closed_thought", "left_out"]

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from farense_worker.data import row_text
 from farense_worker.data.last_answer import follows
+from farense_worker.model import stops
 from farense_worker.protocol.dataset import Row
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import ngettext
@@ -57,6 +58,7 @@ class Conversation:
         self.remarks: list[Remark] = []
         self._tokenizer = tokenizer
         self._messages, self._tools = row.conversation()
+        self._words_behind = stops.words_behind(tokenizer)
         self._mask_prompt = mask_prompt
         self._texts: dict[Passage, str] = {}
         self._answers: dict[int, str] = {}  # what is said in the labels, by message
@@ -110,6 +112,11 @@ class Conversation:
         Raises NoLabels where an answer's words are not among the labels.
         """
         messages = self._messages[: self._whole.end]
+        if self._words_behind and self.ends_in_answer:
+            what = _(
+                "the template goes on in words of its own after the answer: they are left away"
+            )
+            self.remarks.append(Remark("words_behind", what))
         for at, answer in self._answers.items():
             if not row_text.says(messages[at], answer):
                 what = _("the chat template leaves out the answer in message {number}")
@@ -277,13 +284,23 @@ class Conversation:
 
     def _ids(self, passage: Passage) -> list[int]:
         if passage not in self._tokens:
-            self._tokens[passage] = list(self._render(passage, tokenize=True))
+            self._tokens[passage] = (
+                list(self._tokenizer.encode(self._text(passage), add_special_tokens=False))
+                if self._words_behind
+                else list(self._render(passage, tokenize=True))
+            )
         return self._tokens[passage]
 
     def _text(self, passage: Passage) -> str:
         if passage not in self._texts:
-            self._texts[passage] = self._render(passage, tokenize=False)
+            text = self._render(passage, tokenize=False)
+            last = self._messages[passage.end - 1]
+            self._texts[passage] = text if passage.asks else self._to_the_answer(text, last)
         return self._texts[passage]
+
+    def _to_the_answer(self, text: str, last: dict[str, Any]) -> str:
+        """Leave away the words that the template writes behind an answer."""
+        return text.removesuffix(self._words_behind) if last["role"] == "assistant" else text
 
     def _render(self, passage: Passage, *, tokenize: bool) -> Any:
         return self._tokenizer.apply_chat_template(
@@ -295,11 +312,10 @@ class Conversation:
         )
 
     def _said(self, messages: Sequence[dict[str, Any]]) -> str:
-        return str(
-            self._tokenizer.apply_chat_template(
-                list(messages), tools=self._tools, tokenize=False, return_dict=False
-            )
+        text = self._tokenizer.apply_chat_template(
+            list(messages), tools=self._tools, tokenize=False, return_dict=False
         )
+        return self._to_the_answer(str(text), messages[-1])
 
     def _decoded(self, tokens: Sequence[int]) -> str:
         return str(self._tokenizer.decode(list(tokens), skip_special_tokens=False))

@@ -27,11 +27,13 @@ def follows(
 
     messages: up to the answer. None where it cannot be told what of the row is the answer.
     """
+    opened = prompt.rstrip().endswith("<think>")
     if whole.startswith(prompt):
-        return whole[len(prompt) :], ""
+        answer = whole[len(prompt) :]
+        closes = opened and answer.lstrip().startswith("</think>")
+        return answer, "closed_thought" if closes else ""
     if thought := _closed_thought(render, messages, prompt):
         return thought, "closed_thought"
-    opened = prompt.rstrip().endswith("<think>")
     if opened and (thought := _from_the_thought(render, messages, whole)):
         return thought, "parted"
     tail = _from_the_answer(render, messages, whole)
@@ -69,7 +71,7 @@ def _from_the_thought(render: Render, messages: Sequence[Message], whole: str) -
         marked = last[name].replace(words, _MARK) if words else ""
         if _MARK in marked:
             _before, mark, end = render([*before, {**last, name: marked}]).rpartition(_MARK)
-            if mark and whole.endswith(words + end):
+            if mark and whole.endswith(words + end) and "</think>" in words + end:
                 return words + end
     return ""
 

@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
-from farense_worker.data import labels, token_cache, untrained_parts
+from farense_worker.data import dated, labels, token_cache, untrained_parts
 from farense_worker.data.examples import Builder, Examples
 from farense_worker.data.token_cache import Tokenised
-from farense_worker.model import stops
+from farense_worker.model import day, stops
 from farense_worker.process.output import Output
 from farense_worker.protocol import dataset, holdout, language
 from farense_worker.protocol.dataset import Fault, Faults, Kind, Row
@@ -55,7 +55,10 @@ def load(config: Config, model: Path, tokenizer: Callable[[], Any], output: Outp
     """
     files = [Path(config.data.path) / f"{name}.jsonl" for name in ("train", "valid")]
     before = _state(files)
-    key = token_cache.key(files, model, _settings(config))
+    decides = _settings(config)
+    if day.asked_for(model):
+        decides["day"] = day.DAY.now().date().isoformat()
+    key = token_cache.key(files, model, decides)
     made = token_cache.read(key) if key else None
     if made is None:
         began = time.perf_counter()
@@ -108,6 +111,8 @@ def tokenise(config: Config, model: Path, tokenizer: Any, output: Output) -> Tok
     if reading.kind != "text" and (said := stops.remark(model, tokenizer)):
         notices.append(Notice(level="info", code="unnamed_end", message=said))
         ends = tuple(sorted(tokenizer.eos_token_ids))
+    if reading.dated:
+        notices.append(Notice(level="info", code="dated", message=reading.dated))
     notices += _remarks(splits, train.max_seq_length)
     return Tokenised(splits, tuple(notices), ends, tuple(reading.left_out))
 
@@ -122,6 +127,7 @@ class _Reading:
         self._told = time.monotonic()
         self._done = 0
         self.kind: Kind | None = None
+        self.dated = ""  # what is to be said of a date in the rows
         self._remarks: dict[str, list[str]] = {}  # places, by code
         self.total = 0
         self.rows: dict[Path, int] = {}
@@ -166,6 +172,7 @@ class _Reading:
             if not self.rows[path]:
                 needs_template(self._tokenizer, found, path)
                 self.kind = found.kind
+                self.dated = self.dated or dated.remark(self._tokenizer, found)
             self.rows[path] += 1
             yield found
 

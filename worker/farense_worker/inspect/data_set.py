@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from farense_worker.data import labels, untrained_parts
+from farense_worker.data import dated, labels, untrained_parts
 from farense_worker.data.labels import Encoded
 from farense_worker.data.prepare import needs_template, unusable
 from farense_worker.inspect import text_faults
@@ -148,6 +148,9 @@ class Survey:
             except FarenseError as error:
                 self._find("no_template", path, 0, error.title)
                 tokenizer = None
+        if tokenizer is not None and "dated" not in self._counts:
+            if said := dated.remark(tokenizer, first):
+                self._find("dated", path, first.line, said)
         if tokenizer is None:
             yield from ((row, "") for row in rows)
         else:

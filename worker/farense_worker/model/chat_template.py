@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from farense_worker.model.day import DAY
 from farense_worker.protocol.errors import refused
 from farense_worker.protocol.language import gettext as _
 
@@ -173,12 +174,10 @@ def _tojson(
 
 
 def _strftime_now(pattern: str) -> str:
-    from datetime import datetime
-
     from farense_worker.model.bounds import BOUNDS
 
     BOUNDS.pattern(pattern)
-    return datetime.now().strftime(pattern)
+    return DAY.now().strftime(pattern)
 
 
 def _raise_exception(message: str) -> None:

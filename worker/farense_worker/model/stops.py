@@ -7,6 +7,7 @@ files alone runs on for ever.
 
 from __future__ import annotations
 
+import functools
 import json
 from pathlib import Path
 from typing import Any
@@ -32,12 +33,7 @@ def written(tokenizer: Any) -> int | None:
     """
     if not tokenizer.has_chat_template:
         return None
-    messages = [{"role": "user", "content": "?"}, {"role": "assistant", "content": _ANSWER}]
-    try:
-        text = tokenizer.apply_chat_template(messages, tokenize=False, return_dict=False)
-    except Exception:  # noqa: BLE001 - a template may raise anything to refuse a conversation
-        return None
-    after = tokenizer.encode(str(text).rpartition(_ANSWER)[2], add_special_tokens=False)
+    after = tokenizer.encode(_after_answer(tokenizer), add_special_tokens=False)
     known, added = tokenizer.eos_token_ids, tokenizer.added_tokens_decoder
     for token in after:
         if token in known:
@@ -46,6 +42,40 @@ def written(tokenizer: Any) -> int | None:
         if token in added and tokenizer.decode([token]).strip():
             return int(token)
     return None
+
+
+@functools.lru_cache(maxsize=8)
+def words_behind(tokenizer: Any) -> str:
+    """Give what a template writes behind an answer and is none of it; empty for most.
+
+    Llama 3's first ones ask for the next answer, wanted or not; those of guards ask for a verdict.
+    """
+    rest = _after_answer(tokenizer)
+    ends = [tokenizer.decode([end]) for end in tokenizer.eos_token_ids]
+    special = [str(t.content) for t in tokenizer.added_tokens_decoder.values() if t.special]
+    first = min(
+        ((rest.find(end), len(end)) for end in ends if end.strip() and end in rest), default=()
+    )
+    if first and _without(special, rest[: first[0]]):
+        return rest
+    if rest == _after_answer(tokenizer, add_generation_prompt=True):
+        rest = rest[sum(first) :].lstrip()
+        return rest if _without(ends, rest) else ""
+    return ""
+
+
+def _without(tokens: list[str], text: str) -> str:
+    return functools.reduce(lambda left, token: left.replace(token, ""), tokens, text).strip()
+
+
+def _after_answer(tokenizer: Any, **how: bool) -> str:
+    """Give what the template writes after an answer; empty for one that writes no conversation."""
+    messages = [{"role": "user", "content": "?"}, {"role": "assistant", "content": _ANSWER}]
+    try:
+        text = tokenizer.apply_chat_template(messages, tokenize=False, return_dict=False, **how)
+    except Exception:  # noqa: BLE001 - a template may raise anything to refuse a conversation
+        return ""
+    return str(text).rpartition(_ANSWER)[2]
 
 
 def unnamed(folder: Path, tokenizer: Any) -> int | None:

@@ -14,7 +14,7 @@ from typing import Any
 import mlx.core as mx
 import msgspec
 
-from farense_worker.data import labels
+from farense_worker.data import dated, labels
 from farense_worker.model import inference, peft, stops, tokenizer
 from farense_worker.model.compat import load_model
 from farense_worker.protocol import dataset
@@ -232,6 +232,9 @@ class _Export:
             context = self._context(folder)
             text = ollama.modelfile(self._tokenizer, source, context, self._asked.system)
             (self._to / "Modelfile").write_text(text, encoding="utf-8")
+            if dated.writes(self._tokenizer, [{"role": "user", "content": "?"}]):
+                said = _("the Modelfile has today's date, where the chat template has each day's")
+                self.remarks.append(said)
             size = len(text.encode())
             parts.append(Part(what=mark("Ollama Modelfile"), path="Modelfile", bytes=size))
         else:

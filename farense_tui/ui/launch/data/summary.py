@@ -43,6 +43,8 @@ SHORT = {
     "duplicate": _("doubled"),
     "endless": _("without an end"),
     "end_appended": _("with the eos appended"),
+    "words_behind": _("that the template goes on after"),
+    "dated": _("with a date from the template"),
     "unnamed_end": _("end that the model does not name"),
 }
 

@@ -21,6 +21,7 @@ from farense_worker.loop.run import Run
 from farense_worker.loop.shares import Shares
 from farense_worker.loop.start import handover, origin, planning, resume_check, shared_prefix
 from farense_worker.model import dropout, loss, model, split_forward, tokenizer, trainable
+from farense_worker.model.day import DAY
 from farense_worker.model.split_forward import Anatomy
 from farense_worker.process import restart, versions
 from farense_worker.process.output import Output
@@ -47,6 +48,7 @@ def set_up(
         origin.note(folder, config, path, output)
 
     output.enter("tokenizing")
+    DAY.keep(config.run.created)
     load_tokenizer = functools.cache(lambda: tokenizer.load(path, config.model))
     train_set, valid_set, stops, left_out = prepare.load(config, path, load_tokenizer, output)
     if left_out and ranks.first:

@@ -48,6 +48,11 @@ CODES: dict[str, tuple[Level, str]] = {
     "duplicate": ("warning", _("rows that occur twice in the split")),
     "endless": ("warning", _("rows without an end: the model does not learn to stop")),
     "end_appended": ("info", _("rows that the eos is appended to, as the template writes no end")),
+    "words_behind": (
+        "info",
+        _("rows whose template goes on after the answer, which is left away"),
+    ),
+    "dated": ("info", _("the template writes the date into the rows")),
     "unnamed_end": ("info", _("the template's end is not the model's")),
 }
 
