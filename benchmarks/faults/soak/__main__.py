@@ -26,7 +26,7 @@ from benchmarks.common import reference_machine
 from benchmarks.faults.soak import inputs, kills, power, records, saves
 from benchmarks.faults.soak.tally import Tally
 
-Part = Callable[[Path, random.Random, float, Tally], None]
+Part = Callable[[Path, random.Random, Callable[[], bool], Tally], None]
 PARTS: dict[str, tuple[Part, float]] = {  # and the share of the time
     "kills": (kills.soak, 0.5),
     "saves": (saves.soak, 0.1),
@@ -50,11 +50,17 @@ def main() -> int:
     for name, (part, share) in chosen.items():
         tally = Tally(name)
         with tempfile.TemporaryDirectory(prefix="farense-soak-", dir=memory()) as place:
-            deadline = time.monotonic() + 60 * args.minutes * share / shares
-            part(Path(place), random.Random(args.seed), deadline, tally)
+            more = until(time.monotonic() + 60 * args.minutes * share / shares)
+            part(Path(place), random.Random(args.seed), more, tally)
         tally.tell()
         failed += tally.failed
     return int(failed > 0)
+
+
+def until(deadline: float) -> Callable[[], bool]:
+    """Once, however late it is, and again until then."""
+    first = iter((True,))
+    return lambda: next(first, False) or time.monotonic() < deadline
 
 
 def memory() -> str | None:

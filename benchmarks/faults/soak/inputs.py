@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import random
 import shutil
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -46,10 +45,10 @@ _ROWS: tuple[Any, ...] = (
 )
 
 
-def soak(place: Path, dice: random.Random, deadline: float, tally: Tally) -> None:
-    """Until the deadline, one of each kind in turn."""
+def soak(place: Path, dice: random.Random, more: Callable[[], bool], tally: Tally) -> None:
+    """While there is more, one of each kind in turn."""
     kinds = tries(place)
-    while not tally.counts or time.monotonic() < deadline:
+    while more():
         for kind, try_ in kinds.items():
             what, do, allowed = try_(dice)
             tally.try_(kind, what, do, allowed)

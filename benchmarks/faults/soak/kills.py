@@ -12,6 +12,7 @@ import sys
 import termios
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -35,14 +36,14 @@ _GENTLE = tuple(
 )
 
 
-def soak(place: Path, dice: random.Random, deadline: float, tally: Tally) -> None:
-    """Until the deadline: start, kill, resume, compare with the run that nobody killed."""
+def soak(place: Path, dice: random.Random, more: Callable[[], bool], tally: Tally) -> None:
+    """While there is more: start, kill, resume, compare with the run that nobody killed."""
     make = RunMaker(place / "runs", micro_model.make(place / "model"), write_data(place / "data"))
     reference = make("reference", **SETTINGS)
     finish(reference)
     expected, lines = results(reference), reference.events.read_bytes().count(b"\n")
     number = 0
-    while time.monotonic() < deadline:
+    while more():
         number += 1
         folder = make(f"run-{number}", **SETTINGS)
         for _again in range(1 + (dice.random() < 0.3)):

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import random
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -172,9 +171,9 @@ def replay(
             continue
 
 
-def soak(place: Path, dice: random.Random, deadline: float, tally: Tally) -> None:
+def soak(place: Path, dice: random.Random, more: Callable[[], bool], tally: Tally) -> None:
     """Replay every prefix of every scenario: the old state or the new one, and it loads."""
-    while time.monotonic() < deadline:
+    while more():
         for scenario, beginning in BEGINNINGS.items():
             shutil.rmtree(place, ignore_errors=True)
             base = place / "base"
@@ -186,7 +185,7 @@ def soak(place: Path, dice: random.Random, deadline: float, tally: Tally) -> Non
             for length in dice.sample(range(len(done) + 1), len(done) + 1):
                 prefix, unsure = pending(done[:length])
                 for lost in choices(unsure, dice):
-                    if time.monotonic() > deadline:
+                    if not more():
                         return
                     replay(base, place / "after", prefix, lost, dice)
                     where = f"{scenario}, {length} of {len(done)} operations, lost {sorted(lost)}"

@@ -32,14 +32,14 @@ _LINES = 2_000  # a record
 _NEVER: tuple[type[Exception], ...] = ()
 
 
-def soak(place: Path, dice: random.Random, deadline: float, tally: Tally) -> None:
-    """Until the deadline, records of real lines of which a tenth to all are damaged."""
+def soak(place: Path, dice: random.Random, more: Callable[[], bool], tally: Tally) -> None:
+    """While there is more, records of real lines of which a tenth to all are damaged."""
     make = RunMaker(place / "runs", micro_model.make(place / "model"), write_data(place / "data"))
     folder = make("run", **SETTINGS)
     finish(folder)
     real = folder.events.read_bytes().splitlines()
     values = [json.loads(line) for line in real]
-    while not tally.counts or time.monotonic() < deadline:
+    while more():
         share = dice.choice((0.02, 0.1, 0.5, 1.0))
         lines = [
             damaged(dice, real, values) if dice.random() < share else dice.choice(real)

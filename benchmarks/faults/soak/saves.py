@@ -9,7 +9,6 @@ import io
 import os
 import random
 import shutil
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,7 @@ BEGINNINGS = {"first": None, "next_one": "two", "again": "two"}
 _MOST = 500  # operations
 
 
-def soak(place: Path, dice: random.Random, deadline: float, tally: Tally) -> None:
+def soak(place: Path, dice: random.Random, more: Callable[[], bool], tally: Tally) -> None:
     """Every operation of every scenario by every error; then at two operations at once."""
     from farense_worker.loop import checkpoint
 
@@ -37,7 +36,7 @@ def soak(place: Path, dice: random.Random, deadline: float, tally: Tally) -> Non
             faults.SCENARIOS[beginning](RunFolder(base))
         for error in ERRORS:
             for at in range(1, _MOST):
-                if time.monotonic() > deadline:
+                if not more():
                     return
                 copy = place / "copy"
                 shutil.copytree(base, copy)
