@@ -14,14 +14,12 @@ from __future__ import annotations
 
 import argparse
 import csv
-import http.server
 import json
 import os
 import re
 import signal
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,7 +32,8 @@ from openai import OpenAI
 
 from farense_tui.dataset.documents import draft
 from farense_tui.engine.models.assets import embedded_data
-from tests.dataset.documents.papers import FOUNDED, GROUND, Scripted, pdf
+from tests.dataset.documents.address import behind_an_address
+from tests.dataset.documents.papers import FOUNDED, GROUND, pdf
 from tests.pty.test_terminal import Terminal
 
 QUESTION = "Quem foi Paco Fortes?"
@@ -68,7 +67,7 @@ class Journey:
     def go(self, epochs: int) -> None:
         """Do all of it. SystemExit where a step does not end as it should."""
         write(self._place / "club")
-        with questioner() as address:
+        with behind_an_address() as address:
             said = self._do(f"data draft club/history.pdf --to draft --address {address} --name n")
             _expect("documents: 1", said)
         self._review()
@@ -187,30 +186,6 @@ def write(folder: Path) -> None:
         with (folder / name).open("w", encoding="utf-8", newline="") as out:
             csv.writer(out).writerows([heads, *some])
     pdf(folder / "history.pdf", [FOUNDED, GROUND])
-
-
-@contextmanager
-def questioner() -> Iterator[str]:
-    """An address that asks and answers about a passage by quoting it."""
-    model = Scripted()
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def log_message(self, *_: object) -> None:
-            pass
-
-        def do_POST(self) -> None:
-            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            said = model.ask(asked["messages"][0]["content"], 0)
-            raw = json.dumps({"choices": [{"message": {"content": said}}]}).encode()
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(raw)))
-            self.end_headers()
-            self.wfile.write(raw)
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as served:
-        threading.Thread(target=served.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{served.server_address[1]}/v1"
-        served.shutdown()
 
 
 def _plain(output: bytes) -> str:

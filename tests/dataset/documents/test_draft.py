@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import http.server
 import json
 import os
-import threading
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from farense_worker.protocol.errors import FarenseError
@@ -16,6 +14,7 @@ from farense_tui.cli import main
 from farense_tui.dataset.documents import draft, drafting, models
 from farense_tui.dataset.documents.draft import Decision
 from tests.dataset import files
+from tests.dataset.documents.address import Body, behind_an_address
 from tests.dataset.documents.papers import FOUNDED, GROUND, Scripted
 
 TEXT = "\n\n".join(
@@ -112,36 +111,22 @@ def test_the_demo_model_goes_through_the_motions(
 
 
 @pytest.fixture
-def server() -> Any:
-    """An address that answers as OpenAI's does; the first time it is busy."""
-    asked: list[dict[str, Any]] = []
-    model = Scripted()
+def server() -> Iterator[tuple[str, list[Body]]]:
+    """An address, and what it was asked; the first time it is busy, and it has no model nobody."""
+    asked: list[Body] = []
 
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def log_message(self, *_: object) -> None:
-            pass
+    def refused(body: Body) -> int:
+        asked.append(body)
+        if body["model"] == "nobody":
+            return 404
+        return 503 if len(asked) == 1 else 0
 
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            asked.append({**body, "key": self.headers.get("Authorization")})
-            if len(asked) == 1 or body["model"] == "nobody":
-                self.send_error(503 if body["model"] != "nobody" else 404)
-                return
-            said = model.ask(body["messages"][0]["content"], 9)
-            raw = json.dumps({"choices": [{"message": {"content": said}}]}).encode()
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(raw)))
-            self.end_headers()
-            self.wfile.write(raw)
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as served:
-        threading.Thread(target=served.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{served.server_address[1]}/v1", asked
-        served.shutdown()
+    with behind_an_address(refused) as url:
+        yield url, asked
 
 
 def test_an_address_is_asked(
-    server: tuple[str, list[dict[str, Any]]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: tuple[str, list[Body]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url, asked = server
     monkeypatch.setenv(models.KEY, "k")
@@ -153,9 +138,7 @@ def test_an_address_is_asked(
     assert asked[0]["key"] == "Bearer k"
 
 
-def test_an_address_that_refuses_is_told(
-    server: tuple[str, list[dict[str, Any]]], tmp_path: Path
-) -> None:
+def test_an_address_that_refuses_is_told(server: tuple[str, list[Body]], tmp_path: Path) -> None:
     with pytest.raises(FarenseError, match="does not answer") as told:
         models.Address(server[0], "nobody").ask("a", 1)
     assert "404" in told.value.detail
