@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from farense_worker.protocol import plain_file
 from farense_worker.protocol.checkpoint_files import ADAPTERS
 from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
@@ -99,7 +100,7 @@ def _write(path: Path, data: bytes) -> Path:
 
 def _written_upto(folder: RunFolder) -> int:
     try:
-        return int(json.loads((folder.path / SUMMARY).read_text())["last_seq"])
+        return int(json.loads(plain_file.read(folder.path / SUMMARY, follow=True))["last_seq"])
     except (OSError, ValueError, KeyError, TypeError):
         return -1
 

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from zlib import crc32
 
 import msgspec
+from farense_worker.protocol import plain_file
 from farense_worker.protocol.messages import events
 from farense_worker.protocol.run_folder import RunFolder
 
@@ -157,7 +158,7 @@ def glimpse(folder: RunFolder) -> RunState | None:
     record that is short enough to be read at once.
     """
     try:
-        with folder.events.open("rb") as file:
+        with plain_file.reading(folder.events) as file:
             size = file.seek(0, os.SEEK_END)
             if size < _WORTH:
                 return None
@@ -187,7 +188,8 @@ def stretches(found: list[events.AnyEvent]) -> list[Stretch]:
 def _read(path: Path) -> Note | None:
     """A note that is whole: it begins with its own checksum."""
     try:
-        data = path.read_bytes()
+        with plain_file.reading(path) as file:
+            data = file.read()
         if crc32(data[4:]).to_bytes(4, "big") == data[:4]:
             return _decoder.decode(data[4:])
     except (OSError, msgspec.DecodeError):

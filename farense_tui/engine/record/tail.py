@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from zlib import crc32
 
+from farense_worker.protocol import plain_file
 from farense_worker.protocol.messages.events import AnyEvent, decode, decode_lines
 
 _CHUNK = 1 << 18  # so that its events fit in a processor's cache
@@ -31,7 +32,7 @@ class Tail:
         """Go on after the first `length` bytes if they have this CRC-32; else stay."""
         found, left = 0, length
         try:
-            with self.path.open("rb") as file:
+            with plain_file.reading(self.path) as file:
                 while left and (chunk := file.read(min(_CHUNK, left))):
                     found = crc32(chunk, found)
                     left -= len(chunk)
@@ -70,7 +71,7 @@ class Tail:
     def _more(self, most: int) -> bytes:
         """Whole lines that are not read yet; empty if there is none."""
         try:
-            with self.path.open("rb", buffering=0) as file:
+            with plain_file.reading(self.path) as file:
                 file.seek(self.offset)
                 while chunk := file.read(most):  # more than once only if a line is that long
                     self.offset += len(chunk)

@@ -6,6 +6,7 @@ import re
 import signal
 from pathlib import Path
 
+from farense_worker.protocol import plain_file
 from farense_worker.protocol.clean_text import clean
 from farense_worker.protocol.errors import ExitCode, FarenseError
 from farense_worker.protocol.language import gettext as _
@@ -19,7 +20,7 @@ _CRASH_WITHIN = 60  # lines
 def last_words(log: Path, lines: int = 12) -> str:
     """Give the end of worker.log, for a worker that died without a last event."""
     try:
-        with log.open("rb") as file:
+        with plain_file.reading(log) as file:
             file.seek(max(0, log.stat().st_size - 8192))
             text = file.read().decode("utf-8", "replace")
     except OSError:

@@ -6,10 +6,10 @@ import contextlib
 import fcntl
 import os
 import shutil
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from farense_worker.protocol import plain_file
 from farense_worker.protocol.clean_text import clean
 from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
@@ -33,7 +33,7 @@ def runs_dir(given: str | None = None) -> Path:
 def find(run: str, folder: Path) -> RunFolder:
     """Give a run by its name in `folder` or by its path; FarenseError if it is not there."""
     for path in (folder / run, Path(os.path.expanduser(run))):
-        if (path / "config.toml").is_file():
+        if (path / "config.toml").exists():  # whatever it is: read_config says what is wrong
             return RunFolder(_place(path))
     names = ", ".join(summary.name for summary in folders(folder)) or _("none yet")
     raise refused(
@@ -94,7 +94,8 @@ def rename(folder: RunFolder, name: str) -> RunFolder:
 def note(folder: RunFolder) -> str:
     """What the user has noted on a run, one cleaned line; empty for nothing."""
     try:
-        return clean(folder.remark.read_text(encoding="utf-8", errors="replace")[:_NOTE])
+        with plain_file.reading(folder.remark) as file:
+            return clean(file.read(4 * _NOTE).decode("utf-8", "replace")[:_NOTE])
     except OSError:
         return ""
 
@@ -130,12 +131,10 @@ def _place(path: Path) -> Path:
 def _touched(path: str) -> float:
     """When a run was written to last; below 0 for what is no run."""
     try:
-        configured = os.stat(f"{path}/config.toml")
+        configured = os.stat(f"{path}/config.toml").st_mtime
     except OSError:
         return -1.0
     try:
-        record = os.stat(f"{path}/events.jsonl")
+        return os.stat(f"{path}/events.jsonl").st_mtime
     except OSError:
-        record = configured
-    pipe = stat.S_ISFIFO(configured.st_mode) or stat.S_ISFIFO(record.st_mode)  # waited for
-    return -1.0 if pipe else record.st_mtime
+        return configured

@@ -13,7 +13,7 @@ import os
 from pathlib import Path
 
 import msgspec
-from farense_worker.protocol import model_identity, places, simulation
+from farense_worker.protocol import model_identity, places, plain_file, simulation
 from farense_worker.protocol.checkpoint_files import STATE
 from farense_worker.protocol.errors import refused
 from farense_worker.protocol.language import gettext as _
@@ -107,7 +107,7 @@ def model_then(folder: RunFolder) -> str:
         if begun := folder.read_config().run.model_sha256:
             return begun
         newest = folder.checkpoints()[-1]
-        return str(json.loads((newest.path / STATE).read_text(encoding="utf-8"))["model"])
+        return str(json.loads(plain_file.read(newest.path / STATE, follow=True))["model"])
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return ""
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
+from farense_worker.protocol import plain_file
 from farense_worker.protocol.messages.conversation import Setup
 from farense_worker.protocol.run_folder import disk_error, write_atomically
 from msgspec import Struct
@@ -78,9 +79,10 @@ class Keeper:
         paths = self._run.glob("conversations/*.json") if self._run else ()
         for path in sorted(paths, reverse=True)[:_MOST]:
             try:
-                if path.stat().st_size <= _LARGEST:
-                    saved = msgspec.json.decode(path.read_bytes(), type=Saved)
-                    found += [saved] if saved.turns else []
+                saved = msgspec.json.decode(
+                    plain_file.read(path, _LARGEST, follow=True), type=Saved
+                )
+                found += [saved] if saved.turns else []
             except (OSError, msgspec.DecodeError, RecursionError):
                 continue
         return found

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
-from farense_worker.protocol import small_file
+from farense_worker.protocol import plain_file
 from farense_worker.protocol.checkpoint_files import ADAPTERS
 from farense_worker.protocol.errors import refused, usage
 from farense_worker.protocol.language import gettext as _
@@ -156,7 +156,7 @@ def keep(report: Report, runs: Sequence[RunFolder]) -> None:
 def kept(run: RunFolder) -> Report | None:
     """Read what `keep` has written; None without, or if it cannot be read."""
     with contextlib.suppress(OSError, msgspec.DecodeError):
-        return msgspec.json.decode(small_file.read(run.evaluation, _LONGEST), type=Report)
+        return msgspec.json.decode(plain_file.read(run.evaluation, _LONGEST), type=Report)
     return None
 
 

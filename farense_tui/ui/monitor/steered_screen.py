@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any, ClassVar
 
+from farense_worker.protocol import plain_file
 from farense_worker.protocol.clean_text import clean_lines
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.language import gettext as _
@@ -246,7 +247,7 @@ class SteeredScreen(Screen[None]):
         deadline, text = time.monotonic() + _STACKS_PATIENCE, b""
         while not self._left and time.monotonic() < deadline:
             time.sleep(0.1)
-            with log.open("rb") as file:
+            with plain_file.reading(log) as file:
                 file.seek(before)
                 more = file.read(1 << 18)
             if more and more == text:

@@ -24,7 +24,21 @@ from tests.real_runs import RunMaker
 
 Damage = Callable[[RunFolder], object]
 DEEP = "[" * 100_000
+PIPES = (
+    "config.toml",
+    "events.jsonl",
+    "events.note",
+    "evaluation.json",
+    "lock",
+    "remark.txt",
+    "simulation.json",
+    "training_state.json",
+    "training_summary.json",
+    "worker.log",
+)
 DAMAGES: dict[str, Damage] = {
+    **{f"a pipe for {name}": lambda run, name=name: _pipe(run.path / name) for name in PIPES},
+    "a device": lambda run: (run.config.unlink(), run.config.symlink_to("/dev/zero")),
     "a bad byte": lambda run: run.config.write_bytes(b"# \xff\n" + run.config.read_bytes()),
     "Latin-1": lambda run: run.config.write_bytes("[run]\nname = 'café'".encode("latin-1")),
     "a huge number": lambda run: _replace(run, "created = ", "created = 1e999\n#"),
@@ -38,14 +52,17 @@ DAMAGES: dict[str, Damage] = {
     "a deep state": lambda run: run.training_state.write_text(DEEP),
     "a state in Latin-1": lambda run: run.training_state.write_bytes(b'{"step": "\xe9"}'),
     "a state of another kind": lambda run: run.training_state.write_text('{"step": [1]}'),
-    "a state that is a pipe": lambda run: os.mkfifo(run.training_state),
-    "an evaluation that is a pipe": lambda run: os.mkfifo(run.evaluation),
     "a record that is a folder": lambda run: _folder(run.events),
     "a record of bytes": lambda run: run.events.write_bytes(os.urandom(5000)),
     "a deep record": lambda run: run.events.write_text(DEEP + "\n"),
     "a remark that is a folder": lambda run: run.remark.mkdir(),
     "a lock that is a folder": lambda run: _folder(run.lock_file),
 }
+
+
+def _pipe(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
 
 
 def _folder(path: Path) -> None:
@@ -69,8 +86,7 @@ def test_the_other_runs_are_listed_and_this_one_with_what_is_wrong(
     assert main(["runs", "--runs-dir", str(runs_dir)]) == 0
     out = capsys.readouterr().out
     assert "good " in out
-    if bad.config.is_file():
-        assert "bad " in out
+    assert "bad " in out
     found = {each.folder.name: each for each in Listing(runs_dir).summaries()}
     assert found["good"].fault is None
     going_on_or_resumable(runs_dir)
@@ -82,16 +98,27 @@ def test_the_other_runs_are_listed_and_this_one_with_what_is_wrong(
         assert told["bad"]["fault"] in out.replace("\n", " ") or told["bad"]["fault"]
 
 
-@pytest.mark.parametrize("name", ["config.toml", "events.jsonl"])
-def test_what_has_a_pipe_for_a_record_is_no_run(
+@pytest.mark.parametrize("name", PIPES)
+@pytest.mark.parametrize("command", ["attach", "report", "evaluate", "ask", "export"])
+def test_a_pipe_in_the_place_of_a_file_keeps_no_command_waiting(
+    command: str, name: str, make_run: RunMaker
+) -> None:
+    run = make_run()  # it was never begun
+    _pipe(run.path / name)
+    words = {"ask": ["?"], "export": ["--to", str(run.path / "out")]}.get(command, [])
+    assert (main([command, str(run.path), *words]) != 0) or command in ("attach", "report")
+
+
+@pytest.mark.parametrize("name", ["config.toml", "events.jsonl", "lock", "worker.log"])
+def test_a_run_does_not_go_on_into_a_pipe(
     name: str, make_run: RunMaker, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It would be waited for, and the others with it."""
-    good, bad = make_run("good"), make_run("bad")
-    (bad.path / name).unlink(missing_ok=True)
-    os.mkfifo(bad.path / name)
-    assert main(["runs", "--runs-dir", str(good.path.parent)]) == 0
-    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["good"]
+    run = make_run()
+    _pipe(run.path / name)
+    assert main(["resume", str(run.path)]) == 3
+    told = capsys.readouterr().err
+    assert name in told
+    assert "no file, but a pipe" in " ".join(told.split())
 
 
 def test_a_record_that_may_not_be_read_is_told(

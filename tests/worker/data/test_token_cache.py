@@ -240,27 +240,38 @@ def test_faulty_data_is_not_cached(
     assert not cache.exists()
 
 
+LONG = [each * 64 for each in "abcdef"]  # as the hashes that entries go by
+
+
 def test_what_was_not_used_for_longest_goes_first(
     cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache.mkdir(parents=True)
     now = time.time()
-    for at, name in enumerate("abcdef"):
+    own = cache / "somebody's own"
+    own.mkdir()
+    os.utime(own, (0, 0))
+    for at, name in enumerate(LONG):
         (cache / name).mkdir()
         (cache / name / "tokens").write_bytes(b"x" * 100)
         os.utime(cache / name, (now - at, now - at))
-    (cache / ".half").mkdir()
-    (cache / ".left").mkdir()
-    os.utime(cache / ".left", (0, 0))
+    half, left = (cache / f".{each * 16}.tmp" for each in "01")
+    half.mkdir()
+    left.mkdir()
+    os.utime(left, (0, 0))
     monkeypatch.setattr(token_cache, "MOST_ENTRIES", 4)
     token_cache.prune(cache)
-    assert sorted(path.name for path in cache.iterdir()) == [".half", "a", "b", "c", "d"]
+    assert sorted(path.name for path in cache.iterdir()) == [half.name, *LONG[:4], own.name]
     monkeypatch.setattr(token_cache, "MOST_BYTES", 250)
     token_cache.prune(cache)
-    assert sorted(path.name for path in cache.iterdir()) == [".half", "a", "b"]
+    assert sorted(path.name for path in cache.iterdir()) == [half.name, *LONG[:2], own.name]
     monkeypatch.setattr(token_cache, "MOST_BYTES", 50)
     token_cache.prune(cache)
-    assert sorted(path.name for path in cache.iterdir()) == [".half", "a"]  # the newest stays
+    assert sorted(path.name for path in cache.iterdir()) == [
+        half.name,
+        LONG[0],
+        own.name,
+    ]  # the newest stays
 
 
 def test_two_writers_of_one_entry(
@@ -273,3 +284,16 @@ def test_two_writers_of_one_entry(
     found = token_cache.read("key")
     assert found is not None
     assert same(found.splits["train"], made.splits["train"])
+
+
+def test_a_link_is_no_cache(
+    cache: Path, rows: Path, micro: Path, tokenizer: Counting, output: Output, tmp_path: Path
+) -> None:
+    """What is old is deleted there: it may be anybody's folder."""
+    own = tmp_path / "own"
+    own.mkdir()
+    cache.parent.mkdir()
+    cache.symlink_to(own)
+    for _ in range(2):
+        prepare.load(config(rows), micro, tokenizer, output)
+    assert (tokenizer.times, list(own.iterdir())) == (2, [])

@@ -130,7 +130,7 @@ def test_a_write_that_the_system_refuses_leaves_nothing_half_done(folder: RunFol
 
 
 @pytest.mark.parametrize("name", FILES)
-@pytest.mark.parametrize("damage", ["cut", "empty", "gone", "longer", "flipped"])
+@pytest.mark.parametrize("damage", ["cut", "empty", "gone", "longer", "flipped", "pipe"])
 def test_a_damaged_file_is_refused_and_the_checkpoint_before_is_taken(
     folder: RunFolder, name: str, damage: str
 ) -> None:
@@ -149,6 +149,9 @@ def test_a_damaged_file_is_refused_and_the_checkpoint_before_is_taken(
         case "flipped":
             raw[len(raw) // 2] ^= 1
             path.write_bytes(raw)
+        case "pipe":
+            path.unlink()
+            os.mkfifo(path)
     loaded, damaged = checkpoint.newest(folder)
     assert tag(loaded) == (1, 1.0)
     assert len(damaged) == 1

@@ -136,3 +136,12 @@ def test_one_that_takes_long_is_told(
     names = [event.name for event in told if isinstance(event, Phase)]
     assert names == ["loading_model", "checking", "loading_model"]
     assert isinstance(Place(next(cache.iterdir()), checks.Held).read(), checks.Held)
+
+
+def test_through_a_link_nothing_is_kept(cache: Path, tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    cache.parent.mkdir()
+    cache.symlink_to(own)
+    checked = Checks(["model"], unheard())
+    assert [asked(checked), asked(checked), list(own.iterdir())] == [True, True, []]

@@ -158,10 +158,14 @@ def test_two_ranks_compute_it(cache: Path, make_run: RunMaker) -> None:
 def test_those_not_used_for_longest_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kept, "MOST_ENTRIES", 2)
     found = Baseline(loss=1.25, tokens=3, seconds=0.5, answers=("sim",))
-    places = [Place(tmp_path / f"{name}.json", Baseline) for name in "abc"]
+    own = tmp_path / "own.json"
+    own.write_text("somebody's")
+    os.utime(own, (0, 0))
+    places = [Place(tmp_path / f"{name * 64}.json", Baseline) for name in "abc"]
     for at, place in enumerate(places[:2]):
         place.write(found)
         os.utime(place.path, (at, at))
     assert places[0].read() == found  # used now
     places[2].write(found)
     assert [place.read() is not None for place in places] == [True, False, True]
+    assert own.exists()

@@ -196,8 +196,9 @@ def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
         (folder.path / name).symlink_to(own)
     with pytest.raises(FarenseError, match="cannot write"):
         folder.acquire()
-    with pytest.raises(OSError, match="symbolic"):
+    with pytest.raises(OSError, match="symbolic") as caught:
         append_to(folder.events)
+    assert "Put the file that it leads to in its place" in disk_error(caught.value, own).hint
     write_atomically(folder.config, "text")
     assert (folder.config.read_text(), own.read_text()) == ("text", "precious")
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -23,11 +24,15 @@ import numpy as np
 
 from farense_worker.data.examples import Examples
 from farense_worker.process.cache_folder import cache_folder
+from farense_worker.protocol import plain_file
 from farense_worker.protocol.messages.events import Notice
 
 FORMAT = 5
 MOST_BYTES = 2 << 30
 MOST_ENTRIES = 20
+# What is deleted has one of these names: in a folder that was given other things may lie.
+_ENTRY = re.compile(r"[0-9a-f]{64}")
+_HALF = re.compile(r"\.[0-9a-f]{16}\.")
 _ARRAYS = ("tokens", "bounds", "is_label")
 _TOKENIZER_FILES = (
     "*.json",
@@ -93,7 +98,7 @@ def read(name: str) -> Tokenised | None:
         return None
     entry = place / name
     try:
-        meta = msgspec.json.decode((entry / "meta.json").read_bytes(), type=_Meta)
+        meta = msgspec.json.decode(plain_file.read(entry / "meta.json"), type=_Meta)
         splits = {split: _load(entry, split, about) for split, about in meta.splits.items()}
         os.utime(entry)
     except (OSError, ValueError, EOFError, msgspec.DecodeError) as error:
@@ -128,9 +133,9 @@ def prune(place: Path) -> None:
     for entry in place.iterdir():
         with contextlib.suppress(OSError):  # another worker may remove it as well
             used = entry.stat().st_mtime
-            if not entry.name.startswith("."):
+            if _ENTRY.fullmatch(entry.name):
                 entries.append((used, entry, sum(f.stat().st_size for f in entry.iterdir())))
-            elif time.time() - used > _LEFT_BEHIND:
+            elif _HALF.match(entry.name) and time.time() - used > _LEFT_BEHIND:
                 shutil.rmtree(entry, ignore_errors=True)
     total = 0
     for at, (_, entry, size) in enumerate(sorted(entries, reverse=True)):

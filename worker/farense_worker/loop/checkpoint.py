@@ -18,7 +18,7 @@ import mlx.core as mx
 import msgspec
 from mlx.utils import tree_flatten, tree_unflatten
 
-from farense_worker.protocol import checkpoint_files
+from farense_worker.protocol import checkpoint_files, plain_file
 from farense_worker.protocol.checkpoint_files import (
     ADAPTER_CONFIG,
     ADAPTERS,
@@ -36,7 +36,8 @@ from farense_worker.protocol.run_folder import RunFolder, free_space, sync
 
 _FORMAT = 1
 # What reading a damaged checkpoint may raise; RecursionError is a RuntimeError, as MLX's are.
-_DAMAGES = (OSError, ValueError, KeyError, TypeError, RuntimeError, msgspec.DecodeError)
+# What reading one raises: msgspec's errors are ValueErrors, a RecursionError is a RuntimeError.
+_DAMAGES = (OSError, ValueError, LookupError, TypeError, RuntimeError)
 
 
 class TrainingState(msgspec.Struct, kw_only=True):
@@ -236,13 +237,13 @@ def restore(model: Any, optimizer: Any, loaded: Loaded) -> None:
 def _load(checkpoint: CheckpointFolder) -> Loaded:
     path = checkpoint.path
     _compare(path)
-    state = msgspec.json.decode((path / STATE).read_bytes(), type=TrainingState)
+    state = msgspec.json.decode(plain_file.read(path / STATE, follow=True), type=TrainingState)
     return Loaded(path, state, _load_arrays(path / ADAPTERS), _load_arrays(path / OPTIMIZER))
 
 
 def _compare(path: Path) -> None:
     """Compare every file of a checkpoint with the manifest; one of _DAMAGES if that fails."""
-    files = json.loads((path / MANIFEST).read_text())["files"]
+    files = json.loads(plain_file.read(path / MANIFEST, follow=True))["files"]
     for name in (ADAPTERS, ADAPTER_CONFIG, OPTIMIZER, STATE):
         if (path / name).stat().st_size != files[name]["bytes"]:
             said = _("{file} has another size than its manifest says")
@@ -277,5 +278,5 @@ def _save_arrays(path: Path, arrays: dict[str, mx.array]) -> None:
 
 
 def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
+    with plain_file.reading(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

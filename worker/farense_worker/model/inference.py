@@ -11,6 +11,7 @@ import mlx.nn as nn
 from farense_worker.model import model
 from farense_worker.model.compat import load_adapters
 from farense_worker.process.output import Output
+from farense_worker.protocol.checkpoint_files import check_adapter
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.settings.profile import Model
@@ -42,6 +43,7 @@ def load(
         network.update(shares.parameters())
     if adapter:
         try:
+            check_adapter(Path(adapter))
             load_adapters(network, adapter)
         except (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError) as error:
             raise FarenseError(

@@ -18,8 +18,8 @@ from farense_worker.model.compat import (
     linear_to_lora_layers,
 )
 from farense_worker.process.output import Output
-from farense_worker.protocol import model_identity
-from farense_worker.protocol.checkpoint_files import ADAPTER_CONFIG, ADAPTERS
+from farense_worker.protocol import model_identity, plain_file
+from farense_worker.protocol.checkpoint_files import ADAPTER_CONFIG, ADAPTERS, check_adapter
 from farense_worker.protocol.errors import refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import ngettext
@@ -202,11 +202,12 @@ def start_from(model: nn.Module, adapter: Path, settings: Lora, output: Output) 
     Raises FarenseError (refused) that says which settings the adapter was made with.
     """
     try:
-        made = json.loads((adapter / ADAPTER_CONFIG).read_text())
+        made = json.loads(plain_file.read(adapter / ADAPTER_CONFIG, follow=True))
         weights: Any
         if peft.is_one(made):
             weights, made = peft.read(adapter, made)
         else:
+            check_adapter(adapter)
             weights = mx.load(str(adapter / ADAPTERS))
     except (OSError, RuntimeError, ValueError) as error:
         raise refused(

@@ -8,14 +8,25 @@ from pathlib import Path
 
 
 def cache_folder(kind: str) -> Path | None:
-    """Where entries of a kind are: FARENSE_CACHE, else the system's place; None if it is off."""
+    """Where entries of a kind are: FARENSE_CACHE, else the system's place.
+
+    None if it is off, or the folder of the kind is a link: what is old is deleted there.
+    """
     given = os.environ.get("FARENSE_CACHE", "")
     if given.lower() == "off":
         return None
     if given:
-        return Path(os.path.expanduser(given)) / kind
+        return _no_link(Path(os.path.expanduser(given)) / kind)
     if sys.platform == "darwin":
         caches = Path.home() / "Library" / "Caches"
     else:
         caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return caches / "farense-tui" / kind
+    return _no_link(caches / "farense-tui" / kind)
+
+
+def _no_link(folder: Path) -> Path | None:
+    if not folder.is_symlink():
+        return folder
+    # not translated: for worker.log
+    print(f"{folder.name}: {folder} is a link: nothing is kept in it", file=sys.stderr)
+    return None

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -19,9 +20,10 @@ from typing import Generic, TypeVar
 import msgspec
 
 from farense_worker.process.cache_folder import cache_folder
-from farense_worker.protocol import small_file
+from farense_worker.protocol import plain_file
 
 MOST_ENTRIES = 200
+_ENTRY = re.compile(r"[0-9a-f]{64}\.json")
 _LONGEST = 4 << 20  # bytes of an entry
 
 Found = TypeVar("Found", bound=msgspec.Struct)
@@ -37,7 +39,7 @@ class Place(Generic[Found]):
     def read(self) -> Found | None:
         """Give it; None where there is none, or it is damaged."""
         try:
-            found = msgspec.json.decode(small_file.read(self.path, _LONGEST), type=self.kind)
+            found = msgspec.json.decode(plain_file.read(self.path, _LONGEST), type=self.kind)
             os.utime(self.path)
         except FileNotFoundError:
             return None
@@ -81,7 +83,9 @@ def place(name: str, kind: type[Found], decides: list[object]) -> Place[Found] |
 
 def _prune(folder: Path) -> None:
     entries = []
-    for path in folder.glob("*.json"):
+    for path in folder.iterdir():
+        if not _ENTRY.fullmatch(path.name):  # somebody else's
+            continue
         with contextlib.suppress(OSError):  # another worker may remove it as well
             entries.append((path.stat().st_mtime, path))
     for _, path in sorted(entries, reverse=True)[MOST_ENTRIES:]:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from farense_worker.protocol import plain_file
 from farense_worker.protocol.messages.events import Event, Heartbeat, Phase, PhaseName, encode
 from farense_worker.protocol.run_folder import disk_error
 
@@ -75,7 +76,7 @@ class Output:
         if not stat.S_ISREG(os.fstat(self._record).st_mode):
             return
         try:
-            other = os.open(record, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+            other = plain_file.to_append(record)
         except OSError:
             return
         os.dup2(other, self._record, inheritable=False)
@@ -107,7 +108,7 @@ def unheard() -> Output:
 def _last(record: int, events: Path) -> tuple[int, bool]:
     """Seq of the last whole event, and whether the record's last line has no end."""
     try:
-        with events.open("rb") as file:
+        with plain_file.reading(events) as file:
             same = os.path.samestat(os.fstat(record), os.fstat(file.fileno()))
             size = file.seek(0, os.SEEK_END)
             seq, looked, tail = 0, 0, b""
@@ -116,7 +117,7 @@ def _last(record: int, events: Path) -> tuple[int, bool]:
                 file.seek(size - looked)
                 tail = file.read(looked)
                 seq = _seq(tail)
-    except FileNotFoundError:
+    except (FileNotFoundError, plain_file.NoFile):  # there is no record that could go on
         return 0, False
     return seq, same and bool(tail) and not tail.endswith(b"\n")
 

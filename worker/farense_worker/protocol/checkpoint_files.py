@@ -7,6 +7,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from farense_worker.protocol import plain_file
+
 ADAPTERS = "adapters.safetensors"  # mlx_lm's names, both
 ADAPTER_CONFIG = "adapter_config.json"
 OPTIMIZER = "optimizer.safetensors"
@@ -44,6 +46,12 @@ def found(run: Path) -> list[CheckpointFolder]:
         if match and (entry / MANIFEST).is_file():
             there.append(CheckpointFolder(entry, int(match[1]), int(match[2])))
     return sorted(there, key=lambda checkpoint: checkpoint.step)
+
+
+def check_adapter(folder: Path) -> None:
+    """Raise an OSError unless an adapter's two files are there, and files: they can be read."""
+    for name in (ADAPTERS, ADAPTER_CONFIG):
+        plain_file.reading(folder / name).close()
 
 
 def prune(run: Path, keep: int, best_step: int) -> None:

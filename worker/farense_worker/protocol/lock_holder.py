@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 import psutil
 
-from farense_worker.protocol import macos
+from farense_worker.protocol import macos, plain_file
 
 _LONGEST = 4096  # bytes of a lock file that are read
 
@@ -47,12 +47,9 @@ def read(lock_file: Path) -> Holder | None:
     Workers of earlier versions wrote the process id alone.
     """
     try:
-        with lock_file.open("rb") as file:
-            written = file.read(_LONGEST + 1)
+        written = plain_file.read(lock_file, _LONGEST, follow=True)
         found = msgspec.json.decode(written, type=Holder | int)
     except (OSError, ValueError, RecursionError):  # msgspec's errors are ValueErrors
-        return None
-    if len(written) > _LONGEST:
         return None
     return Holder(found) if isinstance(found, int) else found
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from farense_worker.protocol import model_identity, small_file
+from farense_worker.protocol import model_identity, plain_file
 from farense_worker.protocol.run_folder import RunFolder, write_atomically
 from farense_worker.protocol.settings.profile import Config, replace_setting
 
@@ -34,7 +34,7 @@ def write(folder: RunFolder, places: Places) -> None:
 def read(folder: RunFolder) -> Places:
     """Read where they were when the last worker was started."""
     with contextlib.suppress(OSError, ValueError, RecursionError):  # msgspec's are ValueErrors
-        return msgspec.json.decode(small_file.read(folder.places, _LONGEST), type=Places)
+        return msgspec.json.decode(plain_file.read(folder.places, _LONGEST), type=Places)
     return Places()
 
 

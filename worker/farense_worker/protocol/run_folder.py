@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from farense_worker.protocol import checkpoint_files, lock_holder, small_file
+from farense_worker.protocol import checkpoint_files, lock_holder, plain_file
 from farense_worker.protocol.checkpoint_files import CheckpointFolder
 from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
@@ -24,8 +24,6 @@ from farense_worker.protocol.settings.profile_file import load_config
 
 NO_SPACE = 1 << 20  # bytes; less is left on a full disk by what is written in whole blocks
 _STATE = 1 << 16  # bytes of training_state.json, at most
-# Of a file that is written to: a link in a folder from somebody else leads to another file.
-_OWN = os.O_CLOEXEC | os.O_NOFOLLOW
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
 
 
@@ -129,7 +127,7 @@ class RunFolder:
     def resume_step(self) -> int | None:
         """Step that a resume would continue after, as training_state.json says; None without."""
         try:
-            return int(json.loads(small_file.read(self.training_state, _STATE))["step"])
+            return int(json.loads(plain_file.read(self.training_state, _STATE))["step"])
         except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
             newest = self.checkpoints()[-1:]
             return newest[0].step if newest else None
@@ -181,7 +179,8 @@ class RunFolder:
 
     def _open_lock(self) -> int:
         try:
-            return os.open(self.lock_file, os.O_RDWR | os.O_CREAT | _OWN, 0o644)
+            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
+            return plain_file.opened(self.lock_file, flags, 0o644)
         except OSError as error:
             raise disk_error(error, self.path) from error
 
@@ -194,7 +193,7 @@ class RunFolder:
     def is_alive(self) -> bool:
         """Whether a worker holds the lock. This, not a process id, tells if a run is alive."""
         try:
-            descriptor = os.open(self.lock_file, os.O_RDONLY | os.O_CLOEXEC)
+            descriptor = plain_file.opened(self.lock_file, os.O_RDONLY)
         except OSError:
             return False
         try:
@@ -244,8 +243,8 @@ def sync(path: Path) -> None:
 
 
 def append_to(path: Path) -> IO[bytes]:
-    """Open a file of a run to write at its end; an OSError for what is a link."""
-    return os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | _OWN, 0o666), "ab")
+    """Open a file of a run to write at its end; an OSError for a link, or for what is no file."""
+    return os.fdopen(plain_file.to_append(path), "ab")
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -292,9 +291,12 @@ def disk_error(error: OSError, path: Path) -> FarenseError:
     """Say what an OSError on the run's files means to the user."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return full(error.filename or path)
-    return refused(
-        _("cannot write {path}").format(path=error.filename or path),
-        error.strerror or str(error),
-        _("Choose another --runs-dir."),
-        kind="not_writable",
-    )
+    title = _("cannot write {path}").format(path=error.filename or path)
+    detail = error.strerror or str(error)
+    hint = _("Give this user the right to write there, or choose another --runs-dir.")
+    if error.errno == errno.ELOOP:
+        detail = _("it is a link, and nothing is written through one")
+        hint = _("Put the file that it leads to in its place, or take it away.")
+    elif isinstance(error, plain_file.NoFile):
+        hint = _("Take it away: the run makes its own file there.")
+    return refused(title, detail, hint, kind="not_writable")

@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from farense_worker.protocol import plain_file
 from farense_worker.protocol.errors import refused
 from farense_worker.protocol.language import gettext as _
 
@@ -89,7 +90,7 @@ def check_speed(speed: float) -> float:
 def read(folder: Path) -> Simulation | None:
     """Say what is played in a run folder; None for a real run. FarenseError if it is unreadable."""
     try:
-        return msgspec.json.decode((folder / FILE).read_bytes(), type=Simulation)
+        return msgspec.json.decode(plain_file.read(folder / FILE, follow=True), type=Simulation)
     except FileNotFoundError:
         return None
     except (OSError, msgspec.DecodeError) as error:

@@ -31,7 +31,7 @@ import psutil
 
 from farense_worker.loop.lifecycle import failed
 from farense_worker.process.output import Output
-from farense_worker.protocol import hosts, language
+from farense_worker.protocol import hosts, language, plain_file
 from farense_worker.protocol.errors import ExitCode, FarenseError
 from farense_worker.protocol.hosts import Hosts
 from farense_worker.protocol.language import gettext as _
@@ -258,14 +258,14 @@ def _group(pid: int) -> int:
 def tell(folder: RunFolder, error: FarenseError) -> int:
     """Write the last event of a run that failed; all ranks have ended. The exit code."""
     print(error, file=sys.stderr, flush=True)
-    record = os.open(folder.events, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+    record = plain_file.to_append(folder.events)
     Output(record, folder.events).emit(failed(error, last_step(folder.events)))
     return ExitCode(error.exit_code)
 
 
 def last_step(record: Path) -> int:
     """Find the step that the record has come to; 0 before the first."""
-    with record.open("rb") as file:
+    with plain_file.reading(record) as file:
         file.seek(max(0, record.stat().st_size - (1 << 20)))
         for line in reversed(file.read().split(b"\n")):
             event = events.decode(line)

@@ -17,7 +17,7 @@ import msgspec
 from farense_worker.data import dated, labels
 from farense_worker.model import inference, peft, stops, tokenizer
 from farense_worker.model.compat import load_model
-from farense_worker.protocol import dataset
+from farense_worker.protocol import dataset, plain_file
 from farense_worker.protocol.checkpoint_files import ADAPTER_CONFIG, ADAPTERS
 from farense_worker.protocol.dataset import Row
 from farense_worker.protocol.errors import FarenseError, refused
@@ -112,7 +112,7 @@ class _Export:
         folder.mkdir()
         shutil.copyfile(made / ADAPTERS, folder / ADAPTERS)
         fuse.copy_templates(self._source, folder)
-        config = json.loads((made / ADAPTER_CONFIG).read_text())
+        config = json.loads(plain_file.read(made / ADAPTER_CONFIG, follow=True))
         config["model"] = self._asked.base  # a folder of this machine means nothing elsewhere
         (folder / ADAPTER_CONFIG).write_text(json.dumps(config, indent=2) + "\n")
         (folder / "README.md").write_text(self._asked.adapter_card, encoding="utf-8")
@@ -198,7 +198,7 @@ class _Export:
     def _adapter(self) -> tuple[dict[str, mx.array], dict[str, Any]]:
         made = Path(self._made)
         weights: Any = mx.load(str(made / ADAPTERS))
-        return weights, json.loads((made / ADAPTER_CONFIG).read_text())
+        return weights, json.loads(plain_file.read(made / ADAPTER_CONFIG, follow=True))
 
     def _with(self, network: Any, weights: dict[str, mx.array]) -> Behaviour:
         network.load_weights(list(weights.items()), strict=False)

@@ -9,12 +9,14 @@ from __future__ import annotations
 import functools
 import re
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_type_hints
 
 import msgspec
 import tomli_w
 
+from farense_worker.protocol import plain_file
 from farense_worker.protocol.errors import refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import ngettext
@@ -45,17 +47,19 @@ def parse_config(text: str, source: str) -> Config:
 
 def load(path: Path) -> Profile:
     """Read a profile from a file."""
-    return parse(_text(path, _("cannot read the profile {path}").format(path=path)), str(path))
+    said = _("cannot read the profile {path}").format(path=path)
+    return parse(_text(path, path.read_bytes, said), str(path))
 
 
 def load_config(path: Path, otherwise: str) -> Config:
     """Read a run's config.toml; `otherwise` is said where there is none that can be read."""
-    return parse_config(_text(path, otherwise), str(path))
+    with_care = functools.partial(plain_file.read, path, follow=True)
+    return parse_config(_text(path, with_care, otherwise), str(path))
 
 
-def _text(path: Path, otherwise: str) -> str:
+def _text(path: Path, read: Callable[[], bytes], otherwise: str) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        text = read().decode("utf-8")
     except OSError as error:
         raise refused(otherwise, f"{path.name}: {error.strerror}", kind="profile") from error
     except UnicodeDecodeError as error:
@@ -65,6 +69,7 @@ def _text(path: Path, otherwise: str) -> str:
             _("Save it as UTF-8."),
             kind="profile",
         ) from error
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def dumps(profile: Profile) -> str:

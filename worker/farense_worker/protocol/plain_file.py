@@ -1,0 +1,66 @@
+"""Files opened where somebody may have put something else into their place.
+
+A pipe would be waited for, a device be read without end: in the place of a file of a run or of the
+cache neither is opened.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from io import BufferedReader
+from pathlib import Path
+
+from farense_worker.protocol.language import gettext as _
+
+_MOST = 1 << 24  # bytes
+
+
+class NoFile(OSError):
+    """What is there is a pipe, a device, a socket or a folder."""
+
+    def __init__(self, path: Path) -> None:
+        said = _("it is no file, but a pipe, a device or a folder")
+        super().__init__(errno.EINVAL, said, str(path))
+
+
+def opened(path: Path, flags: int, mode: int = 0o666) -> int:
+    """Give a descriptor, as os.open does; NoFile for what is none, an OSError for all else."""
+    try:
+        descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC, mode)
+    except OSError as error:
+        if error.errno in (errno.ENXIO, errno.EISDIR, errno.EOPNOTSUPP):  # pipe, folder, socket
+            raise NoFile(path) from error
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise NoFile(path)
+    return descriptor
+
+
+def reading(path: Path) -> BufferedReader:
+    """Open a file to read it; through a link as well."""
+    return os.fdopen(opened(path, os.O_RDONLY), "rb")
+
+
+def to_append(path: Path) -> int:
+    """Give the descriptor of a file that is written to at its end, and made if need be.
+
+    Not through a link: in a folder from somebody else it leads to another file.
+    """
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
+    return opened(path, flags)
+
+
+def read(path: Path, most: int = _MOST, *, follow: bool = False) -> bytes:
+    """Give what is in a file of at most so many bytes; an OSError for one that is longer.
+
+    follow: through a link.
+    """
+    flags = os.O_RDONLY if follow else os.O_RDONLY | os.O_NOFOLLOW
+    with os.fdopen(opened(path, flags), "rb") as file:
+        found = file.read(most + 1)
+    if len(found) > most:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
+    return found
