@@ -1,6 +1,6 @@
 """A long run beside its monitor: whether memory and descriptors stay as they are.
 
-    python benchmarks/long_run.py [--steps 1000000] [--speed 120] [PART ...]
+    python benchmarks/speed/long_run.py [--steps 1000000] [--speed 120] [PART ...]
 
 steps: a real run of the smallest model by `farense-tui train`, the app attached to it in a
 pseudo-terminal. day: the record of a day (two steps a second, heartbeats, validations, samples,
@@ -22,14 +22,14 @@ from pathlib import Path
 import pexpect
 import psutil
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from farense_worker.protocol.messages import events
 from farense_worker.protocol.run_folder import RunFolder
 
-from benchmarks.growth import write_rows
-from benchmarks.kill_and_resume import reference_machine
-from benchmarks.screen import drained
+from benchmarks.common import reference_machine
+from benchmarks.screen.screen import drained
+from benchmarks.speed.growth import write_rows
 from tests import micro_model
 from tests.ui.recorded import Recording
 
