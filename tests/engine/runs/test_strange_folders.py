@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 from collections.abc import Callable
@@ -36,9 +37,21 @@ PIPES = (
     "training_summary.json",
     "worker.log",
 )
+
+
+def _pipe_for(name: str, run: RunFolder) -> None:
+    (run.path / name).unlink(missing_ok=True)
+    os.mkfifo(run.path / name)
+
+
+def _device(run: RunFolder) -> None:
+    run.config.unlink()
+    run.config.symlink_to("/dev/zero")
+
+
 DAMAGES: dict[str, Damage] = {
-    **{f"a pipe for {name}": lambda run, name=name: _pipe(run.path / name) for name in PIPES},
-    "a device": lambda run: (run.config.unlink(), run.config.symlink_to("/dev/zero")),
+    **{f"a pipe for {name}": functools.partial(_pipe_for, name) for name in PIPES},
+    "a device": _device,
     "a bad byte": lambda run: run.config.write_bytes(b"# \xff\n" + run.config.read_bytes()),
     "Latin-1": lambda run: run.config.write_bytes("[run]\nname = 'café'".encode("latin-1")),
     "a huge number": lambda run: _replace(run, "created = ", "created = 1e999\n#"),
@@ -58,11 +71,6 @@ DAMAGES: dict[str, Damage] = {
     "a remark that is a folder": lambda run: run.remark.mkdir(),
     "a lock that is a folder": lambda run: _folder(run.lock_file),
 }
-
-
-def _pipe(path: Path) -> None:
-    path.unlink(missing_ok=True)
-    os.mkfifo(path)
 
 
 def _folder(path: Path) -> None:
@@ -104,7 +112,7 @@ def test_a_pipe_in_the_place_of_a_file_keeps_no_command_waiting(
     command: str, name: str, make_run: RunMaker
 ) -> None:
     run = make_run()  # it was never begun
-    _pipe(run.path / name)
+    _pipe_for(name, run)
     words = {"ask": ["?"], "export": ["--to", str(run.path / "out")]}.get(command, [])
     assert (main([command, str(run.path), *words]) != 0) or command in ("attach", "report")
 
@@ -114,7 +122,7 @@ def test_a_run_does_not_go_on_into_a_pipe(
     name: str, make_run: RunMaker, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = make_run()
-    _pipe(run.path / name)
+    _pipe_for(name, run)
     assert main(["resume", str(run.path)]) == 3
     told = capsys.readouterr().err
     assert name in told
