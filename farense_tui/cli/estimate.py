@@ -153,13 +153,14 @@ def _rows(found: Forecast) -> list[tuple[str, str, str]]:
     trunk = _("of it {size} for the frozen layers").format(size=size(found.trunk_disk))
     source = _(found.speed_from) or _("not known: --probe measures")
     most = "" if found.known_lengths else _("at most")
+    run = [(_("the run"), f.duration(found.run_seconds), most)] if found.run_seconds else []
     return [
         *rows,
         (_("disk"), size(found.disk), trunk),
         *_shared(found),
         (_("steps"), str(found.steps), _("{n} an epoch").format(n=found.per_epoch)),
         (_("a step"), _seconds(found.step_seconds), source),
-        (_("the run"), f.duration(found.run_seconds), most),
+        *run,
     ]
 
 

@@ -38,6 +38,7 @@ def test_one_profile_is_told_part_by_part(place: Path, capsys: pytest.CaptureFix
     told = capsys.readouterr().out
     for part in ("weights", "adapter", "optimizer", "activations", "logits", "disk", "164"):
         assert part in told
+    assert "the run" not in told  # of which nothing is known without a step's time
 
 
 def test_a_probe_takes_real_steps(
