@@ -44,7 +44,7 @@ def fetch(
     folder = _fetched(repo, revision, patterns or tuple(f"*{each}" for each in suffixes), tell)
     if wanted:
         return folder, _matching(folder, wanted)
-    there = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    there = [path for path in sorted(folder.rglob("[!.]*")) if path.is_file()]
     return folder, [(path, "") for path in there if path.name.lower().endswith(suffixes)]
 
 
@@ -62,7 +62,7 @@ def _matching(folder: Path, wanted: list[tuple[str, str]]) -> Files:
     """Raises FarenseError where only some of what the card names is there: nothing is trained on
     half of a data set in silence.
     """
-    there = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    there = [path for path in sorted(folder.rglob("[!.]*")) if path.is_file()]
     names = [(path, str(path.relative_to(folder))) for path in there]
     found = {
         (pattern, split): [path for path, name in names if _fits(name, pattern)]

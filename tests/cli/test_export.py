@@ -28,6 +28,8 @@ def test_a_fused_model_once_and_again(
     trained: RunFolder, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     to = str(tmp_path / "made" / "out")
+    (tmp_path / "made" / "out").mkdir(parents=True)
+    (tmp_path / "made" / "out" / ".DS_Store").touch()  # of Finder, in which it was made
     assert main(["export", "one", "--to", to, "--fuse"]) == ExitCode.DONE
     out, err = capfd.readouterr()
     assert err == ""

@@ -92,6 +92,8 @@ def test_without_a_card_names_tell(hub: Hub, repo: Path, tmp_path: Path) -> None
 
 def test_a_folder_with_a_card_is_read_as_its_repository_is(repo: Path, tmp_path: Path) -> None:
     """One that was cloned or downloaded by hand: its parts are not put together."""
+    for path in list(repo.rglob("*.jsonl")):  # macOS puts these on a disk of exFAT
+        path.with_name(f"._{path.name}").write_bytes(b"\0\x05\x16\x07")
     wish = Wish((str(repo),), tmp_path / "d")
     assert make.make(wish, look.look(wish)).rows == {"train": 20, "valid": 4}
     wish = Wish((str(repo),), tmp_path / "e", of=Repository(config="other"))

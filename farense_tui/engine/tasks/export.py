@@ -177,7 +177,7 @@ def unchecked(made: Exported) -> str:
 
 
 def _check_place(to: Path, overwrite: bool) -> None:
-    if not to.exists() or (to.is_dir() and not any(to.iterdir())):
+    if not to.exists() or (to.is_dir() and not any(to.glob("[!.]*"))):  # Finder looks, and writes
         return
     if not (to / MANIFEST).is_file():
         raise _taken(to, _("It is not an export of farense-tui."), _("Give another folder."))

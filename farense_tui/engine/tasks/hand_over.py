@@ -99,7 +99,7 @@ def lm_studio_place(name: str) -> Path:
 
 def to_lm_studio(place: Path, folder: Path) -> None:
     """Copy an export's model where LM Studio finds it; it is there as a whole or not at all."""
-    files = sorted(folder.glob("*.gguf")) or [folder / "model"]
+    files = sorted(folder.glob("[!.]*.gguf")) or [folder / "model"]
     beside = place.with_name(f".{place.name}.{os.getpid()}.tmp")
     try:
         place.parent.mkdir(parents=True, exist_ok=True)

@@ -80,5 +80,6 @@ def test_lm_studio_finds_the_model_in_its_own_folder(
     with pytest.raises(FarenseError, match="already"):
         hand_over.lm_studio_place("club")
     (export / "club.gguf").write_bytes(b"GGUF")
+    (export / "._club.gguf").write_bytes(b"macOS's own")
     hand_over.to_lm_studio(place.with_name("other"), export)
     assert [path.name for path in place.with_name("other").iterdir()] == ["club.gguf"]

@@ -381,3 +381,20 @@ def test_work_of_a_killed_worker_is_taken_over_or_removed(folder: RunFolder) -> 
     assert tag(checkpoint.newest(folder)[0]) == (2, 2.0)
     assert not half.exists()
     assert (folder.path / "checkpoint_notes").is_dir()
+
+
+def test_what_macos_puts_beside_a_file_is_no_part_of_a_checkpoint(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a disk of FAT or exFAT it keeps ._NAME beside NAME, and takes it away as it likes."""
+    save = checkpoint._save_arrays
+
+    def beside(path: Path, arrays: dict[str, mx.array]) -> None:
+        save(path, arrays)
+        path.with_name(f"._{path.name}").write_bytes(b"\0\x05\x16\x07")
+
+    monkeypatch.setattr(checkpoint, "_save_arrays", beside)
+    faults.two(folder)
+    for left in folder.path.rglob("._*"):
+        left.unlink()
+    assert tag(checkpoint.newest(folder)[0]) == (2, 2.0)

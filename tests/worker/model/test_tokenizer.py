@@ -175,6 +175,14 @@ def test_several_templates(micro: Path, tmp_path: Path, default: bool, tools: An
             assert light.apply_chat_template(messages, tools) == asked
 
 
+def test_what_macos_puts_beside_a_template_is_none(micro: Path, tmp_path: Path) -> None:
+    folder = variant(micro, tmp_path / "model")
+    more = folder / "additional_chat_templates"
+    more.mkdir()
+    (more / "._tool_use.jinja").write_bytes(b"\0\x05\x16\x07\xff")  # as on a disk of exFAT
+    assert isinstance(load(folder), LightTokenizer)
+
+
 def test_models_with_a_class_of_their_own(micro: Path, tmp_path: Path) -> None:
     """As qwen2: with the generic class named, transformers takes its own all the same."""
     from importlib import import_module

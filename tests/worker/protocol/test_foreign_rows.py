@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from farense_worker.protocol import dataset
+from farense_worker.protocol import dataset, foreign_rows
 from farense_worker.protocol.dataset import Row
 
 from farense_tui.cli import main
@@ -133,6 +133,8 @@ def test_a_file_in_place_of_a_folder(tmp_path: Path) -> None:
 def test_a_folder_of_tables_is_told_what_makes_rows_of_it(tmp_path: Path) -> None:
     (tmp_path / "d").mkdir()
     (tmp_path / "d/club.csv").write_text("pergunta,resposta\na?,b.\n")
+    (tmp_path / "d/._club.csv").write_bytes(b"macOS's own")
+    assert "._" not in foreign_rows.no_train(tmp_path / "d")
     assert rows(made(command(tmp_path / "d"))) == 1
 
 

@@ -111,10 +111,11 @@ def save(
         files: dict[str, dict[str, Any]] = {
             path.name: {"bytes": path.stat().st_size, "sha256": _sha256(path)}
             for path in sorted(beside.iterdir())
+            if not path.name.startswith(".")  # macOS's own, beside each file on FAT
         }
         (beside / MANIFEST).write_text(json.dumps({"format": _FORMAT, "files": files}, indent=1))
-        for path in beside.iterdir():
-            sync(path)
+        for name in (*files, MANIFEST):
+            sync(beside / name)
         sync(beside)
         if place.exists():  # the same step again, after a resume from before it
             place.rename(old)

@@ -209,7 +209,8 @@ def _model_type(folder: Path) -> str:
 def _templates(folder: Path, config: dict[str, Any]) -> str | dict[str, str] | None:
     """Read the chat templates: those in files replace the ones of the configuration."""
     jinja, more = folder / "chat_template.jinja", folder / "additional_chat_templates"
-    found = {path.name.removesuffix(".jinja"): path for path in sorted(more.glob("*.jinja"))}
+    named = sorted(more.glob("[!.]*.jinja"))  # of ._NAME, macOS makes one beside each on FAT
+    found = {path.name.removesuffix(".jinja"): path for path in named}
     if jinja.is_file():
         found = {"default": jinja} | found
     texts = {name: path.read_text(encoding="utf-8") for name, path in found.items()}

@@ -87,7 +87,9 @@ def no_train(folder: Path) -> str:
     )  # fmt: skip
     found.sort(key=lambda path: "train" not in path.name)
     if not found:
-        others = sorted(path.name for path in folder.glob("*") if path.suffix.lower() in _TABLES)
+        others = sorted(
+            path.name for path in folder.glob("[!.]*") if path.suffix.lower() in _TABLES
+        )
         what = _("there is no train.jsonl in it, but {name}. This makes rows: {command}")
         return what.format(name=others[0], command=_made_of(folder)) if others else ""
     return _("there is no train.jsonl in it, but {name}: {command}").format(

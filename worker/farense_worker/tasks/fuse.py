@@ -98,7 +98,10 @@ def save(network: nn.Module, source: Path, folder: Path, ends: set[int] | None =
 
 def copy_templates(source: Path, folder: Path) -> None:
     """Take the chat templates along that stand in files of their own."""
-    for path in (source / "chat_template.jinja", *source.glob("additional_chat_templates/*.jinja")):
+    for path in (
+        source / "chat_template.jinja",
+        *source.glob("additional_chat_templates/[!.]*.jinja"),
+    ):
         if path.is_file():
             place = folder / path.relative_to(source)
             place.parent.mkdir(exist_ok=True)
