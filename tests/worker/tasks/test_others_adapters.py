@@ -10,11 +10,14 @@ import mlx.core as mx
 import mlx.nn as nn
 import numpy as np
 import pytest
-from farense_worker.model import inference, peft
+from farense_worker.model import inference, peft, trainable
+from farense_worker.model import model as loading
+from farense_worker.process.output import unheard
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.run_folder import RunFolder
 from farense_worker.protocol.settings.profile import Model
 from farense_worker.tasks import fuse, gguf, gguf_lora
+from mlx.utils import tree_flatten
 
 from tests import micro_model
 from tests.others import under_llama_cpp, under_torch
@@ -305,6 +308,55 @@ def test_an_alpha_of_one_layer_is_in_its_weights(trained: RunFolder, tmp_path: P
 
 
 @pytest.mark.parametrize(
+    "key", ["q_proj|k_proj", r"layers\.\d\.self_attn\.q_proj", r"^model\.layers.*\.q_proj"]
+)
+def test_alphas_go_by_patterns(trained: RunFolder, tmp_path: Path, key: str) -> None:
+    """They were taken for names, and those that are none for nothing."""
+    _weights, like = adapter(trained)
+    alpha = like["lora_parameters"]["scale"] * 4
+    folder = foreign(tmp_path / "a", trained, alpha_pattern={key: alpha / 2})
+    config = json.loads((folder / "adapter_config.json").read_text())
+    read, weights = peft.read(folder, config)[0], adapter(trained)[0]
+    q, v = "model.layers.1.self_attn.q_proj.lora_b", "model.layers.1.self_attn.v_proj.lora_b"
+    assert mx.allclose(read[q], weights[q] / 2)
+    assert mx.array_equal(read[v], weights[v])
+
+
+def test_an_adapter_in_other_floats_is_trained_in_its_own(
+    trained: RunFolder, micro: Path, tmp_path: Path
+) -> None:
+    """Adapters of peft mostly are bfloat16, and so was what was trained then."""
+    config = trained.read_config()
+    folder = foreign(tmp_path / "half", trained)
+    weights: Any = mx.load(str(folder / peft.WEIGHTS))
+    halves = {name: value.astype(mx.bfloat16) for name, value in weights.items()}
+    mx.eval(halves)
+    mx.save_safetensors(str(folder / peft.WEIGHTS), halves)
+    network = loading.load(micro, config.model)
+    trainable.make_trainable(network, config, unheard())
+    trainable.start_from(network, folder, config.lora, unheard())
+    begun = dict(tree_flatten(network.trainable_parameters()))
+    assert {value.dtype for value in begun.values()} == {mx.float32}
+    own = adapter(trained)[0]
+    assert all(mx.allclose(begun[name], own[name], atol=1e-2) for name in own)
+
+
+@pytest.mark.parametrize(
+    "damage", [b"[]", b"null", b"3", b'{"lora_parameters": "x"}', b"[" * 100_000, b"\xff"]
+)
+def test_a_configuration_that_is_none_is_refused(
+    trained: RunFolder, micro: Path, tmp_path: Path, damage: bytes
+) -> None:
+    folder = foreign(tmp_path / "x", trained)
+    (folder / "adapter_config.json").write_bytes(damage)
+    config = trained.read_config()
+    network = loading.load(micro, config.model)
+    trainable.make_trainable(network, config, unheard())
+    with pytest.raises(FarenseError, match="there is no adapter in"):
+        trainable.start_from(network, folder, config.lora, unheard())
+
+
+@pytest.mark.parametrize(
     ("changes", "word"),
     [
         ({"modules_to_save": ["lm_head"]}, "modules_to_save"),
@@ -316,6 +368,15 @@ def test_an_alpha_of_one_layer_is_in_its_weights(trained: RunFolder, tmp_path: P
         ({"target_parameters": ["experts"]}, "target_parameters"),
         ({"trainable_token_indices": [1]}, "trainable_token_indices"),
         ({"r": "8"}, "r or lora_alpha"),
+        ({"r": 0}, "r or lora_alpha"),
+        ({"r": True}, "r or lora_alpha"),
+        ({"r": 8}, "r is 8, and base_model"),  # its weights have 4
+        ({"lora_alpha": float("nan")}, "r or lora_alpha"),
+        ({"alpha_pattern": {"q_proj": "16"}}, "r or lora_alpha"),
+        ({"alora_invocation_tokens": [1, 2]}, "alora_invocation_tokens: what it does is not known"),
+        ({"use_qalora": True}, "use_qalora: what it does"),
+        ({"init_lora_weights": "lora_ga"}, "lora_ga changed the base"),
+        ({"init_lora_weights": "new"}, "init_lora_weights: new: what it does"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

@@ -28,8 +28,20 @@ _LINEAR = {
 }
 _EMBEDDING = {"lora_a": "lora_embedding_A", "lora_b": "lora_embedding_B"}
 _LAYER = re.compile(r"(?:^|\.)layers\.(\d+)\.")
-# Ways to begin an adapter that change the base model as well.
-_CHANGE_BASE = ("pissa", "olora", "corda", "loftq")
+# Ways to begin an adapter that change the base model as well, and those that do not.
+_CHANGE_BASE = ("pissa", "olora", "corda", "loftq", "lora_ga")
+_BEGUN = ("", "true", "false", "none", "gaussian", "eva", "orthogonal", "mica")
+# What a configuration may say; whatever else it says may be another way to compute.
+_KNOWN = {
+    *("peft_type", "r", "lora_alpha", "alpha_pattern", "rank_pattern", "use_rslora", "use_dora"),
+    *("bias", "init_lora_weights", "lora_bias", "layer_replication", "target_parameters"),
+    *("trainable_token_indices", "modules_to_save"),  # looked at; those below change nothing
+    *("task_type", "auto_mapping", "peft_version", "base_model_name_or_path", "revision"),
+    *("inference_mode", "target_modules", "exclude_modules", "lora_dropout", "fan_in_fan_out"),
+    *("layers_to_transform", "layers_pattern", "megatron_config", "megatron_core"),
+    *("loftq_config", "eva_config", "corda_config", "lora_ga_config", "runtime_config"),
+    *("qalora_group_size", "ensure_weight_tying"),
+}
 
 
 def is_one(config: Mapping[str, Any]) -> bool:
@@ -114,37 +126,36 @@ def read(folder: Path, config: Mapping[str, Any]) -> tuple[dict[str, mx.array], 
     RuntimeError for a file that is none.
     """
     if obstacle := _obstacle(config):
-        raise refused(
-            _("the PEFT adapter in {folder} cannot be started from").format(folder=folder),
-            obstacle,
-            _("Where peft is installed, merge_and_unload makes a model of it that can be trained."),
-            kind="adapter",
+        hint = _(
+            "Where peft is installed, merge_and_unload makes a model of it that can be trained."
         )
+        raise _not_started(folder, obstacle, hint)
     if not (folder / WEIGHTS).is_file() and (folder / "adapter_model.bin").is_file():
-        raise refused(
-            _("the PEFT adapter in {folder} cannot be started from").format(folder=folder),
+        raise _not_started(
+            folder,
             _("its weights are adapter_model.bin, which may run any program when it is read"),
             _("Save it again as {name}.").format(name=WEIGHTS),
-            kind="adapter",
         )
-    rank = int(config["r"])
+    rank = config["r"]
     scale = float(config["lora_alpha"]) / (rank**0.5 if config.get("use_rslora") else rank)
-    alphas = dict(config.get("alpha_pattern") or {})
+    alphas = config.get("alpha_pattern") or {}
     found: Any = mx.load(str(folder / WEIGHTS))
     weights = {}
     for name, value in found.items():
         ours = _ours(name)
         if ours is None:
-            raise refused(
-                _("the PEFT adapter in {folder} cannot be started from").format(folder=folder),
-                _("{name} is no weight of LoRA or DoRA").format(name=name[:200]),
-                kind="adapter",
+            raise _not_started(
+                folder, _("{name} is no weight of LoRA or DoRA").format(name=name[:200])
             )
         layer, part = ours
         own = next((alpha for key, alpha in alphas.items() if _meant(key, layer)), None)
         if own is not None and part == "lora_b":
             value = value * (float(own) / float(config["lora_alpha"]))
         weights[f"{layer}.{part}"] = mx.contiguous(value.T) if value.ndim == 2 else value
+        if part == "lora_a" and weights[f"{layer}.{part}"].shape[-1] != rank:
+            said = _("r is {rank}, and {name} has a rank of {other}: its scale cannot be told")
+            other = weights[f"{layer}.{part}"].shape[-1]
+            raise _not_started(folder, said.format(rank=rank, name=name[:200], other=other))
     numbers = {int(at[1]) for name in weights if (at := _LAYER.search(name))}
     keys = {_LAYER.split(name.rpartition(".")[0])[-1] for name in weights}
     return weights, {
@@ -153,6 +164,11 @@ def read(folder: Path, config: Mapping[str, Any]) -> tuple[dict[str, mx.array], 
         "num_layers": len(numbers),
         "lora_parameters": {"rank": rank, "scale": scale, "keys": sorted(keys)},
     }
+
+
+def _not_started(folder: Path, why: str, hint: str = "") -> Exception:
+    title = _("the PEFT adapter in {folder} cannot be started from").format(folder=folder)
+    return refused(title, why, hint, kind="adapter")
 
 
 def _ours(name: str) -> tuple[str, str] | None:
@@ -167,13 +183,18 @@ def _ours(name: str) -> tuple[str, str] | None:
 
 
 def _meant(key: str, layer: str) -> bool:
-    return layer == key or layer.endswith(f".{key}")
+    """Whether a key of alpha_pattern is for a layer; it is a pattern, as peft has it."""
+    try:
+        return re.match(rf"(.*\.)?({key})$", layer) is not None
+    except re.error as error:
+        raise ValueError(f"alpha_pattern: {key[:80]}: {error}") from error
 
 
 def _obstacle(config: Mapping[str, Any]) -> str:
     """Say what it does that an adapter here cannot; empty if nothing."""
     begun = str(config.get("init_lora_weights", "")).lower()
-    told = (
+    unknown = _("{key}: what it does is not known here")
+    told: tuple[tuple[bool, str], ...] = (
         (config.get("peft_type") != "LORA", f"peft_type: {config.get('peft_type')}"),
         (bool(config.get("modules_to_save")), _("modules_to_save: it trained whole layers too")),
         (config.get("bias", "none") != "none", _("bias: it trained biases too")),
@@ -190,11 +211,22 @@ def _obstacle(config: Mapping[str, Any]) -> str:
             _("init_lora_weights: {kind} changed the base model too").format(kind=begun),
         ),
         (
-            not isinstance(config.get("r"), int) or not config.get("lora_alpha"),
-            _("r or lora_alpha is not there"),
+            not begun.startswith(_CHANGE_BASE) and begun not in _BEGUN,
+            unknown.format(key=f"init_lora_weights: {begun[:80]}"),
         ),
+        *((bool(config[key]), unknown.format(key=key[:80])) for key in sorted({*config} - _KNOWN)),
+        (not _numbers(config), _("r or lora_alpha is not there")),
     )
     return "\n".join(said for so, said in told if so)
+
+
+def _numbers(config: Mapping[str, Any]) -> bool:
+    """Whether the scale can be told: of all layers, and of those with one of their own."""
+    rank, alphas = config.get("r"), config.get("alpha_pattern") or {}
+    if type(rank) is not int or rank < 1 or not isinstance(alphas, dict):
+        return False
+    scales = [config.get("lora_alpha"), *alphas.values()]
+    return all(type(each) in (int, float) and 0 < abs(each) < float("inf") for each in scales)
 
 
 def _no_place(detail: str, hint: str) -> Exception:

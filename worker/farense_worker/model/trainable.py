@@ -203,13 +203,15 @@ def start_from(model: nn.Module, adapter: Path, settings: Lora, output: Output) 
     """
     try:
         made = json.loads(plain_file.read(adapter / ADAPTER_CONFIG, follow=True))
+        if not isinstance(made, dict) or not isinstance(made.get("lora_parameters") or {}, dict):
+            raise ValueError(_("{file} is not a table of keys").format(file=ADAPTER_CONFIG))
         weights: Any
         if peft.is_one(made):
             weights, made = peft.read(adapter, made)
         else:
             check_adapter(adapter)
             weights = mx.load(str(adapter / ADAPTERS))
-    except (OSError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError, RecursionError) as error:
         raise refused(
             _("there is no adapter in {adapter}").format(adapter=adapter),
             str(error),
@@ -220,7 +222,8 @@ def start_from(model: nn.Module, adapter: Path, settings: Lora, output: Output) 
             kind="adapter",
         ) from error
     lora = made.get("lora_parameters") or {}
-    here = {name: value.shape for name, value in tree_flatten(model.trainable_parameters())}
+    own = dict(tree_flatten(model.trainable_parameters()))
+    here = {name: value.shape for name, value in own.items()}
     there = {name: value.shape for name, value in weights.items()}
     if here != there:
         differing = len(set(here.items()) ^ set(there.items()))
@@ -242,20 +245,22 @@ def start_from(model: nn.Module, adapter: Path, settings: Lora, output: Output) 
         )
     if made.get("fine_tune_type", "lora") != "full":
         weights = _rescaled(weights, lora.get("scale"), settings.scale, adapter, output)
-    if not all(bool(mx.isfinite(value).all().item()) for value in weights.values()):
+    numbers = all(mx.issubdtype(value.dtype, mx.floating) for value in weights.values())
+    if not numbers or not all(bool(mx.isfinite(value).all()) for value in weights.values()):
         raise refused(
             _("the adapter in {adapter} has weights that are no numbers").format(adapter=adapter),
             hint=_("Start from another one; this one has been spoilt by its training."),
             kind="adapter",
         )
-    model.load_weights(list(weights.items()), strict=False)
+    taken = [(name, value.astype(own[name].dtype)) for name, value in weights.items()]
+    model.load_weights(taken, strict=False)
     mx.eval(model.trainable_parameters())
 
 
 def _rescaled(
     weights: dict[str, mx.array], then: Any, now: float, adapter: Path, output: Output
 ) -> dict[str, mx.array]:
-    if not isinstance(then, int | float) or not then:
+    if type(then) not in (int, float) or not then:
         raise refused(
             _("the adapter in {adapter} does not tell its scale").format(adapter=adapter),
             _("adapter_config.json has no lora_parameters.scale"),
