@@ -31,7 +31,7 @@ def make(folder: RunFolder) -> list[Path]:
 
     Raises FarenseError for a run without a step, and where the files cannot be written.
     """
-    describe.check_format(folder)
+    describe.check_readable(folder)
     figures, state = _read(folder)
     if not state.step:
         raise refused(

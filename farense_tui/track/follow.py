@@ -35,7 +35,7 @@ def track(folder: RunFolder, name: str, *, follow: bool = False) -> Path:
     there, and, without `follow`, if another process is at it.
     """
     trackers.check([name])
-    describe.check_format(folder)
+    describe.check_readable(folder)
     if follow:
         os.nice(19)  # it takes what time the training leaves
     place, make = trackers.place(folder, name), _writer(name)

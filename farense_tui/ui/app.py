@@ -191,10 +191,10 @@ class FarenseApp(WithTour):
         self.push_screen(CompareScreen(folders))
 
     def _readable(self, folders: list[RunFolder]) -> bool:
-        """Whether the runs are of no newer version; says so if one is."""
+        """Whether the runs can be looked at; says why if one cannot."""
         try:
             for folder in folders:
-                describe.check_format(folder)
+                describe.check_readable(folder)
         except FarenseError as error:
             self.show_error(error)
             return False

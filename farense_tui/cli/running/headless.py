@@ -124,6 +124,7 @@ def watch(folder: RunFolder) -> int:
                     state = reduce(state, event)
                 show(line, event, state)
             if not alive:
+                tail.check()
                 return _ENDS.get(state.status, ExitCode.FAILED)
             time.sleep(_POLL)
     except KeyboardInterrupt:

@@ -36,7 +36,7 @@ def _folder(path: Path) -> str:
 def attach(args: argparse.Namespace) -> int:
     """Show one run: on the screen, or as lines where there is no terminal."""
     run = common.run(args)
-    describe.check_format(run)
+    describe.check_readable(run)
     if not common.terminal():
         from farense_tui.cli.running import headless
 

@@ -18,6 +18,7 @@ from zlib import crc32
 
 import msgspec
 from farense_worker.protocol import plain_file
+from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.messages import events
 from farense_worker.protocol.run_folder import RunFolder
 
@@ -84,7 +85,7 @@ class Record:
         return 1.0
 
     @property
-    def fault(self) -> OSError | None:
+    def fault(self) -> FarenseError | None:
         """Why the record cannot be read, though it is there."""
         return self._tail.fault
 
@@ -145,9 +146,11 @@ class Record:
 
 
 def state_of(folder: RunFolder) -> RunState:
-    """What a record comes to as it is now."""
+    """What a record comes to as it is now; FarenseError for one that cannot be read."""
     record = Record(folder)
     record.read(inf)
+    if record.fault:
+        raise record.fault
     return record.state
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 from zlib import crc32
 
 from farense_worker.protocol import plain_file
+from farense_worker.protocol.errors import FarenseError, refused
+from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.events import AnyEvent, decode, decode_lines
 
 _CHUNK = 1 << 18  # so that its events fit in a processor's cache
@@ -20,7 +22,7 @@ class Tail:
         self.offset = 0
         self.checksum = 0  # CRC-32 of the whole lines up to there
         self.unreadable = 0
-        self.fault: OSError | None = None  # why the file cannot be read, though it is there
+        self.fault: FarenseError | None = None  # why it cannot be read, though it is there
         self._rest: list[bytes] = []  # put together only once its end has come
 
     @property
@@ -61,6 +63,11 @@ class Tail:
         """As `read`, with each line as it stands in the file."""
         return self._one_by_one(self._more(most))
 
+    def check(self) -> None:
+        """Raise the FarenseError of a record that is there and could not be read."""
+        if self.fault:
+            raise self.fault
+
     def read_all(self) -> list[AnyEvent]:
         """Read until nothing more is there."""
         events: list[AnyEvent] = []
@@ -82,7 +89,8 @@ class Tail:
         except FileNotFoundError:
             return b""
         except OSError as error:  # it may not be read, or is no file: the others may be
-            self.fault = error
+            title = _("cannot read {path}").format(path=self.path.name)
+            self.fault = refused(title, error.strerror or str(error), kind="record")
             return b""
         if not self._rest or b"\n" not in self._rest[-1]:
             return b""

@@ -7,14 +7,14 @@ from math import inf
 
 import psutil
 from farense_worker.protocol.clean_text import clean
-from farense_worker.protocol.errors import FarenseError, refused
-from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.run_folder import RunFolder
 from farense_worker.protocol.settings.profile import Config
 from farense_worker.protocol.settings.upgrade import TOO_NEW
 
 from farense_tui.engine.record import record
 from farense_tui.engine.record.state import RunState
+from farense_tui.engine.record.tail import Tail
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,7 @@ def summarise(folder: RunFolder) -> RunSummary:
     read.read(inf)
     config, fault = configuration(folder)
     how = status(read.state, folder.is_alive())
-    fault = fault or unreadable(folder, read.fault)
-    return RunSummary(folder, read.state, how, config, folder.resume_step(), fault)
+    return RunSummary(folder, read.state, how, config, folder.resume_step(), fault or read.fault)
 
 
 def configuration(folder: RunFolder) -> tuple[Config | None, FarenseError | None]:
@@ -63,14 +62,6 @@ def configuration(folder: RunFolder) -> tuple[Config | None, FarenseError | None
         return folder.read_config(), None
     except FarenseError as error:
         return None, error
-
-
-def unreadable(folder: RunFolder, error: OSError | None) -> FarenseError | None:
-    """Say why the record of a run cannot be read; None for one that can."""
-    if error is None:
-        return None
-    title = _("cannot read {path}").format(path=folder.events.name)
-    return refused(title, error.strerror or str(error), kind="record")
 
 
 def status(state: RunState, alive: bool) -> str:
@@ -88,8 +79,8 @@ def status(state: RunState, alive: bool) -> str:
     return "lost" if psutil.boot_time() > state.last_time else "killed"
 
 
-def check_format(folder: RunFolder) -> None:
-    """Refuse a run folder of a newer farense-tui.
+def check_readable(folder: RunFolder) -> None:
+    """Refuse a run folder of a newer farense-tui, and one whose record cannot be read.
 
     Other faults of its configuration do not keep anybody from looking at it.
     """
@@ -98,3 +89,6 @@ def check_format(folder: RunFolder) -> None:
     except FarenseError as error:
         if error.kind == TOO_NEW:
             raise
+    tail = Tail(folder.events)
+    tail.read(1)
+    tail.check()

@@ -55,7 +55,7 @@ class Listing:
             snapshot.status,
             snapshot.config,
             folder.resume_step(),
-            watch.fault or describe.unreadable(folder, watch.unreadable),
+            watch.fault or watch.unreadable,
         )
         if snapshot.alive:
             self._at_rest.pop(folder.path, None)

@@ -53,7 +53,9 @@ def prepare_replay(record: Path, speed: float, folder: Path, owner: int = 0) -> 
     """
     record = record / "events.jsonl" if record.is_dir() else record
     record = Path(os.path.expanduser(record)).resolve()
-    first = next(iter(Tail(record).read()), None)
+    tail = Tail(record)
+    first = next(iter(tail.read()), None)
+    tail.check()
     if first is None:
         raise refused(
             _("there are no events in {path}").format(path=record),

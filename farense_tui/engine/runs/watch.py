@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from math import inf
 from time import monotonic
 
+from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.run_folder import RunFolder
 from farense_worker.protocol.settings.profile import Config
 
@@ -55,7 +56,7 @@ class Watch:
         self._memory_due = 0.0
 
     @property
-    def unreadable(self) -> OSError | None:
+    def unreadable(self) -> FarenseError | None:
         """Why its record cannot be read, though it is there."""
         return self._record.fault
 

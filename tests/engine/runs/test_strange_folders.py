@@ -139,6 +139,16 @@ def test_a_record_that_may_not_be_read_is_told(
     assert "events.jsonl" in line
 
 
+@pytest.mark.parametrize("command", ["attach", "report", "replay", "resume"])
+def test_and_by_each_command_that_reads_it(
+    command: str, make_run: RunMaker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = make_run()
+    _folder(run.events)
+    assert main([command, str(run.path)]) == 3
+    assert "events.jsonl" in capsys.readouterr().err
+
+
 NUMBERS = st.sampled_from(
     [0, 1, -1, 1 << 31, 1 << 53, 1 << 63, 1 << 64, 10**30, 1e18, 1e308, -1e308, 5e-324, 1e11, None]
 )

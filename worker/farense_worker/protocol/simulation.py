@@ -93,10 +93,10 @@ def read(folder: Path) -> Simulation | None:
         return msgspec.json.decode(plain_file.read(folder / FILE, follow=True), type=Simulation)
     except FileNotFoundError:
         return None
-    except (OSError, msgspec.DecodeError) as error:
-        raise refused(
-            _("{path} cannot be read").format(path=folder / FILE), str(error), kind="simulation"
-        ) from error
+    except (OSError, ValueError, RecursionError) as error:  # msgspec's errors are ValueErrors
+        title = _("{path} cannot be read").format(path=folder / FILE)
+        detail = getattr(error, "strerror", None) or str(error)
+        raise refused(title, detail, kind="simulation") from error
 
 
 def write(folder: Path, simulation: Simulation) -> None:
