@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from statistics import fmean
-from time import monotonic
+from time import monotonic, time
 
 import psutil
 from farense_worker.protocol.run_folder import RunFolder, free_space
@@ -20,7 +20,7 @@ _EVERY = 1.0
 _SWAP_OVER = 30.0  # seconds that the growth of swap is measured over, at the least a third of it
 _CPU_OVER = 5.0
 _DISK_EVERY = 2.0
-_SLEPT = 30.0  # between two looks this long, the watcher itself was asleep
+_SLEPT = 30.0  # between two looks this long, the watcher or the machine was asleep
 _GRACE = 10.0  # then the worker is given time to say something
 
 
@@ -35,6 +35,7 @@ class Observer:
         self._found: tuple[Finding, ...] = ()
         self._since: dict[str, float] = {}
         self._looked = self._slow_looked = -1e9
+        self._looked_by_wall = 0.0
         self._calm_until = 0.0
         self._alive = False
         self._swap: deque[tuple[float, int, float]] = deque()
@@ -43,15 +44,22 @@ class Observer:
         self._battery: bool | None = None
 
     def look(
-        self, snapshot: Snapshot, clock: Callable[[], float] = monotonic
+        self,
+        snapshot: Snapshot,
+        clock: Callable[[], float] = monotonic,
+        wall: Callable[[], float] = time,
     ) -> tuple[Finding, ...]:
-        """Give what is wrong now, the most severe and then the newest first."""
+        """Give what is wrong now, the most severe and then the newest first.
+
+        wall: a clock that goes on while the machine sleeps; on Linux and macOS the other stops.
+        """
         at = clock()
         if snapshot.alive == self._alive and at - self._looked < _EVERY:
             return self._found
-        if at - self._looked > _SLEPT and self._looked > 0:
+        by_wall = wall()
+        if self._looked > 0 and max(at - self._looked, by_wall - self._looked_by_wall) > _SLEPT:
             self._calm_until = at + _GRACE
-        self._looked, self._alive = at, snapshot.alive
+        self._looked, self._looked_by_wall, self._alive = at, by_wall, snapshot.alive
         calm = snapshot.read < 1 or at < self._calm_until
         self._found = () if calm else self._sorted(examine(self._facts(snapshot, at)), snapshot.now)
         return self._found

@@ -569,6 +569,15 @@ def test_a_watcher_that_slept_gives_the_worker_time_to_speak(snapshot: Snapshot)
     assert observer.look(late, lambda: 4011.0)
 
 
+def test_nor_is_a_worker_silent_that_slept_with_its_machine(snapshot: Snapshot) -> None:
+    """The clock that the looks go by stood still meanwhile, the wall's did not."""
+    observer = Observer(snapshot.folder)
+    observer.look(snapshot, lambda: 100.0, lambda: 1e9)
+    late = dataclasses.replace(snapshot, now=snapshot.now + 4000)
+    assert not observer.look(late, lambda: 102.0, lambda: 1e9 + 4000)
+    assert observer.look(late, lambda: 113.0, lambda: 1e9 + 4011)
+
+
 def test_a_finding_keeps_the_time_at_which_it_was_first_made(snapshot: Snapshot) -> None:
     observer = Observer(snapshot.folder)
     for later in (100, 200):
