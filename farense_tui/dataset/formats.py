@@ -8,14 +8,19 @@ from pathlib import Path
 
 from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.language import mark
 
+from farense_tui.dataset import encoding
 from farense_tui.dataset.encoding import Looked
-from farense_tui.dataset.readers import delimited, json_rows, sqlite
+from farense_tui.dataset.readers import delimited, json_rows, packed, sqlite
 from farense_tui.dataset.readers.table import Table
 
 READ = _(
     "Read are JSONL, JSON arrays, CSV, TSV, SQLite, XLSX, Parquet and Arrow, each also in a gzip "
     "where it is text."
+)
+_DRAFT = mark(
+    "It is read by farense-tui data draft {path} --to DIR, which has a model ask and answer."
 )
 _DOCUMENTS = (".docx", ".html", ".htm", ".md", ".markdown")
 
@@ -26,7 +31,7 @@ def table(path: Path, looked: Looked, wanted: str = "") -> Table:
     Raises FarenseError (refused) for a file that is none of these, empty or damaged.
     """
     with path.open("rb") as file:
-        begin = file.read(16)
+        begin = file.read(300)
     if not begin:
         raise _refused(path, _("it is empty"))
     if begin.startswith(b"SQLite format 3\0"):
@@ -34,7 +39,7 @@ def table(path: Path, looked: Looked, wanted: str = "") -> Table:
     if begin.startswith((b"PAR1", b"ARROW1", b"\xff\xff\xff\xff")):
         from farense_tui.dataset.readers import arrow
 
-        return arrow.table(path, begin)
+        return arrow.table(path, begin[:16])
     if begin.startswith(b"PK\x03\x04"):
         return _zip(path, wanted)
     if begin.startswith(b"\xd0\xcf\x11\xe0"):
@@ -45,12 +50,19 @@ def table(path: Path, looked: Looked, wanted: str = "") -> Table:
         )
     if begin.startswith(b"%PDF-") or path.suffix.lower() in _DOCUMENTS:
         raise _document(path)
+    if found_packed := packed.archive(begin):
+        raise _refused(path, *found_packed)
     if looked.encoding is None:
         raise _refused(path, _("it is neither text nor one of the formats that are read"))
+    with encoding.opened(path, looked.encoding.name) as text:
+        if page := packed.web_page(text.read(1000)):
+            raise _refused(path, *page)
     found = json_rows.table(path, looked.encoding.name)
     found = found or delimited.table(path, looked.encoding.name)
     if found is None:
-        raise _refused(path, _("it is text, but neither JSON nor a table of cells"))
+        drafted = f"\n{_(_DRAFT).format(path=shlex.quote(str(path)))}"
+        hint = READ + (drafted if path.suffix.lower() == ".txt" else "")
+        raise _refused(path, _("it is text, but neither JSON nor a table of cells"), hint)
     return found
 
 
@@ -66,15 +78,12 @@ def _zip(path: Path, wanted: str) -> Table:
         return excel.table(path, wanted)
     if "word/document.xml" in names:
         raise _document(path)
-    raise _refused(path, _("it is an archive"), _("Unpack it, and give the folder."))
+    raise _refused(path, *packed.in_zip(path, names))
 
 
 def _document(path: Path) -> FarenseError:
-    hint = _(
-        "It is read by farense-tui data draft {path} --to DIR, which has a model ask and answer."
-    )
     what = _("it is a document: it has no rows of questions and answers")
-    return _refused(path, what, hint.format(path=shlex.quote(str(path))))
+    return _refused(path, what, _(_DRAFT).format(path=shlex.quote(str(path))))
 
 
 def _refused(path: Path, what: str, hint: str = READ) -> FarenseError:

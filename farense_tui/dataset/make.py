@@ -15,11 +15,12 @@ from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.task import Progress
 
 from farense_tui import __version__
-from farense_tui.dataset import duplicates, extra, leave_out, look, sources, split, write
+from farense_tui.dataset import duplicates, extra, leave_out, look, sources, split, splits, write
 from farense_tui.dataset.documents import draft
 from farense_tui.dataset.leave_out import LeftOut
 from farense_tui.dataset.look import Seen, Wish
 from farense_tui.dataset.pool import KINDS, UNSPLIT, Pool
+from farense_tui.dataset.readers import header
 from farense_tui.dataset.readers.table import Bad
 
 Tell = Callable[[Progress], None]
@@ -80,7 +81,7 @@ def make(wish: Wish, seen: list[Seen], tell: Tell = lambda _progress: None) -> M
 def _read(at: int, seen: Seen, wish: Wish, pool: Pool, left: LeftOut, tell: Tell) -> int:
     """Read a source into the pool and give how many rows it had."""
     name, total, lost, unread = seen.source.name, 0, 0, ""
-    asked = {rule for rule, _what in wish.drop.values()} | {"too_long", "label"}
+    asked = {rule for rule, _what in wish.drop.values()} | {"too_long", "label", header.AGAIN}
     what = _("reading {name}").format(name=name)
     try:
         for number, row, values in look.mapped(seen.source, seen.table, seen.mapping, wish):
@@ -98,7 +99,8 @@ def _read(at: int, seen: Seen, wish: Wish, pool: Pool, left: LeftOut, tell: Tell
             if seen.mapping.within and not together:
                 group = f"{at}:{number}"  # what stands in one row is about one thing
             stratum = values.get(wish.stratify) if wish.stratify else None
-            pool.add(at, number, row, seen.source.split, group, stratum)
+            said = splits.named(values.get(seen.mapping.split)) if seen.mapping.split else ""
+            pool.add(at, number, row, said or seen.source.split, group, stratum)
     except look.DAMAGE as error:
         raise look.damaged(seen.source, error) from error
     if unread and not wish.skip:
@@ -162,6 +164,11 @@ def _split(wish: Wish, pool: Pool, kept: Any, pairs: duplicates.Pairs, remarks: 
     drawn[free] = split.draw(
         pool.numbers("whole")[free], first[own], pool.numbers("stratum")[free], shares, wish.seed
     )
+    wanted = {"valid": shares.valid, "test": shares.test}
+    empty = [name for name, share in wanted.items() if share and SPLITS.index(name) not in drawn]
+    if empty and len(free):
+        said = _("nothing is held out for {splits}: the rows are few, or belong together")
+        remarks.append(said.format(splits=", ".join(empty)))
     for number, name in ((1, "valid"), (2, "test")):
         shared = np.isin(group, group[kept & (drawn == 0)]) & kept & (drawn == number)
         if shared.any():

@@ -10,8 +10,9 @@ from typing import Any
 from farense_worker.protocol.errors import ExitCode, FarenseError, refused, usage
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.shapes import nested, recognise, verdicts
-from farense_worker.protocol.shapes.shape import Shape
+from farense_worker.protocol.shapes.shape import LISTS, Shape
 
+from farense_tui.dataset import splits
 from farense_tui.dataset.readers.table import Bad, Table
 
 TARGETS = ("prompt", "completion", "system", "messages", "text")
@@ -46,13 +47,16 @@ class Mapping:
     """The shape of a table's rows. unused: columns that are not trained on.
 
     within: the lists of a row in which its rows stand, the outer one first; () for a row itself.
-    labels: columns that call an answer good or bad; bad ones are left out.
+    labels: columns that call an answer good or bad; bad ones are left out. split: the column that
+    names each row's split. firsts: columns with several values, of which the first is taken.
     """
 
     shape: Shape
     unused: tuple[str, ...] = ()
     within: nested.Path = ()
     labels: tuple[str, ...] = ()
+    split: str = ""
+    firsts: tuple[str, ...] = ()
 
     def rows(self, values: dict[str, Any]) -> list[dict[str, Any]]:
         """Give the rows that a row stands for, mostly itself."""
@@ -105,8 +109,20 @@ def choose(name: str, table: Table, said: dict[str, str]) -> Mapping:
 def _mapping(shape: Shape, rows: Sequence[dict[str, Any]], within: nested.Path = ()) -> Mapping:
     labels = verdicts.columns(rows) if shape.answered else ()
     columns = dict.fromkeys(key for row in rows for key in row)
-    read = {*shape.read, *labels}
-    return Mapping(shape, tuple(each for each in columns if each not in read), within, labels)
+    split = splits.column(rows)
+    unused = tuple(each for each in columns if each not in {*shape.read, *labels, split})
+    firsts = tuple(
+        key
+        for key in columns
+        if key in shape.read and key not in LISTS and any(_several(row.get(key)) for row in rows)
+    )
+    return Mapping(shape, unused, within, labels, split, firsts)
+
+
+def _several(value: Any) -> bool:
+    """Whether it is a list of several answers, as sets of questions have them; of none of words."""
+    listed = value.get("text") if isinstance(value, dict) else value
+    return isinstance(listed, list) and len(listed) > 1 and isinstance(listed[0], str | int | float)
 
 
 def _said(name: str, columns: list[str], said: dict[str, str]) -> Shape | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from farense_worker.protocol.messages.task import Progress
 
 from farense_tui.dataset import formats, hub
 from farense_tui.dataset.documents import draft
+from farense_tui.dataset.splits import split_of
 
 RECORD = "dataset.json"
 LEFT_OUT = "left_out.jsonl"
@@ -23,12 +24,6 @@ _SUFFIXES = (
     ".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".xlsx", ".parquet", ".arrow", ".feather",
     ".sqlite", ".sqlite3", ".db",
 )  # fmt: skip
-_SPLITS = {
-    "train": "train,training,treino",
-    "valid": "valid,val,validation,validacao,dev,eval",
-    "test": "test,teste",
-}
-_SPLIT_OF = {word: split for split, words in _SPLITS.items() for word in words.split(",")}
 # Beside rows: what Hugging Face and this program write about them.
 _ABOUT = (
     "dataset_info.json",
@@ -40,17 +35,25 @@ _ABOUT = (
 )
 
 
+_OF_SYSTEMS = ("Thumbs.db", "desktop.ini", "ehthumbs.db")
+_PART = re.compile(r"-(\d{5})-of-(\d{5})")  # as datasets names them
+_MOST_PARTS = 10_000
+_MOST_NAMED = 8
+
+
 @dataclass(frozen=True)
 class Source:
     """A file with rows. name: as it is told and kept. split: "" where its name says none.
 
-    draft: the folder of the draft that it is, if it is one.
+    draft: the folder of the draft that it is, if it is one. beside: files of its folder that are
+    not read, told with the first that is.
     """
 
     path: Path
     name: str
     split: str = ""
     draft: Path | None = None
+    beside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -70,13 +73,15 @@ def find(given: Sequence[str], of: Repository, tell: Callable[[Progress], None])
     for each in given:
         path = Path(os.path.expanduser(each))
         if path.is_dir() and draft.is_draft(path):
-            found.append(Source(path / draft.REVIEW, f"{path.name}/{draft.REVIEW}", draft=path))
+            found.append(
+                Source(path / draft.REVIEW, _told(f"{path.name}/{draft.REVIEW}"), draft=path)
+            )
         elif path.is_dir():
             found += _folder(path, of.config)
         elif path.exists() and not path.is_file():
             raise refused(_("{path} is neither a file nor a folder").format(path=each), kind="data")
         elif path.exists():
-            found.append(Source(path, path.name, split_of(path.name)))
+            found.append(Source(path, _told(path.name), split_of(path.name)))
         elif hub.is_name(each) and not _like_a_file(path):
             found += _repository(each, of, tell)
         else:
@@ -112,28 +117,70 @@ def _repository(repo: str, of: Repository, tell: Callable[[Progress], None]) -> 
 def _folder(folder: Path, config: str) -> list[Source]:
     if carded := hub.of_card(folder, config):
         return [
-            Source(path, str(path.relative_to(folder)), split_of(split or path.name))
+            Source(path, _told(path.relative_to(folder)), split_of(split or path.name))
             for path, split in carded
         ]
-    saved = _saved_to_disk(folder)
-    made = {record.parent for record in folder.rglob(RECORD)} - {folder}  # of other files here
-    paths = saved or sorted(
+    paths = _saved_to_disk(folder)
+    there = [] if paths else _files(folder)
+    paths = paths or [path for path in there if may_hold_rows(path.name)]
+    beside = [_told(path.relative_to(folder)) for path in there if not may_hold_rows(path.name)]
+    if not paths:
+        raise refused(
+            _("{folder} holds no rows").format(folder=folder),
+            _("not read: {names}").format(names=listed(beside)) if beside else "",
+            formats.READ,
+            kind="data",
+        )
+    _check_parts(paths)
+    found = [
+        Source(path, _told(path.relative_to(folder)), split_of(str(path.relative_to(folder))))
+        for path in paths
+    ]
+    return [replace(found[0], beside=tuple(beside)), *found[1:]]
+
+
+def _files(folder: Path) -> list[Path]:
+    """Give the files that are somebody's own: not those of systems, of git, or made by us here."""
+    made = {record.parent for record in folder.rglob(RECORD)} - {folder}
+    return sorted(
         path
         for path in folder.rglob("*")
         if path.is_file()
-        and path.name not in _ABOUT
+        and path.name not in (*_ABOUT, *_OF_SYSTEMS)
+        and not path.name.startswith("~$")  # Excel's, of a file that is open
         and not made & set(path.parents)
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and may_hold_rows(path.name)
+        and not any(part.startswith((".", "__MACOSX")) for part in path.relative_to(folder).parts)
     )
-    if not paths:
-        raise refused(
-            _("{folder} holds no rows").format(folder=folder), hint=formats.READ, kind="data"
-        )
-    return [
-        Source(path, str(path.relative_to(folder)), split_of(str(path.relative_to(folder))))
-        for path in paths
-    ]
+
+
+def _told(name: str | Path) -> str:
+    """Give a name as it can be told and kept: a file's may be no UTF-8."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def _check_parts(paths: list[Path]) -> None:
+    """Raise FarenseError (refused) where parts are missing of files that count themselves."""
+    parts: dict[tuple[str, int], set[int]] = {}
+    for path in paths:
+        if told := _PART.search(path.name):
+            name = str(path.with_name(path.name[: told.start()]))
+            parts.setdefault((name, int(told[2])), set()).add(int(told[1]))
+    for (name, number), there in parts.items():
+        missing = sorted(set(range(min(number, _MOST_PARTS))) - there)
+        if missing:
+            raise refused(
+                _("parts of {name} are missing").format(name=name),
+                listed([f"{part:05}-of-{number:05}" for part in missing]),
+                _("Name the files themselves to do without."),
+                kind="data",
+            )
+
+
+def listed(names: Sequence[str]) -> str:
+    """Name the first of them, and how many more there are."""
+    more = len(names) - _MOST_NAMED
+    listed = ", ".join(names[:_MOST_NAMED])
+    return " ".join([listed, _("and {n} more").format(n=more)]) if more > 0 else listed
 
 
 def _saved_to_disk(folder: Path) -> list[Path]:
@@ -143,23 +190,23 @@ def _saved_to_disk(folder: Path) -> list[Path]:
         try:
             told: Any = msgspec.json.decode(state.read_bytes())
             names = [each["filename"] for each in told["_data_files"]]
+            chosen = told.get("_indices_data_files")
         except (OSError, msgspec.DecodeError, KeyError, TypeError):
             continue
+        if chosen:
+            raise refused(
+                _("{name} keeps a choice among its rows, which is not read").format(name=folder),
+                hint=_("Save it again after flatten_indices()."),
+                kind="data",
+            )
         paths += [state.parent / Path(name).name for name in names]
     return paths
-
-
-def split_of(name: str) -> str:
-    """Give the split that a path's words name, the last of them; "" where none does."""
-    words = re.split(r"[^a-z]+", name.casefold())
-    found = [_SPLIT_OF[word] for word in words if word in _SPLIT_OF]
-    return found[-1] if found else ""
 
 
 def _told_apart(found: list[Source]) -> list[Source]:
     """Give files of the same name longer ones, so that each row's origin can be told."""
     names = [source.name for source in found]
     return [
-        Source(s.path, os.path.relpath(s.path), s.split) if names.count(s.name) > 1 else s
+        replace(s, name=_told(os.path.relpath(s.path))) if names.count(s.name) > 1 else s
         for s in found
     ]

@@ -8,16 +8,17 @@ from farense_worker.protocol.clean_text import clean
 from farense_worker.protocol.dataset import Row
 from farense_worker.protocol.language import gettext as _
 
+from farense_tui.dataset import sources
 from farense_tui.dataset.look import Seen
 
 _MOST_SHOWN = 300  # characters of a message
 _EXAMPLES = 3
 
 
-def seen(sources: Sequence[Seen]) -> list[str]:
+def seen(looked: Sequence[Seen]) -> list[str]:
     """What each source is, by which sign, and what its owner should know of it."""
     lines = []
-    for each in sources:
+    for each in looked:
         table, shape = each.table, each.mapping.shape
         split = f" -> {each.source.split}" if each.source.split else ""
         lines.append(f"{clean(each.source.name)}: {table.kind} ({clean(table.sign)}){split}")
@@ -32,15 +33,25 @@ def seen(sources: Sequence[Seen]) -> list[str]:
             names = ", ".join(clean(name) for name in each.mapping.labels)
             what = _("{columns} says which answers are good; bad ones are left out")
             lines.append("  " + what.format(columns=names))
+        if each.mapping.firsts:
+            what = _("of several in {columns} the first is trained on")
+            columns = ", ".join(clean(name) for name in each.mapping.firsts)
+            lines.append("  " + what.format(columns=columns))
+        if each.mapping.split:
+            what = _("{columns} says which split each row is of").format(columns=each.mapping.split)
+            lines.append(f"  {clean(what)}")
         if each.mapping.unused:
             names = ", ".join(clean(name) for name in each.mapping.unused)
             lines.append("  " + _("not trained on: {columns}").format(columns=names))
+        if each.source.beside:
+            names = clean(sources.listed(each.source.beside))
+            lines.append("  " + _("beside it, and not read: {names}").format(names=names))
     return lines
 
 
-def examples(sources: Sequence[Seen]) -> list[Row]:
+def examples(looked: Sequence[Seen]) -> list[Row]:
     """The first rows of all of them, as they will be trained."""
-    return [row for each in sources for row in each.examples][:_EXAMPLES]
+    return [row for each in looked for row in each.examples][:_EXAMPLES]
 
 
 def row(shown: Row) -> list[str]:

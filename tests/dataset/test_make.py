@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from farense_tui.cli import main
-from farense_tui.dataset import look, make, sources
+from farense_tui.dataset import look, make, sources, splits
 from farense_tui.dataset.look import Wish
 from farense_tui.dataset.make import Made
 from tests.dataset import files
@@ -257,4 +257,4 @@ def test_splits_are_taken_from_names() -> None:
         "treino/a.csv": "train",
         "2024-training-set.csv": "train",
     }
-    assert {name: sources.split_of(name) for name in names} == names
+    assert {name: splits.split_of(name) for name in names} == names

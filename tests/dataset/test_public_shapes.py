@@ -379,3 +379,63 @@ def test_what_is_no_row_among_rows_inside_others_is_told(
         source = files.jsonl(tmp_path / "rows.jsonl", whole, {"title": "u", "qas": qas})
         assert main(["data", "make", str(source), "--to", str(tmp_path / "d")]) == 3
         assert "rows.jsonl:2: an empty question" in capsys.readouterr().err
+
+
+ASKED, SAID = "a?", "b."
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"instruction": ASKED, "input": "", "chosen": SAID, "rejected": "c"},  # LLaMA-Factory
+        {"chosen": f"\n\nHuman: {ASKED}\n\nAssistant: {SAID}", "rejected": "c"},  # Anthropic
+        {"instruction": ASKED, "input": "<noinput>", "output": SAID},  # self-instruct
+        {"conversation": [{"input": ASKED, "output": SAID}]},  # XTuner
+        {"conversations": [{"role": "user", "value": ASKED}, {"role": "gpt", "value": SAID}]},
+        {"conversations": [{"from": "user", "content": ASKED}, {"from": "gpt", "content": SAID}]},
+        {
+            "schemaVersion": "bedrock-conversation-2024",
+            "messages": [
+                {"role": "user", "content": [{"text": ASKED}]},
+                {"role": "assistant", "content": [{"text": SAID}]},
+            ],
+        },
+    ],
+)
+def test_other_programs_rows_become_a_question_and_its_answer(
+    row: dict[str, Any], tmp_path: Path
+) -> None:
+    source = files.jsonl(tmp_path / "a.jsonl", row)
+    assert main(["data", "make", str(source), "--to", str(tmp_path / "club")]) == 0
+    (values,) = files.rows(tmp_path / "club")
+    found = dataset.checked(source, 1, values)
+    assert isinstance(found, dataset.Row)
+    assert [message["content"] for message in found.conversation()[0]] == [ASKED, SAID]
+
+
+def test_turns_of_pairs_stay_one_conversation(tmp_path: Path) -> None:
+    turns = [{"system": "s", "input": "a?", "output": "b."}, {"input": "c?", "output": "d."}]
+    source = files.jsonl(tmp_path / "a.jsonl", {"conversation": turns})
+    assert main(["data", "make", str(source), "--to", str(tmp_path / "club")]) == 0
+    assert files.said(tmp_path / "club") == [["s", "a?", "b.", "c?", "d."]]
+
+
+def test_thoughts_in_parts_go_where_templates_look_for_them(tmp_path: Path) -> None:
+    """LLaMA-Factory's: what the template makes of them, `data check` tells."""
+    parts = [{"type": "reasoning", "value": "Ora."}, {"type": "text", "value": "b."}]
+    row = {"messages": [{"role": "user", "content": "a?"}, {"role": "assistant", "content": parts}]}
+    source = files.jsonl(tmp_path / "a.jsonl", row)
+    assert main(["data", "make", str(source), "--to", str(tmp_path / "club")]) == 0
+    (made,) = files.rows(tmp_path / "club")
+    assert made["messages"][1]["reasoning_content"] == "Ora."
+    assert made["messages"][1]["content"] == [{"type": "text", "text": "b."}]
+
+
+@pytest.mark.parametrize("nothing", ["", None, " \u200b\ufeff"])
+def test_an_answer_of_which_nothing_is_seen_is_empty(nothing: Any, tmp_path: Path) -> None:
+    chat = [{"role": "user", "content": "a?"}, {"role": "assistant", "content": nothing}]
+    good = [{"messages": [*chat[:1], {**chat[1], "content": f"b{n}"}]} for n in range(20)]
+    source = files.jsonl(tmp_path / "a.jsonl", *good, {"messages": chat})
+    assert main(["data", "make", str(source), "--to", str(tmp_path / "club")]) == 0
+    left = json.loads((tmp_path / "club" / "left_out.jsonl").read_text())
+    assert (left["row"], left["what"]) == (21, "an empty answer")

@@ -9,61 +9,65 @@ from pathlib import Path
 from typing import IO, Any
 
 from farense_worker.protocol.language import gettext as _
-from farense_worker.protocol.shapes import columns
+from farense_worker.protocol.language import ngettext
 
 from farense_tui.dataset import encoding
+from farense_tui.dataset.readers import header
+from farense_tui.dataset.readers.header import Header
 from farense_tui.dataset.readers.table import Bad, Numbered, Table
 
 _SEPARATORS = (",", ";", "\t", "|")
 _SAMPLE = 200  # rows
 _MOST_CELL = 1 << 24  # characters: a quotation mark that is never closed ends there
-_MOST_NAME = 60
 _MANY_LINES = 10  # of a cell
+
+_Row = tuple[int, list[str]]  # with its number
 
 
 def table(path: Path, name: str) -> Table | None:
     """Recognise rows of cells in a text file of encoding `name`; None if it has one column."""
     csv.field_size_limit(_MOST_CELL)
-    best, rows = "", list[list[str]]()
+    best, rows = "", list[_Row]()
     for separator in _SEPARATORS:
         found = _sample(path, name, separator)
         if _agreeing(found) > _agreeing(rows):
             best, rows = separator, found
     if not best:
         return None
-    head = _head(rows)
-    named = head or [str(at) for at in range(1, len(rows[0]) + 1)]
+    head = header.find(rows)
     told = {"\t": _("tabulators"), ";": ";", "|": "|", ",": ","}[best]
     sign = _("cells between {separator}, columns {names}").format(
-        separator=told, names=", ".join(named[:12])
+        separator=told, names=", ".join(head.names[:12])
     )
-    remarks = () if head else (_("its first row is taken for data: no names stand there"),)
     return Table(
         "TSV" if best == "\t" else "CSV",
         sign,
-        lambda: _rows(path, name, best, named, bool(head)),
-        remarks,
+        lambda: _read(path, name, best, head),
+        head.remarks,
     )
 
 
-def _rows(
-    path: Path, name: str, separator: str, names: list[str], head: bool
-) -> Iterator[Numbered]:
+def _read(path: Path, name: str, separator: str, head: Header) -> Iterator[Numbered]:
     csv.field_size_limit(_MOST_CELL)
     with encoding.opened(path, name, newline="") as file:
         for number, cells in _numbered(file, separator):
             if isinstance(cells, Bad):
                 yield number, cells
-            elif not any(cells) or (head and number == 1):
+            elif not any(cells) or number <= head.number or (not head.number and _note(cells)):
                 continue
-            elif len(cells) != len(names):
+            elif separator == "|" and set("".join(cells)) <= set("-: "):
+                continue  # the line below the names of a table in Markdown
+            elif head.again(cells):
+                yield number, Bad(header.AGAIN, _("the names of the columns once more"))
+            elif len(cells) != len(head.names):
                 what = _("{n} cells where there are {columns} columns")
-                yield number, Bad("cells", what.format(n=len(cells), columns=len(names)))
+                yield number, Bad("cells", what.format(n=len(cells), columns=len(head.names)))
             elif lines := _swallowed(cells, separator):
                 what = _("a cell of {n} rows: is a quotation mark not closed?")
                 yield number, Bad("quote", what.format(n=lines))
             else:
-                yield number, dict(zip(names, cells, strict=True))
+                found = map(str.strip, cells) if separator == "|" else cells
+                yield number, dict(zip(head.names, found, strict=True))
 
 
 def _swallowed(cells: list[str], separator: str) -> int:
@@ -80,31 +84,64 @@ def _swallowed(cells: list[str], separator: str) -> int:
 
 
 def _numbered(file: IO[str], separator: str) -> Iterator[tuple[int, Any]]:
-    rows = csv.reader(file, delimiter=separator)
+    """Give rows with their numbers; what is read only by guessing where a cell ends is Bad.
+
+    Without `strict` a mark that is not closed takes in what follows, in silence.
+    """
+    lines = _Lines(file)
+    rows = csv.reader(lines, delimiter=separator)
     number = 0
     while True:
         number += 1
+        lines.kept = []
         try:
-            yield number, next(rows)
+            cells = next(rows)
+            if len(lines.kept) > 1 or any("\n" in cell for cell in cells):
+                next(csv.reader(lines.kept, delimiter=separator, strict=True))
+            yield number, cells
         except StopIteration:
             return
         except csv.Error as error:
-            what = _("no row of cells: {why}. Is a quotation mark not closed?")
-            yield number, Bad("cells", what.format(why=error))
+            lost = len(lines.kept)
+            what = ngettext(
+                "{n} line that is no row of cells ({why}): is a quotation mark not closed?",
+                "{n} lines that are no row of cells ({why}): is a quotation mark not closed?",
+                lost,
+            )
+            yield number, Bad("quote" if lost > 1 else "cells", what.format(n=lost, why=error))
 
 
-def _sample(path: Path, name: str, separator: str) -> list[list[str]]:
-    found: list[list[str]] = []
+class _Lines:
+    """The lines of a file. kept: those that were read since it was emptied."""
+
+    def __init__(self, file: IO[str]) -> None:
+        self._file = file
+        self.kept: list[str] = []
+
+    def __iter__(self) -> Iterator[str]:
+        for line in self._file:
+            self.kept.append(line)
+            yield line
+
+
+def _sample(path: Path, name: str, separator: str) -> list[_Row]:
+    found = list[_Row]()
     try:
         with encoding.opened(path, name, newline="") as file:
-            for cells in csv.reader(_short(file), delimiter=separator):
-                if cells:
-                    found.append(cells)
+            for number, cells in enumerate(csv.reader(_short(file), delimiter=separator), 1):
+                if any(cells) and not _note(cells):
+                    found.append((number, cells))
                 if len(found) == _SAMPLE:
                     break
     except csv.Error:
-        return []
+        return list[_Row]()
     return found
+
+
+def _note(cells: list[str]) -> bool:
+    """Whether it is no row but a note: Excel's `sep=;`, Anki's `#separator:tab`."""
+    first = cells[0].removeprefix("\ufeff").strip('" ')
+    return not any(cells[1:]) and first.startswith(("sep=", "#")) and len(first) > 1
 
 
 def _short(file: IO[str]) -> Iterator[str]:
@@ -116,28 +153,15 @@ def _short(file: IO[str]) -> Iterator[str]:
         yield line
 
 
-def _agreeing(rows: list[list[str]]) -> float:
-    """How well a separator fits: the share of rows of the commonest number of cells, by cells."""
-    if not rows or len(rows[0]) < 2:
-        return 0
-    (cells, number), *_rest = Counter(map(len, rows)).most_common(1)
-    return 0 if cells < 2 or cells != len(rows[0]) else number / len(rows) + cells / 1000
+def _agreeing(rows: list[_Row]) -> float:
+    """How well a separator fits: the share of rows of the commonest number of cells, by cells.
 
-
-def _head(rows: list[list[str]]) -> list[str]:
-    """Give the names of the columns, [] where the first row is data.
-
-    Names are short, no numbers, each another; and one is known or none of them comes again below.
+    The first row has as many, or one below a title that names a question and an answer.
     """
-    first = [cell.strip() for cell in rows[0]]
-    if len(set(first)) < len(first) or any(len(cell) > _MOST_NAME for cell in first):
-        return []
-    if not all(first) or any(cell.replace(".", "").replace(",", "").isdigit() for cell in first):
-        return []
-    known = columns.QUESTION | columns.ANSWER | columns.TEXT | columns.SYSTEM | columns.CONTEXT
-    known |= {"messages", "conversations", "id"}
-    if columns.named(first, frozenset(known)):
-        return first
-    if any(cell.endswith(("?", ".", "!")) for cell in first):
-        return []
-    return first
+    if not rows:
+        return 0
+    (cells, number), *_rest = Counter(len(row) for _n, row in rows).most_common(1)
+    begins = len(rows[0][1]) == cells or any(
+        len(row) == cells and header.answered(row) for _n, row in rows[:20]
+    )
+    return 0 if cells < 2 or not begins else number / len(rows) + cells / 1000

@@ -6,6 +6,7 @@ import datetime
 import zipfile
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import ParseError
@@ -15,57 +16,101 @@ from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.shapes import recognise
 
 from farense_tui.dataset import extra
-from farense_tui.dataset.readers import unpacked
+from farense_tui.dataset.readers import header, unpacked
+from farense_tui.dataset.readers.header import Header
 from farense_tui.dataset.readers.table import Bad, Numbered, Table
 
+_LOOKED_AT = 50  # rows
 _DAMAGE = (KeyError, ValueError, ParseError, zipfile.BadZipFile, EOFError)
 
 
 def table(path: Path, wanted: str = "") -> Table:
     """Find the sheet: the one named, the only one that is not empty, the only one that is known.
 
-    Raises FarenseError (refused) for what is damaged, packed as a bomb is, or not clear.
+    Raises FarenseError (refused) for what is damaged, packed as a bomb is, empty or not clear.
     """
     unpacked.check(path)
     extra.module("openpyxl", _("{kind} files").format(kind="XLSX"))
     try:
         with closing(_open(path, values=True)) as book:
-            names = [sheet.title for sheet in book.worksheets]
-            first = {sheet.title: _first(sheet) for sheet in book.worksheets}
+            begins = {sheet.title: _begin(sheet) for sheet in book.worksheets}
     except _DAMAGE as error:
         raise _damaged(path, error) from error
-    filled = [name for name in names if first[name]]
-    found = [wanted] if wanted in names else []
+    filled = [name for name, begin in begins.items() if begin.first]
+    found = [wanted] if wanted in begins else []
     if not wanted:
-        known = [name for name in filled if recognise.shape(first[name])]
+        if not filled:
+            raise refused(_("{name} has no rows").format(name=path.name), kind="data")
+        known = [name for name in filled if recognise.shape(begins[name].first)]
         found = filled if len(filled) == 1 else known
     if len(found) != 1:
         raise refused(
             _("which sheet of {path} is meant?").format(path=path.name),
-            ", ".join(names),
+            ", ".join(begins),
             _("--table NAME names it."),
             kind="data",
         )
     (name,) = found
-    return Table("XLSX", _('the sheet "{name}"').format(name=name), lambda: _rows(path, name))
+    begin = begins[name]
+    remarks = [*begin.head.remarks, *begin.remarks]
+    if others := [other for other in filled if other != name]:
+        what = _("not read: {names}; --table NAME reads it instead")
+        remarks.append(what.format(names=", ".join(others)))
+    sign = _('the sheet "{name}"').format(name=name)
+    return Table("XLSX", sign, lambda: _rows(path, name, begin.head), tuple(remarks))
 
 
-def _rows(path: Path, name: str) -> Iterator[Numbered]:
+@dataclass(frozen=True)
+class _Begin:
+    """A sheet's first rows: the names, the first row below them ({} without), what is told."""
+
+    head: Header
+    first: dict[str, Any]
+    remarks: tuple[str, ...]
+
+
+def _begin(sheet: Any) -> _Begin:
+    rows = [*enumerate(sheet.iter_rows(max_row=_LOOKED_AT), 1)]
+    head = header.find([(number, [cell.value for cell in row]) for number, row in rows], twice=True)
+    below = [row for number, row in rows if number > head.number]
+    filled = [row for row in below if any(cell.value is not None for cell in row)]
+    remarks = []
+    if any(cell.is_date for row in filled for cell in row):
+        remarks.append(_("days are written as 2020-05-01, times as 15:30:00"))
+    if any(_is_written_otherwise(cell) for row in filled for cell in row):
+        remarks.append(_("numbers are written without their format, as 1234.5"))
+    first = {
+        name: _value(cell)
+        for row in filled[:1]
+        for name, cell in zip(head.names, row, strict=False)
+    }
+    return _Begin(head, first, tuple(remarks))
+
+
+def _is_written_otherwise(cell: Any) -> bool:
+    """Whether a sheet shows a number with more than its digits: a currency, groups of three."""
+    if cell.is_date or isinstance(cell.value, bool) or not isinstance(cell.value, int | float):
+        return False
+    return any(sign in cell.number_format for sign in ("€", "$", "£", "#,", '"'))
+
+
+def _rows(path: Path, name: str, head: Header) -> Iterator[Numbered]:
     try:
         with closing(_open(path, values=True)) as book, closing(_open(path, values=False)) as made:
-            names: list[str] = []
             values, formulas = book[name].iter_rows(), made[name].iter_rows()
             for number, (row, written) in enumerate(zip(values, formulas, strict=False), 1):
-                cells = [_value(cell.value) for cell in row]
-                if not names:
-                    names = _names(cells)
-                elif any(cell is not None for cell in cells):
-                    yield number, _row(names, cells, written)
+                cells = [_value(cell) for cell in row]
+                if number <= head.number or all(cell is None for cell in cells):
+                    continue
+                if head.again(cells):
+                    yield number, Bad(header.AGAIN, _("the names of the columns once more"))
+                else:
+                    yield number, _row(head.names, cells, written)
     except _DAMAGE as error:
         raise _damaged(path, error) from error
 
 
-def _row(names: list[str], cells: list[Any], written: Any) -> dict[str, Any] | Bad:
+def _row(names: tuple[str, ...], cells: list[Any], written: Any) -> dict[str, Any] | Bad:
     for cell, formula in zip(cells, written, strict=False):
         if cell is None and formula.data_type == "f":
             what = _("{cell} is a formula without a value: open the file in Excel and save it")
@@ -78,43 +123,37 @@ def _row(names: list[str], cells: list[Any], written: Any) -> dict[str, Any] | B
     if len(cells) > len(names) and any(cell is not None for cell in cells[len(names) :]):
         what = _("{n} cells where there are {columns} columns")
         return Bad("cells", what.format(n=len(cells), columns=len(names)))
-    return {name: cell for name, cell in zip(names, cells, strict=False) if name}
+    return dict(zip(names, cells, strict=False))
 
 
 _ERRORS = ("#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#NULL!", "#NUM!", "#N/A")
 
 
-def _names(cells: list[Any]) -> list[str]:
-    """Give the columns' names, [] where the row is empty."""
-    names = ["" if cell is None else str(cell).strip() for cell in cells]
-    while names and not names[-1]:
-        names.pop()
-    return [
-        f"{name} ({names[:at].count(name) + 1})" if name and name in names[:at] else name
-        for at, name in enumerate(names)
-    ]
-
-
-def _first(sheet: Any) -> dict[str, Any]:
-    """Give the first row below the names; {} for an empty sheet."""
-    names: list[str] = []
-    for row in sheet.iter_rows(max_row=50, values_only=True):
-        if not names:
-            names = _names(list(row))
-        elif any(cell is not None for cell in row):
-            return {name: cell for name, cell in zip(names, row, strict=False) if name}
-    return {}
-
-
 def _value(cell: Any) -> Any:
-    """Give a cell as JSON has it: whole numbers without a point, days as ISO 8601."""
-    if isinstance(cell, float) and cell.is_integer():
-        return int(cell)
-    if isinstance(cell, datetime.datetime) and not (cell.hour or cell.minute or cell.second):
-        return cell.date().isoformat()
-    if isinstance(cell, datetime.datetime | datetime.date | datetime.time):
-        return cell.isoformat()
-    return cell
+    """Give a cell as JSON has it: whole numbers without a point, days as ISO 8601, 25% as shown."""
+    value = cell.value
+    if isinstance(value, str):
+        return _unescaped(value)
+    if isinstance(value, int | float) and not isinstance(value, bool) and "%" in cell.number_format:
+        return f"{value * 100:.10g}%"
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, datetime.timedelta):
+        seconds = round(value.total_seconds())
+        return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+    if isinstance(value, datetime.datetime) and value.time() == datetime.time():
+        return value.date().isoformat()
+    if isinstance(value, datetime.datetime | datetime.date | datetime.time):
+        return value.isoformat()
+    return value
+
+
+def _unescaped(text: str) -> str:
+    """Give the characters that are written as _x000D_: the ends of lines of some programs."""
+    if "_x" not in text:
+        return text
+    plain: str = extra.module("openpyxl.utils.escape", "XLSX").unescape(text)
+    return plain.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _open(path: Path, *, values: bool) -> Any:

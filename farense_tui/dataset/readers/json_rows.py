@@ -13,6 +13,7 @@ from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.shapes import nested, recognise
 
 from farense_tui.dataset import encoding
+from farense_tui.dataset.readers import orientation
 from farense_tui.dataset.readers.table import Bad, Numbered, Table
 
 _CHUNK = 1 << 16
@@ -25,19 +26,19 @@ def table(path: Path, name: str) -> Table | None:
     with encoding.opened(path, name) as file:
         begin = file.read(_CHUNK).lstrip()
     if begin.startswith("["):
+        lines = [line for line in begin.splitlines()[:3] if line.strip()]
+        if len(lines) > 1 and all(_is(line, list) for line in lines[:2]):
+            sign = _("each line is a JSON array of messages")
+            return Table("JSONL", sign, lambda: _lines(path, name))
         return Table(_("a JSON array"), _("it begins with ["), lambda: _array(path, name))
     if not begin.startswith("{"):
         return None
     first = begin.splitlines()[0] if "\n" in begin or len(begin) < _CHUNK else begin
     alone = first == begin.rstrip() and len(begin) < _CHUNK
-    if (_is_object(first) and not (alone and _is_of_rows(first))) or not _has_list(path, name):
+    if (_is(first, dict) and not (alone and _is_of_rows(first))) or not _has_list(path, name):
         return Table("JSONL", _("each line is a JSON object"), lambda: _lines(path, name))
-    key, rows = _listed(path, name)
-    return Table(
-        _("a JSON object with rows"),
-        _('its "{key}" is an array of objects').format(key=key),
-        lambda: iter([*enumerate(rows, 1)]),
-    )
+    sign, rows = _listed(path, name)
+    return Table(_("a JSON object with rows"), sign, lambda: iter([*enumerate(rows, 1)]))
 
 
 def _lines(path: Path, name: str) -> Iterator[Numbered]:
@@ -57,7 +58,13 @@ def _row(line: str) -> dict[str, Any] | Bad:
         return Bad("not_json", what.format(why=error.msg, column=error.colno))
     except RecursionError:
         return Bad("not_json", _("not a row: nested too deeply"))
+    if isinstance(found, list) and found and all(map(_is_message, found)):
+        return {"messages": found}
     return found if isinstance(found, dict) else Bad("row", _("not a JSON object"))
+
+
+def _is_message(value: Any) -> bool:
+    return isinstance(value, dict) and {"role", "content"} <= value.keys()
 
 
 def _array(path: Path, name: str) -> Iterator[Numbered]:
@@ -109,6 +116,10 @@ class _Items:
             yield self._text[begin:end]
         if not sign:
             self.fault = _("the array has no end: the file is cut off")
+            return
+        self._at += 1
+        if self._skip():
+            self.fault = _("something stands after the end of the array")
 
     def _skip(self, sign: str = "") -> str:
         """Go to what is neither space nor `sign`, and give that character; "" at the end."""
@@ -131,16 +142,18 @@ class _Items:
         return bool(piece)
 
 
-def _is_object(line: str) -> bool:
+def _is(line: str, kind: type) -> bool:
     try:
-        return isinstance(json.loads(line), dict)
+        return isinstance(json.loads(line), kind)
     except (ValueError, RecursionError):
         return False
 
 
 def _is_of_rows(line: str) -> bool:
-    """Whether an object is no row but has rows in a list, of which nothing stands beside it."""
+    """Whether an object is no row but has rows in it, of which nothing stands beside it."""
     values = json.loads(line)
+    if orientation.rows(values):
+        return True
     found = None if recognise.shape(values) else nested.shape(values)
     return bool(found and not found[1].read & values.keys())
 
@@ -167,6 +180,11 @@ def _listed(path: Path, name: str) -> tuple[str, list[Any]]:
         except json_lines.Repeated as error:
             title = _("{path} cannot be read").format(path=path)
             raise refused(title, str(error), kind="data") from error
+    if oriented := orientation.rows(values):
+        sign = _('pandas calls this orientation "{name}"')
+        if oriented[0] == "splits":
+            sign = _("its keys name the splits")
+        return sign.format(name=oriented[0]), oriented[1]
     lists = {
         key: each
         for key, each in values.items()
@@ -180,5 +198,6 @@ def _listed(path: Path, name: str) -> tuple[str, list[Any]]:
             kind="data",
         )
     if not lists or (len(values) == 1 and "messages" in lists):
-        return "", [values]
-    return next(iter(lists.items()))
+        return _("all of it is one object"), [values]
+    key, rows = next(iter(lists.items()))
+    return _('its "{key}" is an array of objects').format(key=key), rows

@@ -38,7 +38,10 @@ def table(path: Path, wanted: str = "") -> Table:
             kind="data",
         )
     (name,) = found
-    return Table("SQLite", _('the table "{name}"').format(name=name), lambda: _rows(path, name))
+    others = ", ".join(other for other in names if other != name)
+    what = _("not read: {names}; --table NAME reads it instead").format(names=others)
+    sign = _('the table "{name}"').format(name=name)
+    return Table("SQLite", sign, lambda: _rows(path, name), (what,) if others else ())
 
 
 def _rows(path: Path, name: str) -> Iterator[Numbered]:

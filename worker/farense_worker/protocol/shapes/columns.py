@@ -50,6 +50,11 @@ def named(columns: Iterable[str], known: frozenset[str]) -> list[str]:
     return [column for column in columns if folded(column) in known]
 
 
+def blank(said: str) -> bool:
+    """Whether nothing of a text can be seen: white space, and what has no width."""
+    return all(char.isspace() or unicodedata.category(char) in ("Cf", "Cc") for char in said)
+
+
 def text(value: Any) -> str:
     """Give a cell as text; "" for an empty one. Raises Unfit for what has no text of its own.
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from farense_worker.protocol import chat_rows
 from farense_worker.protocol.language import gettext as _
-from farense_worker.protocol.shapes.columns import Unfit, folded, text
+from farense_worker.protocol.shapes.columns import Unfit, blank, folded, text
 
 Message = dict[str, Any]
 Values = dict[str, Any]
@@ -19,6 +19,10 @@ _ROLES = {
     "tool": "tool,observation,function,functionresponse,toolresponse,ipython",
 }
 ROLES = {name: role for role, names in _ROLES.items() for name in names.split(",")}
+NO_INPUT = "<noinput>"
+# Keys of messages for who says what; the first two are ShareGPT's.
+WHO = ("from", "role")
+SAID = ("value", "content", "text")
 CALLS = ("functioncall", "toolcall")
 
 
@@ -31,6 +35,9 @@ def with_system(values: Values, messages: list[Message], *names: str) -> list[Me
     """Put the row's system prompt, if it has one, before its messages."""
     for name in names or ("system", "system_prompt"):
         said = values.get(name)
+        if isinstance(said, list):  # Bedrock's parts
+            parts = own_parts(said)[0]
+            said = "".join(str(part.get("text") or "") for part in parts if isinstance(part, dict))
         if isinstance(said, str) and said.strip():
             return [{"role": "system", "content": said}, *messages]
     return messages
@@ -41,14 +48,23 @@ def chat(values: Values, messages: list[Message]) -> Values:
 
     Raises Unfit where nothing is answered, or a picture stands where a word says so.
     """
-    if not any(message.get("role") == "assistant" for message in messages):
-        raise Unfit(_("no answer in it"))
+    answers = [message for message in messages if message.get("role") == "assistant"]
+    if not answers:
+        roles = ", ".join(dict.fromkeys(str(message.get("role")) for message in messages))
+        raise Unfit(_("no answer in it, of the roles {roles}").format(roles=roles))
+    if all(map(_is_empty, answers)):
+        raise Unfit(_("an empty answer"))
     if seen := _seen_or_heard(values, messages):
         raise Unfit(_("it is about its {what}, and only text is trained on").format(what=seen))
     tools = values.get("tools")
     if not tools and isinstance(values.get("functions"), list):
         tools = [{"type": "function", "function": each} for each in values["functions"]]
     return {"messages": messages, "tools": tools} if tools else {"messages": messages}
+
+
+def _is_empty(answer: Message) -> bool:
+    said = answer.get("content")
+    return not answer.get("tool_calls") and (blank(said) if isinstance(said, str) else not said)
 
 
 def turns(history: Any) -> list[list[str]]:
@@ -71,9 +87,9 @@ def pair(
     prompt: str, completion: str, system: str = "", history: Sequence[Sequence[str]] = ()
 ) -> Values:
     """Make a row of a question and its answer; a system prompt or earlier turns make it a chat."""
-    if not prompt.strip():
+    if blank(prompt):
         raise Unfit(_("an empty question"))
-    if not completion.strip():
+    if blank(completion):
         raise Unfit(_("an empty answer"))
     if not system.strip() and not history:
         return {"prompt": prompt, "completion": completion}
@@ -93,16 +109,18 @@ def openai(messages: Any) -> list[Message]:
         if isinstance(call := new.pop("function_call", None), dict):
             new["tool_calls"] = [{"type": "function", "function": call}]
         if "content" in new:
-            new["content"] = own_parts(new["content"])
+            new["content"], thoughts = own_parts(new["content"])
+            if thoughts:
+                new["reasoning_content"] = thoughts
         made.append(_weighted(new, message))
     return made
 
 
 def sharegpt(messages: Any) -> list[Message]:
-    """Give messages of from and value; the weight stays."""
+    """Give messages of from and value, or role and value and the like; the weight stays."""
     made: list[Message] = []
     for message in _listed(messages):
-        who, said = message.get("from"), message.get("value")
+        who, said = first(message, *WHO), first(message, *SAID)
         if folded(str(who)) in CALLS:
             new: Message = {"role": "assistant", "content": None, "tool_calls": _calls(said)}
         else:
@@ -133,6 +151,22 @@ def gemini(values: Values) -> list[Message]:
     return made
 
 
+def pairs(turns: Any, question: str, answer: str) -> list[Message]:
+    """Give messages of pairs of a question and its answer; a pair may have a system prompt."""
+    made: list[Message] = []
+    for turn in _listed(turns):
+        made = made or with_system(turn, made)
+        made.append({"role": "user", "content": text(turn.get(question))})
+        made.append({"role": "assistant", "content": text(turn.get(answer))})
+    return made
+
+
+def instructed(values: Values) -> str:
+    """Join Alpaca's instruction with its input, which self-instruct writes <noinput> for none."""
+    given = text(values.get("input")).replace(NO_INPUT, "")
+    return "\n\n".join(filter(None, (text(values.get("instruction")), given)))
+
+
 def strings(messages: list[str]) -> list[Message]:
     """Give messages of strings, question and answer in turn."""
     return [
@@ -140,16 +174,29 @@ def strings(messages: list[str]) -> list[Message]:
     ]
 
 
-def own_parts(content: Any) -> Any:
-    """Give a message's parts with their text as `text`; LLaMA-Factory's have it as `value`."""
+def first(message: Message, *keys: str) -> Any:
+    """Give what a message has under the first of these keys that it has."""
+    return next((message[key] for key in keys if key in message), None)
+
+
+def own_parts(content: Any) -> tuple[Any, str]:
+    """Give a message's parts with their text as `text`, and its thoughts, which are no part.
+
+    LLaMA-Factory's have both as `value`; Bedrock's name no type.
+    """
     if not isinstance(content, list):
-        return content
-    return [
-        {"type": "text", "text": part["value"]}
-        if isinstance(part, dict) and part.get("type") == "text" and "value" in part
-        else part
-        for part in content
-    ]
+        return content, ""
+    parts, thoughts = list[Any](), list[str]()
+    for part in content:
+        found = part if isinstance(part, dict) else {}
+        kind, said = found.get("type", "text"), first(found, "text", "value")
+        if kind == "reasoning" and isinstance(said, str):
+            thoughts.append(said)
+        elif kind == "text" and isinstance(said, str):
+            parts.append({"type": "text", "text": said})
+        else:
+            parts.append(part)
+    return parts, "\n".join(thoughts)
 
 
 def _weighted(new: Message, message: Message) -> Message:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from farense_worker.protocol.language import gettext as _
@@ -11,6 +12,9 @@ from farense_worker.protocol.shapes.conversations import Message
 from farense_worker.protocol.shapes.shape import LISTS, Shape, Values, holds, said
 
 # The better answer and the worse one: TRL's and Axolotl's names, LLaMA-Factory's second ones.
+_ASKED = ("prompt", "question", "instruction")
+_MORE = ("input", "history", "system", "tools")
+_SPEAKERS = re.compile(r"\n\n(Human|Assistant):")
 _NAMES = (("chosen", "rejected"), ("chosen_messages", "rejected_messages"))
 
 
@@ -33,17 +37,21 @@ def shape(values: Values) -> Shape | None:
             _("a row of preferences, of which the chosen answer can be trained on"),
             f"{better}, {worse}",  # not translated: keys
             lambda v, better=better: _chosen(v, v[better]),  # type: ignore[misc]
-            frozenset({*LISTS, "prompt", "question", better, worse, "system", "tools"}),
+            frozenset({*LISTS, *_ASKED, *_MORE, better, worse}),
         )
     return None
 
 
 def _chosen(values: Values, chosen: Any) -> Values:
     """Put the chosen answer after what was asked, which it may begin with itself."""
-    asked = next(filter(None, (values.get(key) for key in (*LISTS, "prompt", "question"))), None)
+    key = next((key for key in (*LISTS, *_ASKED) if values.get(key)), "")
+    asked = conversations.instructed(values) if key == "instruction" else values.get(key)
     if isinstance(chosen, str):
+        if spoken := _spoken(chosen):
+            return said(values, spoken)
         if not isinstance(asked, list):
-            return conversations.pair(text(asked), chosen, text(values.get("system")))
+            history = conversations.turns(values.get("history"))
+            return conversations.pair(text(asked), chosen, text(values.get("system")), history)
         chosen = {"role": "assistant", "content": chosen}
     answer = _messages([chosen] if isinstance(chosen, dict) else chosen)
     if answer[0]["role"] == "assistant":
@@ -51,6 +59,18 @@ def _chosen(values: Values, chosen: Any) -> Values:
             asked = [{"role": "user", "content": asked}]
         answer = [*_messages(asked), *answer]
     return said(values, answer)
+
+
+def _spoken(dialogue: str) -> list[Message]:
+    """Give the messages of a dialogue in one text, as Anthropic's sets have it; [] for none."""
+    pieces = _SPEAKERS.split(dialogue)
+    if len(pieces) < 5 or pieces[0].strip():  # nothing, Human, what it says, Assistant, ...
+        return []
+    roles = {"Human": "user", "Assistant": "assistant"}
+    return [
+        {"role": roles[who], "content": what.strip()}
+        for who, what in zip(pieces[1::2], pieces[2::2], strict=True)
+    ]
 
 
 def _messages(given: Any) -> list[Message]:

@@ -53,19 +53,19 @@ def answered(values: Values) -> Shape | None:
 
 def _chat(values: Values) -> Shape | None:
     for key in LISTS:
-        if holds(values.get(key), "from", "value"):
+        if found := _said_by(values.get(key)):
             return Shape(
                 _("a ShareGPT row"),
-                _("{key} with from and value").format(key=key),
+                _("{key} with {who} and {said}").format(key=key, who=found[0], said=found[1]),
                 _messages_of(key, conversations.sharegpt),
                 frozenset({key, "system", "tools"}),
             )
         if holds(values.get(key), "role", "content") or (
             key == "messages" and holds(values.get(key), "role")
         ):
-            first = values[key][0].get("content")
+            parts = [each.get("content") for each in values[key] if isinstance(each, dict)]
             ours = key == "messages" and not values.get("system") and "functions" not in values
-            ours = ours and conversations.own_parts(first) == first
+            ours = ours and all(conversations.own_parts(part) == (part, "") for part in parts)
             name = _("a chat row") if key == "messages" else _('a row whose messages are its "{k}"')
             return Shape(
                 name.format(k=key),
@@ -73,6 +73,13 @@ def _chat(values: Values) -> Shape | None:
                 _messages_of(key, conversations.openai),
                 frozenset({key, "system", "tools", "functions"}),
                 ours,
+            )
+        if turn := _turn(key, values.get(key)):
+            return Shape(
+                _('a row whose messages are its "{k}"').format(k=key),
+                _("{key} with {who} and {said}").format(key=key, who=turn[0], said=turn[1]),
+                _pairs_of(key, *turn),
+                frozenset({key, "system", "tools"}),
             )
         # MT-Bench's turns are two questions: whoever means an answer by the second says so.
         turns = values.get(key) if key != "turns" else None
@@ -84,6 +91,27 @@ def _chat(values: Values) -> Shape | None:
                 frozenset({key, "system", "tools"}),
             )
     return None
+
+
+def _said_by(messages: Any) -> tuple[str, str] | None:
+    """Give the keys of who says what, where they are ShareGPT's or a mixture of both."""
+    if holds(messages, "role", "content"):
+        return None
+    keys = ((who, what) for who in conversations.WHO for what in conversations.SAID)
+    return next(((who, what) for who, what in keys if holds(messages, who, what)), None)
+
+
+def _turn(key: str, turns: Any) -> tuple[str, str] | None:
+    """Give the keys of question and answer, where a conversation is a list of pairs of them."""
+    if key in ("messages", "turns") or not holds(turns):
+        return None
+    asked = columns.named(turns[0], columns.QUESTION)
+    said = columns.named(turns[0], columns.ANSWER)
+    return (asked[0], said[0]) if len(asked) == len(said) == 1 else None
+
+
+def _pairs_of(key: str, question: str, answer: str) -> Convert:
+    return lambda values: said(values, conversations.pairs(values.get(key), question, answer))
 
 
 def _messages_of(key: str, read: Callable[[Any], list[conversations.Message]]) -> Convert:
@@ -125,7 +153,7 @@ def _alpaca(values: Values) -> Shape | None:
 
 def _alpaca_pair(values: Values) -> Values:
     return conversations.pair(
-        "\n\n".join(filter(None, (text(values.get("instruction")), text(values.get("input"))))),
+        conversations.instructed(values),
         text(values.get("output")),
         text(values.get("system")),
         conversations.turns(values.get("history")),
