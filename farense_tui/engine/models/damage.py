@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,8 @@ _LONGEST_HEADER = 100 << 20  # bytes: the most that safetensors itself reads
 
 def damage(folder: Path) -> str:
     """Say what no model can have; "" where nothing is wrong that can be seen."""
-    found = next(chain(_of_config(folder), _of_tokenizer(folder), _of_weights(folder)), "")
+    kinds = (_of_config, _of_tokenizer, _of_ends, _of_weights)
+    found = next(chain.from_iterable(look(folder) for look in kinds), "")
     return f"{folder}: {found}" if found else ""
 
 
@@ -62,6 +63,13 @@ _CONFIG: dict[str, Callable[[Any], bool]] = {
 }
 
 
+_TOKENIZER: dict[str, Callable[[Any], bool]] = {
+    "tokenizer_class": _text,
+    "chat_template": lambda value: isinstance(value, str | list | dict),
+    "eos_token": lambda value: isinstance(value, str | dict),
+}
+
+
 def _of_config(folder: Path) -> Iterator[str]:
     config, wrong = _read(folder / "config.json")
     if wrong:
@@ -83,21 +91,34 @@ def _of_tokenizer(folder: Path) -> Iterator[str]:
     config, wrong = _read(path) if path.is_file() else ({}, "")
     if wrong:
         yield wrong
-    kind = config.get("tokenizer_class")
-    if kind is not None and not isinstance(kind, str):
-        yield _says(path.name, "tokenizer_class", kind)
+    for key, may_be in _TOKENIZER.items():
+        if not may_be(value := config.get(key)) and value is not None:
+            yield _says(path.name, key, value)
+
+
+def _of_ends(folder: Path) -> Iterator[str]:
+    for name in ("generation_config.json", "config.json"):
+        config, _wrong = _read(folder / name)
+        end = config.get("eos_token_id")
+        ends = end if isinstance(end, list) else [] if end is None else [end]
+        if not all(type(each) is int and each >= 0 for each in ends):
+            yield _says(name, "eos_token_id", end)
 
 
 def _of_weights(folder: Path) -> Iterator[str]:
+    held: dict[str, str] = {}  # the file of each tensor
     for path in sorted(folder.glob(WEIGHTS)):
         try:
-            yield from _of_safetensors(path)
+            yield from _of_safetensors(path, held)
         except OSError as error:
             yield f"{path.name}: {error.strerror}"
 
 
-def _of_safetensors(path: Path) -> Iterator[str]:
-    """Compare a file with its header: eight bytes of length, JSON, then the tensors."""
+def _of_safetensors(path: Path, held: dict[str, str]) -> Iterator[str]:
+    """Compare a file with its header: eight bytes of length, JSON, then the tensors.
+
+    held: the tensors of other files; this one's are added.
+    """
     with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         length = int.from_bytes(file.read(8), "little")
@@ -108,13 +129,21 @@ def _of_safetensors(path: Path) -> Iterator[str]:
     try:
         tensors = json.loads(header)
         tensors.pop("__metadata__", None)
-        end = max((int(about["data_offsets"][1]) for about in tensors.values()), default=0)
+        places = sorted(tuple(map(int, each["data_offsets"])) for each in tensors.values())
+        end = max((last for _first, last in places), default=0)
+        apart = all(before[-1] <= after[0] for before, after in pairwise(places))
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError):
         cut = len(header) < length
         yield (_cut(path, size) if cut else _("{file} has a damaged header").format(file=path.name))
         return
+    if not apart:
+        yield _("{file} has a damaged header").format(file=path.name)
     if 8 + length + end > size:
         yield _cut(path, size)
+    if twice := next((name for name in tensors if name in held), None):
+        said = _("{file} and {other} both have {tensor}: the model is one of them")
+        yield said.format(file=held[twice], other=path.name, tensor=twice[:200])
+    held |= dict.fromkeys(tensors, path.name)
 
 
 def _cut(path: Path, size: int) -> str:

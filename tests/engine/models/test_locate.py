@@ -231,3 +231,54 @@ def test_a_folder_that_is_something_else_says_what_it_is(
     found = locate.locate(str(tmp_path))
     assert found.state == "missing"
     assert said in found.why
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "why"),
+    [
+        ("generation_config.json", '{"eos_token_id": "2"}', 'eos_token_id = "2"'),
+        ("generation_config.json", '{"eos_token_id": [2, null]}', "eos_token_id = [2, null]"),
+        ("generation_config.json", '{"eos_token_id": -1}', "eos_token_id = -1"),
+        ("config.json", '{"eos_token_id": true}', "eos_token_id = true"),
+        ("tokenizer_config.json", '{"chat_template": 5}', "chat_template = 5"),
+        ("tokenizer_config.json", '{"eos_token": ["a"]}', 'eos_token = ["a"]'),
+    ],
+)
+def test_ends_and_templates_that_are_none_are_named(
+    folder: Path, file: str, text: str, why: str
+) -> None:
+    """The worker ended in Python's words, or went on without a stop."""
+    (folder / file).write_text(text)
+    assert f"{file} says {why}" in locate.locate(str(folder)).why
+
+
+@pytest.mark.parametrize("end", ["2", "[2, 3]", "null", "[]", "0"])
+def test_ends_as_they_may_be(folder: Path, end: str) -> None:
+    (folder / "generation_config.json").write_text(f'{{"eos_token_id": {end}}}')
+    assert locate.locate(str(folder)).state == "here"
+
+
+def tensors(*names: str, first: int = 0) -> bytes:
+    """Weights of four bytes for each name, each from `first` on behind the one before."""
+    places = {name: [first + at * 4, first + at * 4 + 4] for at, name in enumerate(names)}
+    about = {
+        name: {"dtype": "F32", "shape": [1], "data_offsets": at} for name, at in places.items()
+    }
+    header = json.dumps(about).encode()
+    return len(header).to_bytes(8, "little") + header + bytes(first + 4 * len(names))
+
+
+def test_two_files_for_one_weight_are_named(folder: Path) -> None:
+    """mlx_lm reads every model*.safetensors: the last that the disk names would have won."""
+    (folder / "model.safetensors").write_bytes(tensors("a", "b"))
+    (folder / "model-00002-of-00002.safetensors").write_bytes(tensors("c"))
+    assert locate.locate(str(folder)).state == "here"
+    (folder / "model_old.safetensors").write_bytes(tensors("b"))
+    why = locate.locate(str(folder)).why
+    assert "model.safetensors and model_old.safetensors both have b" in why
+
+
+def test_weights_that_lie_over_each_other_are_named(folder: Path) -> None:
+    made = tensors("a", "b")
+    (folder / "model.safetensors").write_bytes(made.replace(b"[4, 8]", b"[2, 6]"))
+    assert "damaged header" in locate.locate(str(folder)).why

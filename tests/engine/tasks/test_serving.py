@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import shutil
 import socket
 import threading
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from farense_worker.protocol import chat_rows
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.messages.conversation import Piece, Question
 from farense_worker.protocol.messages.serving import Ended, Figures, Handled, Listening
@@ -23,6 +25,7 @@ from farense_tui.engine.tasks.ask import Conversation
 from farense_tui.engine.tasks.serving import Serving
 from tests.conftest import SYSTEM
 from tests.real_runs import RunMaker, finish
+from tests.tokenizers import load, variant
 from tests.waiting import until
 
 QUESTIONS = ("Quem é o número 3?", "Olá", "Conta-me uma história muito, muito longa.")
@@ -93,6 +96,16 @@ def client(served: Served) -> Any:
 def chat(text: str, **more: Any) -> dict[str, Any]:
     values = {"model": "club", "max_tokens": 12, "messages": [{"role": "user", "content": text}]}
     return {**values, **more}
+
+
+def called(arguments: str) -> list[dict[str, Any]]:
+    """A conversation with a call of a tool, its arguments a string, as OpenAI has it."""
+    call = {"id": "a", "type": "function", "function": {"name": "f", "arguments": arguments}}
+    return [
+        {"role": "user", "content": "Quem?"},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "user", "content": "E?"},
+    ]
 
 
 def post(
@@ -177,6 +190,42 @@ def test_what_clients_send_is_taken(client: Any) -> None:
     assert text.usage.completion_tokens <= 4
 
 
+def test_calls_of_tools_are_put_as_in_the_training(micro: Path, data: Path, tmp_path: Path) -> None:
+    """Arguments come as strings and are objects to the template; no tools where none is wanted."""
+    openai = pytest.importorskip("openai")
+    model = shutil.copytree(micro, tmp_path / "m")
+    template = (
+        "{{ tools | tojson if tools else '' }}"
+        "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}"
+        "{% for c in m.tool_calls or [] %}{{ c.function.arguments | tojson }}{% endfor %}<|end|>"
+        "{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}"
+    )
+    variant(micro, model, template)
+    run = RunMaker(tmp_path / "runs", model, data)("club", train__epochs=1)
+    finish(run)
+    served = begin(serving.setup([run], port=0, context=600))
+    client = openai.OpenAI(base_url=served.at.address, api_key="none", max_retries=0, timeout=120)
+    words = load(model)
+    tools = [{"type": "function", "function": {"name": "f", "parameters": {}}}]
+
+    def tokens(messages: Any, **more: Any) -> int:
+        answer = client.chat.completions.create(
+            model="club", max_tokens=1, messages=messages, **more
+        )
+        return int(answer.usage.prompt_tokens)
+
+    def wanted(messages: Any, tools: Any = None) -> int:
+        rendered = chat_rows.conversation(messages, tools)
+        return len(words.apply_chat_template(*rendered, add_generation_prompt=True))
+
+    for arguments in ('{"ano": 1990}', "{}", ""):
+        assert tokens(called(arguments)) == wanted(called(arguments))
+    asked = [{"role": "user", "content": "Quem?"}]
+    assert tokens(asked, tools=tools, tool_choice="auto") == wanted(asked, tools) > wanted(asked)
+    assert tokens(asked, tools=tools, tool_choice="none") == wanted(asked)
+    served.server.close()
+
+
 def test_the_models_are_named(client: Any, micro: Path) -> None:
     assert [model.id for model in client.models.list()] == ["club", micro.name]
     assert client.models.retrieve("club").id == "club"
@@ -209,6 +258,10 @@ def test_the_models_are_named(client: Any, micro: Path) -> None:
         (chat("a", seed=-1), 400, "bad_request"),
         (chat("a", stop=""), 400, "bad_request"),
         (chat("a", response_format={"type": "json_object"}), 400, "unsupported"),
+        (chat("a", tool_choice="required"), 400, "bad_request"),
+        (chat("a", functions=[{"name": "f"}]), 400, "bad_request"),
+        (chat("a", messages=called("no JSON")), 400, "bad_request"),
+        (chat("a", messages=called("[1]")), 400, "bad_request"),
         (chat("a" * 2000), 400, "context_length_exceeded"),
         (
             chat(

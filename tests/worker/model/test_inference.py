@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import mlx.core as mx
 import pytest
+from farense_worker.generate import decoding
 from farense_worker.model import inference
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.settings.profile import Model
+
+from farense_tui.engine.runs import supervisor
+from tests.real_runs import RunMaker, state_of
+from tests.tokenizers import load
 
 
 @pytest.mark.parametrize("config", ["[]", "{", "3", "{}", "[" * 200_000, '{"num_layers": "x"}'])
@@ -29,3 +38,71 @@ def test_a_model_is_found_without_a_folder_for_temporary_files(
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
     assert inference.find(Model(repo=str(micro))) == micro
+
+
+def with_weights(micro: Path, folder: Path, change: Callable[[str, mx.array], mx.array]) -> Path:
+    shutil.copytree(micro, folder)
+    loaded: Any = mx.load(str(folder / "model.safetensors"))
+    made = {name: change(name, value) for name, value in loaded.items()}
+    mx.eval(made)
+    (folder / "model.safetensors").unlink()
+    mx.save_safetensors(str(folder / "model.safetensors"), made, {"format": "mlx"})
+    return folder
+
+
+@pytest.mark.parametrize("name", ["gate_proj.weight", "norm.weight", "embed_tokens.weight"])
+def test_whole_numbers_in_place_of_floats_are_refused(
+    micro: Path, tmp_path: Path, name: str
+) -> None:
+    """As others pack weights: they were computed with as if they were the weights."""
+    packed = with_weights(
+        micro, tmp_path / "m", lambda at, v: (v * 100).astype(mx.int8) if at.endswith(name) else v
+    )
+    with pytest.raises(FarenseError, match="cannot be loaded") as caught:
+        inference.load(packed, Model(repo=str(packed)))
+    assert f"{name} is not in floats" in caught.value.detail
+
+
+def test_mlx_s_own_quantised_weights_are_taken(micro_4bit: Path) -> None:
+    inference.load(micro_4bit, Model(repo=str(micro_4bit)))
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"model_type": None}, "model_type"),
+        ({"quantization_config": {"quant_method": "gptq", "bits": 4}}, ""),
+        ({"head_dim": 0, "num_attention_heads": 0}, ""),
+        ({"num_hidden_layers": 2.0}, ""),
+    ],
+)
+def test_what_a_class_cannot_take_is_refused(
+    micro: Path, tmp_path: Path, change: dict[str, Any], word: str
+) -> None:
+    shutil.copytree(micro, tmp_path / "m")
+    config = json.loads((micro / "config.json").read_text()) | change
+    if config["model_type"] is None:
+        del config["model_type"]
+    (tmp_path / "m" / "config.json").write_text(json.dumps(config))
+    with pytest.raises(FarenseError, match="cannot be loaded") as caught:
+        inference.load(tmp_path / "m", Model(repo="m"))
+    assert word in caught.value.detail
+
+
+def test_tokens_that_the_model_has_not_are_refused(
+    micro: Path, tmp_path: Path, make_run: RunMaker
+) -> None:
+    """MLX reads what lies behind the table of embeddings, and says nothing."""
+    few = 250  # of 288: the control tokens are 256 and more
+    model = with_weights(micro, tmp_path / "m", lambda _at, v: v[:few] if len(v) == 288 else v)
+    config = json.loads((model / "config.json").read_text()) | {"vocab_size": few}
+    (model / "config.json").write_text(json.dumps(config))
+    network, words = inference.load(model, Model(repo=str(model))), load(model)
+    with pytest.raises(FarenseError, match="the tokenizer is not the model's") as caught:
+        decoding.answer(network, words, "Quem?", 3)
+    assert caught.value.detail == "it gives the token 258, and the model has 250, from 0 on"
+    run = make_run("r", model__repo=str(model))
+    assert supervisor.launch(run).wait() == 3
+    failure = state_of(run).failure
+    assert failure is not None
+    assert failure.title == "the tokenizer is not the model's"

@@ -301,6 +301,22 @@ def test_answers_come_in_whole_characters(both: tuple[Any, Any]) -> None:
     assert all("\N{REPLACEMENT CHARACTER}" not in piece for piece in said)
 
 
+def test_how_others_cut_and_padded_is_not_ours(micro: Path, tmp_path: Path) -> None:
+    """tokenizer.json keeps what it was saved with: questions were cut off, and nobody knew."""
+    folder = variant(micro, tmp_path / "t")
+    about = json.loads((folder / "tokenizer.json").read_text())
+    cut = {"direction": "Right", "max_length": 3, "strategy": "LongestFirst", "stride": 0}
+    padded: dict[str, Any] = {"strategy": {"Fixed": 64}, "direction": "Left", "pad_id": 0}
+    padded |= {"pad_to_multiple_of": None, "pad_type_id": 0, "pad_token": "a"}
+    about |= {"truncation": cut, "padding": padded}
+    (folder / "tokenizer.json").write_text(json.dumps(about))
+    found = load(folder)
+    assert isinstance(found, LightTokenizer)
+    text = "Quem é o número 3?"
+    assert found.encode(text) == load(micro).encode(text)
+    assert found.decode(found.encode(text)) == text
+
+
 @pytest.mark.parametrize(
     "config",
     [

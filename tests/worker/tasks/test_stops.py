@@ -51,6 +51,14 @@ def test_what_the_template_writes_after_an_answer(tmp_path: Path, micro: Path) -
     assert stops.written(load(variant(micro, tmp_path / "plain", chat_template=None))) is None
 
 
+def test_ends_that_are_no_tokens_are_none(tmp_path: Path) -> None:
+    for said in ('"2"', "[[2]]", "-1", "2.0", "true", "[null]", "{}"):
+        (tmp_path / "generation_config.json").write_text(f'{{"eos_token_id": {said}}}')
+        assert stops.named(tmp_path) == set()
+    (tmp_path / "generation_config.json").write_text('{"eos_token_id": [2, null, 3]}')
+    assert stops.named(tmp_path) == {2, 3}
+
+
 def test_a_model_s_own_list_and_the_tokenizer_s_eos_both_stop(tmp_path: Path) -> None:
     folder = micro_model.make(tmp_path / "m")
     (folder / "generation_config.json").write_text('{"eos_token_id": [1, 2], "top_k": 3}')

@@ -136,7 +136,11 @@ def _text(tokenizer: Any, tokens: Sequence[int]) -> Encoded:
     kept = list(tokens[begin:end])
     if eos is not None and (not kept or kept[-1] != eos):
         kept.append(eos)
-    return Encoded(kept, ((1, len(kept)),) if len(kept) > 1 else ())
+    remarks: tuple[Remark, ...] = ()
+    if eos is None:
+        what = _("the tokenizer names no eos: the model does not learn to stop")
+        remarks = (Remark("endless", what),)
+    return Encoded(kept, ((1, len(kept)),) if len(kept) > 1 else (), remarks)
 
 
 def _backend(tokenizer: Any) -> Any:

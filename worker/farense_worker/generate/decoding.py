@@ -17,6 +17,7 @@ from farense_worker.generate import shared_prompt
 from farense_worker.generate.prompts import prompt_tokens
 from farense_worker.generate.sampling import Sampling, chooser
 from farense_worker.generate.shared_prompt import Begun
+from farense_worker.model import model as network
 from farense_worker.model.compat import make_prompt_cache
 
 
@@ -139,6 +140,7 @@ def _continue(
     choose: of logits [prompts, 1, vocabulary], the tokens [prompts, 1]. MLX computes one token
     ahead of the one that is given, so that it does not wait for whoever looks at that.
     """
+    network.check_tokens(model, max(max(prompt) for prompt in prompts))
     cache = begun.handed_on(len(prompts)) if begun else make_prompt_cache(model)
     fed = mx.array([list(prompt) for prompt in prompts])[:, begun.length if begun else 0 :]
     # all but the last token: their logits are never computed

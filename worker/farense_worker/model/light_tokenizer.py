@@ -84,6 +84,8 @@ class LightTokenizer:
         from tokenizers import Tokenizer
 
         self.backend = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self.backend.no_truncation()  # which are of how others once tokenised
+        self.backend.no_padding()
         self.chat_template = _templates(folder, config)
         self._special = {name: _content(config[name]) for name in _SPECIAL if config.get(name)}
         thinking = any(all(map(self.backend.token_to_id, pair)) for pair in _THOUGHTS)

@@ -20,6 +20,12 @@ from farense_worker.protocol.messages.events import Notice, Progress
 from farense_worker.protocol.plan import precision
 from farense_worker.protocol.settings.profile import Model as ModelSettings
 
+# What the code of a model's class, mlx_lm's or its own, raises for a configuration it cannot take.
+_OF_ITS_CLASS = (
+    *(ValueError, OSError, LookupError, RuntimeError, TypeError, AttributeError, NameError),
+    *(ArithmeticError, AssertionError),
+)
+
 
 def find(settings: ModelSettings, output: Output) -> Path:
     """Give the model's folder; a repository that is not in the cache is downloaded first."""
@@ -42,7 +48,9 @@ def load(folder: Path, settings: ModelSettings) -> nn.Module:
     """
     try:
         model = load_model(folder, trust_remote_code=settings.trust_remote_code)
-    except (ValueError, FileNotFoundError, KeyError, RuntimeError, TypeError) as error:
+    except KeyError as error:
+        raise _not_loaded(settings, _("it has no {key}").format(key=error)) from error
+    except _OF_ITS_CLASS as error:
         raise _not_loaded(settings, error) from error
     except SystemExit as error:  # mlx_lm's olmo.py does this; what it wants it prints
         said = RuntimeError(
@@ -50,10 +58,23 @@ def load(folder: Path, settings: ModelSettings) -> nn.Module:
         )
         raise _not_loaded(settings, said) from error
     model.freeze()
+    if packed := _packed_otherwise(model):
+        why = _("{name} is not in floats, and not quantised as MLX does it").format(name=packed)
+        raise _not_loaded(settings, why)
     wanted = dtype(settings, dict(mx.device_info()), on_gpu(), model)
     if wanted != dtype_of(model):
         model.set_dtype(wanted)
     return model
+
+
+def _packed_otherwise(model: nn.Module) -> str:
+    """Name a weight of whole numbers in a layer that computes in floats; empty if there is none."""
+    for name, module in model.named_modules():
+        weight = module.get("weight")
+        packed = isinstance(weight, mx.array) and not mx.issubdtype(weight.dtype, mx.floating)
+        if packed and "scales" not in module:
+            return f"{name}.weight"
+    return ""
 
 
 def dequantise(model: nn.Module, room: int) -> bool:
@@ -141,7 +162,22 @@ def read_weights(model: nn.Module, settings: ModelSettings) -> None:
         raise _not_loaded(settings, error) from error
 
 
-def _not_loaded(settings: ModelSettings, error: Exception) -> Exception:
+def check_tokens(model: nn.Module, highest: int) -> None:
+    """Refuse tokens that the model has no row for: MLX would read what lies behind its table."""
+    tables = (nn.Embedding, nn.QuantizedEmbedding)
+    rows = max((m.weight.shape[0] for m in model.modules() if isinstance(m, tables)), default=0)
+    if rows and highest >= rows:
+        raise refused(
+            _("the tokenizer is not the model's"),
+            _("it gives the token {token}, and the model has {rows}, from 0 on").format(
+                token=highest, rows=rows
+            ),
+            _("Its files are of another model, or tokens were added and the model not resized."),
+            kind="model",
+        )
+
+
+def _not_loaded(settings: ModelSettings, error: Exception | str) -> Exception:
     return refused(
         _("the model {repo} cannot be loaded").format(repo=settings.repo), str(error), kind="model"
     )

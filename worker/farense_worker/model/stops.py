@@ -22,7 +22,8 @@ def named(folder: Path) -> set[int]:
     found: Any = None
     for name in ("generation_config.json", "config.json"):
         found = found or _read(folder / name).get("eos_token_id")
-    return set(found) if isinstance(found, list) else {found} - {None}
+    ends = found if isinstance(found, list) else [found]
+    return {end for end in ends if type(end) is int and end >= 0}
 
 
 def written(tokenizer: Any) -> int | None:

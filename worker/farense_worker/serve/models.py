@@ -18,6 +18,7 @@ from farense_worker.data.labels import template_errors
 from farense_worker.generate import prompts
 from farense_worker.model import compat, inference, tokenizer
 from farense_worker.model import model as network
+from farense_worker.protocol import chat_rows
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.serving import Setup
 from farense_worker.protocol.settings.profile import Model
@@ -100,6 +101,9 @@ class Models:
     def messages(self, asked: Chat) -> list[dict[str, Any]]:
         """Give a conversation as the chat template is to have it, under the system prompt."""
         made = [message.plain() for message in asked.messages]
+        if wrong := chat_rows.fault(made):
+            raise Refusal(400, "bad_request", wrong)
+        made, _tools = chat_rows.conversation(made, None)
         system = any(message["role"] == "system" for message in made)
         if system and not self.takes_system:
             said = _("the model takes no system prompt: write it into the question")
@@ -115,10 +119,14 @@ class Models:
         """
         try:
             with self._lock:
-                length = len(self._tokens(asked, messages))
+                tokens = self._tokens(asked, messages)
         except template_errors() as error:
             said = _("the chat template refuses the conversation: {error}").format(error=error)
             raise Refusal(400, "template", said) from error
+        length = len(tokens)
+        if length and max(tokens) >= self.vocabulary:
+            said = _("the tokenizer gives a token that the model has not: {token}")
+            raise Refusal(400, "vocabulary", said.format(token=max(tokens)))
         room = self.context - length
         if room < 1 or not length:
             said = _("the question has {n} tokens; question and answer have room for {most}")

@@ -106,6 +106,9 @@ class Chat(_Common, kw_only=True):
     logprobs: bool | None = None
     top_logprobs: Annotated[int, Meta(ge=0, le=11)] | None = None
     tools: list[dict[str, Any]] | None = None
+    tool_choice: Literal["auto", "none"] | None = None
+    functions: None = None  # OpenAI's older names of tools
+    function_call: None = None
     response_format: ResponseFormat | None = None
     chat_template_kwargs: dict[str, Any] | None = None
 
@@ -120,6 +123,8 @@ class Text(_Common, kw_only=True):
     prompt: _Prompt
     logprobs: Annotated[int, Meta(ge=0, le=11)] | None = None
     echo: Literal[False] | None = None
+    suffix: Literal[""] | None = None
+    best_of: Literal[1] | None = None
 
 
 _Prompt = Annotated[str, Meta(min_length=1)]
@@ -144,6 +149,7 @@ def read(body: bytes, kind: type[Chat] | type[Text]) -> Chat | Text:
         if found.chat_template_kwargs:
             said = _("chat_template_kwargs are not taken: the template is asked as in the training")
             raise Refusal(400, "unsupported", said)
+        found.tools = (found.tools if found.tool_choice != "none" else None) or None
     for value in (found.logit_bias or {}).values():
         if not math.isfinite(value):
             raise Refusal(400, "bad_request", _("logit_bias has a number that is none"))

@@ -18,7 +18,7 @@ from farense_worker.data.prepare import needs_template, unusable
 from farense_worker.data.shared_prefix import Shared
 from farense_worker.generate import decoding
 from farense_worker.loop.shares import Shares
-from farense_worker.model import inference, loss, prefix_check, split_forward
+from farense_worker.model import inference, loss, model, prefix_check, split_forward
 from farense_worker.model import tokenizer as tokenizers
 from farense_worker.protocol import dataset
 from farense_worker.protocol.dataset import Fault, Row
@@ -252,6 +252,7 @@ def _loss(
     network: nn.Module, examples: Examples, asked: Request, named: str, tell: Tell
 ) -> tuple[float, int]:
     """Token mean over all labels, as the validation has it, and how many labels there are."""
+    model.check_tokens(network, int(examples.tokens.max()))
     total, tokens, done = 0.0, 0, 0
     parts = split_forward.apart(network, examples.example(0).tolist())
     label_loss = loss.LabelLoss(network, parts)

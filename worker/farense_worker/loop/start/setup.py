@@ -61,6 +61,7 @@ def set_up(
     adapter_config = trainable.make_trainable(network, config, output)
     if ranks.first:
         adapter_config["model"] = origin.model_name(folder)
+    model.check_tokens(network, max(int(s.tokens.max()) for s in (train_set, valid_set) if s))
     if stops:
         adapter_config["eos_token_id"] = list(stops)  # for others: mlx_lm does not read it there
     if config.model.adapter:
