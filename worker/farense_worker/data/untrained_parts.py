@@ -15,6 +15,7 @@ from farense_worker.protocol.dataset import Row
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.settings.profile import Answers
 from farense_worker.protocol.shapes import verdicts
+from farense_worker.protocol.shapes.columns import blank
 
 # Of a row with messages, or with a prompt and its completion.
 _ROW_KEYS = (
@@ -47,7 +48,7 @@ _QUESTIONS = ("human", "instruction", "prompter")
 def remarks(row: Row, mask_prompt: bool, answers: Answers) -> Iterator[Remark]:
     """Give what the owner of a row should know of it before any tokenizer looks at it."""
     if row.kind == "text":
-        if row.values["text"].isspace():
+        if blank(row.values["text"]):
             yield Remark("empty_answer", _("the text is nothing but white space"))
         return
     for key in _unread(row.values, _ROW_KEYS):
@@ -65,10 +66,15 @@ def remarks(row: Row, mask_prompt: bool, answers: Answers) -> Iterator[Remark]:
     messages, _tools = row.conversation()
     yield from _roles(messages, row, mask_prompt and answers == "all")
     for number, message in enumerate(messages, 1):
-        empty = not message["content"].strip() and not message.get("tool_calls")
+        empty = blank(message["content"]) and not message.get("tool_calls")
         if message["role"] == "assistant" and empty:
             what = _("message {number} (assistant) is empty")
             yield Remark("empty_answer", what.format(number=number))
+        elif message["role"] == "assistant" and number > 1:
+            asked = messages[number - 2]["content"]
+            if asked.strip() and asked.strip() == message["content"].strip():
+                what = _("message {number} (assistant) is the same as the one before it")
+                yield Remark("echo", what.format(number=number))
 
 
 def _unread(values: dict[str, Any], keys: tuple[str, ...]) -> list[str]:

@@ -16,9 +16,10 @@ import numpy as np
 from farense_worker.data import dated, labels, untrained_parts
 from farense_worker.data.labels import Encoded
 from farense_worker.data.prepare import needs_template, unusable
-from farense_worker.inspect import text_faults
+from farense_worker.inspect import marks, text_faults
 from farense_worker.inspect.duplicates import Duplicates
 from farense_worker.inspect.lengths import Lengths
+from farense_worker.inspect.questions import Questions
 from farense_worker.inspect.token_text import MOST_TOKENS, pieces
 from farense_worker.protocol import dataset, holdout
 from farense_worker.protocol.dataset import SPLITS, Fault, Faults, Row
@@ -71,6 +72,7 @@ class Survey:
         self._findings: list[Finding] = []
         self._examples: list[Example] = []
         self._duplicates = Duplicates()
+        self._questions = Questions()
         self._fingerprints = array("Q")
 
     def report(
@@ -170,8 +172,12 @@ class Survey:
             self._rows[name] += 1
             self._kind = self._kind or found.kind
             self._duplicates.add(number, found)
+            self._questions.add(number, found)
             for code, what in text_faults.find("\n".join(found.strings)):
                 self._find(code, path, found.line, what)
+            if self._tokenizer and (written := marks.foreign(self._tokenizer, found)):
+                what = _("{marks}: the model's own template has others")
+                self._find("template_marks", path, found.line, what.format(marks=" ".join(written)))
             for remark in untrained_parts.remarks(found, self._mask_prompt, self._answers):
                 self._find(remark.code, path, found.line, remark.what)
             yield found
@@ -206,6 +212,11 @@ class Survey:
             code = "duplicate" if again.split == again.first_split else "leak"
             place = f"{first.name}:{again.first_line}"
             self._find(code, path, again.line, what.format(place=place))
+
+        for (split, line), (first_split, first_line) in self._questions.find():
+            place = f"{paths[first_split].name}:{first_line}"
+            what = _("asks what {place} asks").format(place=place)
+            self._find("asked_again", paths[split], line, what)
 
     def _set_aside(self, fraction: float, seed: int) -> int:
         if not fraction or self._rows.get("valid") or not self._fingerprints:

@@ -19,13 +19,24 @@ _CLOSING = set("”’…–—»")
 _CONTROL = re.compile(
     r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]"
 )
+# Characters as HTML and JSON write them where only their own programs read them.
+_CODES = re.compile(
+    r"&(?:amp|lt|gt|quot|nbsp|hellip|[lr][ds]quo|[A-Za-z](?:acute|grave|circ|tilde|uml|cedil)"
+    r"|#\d{2,6}|#x[0-9A-Fa-f]{2,5});|\\u[0-9a-fA-F]{4}"
+)
+_APART = re.compile("[A-Za-z][\u0300-\u0308\u0327]")
 
 
 def find(text: str) -> list[tuple[str, str]]:
     """Give what is found as (code, what), each kind once."""
     found: list[tuple[str, str]] = []
+    if codes := dict.fromkeys(_CODES.findall(text)):
+        found.append(("escaped", " ".join([*codes][:5])))
     if text.isascii() and text.isprintable():
         return found
+    if apart := _APART.search(text):
+        what = _('"{text}" is {n} characters: a letter and its accent')
+        found.append(("apart", what.format(text=apart[0], n=len(apart[0]))))
     wrong = _mojibake(text)
     if wrong:
         found.append(
