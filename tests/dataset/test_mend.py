@@ -80,3 +80,23 @@ def test_answers_are_not_cut() -> None:
     with pytest.raises(Unfit):
         cut.cut(chat("a" * 100, "b"), 0.5)
     assert cut.cut(chat("a", "b", "c" * 100, "d"), 0.5) == [chat("a", "b")]
+
+
+@pytest.mark.parametrize(
+    ("names", "row"),
+    [
+        ({"prompt": "uno"}, {"uno": "Quem?", "completion": "Ele."}),
+        ({"completion": "duo"}, {"prompt": "Quem?", "duo": "Ele."}),
+        ({"prompt": "uno", "completion": "duo"}, {"uno": "Quem?", "duo": "Ele."}),
+        ({"text": "uno"}, {"uno": "Um clube."}),
+        ({"chat": "uno"}, {"uno": chat("Quem?", "Ele.")["messages"]}),
+    ],
+)
+def test_columns_go_by_the_names_of_the_profile(
+    tmp_path: Path, names: dict[str, str], row: dict[str, Any]
+) -> None:
+    files.jsonl(tmp_path / "d/train.jsonl", row, {"nothing": 1})
+    words = ["data", "mend", str(tmp_path / "d"), "--to", str(tmp_path / "e"), "--profile", "demo"]
+    told = [f"--set=data.{key}_feature={name}" for key, name in names.items()]
+    assert main([*words, "--leave-out", "row", *told]) == 0
+    assert files.said(tmp_path / "e") == [["Um clube."] if "text" in names else ["Quem?", "Ele."]]
