@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import shutil
-import subprocess
 from collections import deque
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, ClassVar
@@ -18,27 +14,22 @@ from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import pgettext
 from farense_worker.protocol.run_folder import RunFolder
 from farense_worker.protocol.settings.profile import Profile
-from textual import events, work
+from textual import work
 from textual.binding import Binding, BindingType
 from textual.command import CommandPalette
-from textual.filter import LineFilter
 from textual.screen import Screen
-from textual.widgets import Input
 from textual.worker import WorkerFailed
 
 from farense_tui import compat
-from farense_tui.engine.machine import terminal
 from farense_tui.engine.runs import describe, new_run, resuming, supervisor
 from farense_tui.engine.runs.supervisor import Worker
-from farense_tui.ui import ascii, preferences
-from farense_tui.ui.ascii import Ascii
+from farense_tui.ui import preferences
 from farense_tui.ui.common.dialogs import ErrorDialog
 from farense_tui.ui.first_start.with_tour import WithTour
-from farense_tui.ui.messages import Course, News, Refused
-from farense_tui.ui.notifications import Reach
-from farense_tui.ui.printable import Printable
+from farense_tui.ui.messages import Refused
 from farense_tui.ui.terminal import TerminalGuard, take_any_byte
-from farense_tui.ui.theme import CONTRAST, DARK, THEMES, TITLES, in_sixteen_colours
+from farense_tui.ui.with_looks import WithLooks
+from farense_tui.ui.with_reach import WithReach
 
 _LOOK_FOR_TERMINAL = 2.0
 _OFTEN = 10.0  # seconds for twenty of what nobody has foreseen
@@ -58,7 +49,7 @@ def _commands() -> type[Provider]:
     return FarenseCommands
 
 
-class FarenseApp(WithTour):
+class FarenseApp(WithTour, WithLooks, WithReach):
     """Composition root. Below the dialogs and the list of runs stands one main screen."""
 
     TITLE = "farense-tui"
@@ -99,17 +90,7 @@ class FarenseApp(WithTour):
         self._leaving = False
         self._unforeseen: deque[float] = deque(maxlen=20)
         self.terminal_gone: Callable[[], bool] = bool
-        few = terminal.terminal().colours == 16
-        for theme in THEMES:
-            self.register_theme(in_sixteen_colours(theme) if few else theme)
         compat.spare(self, self._go_on)
-        self._printable = Printable()
-        self._reach = Reach(partial(compat.write, self), preferences.wanted)
-        self._ascii = Ascii(enabled=ascii.wanted())
-        self.theme = self._remembered_theme()
-        self._still = not preferences.wanted("motion")
-        if self._still:
-            self.animation_level = "none"
 
     def on_mount(self) -> None:
         """Open the first screen."""
@@ -125,11 +106,6 @@ class FarenseApp(WithTour):
                 self.welcome()
         if self._leaving:  # a signal came first
             self._exit_once_drawn()
-
-    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        """Where nothing is to move, a cursor does not blink."""
-        if self._still and isinstance(event.widget, Input):
-            event.widget.cursor_blink = False
 
     # The screens
 
@@ -329,51 +305,6 @@ class FarenseApp(WithTour):
 
         if not self.screen.is_modal:
             self.push_screen(HelpScreen(self.screen))
-
-    def _remembered_theme(self) -> str:
-        chosen = preferences.theme()
-        if chosen in TITLES:
-            return chosen
-        return CONTRAST.name if self.no_color else DARK.name
-
-    def get_line_filters(self) -> Sequence[LineFilter]:
-        """Draw in plain ASCII where nothing else can be shown."""
-        ours = [self._printable, *([self._ascii] if self._ascii.enabled else [])]
-        return [*super().get_line_filters(), *ours]
-
-    def copy_to_clipboard(self, text: str) -> None:
-        """Copy by the terminal, and by the system's own program where terminals do not heed that.
-
-        macOS's Terminal.app is one that does not.
-        """
-        super().copy_to_clipboard(text)
-        if program := shutil.which("pbcopy"):
-            with contextlib.suppress(OSError, subprocess.SubprocessError):
-                subprocess.run([program], input=text.encode(), timeout=2, check=False)
-        self.notify(_("copied"))
-
-    def on_course(self, message: Course) -> None:
-        """Show it in the terminal's title and tab."""
-        self._reach.course(message.title, message.share, message.bad)
-
-    def on_news(self, message: News) -> None:
-        """Ring, and show it outside of the app."""
-        self._reach.tell(message.title, message.text)
-        self._send(message)
-
-    @work(thread=True, group="news")
-    def _send(self, message: News) -> None:
-        with contextlib.suppress(OSError, ValueError):  # no network: the bell has rung
-            self._reach.send(message.title, message.text, preferences.webhook())
-
-    def choose_theme(self, name: str) -> None:
-        self.theme = name
-        preferences.keep_theme(name)
-
-    def action_next_theme(self) -> None:
-        """Go from dark to light to high contrast, and on."""
-        names = list(TITLES)
-        self.choose_theme(names[(names.index(self.theme) + 1) % len(names)])
 
 
 if TYPE_CHECKING:
