@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 import pytest
-from farense_worker.protocol.errors import FarenseError
+from farense_worker.protocol.errors import ExitCode, FarenseError
 from farense_worker.protocol.messages import events
 from farense_worker.protocol.run_folder import RunFolder
 from farense_worker.protocol.settings.profile import Report
 
 from farense_tui.cli import main
+from farense_tui.cli.output import relative
+from farense_tui.cli.running import headless
 from farense_tui.engine.record.tail import Tail
 from farense_tui.engine.runs import resuming, trackers
 from farense_tui.track.follow import _alone, track
@@ -179,6 +181,18 @@ def test_a_tracker_that_fails_harms_no_run(make_run: RunMaker) -> None:
     until(lambda: trackers.log(run).read_text())
     assert "farense-tui:" in trackers.log(run).read_text()
     assert "Traceback" not in trackers.log(run).read_text()
+
+
+def test_who_follows_a_run_is_told_where_its_tracker_is_and_why_not(
+    make_run: RunMaker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = make_run(report__trackers=("tensorboard",), report__at_end=False)
+    trackers.place(run, "tensorboard").mkdir()
+    headless.tell_files(run, ExitCode.FAILED)
+    assert capsys.readouterr() == (f"tensorboard: {relative(run.path)}/tensorboard\n", "")
+    trackers.log(run).write_text("farense-tui: there is no space\n")
+    headless.tell_files(run, ExitCode.FAILED)
+    assert "not tracked to tensorboard: farense-tui: there is no space" in capsys.readouterr().err
 
 
 def test_two_do_not_write_the_same_files(make_run: RunMaker) -> None:

@@ -431,6 +431,13 @@ def test_a_disk_without_room_for_two_checkpoints_is_told() -> None:
     state = training()
     assert "disk" in rules(state, state.last_time, disk_free=100 << 20)
     assert not rules(state, state.last_time, disk_free=10 << 30)
+    small, large = (
+        events.Checkpoint(time=0.0, seq=1, step=1, path="a", bytes=size, seconds=1.0, best=False)
+        for size in (1 << 20, 1 << 30)
+    )
+    for found in ((small, large), (large, small)):  # the next one may be as large as any
+        grown = structs.replace(state, checkpoints=found)
+        assert "disk" in rules(grown, grown.last_time, disk_free=2 << 30)
 
 
 def test_a_full_disk_is_told_and_not_the_silence_that_follows_from_it() -> None:

@@ -226,7 +226,8 @@ def test_other_kinds_of_fine_tuning_are_fused_too(
 def test_a_gguf_file_gives_the_same_answers(tmp_path: Path, data: Path) -> None:
     run = RunMaker(tmp_path / "runs", sentencepiece(tmp_path / "model"), data)("one")
     finish(run)
-    made = ask(run, tmp_path / "out", gguf=True, precision="float")
+    made = ask(run, tmp_path / "out", gguf=True, gguf_card="# a file", precision="float")
+    assert (tmp_path / "out" / "README.md").read_text() == "# a file"
     part = next(part for part in made.parts if part.what == "GGUF")
     assert part.path == "one.gguf"
     assert part.verified is not None
