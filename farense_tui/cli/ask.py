@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from farense_worker.protocol import system_prompt
-from farense_worker.protocol.errors import ExitCode
+from farense_worker.protocol.clean_text import clean
+from farense_worker.protocol.errors import ExitCode, usage
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.conversation import Answered, Question, Setup
 from farense_worker.protocol.run_folder import RunFolder
@@ -22,7 +24,8 @@ from farense_tui.engine.tasks import ask as asking
 
 def ask(args: argparse.Namespace) -> int:
     """Answer a question with the base model and with adapters."""
-    *names, text = args.words
+    *names, last = args.words
+    text = _question(last, args)
     setups = _setups(names, args)
     models = [Model(setup.repo, revision=setup.revision) for setup, _system in setups]
     if not common.may_download(models, yes=args.yes):
@@ -50,6 +53,22 @@ def ask(args: argparse.Namespace) -> int:
                 piece = "" if isinstance(said, Answered) else said.text
                 say(piece, end="\n" if end else "")
     return ExitCode.DONE
+
+
+def _question(word: str, args: argparse.Namespace) -> str:
+    """Give what is asked: the last word, or standard input for `-`.
+
+    Raises FarenseError (usage) where that is nothing, or a run: a name was not meant as a question.
+    """
+    text = sys.stdin.read().strip() if word == "-" else word
+    if not text.strip():
+        raise usage(_("there is no question"), hint=_('farense-tui ask RUN "QUESTION"'))
+    if word != "-" and folders.path_of(word, common.runs_dir(args)):
+        raise usage(
+            _("{name} is a run, and there is no question for it").format(name=clean(word)),
+            hint=_('farense-tui ask RUN "QUESTION"; - takes it from standard input.'),
+        )
+    return text
 
 
 def _setups(names: list[str], args: argparse.Namespace) -> list[tuple[Setup, str | None]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 from pathlib import Path
 
@@ -74,3 +75,24 @@ def test_a_model_without_a_place_for_it_refuses(
     assert main(given) == ExitCode.DONE
     assert main([*given, "--system", "Ser."]) == ExitCode.REFUSED
     assert "the model takes no system prompt" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["plain"], ["under", "plain"], ["", "--max-tokens", "3"]])
+def test_a_run_is_no_question(folder: Path, capfd: Capture, words: list[str]) -> None:
+    """`ask RUN` had the base model of the demo answer the run's name, and nobody was told."""
+    assert main(["ask", *words, "--runs-dir", str(folder)]) == ExitCode.USAGE
+    said = capfd.readouterr().err
+    assert "there is no question" in said
+    assert 'farense-tui ask RUN "QUESTION"' in said
+
+
+def test_a_question_comes_from_standard_input(
+    folder: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted, _err = ask(folder, capfd, "plain")
+    given = ["ask", "plain", "-", "--max-tokens", "8", "--runs-dir", str(folder)]
+    monkeypatch.setattr("sys.stdin", io.StringIO("Quem?\n"))
+    assert main(given) == ExitCode.DONE
+    assert capfd.readouterr().out == wanted
+    monkeypatch.setattr("sys.stdin", io.StringIO(" \n"))
+    assert main(given) == ExitCode.USAGE

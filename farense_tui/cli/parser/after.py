@@ -46,7 +46,7 @@ def _ask(program: Program) -> None:
         "words",
         nargs="+",
         metavar=_("[RUN ...] QUESTION"),
-        help=_("whom to ask, and at the end what"),
+        help=_("whom to ask, and at the end what; - reads that from standard input"),
     )
     shared.add_profile(command, default=_("demo; whose model answers without a RUN"))
     shared.add_model(command)

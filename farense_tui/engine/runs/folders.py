@@ -30,11 +30,16 @@ def runs_dir(given: str | None = None) -> Path:
     return Path(os.path.expanduser(given or os.environ.get("FARENSE_RUNS") or "checkpoints"))
 
 
+def path_of(run: str, folder: Path) -> Path | None:
+    """Give where a run of this name or path is, if there is one, whatever state it is in."""
+    there = (folder / run, Path(os.path.expanduser(run)))
+    return next((path for path in there if os.path.exists(path / "config.toml")), None)
+
+
 def find(run: str, folder: Path) -> RunFolder:
     """Give a run by its name in `folder` or by its path; FarenseError if it is not there."""
-    for path in (folder / run, Path(os.path.expanduser(run))):
-        if (path / "config.toml").exists():  # whatever it is: read_config says what is wrong
-            return RunFolder(_place(path))
+    if path := path_of(run, folder):
+        return RunFolder(_place(path))
     names = ", ".join(summary.name for summary in folders(folder)) or _("none yet")
     raise refused(
         _("there is no run {name}").format(name=run),

@@ -364,3 +364,14 @@ def test_what_is_fused_loads_by_itself(trained: RunFolder, tmp_path: Path) -> No
     folder = tmp_path / "out" / "model"
     network: Any = inference.load(folder, Model(repo=str(folder)))
     assert network(mx.array([[1, 2, 3]])).shape == (1, 3, 288)
+
+
+def test_a_place_that_cannot_be_written_is_named(trained: RunFolder, micro: Path) -> None:
+    """It was told as Python tells it."""
+    asked = Request(
+        name="club", repo=str(micro), base="owner/base", adapter=str(trained.adapters),
+        to="/dev/null/out", data="", adapter_card="", model_card="",
+    )  # fmt: skip
+    with pytest.raises(FarenseError, match="cannot write /dev/null/out") as caught:
+        export(asked, lambda _: None)
+    assert caught.value.exit_code == 3

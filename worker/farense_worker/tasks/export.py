@@ -25,6 +25,7 @@ from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import mark
 from farense_worker.protocol.messages.export import MANIFEST, Exported, Part, Request, Verified
 from farense_worker.protocol.messages.task import Progress, Tell
+from farense_worker.protocol.run_folder import disk_error, full, is_full
 from farense_worker.protocol.settings.profile import Model
 from farense_worker.tasks import compare_models, fuse, gguf, gguf_lora, ollama
 from farense_worker.tasks.compare_models import Behaviour, Question
@@ -50,6 +51,17 @@ def export(asked: Request, tell: Tell) -> Exported:
             ),
             kind="export",
         )
+    try:
+        return _written(asked, settings, source, to, tell)
+    except OSError as error:
+        raise disk_error(error, to) from error
+    except RuntimeError as error:  # MLX's, which does not tell why it could not write
+        if is_full(to):
+            raise full(to) from error
+        raise
+
+
+def _written(asked: Request, settings: Model, source: Path, to: Path, tell: Tell) -> Exported:
     to.mkdir(parents=True)
     work = _Export(asked, settings, source, to, tell)
     parts = [work.adapter()]
