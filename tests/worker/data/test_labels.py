@@ -525,3 +525,31 @@ def test_an_answer_that_writes_of_thoughts_does_not_end_in_one(micro: Path, tmp_
     found = labels.encode(tokenizer, Row(1, "chat", values), True)
     assert read(tokenizer, found) == ["\n</think>\n\n em HTML.<|end|>"]
     assert codes(found) == ["closed_thought", "left_out"]
+
+
+# As Nemotron Nano 2: the last answer stands behind an opened thought, which nothing closes.
+OPEN = (
+    "{% for m in messages %}<|{{ m.role }}|>{% if loop.last and m.role == 'assistant' %}<think>\n"
+    "{% endif %}{{ m.content }}<|end|>{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|><think>\n{% endif %}"
+)
+
+
+@pytest.mark.parametrize(
+    ("answer", "label", "said"),
+    [
+        ("Ele.", "\n</think>\n\nEle.<|end|>", "closed_thought"),
+        ("<think>\nFoi.\n</think>\n\nEle.", "Foi.\n</think>\n\nEle.<|end|>", "parted"),
+    ],
+)
+def test_no_answer_is_trained_within_a_thought(
+    micro: Path, tmp_path: Path, answer: str, label: str, said: str
+) -> None:
+    """The row begins with the prompt, and was taken as it stood."""
+    tokenizer = load(variant(micro, tmp_path / "t", OPEN))
+    row = Row(1, "chat", chat("Quem?", answer))
+    found = labels.encode(tokenizer, row, True)
+    assert read(tokenizer, found) == [label]
+    assert codes(found) == [said]
+    asked = tokenizer.apply_chat_template(row.values["messages"][:1], add_generation_prompt=True)
+    assert found.tokens[: found.first] == asked

@@ -29,9 +29,7 @@ def follows(
     """
     opened = prompt.rstrip().endswith("<think>")
     if whole.startswith(prompt):
-        answer = whole[len(prompt) :]
-        closes = opened and answer.lstrip().startswith("</think>")
-        return answer, "closed_thought" if closes else ""
+        return _within(whole[len(prompt) :]) if opened else (whole[len(prompt) :], "")
     if thought := _closed_thought(render, messages, prompt):
         return thought, "closed_thought"
     if opened and (thought := _from_the_thought(render, messages, whole)):
@@ -42,6 +40,16 @@ def follows(
     if opened:
         return _CLOSED + tail, "closed_thought"
     return tail, "parted"
+
+
+def _within(answer: str) -> tuple[str, str]:
+    """Give an answer that follows an opened thought as it ends that, and what is to be told."""
+    if "</think>" not in answer:  # as Nemotron Nano 2: the template leaves it open for good
+        return _CLOSED + answer, "closed_thought"
+    begun = answer.lstrip()
+    if begun.startswith("<think>"):  # the row's own, a second one
+        return begun.removeprefix("<think>").lstrip("\n"), "parted"
+    return answer, "closed_thought" if begun.startswith("</think>") else ""
 
 
 def _closed_thought(render: Render, messages: Sequence[Message], prompt: str) -> str:
