@@ -391,6 +391,9 @@ ASKED, SAID = "a?", "b."
         {"chosen": f"\n\nHuman: {ASKED}\n\nAssistant: {SAID}", "rejected": "c"},  # Anthropic
         {"instruction": ASKED, "input": "<noinput>", "output": SAID},  # self-instruct
         {"conversation": [{"input": ASKED, "output": SAID}]},  # XTuner
+        {"instruction": ASKED, "input": "", "accepted": SAID, "rejected": "c"},  # ORPO
+        {"question": ASKED, "response_j": SAID, "response_k": "c"},  # pairs of Stack Exchange
+        {"prompt": ASKED, "generation": SAID},  # Metharme
         {"conversations": [{"role": "user", "value": ASKED}, {"role": "gpt", "value": SAID}]},
         {"conversations": [{"from": "user", "content": ASKED}, {"from": "gpt", "content": SAID}]},
         {
@@ -422,13 +425,16 @@ def test_turns_of_pairs_stay_one_conversation(tmp_path: Path) -> None:
 
 def test_thoughts_in_parts_go_where_templates_look_for_them(tmp_path: Path) -> None:
     """LLaMA-Factory's: what the template makes of them, `data check` tells."""
-    parts = [{"type": "reasoning", "value": "Ora."}, {"type": "text", "value": "b."}]
+    call = {"type": "tool_call", "value": '{"name": "f", "arguments": {"a": 1}}'}
+    parts = [{"type": "reasoning", "value": "Ora."}, {"type": "text", "value": "b."}, call]
     row = {"messages": [{"role": "user", "content": "a?"}, {"role": "assistant", "content": parts}]}
     source = files.jsonl(tmp_path / "a.jsonl", row)
     assert main(["data", "make", str(source), "--to", str(tmp_path / "club")]) == 0
     (made,) = files.rows(tmp_path / "club")
     assert made["messages"][1]["reasoning_content"] == "Ora."
     assert made["messages"][1]["content"] == [{"type": "text", "text": "b."}]
+    assert made["messages"][1]["tool_calls"][0]["function"]["name"] == "f"
+    assert dataset.summarise(tmp_path / "club").faults == ()
 
 
 @pytest.mark.parametrize("nothing", ["", None, " \u200b\ufeff"])

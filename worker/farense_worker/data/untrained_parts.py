@@ -58,6 +58,8 @@ def remarks(row: Row, mask_prompt: bool, answers: Answers) -> Iterator[Remark]:
     if label := verdicts.bad(row.values):
         what = _('its "{key}" is {value}, as of a bad answer, and it is trained on all the same')
         yield Remark("label", what.format(key=label[0], value=label[1]))
+    if row.kind == "completion" and row.values["completion"][:1].isspace():
+        yield Remark("spaced", _("its completion begins with a space"))
     written = row.values.get("messages") or ()
     for number, message in enumerate(written, 1):
         for key in (*_unread(message, _MESSAGE_KEYS), *chat_rows.marks(message)):

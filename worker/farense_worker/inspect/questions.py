@@ -28,9 +28,10 @@ class Questions:
         messages, tools = row.conversation()
         if messages[-1]["role"] != "assistant":
             return
-        *before, last = ((each["role"], str(each["content"])) for each in messages)
-        self._asked.append(_hash(f"{before}{tools}"))
-        self._said.append(_hash(last[1]))
+        *before, last = messages
+        asked = [str(part) for each in before for part in (each["role"], each["content"])]
+        self._asked.append(_hash(*asked, str(tools)))
+        self._said.append(_hash(str(last["content"])))
         self._place.append(split << 48 | row.line)
 
     def find(self) -> Iterator[tuple[Place, Place]]:
@@ -49,6 +50,8 @@ class Questions:
         return place >> 48, place & (1 << 48) - 1
 
 
-def _hash(text: str) -> int:
-    folded = " ".join(text.split()).casefold().encode("utf-8", "surrogatepass")
-    return int.from_bytes(hashlib.blake2b(folded, digest_size=8).digest(), "little")
+def _hash(*texts: str) -> int:
+    """64 bits of some texts, white space and case aside."""
+    folded = "\0".join(" ".join(text.split()).casefold() for text in texts)
+    raw = folded.encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.blake2b(raw, digest_size=8).digest(), "little")

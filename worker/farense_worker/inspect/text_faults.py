@@ -24,6 +24,8 @@ _CODES = re.compile(
     r"&(?:amp|lt|gt|quot|nbsp|hellip|[lr][ds]quo|[A-Za-z](?:acute|grave|circ|tilde|uml|cedil)"
     r"|#\d{2,6}|#x[0-9A-Fa-f]{2,5});|\\u[0-9a-fA-F]{4}"
 )
+# Places for a name, as LLaMA-Factory's and others' samples have them: {{name}}, <YOUR NAME>.
+_GAPS = re.compile(r"\{\{ ?[A-Za-z_]{1,30} ?\}\}|[<\[](?:YOUR|INSERT)[ _A-Z]{2,30}[>\]]")
 _APART = re.compile("[A-Za-z][\u0300-\u0308\u0327]")
 
 
@@ -32,6 +34,8 @@ def find(text: str) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     if codes := dict.fromkeys(_CODES.findall(text)):
         found.append(("escaped", " ".join([*codes][:5])))
+    if gaps := dict.fromkeys(_GAPS.findall(text)):
+        found.append(("gap", " ".join([*gaps][:5])))
     if text.isascii() and text.isprintable():
         return found
     if apart := _APART.search(text):

@@ -47,6 +47,8 @@ CODES: dict[str, tuple[Level, str]] = {
     "control": ("warning", _("rows with control characters or such as cannot be seen")),
     "escaped": ("info", _("rows with characters that are written as codes")),
     "apart": ("info", _("rows whose accents are characters of their own (NFD)")),
+    "gap": ("info", _("rows with a place that was not filled in")),
+    "spaced": ("info", _("answers that begin with a space, which is learnt with them")),
     "template_marks": ("warning", _("rows with marks of another chat template in their text")),
     "echo": ("info", _("answers that say what was asked")),
     "asked_again": ("info", _("rows that ask what another asks, and are answered otherwise")),

@@ -23,10 +23,10 @@ QUESTION = names(
 ANSWER = names(
     "completion,answer,answers,response,responses,output,assistant,reply,target,"
     "outputtext,a,gpt,bot,solution,modeloutput,assistantresponse,assistantmessage,"
-    "answertext,groundtruth,resposta,respostas,saida,assistente,solucao"
+    "answertext,groundtruth,generation,resposta,respostas,saida,assistente,solucao"
 )
 SYSTEM = names("system,systemprompt,systemmessage,sistema")
-CONTEXT = names("context,contexto,passage,passagem,excerto")
+CONTEXT = names("context,contexto,passage,passagem,excerto,article,artigo")
 TEXT = names("text,texto,content,conteudo,document,documento,body,corpo")
 
 

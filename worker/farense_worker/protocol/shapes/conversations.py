@@ -36,7 +36,7 @@ def with_system(values: Values, messages: list[Message], *names: str) -> list[Me
     for name in names or ("system", "system_prompt"):
         said = values.get(name)
         if isinstance(said, list):  # Bedrock's parts
-            parts = own_parts(said)[0]
+            parts = own_parts(said)[0] or []
             said = "".join(str(part.get("text") or "") for part in parts if isinstance(part, dict))
         if isinstance(said, str) and said.strip():
             return [{"role": "system", "content": said}, *messages]
@@ -109,9 +109,8 @@ def openai(messages: Any) -> list[Message]:
         if isinstance(call := new.pop("function_call", None), dict):
             new["tool_calls"] = [{"type": "function", "function": call}]
         if "content" in new:
-            new["content"], thoughts = own_parts(new["content"])
-            if thoughts:
-                new["reasoning_content"] = thoughts
+            new["content"], more = own_parts(new["content"])
+            new |= more
         made.append(_weighted(new, message))
     return made
 
@@ -179,24 +178,27 @@ def first(message: Message, *keys: str) -> Any:
     return next((message[key] for key in keys if key in message), None)
 
 
-def own_parts(content: Any) -> tuple[Any, str]:
-    """Give a message's parts with their text as `text`, and its thoughts, which are no part.
+def own_parts(content: Any) -> tuple[Any, Message]:
+    """Give a message's parts with their text as `text`, and the keys of what is no text of it.
 
-    LLaMA-Factory's have both as `value`; Bedrock's name no type.
+    LLaMA-Factory's have text, thoughts and calls as `value`; Bedrock's name no type.
     """
     if not isinstance(content, list):
-        return content, ""
-    parts, thoughts = list[Any](), list[str]()
+        return content, {}
+    parts, thoughts, calls = list[Any](), list[str](), list[Message]()
     for part in content:
         found = part if isinstance(part, dict) else {}
         kind, said = found.get("type", "text"), first(found, "text", "value")
         if kind == "reasoning" and isinstance(said, str):
             thoughts.append(said)
+        elif kind == "tool_call" and said is not None:
+            calls += _calls(said)
         elif kind == "text" and isinstance(said, str):
             parts.append({"type": "text", "text": said})
         else:
             parts.append(part)
-    return parts, "\n".join(thoughts)
+    keys: Message = {"reasoning_content": "\n".join(thoughts)} if thoughts else {}
+    return parts or None, {**keys, "tool_calls": calls} if calls else keys
 
 
 def _weighted(new: Message, message: Message) -> Message:

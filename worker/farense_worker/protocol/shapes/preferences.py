@@ -11,11 +11,16 @@ from farense_worker.protocol.shapes.columns import Unfit, text
 from farense_worker.protocol.shapes.conversations import Message
 from farense_worker.protocol.shapes.shape import LISTS, Shape, Values, holds, said
 
-# The better answer and the worse one: TRL's and Axolotl's names, LLaMA-Factory's second ones.
+# The better answer and the worse one, as programs and data sets name them.
 _ASKED = ("prompt", "question", "instruction")
 _MORE = ("input", "history", "system", "tools")
 _SPEAKERS = re.compile(r"\n\n(Human|Assistant):")
-_NAMES = (("chosen", "rejected"), ("chosen_messages", "rejected_messages"))
+_NAMES = (
+    ("chosen", "rejected"),
+    ("chosen_messages", "rejected_messages"),
+    ("accepted", "rejected"),
+    ("response_j", "response_k"),
+)
 
 
 def shape(values: Values) -> Shape | None:

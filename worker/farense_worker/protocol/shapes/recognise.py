@@ -65,7 +65,7 @@ def _chat(values: Values) -> Shape | None:
         ):
             parts = [each.get("content") for each in values[key] if isinstance(each, dict)]
             ours = key == "messages" and not values.get("system") and "functions" not in values
-            ours = ours and all(conversations.own_parts(part) == (part, "") for part in parts)
+            ours = ours and all(conversations.own_parts(part) == (part, {}) for part in parts)
             name = _("a chat row") if key == "messages" else _('a row whose messages are its "{k}"')
             return Shape(
                 name.format(k=key),
