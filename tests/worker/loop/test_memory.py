@@ -14,6 +14,7 @@ import pytest
 from farense_worker.loop import memory
 from farense_worker.loop.memory import Guard, HeartbeatThread, Seen
 from farense_worker.process.output import Output
+from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.messages import events
 from farense_worker.protocol.plan.memory import GIB
 from farense_worker.protocol.settings.profile import Memory
@@ -127,6 +128,20 @@ def test_the_cache_is_limited_and_nothing_is_wired_unless_asked_for() -> None:
     assert calls == [("cache", GIB // 2)]
     memory.apply_limits(Recorder, Memory(cache_limit_gb=0, wired_limit_gb=2))
     assert calls[1:] == [("cache", 0), ("wired", 2 * GIB)]
+
+
+def test_more_than_metal_lets_be_wired_is_refused() -> None:
+    class Metal:
+        set_cache_limit = staticmethod(lambda _: 0)
+        device_info = staticmethod(lambda: {"max_recommended_working_set_size": 12 * GIB})
+
+        @staticmethod
+        def set_wired_limit(_bytes: int) -> None:
+            raise ValueError("Setting a wired limit larger than the maximum working set size")
+
+    with pytest.raises(FarenseError, match="more than this machine allows") as told:
+        memory.apply_limits(Metal, Memory(wired_limit_gb=14))
+    assert told.value.hint == "12.0 is the most here, 0 leaves it to MLX."
 
 
 def test_buffers_of_many_shapes_do_not_fill_what_may_be_kept() -> None:

@@ -13,7 +13,7 @@ import psutil
 
 from farense_worker.process.output import Output
 from farense_worker.protocol import macos
-from farense_worker.protocol.errors import FarenseError
+from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.events import Heartbeat, Notice
 from farense_worker.protocol.plan import memory as plan
@@ -63,7 +63,13 @@ def apply_limits(mx: Any, settings: Memory) -> None:
     """
     mx.set_cache_limit(int(settings.cache_limit_gb * GIB))
     if settings.wired_limit_gb:
-        mx.set_wired_limit(int(settings.wired_limit_gb * GIB))
+        try:
+            mx.set_wired_limit(int(settings.wired_limit_gb * GIB))
+        except ValueError as error:  # Metal's: more than its recommended working set
+            title = _("memory.wired_limit_gb is more than this machine allows")
+            hint = _("{most:.1f} is the most here, 0 leaves it to MLX.")
+            most = memory_limit(mx) / GIB
+            raise refused(title, str(error), hint.format(most=most), kind="wired") from error
 
 
 def keep_buffers(mx: Any, settings: Memory, needed: int) -> None:
