@@ -18,10 +18,16 @@ _END = "\x1b\\"
 class Reach:
     """Writes to the terminal, by `write`, what is new about a run."""
 
-    def __init__(self, write: Callable[[str], None], wanted: Callable[[str], bool]) -> None:
-        """`wanted` says what the user wants of `title`, `progress`, `bell` and `notify`."""
+    def __init__(
+        self, write: Callable[[str], None], wanted: Callable[[str], bool], progress: bool = True
+    ) -> None:
+        """`wanted` says what the user wants of `title`, `progress`, `bell` and `notify`.
+
+        progress: whether the terminal knows that mark.
+        """
         self._write = write
         self._wanted = {name: wanted(name) for name in ("title", "progress", "bell", "notify")}
+        self._wanted["progress"] &= progress
         self._shown: tuple[str, int] | None = None
 
     def course(self, title: str, share: float | None, bad: bool = False) -> None:
@@ -41,11 +47,11 @@ class Reach:
             self._write(f"\x1b]9;4;{state};{max(0, percent)}{_END}")
 
     def tell(self, title: str, text: str) -> None:
-        """Ring, and have the terminal show a message (OSC 9 and 777), as far as it can."""
+        """Ring, and have the terminal show a message (OSC 9 and 777) where the system does not."""
         title, text = clean(title), clean(text)
         if self._wanted["bell"]:
             self._write("\a")
-        if self._wanted["notify"]:
+        if self._wanted["notify"] and not desktop.can_notify():
             flat = text.replace(";", ",")
             self._write(f"\x1b]9;{title}: {flat}{_END}")
             self._write(f"\x1b]777;notify;{title.replace(';', ',')};{flat}{_END}")

@@ -21,6 +21,8 @@ from typing import Any
 
 from textual.drivers import linux_driver
 
+from farense_tui.engine.machine.terminal import shows_progress
+
 # Those that would end the process at once; SIGUSR1 and 2 are meant for a worker and may miss it.
 _SIGNALS = (
     signal.SIGTERM,
@@ -39,7 +41,7 @@ RESTORE = (
     "\x1b[<u\x1b[?1049l\x1b[?25h\x1b[0m"
 )
 # The title is put away and back (xterm's stack of titles), and no mark of progress is left.
-KEEP_TITLE, TITLE_BACK = "\x1b[22;0t", "\x1b]9;4;0;\x1b\\\x1b[23;0t"
+KEEP_TITLE, TITLE_BACK, NO_MARK = "\x1b[22;0t", "\x1b[23;0t", "\x1b]9;4;0;\x1b\\"
 
 
 def take_any_byte() -> None:
@@ -96,7 +98,7 @@ class TerminalGuard:
         """Textual has restored the terminal if it ended by itself; if not, do it by hand."""
         self._clean = kind is None
         self._restore_unless_clean()
-        self._write(TITLE_BACK)
+        self._write(_title_back())
         signal.setitimer(signal.ITIMER_REAL, 0)
         for each, handler in self._before.items():
             signal.signal(each, handler)
@@ -145,7 +147,7 @@ def restore(descriptor: int, attributes: list[Any]) -> None:
     with contextlib.suppress(termios.error, OSError):
         termios.tcflush(descriptor, termios.TCIOFLUSH)
         termios.tcsetattr(descriptor, termios.TCSANOW, attributes)
-    write(descriptor, RESTORE + TITLE_BACK)
+    write(descriptor, RESTORE + _title_back())
 
 
 def write(descriptor: int, sequence: str) -> None:
@@ -157,3 +159,7 @@ def write(descriptor: int, sequence: str) -> None:
             os.write(descriptor, sequence.encode())
         finally:
             os.set_blocking(descriptor, blocking)
+
+
+def _title_back() -> str:
+    return (NO_MARK if shows_progress(os.environ) else "") + TITLE_BACK

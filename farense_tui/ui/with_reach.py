@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import subprocess
 from functools import partial
@@ -12,6 +13,7 @@ from textual import work
 from textual.app import App
 
 from farense_tui import compat
+from farense_tui.engine.machine.terminal import shows_progress
 from farense_tui.ui import preferences
 from farense_tui.ui.messages import Course, News
 from farense_tui.ui.notifications import Reach
@@ -22,7 +24,8 @@ class WithReach(App[None]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._reach = Reach(partial(compat.write, self), preferences.wanted)
+        marks = shows_progress(os.environ)
+        self._reach = Reach(partial(compat.write, self), preferences.wanted, marks)
 
     def copy_to_clipboard(self, text: str) -> None:
         """Copy by the terminal, and by the system's own program where terminals do not heed that.

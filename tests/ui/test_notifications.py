@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 import tomli_w
 
+from farense_tui.engine.machine import desktop
 from farense_tui.ui import preferences
 from farense_tui.ui.messages import Course, News
 from farense_tui.ui.monitor.screen import MonitorScreen
@@ -20,7 +22,8 @@ from tests.ui.monitor_host import Host, settled
 from tests.ui.waiting import until
 
 
-def test_the_title_and_the_mark_are_written_once() -> None:
+def test_the_title_and_the_mark_are_written_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(desktop, "can_notify", lambda: False)
     written: list[str] = []
     reach = Reach(written.append, lambda name: True)
     for share in (0.101, 0.104, 0.11):
@@ -35,6 +38,28 @@ def test_the_title_and_the_mark_are_written_once() -> None:
     assert written[-3:] == [
         "\a", "\x1b]9;demo-1: complete, well\x1b\\", "\x1b]777;notify;demo-1;complete, well\x1b\\",
     ]  # fmt: skip
+
+
+def test_a_terminal_gets_no_mark_that_it_takes_for_a_message() -> None:
+    written: list[str] = []
+    reach = Reach(written.append, lambda name: True, progress=False)
+    reach.course("10%", 0.1)
+    assert written == ["\x1b]2;10%\x1b\\"]
+
+
+def test_a_message_comes_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From a Mac's own program, or over ssh from the terminal."""
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.delenv("SSH_CONNECTION", raising=False)
+    written: list[str] = []
+    reach = Reach(written.append, lambda name: True)
+    reach.tell("demo-1", "complete")
+    assert written == ["\a"]
+    monkeypatch.setenv("SSH_CONNECTION", "10.0.0.2 50000 10.0.0.1 22")
+    reach.tell("demo-1", "complete")
+    assert len(written) == 4
+    assert not desktop.notify("demo-1", "complete")
 
 
 def test_each_can_be_turned_off() -> None:

@@ -28,11 +28,21 @@ def show_file(path: Path) -> bool:
     return found is not None and _done([found, str(path)])
 
 
-def notify(title: str, text: str) -> bool:
-    """Show a message of the system; False where there is no way to. Only macOS's is used.
+def can_notify() -> bool:
+    """Whether the system shows messages to whoever sits here. Only macOS's are used.
 
-    Elsewhere the terminal does it, which also works over ssh.
+    Elsewhere the terminal shows them, which also works over ssh.
     """
+    if "SSH_CONNECTION" in os.environ:
+        return False
+    mac = sys.platform == "darwin" and shutil.which("osascript")
+    return bool(mac or shutil.which("terminal-notifier"))
+
+
+def notify(title: str, text: str) -> bool:
+    """Show a message of the system; False where there is no way to."""
+    if not can_notify():
+        return False
     if found := shutil.which("terminal-notifier"):
         return _done([found, "-title", title, "-message", text])
     if sys.platform == "darwin" and (found := shutil.which("osascript")):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 from collections.abc import Mapping
@@ -12,6 +13,12 @@ from farense_worker.protocol.language import gettext as _
 
 _TRUE_COLOUR = ("truecolor", "24bit")
 _DIRECT = ("-direct", "kitty", "alacritty", "ghostty", "wezterm", "foot")
+
+
+# Terminals that know ConEmu's mark of progress (OSC 9;4), from which version on. Others of them
+# that know OSC 9 alone take it for a message, and show one for every percent.
+_PROGRESS = {"iTerm.app": (3, 6, 6), "iTerm2": (3, 6, 6), "ghostty": (1, 2), "WezTerm": (20250101,)}
+_VTE = 7900  # GNOME's terminals
 
 
 @dataclass(frozen=True)
@@ -48,6 +55,19 @@ def read(
         colours=_colours(environment, term),
         unicode=encoding.lower().replace("-", "") in ("utf8", "utf16"),
     )
+
+
+def shows_progress(environment: Mapping[str, str]) -> bool:
+    """Whether the terminal with this environment is known to show a mark of progress."""
+    if environment.get("WT_SESSION") or environment.get("ConEmuANSI") == "ON":
+        return True
+    vte = environment.get("VTE_VERSION", "")
+    if vte.isdecimal() and int(vte) >= _VTE:
+        return True
+    kind = "TERM_PROGRAM" if environment.get("TERM_PROGRAM") else "LC_TERMINAL"  # iTerm2 over ssh
+    first = _PROGRESS.get(environment.get(kind, ""))
+    version = environment.get(f"{kind}_VERSION", "")
+    return first is not None and tuple(map(int, re.findall(r"\d+", version)[:3])) >= first
 
 
 def _colours(environment: Mapping[str, str], term: str) -> int:
