@@ -2,7 +2,7 @@
 
     python benchmarks/speed/prefix.py [--pairs N] [--prompts 0,50,150,500] [--trained half,all]
                                 [--model FOLDER] [--examples N] [--epochs N]
-                                [--layers N] [--hidden H]
+                                [--layers N] [--hidden H] [--csv FILE]
 
 Each run is a process of its own, from its start to its end, on the short chats of throughput.py
 behind one system prompt of so many tokens, 8 a step, prompts masked. Printed is a table, medians
@@ -14,12 +14,17 @@ with the lowest and the highest:
 - how far the losses of a step are apart at most, with the prefix shared and without
 
 --model: a folder of a real model in place of one of random weights, as SmolLM2-135M; on a CPU with
-less to train: --prompts 0,150 --examples 8 --epochs 2.
+less to train: --prompts 0,150 --examples 8 --epochs 2. All layers behind 500 tokens takes longest,
+of which fewer steps tell as much: --prompts 500 --trained all --examples 16 --epochs 2.
+
+--csv: keeps the ratios there, in place of those of the same model, layers and prompt, so that a
+table may be measured in parts; prefix_plot.py draws them.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import os
 import shutil
@@ -43,6 +48,7 @@ from farense_tui.engine.verify.speed import Measured, Task
 from tests import micro_model
 
 _LENGTH = 1024
+COLUMNS = ["model", "trained", "prompt", "measure", "median", "lowest", "highest"]
 _SENTENCE = "Responde como um sócio do clube, em poucas palavras e sem inventar nada. "
 
 
@@ -98,9 +104,32 @@ def main() -> None:
                 rounds = [
                     _round(place / f"{prompt}-{trained}-{at}", task, at) for at in range(args.pairs)
                 ]
-                print(_line(trained, int(prompt), tokens, rounds), flush=True)
+                print(_line(trained, tokens, rounds), flush=True)
+                if args.csv:
+                    keep(args.csv, [described(model, args), trained, prompt], rounds)
         minutes = (time.monotonic() - began) / 60
         print(f"\nload after: {os.getloadavg()[0]:.1f}; {minutes:.1f} minutes")
+
+
+def described(model: Path, args: argparse.Namespace) -> str:
+    """Name a model as the plot does."""
+    return model.name if args.model else f"{args.layers} layers of {args.hidden}"
+
+
+def keep(table: Path, run: list[str], rounds: list[Round]) -> None:
+    """Write the ratios to mlx_lm down: median, lowest, highest, in place of an earlier run's."""
+    lines = [COLUMNS]
+    if table.exists():
+        with table.open(newline="") as file:
+            lines += [line for line in csv.reader(file) if line[:3] not in (run, COLUMNS[:3])]
+    for name, ratios in (
+        ("shared", [each.faster for each in rounds]),
+        ("plain", [each.without for each in rounds]),
+    ):
+        spread = (statistics.median(ratios), min(ratios), max(ratios))
+        lines.append([*run, name, *(f"{value:.3f}" for value in spread)])
+    with table.open("w", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows(lines)
 
 
 def _random(place: Path, args: argparse.Namespace) -> Path:
@@ -171,7 +200,7 @@ _HEAD = (
 )
 
 
-def _line(trained: str, prompt: int, tokens: float, rounds: list[Round]) -> str:
+def _line(trained: str, tokens: float, rounds: list[Round]) -> str:
     cells = [
         _spread([each.faster for each in rounds]),
         _spread([each.without for each in rounds]),
@@ -201,6 +230,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--prompts", default="0,50,150,500", help="tokens of the system prompts")
     parser.add_argument("--trained", dest="trained_layers", default="half,all")
     parser.add_argument("--model", type=Path, help="a folder; without it random weights")
+    parser.add_argument("--csv", type=Path, help="a file to keep the ratios in")
     parser.add_argument("--examples", type=int, default=32)
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--layers", type=int, default=8)
