@@ -19,11 +19,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import mlx.core as mx
+from benchmarks.kill_and_resume import reference_machine
 from farense_worker.loop.memory import footprint
 from farense_worker.model import tokenizer
 from farense_worker.protocol.settings.profile import Model
-
-from benchmarks.kill_and_resume import reference_machine
 
 MIB = 1 << 20
 _END = "<|end|>"
