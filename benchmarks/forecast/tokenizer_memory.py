@@ -1,6 +1,6 @@
 """What a tokenizer takes of the worker's memory, by the size of its tokenizer.json.
 
-    python benchmarks/tokenizer_memory.py
+    python benchmarks/forecast/tokenizer_memory.py
 
 Vocabularies of 5,000, 50,000 and 150,000 made-up words, each read by transformers (by mlx_lm's
 wrapper) and by light_tokenizer.py, in a process of its own that has imported all else and encodes
@@ -16,13 +16,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import mlx.core as mx
-from benchmarks.kill_and_resume import reference_machine
 from farense_worker.loop.memory import footprint
 from farense_worker.model import tokenizer
 from farense_worker.protocol.settings.profile import Model
+
+from benchmarks.common import reference_machine
 
 MIB = 1 << 20
 _END = "<|end|>"

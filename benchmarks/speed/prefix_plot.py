@@ -1,6 +1,6 @@
 """Draw what prefix.py --csv has kept: how many times faster than mlx_lm.lora, by system prompt.
 
-python benchmarks/prefix_plot.py [docs/prefix.csv] [docs/pictures/prefix.png]
+python benchmarks/speed/prefix_plot.py [docs/prefix.csv] [docs/pictures/prefix.png]
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-DOCS = Path(__file__).resolve().parent.parent / "docs"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 _TRAINED = {"half": "top half trained", "all": "all layers trained"}
 _LINES = {"shared": ("#2f6f9f", "o", "prefix shared"), "plain": ("#b5651d", "s", "plain")}
 
