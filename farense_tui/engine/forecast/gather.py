@@ -116,7 +116,7 @@ def probe(
     """Take real steps on the micro-batch that takes most; corrects a forecast."""
     if made.forecast is None:
         raise refused(_("there is nothing to measure"), made.why, kind="model")
-    batch, cached = made.forecast.batch, made.forecast.trunk_disk > 0
+    batch, cached = made.forecast.batch.alone, made.forecast.trunk_disk > 0
     asked = Probe(
         profile=resolved(profile),
         rows=batch.rows,

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from farense_tui.engine.forecast import gather, safer_settings, summary, workload
 from farense_tui.engine.forecast.forecast import Measured, Place, forecast, minimum, published
+from farense_tui.engine.forecast.workload import flops
 
 MAC_8 = Place(5461 << 20, None, None, gpu=True, chip="Apple M1")
 MAC_32 = Place(21845 << 20, None, None, gpu=True, chip="Apple M1 Max")
@@ -251,6 +252,16 @@ def test_a_probe_corrects_memory_and_gives_the_time() -> None:
     assert exact.speed_from == "measured"
     assert exact.step_seconds is not None
     assert exact.step_seconds > 0
+
+
+def test_a_probe_sends_no_prefix_ahead() -> None:
+    last = MicroBatch(3, 40, 47, prefix=501, passes=2)  # of a step; the others were handed it
+    assert last.alone == replace(last, passes=1)
+    handed = replace(last, passes=0)
+    assert handed.alone == handed
+    made, shape = profile(), known(MISTRAL)
+    alone, both = (flops(shape, made, each, cached=True) for each in (last.alone, last))
+    assert 1.1 < both / alone < 1.5
 
 
 def test_speed_is_unknown_where_nobody_has_measured() -> None:

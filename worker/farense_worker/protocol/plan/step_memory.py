@@ -58,6 +58,11 @@ class MicroBatch:
         return self.prefix * (self.passes > 1)
 
     @property
+    def alone(self) -> MicroBatch:
+        """The same as a probe takes it: without others that a prefix would go ahead of."""
+        return replace(self, passes=min(self.passes, 1))
+
+    @property
     def reach(self) -> int:
         """Tokens that the last one of a row attends to."""
         return self.prefix + self.width
