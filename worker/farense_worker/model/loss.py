@@ -182,10 +182,12 @@ def _chunk(
     """Give the loss of a chunk, and its gradient by the hidden states (n, H)."""
     logits = head(hidden[None])
     exact = logits[0].astype(mx.float32)
-    normaliser = mx.logsumexp(exact, axis=-1, keepdims=True)
+    # One exponential a logit: the most likely word's share is 1 / sum(exp(logits - largest)).
+    probabilities = mx.softmax(exact, axis=-1)
+    share = probabilities.max(axis=-1, keepdims=True)
+    normaliser = exact.max(axis=-1, keepdims=True) - mx.log(share)
     index = targets[:, None]
     loss = (normaliser - mx.take_along_axis(exact, index, axis=-1))[:, 0]
-    probabilities = mx.exp(exact - normaliser)
     at_target = mx.take_along_axis(probabilities, index, axis=-1) - 1.0
     by_logits = mx.put_along_axis(probabilities, index, at_target, axis=-1) * mask[:, None]
     cotangent = by_logits.astype(logits.dtype)[None]
