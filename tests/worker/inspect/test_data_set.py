@@ -86,6 +86,7 @@ def test_every_kind_of_finding_with_its_line(tmp_path: Path, tokenizer: Any) -> 
         ("duplicate", "train:3"),
         ("labels_cut", "train:4"),
         ("truncated", "train:5"),
+        ("asked_again", "train:5"),
         ("no_label", "train:6"),
         ("not_json", "train:7"),
         ("row", "train:8"),
