@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -122,6 +123,19 @@ def test_nothing_there(tmp_path: Path, tokenizer: Any) -> None:
     write(tmp_path / "train.jsonl", "")
     assert look(tmp_path, tokenizer).findings[0].what == "there is no row in it"
     assert not look(tmp_path, tokenizer).trainable
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a file that cannot be read, by /proc")
+@pytest.mark.parametrize("split", ["train", "valid"])
+def test_a_file_that_cannot_be_read_is_found(tmp_path: Path, tokenizer: Any, split: str) -> None:
+    for name in {"train", "valid"} - {split}:
+        write(tmp_path / f"{name}.jsonl", chat("Quem?", "Ele."))
+    unread = tmp_path / f"{split}.jsonl"
+    unread.symlink_to("/proc/self/mem")
+    report = look(tmp_path, tokenizer)
+    told = [(each.path, each.what) for each in report.findings if each.code == "file"]
+    assert told == [(str(unread), "Input/output error")]
+    assert not report.trainable
 
 
 def test_without_a_tokenizer(tmp_path: Path) -> None:

@@ -88,13 +88,11 @@ class Survey:
         """Look through all the files of a folder. unnamed_end: what stops.remark says."""
         paths = [folder / f"{name}.jsonl" for name in SPLITS]
         splits: list[Split] = []
-        try:
-            there = [path for path in paths if path.is_file()]
-            self._total = sum(dataset.count(path) for path in there)
-            for path in there:
+        for path in [path for path in paths if self._there(path)]:
+            try:
                 splits.append(self._split(path))
-        except OSError as error:
-            self._find("file", Path(error.filename or folder), 0, error.strerror or str(error))
+            except OSError as error:
+                self._unreadable(path, error)
         absent = dataset.nothing_to_train_on(folder, self._rows.get("train"))
         if absent and not (self._counts and "train" in self._rows):
             self._find(absent.code, absent.path, 0, absent.what)
@@ -120,6 +118,21 @@ class Survey:
             set_aside=self._set_aside(valid_fraction, seed),
             no_tokenizer=no_tokenizer,
         )
+
+    def _there(self, path: Path) -> bool:
+        """Whether there is such a file; its rows are added to those to look through."""
+        try:
+            if not path.is_file():
+                return False
+            self._total += dataset.count(path)
+        except OSError as error:
+            self._unreadable(path, error)
+            return False
+        return True
+
+    def _unreadable(self, path: Path, error: OSError) -> None:
+        self._rows.setdefault(path.stem, 0)
+        self._find("file", path, 0, error.strerror or str(error))
 
     def _split(self, path: Path) -> Split:
         lengths = Lengths(self._most)
