@@ -319,3 +319,12 @@ def test_terminals_type_the_path_of_what_is_dropped(tmp_path: Path, told: str) -
 @pytest.mark.parametrize("text", ["", "hello", "a\nb", "/there/is/none", "'", "x" * 9999, "\0/a"])
 def test_other_text_is_no_path(text: str) -> None:
     assert path_in(text) is None
+
+
+def test_rows_are_made_of_what_is_foreign() -> None:
+    """By what the check says of it, not by words that stand in a name or a row."""
+    named = Finding("row", "/farense-tui data make it/train.jsonl", 1, "farense-tui data make it")
+    for finding, keys in ((named, []), (msgspec.structs.replace(named, foreign=True), ["v"])):
+        report = msgspec.structs.replace(SAID, findings=(finding,), counts={"row": 1})
+        found = remedies(Profile(), Look((), report=report))
+        assert [each.key for each in found if each.key == "v"] == keys

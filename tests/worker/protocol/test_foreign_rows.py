@@ -60,6 +60,7 @@ ROWS: dict[str, tuple[dict[str, Any], str]] = {
 def command(folder: Path) -> str:
     """Give the command that the one fault of a data set tells."""
     (fault,) = dataset.summarise(folder).faults
+    assert fault.foreign == ("farense-tui data make" in fault.what)
     return fault.what.partition(": ")[2]
 
 
@@ -84,6 +85,7 @@ def test_rows_of_others_are_named_and_converted(name: str, tmp_path: Path) -> No
     (place / "train.jsonl").write_text(json.dumps(row) + "\n")
     (fault,) = dataset.summarise(place).faults
     assert name in fault.what
+    assert fault.foreign
     place = made(fault.what)
     assert dataset.summarise(place).faults == ()
     (found,) = dataset.scan(place / "train.jsonl")
@@ -113,6 +115,7 @@ def test_foreign_rows_in_an_array_take_one_command(key: str, tmp_path: Path) -> 
     (place / "train.jsonl").write_text(before + json.dumps(values, indent=1), encoding="utf-8")
     (fault,) = dataset.summarise(place).faults
     assert "an Alpaca row" in fault.what
+    assert fault.foreign
     assert rows(made(fault.what)) == 2
 
 
@@ -128,6 +131,16 @@ def test_a_file_in_place_of_a_folder(tmp_path: Path) -> None:
     (tmp_path / "club.jsonl").write_text(GOOD)
     assert made(command(tmp_path / "club.jsonl")) == tmp_path / "club"
     assert rows(tmp_path / "club") == 1
+
+
+def test_the_command_in_a_name_is_no_command(tmp_path: Path) -> None:
+    """The app offered to make rows by the words that it found, in names of files too."""
+    place = tmp_path / "farense-tui data make this"
+    place.mkdir()
+    (place / "train.json").write_text(GOOD)
+    (fault,) = dataset.summarise(place).faults
+    assert "farense-tui data make this" in fault.what
+    assert not fault.foreign
 
 
 def test_a_folder_of_tables_is_told_what_makes_rows_of_it(tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ class Survey:
                 self._unreadable(path, error)
         absent = dataset.nothing_to_train_on(folder, self._rows.get("train"))
         if absent and not (self._counts and "train" in self._rows):
-            self._find(absent.code, absent.path, 0, absent.what)
+            self._find(absent.code, absent.path, 0, absent.what, foreign=absent.foreign)
         if misnamed := dataset.not_read(folder):
             self._find(misnamed.code, misnamed.path, 0, misnamed.what)
         self._find_duplicates(paths)
@@ -243,12 +243,21 @@ class Survey:
     def _lose(self, fault: Fault, tokens: int = 0) -> None:
         self._faults.add(fault)
         code = "test_label" if _is_test(fault.path) else fault.code
-        self._find(code, fault.path, fault.line, fault.what, tokens)
+        self._find(code, fault.path, fault.line, fault.what, tokens, foreign=fault.foreign)
 
-    def _find(self, code: str, path: Path, line: int, what: str, tokens: int = 0) -> None:
+    def _find(
+        self,
+        code: str,
+        path: Path,
+        line: int,
+        what: str,
+        tokens: int = 0,
+        *,
+        foreign: bool = False,
+    ) -> None:
         self._counts[code] += 1
         if self._counts[code] <= self._most_of_a_code:
-            self._findings.append(Finding(code, str(path), line, what, tokens))
+            self._findings.append(Finding(code, str(path), line, what, tokens, foreign))
 
     def _progress(self) -> None:
         self._done += 1

@@ -98,12 +98,16 @@ class Row:
 
 @dataclass(frozen=True)
 class Fault:
-    """What is wrong with a line, or with a file where `line` is 0; `code` says it in one word."""
+    """What is wrong with a line, or with a file where `line` is 0; `code` says it in one word.
+
+    foreign: `data make` makes rows of it, by the command in `what`.
+    """
 
     path: Path
     line: int
     what: str
     code: str = "row"
+    foreign: bool = False
 
     def __str__(self) -> str:
         """As `file:line: what`, which editors and terminals can open."""
@@ -137,7 +141,7 @@ def scan(path: Path, names: Features = _OWN) -> Iterator[Row | Fault]:
             if not raw.strip():
                 continue
             if number == 1 and (what := foreign_rows.whole(path, raw)):
-                yield Fault(path, 1, what, "not_json")
+                yield Fault(path, 1, what, "not_json", foreign=True)
                 return
             found = _row(path, number, raw, names)
             if isinstance(found, Row):
@@ -190,11 +194,11 @@ def summarise(
 def nothing_to_train_on(folder: Path, train_rows: int | None) -> Fault | None:
     """Say why there is nothing to train on, if so. train_rows: None where there is no file."""
     if not os.path.isdir(folder):
-        what = foreign_rows.no_folder(folder) or _("there is no such folder")
-        return Fault(folder, 0, what, "file")
+        what = foreign_rows.no_folder(folder)
+        return Fault(folder, 0, what or _("there is no such folder"), "file", bool(what))
     if train_rows is None:
         what = foreign_rows.no_train(folder) or _("there is no train.jsonl in it")
-        return Fault(folder, 0, what, "file")
+        return Fault(folder, 0, what, "file", bool(foreign_rows.tables(folder)))
     if not train_rows:
         return Fault(folder / "train.jsonl", 0, _("there is no row in it"), "file")
     return None
@@ -316,13 +320,15 @@ def checked(path: Path, number: int, values: Any, names: Features = _OWN) -> Row
         return Fault(path, number, what)
     if "prompt" in values and "completion" in values:
         if not all(isinstance(values[key], str) for key in ("prompt", "completion")):
-            what = foreign_rows.row(path, values, number) if names.features == _OWN else ""
+            if names.features == _OWN and (what := foreign_rows.row(path, values, number)):
+                return Fault(path, number, what, foreign=number == 1)
             said = _('"{prompt}" and "{completion}" must be strings')
-            return Fault(path, number, what or _with(said, names))
+            return Fault(path, number, _with(said, names))
         return _sound(path, Row(number, "completion", values))
     if "messages" in values:
         what = chat_rows.fault(values["messages"])
-        what = (what and foreign_rows.row(path, values, number)) or what
+        if what and (told := foreign_rows.row(path, values, number)):
+            return Fault(path, number, told, foreign=number == 1)
         return Fault(path, number, what) if what else _sound(path, Row(number, "chat", values))
     if "text" in values:
         if not isinstance(values["text"], str) or not values["text"]:
@@ -330,7 +336,7 @@ def checked(path: Path, number: int, values: Any, names: Features = _OWN) -> Row
             return Fault(path, number, _with(what, names))
         return _sound(path, Row(number, "text", values))
     if names.features == _OWN and (what := foreign_rows.row(path, values, number)):
-        return Fault(path, number, what)
+        return Fault(path, number, what, foreign=number == 1)
     what = _('no "{chat}", "{prompt}" and "{completion}", or "{text}"; keys: {keys}')
     return Fault(path, number, _with(what, names, keys=keys))
 

@@ -11,8 +11,7 @@ from typing import Any
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.shapes import recognise
 
-# not translated: begins the command that makes rows, which is found by it in what is said
-COMMAND = "farense-tui data make "
+_COMMAND = "farense-tui data make "  # not translated: a command
 # Names under which validation rows are kept elsewhere.
 _VALIDATION = ("val", "validation", "dev", "eval")
 _TABLES = (".csv", ".tsv", ".xlsx", ".parquet", ".arrow", ".sqlite", ".db")
@@ -80,21 +79,31 @@ def no_folder(path: Path) -> str:
 
 def no_train(folder: Path) -> str:
     """Say which file may hold the rows of a folder without train.jsonl; "" where there is none."""
-    found = sorted(
+    if others := tables(folder):
+        what = _("there is no train.jsonl in it, but {name}. This makes rows: {command}")
+        return what.format(name=others[0], command=_made_of(folder))
+    found = _misnamed(folder)
+    found.sort(key=lambda path: "train" not in path.name)
+    if not found:
+        return ""
+    return _("there is no train.jsonl in it, but {name}: {command}").format(
+        name=found[0].name, command=_moved(found[0], "train.jsonl")
+    )
+
+
+def tables(folder: Path) -> list[str]:
+    """Name the tables that rows can be made of; none where a file is only named otherwise."""
+    if _misnamed(folder):
+        return []
+    return sorted(path.name for path in folder.glob("[!.]*") if path.suffix.lower() in _TABLES)
+
+
+def _misnamed(folder: Path) -> list[Path]:
+    return sorted(
         path for pattern in ("*.jsonl", "*.json") for path in folder.glob(pattern)
         if path.is_file() and not path.name.startswith(".")
         and path.stem not in ("valid", "test", *_VALIDATION)
     )  # fmt: skip
-    found.sort(key=lambda path: "train" not in path.name)
-    if not found:
-        others = sorted(
-            path.name for path in folder.glob("[!.]*") if path.suffix.lower() in _TABLES
-        )
-        what = _("there is no train.jsonl in it, but {name}. This makes rows: {command}")
-        return what.format(name=others[0], command=_made_of(folder)) if others else ""
-    return _("there is no train.jsonl in it, but {name}: {command}").format(
-        name=found[0].name, command=_moved(found[0], "train.jsonl")
-    )
 
 
 def no_valid(folder: Path) -> tuple[Path, str] | None:
@@ -119,4 +128,4 @@ def _made_of(source: Path) -> str:
     to = source.parent / source.stem
     if not os.path.isfile(source) or to == source:
         to = source.parent / f"{source.name or 'data'}-rows"  # no name: `.` and `/`
-    return f"{COMMAND}{shlex.quote(str(source))} --to {shlex.quote(str(to))}"
+    return f"{_COMMAND}{shlex.quote(str(source))} --to {shlex.quote(str(to))}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from farense_worker.protocol.foreign_rows import COMMAND
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import ngettext
 from farense_worker.protocol.messages.data_check import Report
@@ -30,12 +29,12 @@ class Remedy:
 
 def remedies(profile: Profile, look: Look) -> list[Remedy]:
     """Give those that there are: first what stops a start, then what loses words of rows."""
-    found = []
-    if _foreign(look):
-        found.append(Remedy("v", _("makes rows of it, in a new folder beside it")))
     report = look.report
     if report is None:
-        return found
+        return []
+    found = []
+    if any(finding.foreign for finding in report.findings):
+        found.append(Remedy("v", _("makes rows of it, in a new folder beside it")))
     bad = sum(report.counts.get(code, 0) for code in _ROWS)
     if report.counts.get("too_many") and bad and not profile.data.skip:
         said = ngettext("leaves out this {n} row", "leaves out these {n} rows", bad)
@@ -52,14 +51,6 @@ def remedies(profile: Profile, look: Look) -> list[Remedy]:
 
 def _longest(report: Report) -> int:
     return max((split.longest for split in report.splits if split.truncated), default=0)
-
-
-def _foreign(look: Look) -> bool:
-    """Whether it is said of the files that rows can be made of them."""
-    said = [look.error.detail, look.error.hint] if look.error else []
-    if look.report:
-        said += [finding.what for finding in look.report.findings]
-    return any(COMMAND in each for each in said)
 
 
 def listed(found: list[Remedy]) -> Content:

@@ -93,13 +93,17 @@ class Request(Struct, tag="data_check", frozen=True, kw_only=True):
 
 
 class Finding(Struct, frozen=True):
-    """Something about a line of a file; line 0 is the file as a whole. tokens: of a long row."""
+    """Something about a line of a file; line 0 is the file as a whole. tokens: of a long row.
+
+    foreign: `data make` makes rows of the file, as `what` says.
+    """
 
     code: str
     path: str
     line: int
     what: str
     tokens: int = 0
+    foreign: bool = False
 
     @property
     def level(self) -> Level:
