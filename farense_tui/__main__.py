@@ -1,5 +1,6 @@
 """`farense-tui`, and `python -m farense_tui`. The language is chosen before anything is said."""
 
+import os
 import sys
 
 # Python -m looks for modules where the user stands, first of all: a json.py there would be taken
@@ -10,8 +11,20 @@ if __name__ == "__main__" and not sys.flags.safe_path:
 from farense_worker.protocol import language
 
 
+def open_streams() -> None:
+    """Let standard streams that are closed lead nowhere.
+
+    The next file that is opened would get the number of one, and what is printed with it.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, open(nowhere, "w" if number else "r"))  # noqa: SIM115 - for good
+
+
 def main() -> int:
     """Run a command; the exit code."""
+    open_streams()
     language.choose(sys.argv[1:])
     from farense_tui.cli import main as run
 

@@ -200,3 +200,13 @@ def test_a_full_disk_is_told_once_each_time(
     while free:
         disk.look()
     assert capsys.readouterr().err.count("no space on the disk") == 2
+
+
+@pytest.mark.parametrize("closed", ["2>&-", ">&-", "<&- >&- 2>&-"])
+def test_what_is_said_to_a_closed_stream_goes_nowhere(closed: str, data: Path) -> None:
+    """Not to the other stream, and not into a file that got the number of it."""
+    words = [sys.executable, "-m", "farense_tui", "data", "check", str(data)]
+    shell = ["sh", "-c", f'exec "$@" {closed}', "sh", *words]
+    done = subprocess.run(shell, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert bool(done.stdout) is (closed == "2>&-")

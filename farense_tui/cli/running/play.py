@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
-import tempfile
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from farense_worker.protocol.programs import temporary_folder
 from farense_worker.protocol.run_folder import RunFolder
 
 from farense_tui.cli import common
@@ -51,12 +52,15 @@ def _folder(given: str | None) -> Iterator[Path]:
     if given:
         yield Path(os.path.expanduser(given))
         return
-    with tempfile.TemporaryDirectory(prefix="farense-", ignore_cleanup_errors=True) as folder:
+    folder = temporary_folder()
+    try:
+        yield folder
+    finally:
         try:
-            yield Path(folder)
-        finally:
-            for run in folders.folders(Path(folder)):
+            for run in folders.folders(folder):
                 _end(run)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _owner(given: str | None) -> int:

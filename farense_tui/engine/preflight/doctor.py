@@ -267,7 +267,7 @@ def mlx(stop: task.Stop | None = None) -> Iterator[Check]:
     try:
         found = task.result_of("doctor", Request(), Findings, stop=stop)
     except FarenseError as error:
-        yield Check("MLX", "fail", f"{error.title}: {error.detail[-200:]}", _AGAIN)
+        yield Check("MLX", "fail", f"{error.title}: {error.detail[-200:]}", error.hint or _AGAIN)
         return
     yield from told(found)
 

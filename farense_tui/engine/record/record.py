@@ -192,9 +192,9 @@ def _read(path: Path) -> Note | None:
     """A note that is whole: it begins with its own checksum."""
     try:
         with plain_file.reading(path) as file:
-            data = file.read()
-        if crc32(data[4:]).to_bytes(4, "big") == data[:4]:
-            return _decoder.decode(data[4:])
+            checksum, data = file.read(4), file.read()
+        if crc32(data).to_bytes(4, "big") == checksum:
+            return _decoder.decode(data)
     except (OSError, msgspec.DecodeError):
         pass
     return None
@@ -205,7 +205,9 @@ def _write(path: Path, note: Note) -> None:
     data = _encoder.encode(note)
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with contextlib.suppress(OSError):  # a folder that may not be written to, a full disk
-        beside.write_bytes(crc32(data).to_bytes(4, "big") + data)
+        with beside.open("wb") as file:  # in two pieces: it may be ten megabytes
+            file.write(crc32(data).to_bytes(4, "big"))
+            file.write(data)
         beside.replace(path)
 
 

@@ -7,13 +7,13 @@ import json
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.programs import temporary_folder
 from farense_worker.protocol.run_folder import RunFolder
 from farense_worker.protocol.settings.profile import Profile, replace_setting
 
@@ -52,7 +52,7 @@ class Workshop:
     def __init__(self, model: str, compiled: str = "auto") -> None:
         """model: a folder, a repository or `embedded`. compiled: train.compile of the runs."""
         self.model, self.compiled = model, compiled
-        self.path = Path(tempfile.mkdtemp(prefix="farense-verify-"))
+        self.path = temporary_folder()
         self.runs = self.path / "runs"
         self.data = write_rows(self.path / "data")
         self._started: list[subprocess.Popen[bytes]] = []

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from farense_worker.protocol.errors import FarenseError
+from farense_worker.protocol.programs import temporary_folder
 from farense_worker.protocol.run_folder import RunFolder
 from textual import work
 
@@ -53,12 +53,14 @@ class WithTour(WithModels):
     @work(thread=True, exclusive=True, group="start")
     def open_tour(self) -> None:
         """Play a run in a folder of its own, and explain it with cards."""
-        folder = Path(tempfile.mkdtemp(prefix="farense-"))
+        folder = None
         try:
+            folder = temporary_folder()
             run = played.prepare_scenario("overfit", _SPEED, folder, os.getpid())
             worker = supervisor.launch(run)
         except FarenseError as error:
-            shutil.rmtree(folder, ignore_errors=True)
+            if folder:
+                shutil.rmtree(folder, ignore_errors=True)
             self.show_error(error)
         else:
             self.call_later(self._show_tour, worker)

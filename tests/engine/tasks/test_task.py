@@ -9,11 +9,12 @@ import sys
 import threading
 from pathlib import Path
 
+import msgspec
 import psutil
 import pytest
 from farense_worker.protocol.errors import ExitCode, FarenseError
 from farense_worker.protocol.messages.evaluation import Candidate, Report, Request
-from farense_worker.protocol.programs import environment
+from farense_worker.protocol.programs import environment, temporary_folder
 
 from farense_tui.engine.tasks import task
 from tests.waiting import until
@@ -94,5 +95,17 @@ def test_a_tmpdir_that_is_not_there_is_not_handed_on(monkeypatch: pytest.MonkeyP
     assert Path(environment()["TMPDIR"]).is_dir()
     monkeypatch.setattr("tempfile.tempdir", None)
     monkeypatch.setattr("tempfile._candidate_tempdir_list", list)
-    with pytest.raises(FarenseError, match="no folder for temporary files"):
-        environment()
+    for made in (environment, temporary_folder):
+        with pytest.raises(FarenseError, match="no folder for temporary files"):
+            made()
+
+
+def test_what_the_system_refuses_is_told_without_a_traceback() -> None:
+    code = (
+        "import sys; from farense_worker.tasks.__main__ import _failed;"
+        "sys.exit(_failed(OSError(27, 'File too large')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    failure = msgspec.json.decode(done.stdout)
+    assert (done.returncode, failure["title"]) == (1, "the system refused")
+    assert failure["detail"] == "File too large"

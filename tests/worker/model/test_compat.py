@@ -103,6 +103,17 @@ assert resource.setrlimit is set_it
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_and_the_machine_is_looked_at_within_it() -> None:
+    code = """
+import resource
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+from farense_worker.tasks import doctor
+print(doctor.doctor(None, lambda _progress: None).fault)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "\n"
+
+
 def test_a_name_that_is_not_there() -> None:
     with pytest.raises(AttributeError, match="load_nothing"):
         compat.load_nothing  # noqa: B018

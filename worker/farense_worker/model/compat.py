@@ -136,12 +136,12 @@ def _import() -> None:
     """Import what loads models and makes adapters. Does nothing where mlx_lm is imported."""
     if "mlx_lm" in sys.modules:
         return
-    with _own_limit_of_files():
+    with own_limit_of_files():
         _import_apart()
 
 
 @contextlib.contextmanager
-def _own_limit_of_files() -> Iterator[None]:
+def own_limit_of_files() -> Iterator[None]:
     """Give what mlx_lm.utils asks of the system as far as it may be had, and lower nothing.
 
     On its import it sets the limits of open files to 2048 and 4096, which the system refuses

@@ -5,9 +5,18 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from pathlib import Path
 
-from farense_worker.protocol.errors import refused
+from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
+
+
+def temporary_folder() -> Path:
+    """Make a folder of its own for temporary files; FarenseError (refused) where none can be."""
+    try:
+        return Path(tempfile.mkdtemp(prefix="farense-"))
+    except OSError as error:
+        raise _nowhere(error) from error
 
 
 def environment() -> dict[str, str]:
@@ -18,12 +27,16 @@ def environment() -> dict[str, str]:
     try:
         return {**os.environ, "TMPDIR": tempfile.gettempdir()}
     except OSError as error:
-        raise refused(
-            _("there is no folder for temporary files"),
-            error.strerror or str(error),
-            _("Set TMPDIR to a folder that can be written to."),
-            kind="no_tmpdir",
-        ) from error
+        raise _nowhere(error) from error
+
+
+def _nowhere(error: OSError) -> FarenseError:
+    return refused(
+        _("there is no folder for temporary files"),
+        error.strerror or str(error),
+        _("Set TMPDIR to a folder that can be written to."),
+        kind="no_tmpdir",
+    )
 
 
 def program(module: str, *words: str) -> list[str]:

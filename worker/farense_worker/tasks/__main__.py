@@ -15,7 +15,7 @@ from typing import Any  # noqa: E402
 import msgspec  # noqa: E402
 
 from farense_worker.process import leash  # noqa: E402
-from farense_worker.protocol.errors import ExitCode, FarenseError  # noqa: E402
+from farense_worker.protocol.errors import ExitCode, FarenseError, of_system  # noqa: E402
 from farense_worker.protocol.language import gettext as _  # noqa: E402
 from farense_worker.protocol.messages import (  # noqa: E402
     conversation,
@@ -73,7 +73,9 @@ def _failed(error: Exception) -> int:
     if not isinstance(error, FarenseError):
         traceback.print_exception(error)
     told = explain(error)
-    if told.kind == "unexpected":
+    if told.kind == "unexpected" and isinstance(error, OSError):
+        told = of_system(error)
+    elif told.kind == "unexpected":
         place = "".join(traceback.format_exception(error)[-2:-1]).strip()
         title = _("{task} ended by {error}").format(task=sys.argv[1], error=type(error).__name__)
         told = FarenseError(title, f"{error}\n{place}")

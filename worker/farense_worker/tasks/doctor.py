@@ -38,10 +38,12 @@ def doctor(_asked: Request, tell: Tell) -> Findings:
 def _compute() -> dict[str, Any]:
     """Use MLX for something small, mlx_lm's import included: what it then says is true."""
     import mlx.core as mx
-    import mlx_lm  # noqa: F401 - it is what the training imports
 
     from farense_worker.loop import memory
-    from farense_worker.model import model
+    from farense_worker.model import compat, model
+
+    with compat.own_limit_of_files():
+        import mlx_lm  # noqa: F401 - it is what the training imports
 
     x = mx.arange(16.0).reshape(4, 4)
     if (x @ x)[3, 3].item() != 506.0:  # row 3 and column 3 of 0..15
