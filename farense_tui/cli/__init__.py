@@ -9,7 +9,7 @@ from collections.abc import Container, Sequence
 from importlib import import_module
 from pathlib import Path
 
-from farense_worker.protocol.errors import ExitCode, FarenseError, of_system, usage
+from farense_worker.protocol.errors import ExitCode, FarenseError, of_system, refused, usage
 from farense_worker.protocol.language import gettext as _
 
 from farense_tui.cli.output import tell
@@ -28,6 +28,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     data, words = own_data(sys.argv[1:] if argv is None else list(argv), program.commands.choices)
     args = program.parse_args(words)  # --lang has been taken before (farense_tui/__main__.py)
     args.own_data = data
+    if not _stands_somewhere():
+        gone, hint = _("the current folder was deleted"), _("Go to another one and try again.")
+        return _report(refused(gone, hint=hint))
     if args.ascii:
         os.environ["FARENSE_ASCII"] = "1"
     # A command is named `module:function`: nothing waits for the modules of the others.
@@ -43,6 +46,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return ExitCode.FAILED
     except OSError as error:  # a full device behind stdout, a file that may not be read
         return _report(of_system(error))
+
+
+def _stands_somewhere() -> bool:
+    try:
+        return bool(os.getcwd())
+    except FileNotFoundError:
+        return False
 
 
 def _is_text(word: str) -> bool:

@@ -92,7 +92,7 @@ def relative(path: Path) -> str:
     """Give a path as it reads best from here."""
     try:
         return str(path.relative_to(Path.cwd()))
-    except ValueError:
+    except (ValueError, OSError):  # it is elsewhere; the current folder was deleted
         return str(path)
 
 

@@ -79,7 +79,10 @@ def part(done: int, total: int, unit: str) -> str:
 
 def from_here(text: str) -> str:
     """Leave the folder out where the user stands: its files go by their short names."""
-    return text.replace(f"{Path.cwd()}/", "")
+    try:
+        return text.replace(f"{Path.cwd()}/", "")
+    except OSError:  # it was deleted
+        return text
 
 
 def middle_cut(text: str, width: int) -> str:

@@ -210,3 +210,15 @@ def test_what_is_said_to_a_closed_stream_goes_nowhere(closed: str, data: Path) -
     done = subprocess.run(shell, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert bool(done.stdout) is (closed == "2>&-")
+
+
+def test_a_current_folder_that_was_deleted_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    here.rmdir()
+    assert main(["profiles"]) == ExitCode.REFUSED
+    assert "the current folder was deleted" in capsys.readouterr().err
+    assert output.relative(tmp_path) == str(tmp_path)  # while a run goes on
