@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from farense_worker.protocol.clean_text import clean
-from farense_worker.protocol.errors import ExitCode
+from farense_worker.protocol.errors import ExitCode, FarenseError
 from farense_worker.protocol.messages.evaluation import Report, Request, Score
 from farense_worker.protocol.run_folder import RunFolder
 from farense_worker.protocol.settings.profile import Profile, replace_setting
@@ -58,12 +58,18 @@ def _evaluate(
         return ExitCode.STOPPED
     finally:
         line.clear()
+    unkept = None
     if keep:
-        evaluation.keep(report, folders)
+        try:
+            evaluation.keep(report, folders)
+        except FarenseError as error:  # said at last: what was found took minutes
+            unkept = error
     if as_json:
         say_json(report)
     else:
         show(report, examples, console())
+    if unkept:
+        raise unkept
     return ExitCode.DONE
 
 

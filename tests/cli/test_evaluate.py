@@ -58,6 +58,13 @@ def test_base_and_adapter_stand_in_one_table_and_in_the_run_folder(
     assert said["max_tokens"] == 3
     assert not trained.evaluation.exists()
 
+    # what cannot be kept is shown all the same
+    trained.evaluation.with_name(f".{trained.evaluation.name}.tmp").mkdir()
+    assert main(["evaluate", "one"]) == ExitCode.REFUSED
+    out, err = capfd.readouterr()
+    assert "base model" in out
+    assert "cannot write" in err
+
 
 def test_a_run_without_an_adapter_is_refused(
     make_run: RunMaker, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]

@@ -17,6 +17,7 @@ from farense_worker.protocol.run_folder import (
     RunFolder,
     check_name,
     disk_error,
+    is_name,
     write_atomically,
 )
 from farense_worker.protocol.settings.profile import replace_setting
@@ -134,9 +135,11 @@ def _place(path: Path) -> Path:
 
 
 def _touched(path: str) -> float:
-    """When a run was written to last; below 0 for what is no run."""
+    """When a run was written to last; 0 if that may not be seen, below it for what is no run."""
     try:
         configured = os.stat(f"{path}/config.toml").st_mtime
+    except PermissionError:  # of another user: it may be one, if it is not the system's own
+        return 0.0 if is_name(os.path.basename(path)) else -1.0
     except OSError:
         return -1.0
     try:

@@ -10,7 +10,7 @@ from farense_worker.protocol import simulation
 from farense_worker.protocol.errors import refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import ngettext
-from farense_worker.protocol.run_folder import RunFolder, write_atomically
+from farense_worker.protocol.run_folder import RunFolder, disk_error, write_atomically
 from farense_worker.protocol.settings import recipe
 from farense_worker.protocol.settings.contradictions import check
 from farense_worker.protocol.settings.profile import Config, replace_setting
@@ -73,7 +73,10 @@ def prepare_resume(folder: RunFolder, changes: dict[str, Any]) -> bool:
             kind="run_changed",
         )
     if changes:
-        write_atomically(folder.config, dumps(revised))
+        try:
+            write_atomically(folder.config, dumps(revised))
+        except OSError as error:
+            raise disk_error(error, folder.path) from error
     return not complete
 
 

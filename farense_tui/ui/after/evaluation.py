@@ -102,11 +102,12 @@ class EvaluationScreen(Dialog[None]):
             asked = evaluation.request([self._run])
             self._remarks = found_again.remarks(self._run)
             report = evaluation.evaluate(asked, lambda said: self._tell(said, stop), stop)
-            evaluation.keep(report, [self._run])
+            try:
+                evaluation.keep(report, [self._run])
+            finally:  # what was found took minutes
+                self._tell(report, stop)
         except FarenseError as error:
             self._tell(error, stop)
-        else:
-            self._tell(report, stop)
 
     def _tell(self, said: Progress | Report | FarenseError, stop: task.Stop) -> None:
         if not stop.asked:

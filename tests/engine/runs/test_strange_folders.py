@@ -5,6 +5,9 @@ from __future__ import annotations
 import functools
 import json
 import os
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -127,6 +130,26 @@ def test_a_run_does_not_go_on_into_a_pipe(
     told = capsys.readouterr().err
     assert name in told
     assert "no file, but a pipe" in " ".join(told.split())
+
+
+def test_a_run_of_another_user_is_listed_with_what_is_wrong(tmp_path: Path) -> None:
+    """Whoever is root may see everything, so this is asked by somebody else."""
+    code = """
+import os, sys
+from pathlib import Path
+from farense_tui.engine.runs.live_list import Listing
+os.geteuid() or os.seteuid(65534)
+print([(each.folder.name, each.wrong) for each in Listing(Path(sys.argv[1])).summaries()])
+"""
+    with tempfile.TemporaryDirectory() as name:
+        for run in ("theirs", ".Trashes"):
+            (Path(name) / run).mkdir(mode=0o700 if os.geteuid() == 0 else 0)
+        Path(name).chmod(0o755)
+        command = [sys.executable, "-c", code, name]
+        told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert told.startswith("[('theirs', ")
+    assert "Permission denied" in told
+    assert "Trashes" not in told
 
 
 def test_a_record_that_may_not_be_read_is_told(

@@ -27,9 +27,14 @@ _STATE = 1 << 16  # bytes of training_state.json, at most
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
 
 
+def is_name(name: str) -> bool:
+    """Whether a run folder can have this name."""
+    return _NAME.match(name) is not None
+
+
 def check_name(name: str) -> str:
     """Give the name back if a run folder can have it; FarenseError (refused) if not."""
-    if not _NAME.match(name):
+    if not is_name(name):
         raise refused(
             _("{name!r} cannot be the name of a run").format(name=name),
             _("A run is a folder in the runs folder and stays in it."),
