@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+import psutil
+
 T = TypeVar("T")
 
 
@@ -26,3 +28,11 @@ def until(
         assert time.monotonic() < deadline, found()
         meanwhile()
     return so
+
+
+def is_dead(pid: int) -> bool:
+    """Whether a process is gone, or has ended and waits for its parent to hear of it."""
+    try:
+        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True

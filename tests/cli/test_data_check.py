@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pexpect
@@ -198,12 +199,13 @@ def test_progress_comes_and_leaving_ends_the_process(tmp_path: Path, micro: Path
 
 
 def _children() -> list[int]:
-    return [
-        child.pid
-        for child in psutil.Process().children()
-        if child.status() != psutil.STATUS_ZOMBIE
-        and child.cmdline()[-2:] == ["farense_worker.tasks", "data_check"]
-    ]
+    found = []
+    for child in psutil.Process().children():
+        with suppress(psutil.Error):  # it may end at any moment
+            asked = child.cmdline()[-2:] == ["farense_worker.tasks", "data_check"]
+            if asked and child.status() != psutil.STATUS_ZOMBIE:
+                found.append(child.pid)
+    return found
 
 
 def test_ctrl_c_ends_it(tmp_path: Path, micro: Path) -> None:

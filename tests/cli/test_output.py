@@ -155,7 +155,7 @@ def test_a_run_whose_lines_go_nowhere_goes_on_and_that_is_told(
     run = RunFolder(make_run.folder / "run")
     assert run.is_alive()
     assert supervisor.kill(run)
-    assert supervisor.wait_until_gone(run, 20)
+    assert supervisor.wait_until_gone(run, 120)
     assert done.returncode == ExitCode.FAILED
     assert "The run goes on in the background" in done.stderr
     assert "farense-tui stop run" in done.stderr

@@ -36,12 +36,12 @@ def test_it_says_where_it_answers_and_ends_in_order(
     address = first.split()[0]
     process.stdout.readline()
     assert process.stdout.readline().strip().startswith(f"curl {address}/chat/completions")
-    connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=60)
+    connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=120)
     asked = {"messages": [{"role": "user", "content": "Olá"}], "max_tokens": 2}
     connection.request("POST", "/v1/chat/completions", json.dumps(asked))
     assert json.loads(connection.getresponse().read())["model"] == "club"
     os.killpg(process.pid, ended_by)  # as a terminal does: the worker gets it too
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=120)
     if ended_by is signal.SIGINT:
         assert process.returncode == ExitCode.DONE
         assert "1 request" in out

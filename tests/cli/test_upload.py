@@ -178,7 +178,7 @@ def test_interrupted_it_goes_on(
     )
     until(lambda: REPO in hub.repos and hub.waiting)
     process.send_signal(signal.SIGINT)
-    _out, err = process.communicate(timeout=60)
+    _out, err = process.communicate(timeout=120)
     assert process.returncode == ExitCode.STOPPED
     assert "the same command continues it" in err
     assert list(hub.repos[REPO].iterdir()) == []  # never half of it

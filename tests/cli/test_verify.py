@@ -18,7 +18,7 @@ from farense_tui.cli import main
 from farense_tui.engine.machine import measured
 from farense_tui.engine.verify import verify
 from farense_tui.engine.verify.row import Row
-from tests.waiting import until
+from tests.waiting import is_dead, until
 
 GOOD = Row("memory", "peak_long", "peak, 2 rows", "≤ 1 GiB", "0.9 GiB", "holds", "more of it")
 BAD = Row("speed", "first_step", "a check", "1", "\x1b[31m2", "fails", raw="$ vm_stat\nMach\n")
@@ -107,5 +107,5 @@ def test_an_interrupt_leaves_nothing_behind(number: signal.Signals, tmp_path: Pa
     process.send_signal(number)
     assert process.wait(120) == ExitCode.STOPPED
     assert not list((tmp_path / "home").rglob("verify-*"))
-    until(lambda: not any(each.is_running() and each.status() != "zombie" for each in started))
+    until(lambda: all(is_dead(each.pid) for each in started))
     assert [path.name for path in temporary.glob("farense-*")] == []

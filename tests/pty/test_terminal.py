@@ -242,7 +242,7 @@ def test_a_run_goes_on_when_the_terminal_goes(terminal: Terminal, tmp_path: Path
         assert folder.is_alive()
     finally:
         supervisor.kill(folder)
-    assert supervisor.wait_until_gone(folder, 60)
+    assert supervisor.wait_until_gone(folder, 120)
 
 
 def test_a_terminal_that_is_gone_ends_the_app(terminal: Terminal) -> None:

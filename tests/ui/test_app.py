@@ -55,7 +55,7 @@ async def test_a_run_is_stopped_before_leaving(tmp_path: Path, stand_in: StandIn
         await until(pilot, lambda: isinstance(app.screen, LeaveDialog))
         await pilot.press("s")
         await until(pilot, lambda: app._exit)
-        assert process.wait(60) == 130
+        assert process.wait(120) == 130
 
 
 async def test_a_run_that_does_not_stop_is_killed_on_a_second_key(
@@ -76,7 +76,7 @@ async def test_a_run_that_does_not_stop_is_killed_on_a_second_key(
         await until(pilot, lambda: "Not stopped yet" in str(note.render()))
         await pilot.press("x")
         await until(pilot, lambda: app._exit)
-        assert process.wait(60) == -9
+        assert process.wait(120) == -9
 
 
 async def test_the_question_on_leaving_follows_the_run(tmp_path: Path, stand_in: StandIn) -> None:

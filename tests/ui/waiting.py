@@ -11,7 +11,7 @@ from textual.pilot import Pilot
 from farense_tui.ui.monitor.stop import StopDialog
 
 
-async def until(pilot: Pilot[Any], condition: Callable[[], object], seconds: float = 60.0) -> None:
+async def until(pilot: Pilot[Any], condition: Callable[[], object], seconds: float = 120.0) -> None:
     """Wait for what threads and timers do; fails if it does not come about."""
     deadline = time.monotonic() + seconds
     while not condition():

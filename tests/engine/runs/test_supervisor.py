@@ -111,7 +111,7 @@ def test_of_two_launchers_exactly_one_wins(make_run: RunMaker) -> None:
         assert folder.is_alive()  # though both launchers are gone
     finally:
         supervisor.kill(folder)
-    assert supervisor.wait_until_gone(folder, 60)
+    assert supervisor.wait_until_gone(folder, 120)
     assert folder.events.read_bytes().count(b'"name":"starting"') == 1
 
 
@@ -202,7 +202,7 @@ def test_a_worker_is_asked_only_once_it_listens(
     write_pid(worker)
     assert supervisor.send(folder, Control.STOP)
     assert worker.wait() == -signal.SIGTERM
-    assert supervisor.wait_until_gone(folder, 60)
+    assert supervisor.wait_until_gone(folder, 120)
 
 
 def test_a_kill_takes_what_the_worker_has_started_with_it(

@@ -111,7 +111,7 @@ def called(arguments: str) -> list[dict[str, Any]]:
 def post(
     at: Listening, body: bytes | dict[str, Any], path: str = "/v1/chat/completions", **headers: str
 ) -> tuple[int, dict[str, Any]]:
-    connection = http.client.HTTPConnection("127.0.0.1", at.port, timeout=60)
+    connection = http.client.HTTPConnection("127.0.0.1", at.port, timeout=120)
     sent = body if isinstance(body, bytes) else json.dumps(body).encode()
     connection.request("POST", path, sent, headers)
     answer = connection.getresponse()
@@ -298,7 +298,7 @@ def test_nothing_else_is_loaded_whatever_a_request_names(served: Served) -> None
 
 def test_a_request_that_is_too_large_is_not_read(served: Served) -> None:
     for length, status in (("99999999999999", 413), ("-1", 411), ("x", 411)):
-        connection = http.client.HTTPConnection("127.0.0.1", served.at.port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", served.at.port, timeout=120)
         connection.putrequest("POST", "/v1/chat/completions")
         connection.putheader("Content-Length", length)
         connection.endheaders()

@@ -10,14 +10,13 @@ import threading
 from pathlib import Path
 
 import msgspec
-import psutil
 import pytest
 from farense_worker.protocol.errors import ExitCode, FarenseError
 from farense_worker.protocol.messages.evaluation import Candidate, Report, Request
 from farense_worker.protocol.programs import environment, temporary_folder
 
 from farense_tui.engine.tasks import task
-from tests.waiting import until
+from tests.waiting import is_dead, until
 
 NOWHERE = Request(candidates=(Candidate("/nowhere/model"),), data="/nowhere")
 
@@ -72,7 +71,7 @@ def test_a_task_ends_with_whoever_asked_for_it(micro: Path) -> None:
         assert asking.stdout is not None
         pid = int(asking.stdout.readline().split()[0])
         try:
-            until(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == "zombie")
+            until(lambda: is_dead(pid))
         finally:
             os.killpg(asking.pid, signal.SIGKILL)
 

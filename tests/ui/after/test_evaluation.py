@@ -34,7 +34,7 @@ async def test_a_finished_run_is_measured_and_what_was_found_is_kept(make_run: R
         await until(pilot, lambda: isinstance(app.screen, MonitorScreen))
         monitor = app.screen
         assert isinstance(monitor, MonitorScreen)
-        await until(pilot, lambda: monitor.end is not None, 60)
+        await until(pilot, lambda: monitor.end is not None)
         await pilot.press("m")
         await until(pilot, lambda: isinstance(app.screen, EvaluationScreen))
         screen = app.screen

@@ -80,20 +80,20 @@ async def test_base_model_and_adapter_answer_side_by_side(make_run: RunMaker) ->
     assert expected[""] != expected["one"]
     async with asking(setup, data) as (pilot, screen):
         assert "loading" in told(screen)
-        await until(pilot, lambda: not screen.busy, 60)
+        await until(pilot, lambda: not screen.busy)
         await pilot.press("ctrl+t")
         field = screen.query_one(QuestionField)
         assert field.value == "Quem é o número 0?"
         await pilot.press("enter")
         assert field.value == ""
-        await until(pilot, lambda: not screen.busy, 60)
+        await until(pilot, lambda: not screen.busy)
         for name, answer in expected.items():
             lines = [" ".join(line.split()) for line in answer.strip().splitlines()]
             assert all(line in said(screen, name) for line in lines if line.isprintable())
             assert "› Quem é o número 0?" in said(screen, name)
         assert "É ele. 0" in told(screen, "#reference")
         await pilot.press("E", "?", "enter")
-        await until(pilot, lambda: not screen.busy, 60)
+        await until(pilot, lambda: not screen.busy)
         assert not screen.query_one("#reference").display
         await pilot.press("escape")
         await until(pilot, lambda: ended(screen))
@@ -107,12 +107,12 @@ async def test_escape_breaks_off_and_then_leaves(
     hear = AskScreen._pass_on
 
     def late(screen: AskScreen, *given: Any) -> None:
-        assert given[1] is None or listens.wait(60)
+        assert given[1] is None or listens.wait(120)
         hear(screen, *given)
 
     monkeypatch.setattr(AskScreen, "_pass_on", late)  # its thread may begin after the key
     async with asking(Setup(str(micro)), data) as (pilot, screen):
-        await until(pilot, lambda: not screen.busy, 60)
+        await until(pilot, lambda: not screen.busy)
         await pilot.press("ctrl+g", "ctrl+g", "ctrl+g", "ctrl+l", "ctrl+l")
         assert "temperature 1" in told(screen)
         assert "at most 400 tokens" in told(screen)
@@ -123,7 +123,7 @@ async def test_escape_breaks_off_and_then_leaves(
         assert "breaking off" in told(screen)
         listens.set()
         os.kill(models, signal.SIGCONT)
-        await until(pilot, lambda: not screen.busy, 60)
+        await until(pilot, lambda: not screen.busy)
         assert "cut off" in said(screen)
         assert screen.is_current
         await pilot.press("escape")
@@ -138,7 +138,7 @@ async def test_a_question_waits_for_the_models(
 
     class Slow(Conversation):
         def ready(self) -> Ready:
-            assert loaded.wait(60)
+            assert loaded.wait(120)
             return super().ready()
 
     monkeypatch.setattr(ask_screen, "Conversation", Slow)
@@ -182,14 +182,14 @@ async def test_left_while_the_models_load(micro: Path, data: Path) -> None:
 
 async def test_the_end_of_the_app_ends_the_models(micro: Path, data: Path) -> None:
     async with asking(Setup(str(micro)), data) as (pilot, screen):
-        await until(pilot, lambda: not screen.busy, 60)
+        await until(pilot, lambda: not screen.busy)
         assert not ended(screen)
     assert ended(screen)
 
 
 async def test_models_that_do_not_load_are_told_and_end(tmp_path: Path, data: Path) -> None:
     async with asking(Setup(str(tmp_path / "gone")), data) as (pilot, screen):
-        await until(pilot, lambda: isinstance(pilot.app.screen, ErrorDialog), 60)
+        await until(pilot, lambda: isinstance(pilot.app.screen, ErrorDialog))
         await pilot.press("enter")
         await until(pilot, lambda: not isinstance(pilot.app.screen, AskScreen | ErrorDialog))
         assert ended(screen)
@@ -198,7 +198,7 @@ async def test_models_that_do_not_load_are_told_and_end(tmp_path: Path, data: Pa
 async def test_an_error_under_the_palette_is_told(tmp_path: Path, data: Path) -> None:
     async with asking(Setup(str(tmp_path / "gone")), data) as (pilot, screen):
         await pilot.press("ctrl+p")
-        await until(pilot, lambda: isinstance(pilot.app.screen, ErrorDialog), 60)
+        await until(pilot, lambda: isinstance(pilot.app.screen, ErrorDialog))
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(pilot.app.screen, CommandPalette))
         await pilot.press("escape", "escape")
@@ -218,16 +218,16 @@ async def test_questions_are_put_under_the_system_prompt_of_the_data(
 
     monkeypatch.setattr(ask_screen, "Conversation", Noted)
     async with asking(Setup(str(micro)), system_data) as (pilot, screen):
-        await until(pilot, lambda: not screen.busy, 60)
+        await until(pilot, lambda: not screen.busy)
         assert "system prompt of the data" in told(screen)
         for keys in ([*"Quem?"], [*"Quem?"], ["ctrl+t"], ["ctrl+s", *"Quem?"], ["ctrl+t"]):
             await pilot.press(*keys, "enter")
-            await until(pilot, lambda: not screen.busy, 60)
+            await until(pilot, lambda: not screen.busy)
         assert "no system prompt" in told(screen)
         await pilot.press("ctrl+s", *"Quem?")
         assert "system prompt of the data" in told(screen)
         await pilot.press("enter")
-        await until(pilot, lambda: not screen.busy, 60)
+        await until(pilot, lambda: not screen.busy)
     assert [(each.system, each.fresh) for each in put] == [
         (SYSTEM, False),
         (SYSTEM, False),
@@ -240,7 +240,7 @@ async def test_questions_are_put_under_the_system_prompt_of_the_data(
 
 async def test_data_without_a_system_prompt_has_no_key_for_it(micro: Path, data: Path) -> None:
     async with asking(Setup(str(micro)), data) as (pilot, screen):
-        await until(pilot, lambda: not screen.busy, 60)
+        await until(pilot, lambda: not screen.busy)
         assert "ctrl+s" not in screen.active_bindings
         await pilot.press("ctrl+s")
         assert "system" not in told(screen)
@@ -430,7 +430,7 @@ async def test_an_answer_put_right_is_collected_and_a_conversation_taken_up(
         pilot.app.screen.query_one(TextArea).text = "Em 1910, em Faro.\nSim."
         await pilot.press("ctrl+s")
         rows = tmp_path / "collected" / "demo-1" / "train.jsonl"
-        await until(pilot, rows.is_file)
+        await until(pilot, lambda: rows.is_file() and rows.read_bytes().endswith(b"\n"))
         assert "Em 1910, em Faro.\\nSim." in rows.read_text("utf-8")
         await pilot.press("ctrl+n", "B", "?", "enter")
         await until(pilot, lambda: not screen.busy)

@@ -115,7 +115,7 @@ async def test_the_launch_screen_and_the_data_screen_show_the_check(
     runs_dir: Path, real: Path
 ) -> None:
     async with launched(runs_dir) as (pilot, screen):
-        await until(pilot, lambda: "longest" in said(screen), 30)
+        await until(pilot, lambda: "longest" in said(screen))
         assert "! 1 doubled" in said(screen)
         assert "! no rows to validate on" in said(screen)
         assert "d shows them" in said(screen)
@@ -127,7 +127,7 @@ async def test_the_launch_screen_and_the_data_screen_show_the_check(
         assert "<|user|>1?<|end|><|assistant|>É.<|end|>" in said(data)
         (real / "train.jsonl").write_text('{"text": "x"}\nno\n')
         await pilot.press("r")
-        await until(pilot, lambda: "✗ lines that are not JSON (1)" in said(data), 30)
+        await until(pilot, lambda: "✗ lines that are not JSON (1)" in said(data))
         await pilot.press("end", "escape")
         assert pilot.app.screen is screen
         await until(pilot, lambda: "train.jsonl:2" in said(screen))
@@ -151,7 +151,7 @@ async def test_a_check_is_ended_when_nobody_wants_it(
         screen.choose("demo")  # other settings, so another check
         await until(pilot, lambda: len(started) == 2)
         await until(pilot, lambda: started[0].returncode == -9)
-    assert started[1].wait(60) in (-9, 0)  # 0: it was done before the app was
+    assert started[1].wait(120) in (-9, 0)  # 0: it was done before the app was
 
 
 class Nobody:
@@ -274,18 +274,18 @@ async def test_a_dropped_folder_is_trained_on_and_mended_by_keys(
         await until(pilot, lambda: isinstance(pilot.app.screen, DataScreen))
         data = pilot.app.screen
         assert isinstance(data, DataScreen)
-        await until(pilot, lambda: "holds out 10 %" in said(data), 30)
+        await until(pilot, lambda: "holds out 10 %" in said(data))
         await pilot.press("h")
         assert screen.draft
         assert screen.draft.typed == {"data.path": str(folder), "data.valid_fraction": "0.1"}
-        await until(pilot, lambda: "holds out 10 %" not in said(data), 30)
+        await until(pilot, lambda: "holds out 10 %" not in said(data))
         table = folder.with_name("questions.csv")
         table.write_text("question,answer\n" + "".join(f"q{n}?,a{n}.\n" for n in range(30)))
         data.post_message(Paste(f"'{table}'"))
-        await until(pilot, lambda: "makes rows of it" in said(data), 30)
+        await until(pilot, lambda: "makes rows of it" in said(data))
         await pilot.press("v")
         made = folder.with_name("questions-rows")
-        await until(pilot, lambda: screen.draft.text("data.path") == str(made), 60)  # type: ignore[union-attr]
+        await until(pilot, lambda: screen.draft.text("data.path") == str(made))  # type: ignore[union-attr]
         assert (made / "train.jsonl").is_file()
 
 

@@ -393,7 +393,7 @@ async def test_reading_does_not_hold_up_the_screen(
     alive = RunFolder.is_alive
 
     def slow(folder: RunFolder) -> bool:
-        go.wait(60)
+        go.wait(120)
         return alive(folder)
 
     monkeypatch.setattr(RunFolder, "is_alive", slow)

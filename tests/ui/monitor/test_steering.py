@@ -56,7 +56,7 @@ async def playing(
             yield pilot, monitor
     finally:
         if supervisor.kill(run):
-            supervisor.wait_until_gone(run, 10.0)
+            supervisor.wait_until_gone(run, 120)
 
 
 def rules(monitor: MonitorScreen) -> list[str]:

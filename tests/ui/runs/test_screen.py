@@ -102,7 +102,7 @@ async def test_a_living_run_is_followed(three: Path, stand_in: StandIn) -> None:
         assert rows(screen)["gone"][0] == "● running"
         await put_cursor(pilot, screen, "gone")
         await stop(pilot)
-        process.wait(60)
+        process.wait(120)
         await until(pilot, lambda: rows(screen)["gone"][0] == "■ stopped")
         assert screen.query_one(RunTable).current == str(folder.path)
 
@@ -287,7 +287,7 @@ async def test_a_dead_run_is_brought_back_from_its_page(
     finally:
         clock.play(None)
         if supervisor.kill(run):
-            supervisor.wait_until_gone(run, 10.0)
+            supervisor.wait_until_gone(run, 120)
 
 
 async def test_a_run_lost_with_the_machine_is_told_so(

@@ -58,11 +58,11 @@ async def test_a_run_in_the_list_is_served_and_stopped(run: RunFolder) -> None:
         await until(pilot, lambda: isinstance(app.screen, ServeScreen))
         screen = app.screen
         assert isinstance(screen, ServeScreen)
-        await until(pilot, lambda: screen.at, 60)
+        await until(pilot, lambda: screen.at)
         assert screen.at
         assert screen.at.address in shown(screen, "#where")
         assert "curl http" in shown(screen, "#curl")
-        connection = http.client.HTTPConnection("127.0.0.1", screen.at.port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", screen.at.port, timeout=120)
         asked = {"messages": [{"role": "user", "content": "Olá"}], "max_tokens": 2}
         connection.request("POST", "/v1/chat/completions", json.dumps(asked))
         assert connection.getresponse().status == 200
@@ -73,7 +73,7 @@ async def test_a_run_in_the_list_is_served_and_stopped(run: RunFolder) -> None:
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(app.screen, AskDialog))
         await pilot.press("escape", "s")
-        await until(pilot, lambda: screen.ended, 60)
+        await until(pilot, lambda: screen.ended)
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(app.screen, RunsScreen))
 
@@ -136,7 +136,7 @@ class Fixed:
     def listen(self) -> Any:
         if self._said:
             return self._said.pop(0)
-        self._end.wait(60)
+        self._end.wait(120)
         return Ended(requests=128, broken_off=0)
 
     def stop(self) -> None:

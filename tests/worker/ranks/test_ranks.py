@@ -185,7 +185,7 @@ def test_pause_continue_and_no_orphan_without_the_lead(make_run: RunMaker) -> No
     worker.process.kill()
     assert worker.wait() == -9
     wait_until_gone(worker)
-    assert supervisor.wait_until_gone(folder, 60)
+    assert supervisor.wait_until_gone(folder, 120)
     assert describe.summarise(folder).status == "killed"
 
 

@@ -83,7 +83,7 @@ def test_the_other_machine_needs_no_run_folder(
     worker.process.kill()
     worker.wait()
     wait_until_gone(folder)
-    assert supervisor.wait_until_gone(folder, 60)
+    assert supervisor.wait_until_gone(folder, 120)
     state = finish(folder)  # the checkpoint goes over the wire
     assert state.segments[-1].resumed_from_step == 4
     alone = finish(make_run("alone", lora__dropout=0.0, train__epochs=2))
