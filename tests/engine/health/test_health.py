@@ -27,6 +27,7 @@ from farense_tui.engine.machine.vitals import Vitals
 from farense_tui.engine.record.series import Series
 from farense_tui.engine.record.state import RunState, fold, reduce
 from farense_tui.engine.record.tail import Tail
+from farense_tui.engine.record.unaccounted_time import Gap
 from farense_tui.engine.runs import played, supervisor
 from farense_tui.engine.runs.describe import status
 from farense_tui.engine.runs.supervisor import Worker
@@ -438,6 +439,22 @@ def test_a_disk_without_room_for_two_checkpoints_is_told() -> None:
     for found in ((small, large), (large, small)):  # the next one may be as large as any
         grown = structs.replace(state, checkpoints=found)
         assert "disk" in rules(grown, grown.last_time, disk_free=2 << 30)
+
+
+@pytest.mark.parametrize(
+    ("gap", "title", "evidence"),
+    [
+        (Gap(0.0, 7, silent=90.0), "it stood still for a while", "no heartbeat for 1:30"),
+        (Gap(0.0, 7, asleep=-90.0), "the clock was set back", "by 1:30 at step 7"),
+        (Gap(0.0, 7, asleep=90.0), "the machine slept", "for 1:30 at step 7"),
+    ],
+)
+def test_a_gap_is_told_for_what_it_was(gap: Gap, title: str, evidence: str) -> None:
+    state = training()
+    state = structs.replace(state, gaps=(structs.replace(gap, time=state.last_time),))
+    told = rules(state, state.last_time)["gap"]
+    assert told.title == title
+    assert evidence in told.evidence
 
 
 def test_a_full_disk_is_told_and_not_the_silence_that_follows_from_it() -> None:
