@@ -3,6 +3,10 @@
 import os
 import sys
 
+if sys.version_info < (3, 11):  # noqa: UP036 - a Mac's own python3 is 3.9
+    # not translated: nothing else of ours can be imported by that
+    sys.exit("farense-tui needs Python 3.11 or newer: `uv tool install .` brings one")
+
 # Python -m looks for modules where the user stands, first of all: a json.py there would be taken
 # for Python's. (Against a types.py there, which breaks every python -m, only `farense-tui` helps.)
 if __name__ == "__main__" and not sys.flags.safe_path:

@@ -43,3 +43,14 @@ def test_a_task_of_the_worker(folder: Path, micro: Path, data: Path) -> None:
 
 def test_python_m(folder: Path) -> None:
     assert farense(folder, sys.executable, "-m", "farense_tui", "profiles")
+
+
+def test_a_mac_s_own_python_is_told_at_once() -> None:
+    """Xcode's python3 is 3.9; from the folder of the sources it finds this module."""
+    code = (
+        "import runpy, sys; sys.version_info = (3, 9, 6)\n"
+        "runpy.run_module('farense_tui', run_name='__main__')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith("farense-tui needs Python 3.11 or newer")
