@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
+import shutil
 import signal
 import threading
 from pathlib import Path
@@ -196,3 +198,23 @@ def test_runs_with_different_models_are_not_asked_together(
         (run.adapters / "adapters.safetensors").touch()
     with pytest.raises(FarenseError, match="different base models"):
         ask.setup(found)
+
+
+def test_what_the_model_has_no_room_for_is_told(micro: Path, tmp_path: Path) -> None:
+    """It answered what lies beyond its positions with anything, and nobody was told."""
+    shutil.copytree(micro, tmp_path / "m")
+    config = json.loads((micro / "config.json").read_text()) | {"max_position_embeddings": 24}
+    (tmp_path / "m" / "config.json").write_text(json.dumps(config))
+    with Conversation(Setup(str(tmp_path / "m"))) as conversation:
+        conversation.ready()
+        *_pieces, end = conversation.ask(Question(text="a" * 18, max_tokens=9))
+        assert isinstance(end, Answered)
+        assert end.tokens <= 3  # 21 with what stands around them
+        with pytest.raises(FarenseError, match="no room for an answer") as caught:
+            answers(conversation, "E?")
+    assert caught.value.hint == "Begin a new conversation."
+    with Conversation(Setup(str(tmp_path / "m"))) as conversation:
+        conversation.ready()
+        with pytest.raises(FarenseError, match="no room for an answer") as caught:
+            answers(conversation, "a" * 21)
+    assert "24 tokens; the model was made for 24" in caught.value.detail

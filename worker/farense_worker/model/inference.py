@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,17 @@ def find(settings: Model) -> Path:
         return model.find(settings, Output(nobody, Path(os.devnull)))
     finally:
         os.close(nobody)
+
+
+def longest(folder: Path) -> int:
+    """Tokens that the model was made for, 0 where its configuration does not say."""
+    config = json.loads((folder / "config.json").read_text())
+    inner = config.get("text_config")
+    for each in (config, inner if isinstance(inner, dict) else {}):
+        found = each.get("max_position_embeddings")
+        if isinstance(found, int) and found > 0:
+            return found
+    return 0
 
 
 def load(

@@ -6,9 +6,7 @@ once, each adapter on it shares its weights, and no other name is known.
 
 from __future__ import annotations
 
-import json
 import threading
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -48,7 +46,7 @@ class Models:
         self._lock = threading.Lock()
         self.takes_system = prompts.takes_system(self._words)
         self.has_template = bool(self._words.chat_template)
-        self.context = min(setup.context, _longest(self._folder) or setup.context)
+        self.context = min(setup.context, inference.longest(self._folder) or setup.context)
         self.vocabulary = 0
         self.loaded = threading.Event()
         self._networks: dict[str, Any] = {}
@@ -143,17 +141,6 @@ class Models:
             messages, tools=asked.tools, add_generation_prompt=True
         )
         return list(found)
-
-
-def _longest(folder: Path) -> int:
-    """Tokens that the model was made for, 0 where its configuration does not say."""
-    config = json.loads((folder / "config.json").read_text())
-    inner = config.get("text_config")
-    for each in (config, inner if isinstance(inner, dict) else {}):
-        found = each.get("max_position_embeddings")
-        if isinstance(found, int) and found > 0:
-            return found
-    return 0
 
 
 def _arguments(setup: Setup, cache_bytes: int) -> SimpleNamespace:

@@ -80,9 +80,16 @@ class Speaker:
     """One model in the conversation, with what it has said."""
 
     def __init__(
-        self, name: str, network: Any, tokenizer: Any, say: Callable[[Said], None]
+        self,
+        name: str,
+        network: Any,
+        tokenizer: Any,
+        say: Callable[[Said], None],
+        room: int = 0,
     ) -> None:
+        """room: tokens that the model was made for; 0 where nobody knows."""
         self._name = name
+        self._room = room
         self._say = say
         self._network = network
         self._tokenizer = tokenizer
@@ -96,10 +103,13 @@ class Speaker:
         began, count, whole, ended = time.perf_counter(), 0, "", False
         detokenizer = self._tokenizer.detokenizer
         detokenizer.reset()
+        prompt = prompts.prompt_tokens(self._tokenizer, self._turns, asked.system)
+        if 0 < self._room <= len(prompt):
+            raise _too_long(len(prompt), self._room, len(self._turns))
         for token in decoding.tokens(
             self._network,
-            prompts.prompt_tokens(self._tokenizer, self._turns, asked.system),
-            asked.max_tokens,
+            prompt,
+            min(asked.max_tokens, self._room - len(prompt)) if self._room else asked.max_tokens,
             sampling=Sampling(
                 temperature=asked.temperature,
                 top_p=asked.top_p,
@@ -141,11 +151,23 @@ def load(setup: Setup, say: Callable[[Said], None]) -> tuple[list[Speaker], bool
     folder = inference.find(settings)
     words = tokenizer.load(folder, settings)
     base = inference.load(folder, settings)
-    speakers = [Speaker("", base, words, say)]
+    room = inference.longest(folder)
+    speakers = [Speaker("", base, words, say, room)]
     for adapter in setup.adapters:
         shared = inference.load(folder, settings, adapter.name, adapter.folder, shares=base)
-        speakers.append(Speaker(adapter.name, shared, words, say))
+        speakers.append(Speaker(adapter.name, shared, words, say, room))
     return speakers, prompts.takes_system(words)
+
+
+def _too_long(tokens: int, room: int, turns: int) -> FarenseError:
+    return refused(
+        _("there is no room for an answer"),
+        _(
+            "question and what was said before have {n} tokens; the model was made for {most}"
+        ).format(n=tokens, most=room),
+        _("Begin a new conversation.") if turns > 1 else _("Ask something shorter."),
+        kind="context",
+    )
 
 
 def _no_system() -> FarenseError:
