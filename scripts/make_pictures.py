@@ -24,6 +24,7 @@ sys.path.insert(0, str(ROOT))
 # ruff: noqa: E402
 
 from farense_worker.protocol import language
+from farense_worker.protocol.plan.memory import GIB
 
 LANGUAGE = language.spoken()  # the tests' own modules make it English
 from textual.pilot import Pilot
@@ -31,7 +32,7 @@ from textual.pilot import Pilot
 from farense_tui.dataset.documents import draft, drafting
 from farense_tui.engine.forecast import gather
 from farense_tui.engine.machine import hardware, vitals
-from farense_tui.engine.machine.hardware import GIB, MemorySample
+from farense_tui.engine.machine.hardware import MemorySample
 from farense_tui.engine.runs import clock
 from farense_tui.ui import preferences
 from farense_tui.ui.app import FarenseApp

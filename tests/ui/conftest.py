@@ -19,6 +19,7 @@ import pytest
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.messages.data_check import Report, Split
 from farense_worker.protocol.messages.estimation import Facts
+from farense_worker.protocol.plan.memory import GIB
 from farense_worker.protocol.run_folder import RunFolder
 from textual.pilot import Pilot
 from textual.screen import Screen
@@ -26,7 +27,7 @@ from textual.widgets import Input
 
 from farense_tui.engine.forecast import gather
 from farense_tui.engine.machine import hardware, vitals
-from farense_tui.engine.machine.hardware import GIB, Machine, MemorySample
+from farense_tui.engine.machine.hardware import Machine, MemorySample
 from farense_tui.engine.machine.vitals import Vitals
 from farense_tui.engine.models import locate
 from farense_tui.engine.runs import clock, new_run

@@ -13,8 +13,6 @@ from farense_worker.protocol import macos
 from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
 
-GIB = 1 << 30
-
 
 @dataclass(frozen=True)
 class Machine:

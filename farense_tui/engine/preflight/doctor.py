@@ -17,14 +17,14 @@ from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import mark, ngettext
 from farense_worker.protocol.messages.doctor import Findings, Request
 from farense_worker.protocol.plan.disk import SPARE
-from farense_worker.protocol.plan.memory import PROCESS, SYSTEM, pages
+from farense_worker.protocol.plan.memory import GIB, PROCESS, SYSTEM, pages
 from farense_worker.protocol.run_folder import free_space
 from farense_worker.protocol.settings.profile import Profile
 
 from farense_tui.engine import readable as f
 from farense_tui.engine.machine import blas, extras, hardware, power
 from farense_tui.engine.machine.awake import can_keep_awake
-from farense_tui.engine.machine.hardware import GIB, Machine
+from farense_tui.engine.machine.hardware import Machine
 from farense_tui.engine.machine.power import Power
 from farense_tui.engine.machine.terminal import Terminal, terminal
 from farense_tui.engine.models.locate import ModelState

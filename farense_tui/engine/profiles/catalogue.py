@@ -8,12 +8,13 @@ from pathlib import Path
 from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import pgettext
+from farense_worker.protocol.plan.memory import GIB
 from farense_worker.protocol.run_folder import check_name, write_atomically
 from farense_worker.protocol.settings.profile import Profile
 from farense_worker.protocol.settings.profile_file import dumps, load
 from msgspec import structs
 
-from farense_tui.engine.machine.hardware import GIB, Machine
+from farense_tui.engine.machine.hardware import Machine
 from farense_tui.engine.models.assets import asset
 
 DEMO = "demo"

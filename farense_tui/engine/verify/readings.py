@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.plan.memory import GIB
 
 from farense_tui.engine import readable as f
 from farense_tui.engine.machine import hardware, power, vitals
-from farense_tui.engine.machine.hardware import GIB
 from farense_tui.engine.verify.row import Row, judged
 
 GROUP = _("the machine's readings")

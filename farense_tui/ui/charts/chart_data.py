@@ -10,6 +10,7 @@ from math import exp
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import mark
 from farense_worker.protocol.messages.events import number
+from farense_worker.protocol.plan.memory import GIB
 
 from farense_tui.engine import readable as show
 from farense_tui.engine.record import setting_changes
@@ -20,7 +21,6 @@ from farense_tui.ui.charts import chart_scale as scale
 
 Mark = tuple[float, float]
 Reading = tuple[tuple[str, str], ...]  # label and value, the most telling first
-_GIB = 1 << 30
 _MOST = 700.0  # exp() of more is no number
 
 
@@ -61,7 +61,7 @@ def _perplexity(loss: float) -> float:
 
 
 def _gib(size: float) -> float:
-    return size / _GIB
+    return size / GIB
 
 
 SUBJECTS = (

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.plan.memory import GIB
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.content import Content
 from textual.widgets import Static
 
 from farense_tui.engine.machine import hardware
-from farense_tui.engine.machine.hardware import GIB, Machine
+from farense_tui.engine.machine.hardware import Machine
 from farense_tui.engine.readable import size
 from farense_tui.ui.calm import CalmStatic
 

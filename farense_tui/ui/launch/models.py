@@ -9,6 +9,7 @@ from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.download import Downloaded, Request
 from farense_worker.protocol.messages.task import Progress
+from farense_worker.protocol.plan.memory import GIB
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -85,7 +86,7 @@ class ModelsScreen(Dialog[str]):
     def on_models_screen_read(self, message: Read) -> None:
         self.found = message.found
         there = {each.name for each in self.found}
-        memory = round(hardware.machine().memory / hardware.GIB)
+        memory = round(hardware.machine().memory / GIB)
         self.fetchable = [each for each in suggested(memory) if each.repo not in there]
         options = self.query_one(OptionList)
         options.clear_options()

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import ngettext
+from farense_worker.protocol.plan.memory import GIB
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import HorizontalScroll
@@ -15,7 +16,7 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.widgets import Static
 
-from farense_tui.engine.machine.hardware import GIB, Machine
+from farense_tui.engine.machine.hardware import Machine
 from farense_tui.engine.profiles.catalogue import Found
 
 _ROOM_FOR_WORDS = 24

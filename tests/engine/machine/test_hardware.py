@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from farense_worker.protocol.plan.memory import GIB
 
 from farense_tui.engine.machine import hardware
-from farense_tui.engine.machine.hardware import GIB, parse_cpuinfo
+from farense_tui.engine.machine.hardware import parse_cpuinfo
 
 X86 = """\
 processor\t: 0

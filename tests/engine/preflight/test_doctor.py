@@ -9,11 +9,11 @@ import pytest
 from farense_worker.protocol.dataset import Fault, Summary
 from farense_worker.protocol.messages.doctor import Findings
 from farense_worker.protocol.plan.disk import RECORD
+from farense_worker.protocol.plan.memory import GIB
 from farense_worker.protocol.run_folder import free_space
 from farense_worker.protocol.settings.profile import Profile, Train, replace_setting
 
 from farense_tui.engine.machine import power, terminal
-from farense_tui.engine.machine.hardware import GIB
 from farense_tui.engine.machine.power import Power, parse_pmset
 from farense_tui.engine.machine.terminal import Terminal
 from farense_tui.engine.models.locate import ModelState

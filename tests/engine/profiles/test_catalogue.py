@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 from farense_worker.protocol.errors import FarenseError
+from farense_worker.protocol.plan.memory import GIB
 from farense_worker.protocol.settings.profile import Profile, replace_setting
 from farense_worker.protocol.settings.profile_file import load
 
-from farense_tui.engine.machine.hardware import GIB, Machine
+from farense_tui.engine.machine.hardware import Machine
 from farense_tui.engine.profiles import catalogue
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from farense_worker.protocol.plan.memory import GIB
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace as changed
@@ -13,7 +14,7 @@ from rich.cells import cell_len
 from textual.app import App, ComposeResult
 
 from farense_tui.engine.machine import hardware
-from farense_tui.engine.machine.hardware import GIB, MemorySample
+from farense_tui.engine.machine.hardware import MemorySample
 from farense_tui.engine.machine.vitals import Reader, Vitals
 from farense_tui.engine.runs.watch import Snapshot, Watch
 from farense_tui.ui.monitor.gauge_bar import Memory, Part, cells, free_cell, measure, position

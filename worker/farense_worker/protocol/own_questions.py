@@ -8,8 +8,7 @@ from pathlib import Path
 from farense_worker.protocol import dataset
 from farense_worker.protocol.dataset import Row
 from farense_worker.protocol.settings.profile import Profile
-
-LOOKED_AT = 1000  # rows; a long file is not read to its end
+from farense_worker.protocol.system_prompt import LOOKED_AT
 
 
 def prompts(profile: Profile) -> tuple[str, ...]:

@@ -8,11 +8,11 @@ from farense_worker.protocol.clean_text import clean
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import ngettext
+from farense_worker.protocol.plan.memory import GIB
 from farense_worker.protocol.settings.contradictions import contradictions
 from textual.content import Content
 
 from farense_tui.engine import readable as f
-from farense_tui.engine.machine.hardware import GIB
 from farense_tui.engine.models.suggested import download_gigabytes
 from farense_tui.engine.preflight.model_and_data import Inspection, held_out
 from farense_tui.engine.profiles.settings_words import ESSENTIAL
