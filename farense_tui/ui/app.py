@@ -26,8 +26,9 @@ from farense_tui.engine.runs.supervisor import Worker
 from farense_tui.ui import preferences
 from farense_tui.ui.common.dialogs import ErrorDialog
 from farense_tui.ui.first_start.with_tour import WithTour
+from farense_tui.ui.keyboard import take_any_byte
 from farense_tui.ui.messages import Refused
-from farense_tui.ui.terminal import TerminalGuard, take_any_byte
+from farense_tui.ui.terminal import TerminalGuard
 from farense_tui.ui.with_looks import WithLooks
 from farense_tui.ui.with_reach import WithReach
 
@@ -104,6 +105,7 @@ class FarenseApp(WithTour, WithLooks, WithReach):
             self.open_launch()
             if not (self._own_data or preferences.welcomed()):
                 self.welcome()
+        self.tell_of_preferences()
         if self._leaving:  # a signal came first
             self._exit_once_drawn()
 
@@ -320,8 +322,7 @@ def run_app(
 ) -> int:
     """Run the app in this terminal and leave the terminal as it was; gives the exit code.
 
-    worker: that of `open_run`, if this process has started it. data: of the user's own, to begin
-    with. review: the draft that is to be read, and nothing else.
+    worker: of `open_run`, if started here. data: to begin with. review: a draft, and nothing else.
     """
     take_any_byte()
     app = FarenseApp(runs_dir, open_run, worker, data, review)

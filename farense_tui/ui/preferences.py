@@ -10,6 +10,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import tomli_w
+from farense_worker.protocol.language import gettext as _
+
+from farense_tui.ui.theme import TITLES
 
 
 def path() -> Path:
@@ -18,11 +21,45 @@ def path() -> Path:
     return Path(os.path.expanduser(base)) / "farense-tui" / "preferences.toml"
 
 
+_SWITCHES = ("title", "progress", "bell", "notify", "motion", "welcomed")
+
+
+def _read() -> dict[str, Any]:
+    """Read the file; ValueError with what is wrong with it, or OSError."""
+    return tomllib.loads(path().read_text(encoding="utf-8"))
+
+
 def _all() -> dict[str, Any]:
     try:
-        return tomllib.loads(path().read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+        return _read()
+    except (OSError, ValueError):
         return {}
+
+
+def faults() -> list[str]:
+    """Say what in the file is passed over, each as a sentence without its stop."""
+    try:
+        found = _read()
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        return [_("nothing of it is heeded: {why}").format(why=why)]
+    return [said for name, value in found.items() if (said := _fault(name, value))]
+
+
+def _fault(name: str, value: object) -> str:
+    if name in _SWITCHES:
+        right = isinstance(value, bool)
+        return "" if right else _("{name} must be true or false").format(name=name)
+    if name == "theme":
+        right = isinstance(value, str) and value in TITLES
+        return "" if right else _("theme must be one of {names}").format(names=", ".join(TITLES))
+    if name == "webhook":
+        right = value == "" or bool(webhook())
+        return "" if right else _("webhook must be an address: http://… or https://…")
+    known = ", ".join((*_SWITCHES, "theme", "webhook"))
+    return _("there is no {name}; there are {known}").format(name=name, known=known)
 
 
 def theme() -> str:

@@ -8,18 +8,14 @@ that a shell sees what happened. Workers are in sessions of their own and go on.
 from __future__ import annotations
 
 import atexit
-import codecs
 import contextlib
 import os
 import signal
 import sys
 import termios
 from collections.abc import Callable
-from functools import partial
 from types import FrameType, TracebackType
 from typing import Any
-
-from textual.drivers import linux_driver
 
 from farense_tui.engine.machine.terminal import shows_progress
 
@@ -42,26 +38,6 @@ RESTORE = (
 )
 # The title is put away and back (xterm's stack of titles), and no mark of progress is left.
 KEEP_TITLE, TITLE_BACK, NO_MARK = "\x1b[22;0t", "\x1b[23;0t", "\x1b]9;4;0;\x1b\\"
-
-
-def take_any_byte() -> None:
-    """Read bytes that are no UTF-8 as Latin-1, which they mostly are: pasted, or typed with meta.
-
-    Textual's reader of the keyboard is strict, and ends the app at the first of them.
-    """
-    codecs.register_error("latin-1", _as_latin_1)
-    utf8 = codecs.getincrementaldecoder("utf-8")
-    setattr(  # noqa: B010 - the name that its reader looks up, which mypy takes for no export
-        linux_driver, "getincrementaldecoder", lambda _encoding: partial(utf8, "latin-1")
-    )
-
-
-def _as_latin_1(error: UnicodeError) -> tuple[str, int]:
-    if not isinstance(error, UnicodeDecodeError):
-        raise error
-    text = error.object[error.start : error.end].decode("latin-1")
-    # 0x80 to 0x9f are controls there, which would begin a sequence that never ends
-    return "".join(char if char >= "\xa0" else "\ufffd" for char in text), error.end
 
 
 class TerminalGuard:

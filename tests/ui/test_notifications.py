@@ -14,6 +14,7 @@ import tomli_w
 
 from farense_tui.engine.machine import desktop
 from farense_tui.ui import preferences
+from farense_tui.ui.app import FarenseApp
 from farense_tui.ui.messages import Course, News
 from farense_tui.ui.monitor.screen import MonitorScreen
 from farense_tui.ui.notifications import Reach
@@ -106,6 +107,35 @@ def test_a_slip_in_the_preferences_costs_nothing_that_is_in_them() -> None:
     preferences.path().write_text(text)
     preferences.keep_theme("farense-light")
     assert preferences.path().read_text() == text
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("bell = flase\n", "nothing of it is heeded"),
+        ("bell = 'no'\n", "bell must be true or false"),
+        ("theme = 'pink'\n", "theme must be one of farense-dark"),
+        ("webhook = 'ntfy.sh/me'\n", "webhook must be an address"),
+        ("Bell = false\n", "there is no Bell"),
+    ],
+)
+async def test_what_is_passed_over_in_the_preferences_is_told(
+    text: str, said: str, runs_dir: Path
+) -> None:
+    preferences.path().parent.mkdir(parents=True)
+    preferences.path().write_text(text)
+    app = FarenseApp(runs_dir)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await until(pilot, lambda: any(said in each.message for each in app._notifications))
+        assert any("preferences.toml" in each.message for each in app._notifications)
+
+
+def test_right_preferences_have_no_faults() -> None:
+    assert preferences.faults() == []
+    preferences.keep_theme("farense-light")
+    preferences.keep_welcomed()
+    preferences.path().write_text(preferences.path().read_text() + 'bell = false\nwebhook = ""\n')
+    assert preferences.faults() == []
 
 
 async def test_the_end_of_a_run_is_news_and_an_old_end_is_none(tmp_path: Path) -> None:

@@ -7,7 +7,9 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from farense_worker.protocol.clean_text import clean
 from farense_worker.protocol.errors import FarenseError
+from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.programs import temporary_folder
 from farense_worker.protocol.run_folder import RunFolder
 from textual import work
@@ -49,6 +51,16 @@ class WithTour(WithModels):
                 self.open_tour()
 
         self.push_screen(Welcome(self.runs_dir, preferences.path(), preferences.webhook()), begin)
+
+    def tell_of_preferences(self) -> None:
+        """Say what in the preferences is passed over."""
+        if wrong := preferences.faults():
+            said = "\n".join(map(clean, [str(preferences.path()), *wrong]))
+            self.notify(said, title=_("Preferences"), severity="warning", timeout=15, markup=False)
+
+    def action_help_quit(self) -> None:
+        """Say how one leaves, to whom presses ctrl+c with nothing to copy."""
+        self.notify(_("q leaves the app; it asks first where a run goes on"), markup=False)
 
     @work(thread=True, exclusive=True, group="start")
     def open_tour(self) -> None:
