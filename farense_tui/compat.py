@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import re
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -120,6 +121,26 @@ def spare(app: App[Any], spared: Callable[[Exception], bool]) -> None:
                 raise
 
     MessagePump._dispatch_message = guarded  # type: ignore[method-assign, assignment]
+
+
+# A space behind a number and before a word, or between the two parts of a duration.
+_HELD = re.compile(r"(?<=\d) (?=[^\W\d_])|(?<=\d h) (?=\d+ min)")
+
+
+def keep_figures_whole() -> None:
+    """Let no line end between a number and what it counts: `4 h 30 min` stays on one.
+
+    Textual breaks lines at every space, a no-break space among them. So those that are to stay are
+    shown as letters to what looks for the breaks, which gives only their places.
+    """
+    from textual import content
+
+    divide: Callable[..., list[int]] = content.divide_line  # type: ignore[attr-defined]
+
+    def divided(text: str, width: int, fold: bool = True) -> list[int]:
+        return divide(_HELD.sub("_", text), width, fold)
+
+    content.divide_line = divided  # type: ignore[attr-defined]
 
 
 # ---- textual-hires-canvas, which sets single dots and is slow at many

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from textual import work
 from textual.app import App, ComposeResult
+from textual.content import Content
 from textual.widgets import Footer
 from textual.worker import WorkerFailed
 from textual_hires_canvas import Canvas
@@ -53,6 +54,23 @@ def test_argparse_keeps_commands_and_arguments_where_they_were() -> None:
     assert listed.help, f"{PYTHON}: _choices_actions do not tell what a command is for"
     assert parser.prog == f"farense-tui {listed.dest}"
     assert compat.usage(program).format_help().startswith("usage: farense-tui")
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("so long: 4 h 30 min in all", ["so long:", "4 h 30 min", "in all"]),
+        ("of all the 12 rows there", ["of all the", "12 rows", "there"]),
+        ("9.1 of 10.7 GiB: it fits", ["9.1 of", "10.7 GiB:", "it fits"]),
+        ("1 2 3 4 5 6 7 8", ["1 2 3 4 5 6", "7 8"]),
+    ],
+)
+def test_no_line_ends_between_a_number_and_what_it_counts(text: str, lines: list[str]) -> None:
+    import farense_tui.ui  # noqa: F401 - which sees to it
+
+    assert [line.plain for line in Content(text).wrap(12)] == lines, (
+        "Textual breaks lines otherwise"
+    )
 
 
 async def test_textual_asks_one_method_whether_an_error_ends_the_app() -> None:
