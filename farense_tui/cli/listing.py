@@ -14,6 +14,7 @@ from farense_tui.engine import readable as f
 from farense_tui.engine import status_words
 from farense_tui.engine.machine import hardware
 from farense_tui.engine.profiles import catalogue
+from farense_tui.engine.record import verdict
 from farense_tui.engine.runs import describe, folders
 
 
@@ -25,14 +26,18 @@ def list_runs(args: argparse.Namespace) -> int:
     elif not summaries:
         say(_("no runs in {folder}").format(folder=folder))
     else:
-        width = max(10, *(len(status_words.status(summary.status)) for summary in summaries))
+        width = max(10, *(len(_status(summary)) for summary in summaries))
         for summary in summaries:
             say(_run_line(summary, width))
     return ExitCode.DONE
 
 
+def _status(summary: describe.RunSummary) -> str:
+    return status_words.status(verdict.named(summary.status, summary.state))
+
+
 def _run_line(summary: describe.RunSummary, width: int) -> str:
-    state, status = summary.state, status_words.status(summary.status)
+    state, status = summary.state, _status(summary)
     text = _("step {step}/{total}  loss {loss}  best validation {best}").format(
         step=state.step,
         total=state.total_steps,

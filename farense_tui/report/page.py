@@ -23,6 +23,7 @@ from markupsafe import Markup
 from farense_tui import __version__
 from farense_tui.engine import readable as f
 from farense_tui.engine import status_words
+from farense_tui.engine.record import verdict
 from farense_tui.engine.record.setting_changes import CHANGED, resumes
 from farense_tui.engine.record.smooth import window_for
 from farense_tui.engine.record.state import RunState
@@ -56,7 +57,7 @@ def page(
         trim_blocks=True,
     )
     environment.globals["_"] = _
-    sign, word, tone = status_words.how(status)
+    sign, word, tone = status_words.how(verdict.named(status, state))
     return environment.get_template("page.html.j2").render(
         language=language.spoken(),
         name=clean(name),

@@ -48,9 +48,26 @@ class Verdict(NamedTuple):
         return max(1, ceil(self.best.epoch - 1e-9)) if self.best else 1
 
 
+def named(status: str, state: RunState) -> str:
+    """Name for people how a run is, from what `runs.describe.status` says: see status_words.
+
+    One that ended as it should and came to nothing good is named by that. One that early stopping
+    has ended did what it was for.
+    """
+    if status == "completed" and not (came_to := verdict(state)).is_good:
+        return came_to.kind
+    return status
+
+
 def is_worse(loss: float, best: float) -> bool:
     """Whether a validation is clearly worse than the best one, more than by chance."""
     return loss >= _WORSE * best + _WORSE_AT_LEAST
+
+
+def still_falls(state: RunState) -> bool:
+    """Whether the newest validation is clearly better than the one before: more steps may help."""
+    trained = [number(each.loss) for each in state.validations if each.step]
+    return len(trained) > 1 and is_worse(trained[-2], trained[-1])
 
 
 def verdict(state: RunState) -> Verdict:

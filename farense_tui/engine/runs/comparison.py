@@ -15,7 +15,7 @@ from farense_worker.protocol.settings.profile import Config
 
 from farense_tui.engine import readable as show
 from farense_tui.engine import status_words
-from farense_tui.engine.record import setting_changes
+from farense_tui.engine.record import setting_changes, verdict
 from farense_tui.engine.runs.describe import RunSummary
 from farense_tui.engine.runs.watch import Snapshot
 
@@ -39,7 +39,7 @@ def results(runs: Sequence[Snapshot]) -> list[Row]:
     ]
     speeds = [state.tokens_per_second.tail(_SPEEDS) for state in states]
     return [
-        Row(_("state"), tuple(status_words.status(run.status) for run in runs)),
+        Row(_("state"), tuple(_state(run) for run in runs)),
         Row(_("steps"), tuple(_steps(state.step, state.total_steps) for state in states)),
         Row(_("best validation"), tuple(text or show.UNKNOWN for text in told), _least(best)),
         Row(_("newest loss"), tuple(show.loss(state.loss.last) for state in states)),
@@ -65,6 +65,10 @@ def differences(runs: Sequence[Snapshot | RunSummary]) -> list[Row]:
             if section != "profile" and len(set(values) - {show.UNKNOWN}) > 1:
                 rows.append(Row(f"{section}.{key}", values))
     return rows
+
+
+def _state(run: Snapshot) -> str:
+    return status_words.status(verdict.named(run.status, run.state))
 
 
 def _steps(step: int, total: int) -> str:

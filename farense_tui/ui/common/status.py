@@ -7,8 +7,8 @@ from typing import NamedTuple
 from textual.content import Content
 
 from farense_tui.engine import status_words
+from farense_tui.engine.record import verdict
 from farense_tui.engine.record.state import RunState
-from farense_tui.engine.record.verdict import verdict
 from farense_tui.engine.status_words import Tone
 
 ENDED_WELL = ("completed", "early_stopping")
@@ -30,14 +30,8 @@ class Look(NamedTuple):
 
 
 def look(status: str, state: RunState | None = None) -> Look:
-    """Look up a status as `runs.describe.status` names it.
-
-    With the run's state, one that ended as it should and came to nothing good says so. One that
-    early stopping has ended did what it was for.
-    """
-    if state and status == "completed" and not (came_to := verdict(state)).is_good:
-        status = came_to.kind
-    sign, word, tone = status_words.how(status)
+    """Look up a status as `runs.describe.status` names it, with the run's state its verdict."""
+    sign, word, tone = status_words.how(verdict.named(status, state) if state else status)
     return Look(sign, word, _STYLES[tone])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from farense_tui.engine.record.state import fold
-from farense_tui.engine.record.verdict import Kind, verdict
+from farense_tui.engine.record.verdict import Kind, still_falls, verdict
 from tests.events import started, step, validation
 
 
@@ -33,6 +33,20 @@ def test_a_training_loss_that_rose_with_them_is_no_overfitting() -> None:
         return verdict(fold([started(), *ends, validation(40, 3.0)])).kind
 
     assert [came_to(after) for after in (0.5, 1.1, 2.5)] == ["overfitted", "overfitted", "diverged"]
+
+
+@pytest.mark.parametrize(
+    ("losses", "falls"),
+    [
+        ([(0, 9.0), (5, 1.0)], False),  # nothing but the first
+        ([(0, 9.0), (5, 2.0), (10, 1.5)], True),
+        ([(0, 9.0), (5, 1.51), (10, 1.5)], False),  # no more than chance
+        ([(0, 9.0), (5, 1.0), (10, 1.5)], False),
+    ],
+)
+def test_whether_it_was_still_getting_better(losses: list[tuple[int, float]], falls: bool) -> None:
+    state = fold([started(), *(validation(at, loss) for at, loss in losses)])
+    assert still_falls(state) == falls
 
 
 def test_what_an_overfitted_run_has_done_in_vain() -> None:

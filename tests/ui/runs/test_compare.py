@@ -44,6 +44,12 @@ async def compared(
         yield pilot, await opened(pilot, app, runs)
 
 
+def test_a_run_is_named_as_in_the_list(runs_dir: Path, tmp_path: Path) -> None:
+    runs = [recorded.completed(runs_dir).folder, recorded.overfitted(tmp_path / "other").folder]
+    state, *_rest = results([Watch(run).look(NOW) for run in runs])
+    assert state.values == ("completed", "overfitted")
+
+
 async def test_each_run_has_a_sign_a_colour_and_a_column(runs_dir: Path) -> None:
     runs = recorded.comparable(runs_dir)
     async with compared(runs) as (_, screen):

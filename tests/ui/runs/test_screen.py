@@ -16,17 +16,19 @@ from textual.screen import Screen
 from textual.widgets import Input, Static
 
 from farense_tui import compat
+from farense_tui.engine.record.state import fold
 from farense_tui.engine.runs import clock, folders, played, supervisor
 from farense_tui.ui.app import FarenseApp
 from farense_tui.ui.charts.chart import Chart
 from farense_tui.ui.common.dialogs import AskDialog, ErrorDialog, NameDialog, NoteDialog
 from farense_tui.ui.common.key_footer import KeyFooter
+from farense_tui.ui.monitor.outcome import came_to
 from farense_tui.ui.monitor.post_mortem import PostMortemScreen
 from farense_tui.ui.monitor.screen import MonitorScreen
 from farense_tui.ui.runs.preview import RunPreview
 from farense_tui.ui.runs.run_table import RunTable
 from farense_tui.ui.runs.screen import RunsScreen
-from tests.events import step
+from tests.events import started, step, validation
 from tests.real_runs import state_of
 from tests.ui import recorded
 from tests.ui.conftest import StandIn, text_of
@@ -322,6 +324,12 @@ async def test_a_crash_is_told_from_a_kill(runs_dir: Path) -> None:
 
 
 # ---- the preview ------------------------------------------------------------------------------
+
+
+def test_a_living_run_is_not_said_to_have_stopped() -> None:
+    state = fold([started(), validation(0, 2.0), step(1), validation(1, 1.0)])
+    told = "running at step 1: the best is step 1's so far; validation 2.0000 → 1.0000"
+    assert came_to(state, "running") == told
 
 
 async def test_the_run_under_the_cursor_is_shown_below_and_beside_the_list(
