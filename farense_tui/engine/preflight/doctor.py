@@ -184,7 +184,7 @@ def learning_rate(profile: Profile, found: Inspection) -> Iterator[Check]:
     steps = model_and_data.steps_per_epoch(profile, found.data) * profile.train.epochs
     if not steps:
         return
-    name, said = mark("Learning rate"), peak_rate.told(profile.train, steps)
+    name, said = mark("Peak rate"), peak_rate.told(profile.train, steps)
     said += " " + _("of {steps}").format(steps=steps)
     if not peak_rate.is_reached(profile.train, steps):
         remedy = _("Lower train.warmup_steps, or set train.warmup_cap.")

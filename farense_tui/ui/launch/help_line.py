@@ -32,9 +32,10 @@ class HelpLine(Static):
         name = (setting.name, "$accent")
         self.update(Content.assemble(words(setting.name).help, "\n", name, rule))
 
-    def hint(self, profiles: int) -> None:
-        """Say how to choose a profile, while no setting has the focus."""
+    def hint(self, profiles: int, *, starts: bool) -> None:
+        """Say how to choose a profile, while no setting has the focus, and what enter does."""
         keys = " ".join(str(n) for n in range(1, min(profiles, 9) + 1))
+        enter = _(" starts it") if starts else _(" says why it cannot start")
         self.update(
             Content.assemble(
                 (keys, "$accent"),
@@ -42,6 +43,6 @@ class HelpLine(Static):
                 ("← →", "$accent"),
                 (_(" choose a profile, "), "$text-muted"),
                 ("enter", "$accent"),
-                (_(" starts it"), "$text-muted"),
+                (enter, "$text-muted"),
             )
         )

@@ -29,7 +29,7 @@ from farense_tui.ui.launch.forecaster import Forecast
 from farense_tui.ui.launch.help_line import HelpLine
 from farense_tui.ui.launch.lookout import Lookout
 from farense_tui.ui.launch.machine_line import MachineLine
-from farense_tui.ui.launch.plan.headline import headline
+from farense_tui.ui.launch.plan.headline import cannot_start, headline
 from farense_tui.ui.launch.plan.known import Known
 from farense_tui.ui.launch.plan.notes import model as model_note
 from farense_tui.ui.launch.plan.panel import PlanPanel
@@ -142,7 +142,6 @@ class LaunchScreen(Screen[None]):
 
     def _show(self) -> None:
         """Bring everything on the screen into line with the chosen draft."""
-        self.query_one(HelpLine).hint(len(self._drafts.found))
         if draft := self.draft:
             self.query_one(SettingsForm).show(draft, self._drafts.next_name)
         self._show_plan()
@@ -157,8 +156,15 @@ class LaunchScreen(Screen[None]):
             if card := self.query_one(ProfileCards).card(self._drafts.chosen):
                 card.changes = len(draft.typed)
         self.query_one(PlanPanel).show(self._known)
+        self._hint()
         if self._settings:
             self._settings.show_headline(headline(self._known))
+
+    def _hint(self) -> None:
+        """Say what the keys do, where no setting is explained."""
+        if not self._in_form():
+            ready = self.draft is not None and not cannot_start(self._known)
+            self.query_one(HelpLine).hint(len(self._drafts.found), starts=ready)
 
     def on_inspected(self, message: Inspected) -> None:
         self._lookout.take(message)
@@ -265,8 +271,8 @@ class LaunchScreen(Screen[None]):
 
     def action_leave_form(self) -> None:
         """Go back to the cards; what was typed stays."""
-        self.query_one(HelpLine).hint(len(self._drafts.found))
         self.query_one(ProfileCards).focus()
+        self.call_after_refresh(self._hint)
 
     def action_all_settings(self) -> None:
         """Show every setting."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import ClassVar
 
@@ -108,8 +109,10 @@ class SettingsScreen(Screen[None]):
 
 
 def matches(setting: Setting, text: str) -> bool:
-    """Whether each word that is searched for stands in its name, its title, its group or help."""
+    """Whether a word of its name, title, group or help begins with each that is searched for."""
     about = words(setting.name)
     where = (setting.name, about.title, about.help, about.unit, GROUPS[setting.section])
     whole = " ".join(where).casefold()
-    return all(word in whole for word in text.casefold().split())
+    return all(
+        re.search(rf"(?<![^\W_]){re.escape(word)}", whole) for word in text.casefold().split()
+    )

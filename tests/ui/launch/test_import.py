@@ -17,10 +17,10 @@ from tests.ui.runs.test_screen import Bare
 from tests.ui.waiting import until
 
 
-async def opened(pilot: Pilot[None]) -> list[str | None]:
+async def opened(pilot: Pilot[None], begun: str = "") -> list[str | None]:
     """Open the screen; gives a list into which it puts what it gives."""
     given: list[str | None] = []
-    pilot.app.push_screen(ImportScreen(), given.append)
+    pilot.app.push_screen(ImportScreen(begun), given.append)
     await until(pilot, lambda: isinstance(pilot.app.screen, ImportScreen))
     return given
 
@@ -51,6 +51,21 @@ async def test_files_are_looked_at_then_made(tmp_path: Path) -> None:
     place = tmp_path / "as perguntas-rows"
     assert given == [str(place)]
     assert len(files.rows(place)) == 24
+
+
+async def test_it_begins_with_what_is_trained_on(tmp_path: Path) -> None:
+    source = files.table(tmp_path / "as perguntas.csv", ["pergunta", "resposta"], ["a?", "b."])
+    app = Bare(tmp_path / "runs")
+    async with app.run_test(size=(100, 30)) as pilot:
+        await opened(pilot, str(source))
+        await until(pilot, lambda: "⟦b.⟧" in told(app.screen))
+        assert app.screen.query_one("#import-sources", Input).value == f"'{source}'"
+        await pilot.press("escape")
+        given = await opened(pilot, "nobody/nothing")  # of the hub: asked for by enter alone
+        assert app.screen.query_one("#import-sources", Input).value == "nobody/nothing"
+        assert told(app.screen) == ""
+        await pilot.press("escape")
+        await until(pilot, lambda: given == [""])
 
 
 async def test_the_folder_where_one_stands_is_taken(

@@ -13,7 +13,7 @@ from textual.widgets import Input, Static
 
 from farense_tui.engine.forecast import gather
 from farense_tui.engine.profiles import catalogue
-from farense_tui.engine.profiles.draft import all_settings
+from farense_tui.engine.profiles.draft import all_settings, find
 from farense_tui.engine.profiles.settings_words import ESSENTIAL, WORDS
 from farense_tui.ui.app import FarenseApp
 from farense_tui.ui.common.dialogs import AskDialog, ErrorDialog, NameDialog
@@ -24,7 +24,7 @@ from farense_tui.ui.launch.plan.panel import PlanPanel
 from farense_tui.ui.launch.profile_cards import ProfileCard, ProfileCards
 from farense_tui.ui.launch.screen import LaunchScreen
 from farense_tui.ui.launch.settings_form import SettingsForm
-from farense_tui.ui.launch.settings_screen import SettingsScreen
+from farense_tui.ui.launch.settings_screen import SettingsScreen, matches
 from tests import holding
 from tests.ui.conftest import REAL_FACTS, write_data
 from tests.ui.waiting import until
@@ -157,7 +157,11 @@ async def test_what_is_typed_changes_the_plan_and_is_refused_if_wrong(runs_dir: 
         fault = "must be a number above 0 and to 1, not 2"
         assert row.fault == fault
         assert fault in text_of(screen.query_one(HelpLine))
-        await pilot.press("escape", "s")
+        await pilot.press("escape")
+        await until(
+            pilot, lambda: "enter says why it cannot" in text_of(screen.query_one(HelpLine))
+        )
+        await pilot.press("s")
         await until(pilot, lambda: isinstance(pilot.app.screen, ErrorDialog))
         dialog = pilot.app.screen
         assert isinstance(dialog, ErrorDialog)
@@ -402,3 +406,9 @@ async def test_it_opens_on_own_data(tmp_path: Path, runs_dir: Path) -> None:
         assert screen.draft.profile.data.path == str(own)
         await pilot.press("1")
         assert screen.draft.profile.data.path == str(own)  # whatever the profile
+
+
+def test_settings_are_searched_by_how_their_words_begin() -> None:
+    assert matches(find("train.learning_rate"), "rate")
+    assert matches(find("train.grad_checkpoint"), "checkp")
+    assert not matches(find("train.modules"), "rate")  # whose help has "separate"

@@ -36,8 +36,10 @@ class ImportScreen(Screen[str]):
         Binding("escape", "back", _("Back")),
     ]
 
-    def __init__(self) -> None:
+    def __init__(self, begun: str = "") -> None:
+        """Begin with what is trained on, `data.path`; it is looked at where it is on the disk."""
         super().__init__()
+        self._begun = begun
         self._seen: list[Seen] = []
         self._wish: Wish | None = None
         self._stopped = self._busy = False
@@ -45,7 +47,8 @@ class ImportScreen(Screen[str]):
     def compose(self) -> ComposeResult:
         """What is asked, and below it what was found."""
         yield Label(_("files or folders, or a data set of the hub (enter looks at them)"))
-        yield Input(id="import-sources", placeholder="questions.csv", compact=True)
+        begun = shlex.quote(self._begun) if self._begun else ""
+        yield Input(begun, id="import-sources", placeholder="questions.csv", compact=True)
         yield Label(_("columns, only where nothing tells them: prompt=COLUMN completion=COLUMN"))
         yield Input(id="import-map", compact=True)
         yield Label(_("the new folder (enter makes it)"))
@@ -53,6 +56,11 @@ class ImportScreen(Screen[str]):
         with VerticalScroll(id="import-told", can_focus=False):
             yield Static(markup=False)
         yield KeyFooter()
+
+    def on_mount(self) -> None:
+        """Look at what is there already."""
+        if self._begun and Path(os.path.expanduser(self._begun)).exists():
+            self.look()
 
     @on(Input.Submitted, "#import-sources, #import-map")
     def look(self) -> None:

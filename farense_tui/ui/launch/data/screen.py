@@ -14,6 +14,7 @@ from textual.events import Paste
 from textual.screen import Screen
 from textual.widgets import Static
 
+from farense_tui.engine.models.locate import EMBEDDED
 from farense_tui.engine.readable import from_here
 from farense_tui.ui.common.key_footer import KeyFooter
 from farense_tui.ui.launch.data.dropped import data_of, path_in
@@ -138,7 +139,9 @@ class DataScreen(Screen[str]):
         """Make a data set; it becomes the profile's."""
         from farense_tui.ui.launch.data.import_screen import ImportScreen
 
-        self.app.push_screen(ImportScreen(), self._imported)
+        path = self._profile.data.path
+        begun = "" if path == EMBEDDED else path
+        self.app.push_screen(ImportScreen(begun), self._imported)
 
     def action_draft(self) -> None:
         """Make one of documents."""
