@@ -1,6 +1,7 @@
 """The footer: the keys of a screen, as many as there is room for, help and leaving always.
 
-A screen may have a `key_label(action)` that says what a key does just now.
+A screen may have a `key_label(action)` that says what a key does just now; None leaves it out: the
+key only says why it does nothing.
 """
 
 from __future__ import annotations
@@ -29,8 +30,11 @@ class KeyFooter(Footer):
         """Leave out what there is no room for."""
         keys = compat.footer_keys(super().compose())
         label = getattr(self.screen, "key_label", None)
-        for key in keys:
-            key.description = (label and label(_action(key))) or key.description
+        for key in [*keys]:
+            said = label(_action(key)) if label else ""
+            key.description = said or key.description
+            if said is None:
+                keys.remove(key)
         room = self.app.size.width - self.screen.gutter.width
         over = sum(map(compat.footer_key_width, keys)) - room
         from_the_end = keys[::-1]

@@ -69,6 +69,16 @@ class ChartScreen(Screen[None]):
         """Leave the whole screen to the chart, or not."""
         self.large = not self.large
 
+    def back_to_all(self) -> bool:
+        """Take away what lies over the usual view, the crosshair first; False if nothing does."""
+        if self.chart.cursor is not None:
+            self.chart.toggle_cursor()
+        elif self.large:
+            self.large = False
+        else:
+            return False
+        return True
+
     def action_log_scale(self) -> None:
         """Change between linear and logarithmic."""
         self.chart.log_scale = not self.chart.log_scale

@@ -1,4 +1,4 @@
-"""What became of a run that has ended, and what to do next."""
+"""What became of a run that has ended, and what to do next; outcome_panel.py shows it."""
 
 from __future__ import annotations
 
@@ -6,19 +6,16 @@ from typing import NamedTuple
 
 from farense_worker.protocol.clean_text import clean, clean_lines
 from farense_worker.protocol.language import gettext as _
-from textual.app import RenderResult
-from textual.content import Content
-from textual.reactive import reactive
-from textual.widget import Widget
 
 from farense_tui.engine import readable as show
+from farense_tui.engine import status_words
 from farense_tui.engine.health import Facts, examine
 from farense_tui.engine.record.state import RunState
-from farense_tui.engine.record.verdict import verdict
+from farense_tui.engine.record.verdict import still_falls, verdict
 from farense_tui.engine.runs import death
 from farense_tui.engine.runs.watch import Snapshot
 from farense_tui.engine.tasks.evaluation import has_adapter
-from farense_tui.ui.common.status import ENDED_WELL, look
+from farense_tui.ui.common.status import ENDED_WELL
 
 _LOG_LINES = 6
 
@@ -26,8 +23,11 @@ _LOG_LINES = 6
 class Outcome(NamedTuple):
     """The end of a run: what, where and why, what to do, and the worker's last words.
 
+    losses: the first validation and the best, where the title does not tell them. took: time,
+    steps, tokens.
     adapter: whether there is one to be asked. answers: a question, the answer before and now.
-    amber: it ended as it should, but is not good.
+    places: where the adapter is, and the commands; both are rows, a label and a text. amber: it
+    ended as it should, but is not good.
     """
 
     status: str
@@ -36,8 +36,24 @@ class Outcome(NamedTuple):
     hint: str = ""
     log: tuple[str, ...] = ()
     adapter: bool = False
-    answers: tuple[str, ...] = ()
+    took: str = ""
+    losses: str = ""
+    answers: tuple[tuple[str, str], ...] = ()
+    places: tuple[tuple[str, str], ...] = ()
     amber: bool = False
+
+    @property
+    def news(self) -> str:
+        """What to say of it to someone who looks elsewhere."""
+        said = _("{how}; validation {losses}")
+        return said.format(how=self.title, losses=self.losses) if self.losses else self.title
+
+    @property
+    def told(self) -> list[str]:
+        """All but title, hint and log, as lines."""
+        losses = [(_("validation"), self.losses)] if self.losses else []
+        rows = (*losses, *self.places)
+        return [*self.lines, self.took, *(f"{name}: {text}" for name, text in rows)]
 
 
 def outcome(snapshot: Snapshot, exit_code: int | None) -> Outcome | None:
@@ -71,50 +87,63 @@ def _outcome(snapshot: Snapshot, exit_code: int | None) -> Outcome:
 def _ended(snapshot: Snapshot, again: str) -> Outcome:
     folder, state, status = snapshot.folder, snapshot.state, snapshot.status
     found = next(iter(examine(facts_of(snapshot))), None)
-    lines = [found.evidence, found.remedy] if found else []
-    if has_adapter(folder):
-        lines.append(_("keys     a ask, m measure, s serve, E export, o report"))
-    lines += _took(state)
-    if has_adapter(folder):
-        lines += [
-            _("adapter  {path}").format(path=show.from_here(str(folder.adapters))),
-            _("commands farense-tui ask, evaluate, serve, export {name}").format(name=folder.name),
-        ]
-    hint = {"completed": "", "early_stopping": _("e lets it go on")}.get(status, again)
-    title = found.title if found else came_to(state, status)
-    answers = _before_and_after(state)
-    return Outcome(status, title, tuple(lines), hint, answers=answers, amber=found is not None)
+    command = _("farense-tui ask, evaluate, serve, export {name}").format(name=folder.name)
+    adapter = show.from_here(str(folder.adapters))
+    ended = Outcome(
+        status,
+        found.title if found else _title(state, status),
+        (found.evidence, found.remedy) if found else (),
+        again if status not in ENDED_WELL else _train_on(state, status),
+        took=_took(state),
+        losses="" if found else _losses(state),
+        answers=_before_and_after(state),
+        amber=found is not None,
+    )
+    if not has_adapter(folder):
+        return ended
+    return ended._replace(places=((_("adapter"), adapter), (_("commands"), command)))
+
+
+def _train_on(state: RunState, status: str) -> str:
+    """What `e` is good for in a run that is complete, if it is."""
+    if status == "early_stopping":
+        return _("e lets it go on")
+    return _("e trains on: the validation still fell at the end") if still_falls(state) else ""
 
 
 def came_to(state: RunState, status: str) -> str:
     """How it ended, and what it came to."""
+    return Outcome(status, _title(state, status), losses=_losses(state)).news
+
+
+def _title(state: RunState, status: str) -> str:
     how = {
         "completed": _("complete"),
         "early_stopping": _("stopped early, as the validation loss no longer falls"),
-    }.get(status, _("stopped at step {step}").format(step=state.step))
-    found = verdict(state)
-    first, best = found.first, found.best
-    if best is None:
+        "stopped": _("stopped at step {step}").format(step=state.step),
+    }.get(status, status_words.ended(status, state.step))
+    if state.best is None:
         return how
-    if first is None:
-        told = _("{how}: validation {best} at step {step}, and that is your adapter")
-    else:
-        told = _("{how}: validation {first} → {best}, best at step {step}: that is your adapter")
-    return told.format(
-        how=how,
-        first=show.loss(first.loss if first else None),
-        best=show.loss(best.loss),
-        step=best.step,
-    )
+    said = _("{how}: your adapter is step {step}'s, the best")
+    if not state.ended:
+        said = _("{how}: the best is step {step}'s so far")
+    return said.format(how=how, step=state.best.step)
 
 
-def _took(state: RunState) -> list[str]:
+def _losses(state: RunState) -> str:
+    """The validation of the model as it came and the best one, as far as there are any."""
+    found = verdict(state)
+    told = [show.loss(each.loss) for each in (found.first, found.best) if each]
+    return " → ".join(told)
+
+
+def _took(state: RunState) -> str:
     told = _("{duration}, {steps} steps, {tokens} tokens")
     took = show.duration(state.elapsed)
-    return [told.format(duration=took, steps=state.step, tokens=show.count(state.tokens))]
+    return told.format(duration=took, steps=state.step, tokens=show.count(state.tokens))
 
 
-def _before_and_after(state: RunState) -> tuple[str, ...]:
+def _before_and_after(state: RunState) -> tuple[tuple[str, str], ...]:
     """A question, its answer by the model as it came, and by the adapter that is kept."""
     best = state.best.step if state.best else state.step
     for asked in state.samples:
@@ -123,9 +152,9 @@ def _before_and_after(state: RunState) -> tuple[str, ...]:
         now = [s for s in state.samples if s.prompt == asked.prompt and 0 < s.step <= best]
         if now:
             return (
-                clean(asked.prompt),
-                _("before   {text}").format(text=clean(asked.text)),
-                _("now      {text}").format(text=clean(now[-1].text)),
+                (_("asked"), clean(asked.prompt)),
+                (_("before"), clean(asked.text)),
+                (_("now"), clean(now[-1].text)),
             )
     return ()
 
@@ -143,53 +172,3 @@ def _died(snapshot: Snapshot, exit_code: int | None, again: str) -> Outcome:
     if exit_code is not None:
         status = "killed" if exit_code < 0 else "failed"
     return Outcome(status, title, tuple(clean_lines(detail)), again, log)
-
-
-class OutcomePanel(Widget):
-    """Says how the run ended; not there while it lives."""
-
-    DEFAULT_CSS = """
-    OutcomePanel {
-        height: auto;
-        max-height: 12;
-        display: none;
-        border-left: outer $secondary;
-        padding: 0 1;
-    }
-    OutcomePanel.-good { border-left: outer $success; }
-    OutcomePanel.-amber { border-left: outer $warning; }
-    OutcomePanel.-bad { border-left: outer $error; }
-    """
-
-    end: reactive[Outcome | None] = reactive(None, layout=True)
-
-    def watch_end(self, end: Outcome | None) -> None:
-        self.display = end is not None
-        status = end.status if end else ""
-        amber = end is not None and end.amber
-        self.set_class(status in ENDED_WELL and not amber, "-good")
-        self.set_class(amber, "-amber")
-        self.set_class(status in ("failed", "killed", "lost"), "-bad")
-
-    def render(self) -> RenderResult:
-        """Title, then the rest."""
-        if self.end is None:
-            return ""
-        end = self.end
-        sign, _word, style = look("overfitted" if end.amber else end.status)
-        rows = [Content.styled(f"{sign} {end.title}", f"bold {style}")]
-        if end.hint:  # second, so that it is seen where there is room for little
-            more = "   " + _("p tells what happened") if self.has_class("-bad") else ""
-            rows.append(Content.styled(end.hint + more, "bold $accent"))
-        width = max(1, self.content_size.width)
-        styles = ("$text-muted", "$text-muted", "bold $foreground")
-        if end.amber:  # then what to do comes first
-            rows += [Content.styled(line, "$foreground") for line in end.lines[:3]]
-        rows += [
-            Content.styled(line, style).truncate(width, ellipsis=True)
-            for line, style in zip(end.answers, styles, strict=False)
-        ]
-        rest = end.lines[3:] if end.amber else end.lines
-        rows += [Content.styled(line, "$foreground") for line in rest]
-        rows += [Content.styled(line, "$text-muted") for line in end.log]
-        return Content("\n").join(rows)

@@ -143,8 +143,8 @@ def tell(read: Read, findings: tuple[Finding, ...], remedy: Action | None) -> It
     )
     yield _("when"), _plain(_when(snapshot))
     yield _("where"), _plain(_where(snapshot))
-    if end.lines:
-        yield _("result") if snapshot.state.stopped else _("why"), _plain(end.lines)
+    if told := list(filter(None, end.told)):
+        yield _("result") if snapshot.state.stopped else _("why"), _plain(told)
     if findings:
         lines = []
         for finding in findings:

@@ -16,6 +16,7 @@ from farense_tui.ui.charts.slim_bar import slim_bar
 from farense_tui.ui.monitor.run_view import RunView
 
 _ROOMY = 76  # cells for a whole sentence
+_BAR = 4  # cells of the way through the steps, at least
 _DIM, _BRIGHT = "$text-muted", "bold $foreground"
 
 
@@ -66,7 +67,9 @@ def _way(run: RunView, width: int) -> Content:
         (_("   epoch "), _DIM),
         (epochs, _BRIGHT),
     )
-    bar = slim_bar(share, max(4, width - left.cell_length - right.cell_length))
+    if width - left.cell_length - right.cell_length < _BAR:  # the whole of it has no room
+        right = Content.styled(f"  {share:>4.0%}" if total else f"  {UNKNOWN:>4}", _BRIGHT)
+    bar = slim_bar(share, max(_BAR, width - left.cell_length - right.cell_length))
     return Content.assemble(left, bar, right)
 
 

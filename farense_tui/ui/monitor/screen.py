@@ -31,7 +31,8 @@ from farense_tui.ui.monitor.follow import Changed
 from farense_tui.ui.monitor.gauge_bar import measure
 from farense_tui.ui.monitor.health_card import HealthCard
 from farense_tui.ui.monitor.memory_gauge import MemoryGauge
-from farense_tui.ui.monitor.outcome import Outcome, OutcomePanel
+from farense_tui.ui.monitor.outcome import Outcome
+from farense_tui.ui.monitor.outcome_panel import OutcomePanel
 from farense_tui.ui.monitor.run_facts import RunFacts, facts
 from farense_tui.ui.monitor.run_header import RunHeader
 from farense_tui.ui.monitor.run_log import RunLog
@@ -90,6 +91,7 @@ class MonitorScreen(SteeredScreen, ChartScreen):
             OutcomePanel { max-height: 4; }
             HealthCard { max-height: 1; margin: 0; }
             &.-ended RunHeader { height: 2; }
+            &.-ended RunLog { display: none; }
         }
         &.-short {
             OutcomePanel { max-height: 6; }
@@ -215,7 +217,7 @@ class MonitorScreen(SteeredScreen, ChartScreen):
     def watch_end(self, before: Outcome | None, end: Outcome | None) -> None:
         self.query_one(OutcomePanel).end = end
         if before is None and end is not None and self._lived:
-            self.post_message(News(self.folder.name, end.title))
+            self.post_message(News(self.folder.name, end.news))
         self.set_class(end is not None, "-ended")
         self._make_room()
         self.refresh_bindings()
@@ -274,7 +276,8 @@ class MonitorScreen(SteeredScreen, ChartScreen):
 
     def action_launch(self) -> None:
         """Go back to the launch screen; the run goes on."""
-        navigator(self).open_launch()
+        if not self.back_to_all():
+            navigator(self).open_launch()
 
     def action_leave(self) -> None:
         navigator(self).request_quit()

@@ -20,6 +20,7 @@ from farense_tui.engine.health import Action, Finding
 from farense_tui.engine.runs import clock, steer, supervisor
 from farense_tui.engine.runs.supervisor import Control, Worker
 from farense_tui.engine.runs.watch import Snapshot
+from farense_tui.ui.common.status import ENDED_WELL
 from farense_tui.ui.messages import Refused
 from farense_tui.ui.monitor.controls import CONTROLS, Asked, Wish, newest
 from farense_tui.ui.monitor.follow import Follower
@@ -88,10 +89,18 @@ class SteeredScreen(Screen[None]):
             return self.alive
         return not self.alive if action in ("resume", "post_mortem") else True
 
-    def key_label(self, action: str) -> str:
-        """What a key does now, where that is not what its name says; for the footer."""
-        paused = self.snapshot is not None and self.snapshot.status == "paused"
-        return _("Continue") if action == "pause" and paused else ""
+    def key_label(self, action: str) -> str | None:
+        """What a key does now, where that is not what its name says; for the footer.
+
+        None for `r` on a run that is complete, which `e` gives more to do.
+        """
+        status = self.snapshot.status if self.snapshot else ""
+        complete = status in ENDED_WELL
+        if action == "resume" and complete:
+            return None
+        if action == "change" and complete:
+            return _("Train on")
+        return _("Continue") if action == "pause" and status == "paused" else ""
 
     def settle(self, snapshot: Snapshot) -> None:
         """Forget what was asked once it has come to pass."""
@@ -185,7 +194,7 @@ class SteeredScreen(Screen[None]):
         if self.snapshot is None or self.snapshot.read < 1:
             self._warn(_("The record is still being read."))
             return False
-        if self.snapshot.status in ("completed", "early_stopping") and not longer:
+        if self.snapshot.status in ENDED_WELL and not longer:
             more = _("The run is complete: e gives it more epochs.")
             early = _("It stopped early: e lets it go on.")
             self._warn(early if self.snapshot.status == "early_stopping" else more)

@@ -48,7 +48,7 @@ class CompareScreen(ChartScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "scroll(-1)", _("Scroll the table"), show=False),
         Binding("down", "scroll(1)", _("Scroll the table"), show=False),
-        Binding("escape,l", "dismiss", _("Back")),
+        Binding("escape,l", "back", _("Back")),
     ]
 
     DEFAULT_CSS = """
@@ -108,6 +108,10 @@ class CompareScreen(ChartScreen):
     def picture_stem(self) -> Path:
         """Beside the runs, as it is of none of them alone."""
         return self._folders[0].path.parent / "comparison"
+
+    def action_back(self) -> None:
+        if not self.back_to_all():
+            self.dismiss()
 
     def action_scroll(self, by: int) -> None:
         self.query_one("#table").scroll_relative(y=by, animate=False)

@@ -16,13 +16,15 @@ import pytest
 from farense_worker.protocol.errors import refused
 from farense_worker.protocol.run_folder import RunFolder
 
+from farense_tui import compat
 from farense_tui.engine.runs import clock, supervisor
 from farense_tui.engine.runs.supervisor import Control, Worker
 from farense_tui.ui.charts.chart import Chart
 from farense_tui.ui.charts.chart_data import SUBJECTS
+from farense_tui.ui.common.key_footer import KeyFooter
 from farense_tui.ui.monitor.controls import Asked
 from farense_tui.ui.monitor.health_card import HealthCard
-from farense_tui.ui.monitor.outcome import OutcomePanel
+from farense_tui.ui.monitor.outcome_panel import OutcomePanel
 from farense_tui.ui.monitor.run_header import RunHeader
 from farense_tui.ui.monitor.run_log import RunLog
 from farense_tui.ui.monitor.stop import StopDialog
@@ -69,6 +71,16 @@ async def test_it_shows_a_run_at_every_size(
             assert monitor.query_one(Chart).size.height >= 5
     for what in ("demo-1", "230 of 600", "2.30 of 6", "loss", "◆", "memory", "Pause"):
         assert what in text
+
+
+async def test_in_forty_cells_the_head_keeps_its_lines(tmp_path: Path) -> None:
+    run = recorded.live(tmp_path)
+    with held(run.folder):
+        async with opened(run.folder, size=(40, 12)) as (_, monitor):
+            _state, way, figures, *_rest = text_of(monitor).splitlines()
+    assert "230 of 600" in way
+    assert way.rstrip().endswith("38%")
+    assert "train" in figures
 
 
 @pytest.mark.parametrize("size", [(80, 24), (100, 30), (120, 36), (120, 50), (200, 50)], ids=str)
@@ -275,6 +287,10 @@ async def test_only_keys_that_can_do_something_are_offered(
         ]
         shown = {each.binding.description for each in monitor.active_bindings.values()}
         assert not shown & {"Pause", "Checkpoint", "Stop"}
+        keys = compat.footer_keys(monitor.query_one(KeyFooter).children)
+        footer = [key.description for key in keys]
+        assert "Train on" in footer
+        assert "Resume" not in footer
     assert not sent
 
 
@@ -287,13 +303,29 @@ async def test_the_other_keys_are_the_apps(tmp_path: Path) -> None:
         assert pilot.app.calls == ["runs", "quit", "launch"]
 
 
+async def test_escape_takes_the_crosshair_and_the_large_chart_away_first(tmp_path: Path) -> None:
+    run = recorded.completed(tmp_path)
+    async with opened(run.folder) as (pilot, monitor):
+        await pilot.press("f", "x", "escape")
+        assert monitor.chart.cursor is None
+        assert monitor.large
+        await pilot.press("escape")
+        assert not monitor.large
+        assert isinstance(pilot.app, Host)
+        assert not pilot.app.calls
+        await pilot.press("escape")
+        assert pilot.app.calls == ["launch"]
+
+
 async def test_a_complete_run_says_where_the_adapter_is(tmp_path: Path) -> None:
     run = recorded.completed(tmp_path)
     async with opened(run.folder, size=(160, 40)) as (_, monitor):
         text = text_of(monitor)
-    assert "complete: validation 3.4100 → 0.4140, best at step 600: that is your adapter" in text
-    assert "before   O Farense foi fundado em 1923, em Lisboa." in text
-    assert "now      Foi fundado em 1910, em Faro." in text
+    assert "✓ complete: your adapter is step 600's, the best" in text
+    assert "validation   3.4100 → 0.4140" in text
+    assert "before       O Farense foi fundado em 1923, em Lisboa." in text
+    assert "now          Foi fundado em 1910, em Faro." in text
+    assert "a ask   m measure   s serve   E export   o report" in text
     assert str(run.folder.adapters) in text
     assert "farense-tui ask, evaluate, serve, export demo-1" in text
 

@@ -67,7 +67,7 @@ class Setting(Struct, frozen=True):
         if origin is tuple and (names := names_of(self.type)):
             return _("a list of {names}, or empty").format(names=", ".join(names))
         if meta.min_length and origin in (str, tuple):
-            return _("some text") if origin is str else _("a list with at least one string")
+            return _("some text") if origin is str else _("a list with at least one text")
         bounds = {name: getattr(meta, name) for name in ("ge", "gt", "le", "lt")}
         given = {name: _bound(value) for name, value in bounds.items() if value is not None}
         return _RULES[tuple(given)].format(noun=noun, **given)
@@ -83,8 +83,8 @@ _NOUNS = {
     int: _("a whole number"),
     float: _("a number"),
     bool: _("true or false"),
-    str: _("a string"),
-    tuple: _("a list of strings"),
+    str: _("text"),
+    tuple: _("a list of texts"),
 }
 _RULES: dict[tuple[str, ...], str] = {
     (): "{noun}",
