@@ -172,12 +172,17 @@ class SettingRow(Horizontal):
         return field(self._text, compact=True, classes="field")
 
     def show(self, draft: Draft, placeholder: str = "") -> None:
-        """Show what `draft` says of this setting, and `placeholder` where it says nothing."""
+        """Show what `draft` says of this setting, and `placeholder` where it says nothing.
+
+        A draft may be older than what stands in the field: of that it is told next.
+        """
         name = self.setting.name
+        typed_since = self._field_text() != self._text
         self._text = draft.text(name)
         self._changed = name in draft.typed
         self._fault = draft.faults.get(name, "")
-        self._set_field(self._text, placeholder)
+        if not typed_since:
+            self._set_field(self._text, placeholder)
         self.refresh()
 
     def _set_field(self, text: str, placeholder: str) -> None:

@@ -187,6 +187,22 @@ async def test_what_is_typed_changes_the_plan_and_is_refused_if_wrong(runs_dir: 
         assert pilot.app.focused is screen.query_one(ProfileCards)
 
 
+async def test_what_is_typed_faster_than_it_is_taken_over_is_not_lost(runs_dir: Path) -> None:
+    async with launched(runs_dir) as (pilot, screen):
+        await pilot.press("4")
+        assert screen.draft
+        row = row_of(pilot, "train.epochs")
+        field = row.query_one(Input)
+        await pilot.press("e")
+        field.value = "1"
+        older = screen.draft.with_text("train.epochs", "1")
+        await until(pilot, lambda: screen.draft == older)
+        field.value = "12"
+        row.show(older)  # as it does when the newer one is still on its way
+        await until(pilot, lambda: screen.draft and screen.draft.text("train.epochs") == "12")
+        assert field.value == "12"
+
+
 async def test_changes_are_kept_apart_and_undone(runs_dir: Path) -> None:
     (runs_dir / "taken").mkdir()
     async with launched(runs_dir) as (pilot, screen):
