@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 from farense_worker.protocol.errors import FarenseError
+from farense_worker.protocol.messages.events import Phase, encode
 from textual.color import Color
 from textual.command import CommandList, CommandPalette
 from textual.pilot import Pilot
 from textual.widgets import Static
 
+from farense_tui.engine.runs.describe import is_paused
 from farense_tui.engine.status_words import STATUS
 from farense_tui.ui.app import FarenseApp
 from farense_tui.ui.commands import FarenseCommands
@@ -24,7 +26,7 @@ from farense_tui.ui.monitor.leave import LeaveDialog
 from farense_tui.ui.monitor.screen import MonitorScreen
 from farense_tui.ui.theme import CONTRAST, THEMES
 from tests.ui import recorded
-from tests.ui.conftest import StandIn, text_of
+from tests.ui.conftest import NOW, StandIn, text_of
 from tests.ui.runs.test_screen import Bare
 from tests.ui.waiting import until
 
@@ -43,6 +45,23 @@ async def test_a_run_goes_on_when_the_screen_is_left(
         await pilot.press(key)
         assert app._exit == (key == "b")
     assert process.poll() is None
+
+
+async def test_a_paused_run_is_not_said_to_go_on(tmp_path: Path, stand_in: StandIn) -> None:
+    folder = recorded.paused(tmp_path).folder
+    stand_in(folder)  # which says that it is training
+    assert not is_paused(folder)
+    with folder.events.open("ab") as file:
+        file.write(encode(Phase(time=NOW, seq=9, name="paused")))
+    app = FarenseApp(tmp_path, folder)
+    async with app.run_test() as pilot:
+        await until(pilot, lambda: isinstance(app.screen, MonitorScreen))
+        app.request_quit()
+        await until(pilot, lambda: isinstance(app.screen, LeaveDialog))
+        await until(pilot, lambda: "demo-1 is paused" in text_of(app.screen))
+        assert "leave, it stays paused" in text_of(app.screen)
+        await pilot.press("b")
+        assert app._exit
 
 
 async def test_a_run_is_stopped_before_leaving(tmp_path: Path, stand_in: StandIn) -> None:

@@ -8,6 +8,7 @@ from math import inf
 import psutil
 from farense_worker.protocol.clean_text import clean
 from farense_worker.protocol.errors import FarenseError
+from farense_worker.protocol.messages import events
 from farense_worker.protocol.run_folder import RunFolder
 from farense_worker.protocol.settings.profile import Config
 from farense_worker.protocol.settings.upgrade import TOO_NEW
@@ -15,6 +16,8 @@ from farense_worker.protocol.settings.upgrade import TOO_NEW
 from farense_tui.engine.record import record
 from farense_tui.engine.record.state import RunState
 from farense_tui.engine.record.tail import Tail
+
+_END = 1 << 15  # bytes of a record in which there is a sign of life
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,22 @@ def configuration(folder: RunFolder) -> tuple[Config | None, FarenseError | None
         return folder.read_config(), None
     except FarenseError as error:
         return None, error
+
+
+def is_paused(folder: RunFolder) -> bool:
+    """Whether a living run is paused, by the end of its record, where its worker tells."""
+    try:
+        with folder.events.open("rb") as file:
+            file.seek(max(0, folder.events.stat().st_size - _END))
+            lines = file.read().splitlines()
+    except OSError:
+        return False
+    for event in map(events.decode, reversed(lines)):
+        if isinstance(event, events.Heartbeat):
+            return event.phase == "paused"
+        if isinstance(event, events.Phase):
+            return event.name == "paused"
+    return False
 
 
 def status(state: RunState, alive: bool) -> str:

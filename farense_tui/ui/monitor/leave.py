@@ -19,6 +19,7 @@ from textual.widgets.option_list import Option
 
 from farense_tui.engine.readable import from_here
 from farense_tui.engine.runs import supervisor
+from farense_tui.engine.runs.describe import is_paused
 from farense_tui.engine.runs.supervisor import STOP_PATIENCE, Control
 from farense_tui.ui.common.dialogs import Dialog, keys
 
@@ -43,6 +44,7 @@ class LeaveDialog(Dialog[None]):
         super().__init__(classes="dialog")
         self._runs = runs
         self._alive = runs
+        self._paused = [run for run in runs if is_paused(run)]
         self._stopping = False
         self._late = 0.0
         self._said_late = False
@@ -65,12 +67,17 @@ class LeaveDialog(Dialog[None]):
     def _ask(self) -> None:
         """Say what is so, and what can be done about it."""
         n = len(self._alive)
-        names = ", ".join(run.name for run in self._alive or self._runs)
+        names = _names(self._alive or self._runs)
         if n:
             title = ngettext("{names} is being trained", "{names} are being trained", n)
             leave = ngettext(
                 "leave, it goes on in the background", "leave, they go on in the background", n
             )
+            if self._paused == self._alive:
+                title = ngettext("{names} is paused", "{names} are paused", n)
+                leave = ngettext("leave, it stays paused", "leave, they stay paused", n)
+            elif self._paused:
+                leave += " " + _("({names} paused)").format(names=_names(self._paused))
             stop = ngettext(
                 "stop it with a checkpoint, then leave",
                 "stop them with a checkpoint, then leave",
@@ -113,10 +120,10 @@ class LeaveDialog(Dialog[None]):
 
     def action_background(self) -> None:
         """Leave; the workers are in sessions of their own. The shell shows the way back."""
+        goes_on = _("{name} goes on. Back to it: farense-tui attach {name}")
+        paused = _("{name} is paused, and stays so. Back to it: farense-tui attach {name}")
         ways = [
-            _("{name} goes on. Back to it: farense-tui attach {name}").format(
-                name=from_here(str(run.path))
-            )
+            (paused if run in self._paused else goes_on).format(name=from_here(str(run.path)))
             for run in self._alive
         ]
         self.app.exit(message=Text("\n".join(ways)))
@@ -150,6 +157,7 @@ class LeaveDialog(Dialog[None]):
             self.app.exit()
         elif alive != self._alive or (late and not self._said_late):
             self._alive = alive
+            self._paused = [run for run in self._paused if run in alive]
             self._said_late = late
             if late:
                 self._say(_LATE)
@@ -160,3 +168,7 @@ class LeaveDialog(Dialog[None]):
         note = self.query_one(".note", Static)
         note.display = True
         note.update(text)
+
+
+def _names(runs: list[RunFolder]) -> str:
+    return ", ".join(run.name for run in runs)

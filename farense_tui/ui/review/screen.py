@@ -153,8 +153,10 @@ class EditDialog(Dialog[tuple[str, str] | None]):
         with VerticalGroup(classes="box"):
             yield Static(_("Edit"), classes="title", markup=False)
             for name, text in zip(("question", "answer"), self._words, strict=True):
-                yield Input(clean(text), id=f"edit-{name}", select_on_focus=False)
-            yield Static(keys("enter", _("keep")), classes="keys")
+                field = Input(clean(text), id=f"edit-{name}", select_on_focus=False, compact=True)
+                yield field
+            told = [keys("enter", _("keep")), keys("esc", _("stay"))]
+            yield Static(Content("   ").join(told), classes="keys")
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Go on, or take both."""

@@ -71,6 +71,7 @@ class RunTable(DataTable[Content]):
         low, high = _NAME_WIDTHS
         self._name_width = min(high, max(low, event.size.width - taken))
         self.columns[ColumnKey("run")].width = self._name_width
+        self._shown = {}  # laid out anew: else the table takes itself to be as wide as it was
         self.show(self._summaries)
         self.refresh(layout=True)
 

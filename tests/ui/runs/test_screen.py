@@ -353,6 +353,7 @@ async def test_the_run_under_the_cursor_is_shown_below_and_beside_the_list(
         await pilot.resize_terminal(160, 40)
         assert preview.region.x >= screen.query_one(RunTable).region.right
         await pilot.resize_terminal(80, 24)
+        assert not screen.query_one(RunTable).show_horizontal_scrollbar  # it was wider before
         assert not preview.display
         await pilot.press("slash", *"nothing such", "enter")
         assert "No run has these words" in text_of(screen)
