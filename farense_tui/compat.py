@@ -123,8 +123,8 @@ def spare(app: App[Any], spared: Callable[[Exception], bool]) -> None:
     MessagePump._dispatch_message = guarded  # type: ignore[method-assign, assignment]
 
 
-# A space behind a number and before a word, or between the two parts of a duration.
-_HELD = re.compile(r"(?<=\d) (?=[^\W\d_])|(?<=\d h) (?=\d+ min)")
+# A space behind a number and before a word; between the parts of a duration, and of `5.0 of 10.7`.
+_HELD = re.compile(r"(?<=\d) (?=[^\W\d_])|(?<=\d h) (?=\d+ min)|(?<=\d [^\W\d_]{2}) (?=\d)")
 
 
 def keep_figures_whole() -> None:

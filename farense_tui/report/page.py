@@ -23,6 +23,7 @@ from markupsafe import Markup
 from farense_tui import __version__
 from farense_tui.engine import readable as f
 from farense_tui.engine import status_words
+from farense_tui.engine.models.named import data_name, model_name
 from farense_tui.engine.record import verdict
 from farense_tui.engine.record.setting_changes import CHANGED, resumes
 from farense_tui.engine.record.smooth import window_for
@@ -118,9 +119,9 @@ def _lead(config: Config | None, state: RunState) -> str:
         text = _("{model} fine-tuned ({kind}) on {data}, {examples} examples")
     return clean(
         text.format(
-            model=_short(config.model.repo),
+            model=model_name(config.model.repo),
             kind=kind,
-            data=_short(config.data.path),
+            data=data_name(config.data.path),
             examples=state.started.train_examples if state.started else 0,
         )
     )

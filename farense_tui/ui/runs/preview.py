@@ -68,7 +68,7 @@ def _told(run: RunSummary, above: RunSummary | None) -> list[Content]:
     if above is not None:
         name = above.folder.name
         rows = differences([above, run])
-        changed = [f"{row.label} {row.values[0]} → {row.values[1]}" for row in rows[:_MOST]]
+        changed = [f"{row.label} {' → '.join(map(_apart, row.values))}" for row in rows[:_MOST]]
         changed += ["…"] if len(rows) > _MOST else []
         told = (
             _("unlike {name}: ").format(name=name)
@@ -82,6 +82,11 @@ def _told(run: RunSummary, above: RunSummary | None) -> list[Content]:
         lines.append(Content.styled(f"{at}   {clean(newest.prompt)}", "$text-muted"))
         lines.append(Content(clean(newest.text)))
     return lines
+
+
+def _apart(value: str) -> str:
+    """In brackets where it has an arrow itself, as one that was changed on the way."""
+    return f"({value})" if "→" in value else value
 
 
 def _verdict(run: RunSummary) -> Content:

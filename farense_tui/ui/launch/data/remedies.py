@@ -36,7 +36,8 @@ def remedies(profile: Profile, look: Look) -> list[Remedy]:
     if any(finding.foreign for finding in report.findings):
         found.append(Remedy("v", _("makes rows of it, in a new folder beside it")))
     bad = sum(report.counts.get(code, 0) for code in _ROWS)
-    if report.counts.get("too_many") and bad and not profile.data.skip:
+    left = any(split.rows for split in report.splits if split.name == "train")
+    if report.counts.get("too_many") and bad and left and not profile.data.skip:
         said = ngettext("leaves out this {n} row", "leaves out these {n} rows", bad)
         found.append(Remedy("x", said.format(n=bad), (("data.skip", "true"),)))
     longest = _longest(report)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from farense_worker.protocol.clean_text import clean
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import ngettext
 from farense_worker.protocol.settings.contradictions import contradictions
@@ -10,7 +9,7 @@ from farense_worker.protocol.settings.profile import Profile
 from textual.content import Content
 
 from farense_tui.engine import readable as f
-from farense_tui.engine.models.locate import EMBEDDED
+from farense_tui.engine.models.named import data_name, model_name
 from farense_tui.engine.models.suggested import download_gigabytes
 from farense_tui.engine.preflight.model_and_data import Inspection, held_out, steps_per_epoch
 from farense_tui.ui.common.sentence import sentence
@@ -39,13 +38,6 @@ def cannot_start(known: Known) -> bool:
     return lost or bool(draft and (draft.faults or contradictions(draft.profile)))
 
 
-def model_name(repo: str) -> str:
-    """Name a model in a sentence: without the owner, and the embedded one as what it is."""
-    if repo == EMBEDDED:
-        return _("the small model that comes with the app")
-    return clean(repo.rstrip("/").rpartition("/")[2] or repo)
-
-
 def _what(profile: Profile, found: Inspection | None) -> Content:
     model = Content.styled(model_name(profile.model.repo), "bold")
     rows = _rows(profile, found)
@@ -65,15 +57,8 @@ def _rows(profile: Profile, found: Inspection | None) -> Content:
     rows = found.data.rows.get("train", 0)
     rows = round(rows * (1 - held_out(profile, found.data)))
     said = ngettext("{n} row of {data}", "{n} rows of {data}", rows)
-    name = model_or_folder(profile.data.path)
+    name = data_name(profile.data.path)
     return sentence(said, n=Content.styled(str(rows), "bold"), data=name)
-
-
-def model_or_folder(path: str) -> str:
-    """Name a data set in a sentence."""
-    if path == EMBEDDED:
-        return _("the sample data")
-    return clean(path.rstrip("/").rpartition("/")[2] or path)
 
 
 def _facts(known: Known) -> list[Content]:

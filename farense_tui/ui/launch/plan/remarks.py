@@ -13,6 +13,7 @@ from farense_worker.protocol.settings.contradictions import contradictions
 from textual.content import Content
 
 from farense_tui.engine import readable as f
+from farense_tui.engine.models.named import model_name
 from farense_tui.engine.models.suggested import download_gigabytes
 from farense_tui.engine.preflight.model_and_data import Inspection, held_out
 from farense_tui.engine.profiles.settings_words import ESSENTIAL
@@ -22,7 +23,6 @@ from farense_tui.ui.common.status import shown as shown_status
 from farense_tui.ui.launch.data.remedies import remedies
 from farense_tui.ui.launch.data.summary import words
 from farense_tui.ui.launch.plan import forecast_words
-from farense_tui.ui.launch.plan.headline import model_name
 from farense_tui.ui.launch.plan.known import Known
 
 _FAULTS = 3
