@@ -13,6 +13,7 @@ if __name__ == "__main__" and not sys.flags.safe_path:
     del sys.path[0]
 
 from farense_worker.protocol import language
+from farense_worker.protocol.errors import ExitCode
 
 
 def open_streams() -> None:
@@ -30,9 +31,12 @@ def main() -> int:
     """Run a command; the exit code."""
     open_streams()
     language.choose(sys.argv[1:])
-    from farense_tui.cli import main as run
+    try:
+        from farense_tui.cli import main as run
 
-    return run()
+        return run()
+    except KeyboardInterrupt:  # while the modules are still being read
+        return ExitCode.STOPPED
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ import pytest
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.run_folder import RunFolder
 
+from farense_tui import __main__
 from farense_tui.cli import main
 from farense_tui.cli.parser import build
 from farense_tui.engine.runs import describe, folders, supervisor
@@ -390,3 +391,13 @@ def test_an_error_is_told_in_its_parts(capfd: pytest.CaptureFixture[str]) -> Non
     assert capfd.readouterr().err == (
         "farense-tui: there is no run x\n  in /nowhere\n  Runs: none yet.\n"
     )
+
+
+def test_ctrl_c_while_modules_are_read_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Slow:
+        def __getattr__(self, name: str) -> None:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys, "argv", ["farense-tui", "profiles"])
+    monkeypatch.setitem(sys.modules, "farense_tui.cli", Slow())
+    assert __main__.main() == 130
