@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import subprocess
 
@@ -19,10 +20,11 @@ def keep_awake(pid: int) -> None:
     """
     caffeinate = shutil.which("caffeinate")
     if caffeinate:
-        subprocess.Popen(
-            [caffeinate, "-i", "-s", "-w", str(pid)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        with contextlib.suppress(OSError):  # what trains goes on all the same
+            subprocess.Popen(
+                [caffeinate, "-i", "-s", "-w", str(pid)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )

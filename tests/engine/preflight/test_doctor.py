@@ -62,6 +62,14 @@ def settings(held: str = "", low: int = 0) -> str:
         (PLUGGED, settings(HELD), Power(True, 100, 1, held_awake=True)),
         (DESKTOP, settings(low=1), Power(True, None, 1, low_power=True)),
         (PLUGGED.replace("AC", "UPS"), settings(), Power(False, 100, 1)),  # of a mains failure
+        # of a virtual Mac, and of one whose sleep somebody has turned off; as others have published
+        (
+            DESKTOP,
+            " SleepDisabled\t\t0\n sleep  0 (sleep prevented by powerd)\n",
+            Power(True, None, 0, True),
+        ),
+        (DESKTOP, " powermode            2\n sleep                20\n", Power(True, None, 20)),
+        (DESKTOP, " powermode            1\n", Power(True, low_power=True)),
         ("", "", Power()),
     ],
 )
