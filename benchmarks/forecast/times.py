@@ -5,8 +5,8 @@
                                         [--model FOLDER --examples 8]
 
 In pairs: probe, run, probe, so that other load falls on both. First: models, rows and settings
-drawn at random. Second: the chats of speed/prefix.py behind system prompts of so many tokens, 8 a
-step, which go through the model once a step.
+drawn at random. Second: the chats of benchmarks/speed/prefix.py behind system prompts of so many
+tokens, 8 a step, which go through the model once a step.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def runs(number: int, seed: int) -> None:
 
 
 def behind(prompts: list[int], trained: list[str], args: argparse.Namespace) -> None:
-    """Compare on rows that begin alike, with the settings of speed/prefix.py."""
+    """Compare on rows that begin alike, with the settings of benchmarks/speed/prefix.py."""
     ratios = []
     for part, prompt in ((part, prompt) for part in trained for prompt in prompts):
         with tempfile.TemporaryDirectory() as name:
