@@ -222,3 +222,11 @@ def test_a_current_folder_that_was_deleted_is_told(
     assert main(["profiles"]) == ExitCode.REFUSED
     assert "the current folder was deleted" in capsys.readouterr().err
     assert output.relative(tmp_path) == str(tmp_path)  # while a run goes on
+
+
+def test_a_record_that_nobody_can_read_is_why_the_end_is_not_known(make_run: RunMaker) -> None:
+    run = make_run()
+    os.mkfifo(run.events)
+    worker = supervisor.Worker(run, subprocess.Popen(["sh", "-c", "exit 1"]))
+    with pytest.raises(FarenseError, match="cannot read events"):
+        headless.follow(worker, headless.Interrupts(), as_json=False)

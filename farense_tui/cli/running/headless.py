@@ -78,6 +78,8 @@ def follow(
                 with heard(worker):
                     show(line, event, state)
         if code is not None:
+            if code:
+                tail.check()  # it said why where nobody can read it
             return _ended(code, state if spoke else RunState(), worker.folder)
         if until is not None and until(state):
             return ExitCode.DONE
