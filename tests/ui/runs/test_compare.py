@@ -96,7 +96,7 @@ async def test_nothing_is_cut_off_at_any_size(runs_dir: Path, size: tuple[int, i
     async with compared(recorded.comparable(runs_dir), size) as (_, screen):
         text = text_of(screen)
         assert screen.query_one(Chart).size.height >= 4
-    for what in ("a demo-1", "best validation", "0.4582", "completed", "Back"):
+    for what in ("a demo-1", "best validation", "0.4582", "overfitted", "Back"):
         assert what in text
 
 
