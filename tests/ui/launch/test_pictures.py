@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
+from textual.widgets import Static
 
 from farense_tui.engine.profiles import catalogue
 from farense_tui.ui.app import FarenseApp
@@ -67,6 +68,8 @@ def test_all_settings(snap_compare: Compare, runs_dir: Path, size: tuple[int, in
         form = pilot.app.screen.query_one(SettingsForm)
         await until(pilot, lambda: form.ready)
         await pilot.press(*"memory", "enter")
+        headline = pilot.app.screen.query_one("#headline", Static)
+        await until(pilot, lambda: "160 steps" in str(headline.render()))
         await pilot.pause()
 
     assert snap_compare(FarenseApp(runs_dir), terminal_size=size, run_before=steps)
