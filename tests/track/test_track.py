@@ -9,14 +9,16 @@ import pytest
 from farense_worker.protocol.errors import ExitCode, FarenseError
 from farense_worker.protocol.messages import events
 from farense_worker.protocol.run_folder import RunFolder
-from farense_worker.protocol.settings.profile import Report
+from farense_worker.protocol.settings.profile import Report, replace_setting
+from farense_worker.protocol.settings.profile_file import dumps
 
 from farense_tui.cli import main
 from farense_tui.cli.output import relative
 from farense_tui.cli.running import headless
 from farense_tui.engine.record.tail import Tail
 from farense_tui.engine.runs import resuming, trackers
-from farense_tui.track.follow import _alone, track
+from farense_tui.track.follow import _alone, _write, track
+from farense_tui.track.tensorboard import TensorBoard
 from tests import holding, real_runs
 from tests.real_runs import RunMaker, state_of
 from tests.track import files
@@ -85,7 +87,7 @@ def test_a_run_is_written_for_tensorboard_while_it_trains(make_run: RunMaker) ->
     second = [e for e in answers if e.prompt == "E o 4?"]
     assert [step for step, _ in texts["samples/2/text_summary"]] == [e.step for e in second]
     assert texts["samples/2/text_summary"][0][1].startswith("> E o 4?")
-    assert not trackers.log(run).read_text()
+    assert not trackers.log(run, "tensorboard").read_text()
 
 
 def test_a_resumed_run_has_no_step_twice(make_run: RunMaker) -> None:
@@ -178,21 +180,42 @@ def test_a_tracker_that_fails_harms_no_run(make_run: RunMaker) -> None:
     run = make_run(report__trackers=("tensorboard",), train__epochs=1)
     trackers.place(run, "tensorboard").write_text("in the way")
     assert real_runs.finish(run).status == "completed"
-    until(lambda: trackers.log(run).read_text())
-    assert "farense-tui:" in trackers.log(run).read_text()
-    assert "Traceback" not in trackers.log(run).read_text()
+    until(lambda: trackers.log(run, "tensorboard").read_text())
+    assert "farense-tui:" in trackers.log(run, "tensorboard").read_text()
+    assert "Traceback" not in trackers.log(run, "tensorboard").read_text()
 
 
 def test_who_follows_a_run_is_told_where_its_tracker_is_and_why_not(
     make_run: RunMaker, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = make_run(report__trackers=("tensorboard",), report__at_end=False)
+    both = ("tensorboard", "wandb")  # whose packages need not be there for this
+    run.config.write_text(dumps(replace_setting(run.read_config(), "report.trackers", both)))
     trackers.place(run, "tensorboard").mkdir()
     headless.tell_files(run, ExitCode.FAILED)
     assert capsys.readouterr() == (f"tensorboard: {relative(run.path)}/tensorboard\n", "")
-    trackers.log(run).write_text("farense-tui: there is no space\n")
+    trackers.log(run, "wandb").write_text("farense-tui: there is no space\n")
     headless.tell_files(run, ExitCode.FAILED)
-    assert "not tracked to tensorboard: farense-tui: there is no space" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "not tracked to wandb: farense-tui: there is no space" in told
+    assert "not tracked to tensorboard" not in told
+
+
+def test_a_tracker_that_failed_and_is_started_again_has_said_nothing(make_run: RunMaker) -> None:
+    run = make_run(report__trackers=("tensorboard",), train__epochs=1)
+    trackers.log(run, "tensorboard").write_text("farense-tui: there is no space\n")
+    real_runs.finish(run)
+    wait_for(run, "tensorboard")
+    assert not trackers.log(run, "tensorboard").read_text()
+
+
+def test_a_writer_that_is_still_held_has_its_file_on_the_disk(make_run: RunMaker) -> None:
+    run = make_run(train__epochs=1)
+    real_runs.finish(run)
+    place = trackers.place(run, "tensorboard")
+    writer = TensorBoard(place, run.read_config())
+    assert _write(run, writer, follow=False)
+    compare(run, files.tensorboard(place)[0])
 
 
 def test_two_do_not_write_the_same_files(make_run: RunMaker) -> None:

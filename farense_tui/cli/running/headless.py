@@ -215,7 +215,7 @@ def _tell_tracker(folder: RunFolder, name: str) -> None:
     place = trackers.place(folder, name)
     if place.is_dir():
         say(f"{name}: {relative(place)}")
-    if why := death.last_words(trackers.log(folder), 3):
+    if why := death.last_words(trackers.log(folder, name), 3):
         tell(_("not tracked to {name}: {error}").format(name=name, error=why))
 
 

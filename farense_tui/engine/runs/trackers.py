@@ -44,9 +44,9 @@ def place(folder: RunFolder, name: str) -> Path:
     return folder.path / name
 
 
-def log(folder: RunFolder) -> Path:
-    """What the process said, if something went wrong."""
-    return folder.path / "trackers.log"
+def log(folder: RunFolder, name: str) -> Path:
+    """What a tracker's process said, if something went wrong."""
+    return folder.path / f"{name}.log"
 
 
 def start(folder: RunFolder) -> None:
@@ -59,7 +59,8 @@ def start(folder: RunFolder) -> None:
 def _start(folder: RunFolder, name: str) -> None:
     words = ("track", "--follow", "--to", name, str(folder.path))
     try:
-        with append_to(log(folder)) as said:
+        log(folder, name).unlink(missing_ok=True)  # what went wrong before is no longer true
+        with append_to(log(folder, name)) as said:
             subprocess.Popen(
                 program("farense_tui", *words),
                 stdin=subprocess.DEVNULL,
