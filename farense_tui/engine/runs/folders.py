@@ -34,7 +34,7 @@ def runs_dir(given: str | None = None) -> Path:
 def path_of(run: str, folder: Path) -> Path | None:
     """Give where a run of this name or path is, if there is one, whatever state it is in."""
     there = (folder / run, Path(os.path.expanduser(run)))
-    return next((path for path in there if os.path.exists(path / "config.toml")), None)
+    return next((path for path in there if any(map(os.path.exists, _signs(path)))), None)
 
 
 def find(run: str, folder: Path) -> RunFolder:
@@ -134,15 +134,18 @@ def _place(path: Path) -> Path:
     return path.parent.resolve() / path.name if path.is_symlink() else path.resolve()
 
 
+def _signs(path: str | Path) -> tuple[str, str]:
+    """Give the files that make a folder a run: one that lost its settings has a record still."""
+    return f"{path}/events.jsonl", f"{path}/config.toml"
+
+
 def _touched(path: str) -> float:
     """When a run was written to last; 0 if that may not be seen, below it for what is no run."""
-    try:
-        configured = os.stat(f"{path}/config.toml").st_mtime
-    except PermissionError:  # of another user: it may be one, if it is not the system's own
-        return 0.0 if is_name(os.path.basename(path)) else -1.0
-    except OSError:
-        return -1.0
-    try:
-        return os.stat(f"{path}/events.jsonl").st_mtime
-    except OSError:
-        return configured
+    for sign in _signs(path):
+        try:
+            return os.stat(sign).st_mtime
+        except PermissionError:  # of another user: it may be one, if it is not the system's own
+            return 0.0 if is_name(os.path.basename(path)) else -1.0
+        except OSError:
+            continue
+    return -1.0

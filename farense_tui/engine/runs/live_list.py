@@ -87,4 +87,4 @@ def going_on_or_resumable(folder: Path) -> RunSummary | None:
     if alive:
         return describe.summarise(alive)
     summaries = (describe.summarise(run) for run in found)
-    return next((summary for summary in summaries if summary.resumable), None)
+    return next((each for each in summaries if each.resumable and each.config), None)

@@ -15,9 +15,11 @@ from farense_worker.protocol.run_folder import RunFolder
 from farense_worker.protocol.settings.profile import Profile, replace_setting
 from farense_worker.protocol.settings.profile_file import parse
 
+from farense_tui.cli import main
 from farense_tui.engine.record.state import RunState, fold
 from farense_tui.engine.runs import describe, new_run, resuming
 from farense_tui.engine.runs import folders as runs
+from farense_tui.engine.runs.live_list import going_on_or_resumable
 from tests.real_runs import RunMaker
 
 NOW = time.time()
@@ -102,6 +104,28 @@ def test_a_run_with_a_broken_configuration_is_listed_and_can_be_deleted(make_run
     assert summary.status == "new"
     runs.delete(folder)
     assert runs.folders(folder.path.parent) == []
+
+
+def test_a_run_that_lost_its_settings_is_listed_found_and_deleted(
+    make_run: RunMaker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It vanished from the list, with its record and checkpoints on the disk."""
+    folder = make_run()
+    folder.events.write_bytes(e.encode(STARTING) + e.encode(STOPPED))
+    folder.config.unlink()
+    runs_dir = folder.path.parent
+    assert runs.folders(runs_dir) == [folder]
+    summary = describe.summarise(folder)
+    assert summary.status == "stopped"
+    assert "the settings of run run cannot be read: config.toml: No such file" in summary.wrong
+    assert going_on_or_resumable(runs_dir) is None
+    for command in (["resume", "run"], ["export", "run", "--to", str(runs_dir / "out")]):
+        assert main([*command, "--runs-dir", str(runs_dir)]) == ExitCode.REFUSED
+        told = " ".join(capsys.readouterr().err.split())
+        assert "the settings of run run cannot be read" in told
+    assert runs.rename(folder, "other").path == runs_dir / "other"
+    runs.delete(runs.find("other", runs_dir))
+    assert runs.folders(runs_dir) == []
 
 
 def test_the_list_has_the_one_written_to_last_first(make_run: RunMaker) -> None:

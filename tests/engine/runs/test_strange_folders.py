@@ -55,6 +55,7 @@ def _device(run: RunFolder) -> None:
 DAMAGES: dict[str, Damage] = {
     **{f"a pipe for {name}": functools.partial(_pipe_for, name) for name in PIPES},
     "a device": _device,
+    "no settings": lambda run: _without_settings(run),
     "a bad byte": lambda run: run.config.write_bytes(b"# \xff\n" + run.config.read_bytes()),
     "Latin-1": lambda run: run.config.write_bytes("[run]\nname = 'café'".encode("latin-1")),
     "a huge number": lambda run: _replace(run, "created = ", "created = 1e999\n#"),
@@ -74,6 +75,11 @@ DAMAGES: dict[str, Damage] = {
     "a remark that is a folder": lambda run: run.remark.mkdir(),
     "a lock that is a folder": lambda run: _folder(run.lock_file),
 }
+
+
+def _without_settings(run: RunFolder) -> None:
+    run.events.write_bytes(e.encode(e.Phase(name="training", time=1e9)))
+    run.config.unlink()
 
 
 def _folder(path: Path) -> None:

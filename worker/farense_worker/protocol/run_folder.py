@@ -123,7 +123,10 @@ class RunFolder:
 
     def read_config(self) -> Config:
         """Read config.toml; FarenseError if it cannot be read or has faults."""
-        return load_config(self.config, _("{path} is not a run").format(path=self.path))
+        otherwise = _("{path} is not a run").format(path=self.path)
+        if os.path.exists(self.events):
+            otherwise = _("the settings of run {name} cannot be read").format(name=self.name)
+        return load_config(self.config, otherwise)
 
     def checkpoints(self) -> list[CheckpointFolder]:
         """List the checkpoints whose manifest is in its place, oldest first."""
