@@ -64,7 +64,8 @@ def request(
 ) -> Request:
     """Ask for the runs' adapters and the models they were trained on.
 
-    data: absolute folder; empty for the runs' own. Raises FarenseError for a run without an
+    data: absolute folder; empty for the runs' own. Where templates write a date it is that of the
+    newest run: all are measured on the same rows. Raises FarenseError for a run without an
     adapter, and for runs with different data.
     """
     if rows < 0 or max_tokens < 0:
@@ -92,6 +93,7 @@ def request(
         features=names.pop() if len(names) == 1 else Features(),
         append_end=any(config.data.append_end for config in configs),
         batch_size=min(train.batch_size for train in trains),
+        day=max(config.run.created for config in configs),
     )
 
 

@@ -9,12 +9,15 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 from farense_worker.data import dated, prepare
 from farense_worker.model import day
 from farense_worker.process.output import Output
 from farense_worker.protocol.dataset import Row
+from farense_worker.tasks.evaluate import evaluate
 
+from farense_tui.engine.tasks import evaluation
 from tests.real_runs import RunMaker, finish, state_of
 from tests.tokenizers import chat, load, variant, write
 from tests.worker.data.test_token_cache import config
@@ -41,8 +44,8 @@ def test_the_day_that_templates_write() -> None:
     assert day.DAY.now().date() == datetime.now().date()
     day.DAY.keep(1e9)
     assert day.DAY.now() == datetime(2001, 9, 9, 1, 46, 40, tzinfo=UTC)
-    with day.DAY.kept(datetime(1999, 1, 1, tzinfo=UTC)):
-        assert day.DAY.now().year == 1999
+    with day.DAY.kept(9e8):
+        assert day.DAY.now().year == 1998
     assert day.DAY.now().year == 2001
 
 
@@ -77,7 +80,10 @@ def test_kept_tokens_are_of_a_day(micro: Path, tmp_path: Path) -> None:
 
 
 def test_a_run_keeps_its_day(micro: Path, data: Path, tmp_path: Path, make_run: RunMaker) -> None:
-    """Without its kept tokens it could not be resumed on another day: its data had changed."""
+    """Without its kept tokens it could not be resumed on another day: its data had changed.
+
+    Evaluated on another day its loss was not that of its validation.
+    """
     model = shutil.copytree(micro, tmp_path / "m")
     variant(micro, model, DATED)
     run = make_run("a", model__repo=str(model), train__epochs=1)
@@ -93,3 +99,14 @@ def test_a_run_keeps_its_day(micro: Path, data: Path, tmp_path: Path, make_run: 
     checkpoint = next(run.path.glob("checkpoint_*"))
     state = json.loads((checkpoint / "state.json").read_text())
     assert state["data"] == made.splits["train"].digest()
+    day.DAY.keep(0)
+    asked = evaluation.request([run], split="valid", max_tokens=1)
+    losses = []
+    for moment in (asked.day, 0.0):
+        report = evaluate(msgspec.structs.replace(asked, day=moment), lambda _: None)
+        losses.append(report.scores[-1].loss)
+    best = state_of(run).best
+    assert best is not None
+    assert losses[0] == pytest.approx(best.loss, rel=1e-5)
+    assert losses[1] != pytest.approx(best.loss, rel=1e-5)
+    assert day.DAY.now().year != 2001

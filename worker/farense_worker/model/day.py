@@ -1,7 +1,7 @@
 """The day whose date chat templates write, as those of Llama 3.2, SmolLM3 and gpt-oss do.
 
 It is today's for a question. Rows have that of the day on which their run was made: they stay what
-they are when it is resumed on another.
+they are when it is resumed or evaluated on another.
 """
 
 from __future__ import annotations
@@ -30,9 +30,10 @@ class Day:
         self._kept = datetime.fromtimestamp(seconds, UTC) if seconds else None
 
     @contextlib.contextmanager
-    def kept(self, moment: datetime) -> Iterator[None]:
-        """Have another day meanwhile."""
-        before, self._kept = self._kept, moment
+    def kept(self, seconds: float) -> Iterator[None]:
+        """Stay at a moment meanwhile, as `keep` does."""
+        before = self._kept
+        self.keep(seconds)
         try:
             yield
         finally:

@@ -20,6 +20,7 @@ from farense_worker.generate import decoding
 from farense_worker.loop.shares import Shares
 from farense_worker.model import inference, loss, model, prefix_check, split_forward
 from farense_worker.model import tokenizer as tokenizers
+from farense_worker.model.day import DAY
 from farense_worker.protocol import dataset
 from farense_worker.protocol.dataset import Fault, Row
 from farense_worker.protocol.errors import refused
@@ -48,6 +49,11 @@ def evaluate(asked: Request, tell: Tell) -> Report:
     Raises FarenseError (refused) where there is no row to ask; a row that one of the models
     cannot be asked is left out for all, so that they are measured on the same.
     """
+    with DAY.kept(asked.day):
+        return _evaluate(asked, tell)
+
+
+def _evaluate(asked: Request, tell: Tell) -> Report:
     rows, reasons = _rows(asked)
     bases = [_Base.of(each) for each in asked.candidates]
     for base in bases:

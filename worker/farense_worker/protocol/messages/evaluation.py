@@ -30,7 +30,8 @@ class Request(Struct, tag="evaluate", frozen=True, kw_only=True):
     """What is to be measured, and on which rows.
 
     rows: at most so many, drawn by lot with seed 0; 0 takes all. max_tokens: of an answer; 0 takes
-    half as many again as the longest reference has.
+    half as many again as the longest reference has. day: whose date templates write, as a moment
+    in Unix seconds; 0 is today.
     """
 
     candidates: tuple[Candidate, ...]
@@ -44,6 +45,7 @@ class Request(Struct, tag="evaluate", frozen=True, kw_only=True):
     append_end: bool = True
     features: Features = Features()
     batch_size: int = 4
+    day: float = 0.0
 
 
 class Turn(Struct, frozen=True, kw_only=True):
