@@ -6,8 +6,10 @@ estimates it from 120 permutations; rows are compared that agree in one of 20 ba
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import msgspec
 import numpy as np
@@ -22,7 +24,9 @@ _BANDS, _ROWS = 20, 6
 _PERMUTATIONS = _BANDS * _ROWS
 _SEED = 42
 _PIECE = 5  # characters
-_BATCH = 4096  # rows
+_BATCH = 512  # rows
+_COMPARED = 8 * _BATCH  # pairs
+_PIECES_AT_ONCE = 1 << 20  # 8 MiB of them; of long rows a batch has fewer
 _MOST_PIECES = 20_000  # of a row: its beginning tells
 
 
@@ -42,27 +46,56 @@ def near(pool: Pool, threshold: float, folder: Path) -> Pairs:
     minhash = extra.module("rensa", _("near-duplicates"))
     if len(pool) < 2:
         return np.empty((0, 2), np.int64)
-    shape = (len(pool), _PERMUTATIONS)
-    signatures = np.memmap(folder / "signatures", np.uint32, "w+", shape=shape)
-    at = 0
-    for hashes, ends in _pieces(pool.raws()):
-        matrix = minhash.RMinHash.digest_matrix_from_flat_token_hashes(
-            hashes, ends, _PERMUTATIONS, _SEED
-        )
-        rows = len(ends) - 1
-        signatures[at : at + rows] = np.asarray(matrix.to_rows(), np.uint32)
-        at += rows
-    return _alike(signatures, threshold)
+    with (folder / "signatures").open("w+b") as file:
+        for hashes, ends in _pieces(pool.raws()):
+            matrix = minhash.RMinHash.digest_matrix_from_flat_token_hashes(
+                hashes, ends, _PERMUTATIONS, _SEED
+            )
+            file.write(np.asarray(matrix.to_rows(), np.uint32).tobytes())
+        return _alike(_Signatures(file, len(pool)), threshold)
+
+
+class _Signatures:
+    """Those of all rows, in a file. It is read and not mapped: what is mapped stays in memory."""
+
+    def __init__(self, file: IO[bytes], rows: int) -> None:
+        """file: has `rows` signatures."""
+        file.flush()
+        self._from, self.rows = file.fileno(), rows
+
+    def band(self, band: int) -> NDArray[np.uint64]:
+        """Put a band of each signature into one number; (n,)."""
+        keys = np.zeros(self.rows, np.uint64)
+        for at in range(0, self.rows, _BATCH):
+            some = keys[at : at + _BATCH]
+            read = self._numbers(self._read(at, len(some)))
+            for column in range(band * _ROWS, (band + 1) * _ROWS):
+                some *= np.uint64(0x9E3779B97F4A7C15)
+                some += read[:, column]
+        return keys
+
+    def of(self, rows: NDArray[np.int64]) -> NDArray[np.uint32]:
+        """Give those of some rows; (rows, permutations)."""
+        return self._numbers(b"".join(self._read(at, 1) for at in rows.tolist()))
+
+    def _read(self, at: int, rows: int) -> bytes:
+        each = _PERMUTATIONS * np.dtype(np.uint32).itemsize
+        return os.pread(self._from, rows * each, at * each)
+
+    def _numbers(self, read: bytes) -> NDArray[np.uint32]:
+        return np.frombuffer(read, np.uint32).reshape(-1, _PERMUTATIONS)
 
 
 def _pieces(raws: Iterator[bytes]) -> Iterator[tuple[NDArray[np.uint64], NDArray[np.uint64]]]:
     """Give hashes of the pieces of many rows, and where each row's begin and end."""
     hashes: list[NDArray[np.uint64]] = []
+    count = 0
     for raw in raws:
         hashes.append(_hashes(_text(msgspec.json.decode(raw))))
-        if len(hashes) == _BATCH:
+        count += len(hashes[-1])
+        if len(hashes) == _BATCH or count > _PIECES_AT_ONCE:
             yield _joined(hashes)
-            hashes = []
+            hashes, count = [], 0
     if hashes:
         yield _joined(hashes)
 
@@ -103,38 +136,33 @@ def _hashes(text: str) -> NDArray[np.uint64]:
     return mixed ^ (mixed >> np.uint64(32))
 
 
-def _alike(signatures: NDArray[np.uint32], threshold: float) -> Pairs:
+def _alike(signatures: _Signatures, threshold: float) -> Pairs:
     found: list[Pairs] = []
-    rows = np.arange(len(signatures))
-    after = _keys(signatures, _BANDS - 1)
+    rows = np.arange(signatures.rows)
+    after = signatures.band(_BANDS - 1)
     for band in range(_BANDS):
-        keys, before = _keys(signatures, band), after
+        keys, before = signatures.band(band), after
         order = np.lexsort((before, keys))  # of a bucket, those side by side are the likeliest
         after = keys
         ordered = keys[order]
         begins = np.concatenate(([True], ordered[1:] != ordered[:-1]))
         first = order[np.maximum.accumulate(np.where(begins, rows, 0))]
+        pairs = []
         for other in (first, np.concatenate(([order[0]], order[:-1]))):
             inside = ~begins & (other != order)
-            pairs = np.stack([order[inside], other[inside]], axis=1)
-            found.append(_enough(signatures, pairs, threshold))
-    pairs = np.sort(np.concatenate(found), axis=1)
-    return np.unique(pairs, axis=0).astype(np.int64)
+            pairs.append(np.stack([order[inside], other[inside]], axis=1))
+        alike = np.unique(np.sort(np.concatenate(pairs), axis=1), axis=0)
+        found.append(_enough(signatures, alike, threshold))
+    return np.unique(np.concatenate(found), axis=0)
 
 
-def _keys(signatures: NDArray[np.uint32], band: int) -> NDArray[np.uint64]:
-    """Put a band of each signature into one number; (n,)."""
-    keys = np.zeros(len(signatures), np.uint64)
-    for column in range(band * _ROWS, (band + 1) * _ROWS):
-        keys = keys * np.uint64(0x9E3779B97F4A7C15) + signatures[:, column]
-    return keys
-
-
-def _enough(signatures: NDArray[np.uint32], pairs: Pairs, threshold: float) -> Pairs:
+def _enough(signatures: _Signatures, pairs: Pairs, threshold: float) -> Pairs:
     """Keep the pairs whose signatures agree often enough."""
-    kept = []
-    for at in range(0, len(pairs), _BATCH * 16):
-        some = pairs[at : at + _BATCH * 16]
-        shares = (signatures[some[:, 0]] == signatures[some[:, 1]]).mean(axis=1)
+    kept = [np.empty((0, 2), np.int64)]
+    for at in range(0, len(pairs), _COMPARED):
+        some = pairs[at : at + _COMPARED]
+        rows, at_row = np.unique(some, return_inverse=True)
+        read, (one, other) = signatures.of(rows), at_row.reshape(some.shape).T
+        shares = (read[one] == read[other]).mean(axis=1)
         kept.append(some[shares >= threshold])
-    return np.concatenate(kept) if kept else np.empty((0, 2), np.int64)
+    return np.concatenate(kept)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import random
+import shutil
 import sys
 import zipfile
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 from farense_worker.protocol.errors import FarenseError
 
-from farense_tui.dataset import look, make
+from farense_tui.dataset import duplicates, look, make
 from farense_tui.dataset.look import Wish
 from tests.dataset import files
 from tests.dataset.test_make import pairs
@@ -187,6 +188,22 @@ def test_rows_that_are_nearly_the_same_are_in_one_split(tmp_path: Path) -> None:
     ]
     assert all(sides)
     assert not sides[0] & sides[1]
+
+
+def test_near_duplicates_are_the_same_however_many_rows_are_read_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("rensa")
+    rows = [{"prompt": f"{LONG} {n} {n * n}", "completion": str(n)} for n in range(40)]
+    source = files.jsonl(tmp_path / "a.jsonl", *rows, *pairs(20))
+    made(tmp_path, source, dedupe="near")
+    whole = files.rows(tmp_path / "d", "left_out")
+    assert 20 < len(whole) < 40
+    monkeypatch.setattr(duplicates, "_BATCH", 7)
+    monkeypatch.setattr(duplicates, "_PIECES_AT_ONCE", 300)
+    shutil.rmtree(tmp_path / "d")
+    made(tmp_path, source, dedupe="near")
+    assert files.rows(tmp_path / "d", "left_out") == whole
 
 
 # ---- without the extra ---------------------------------------------------------------------------
