@@ -59,9 +59,11 @@ def _said(each: Listed) -> str:
 def download(args: argparse.Namespace) -> int:
     """Bring a repository into the cache; Ctrl-C leaves it to be continued."""
     repo = args.repo
-    if locate.locate(repo).state == "missing" or Path(repo).is_dir():
+    found = locate.locate(repo, args.revision)
+    if found.state == "missing" or Path(repo).is_dir():
         raise refused(
-            _("{name!r} is no repository").format(name=repo),
+            _("{name!r} cannot be downloaded").format(name=repo),
+            found.why,
             hint=_("It is the name of one on the hub: owner/name."),
             kind="model",
         )

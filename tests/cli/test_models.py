@@ -49,7 +49,7 @@ def test_what_is_refused(tmp_path: Path) -> None:
         assert "gated" in gated.stderr
         nonsense = tui(tmp_path, hub, "models", "download", "nonsense")
         assert nonsense.returncode == ExitCode.REFUSED
-        assert "is no repository" in nonsense.stderr
+        assert "cannot be downloaded" in nonsense.stderr
 
 
 def test_a_profile_alone_does_not_let_a_model_run_its_code(

@@ -52,7 +52,8 @@ def _locate(repo: str, revision: str) -> ModelState:
     cached = _cached(repo, revision)
     if cached is None:
         return ModelState(repo, "download")
-    return _folder(repo, cached)
+    again = _("Delete {folder}, and it is downloaded anew.").format(folder=cached.parents[1])
+    return _folder(repo, cached, again)
 
 
 def resolve(repo: str, revision: str = "") -> str:
@@ -96,7 +97,8 @@ def missing(found: ModelState) -> FarenseError:
     )
 
 
-def _folder(repo: str, folder: Path) -> ModelState:
+def _folder(repo: str, folder: Path, remedy: str = "") -> ModelState:
+    """remedy: what helps where its files are damaged."""
     if not folder.is_dir():
         why = _("{folder} is not a folder").format(folder=folder)
         return ModelState(repo, "missing", why=why)
@@ -106,7 +108,7 @@ def _folder(repo: str, folder: Path) -> ModelState:
         instead = contents.instead(folder)
         return ModelState(repo, "missing", why=f"{why}\n{instead}" if instead else why)
     if wrong := damage.damage(folder):
-        return ModelState(repo, "missing", why=wrong)
+        return ModelState(repo, "missing", why=f"{wrong}\n{remedy}".strip())
     return ModelState(repo, "here", folder, contents.size(folder))
 
 

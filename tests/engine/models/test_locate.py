@@ -14,6 +14,7 @@ from farense_worker.protocol.plan import model_shape
 from hypothesis import given
 from hypothesis import strategies as st
 
+from farense_tui.cli import main
 from farense_tui.engine.models import locate
 from farense_tui.engine.models.assets import embedded_model
 from tests.no_tensors import weights
@@ -204,6 +205,38 @@ def test_a_link_of_the_cache_that_leads_nowhere_is_fetched_again(
     (snapshot / broken).unlink()
     (snapshot / broken).symlink_to(tmp_path / "nowhere")
     assert locate.locate("own/cut").state == "download"
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "why"),
+    [
+        (
+            "model.safetensors",
+            bytes([32, *[0] * 7]) + b'{"a": {"data_offsets": [0, 99]}}',
+            "cut off",
+        ),
+        ("config.json", b'{"vocab_size": -5}', "vocab_size = -5"),
+        ("generation_config.json", b'{"eos_token_id": "2"}', 'eos_token_id = "2"'),
+    ],
+)
+def test_a_damaged_model_of_the_cache_is_named_with_what_helps(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    file: str,
+    content: bytes,
+    why: str,
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.file_download.constants.HF_HUB_CACHE", str(tmp_path))
+    snapshot = cached(tmp_path, "own/cut", "config.json", "model.safetensors")
+    (snapshot / file).write_bytes(content)
+    found = locate.locate("own/cut")
+    assert found.state == "missing"
+    assert why in found.why
+    assert f"Delete {tmp_path}/models--own--cut, and it is downloaded anew." in found.why
+    assert main(["models", "download", "own/cut"]) == ExitCode.REFUSED
+    assert why in " ".join(capsys.readouterr().err.split())
 
 
 def test_a_repository_without_refs_main_is_fetched_again(
