@@ -10,7 +10,8 @@ class FarenseTui < Formula
   sha256 "@SHA256@"
   license "MIT"
 
-  # Wheels leave no room in their libraries' headers for brew's longer paths (omlx#155).
+  # Some wheels leave no room in their libraries' headers for brew's longer paths (omlx#155). This
+  # keeps the ids that begin with @rpath; pillow's are others, and have the room.
   preserve_rpath
 
   depends_on arch: :arm64
