@@ -217,6 +217,22 @@ def test_a_run_that_another_worker_holds(
     assert not folder.events.exists()
 
 
+def test_a_run_folder_that_takes_no_other_settings(
+    make_run: RunMaker, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = make_run("mine")
+    before = folder.config.read_bytes()
+    (folder.path / ".config.toml.tmp").mkdir()  # root may write everywhere, but not there
+    words = ["resume", "mine", "--runs-dir", str(folder.path.parent)]
+    assert main([*words, "--set", "train.epochs=9"]) == 3
+    told = " ".join(capfd.readouterr()[1].split())
+    assert f"cannot write {folder.path}/.config.toml.tmp" in told
+    assert "Give this user the right to write there" in told
+    assert "Traceback" not in told
+    assert folder.config.read_bytes() == before
+    assert not folder.events.exists()
+
+
 def test_no_space_on_the_disk(
     place: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,7 +14,11 @@ import pytest
 from farense_worker.generate import decoding
 from farense_worker.model import inference
 from farense_worker.protocol.errors import FarenseError
+from farense_worker.protocol.messages.serving import Setup
 from farense_worker.protocol.settings.profile import Model
+from farense_worker.serve.models import Models
+from farense_worker.serve.requests import Chat, Message, Refusal, Text
+from msgspec import convert
 
 from farense_tui.engine.runs import supervisor
 from tests.real_runs import RunMaker, state_of
@@ -101,6 +105,14 @@ def test_tokens_that_the_model_has_not_are_refused(
     with pytest.raises(FarenseError, match="the tokenizer is not the model's") as caught:
         decoding.answer(network, words, "Quem?", 3)
     assert caught.value.detail == "it gives the token 258, and the model has 250, from 0 on"
+    served = Models(Setup(repo=str(model), base="m"), cache_bytes=0)
+    served.load_default()
+    messages = [{"role": "user", "content": "Quem?"}]
+    for asked in (Text(prompt="<|end|>"), Chat(messages=convert(messages, list[Message]))):
+        with pytest.raises(Refusal, match="a token that the model has not: 25") as refusal:
+            served.answer_length(asked, messages)
+        assert refusal.value.status == 400
+    assert served.answer_length(Text(prompt="Quem?"), [])
     run = make_run("r", model__repo=str(model))
     assert supervisor.launch(run).wait() == 3
     failure = state_of(run).failure

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 from collections.abc import Callable
@@ -364,6 +365,28 @@ def test_what_is_fused_loads_by_itself(trained: RunFolder, tmp_path: Path) -> No
     folder = tmp_path / "out" / "model"
     network: Any = inference.load(folder, Model(repo=str(folder)))
     assert network(mx.array([[1, 2, 3]])).shape == (1, 3, 288)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device", "out/adapter"),
+        RuntimeError("[write] Unable to write 512 bytes to file."),  # MLX's: it tells no reason
+    ],
+)
+def test_a_disk_that_fills_up_meanwhile_is_named(
+    trained: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fails(*_: object, **_more: object) -> None:
+        raise error
+
+    monkeypatch.setattr("mlx.core.save_safetensors", fails)
+    monkeypatch.setattr("farense_worker.protocol.run_folder.free_space", lambda _: 4096)
+    with pytest.raises(FarenseError, match="no space on the disk") as caught:
+        ask(trained, tmp_path / "out", fuse=True, check=False)
+    assert caught.value.kind == "disk_full"
+    assert caught.value.exit_code == 3
+    assert "out" in caught.value.detail
 
 
 def test_a_place_that_cannot_be_written_is_named(trained: RunFolder, micro: Path) -> None:
