@@ -61,6 +61,18 @@ def usage(parser: argparse.ArgumentParser) -> argparse.HelpFormatter:
     return formatter
 
 
+class Commands(argparse.ArgumentParser):
+    """Lets a parser say itself that there is no such command: `unknown` gives the sentence."""
+
+    def unknown(self, word: str, commands: Iterable[str]) -> str:
+        raise NotImplementedError
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if isinstance(action, argparse._SubParsersAction) and value not in action.choices:
+            raise argparse.ArgumentError(None, self.unknown(value, action.choices))
+        super()._check_value(action, value)
+
+
 class Layout(argparse.HelpFormatter):
     """Wraps paragraphs, but leaves those that have lines of their own as they are."""
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from farense_worker.protocol import foreign_rows
 from farense_worker.protocol.errors import refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.task import Progress
@@ -85,7 +86,8 @@ def find(given: Sequence[str], of: Repository, tell: Callable[[Progress], None])
         elif hub.is_name(each) and not _like_a_file(path):
             found += _repository(each, of, tell)
         else:
-            raise refused(_("there is no {path}").format(path=each), hint=formats.READ, kind="data")
+            hint = foreign_rows.meant(path) or formats.READ
+            raise refused(_("there is no {path}").format(path=each), hint=hint, kind="data")
     if len({source.path.resolve() for source in found}) < len(found):
         raise refused(_("a file is named twice"), kind="data")
     return _told_apart(found)

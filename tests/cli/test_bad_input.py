@@ -270,3 +270,25 @@ def test_wrong_usage(place: Path, args: list[str], capfd: pytest.CaptureFixture[
 
 def test_a_data_path_that_no_file_can_have(refused: Refused) -> None:
     assert "there is no such folder" in refused("--data", "x" * 5000)
+
+
+def test_a_name_that_was_misspelt(
+    place: Path, refused: Refused, capfd: pytest.CaptureFixture[str]
+) -> None:
+    rows(place / "club", GOOD)
+    (place / "questions.csv").write_text("question,answer\na,b\n")
+    assert "Did you mean club?" in refused("--data", "clbu").replace(f"{place}/", "")
+    for command in (
+        ["data", "make", "questions.cvs", "--to", "x"],
+        ["data", "draft", "question.csv", "--to", "x"],
+        ["import", "questions.yaml"],
+        ["./question.csv"],
+    ):
+        assert main(command) == 3
+        assert "Did you mean" in capfd.readouterr()[1]
+
+
+def test_no_data_is_told_what_data_is(refused: Refused) -> None:
+    said = refused("--data", "nowhere")
+    assert "farense-tui data make FILE --to DIR" in said
+    assert '{"messages"' not in said

@@ -159,7 +159,10 @@ def test_without_the_network_it_says_what_it_can(
     write(place / "d/train.jsonl", chat("a", "b"), chat("a", "b"))
     assert check("d", model=Path("nobody/nothing")) == 0
     out, _ = capfd.readouterr()
-    assert "lengths and labels are not checked: the tokenizer is not here" in out
+    assert (
+        "lengths and labels are not checked: the tokenizer is not here\n  HF_HUB_OFFLINE is set"
+        in out
+    )
     assert "d/train.jsonl:2  the same as train.jsonl:1" in out
 
 

@@ -123,7 +123,9 @@ def test_an_error_has_its_three_parts_and_its_code(say: Say, where: str) -> None
     [
         (("evaluate",), "faltam argumentos obrigatórios: TREINO"),
         (("runs", "--nada"), "argumentos desconhecidos: --nada"),
-        (("trian",), "escolha inválida: 'trian'"),
+        (("trian",), "não há nenhum comando nem pasta trian. Quis dizer train?"),
+        (("data", "mak"), "não há nenhum comando mak. Quis dizer make?"),
+        (("data", "make", "x", "--valid", "dez"), "uso: farense-tui data make [-h]"),
         (("train", "--ranks", "dois"), "argumento --ranks: valor int inválido: 'dois'"),
         (("train", "--json", "--detach"), "não pode juntar-se ao argumento --json"),
         (("train", "--name"), "argumento --name: falta um valor"),

@@ -9,6 +9,7 @@ from pathlib import Path
 from farense_worker.protocol.clean_text import clean
 from farense_worker.protocol.errors import ExitCode, refused, usage
 from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.language import ngettext
 
 from farense_tui.cli import common
 from farense_tui.cli.output import ProgressLine, relative, say, tell
@@ -16,6 +17,7 @@ from farense_tui.cli.output import ProgressLine, relative, say, tell
 
 def draft(args: argparse.Namespace) -> int:
     """Cut documents into passages, and have a model ask and answer about each."""
+    from farense_tui.dataset.documents import draft as drafts
     from farense_tui.dataset.documents import drafting
 
     folder = Path(args.to)
@@ -48,7 +50,10 @@ def draft(args: argparse.Namespace) -> int:
         line.clear()
     _counts(folder)
     place = shlex.quote(relative(folder))
-    say(_("farense-tui data review {folder} shows them one by one").format(folder=place))
+    if drafts.shown(folder):
+        say(_("farense-tui data review {folder} shows them one by one").format(folder=place))
+    else:
+        say(_("a larger model may write some: --model REPO, or --address URL --name MODEL"))
     return ExitCode.DONE
 
 
@@ -85,7 +90,11 @@ def _counts(folder: Path) -> None:
     rest = len(pairs) - aside - kept - dropped
     say(said.format(n=len(pairs), kept=kept, dropped=dropped, aside=aside, open=rest))
     if barren := drafts.barren(folder):
-        said = _("{n} passages have none, as the model did not write the form it was asked for:")
+        said = ngettext(
+            "{n} passage has none, as the model did not write the form it was asked for:",
+            "{n} passages have none, as the model did not write the form it was asked for:",
+            len(barren),
+        )
         say(said.format(n=len(barren)))
         say(f"  {clean(barren[0])[:200]}")
 

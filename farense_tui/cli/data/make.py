@@ -48,7 +48,9 @@ def _wish(args: argparse.Namespace) -> Wish:
     from farense_tui.dataset import mapping, sources
 
     if not args.to and not args.dry_run:
-        raise usage("--to", hint=_("--to DIR names the new folder; --dry-run only looks."))
+        raise usage(
+            _("--to is missing"), hint=_("--to DIR names the new folder; --dry-run only looks.")
+        )
     return Wish(
         given=tuple(args.sources),
         to=Path(args.to or "."),

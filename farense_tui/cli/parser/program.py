@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -41,8 +42,16 @@ ARGPARSE = (
 )
 
 
-class Parser(argparse.ArgumentParser):
+class Parser(compat.Commands):
     """Tells what is wrong with a command line, of which any word may hold escape codes."""
+
+    no_command = _("there is no command {word}.")
+
+    def unknown(self, word: str, commands: Iterable[str]) -> str:
+        """Say which of the commands was probably meant."""
+        from farense_worker.protocol.settings.fields import nearest  # a good command needs it not
+
+        return f"{self.no_command.format(word=word)} {nearest(word, commands)}"
 
     def error(self, message: str) -> NoReturn:
         """Say it, cleaned, and leave."""
@@ -63,10 +72,13 @@ class Command(Parser):
         if not self.intermixed:
             return super().parse_known_args(args, namespace)
         self.intermixed = False  # argparse calls this method to do it
+        usage = self.usage
+        if usage is None and sys.version_info < (3, 14):  # argparse cuts off len("usage: ") letters
+            self.usage = self.format_usage().removeprefix(_("usage: ")).rstrip()
         try:
             return self.parse_known_intermixed_args(args, namespace)
         finally:
-            self.intermixed = True
+            self.intermixed, self.usage = True, usage
 
 
 @dataclass
@@ -79,6 +91,8 @@ class Group:
 
 class Program(Parser):
     """The program: its help lists the commands under the titles of their groups."""
+
+    no_command = _("there is no command and no folder {word}.")
 
     def __init__(self, *, prog: str, description: str, epilog: str) -> None:
         """Begin without commands."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from farense_worker.protocol import foreign_rows
 from farense_worker.protocol.errors import ExitCode, refused, usage
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.run_folder import RunFolder, full, is_full
@@ -22,7 +23,8 @@ def app(args: argparse.Namespace) -> int:
     if data and not Path(data).exists():
         raise refused(
             _("there is no file or folder {path}").format(path=data),
-            hint=_("farense-tui FOLDER opens the app on the data in it."),
+            hint=foreign_rows.meant(Path(data))
+            or _("farense-tui FOLDER opens the app on the data in it."),
         )
     return _screen(args, None, _folder(Path(data)) if data else "")
 

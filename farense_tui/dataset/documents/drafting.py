@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from farense_worker.protocol import foreign_rows
 from farense_worker.protocol.errors import refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.settings.profile import Profile
@@ -98,5 +99,6 @@ def _files(paths: Sequence[Path]) -> list[Path]:
             title = _("{path} is neither a file nor a folder").format(path=path)
             raise refused(title, kind="document")
         else:
-            raise refused(_("there is no {path}").format(path=path), kind="document")
+            hint = foreign_rows.meant(path)
+            raise refused(_("there is no {path}").format(path=path), hint=hint, kind="document")
     return found

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from farense_worker.protocol import foreign_rows
 from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
 
@@ -41,6 +42,9 @@ def load(path: Path) -> YamlFile:
         values = loader.construct_document(node) if node is not None else {}
     except OSError as error:
         title = _("cannot read {path}").format(path=path)
+        if isinstance(error, FileNotFoundError):
+            title = _("there is no {path}").format(path=path)
+            raise refused(title, hint=foreign_rows.meant(path), kind="import") from error
         raise refused(title, error.strerror or "", kind="import") from error
     except yaml.MarkedYAMLError as error:
         line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""

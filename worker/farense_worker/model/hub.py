@@ -290,6 +290,30 @@ def _errors() -> tuple[type[Exception], ...]:
     )
 
 
+def reason(error: Exception, revision: str) -> str:
+    """Say why the hub did not give what it was asked for, in a sentence."""
+    from huggingface_hub import constants
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HFValidationError,
+        OfflineModeIsEnabled,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    if isinstance(error, OfflineModeIsEnabled) or constants.HF_HUB_OFFLINE:
+        return _("HF_HUB_OFFLINE is set, and the model is not in the cache.")
+    if isinstance(error, GatedRepoError):
+        return _("The repository is gated: its owner must let you in.")
+    if isinstance(error, RevisionNotFoundError):
+        return _("There is no revision {revision} of it.").format(revision=revision)
+    if isinstance(error, RepositoryNotFoundError):
+        return _("There is no such repository, or it is private.")
+    if isinstance(error, HFValidationError):
+        return str(error).splitlines()[0]
+    return _("The hub cannot be reached.")
+
+
 def _explained(wanted: Wanted, error: Exception) -> FarenseError:
     """Say what an error of the hub means to the user."""
     from huggingface_hub.errors import (
@@ -301,25 +325,20 @@ def _explained(wanted: Wanted, error: Exception) -> FarenseError:
 
     smaller = _("The profile's smaller one is {model}.").format(model=wanted.fallback)
     smaller = f" {smaller}" if wanted.fallback else ""
-    why = _("The hub cannot be reached.")
     hint = _("What has arrived is kept: the same command continues.") + smaller
     if isinstance(error, OfflineModeIsEnabled):
-        why = _("HF_HUB_OFFLINE is set, and the model is not in the cache.")
         hint = _("Unset it, or give a local folder with --model.") + smaller
     elif isinstance(error, GatedRepoError):
-        why = _("The repository is gated: its owner must let you in.")
         hint = _("Ask for access on its page, then log in with: hf auth login.") + smaller
     elif isinstance(error, RevisionNotFoundError):
-        why = _("There is no revision {revision} of it.").format(revision=wanted.revision)
         hint = _("Check model.revision.")
     elif isinstance(error, RepositoryNotFoundError):
-        why = _("There is no such repository, or it is private.")
         hint = _("Check the name, or give a local folder with --model.") + smaller
     lines = str(error).strip().splitlines()
     said = lines[0] if lines else type(error).__name__
     return refused(
         _not_downloaded(wanted),
-        f"{why}\n{said}",
+        f"{reason(error, wanted.revision)}\n{said}",
         hint,
         kind="download",
     )

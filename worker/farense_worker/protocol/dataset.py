@@ -31,6 +31,10 @@ FORMATS = _("Each line is one of {chat}, {completion} or {text}.").format(
     completion='{"prompt": "...", "completion": "..."}',
     text='{"text": "..."}',
 )
+FOLDER = _(
+    "Data is a folder with a train.jsonl; farense-tui data make FILE --to DIR makes one of the "
+    "files there are."
+)
 # Faults that no row can be left out for: what stands there is not known. All others are rows.
 FATAL = ("file", "not_json", "not_utf8")
 MOST_LOST = 0.1  # of the rows of a file, without data.skip
@@ -195,7 +199,8 @@ def nothing_to_train_on(folder: Path, train_rows: int | None) -> Fault | None:
     """Say why there is nothing to train on, if so. train_rows: None where there is no file."""
     if not os.path.isdir(folder):
         what = foreign_rows.no_folder(folder)
-        return Fault(folder, 0, what or _("there is no such folder"), "file", bool(what))
+        none = " ".join(filter(None, (_("there is no such folder"), foreign_rows.meant(folder))))
+        return Fault(folder, 0, what or none, "file", bool(what))
     if train_rows is None:
         what = foreign_rows.no_train(folder) or _("there is no train.jsonl in it")
         return Fault(folder, 0, what, "file", bool(foreign_rows.tables(folder)))
@@ -283,7 +288,10 @@ def faulty(faults: Sequence[Fault], number: int, why: str = "") -> FarenseError:
     listed = first_of([str(fault) for fault in faults], number)
     title = ngettext("the data has a fault", "the data has {n} faults", number).format(n=number)
     detail = "\n".join(filter(None, (why, listed)))
-    return refused(title, detail, FORMATS, kind="data")
+    hint = FORMATS
+    if all(fault.code == "file" for fault in faults):  # no row was seen: `what` has a command
+        hint = "" if any(fault.foreign for fault in faults) else FOLDER
+    return refused(title, detail, hint, kind="data")
 
 
 def first_of(lines: Sequence[str], number: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
 import shlex
@@ -66,6 +67,15 @@ def _read(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError):
         return None
+
+
+def meant(path: Path) -> str:
+    """Say what was probably meant by the name of something that is not there; "" without a hint."""
+    try:
+        near = difflib.get_close_matches(path.name, os.listdir(path.parent), n=1, cutoff=0.7)
+    except (OSError, ValueError):
+        return ""
+    return _("Did you mean {name}?").format(name=path.with_name(near[0])) if near else ""
 
 
 def no_folder(path: Path) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from farense_worker.inspect.data_set import Survey
-from farense_worker.model import stops, tokenizer
+from farense_worker.model import hub, stops, tokenizer
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.data_check import Report, Request
 from farense_worker.protocol.messages.task import Progress, Tell
@@ -21,7 +21,9 @@ def data_check(asked: Request, tell: Tell) -> Report:
     try:
         folder = tokenizer.find(settings, asked.offline)
     except (OSError, ValueError) as error:  # of huggingface_hub
-        why = str(error).splitlines()[0]
+        why = hub.reason(error, asked.revision)
+        if asked.offline:  # nobody was asked
+            why = _("It is not on this machine.")
     else:
         loaded = tokenizer.load(folder, settings)
     what = _("reading the data")
