@@ -167,7 +167,7 @@ def _rows(found: Forecast) -> list[tuple[str, str, str]]:
 def _shared(found: Forecast) -> list[tuple[str, str, str]]:
     """What is saved because rows begin alike."""
     about = _("fewer tokens go through the model: what rows begin with alike does so once")
-    return [(_("shared"), f"{found.shared:.0%}", about)] if found.shared > 0 else []
+    return [(_("shared"), f.share(found.shared), about)] if found.shared > 0 else []
 
 
 def _rate(profile: Profile, found: Forecast) -> list[tuple[str, str, str]]:

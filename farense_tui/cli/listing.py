@@ -7,6 +7,7 @@ import argparse
 import msgspec
 from farense_worker.protocol.errors import ExitCode
 from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.messages.events import wire
 
 from farense_tui.cli import common
 from farense_tui.cli.output import say, say_json
@@ -80,7 +81,7 @@ def _run_values(summary: describe.RunSummary) -> dict[str, object]:
         "status": summary.status,
         "step": state.step,
         "total_steps": state.total_steps,
-        "loss": state.last_step.loss if state.last_step else None,
+        "loss": None if state.loss.last is None else wire(state.loss.last),
         "best_validation_loss": state.best.loss if state.best else None,
         "best_step": state.best.step if state.best else None,
         "last_time": state.last_time or None,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from math import isfinite
+from math import floor, isfinite
 from pathlib import Path
 
 from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.language import ngettext
 
 from farense_tui.engine import status_words
 
@@ -77,6 +78,23 @@ def part(done: int, total: int, unit: str) -> str:
     )
 
 
+def steps(n: int) -> str:
+    return ngettext("{n} step", "{n} steps", n).format(n=n)
+
+
+def examples(n: int) -> str:
+    return ngettext("{n} example", "{n} examples", n).format(n=n)
+
+
+def rows(n: int) -> str:
+    return ngettext("{n} row", "{n} rows", n).format(n=n)
+
+
+def tokens(n: int, *, short: bool = False) -> str:
+    """`1 token`, `23127 tokens`; in short `23.1 k tokens`."""
+    return ngettext("{n} token", "{n} tokens", n).format(n=count(n) if short else n)
+
+
 def from_here(text: str) -> str:
     """Leave the folder out where the user stands: its files go by their short names."""
     try:
@@ -108,10 +126,15 @@ def ago(then: float, now: float) -> str:
 
 
 def loss(value: float | None) -> str:
-    """Four decimals, as trainers print it."""
+    """Four decimals, as trainers print it; at most eight characters, however small or large."""
     if value is None:
         return UNKNOWN
-    return f"{value:.4f}" if isfinite(value) else _("not finite")
+    if not isfinite(value):
+        return _("not finite")
+    amount = abs(value)
+    if 0 < amount < 5e-5 or amount >= 99_999.95:
+        return f"{value:.1e}"
+    return f"{value:.4f}" if amount < 99.99995 else f"{value:.1f}"
 
 
 def rate(value: float | None) -> str:
@@ -120,10 +143,32 @@ def rate(value: float | None) -> str:
 
 
 def speed(value: float | None) -> str:
-    """Tokens a second: `0.4`, `958`, `12043`."""
+    """Tokens a second: `0.04`, `0.4`, `958`, `12043`."""
     if value is None or not isfinite(value):
         return UNKNOWN
-    return f"{value:.0f}" if value >= 10 else f"{value:.1f}"
+    if 0 < value < 0.095:
+        return f"{value:.1g}"
+    return f"{value:.0f}" if value >= 9.95 else f"{value:.1f}"
+
+
+def share(value: float, digits: int = 0) -> str:
+    """A part of a whole: `42%`, `<1%`, `>99%`; 0 and 100 are said of nothing and of all alone."""
+    least = 0.1**digits / 100
+    if 0 < value < least / 2:
+        return f"<{least:.{digits}%}"
+    if 1 - least / 2 <= value < 1:
+        return f">{1 - least:.{digits}%}"
+    return f"{value:.{digits}%}"
+
+
+def epochs(value: float) -> str:
+    """Passes over the data, in decimals that are reached: `4.00` is the end of the fourth."""
+    return f"{floor(value * 100 + 1e-6) / 100:.2f}"
+
+
+def progress(done: float, total: float) -> str:
+    """How far something is, in whole percents that are reached: `100%` is said at the end alone."""
+    return f"{floor(100 * done / total):.0f}%" if total else UNKNOWN
 
 
 def count(value: float | None) -> str:

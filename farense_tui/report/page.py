@@ -116,13 +116,13 @@ def _lead(config: Config | None, state: RunState) -> str:
     kind = {"lora": "LoRA", "dora": "DoRA", "full": _("all weights")}[config.train.fine_tune_type]
     text = _("{model} fine-tuned ({kind}) on {data}")
     if state.started:
-        text = _("{model} fine-tuned ({kind}) on {data}, {examples} examples")
+        text = _("{model} fine-tuned ({kind}) on {data}, {examples}")
     return clean(
         text.format(
             model=model_name(config.model.repo),
             kind=kind,
             data=data_name(config.data.path),
-            examples=state.started.train_examples if state.started else 0,
+            examples=f.examples(state.started.train_examples) if state.started else "",
         )
     )
 
@@ -153,7 +153,6 @@ def _changed(state: RunState) -> list[str]:
 
 def _tiles(state: RunState) -> list[dict[str, str]]:
     best = state.best
-    speed = state.tokens / state.active_seconds if state.active_seconds else None
     tiles = [
         (f.loss(best.loss if best else None), _("best validation loss")),
         (
@@ -163,14 +162,14 @@ def _tiles(state: RunState) -> list[dict[str, str]]:
         (f.loss(state.loss.last), _("training loss, last step")),
         (
             str(state.step),
-            _("steps of {total}, {epochs:.2f} epochs").format(
-                total=state.total_steps or "?", epochs=state.epoch
-            ),
+            ngettext(
+                "step of {total}, {epochs} epochs", "steps of {total}, {epochs} epochs", state.step
+            ).format(total=state.total_steps or "?", epochs=f.epochs(state.epoch)),
         ),
         (f.duration(state.active_seconds), _("computing steps")),
         (f.count(state.tokens), _("tokens trained on")),
-        (f.speed(speed), _("tokens a second")),
-        (f.size(state.peak_memory or None), _("peak memory of MLX")),
+        (f.speed(state.usual_speed), _("tokens a second")),
+        (f.size(state.highest_peak or None), _("peak memory of MLX")),
     ]
     return [{"value": value, "what": what} for value, what in tiles]
 
@@ -208,7 +207,11 @@ def _evaluation(name: str, report: Report, stale: bool) -> dict[str, Any]:
     ]
     return {
         "split": report.split,
-        "rows": report.measured,
+        "rows": ngettext(
+            "{n} row that was not trained on, greedy answers.",
+            "{n} rows that were not trained on, greedy answers.",
+            report.measured,
+        ).format(n=report.measured),
         "stale": _("The adapter has changed since it was measured.") if stale else "",
         "heads": [_("loss"), _("perplexity"), _("exact match"), _("token F1"), "chrF"],
         "scores": [

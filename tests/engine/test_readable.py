@@ -106,11 +106,38 @@ def test_no_number_raises_and_none_is_a_dash(value: float | None) -> None:
         assert show_none(None) == "—"
 
 
-@given(st.floats(allow_nan=False, allow_infinity=False, min_value=-1e6, max_value=1e6))
+@given(st.floats(-99.9, 99.9))
 def test_a_loss_has_four_decimals(value: float) -> None:
+    assume(value == 0 or abs(value) >= 5e-5)
     text = f.loss(value)
     assert abs(float(text) - value) <= 5.001e-5
     assert len(text.partition(".")[2]) == 4
+
+
+@given(st.floats(1e-300, 1e300))
+def test_a_loss_is_never_nothing_and_fits_its_column(value: float) -> None:
+    text = f.loss(value)
+    assert float(text) == pytest.approx(value, rel=1.0)
+    assert len(text) <= 8
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0, "0.0000"),
+        (1e-9, "1.0e-09"),
+        (4.99e-5, "5.0e-05"),
+        (5e-5, "0.0001"),
+        (2.62249, "2.6225"),
+        (99.99994, "99.9999"),
+        (99.99996, "100.0"),
+        (123.456, "123.5"),
+        (99_999.96, "1.0e+05"),
+        (1e6, "1.0e+06"),
+    ],
+)
+def test_losses(value: float, text: str) -> None:
+    assert f.loss(value) == text
 
 
 def test_a_loss_that_is_not_finite_says_so() -> None:
@@ -122,3 +149,52 @@ def test_a_rate_keeps_three_digits(value: float) -> None:
     assume(value > 0)
     assert float(f.rate(value)) == pytest.approx(value, rel=5.1e-3)
     assert len(f.rate(value)) <= 8
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0, "0.0"), (0.004, "0.004"), (0.4, "0.4"), (9.96, "10"), (12043.4, "12043")],
+)
+def test_speeds(value: float, text: str) -> None:
+    assert f.speed(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "text"),
+    [
+        (0.0, 0, "0%"),
+        (0.004, 0, "<1%"),
+        (0.42, 0, "42%"),
+        (0.996, 0, ">99%"),
+        (1.0, 0, "100%"),
+        (1.3, 0, "130%"),
+        (1 / 5000, 1, "<0.1%"),
+        (2999 / 3000, 1, ">99.9%"),
+        (0.99996, 2, ">99.99%"),
+        (1.0, 1, "100.0%"),
+    ],
+)
+def test_nothing_and_all_are_said_of_nothing_and_all(value: float, digits: int, text: str) -> None:
+    assert f.share(value, digits) == text
+
+
+@pytest.mark.parametrize(
+    ("done", "total", "text"),
+    [(0, 400, "0%"), (399, 400, "99%"), (400, 400, "100%"), (29, 100, "29%"), (0, 0, "—")],
+)
+def test_all_is_done_at_the_end_alone(done: int, total: int, text: str) -> None:
+    assert f.progress(done, total) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.0, "0.00"), (0.29, "0.29"), (1999 / 500, "3.99"), (4.0, "4.00")]
+)
+def test_an_epoch_is_over_at_its_end_alone(value: float, text: str) -> None:
+    assert f.epochs(value) == text
+
+
+def test_one_is_not_many() -> None:
+    assert (f.steps(1), f.steps(0), f.steps(2)) == ("1 step", "0 steps", "2 steps")
+    assert (f.rows(1), f.examples(1), f.examples(648)) == ("1 row", "1 example", "648 examples")
+    assert (f.tokens(1), f.tokens(23127)) == ("1 token", "23127 tokens")
+    assert f.tokens(23127, short=True) == "23.1 k tokens"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from farense_worker.protocol.clean_text import clean, printable
 from farense_worker.protocol.language import gettext as _
-from farense_worker.protocol.language import mark, pgettext
+from farense_worker.protocol.language import mark, ngettext, pgettext
 from farense_worker.protocol.messages.data_check import (
     ADD_VALIDATION,
     CODES,
@@ -59,7 +59,11 @@ def show(report: Report, console: Console) -> None:
     console.print()
     console.print(_splits(report.splits))
     if report.set_aside:
-        aside = _("{n} rows of train are set aside for validation")
+        aside = ngettext(
+            "{n} row of train is set aside for validation",
+            "{n} rows of train are set aside for validation",
+            report.set_aside,
+        )
         console.print(Text(aside.format(n=report.set_aside)))
     elif report.trainable and report.unvalidated:
         console.print(Text(f"{NO_VALIDATION}. {ADD_VALIDATION}", "yellow"))
@@ -126,10 +130,12 @@ def _examples(examples: Sequence[Example], console: Console) -> None:
     console.print(Text(_("examples ({key})").format(key=key), "bold"))
     for example in examples:
         where = f"{Path(example.path).name}:{example.line}"
-        said = _("{tokens} tokens, {labels} trained on")
+        said = _("{tokens}, {labels} trained on")
         if example.hidden:
-            said = _("{tokens} tokens, {labels} trained on, the last {hidden} not shown")
-        told = said.format(tokens=example.tokens, labels=example.labels, hidden=example.hidden)
+            said = _("{tokens}, {labels} trained on, the last {hidden} not shown")
+        told = said.format(
+            tokens=f.tokens(example.tokens), labels=example.labels, hidden=example.hidden
+        )
         console.print(Text(f"{where}  {told}", "dim"))
         console.print(_row(example.pieces, (left, right) if plain else ("", "")))
 

@@ -254,14 +254,14 @@ class Lines:
 
     def _started(self, event: events.RunStarted) -> str:
         text = _(
-            "run {run} on {device}: {train} examples, {valid} for validation, {steps} steps, "
+            "run {run} on {device}: {examples}, {valid} for validation, {steps}, "
             "{trainable} of {total} parameters trained"
         ).format(
             run=event.run,
             device=event.device,
-            train=event.train_examples,
+            examples=f.examples(event.train_examples),
             valid=event.valid_examples,
-            steps=event.total_steps,
+            steps=f.steps(event.total_steps),
             trainable=f.count(event.trainable_parameters),
             total=f.count(event.total_parameters),
         )
@@ -276,15 +276,15 @@ class Lines:
     def _step(self, event: events.Step, state: RunState) -> str:
         left = remaining_seconds(state, self._config.report)
         return _(
-            "step {step}/{total}  epoch {epoch:.2f}  loss {loss}  lr {rate}  {speed} tokens/s  "
+            "step {step}/{total}  epoch {epoch}  loss {loss}  lr {rate}  {speed} tokens/s  "
             "{left} left"
         ).format(
             step=f"{event.step:{len(str(state.total_steps))}}",
             total=state.total_steps,
-            epoch=event.epoch,
+            epoch=f.epochs(event.epoch),
             loss=f.loss(event.loss),
             rate=f.rate(event.learning_rate),
-            speed=f.count(event.tokens_per_second),
+            speed=f.speed(event.tokens_per_second),
             left=f.duration(left),
         )
 

@@ -85,12 +85,9 @@ def _checkpoint(event: events.Checkpoint) -> str:
 
 def _started(event: events.RunStarted) -> str:
     text = (
-        _(
-            "resumed after step {from_step} on {device}: {trainable} of {total} parameters, "
-            "{steps} steps"
-        )
+        _("resumed after step {from_step} on {device}: {trainable} of {total} parameters, {steps}")
         if event.resumed_from_step
-        else _("started on {device}: {trainable} of {total} parameters, {steps} steps")
+        else _("started on {device}: {trainable} of {total} parameters, {steps}")
     )
     return clean(
         text.format(
@@ -98,6 +95,6 @@ def _started(event: events.RunStarted) -> str:
             device=event.device,
             trainable=show.count(event.trainable_parameters),
             total=show.count(event.total_parameters),
-            steps=event.total_steps,
+            steps=show.steps(event.total_steps),
         )
     )

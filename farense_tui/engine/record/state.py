@@ -68,7 +68,8 @@ class RunState(Struct, frozen=True, kw_only=True):
     validation_seconds: float = 0.0
     validations: tuple[events.Validation, ...] = ()
     best: events.Validation | None = None
-    peak_memory: int = 0
+    peak_memory: int = 0  # of the newest worker
+    earlier_peak: int = 0  # of the workers before it
     heartbeat: events.Heartbeat | None = None
     checkpoints: tuple[events.Checkpoint, ...] = ()
     samples: tuple[events.Sample, ...] = ()
@@ -96,6 +97,16 @@ class RunState(Struct, frozen=True, kw_only=True):
     def active_seconds(self) -> float:
         """Time that all steps took."""
         return self.seconds_so_far.last or 0.0
+
+    @property
+    def usual_speed(self) -> float | None:
+        """Tokens a second over all steps; None before the first."""
+        return self.tokens / self.active_seconds if self.active_seconds else None
+
+    @property
+    def highest_peak(self) -> int:
+        """The most that MLX had in use in any worker of the run."""
+        return max(self.peak_memory, self.earlier_peak)
 
     @property
     def ended(self) -> bool:
@@ -299,6 +310,7 @@ def _phase(state: RunState, event: events.Phase) -> RunState:
             failure=None,
             heartbeat=None,
             peak_memory=0,
+            earlier_peak=state.highest_peak,
             status="running",
             worker_seq=event.seq,
             gaps=(),
@@ -323,7 +335,7 @@ def _run_started(state: RunState, event: events.RunStarted) -> RunState:
         done=None,
         status="running",
         step=upto,
-        epoch=state.epoch if upto == state.step else 0.0,
+        epoch=state.epoch * upto / state.step if state.step else 0.0,
         last_step=state.last_step if upto == state.step else None,
     )
 

@@ -22,8 +22,13 @@ def remaining_seconds(state: RunState, report: Report) -> float | None:
         return None
     left = max(0, state.total_steps - state.step)
     seconds = left * median(state.step_seconds.tail(_WINDOW))
-    if left and state.validations:
+    if state.validations:
+        # The one that is due after the newest step is still to come until it is told.
+        newest = state.validations[-1].step
+        if newest >= state.total_steps:
+            return seconds
+        reached = max(newest, state.step - 1)
         eval_every = cadence.validate_every(report, state.total_steps)
-        validations = -(-state.total_steps // eval_every) - state.step // eval_every
+        validations = -(-state.total_steps // eval_every) - reached // eval_every
         seconds += validations * median(each.seconds for each in state.validations[-_WINDOW:])
     return seconds

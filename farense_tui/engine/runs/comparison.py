@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import PurePath
-from statistics import median
 from typing import Any, NamedTuple
 
 from farense_worker.protocol.clean_text import clean
@@ -18,8 +17,6 @@ from farense_tui.engine import status_words
 from farense_tui.engine.record import setting_changes, verdict
 from farense_tui.engine.runs.describe import RunSummary
 from farense_tui.engine.runs.watch import Snapshot
-
-_SPEEDS = 1000  # newest steps for the usual speed
 
 
 class Row(NamedTuple):
@@ -37,15 +34,14 @@ def results(runs: Sequence[Snapshot]) -> list[Row]:
     told = [
         at.format(loss=show.loss(s.best.loss), step=s.best.step) if s.best else "" for s in states
     ]
-    speeds = [state.tokens_per_second.tail(_SPEEDS) for state in states]
     return [
         Row(_("state"), tuple(_state(run) for run in runs)),
         Row(_("steps"), tuple(_steps(state.step, state.total_steps) for state in states)),
         Row(_("best validation"), tuple(text or show.UNKNOWN for text in told), _least(best)),
         Row(_("newest loss"), tuple(show.loss(state.loss.last) for state in states)),
-        Row(_("tokens a second"), tuple(show.speed(median(s) if s else None) for s in speeds)),
+        Row(_("tokens a second"), tuple(show.speed(state.usual_speed) for state in states)),
         Row(_("time"), tuple(show.duration(state.elapsed or None) for state in states)),
-        Row(_("peak of MLX"), tuple(show.size(s.peak_memory or None) for s in states)),
+        Row(_("peak of MLX"), tuple(show.size(s.highest_peak or None) for s in states)),
     ]
 
 

@@ -205,20 +205,29 @@ def changed(report: Report, score: Score) -> list[tuple[str, list[Difference]]]:
 
 def headline(report: Report, path: str) -> str:
     """On how many rows of the file at `path` was measured."""
-    return _("{path}: {n} rows, greedy answers").format(path=path, n=report.measured)
+    return _("{path}: {rows}, greedy answers").format(path=path, rows=f.rows(report.measured))
 
 
 def remarks(report: Report) -> list[tuple[str, bool]]:
     """What is to be known of the rows, each with whether it is a warning."""
     told = []
     if report.questions != report.measured:
-        said = _("{n} answers of conversations are asked one by one, each after the data's history")
+        said = ngettext(
+            "{n} answer of conversations is asked by itself, after the data's history",
+            "{n} answers of conversations are asked one by one, each after the data's history",
+            report.questions,
+        )
         told.append((said.format(n=report.questions), False))
     if report.only_loss and report.rows:
-        said = _("{n} rows have a loss alone: no answer of theirs is text")
+        said = ngettext(
+            "{n} row has a loss alone: no answer of it is text",
+            "{n} rows have a loss alone: no answer of theirs is text",
+            report.only_loss,
+        )
         told.append((said.format(n=report.only_loss), False))
     if report.left_out:
-        told.append((_("{n} rows are left out:").format(n=report.left_out), True))
+        said = ngettext("{n} row is left out:", "{n} rows are left out:", report.left_out)
+        told.append((said.format(n=report.left_out), True))
         told += [(f"  {reason}", False) for reason in report.reasons]
     return told
 
@@ -242,10 +251,10 @@ def notes(report: Report) -> list[str]:
         name = score.name or _("base model")
         for turn in score.turns:
             said = _(
-                "{name}, answer {turn} of a conversation ({n}): exact {exact:.1%}, F1 {f1:.1%}, "
+                "{name}, answer {turn} of a conversation ({n}): exact {exact}, F1 {f1}, "
                 "chrF {chrf:.1f}"
             )
-            exact, f1 = turn.exact_match or 0.0, turn.token_f1 or 0.0
+            exact, f1 = (f.share(each or 0.0, 1) for each in (turn.exact_match, turn.token_f1))
             told.append(
                 said.format(
                     name=name, turn=turn.turn, n=turn.answers, exact=exact, f1=f1, chrf=turn.chrf
@@ -253,7 +262,11 @@ def notes(report: Report) -> list[str]:
             )
     for score in report.scores:
         if score.cut_off:
-            said = _("{name}: {n} answers were cut off at {most} tokens")
+            said = ngettext(
+                "{name}: {n} answer was cut off at {most} tokens",
+                "{name}: {n} answers were cut off at {most} tokens",
+                score.cut_off,
+            )
             name = score.name or _("base model")
             told.append(said.format(name=name, n=score.cut_off, most=report.max_tokens))
     return told
@@ -263,8 +276,8 @@ def figures(score: Score, rows: int) -> list[str]:
     """Write loss, perplexity, exact match, token F1 and chrF of a model, for a line of a table."""
     exact = f.UNKNOWN
     if score.exact_match is not None:
-        exact = f"{score.exact_match:.1%} ({round(score.exact_match * rows)}/{rows})"
-    f1 = f.UNKNOWN if score.token_f1 is None else f"{score.token_f1:.1%}"
+        exact = f"{f.share(score.exact_match, 1)} ({round(score.exact_match * rows)}/{rows})"
+    f1 = f.UNKNOWN if score.token_f1 is None else f.share(score.token_f1, 1)
     chrf = f.UNKNOWN if score.chrf is None else f"{score.chrf:.1f}"
     perplexity = f.UNKNOWN if score.perplexity is None else f"{score.perplexity:.3g}"
     return [f.loss(score.loss), perplexity, exact, f1, chrf]

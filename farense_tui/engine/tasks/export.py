@@ -20,6 +20,7 @@ from farense_worker.protocol.messages.export import MANIFEST, Exported, Part, Pr
 from farense_worker.protocol.messages.task import Progress
 from farense_worker.protocol.run_folder import RunFolder, disk_error
 
+from farense_tui.engine import readable as show
 from farense_tui.engine.machine import extras
 from farense_tui.engine.record.state import fold
 from farense_tui.engine.record.tail import Tail
@@ -157,13 +158,13 @@ def verified(part: Part) -> str:
         return ""
     told = _(
         "loaded again: {same} of {answers} answers and {tokens_same} of {tokens} tokens are the "
-        "same, {kept:.2%} of the adapter's effect is there"
+        "same, {kept} of the adapter's effect is there"
     ).format(
         same=found.answers_same,
         answers=found.answers,
         tokens_same=found.tokens_same,
         tokens=found.tokens,
-        kept=found.kept,
+        kept=show.share(found.kept, 2),
     )
     if found.answers >= found.questions:
         return told

@@ -156,9 +156,10 @@ def _facts(made: Made) -> list[str]:
     on = answers if train.mask_prompt else "every token"  # not translated: Hub
     facts = [
         ("examples", f"{examples}, and {held_out} to validate on"),  # not translated: Hub
-        ("steps", f"{state.step} of {made.config.effective_batch} examples"),
-        ("epochs", f"{state.epoch:.2f}"),
-        ("longest example", f"{train.max_seq_length} tokens"),  # not translated: Hub
+        ("steps", str(state.step)),
+        ("examples a step", str(made.config.effective_batch)),  # not translated: Hub
+        ("epochs", f.epochs(state.epoch)),
+        ("examples cut off at", f"{train.max_seq_length} tokens"),  # not translated: Hub
         ("optimizer", f"{train.optimizer}, rate {train.learning_rate:g}, {train.schedule}"),
         ("trained on", on),  # not translated: Hub
     ]
@@ -179,14 +180,14 @@ def _system(text: str) -> list[str]:
 
 def _scores(report: Report) -> list[str]:
     lines = [
-        f"{report.measured} rows that were not trained on, greedy answers.",  # not translated: Hub
+        f"Rows not trained on: {report.measured}; greedy answers.",  # not translated: Hub
         "",
         "| | loss | exact match | token F1 | chrF |",  # not translated: Hub
         "| --- | --- | --- | --- | --- |",
     ]
     for score in report.scores:
-        exact = f.UNKNOWN if score.exact_match is None else f"{score.exact_match:.1%}"
-        f1 = f.UNKNOWN if score.token_f1 is None else f"{score.token_f1:.1%}"
+        exact = f.UNKNOWN if score.exact_match is None else f.share(score.exact_match, 1)
+        f1 = f.UNKNOWN if score.token_f1 is None else f.share(score.token_f1, 1)
         chrf = f.UNKNOWN if score.chrf is None else f"{score.chrf:.1f}"
         name = _cell(score.name or "base model")  # not translated: Hub
         lines.append(f"| {name} | {f.loss(score.loss)} | {exact} | {f1} | {chrf} |")

@@ -10,6 +10,8 @@ from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
+from farense_tui.engine import readable as show
+
 
 class Answers(Vertical):
     """The model's name on top; below it question and answer in turn, the newest in sight."""
@@ -52,12 +54,8 @@ class Answers(Vertical):
     def end(self, how: Answered) -> None:
         """Say how long it took, and whether there would be more."""
         speed = how.tokens / how.seconds if how.seconds > 0 else 0.0
-        told = (
-            _("{n} tokens, {speed:.0f}/s, cut off")
-            if how.cut_off
-            else _("{n} tokens, {speed:.0f}/s")
-        )
-        told = told.format(n=how.tokens, speed=speed)
+        told = _("{tokens}, {speed}/s, cut off") if how.cut_off else _("{tokens}, {speed}/s")
+        told = told.format(tokens=show.tokens(how.tokens), speed=show.speed(speed))
         words = self._words() or Content.styled(_("(nothing)"), "$text-muted")
         self._show(Content.assemble(words, "\n", (told, "$text-muted")))
 

@@ -151,7 +151,7 @@ def reading(state: RunState, subject: str, step: float) -> Reading:
     found += [
         (_("lr"), show.rate(at(state.learning_rate))),
         (_("tok/s"), show.speed(at(state.tokens_per_second))),
-        (_("epoch"), f"{state.epoch * step / state.step:.2f}" if state.step else show.UNKNOWN),
+        (_("epoch"), show.epochs(state.epoch * step / state.step) if state.step else show.UNKNOWN),
         (_("grad"), show.UNKNOWN if norm is None else f"{norm:.3g}"),
     ]
     return tuple(found)

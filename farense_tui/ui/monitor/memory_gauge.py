@@ -12,6 +12,7 @@ from textual.content import Content
 from textual.reactive import var
 
 from farense_tui.engine.machine.vitals import EVERY, Reader, Vitals
+from farense_tui.engine.readable import share as show_share
 from farense_tui.engine.readable import short_size, size
 from farense_tui.ui.calm import Calm
 from farense_tui.ui.charts.spark import extremes, filled, line_rows
@@ -136,7 +137,7 @@ def _told(vitals: Vitals) -> list[Content]:
     if vitals.pressure is not None:
         told.append(Content.assemble((_("pressure "), "$text-muted"), (_(vitals.pressure), style)))
     if vitals.stalled is not None:
-        share = _("{share:.0%} of the time").format(share=vitals.stalled)
+        share = _("{share} of the time").format(share=show_share(vitals.stalled))
         told.append(Content.assemble((_("waits for memory "), "$text-muted"), (share, style)))
     if vitals.gpu is not None:
         watts = f", {vitals.gpu_power:.0f} W" if vitals.gpu_power is not None else ""

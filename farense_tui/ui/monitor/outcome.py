@@ -138,9 +138,12 @@ def _losses(state: RunState) -> str:
 
 
 def _took(state: RunState) -> str:
-    told = _("{duration}, {steps} steps, {tokens} tokens")
-    took = show.duration(state.elapsed)
-    return told.format(duration=took, steps=state.step, tokens=show.count(state.tokens))
+    took = (
+        show.duration(state.elapsed),
+        show.steps(state.step),
+        show.tokens(state.tokens, short=True),
+    )
+    return ", ".join(took)
 
 
 def _before_and_after(state: RunState) -> tuple[tuple[str, str], ...]:

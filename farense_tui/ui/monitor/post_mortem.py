@@ -193,18 +193,18 @@ def _when(snapshot: Snapshot) -> list[str]:
 
 def _where(snapshot: Snapshot) -> list[str]:
     state = snapshot.state
-    at = _("step {step} of {total}, epoch {epoch:.2f}")
+    at = _("step {step} of {total}, epoch {epoch}")
     if state.phase:
-        at = _("step {step} of {total}, epoch {epoch:.2f}, in the phase {phase}")
+        at = _("step {step} of {total}, epoch {epoch}, in the phase {phase}")
     phase = status_words.phase(state.phase)
     total = state.total_steps or show.UNKNOWN
-    lines = [at.format(step=state.step, total=total, epoch=state.epoch, phase=phase)]
+    lines = [at.format(step=state.step, total=total, epoch=show.epochs(state.epoch), phase=phase)]
     kept = snapshot.folder.resume_step()
     if kept is None:
         lines.append(_("there is no checkpoint: it starts from the beginning"))
     elif kept < state.step:
-        again = _("the newest checkpoint is of step {step}: {lost} steps again")
-        lines.append(again.format(step=kept, lost=state.step - kept))
+        again = _("the newest checkpoint is of step {step}: {steps} again")
+        lines.append(again.format(step=kept, steps=show.steps(state.step - kept)))
     else:
         whole = _("the newest checkpoint is of step {step}: nothing is lost")
         lines.append(whole.format(step=kept))

@@ -10,7 +10,7 @@ from textual.content import Content
 from textual.reactive import reactive
 from textual.widget import Widget
 
-from farense_tui.engine.readable import UNKNOWN
+from farense_tui.engine.readable import UNKNOWN, epochs, progress
 from farense_tui.engine.readable import loss as show_loss
 from farense_tui.ui.charts.slim_bar import slim_bar
 from farense_tui.ui.monitor.run_view import RunView
@@ -60,15 +60,16 @@ def _way(run: RunView, width: int) -> Content:
     )
     share = run.step / total if total else 0.0
     left = Content.assemble((_("step "), _DIM), (step, _BRIGHT), "  ")
-    epoch = f"{run.epoch:.2f}" if total else UNKNOWN
-    epochs = _("{step} of {total}").format(step=epoch, total=run.epochs)
+    epoch = epochs(run.epoch) if total else UNKNOWN
+    passes = _("{step} of {total}").format(step=epoch, total=run.epochs)
+    done = f"  {progress(run.step, total):>4}"
     right = Content.assemble(
-        (f"  {share:>4.0%}" if total else f"  {UNKNOWN:>4}", _BRIGHT),
+        (done, _BRIGHT),
         (_("   epoch "), _DIM),
-        (epochs, _BRIGHT),
+        (passes, _BRIGHT),
     )
     if width - left.cell_length - right.cell_length < _BAR:  # the whole of it has no room
-        right = Content.styled(f"  {share:>4.0%}" if total else f"  {UNKNOWN:>4}", _BRIGHT)
+        right = Content.styled(done, _BRIGHT)
     bar = slim_bar(share, max(_BAR, width - left.cell_length - right.cell_length))
     return Content.assemble(left, bar, right)
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.settings.profile import Report
 
-from farense_tui.engine import status_words
+from farense_tui.engine import readable, status_words
 from farense_tui.engine.readable import duration, part
 from farense_tui.engine.record.state import RunState
 from farense_tui.engine.record.time_left import remaining_seconds
@@ -21,6 +21,8 @@ _LATE, _LATE_AT_LEAST = 4.0, 6.0  # times the usual step, and seconds: then it i
 _NEWEST = 20  # steps
 _STEADY = 0.01  # of the loss
 _DAY = 20 * 3600.0  # seconds: what is later is told with its day
+_WEEK = 6 * 86400.0  # and with its date where the same day of the week comes twice
+_DAYS = (_("Mon"), _("Tue"), _("Wed"), _("Thu"), _("Fri"), _("Sat"), _("Sun"))
 SILENCE = 10.0  # seconds; a heartbeat comes every two
 
 
@@ -75,7 +77,7 @@ def view(snapshot: Snapshot, asked: str = "") -> RunView:
         epochs=config.train.epochs if config else 0,
         elapsed=duration(_elapsed(snapshot)) if state.first_time else "",
         left=duration(left) if running and left is not None else "",
-        done_at=_clock(snapshot.now, left) if running and left is not None else "",
+        done_at=clock_at(snapshot.now, left) if running and left is not None else "",
         loss=_level(state) if running else state.loss.last,
         trend=_trend(state) if running else "",
         validation=state.validations[-1].loss if state.validations else None,
@@ -101,9 +103,14 @@ def _trend(state: RunState) -> str:
     return "↓" if after < before else "↑"
 
 
-def _clock(now: float, left: float) -> str:
-    """When it will be done; with the day of the week where it is far off."""
-    return time.strftime("%H:%M" if left < _DAY else "%a %H:%M", time.localtime(now + left))
+def clock_at(now: float, left: float) -> str:
+    """When it will be done; with the day of the week, or the date, where it is far off."""
+    then = time.localtime(now + left)
+    clock = time.strftime("%H:%M", then)
+    if left < _DAY:
+        return clock
+    day = _DAYS[then.tm_wday] if left < _WEEK else time.strftime("%Y-%m-%d", then)
+    return f"{day} {clock}"
 
 
 def _state(snapshot: Snapshot) -> Look:
@@ -132,7 +139,7 @@ def _why(snapshot: Snapshot, asked: str) -> tuple[str, str]:
     if asked:
         return asked, "bold $warning"
     if snapshot.read < 1:
-        return f"{snapshot.read:.0%}", "$text-muted"
+        return readable.progress(snapshot.read, 1), "$text-muted"
     if not snapshot.alive:
         return _("r starts it") if snapshot.status == "new" else "", "$text-muted"
     silent = snapshot.now - state.last_time if state.last_time else 0.0

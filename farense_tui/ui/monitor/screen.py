@@ -19,6 +19,7 @@ from textual.reactive import var
 
 from farense_tui.engine.health import Finding
 from farense_tui.engine.machine.desktop import show_file
+from farense_tui.engine.readable import progress
 from farense_tui.engine.runs import clock
 from farense_tui.engine.runs.watch import Snapshot
 from farense_tui.ui.charts.chart import Chart
@@ -199,7 +200,8 @@ class MonitorScreen(SteeredScreen, ChartScreen):
         share = run.step / run.total_steps if run.total_steps else 0.0
         end = _(" · done at {time}").format(time=run.done_at) if run.done_at else ""
         if alive:
-            title = f"{share:.0%} {run.name} · {run.word}{end}"
+            done = progress(run.step, run.total_steps) if run.total_steps else "0%"
+            title = f"{done} {run.name} · {run.word}{end}"
             bad = any(finding.severity == "alarm" for finding in self.findings)
             self.post_message(Course(title, share, bad))
         else:

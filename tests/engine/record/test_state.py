@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import pytest
 from farense_worker.protocol.messages import events as e
 from farense_worker.protocol.settings.profile import Report
 from hypothesis import given
@@ -58,8 +59,8 @@ def test_the_end_and_a_new_start() -> None:
 
 def test_time_left_counts_steps_and_validations() -> None:
     state = fold([started(), validation(0, 9.0), *(step(n) for n in range(1, 11))])
-    # 10 steps of 2 s, and the validations at 15 and 20 of 3 s
-    assert remaining_seconds(state, Report(eval_every=5, eval_at_least=0)) == 10 * 2.0 + 2 * 3.0
+    # 10 steps of 2 s, and the validations at 10, 15 and 20 of 3 s: the first has not been told
+    assert remaining_seconds(state, Report(eval_every=5, eval_at_least=0)) == 10 * 2.0 + 3 * 3.0
     assert remaining_seconds(RunState(), Report(eval_every=5, eval_at_least=0)) is None
     # one that was paused meanwhile says nothing of those to come
     paused = replace(validation(10, 0.5), seconds=90.0)
@@ -67,6 +68,25 @@ def test_time_left_counts_steps_and_validations() -> None:
     assert remaining_seconds(state, Report(eval_every=5, eval_at_least=0)) == 10 * 2.0 + 2 * 3.0
     done = fold([started(), *(step(n) for n in range(1, 21))])
     assert remaining_seconds(done, Report(eval_every=5, eval_at_least=0)) == 0
+    # the last step is done, its validation is not
+    last = fold([started(), validation(0, 9.0), *(step(n) for n in range(1, 21))])
+    assert remaining_seconds(last, Report(eval_every=5, eval_at_least=0)) == 3.0
+    done = fold([validation(20, 0.5)], last)
+    assert remaining_seconds(done, Report(eval_every=5, eval_at_least=0)) == 0
+
+
+def test_a_resume_keeps_the_figures_of_the_steps_that_are_left() -> None:
+    first = [started(), *(step(n, peak_memory=900) for n in range(1, 8))]
+    again = [e.Phase(name="starting"), started(4)]
+    state = fold([*first, *again])
+    assert state.step == 4
+    assert state.epoch == pytest.approx(0.4)
+    assert state.loss.last == 1 / 4
+    assert (state.tokens, state.active_seconds, state.usual_speed) == (400, 8.0, 50.0)
+    # the gauge shows the living worker's peak, a report the run's
+    state = fold([step(5, peak_memory=300)], state)
+    assert (state.peak_memory, state.highest_peak) == (300, 900)
+    assert RunState().usual_speed is None
 
 
 any_step = st.builds(step, st.integers(1, 30), loss=st.floats(0, 1e3, allow_nan=False))

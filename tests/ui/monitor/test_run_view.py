@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from farense_tui.engine.runs.watch import Snapshot, Watch
 from farense_tui.ui.monitor.outcome import outcome
-from farense_tui.ui.monitor.run_view import RunView, view
+from farense_tui.ui.monitor.run_view import RunView, clock_at, view
 from tests.ui import recorded
 from tests.ui.monitor_host import held
 from tests.ui.recorded import Recording
@@ -105,3 +106,25 @@ def test_a_long_record_is_read_bit_by_bit(tmp_path: Path, monkeypatch: pytest.Mo
     assert view(first).word == "reading the record"
     assert outcome(first, None) is None
     assert watch.look(recorded.START).read == 1
+
+
+@pytest.mark.parametrize(
+    ("hours", "told"),
+    [
+        (0.5, "00:15"),
+        (19, "18:45"),
+        (27, "Tue 02:45"),
+        (143, "Sat 22:45"),
+        (150, "2026-12-06 05:45"),
+    ],
+)
+def test_when_it_is_done_is_told_with_the_day_where_that_is_another(
+    hours: float, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    try:
+        assert clock_at(1_795_995_900.0, hours * 3600) == told  # a Sunday, 23:45
+    finally:
+        monkeypatch.undo()
+        time.tzset()

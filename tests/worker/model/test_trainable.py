@@ -243,3 +243,19 @@ def test_an_adapter_that_cannot_be_started_from(fault: str, tmp_path: Path) -> N
     words = {"scale": "does not tell its scale", "nan": "weights that are no numbers"}
     with pytest.raises(FarenseError, match=words[fault]):
         trainable.start_from(network, adapter, config_of(folder).lora, heard)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("kind", "adds"), [("lora", True), ("dora", True), ("full", False)])
+def test_all_parameters_are_those_of_the_model_and_of_the_adapter(
+    kind: str, adds: bool, tmp_path: Path
+) -> None:
+    from mlx_lm import load
+
+    folder = micro_model.make(tmp_path / "m")
+    base, _tokenizer = load(str(folder))[:2]
+    of_base = sum(value.size for _, value in tree_flatten(base.parameters()))
+    network, _config, _heard = made(folder, train__fine_tune_type=kind)
+    found = model.count(network)
+    trained = sum(value.size for _, value in tree_flatten(network.trainable_parameters()))
+    assert found.trainable == trained
+    assert found.total == of_base + adds * trained

@@ -25,6 +25,7 @@ from farense_worker.protocol import dataset, holdout
 from farense_worker.protocol.dataset import SPLITS, Fault, Faults, Row
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.language import ngettext
 from farense_worker.protocol.messages.data_check import CODES, Example, Finding, Report, Split
 from farense_worker.protocol.settings.profile import Answers, Features
 
@@ -198,7 +199,11 @@ class Survey:
     def _look_at_tokens(self, path: Path, row: Row, found: Encoded) -> None:
         length = len(found.tokens)
         if length > self._most > found.first:
-            what = _("{tokens} tokens, {cut} are cut off: {lost} of {labels} labels").format(
+            what = ngettext(
+                "{tokens} tokens, {cut} is cut off: {lost} of {labels} labels",
+                "{tokens} tokens, {cut} are cut off: {lost} of {labels} labels",
+                length - self._most,
+            ).format(
                 tokens=length,
                 cut=length - self._most,
                 lost=found.labels() - found.labels(self._most),

@@ -206,7 +206,19 @@ def count(model: nn.Module) -> Size:
     """Count parameters and bytes; nothing is loaded for it."""
     trainable = sum(value.size for _, value in tree_flatten(model.trainable_parameters()))
     weights = sum(value.nbytes for _, value in tree_flatten(model.parameters()))
-    return Size(trainable, get_total_parameters(model), weights)
+    leaves = {id(module) for _, module in tree_flatten(model.leaf_modules(), is_leaf=_is_module)}
+    outside = sum(  # mlx_lm counts leaves alone, and an adapter's matrices stand around one
+        value.size
+        for module in model.modules()
+        if id(module) not in leaves
+        for name, value in module.items()
+        if isinstance(value, mx.array) and not name.startswith("_")
+    )
+    return Size(trainable, get_total_parameters(model) + outside, weights)
+
+
+def _is_module(value: Any) -> bool:
+    return isinstance(value, nn.Module)
 
 
 def _download(settings: ModelSettings, output: Output) -> Path:

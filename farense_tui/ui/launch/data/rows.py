@@ -22,6 +22,7 @@ from farense_worker.protocol.messages.data_check import (
 )
 from textual.content import Content
 
+from farense_tui.engine import readable as show
 from farense_tui.engine.readable import from_here
 from farense_tui.ui.launch.data.summary import SIGNS
 
@@ -48,10 +49,12 @@ def examples(found: Sequence[Example]) -> Content:
 
 def _example(example: Example) -> Content:
     where = clean(f"{Path(example.path).name}:{example.line}")
-    said = _("{tokens} tokens, {labels} trained on")
+    said = _("{tokens}, {labels} trained on")
     if example.hidden:
-        said = _("{tokens} tokens, {labels} trained on, the last {hidden} not shown")
-    told = said.format(tokens=example.tokens, labels=example.labels, hidden=example.hidden)
+        said = _("{tokens}, {labels} trained on, the last {hidden} not shown")
+    told = said.format(
+        tokens=show.tokens(example.tokens), labels=example.labels, hidden=example.hidden
+    )
     text = Content("").join(Content.styled(visible(p.text), _style(p)) for p in example.pieces)
     return Content.assemble((where, "bold"), (f"  {told}", "$text-muted"), "\n", text)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from farense_worker.protocol.clean_text import clean
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.language import ngettext
 from farense_worker.protocol.messages.data_check import Report
 from farense_worker.protocol.settings.profile import Profile
 from textual.app import ComposeResult
@@ -127,7 +128,11 @@ def _report(report: Report, width: int) -> dict[str, Shown]:
 def _rows(report: Report, width: int) -> Content:
     lines = [figures.table(report.splits, width)]
     if report.set_aside:
-        aside = _("{n} rows of train are kept for validation").format(n=report.set_aside)
+        aside = ngettext(
+            "{n} row of train is kept for validation",
+            "{n} rows of train are kept for validation",
+            report.set_aside,
+        ).format(n=report.set_aside)
         lines.append(Content.styled(aside, "$text-muted"))
     wrong = (counted(report, "error"), counted(report, "warning"))
     return Content("\n").join([*lines, *filter(None, wrong)])

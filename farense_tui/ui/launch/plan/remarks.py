@@ -105,7 +105,7 @@ def _splits(known: Known, found: Inspection) -> Content:
         said = ngettext("{n} row more validates it", "{n} rows more validate it", valid)
         told.append(said.format(n=valid))
     elif kept := held_out(known.profile, found.data):
-        told.append(_("{share:.0%} of them are held out for validation").format(share=kept))
+        told.append(_("{share} of them are held out for validation").format(share=f.share(kept)))
     if test := rows.get("test", 0):
         told.append(ngettext("{n} tests it", "{n} test it", test).format(n=test))
     return Content.styled(", ".join(told) + "." * bool(told), "$text-muted")

@@ -28,6 +28,7 @@ from farense_worker.process.output import Output
 from farense_worker.process.signals import Control
 from farense_worker.protocol import model_identity
 from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.language import ngettext
 from farense_worker.protocol.messages import events
 from farense_worker.protocol.plan import adapter
 from farense_worker.protocol.plan.learning_rate import highest, is_capped, warmup
@@ -205,9 +206,12 @@ def go_back(run: Run) -> bool:
 def warmup_remark(settings: Train, total_steps: int) -> events.Notice | None:
     """Say it where the run is too short for its warm-up."""
     if is_capped(settings, total_steps):
-        message = _(
+        message = ngettext(
+            "the rate grows for {steps} of {total} step, not for train.warmup_steps = {wanted}: "
+            "train.warmup_cap is {cap:g} of the run",
             "the rate grows for {steps} of {total} steps, not for train.warmup_steps = {wanted}: "
-            "train.warmup_cap is {cap:g} of the run"
+            "train.warmup_cap is {cap:g} of the run",
+            total_steps,
         ).format(
             steps=warmup(settings, total_steps),
             total=total_steps,
