@@ -29,6 +29,7 @@ from farense_tui.engine.tasks.conversations import Keeper, Turn
 from farense_tui.ui.ask import questions
 from farense_tui.ui.ask.answers import Answers
 from farense_tui.ui.ask.collect import CollectDialog, SavedDialog
+from farense_tui.ui.ask.how_line import HowLine, doing
 from farense_tui.ui.ask.question_field import QuestionField
 from farense_tui.ui.ask.questions import Asked
 from farense_tui.ui.ask.sampling_choice import SamplingChoice
@@ -122,7 +123,7 @@ class AskScreen(Screen[None]):
                 yield Answers(name)
         yield Static(id="reference", markup=False)
         yield QuestionField()
-        yield Static(id="how", markup=False)
+        yield HowLine()
         yield KeyFooter()
 
     def on_mount(self) -> None:
@@ -133,7 +134,6 @@ class AskScreen(Screen[None]):
 
     def on_resize(self, event: Resize) -> None:
         """Put as many columns side by side as have room; the others come below."""
-        self._show_how()
         count = len(self._setup.adapters) + 1
         narrowest = _NARROWEST if event.size.height >= _SHORT else _NARROWEST_SHORT
         most = max(1, min(count, event.size.width // narrowest))
@@ -266,35 +266,21 @@ class AskScreen(Screen[None]):
 
     @on(QuestionField.Changed)
     def _show_how(self) -> None:
-        count = len(self._questions)
         field = self.query_one(QuestionField)
-        questions = ngettext("{n} test question", "{n} test questions", count).format(n=count)
-        parts = [
-            ("", self._state()),
-            *self._sampling.words(),
-            ("^s", self._system.words(self._row(field.value), fresh=self._begins)),
-            ("^t", questions if count else ""),
-        ]
-        told = [
-            Content.assemble((f"{key} " if key else "", "$accent"), words)
-            for key, words in parts
-            if words
-        ]
-        self.query_one("#how", Static).update(_as_many_as_fit(told, self.size.width - 4))
+        self.query_one(HowLine).show(
+            doing(
+                busy=self.busy,
+                asked=self._count > 0,
+                waiting=self._waiting,
+                stopping=self._stopping,
+            ),
+            self._sampling,
+            self._system.words(self._row(field.value), fresh=self._begins),
+            len(self._questions),
+        )
         field.placeholder = (
             _("a new conversation") if self._fresh and not self._before else _("ask something")
         )
-
-    def _state(self) -> str:
-        if self._stopping:
-            return _("breaking off …")
-        if self.busy and self._count:
-            return _("answering … esc breaks it off")
-        if self._waiting:
-            return _("loading the models … then your question")
-        if self.busy:
-            return _("loading the models …")
-        return ""
 
     def action_test_question(self) -> None:
         """Put the next question of the test set into the field, in a conversation of its own."""
@@ -390,11 +376,3 @@ class AskScreen(Screen[None]):
             self._show_how()
         else:
             self.dismiss()
-
-
-def _as_many_as_fit(parts: list[Content], width: int) -> Content:
-    """Join what there is room for; the last of it gives way."""
-    between = Content(" · ")
-    while len(parts) > 1 and between.join(parts).cell_length > width:
-        parts = parts[:-1]
-    return between.join(parts)
