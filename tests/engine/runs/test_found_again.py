@@ -148,7 +148,7 @@ def test_the_data_of_a_run_may_be_somewhere_else(
     assert supervisor.launch(folder).wait() == ExitCode.REFUSED
     state = state_of(folder)
     assert state.failure
-    assert "the training data is not what it was" in state.failure.detail
+    assert "the training data, or how its rows are read, is not what it was" in state.failure.detail
     assert state.status == "completed"
 
 

@@ -175,7 +175,7 @@ def test_rows_that_were_changed_are_not_trained_on_unless_they_are_named(
     assert supervisor.launch(folder).wait() == ExitCode.REFUSED
     failure = state_of(folder).failure
     assert failure
-    assert "the training data is not what it was" in failure.detail
+    assert "the training data, or how its rows are read, is not what it was" in failure.detail
 
 
 def test_where_a_complete_run_finds_its_model_and_data_can_be_said(

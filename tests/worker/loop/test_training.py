@@ -287,7 +287,7 @@ def test_other_data_is_refused_on_resume(make_run: RunMaker, data: Path, tmp_pat
     failure = state_of(folder).failure
     assert failure is not None
     assert failure.kind == "run_changed"
-    assert "the training data is not what it was" in failure.detail
+    assert "the training data, or how its rows are read, is not what it was" in failure.detail
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="mx.compile needs a C++ compiler on a CPU")

@@ -19,7 +19,7 @@ def compare(then: TrainingState, now: TrainingState) -> list[Notice]:
     """
     different = broken(then.recipe, now.recipe)
     if then.data != now.data:
-        different.append(_("the training data is not what it was"))
+        different.append(_("the training data, or how its rows are read, is not what it was"))
     if then.model and then.model != now.model:  # the first versions did not write it down
         different.append(_("the model is not what it was"))
     if different:
