@@ -15,12 +15,12 @@ from farense_worker.protocol.run_folder import RunFolder
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalGroup, VerticalScroll
+from textual.containers import VerticalGroup
 from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
 
-from farense_tui.engine.readable import from_here
+from farense_tui.engine.readable import from_here, middle_cut
 from farense_tui.engine.runs import found_again
 from farense_tui.engine.tasks import evaluation, task
 from farense_tui.engine.tasks.evaluation import Difference
@@ -36,10 +36,6 @@ class EvaluationScreen(Dialog[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q", "dismiss", _("Close")),
         Binding("m", "measure", _("Measure again")),
-        Binding("down", "scroll(1)", _("Down"), show=False),
-        Binding("up", "scroll(-1)", _("Up"), show=False),
-        Binding("pagedown", "scroll(10)", _("Down"), show=False),
-        Binding("pageup", "scroll(-10)", _("Up"), show=False),
     ]
 
     class Told(Message):
@@ -68,8 +64,7 @@ class EvaluationScreen(Dialog[None]):
         with VerticalGroup(classes="box"):
             title = _("{name} on questions that it was not trained on")
             yield Static(title.format(name=self._run.name), classes="title", markup=False)
-            with VerticalScroll(classes="found", can_focus=False):
-                yield Static(_("loading the model …"), id="measured", markup=False)
+            yield Static(_("loading the model …"), id="measured", classes="found", markup=False)
             yield Static(
                 Content("   ").join([keys("m", _("measure again")), keys("esc", _("close"))]),
                 classes="keys",
@@ -132,20 +127,22 @@ class EvaluationScreen(Dialog[None]):
     def _show(self, report: Report) -> None:
         self.report = report
         told = [Content.styled(clean(said), "$warning") for said in self._remarks]
-        lines = told + _lines(report, self._run)
-        self.query_one("#measured", Static).update(Content("\n").join(lines))
+        measured = self.query_one("#measured", Static)
+        lines = told + _lines(report, self._run, measured.content_size.width or self.app.size.width)
+        measured.update(Content("\n").join(lines))
 
-    def action_scroll(self, by: int) -> None:
-        """Move where there are more lines than room."""
-        self.query_one(".found", VerticalScroll).scroll_relative(y=by, animate=False)
+    def on_resize(self) -> None:
+        """Draw the table anew: it lies on its side where it has no room."""
+        if self.report:
+            self._show(self.report)
 
 
-def _lines(report: Report, run: RunFolder) -> list[Content]:
+def _lines(report: Report, run: RunFolder, width: int) -> list[Content]:
     path = from_here(str(Path(report.data) / f"{report.split}.jsonl"))
     lines = [Content.styled(clean(evaluation.headline(report, path)), "$text-muted")]
     for text, important in evaluation.remarks(report):
         lines.append(Content.styled(clean(text), "$warning" if important else "$text-muted"))
-    lines += [Content(), *_table(report)]
+    lines += [Content(), *_table(report, width)]
     lines += [Content.styled(clean(text), "$text-muted") for text in evaluation.notes(report)]
     own = next((score for score in report.scores if score.name == run.name), None)
     if own is None or not report.rows:  # the run was renamed since, or its rows are plain text
@@ -163,9 +160,12 @@ def _lines(report: Report, run: RunFolder) -> list[Content]:
     return lines
 
 
-def _table(report: Report) -> list[Content]:
+def _table(report: Report, room: int) -> list[Content]:
+    """A line for each model, or where that is wider than `room` a column for each."""
     rows = [[clean(cell) for cell in row[:-1]] for row in evaluation.table(report)]  # no seconds
-    widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    if sum(widths) + 3 * (len(widths) - 1) > room:
+        return _on_its_side(rows, room)
     lines = []
     for number, (name, *figures) in enumerate(rows):
         cells = "".join(
@@ -174,6 +174,25 @@ def _table(report: Report) -> list[Content]:
         style = "$text-muted" if number == 0 else "bold" if number > 1 else ""
         lines.append(Content.styled(f"{name:{widths[0]}}{cells}", style))
     return lines
+
+
+def _on_its_side(rows: list[list[str]], room: int) -> list[Content]:
+    """What was measured below each other, the models beside each other."""
+    label = max(map(len, rows[0])) + 2
+    wide = max(4, min(16, (room - label) // (len(rows) - 1) - 2))
+    lines = []
+    for at, what in enumerate(rows[0]):
+        cells = [row[at] for row in rows[1:]]
+        shown = "".join(f"{_cut(cell, wide):>{wide}}  " for cell in cells)
+        style = "" if at else "bold"
+        lines.append(Content.assemble((f"{what:{label}}", "$text-muted"), (shown.rstrip(), style)))
+    return lines
+
+
+def _cut(cell: str, width: int) -> str:
+    """A name without its middle; of a figure without room what stands before the space."""
+    first, _space, rest = cell.partition(" (")
+    return first if rest and len(cell) > width else middle_cut(cell, width)
 
 
 def _example(each: Difference) -> list[Content]:

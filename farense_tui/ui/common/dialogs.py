@@ -10,7 +10,7 @@ from farense_worker.protocol.language import gettext as _
 from textual.app import ComposeResult
 from textual.await_complete import AwaitComplete
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalGroup, VerticalScroll
+from textual.containers import VerticalGroup
 from textual.content import Content
 from textual.events import Key
 from textual.screen import ModalScreen
@@ -34,7 +34,16 @@ class Dialog(ModalScreen[Result]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("j", "app.simulate_key('down')", _("Down"), show=False),
         Binding("k", "app.simulate_key('up')", _("Up"), show=False),
+        Binding("down", "scroll(1)", _("Down"), show=False),
+        Binding("up", "scroll(-1)", _("Up"), show=False),
+        Binding("pagedown", "scroll(10)", _("Down"), show=False),
+        Binding("pageup", "scroll(-10)", _("Up"), show=False),
     ]
+    SCROLLED: ClassVar[str] = ".box"  # what moves where there are more lines than room
+
+    def action_scroll(self, by: int) -> None:
+        """Move by so many lines; the keys stay where they are."""
+        self.query_one(self.SCROLLED).scroll_relative(y=by, animate=False)
 
     def dismiss(self, result: Result | None = None) -> AwaitComplete:
         """Go, once and alone: a second key may follow before this is gone, or another lie over it.
@@ -61,8 +70,7 @@ class ErrorDialog(Dialog[None]):
         with VerticalGroup(classes="box"):
             yield Static(f"✗ {self.error.title}", classes="title", markup=False)
             if self.error.detail:
-                with VerticalScroll(classes="detail"):
-                    yield Static(self.error.detail, markup=False)
+                yield Static(self.error.detail, classes="detail", markup=False)
             if self.error.hint:
                 yield Static(self.error.hint, classes="hint", markup=False)
             yield Static(keys("enter", _("close")), classes="keys")
@@ -71,7 +79,12 @@ class ErrorDialog(Dialog[None]):
 class AskDialog(Dialog[str]):
     """A question; gives the key of the answer, or "" for staying where one was."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss('')", _("Stay"))]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss('')", _("Stay")),
+        # the answers are few and all in sight: these are for the text
+        Binding("pagedown", "scroll(5)", _("Down"), show=False, priority=True),
+        Binding("pageup", "scroll(-5)", _("Up"), show=False, priority=True),
+    ]
 
     def __init__(self, title: str, text: str, answers: list[Answer]) -> None:
         """Ask. Enter alone stays: an answer is given by its key, or by going to it."""
@@ -85,7 +98,8 @@ class AskDialog(Dialog[str]):
             yield Static(self._title, classes="title", markup=False)
             yield Static(self._text, classes="text", markup=False)
             options = [Option(keys(a.key.ljust(3), a.label), id=a.key) for a in self._answers]
-            yield OptionList(*options, Option(keys("esc", _("stay"))), compact=True)
+            stay = Option(keys("esc", _("stay")))
+            yield OptionList(*options, stay, classes="answers", compact=True)
 
     def on_mount(self) -> None:
         """Begin at the answer that does nothing."""

@@ -55,9 +55,8 @@ class DoctorScreen(Dialog[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,enter,o,q", "dismiss", _("Close")),
-        Binding("down", "scroll(1)", _("Down"), show=False),
-        Binding("up", "scroll(-1)", _("Up"), show=False),
     ]
+    SCROLLED: ClassVar[str] = ".checks"
 
     class Found(Message):
         """One more line, or with None the end of them."""
@@ -109,10 +108,6 @@ class DoctorScreen(Dialog[None]):
         else:
             self.found.append(message.check)
             self.query_one(".checks", VerticalScroll).mount(CheckLine(message.check))
-
-    def action_scroll(self, by: int) -> None:
-        """Move where there are more lines than room."""
-        self.query_one(".checks", VerticalScroll).scroll_relative(y=by, animate=False)
 
 
 def _whole(found: list[Check]) -> Content:

@@ -8,7 +8,7 @@ from typing import ClassVar
 from farense_worker.protocol.language import gettext as _
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalGroup, VerticalScroll
+from textual.containers import VerticalGroup
 from textual.content import Content
 from textual.dom import DOMNode
 from textual.screen import Screen
@@ -42,7 +42,7 @@ class HelpScreen(Dialog[None]):
     def compose(self) -> ComposeResult:
         """A section for each owner of bindings."""
         with VerticalGroup(classes="box"):
-            with VerticalScroll(classes="help"):
+            with VerticalGroup(classes="help"):
                 for node in _owners(self._below):
                     yield Static(_title(node), classes="section", markup=False)
                     yield KeyList(_listed(node))

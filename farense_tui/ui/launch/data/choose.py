@@ -55,7 +55,7 @@ class ChooseData(Dialog[str]):
                 Content("   ").join(
                     [
                         keys("enter", _("take it")),
-                        keys("tab", _("complete")),
+                        keys("tab", _("fill in")),
                         keys("esc", _("stay")),
                     ]
                 ),
