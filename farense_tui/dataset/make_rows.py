@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from farense_tui.dataset import look, make
+from farense_tui.dataset import look, make, told
 from farense_tui.dataset.look import Wish
 
 
-def make_rows(path: Path) -> str:
-    """Make them; gives the new folder. Takes its time. Raises FarenseError where it cannot be."""
+def make_rows(path: Path) -> tuple[str, list[str]]:
+    """Make them; gives the new folder, and what was recognised and left out, in lines.
+
+    Takes its time. Raises FarenseError where it cannot be.
+    """
     wish = Wish(given=(str(path),), to=_free(path))
-    make.make(wish, look.look(wish, lambda _progress: None))
-    return str(wish.to.absolute())
+    seen = look.look(wish, lambda _progress: None)
+    made = make.make(wish, seen)
+    return str(wish.to.absolute()), [*told.seen(seen), *told.left_out(made)]
 
 
 def _free(path: Path) -> Path:

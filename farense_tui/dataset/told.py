@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from farense_worker.protocol.clean_text import clean
 from farense_worker.protocol.dataset import Row
 from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.language import ngettext
 
 from farense_tui.dataset import sources
 from farense_tui.dataset.look import Seen
+from farense_tui.dataset.make import Made
 
 _MOST_SHOWN = 300  # characters of a message
 _EXAMPLES = 3
@@ -47,6 +49,19 @@ def seen(looked: Sequence[Seen]) -> list[str]:
             names = clean(sources.listed(each.source.beside))
             lines.append("  " + _("beside it, and not read: {names}").format(names=names))
     return lines
+
+
+def left_out(made: Made) -> list[str]:
+    """What is not in the new folder, by rule, and what its owner should know of the rest."""
+    lines = []
+    if lost := sum(made.left_out.values()):
+        what = ngettext("{n} row was left out", "{n} rows were left out", lost).format(n=lost)
+        lines.append(_("{what}; left_out.jsonl names each with its rule").format(what=what))
+        lines += [
+            f"  {rule} {number}: {clean(made.rules[rule])}"
+            for rule, number in made.left_out.items()
+        ]
+    return [*lines, *map(clean, made.remarks)]
 
 
 def examples(looked: Sequence[Seen]) -> list[Row]:

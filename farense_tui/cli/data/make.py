@@ -11,7 +11,6 @@ from pathlib import Path
 from farense_worker.protocol.clean_text import clean
 from farense_worker.protocol.errors import ExitCode, usage
 from farense_worker.protocol.language import gettext as _
-from farense_worker.protocol.language import ngettext
 
 from farense_tui.cli import common
 from farense_tui.cli.output import ProgressLine, relative, say, say_json
@@ -114,15 +113,11 @@ def _show(seen: Sequence[Seen]) -> None:
 
 
 def tell(to: Path, made: Made) -> None:
+    from farense_tui.dataset import told
+
     counts = ", ".join(f"{name} {rows}" for name, rows in made.rows.items())
     say(_("{folder} is written: {counts} rows").format(folder=relative(to), counts=counts))
-    lost = sum(made.left_out.values())
-    if lost:
-        said = ngettext("{n} row was left out", "{n} rows were left out", lost).format(n=lost)
-        say(_("{what}; left_out.jsonl names each with its rule").format(what=said))
-        for rule, number in made.left_out.items():
-            say(f"  {rule} {number}: {clean(made.rules[rule])}")
-    for remark in made.remarks:
-        say(clean(remark))
+    for line in told.left_out(made):
+        say(line)
     place = shlex.quote(relative(to))
     say(_("farense-tui data check {folder} shows it token by token").format(folder=place))

@@ -95,7 +95,9 @@ class Address:
                     raise self._refused(f"{error.code} {error.reason}\n{words}") from error
             except (OSError, ValueError, LookupError, TypeError) as error:
                 if not left:
-                    raise self._refused(str(error) or type(error).__name__) from error
+                    why = getattr(error, "reason", error)  # of urllib's own: what the system says
+                    why = getattr(why, "strerror", None) or str(why) or type(error).__name__
+                    raise self._refused(why) from error
             time.sleep(1.0)
         raise AssertionError("the last try returns or raises")  # not translated: a fault of ours
 

@@ -15,7 +15,8 @@ def command(extras: Sequence[str], prefix: str = sys.prefix, python: str = sys.e
     wanted = f"{NAME}[{','.join(extras)}]"
     parts = PurePath(prefix).parts
     if "pipx" in parts:
-        return f"pipx install --force {shlex.quote(wanted)}"  # not translated
+        # `pipx install` would look for the program itself in an index
+        return f"pipx runpip {NAME} install {shlex.quote(wanted)}"  # not translated
     if "uv" in parts and "tools" in parts:
         return f"uv tool install {shlex.quote(wanted)}"  # not translated
     return f"{shlex.quote(python)} -m pip install {shlex.quote(wanted)}"  # not translated

@@ -91,11 +91,13 @@ class DataPages:
 
         self._screen.app.notify(_("making rows of {path} …").format(path=path.name))
         try:
-            made = await asyncio.to_thread(make_rows, path)
+            made, lines = await asyncio.to_thread(make_rows, path)
         except FarenseError as error:
             navigator(self._screen).show_error(error)
         else:
             self.take_data(made)
+            # Nobody was asked: what was taken for what, and what is not in it, stays to be read.
+            self._screen.app.notify("\n".join(lines), timeout=30, markup=False)
 
     def action_choose_data(self) -> None:
         """Ask for other data."""

@@ -172,7 +172,7 @@ class DraftScreen(Screen[str]):
         made: str | None = None
         how: str | FarenseError = ""
         try:
-            made = make_rows(folder)
+            made, _lines = make_rows(folder)
         except FarenseError as error:
             how = error
         finally:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -145,3 +147,14 @@ def test_an_address_that_refuses_is_told(server: tuple[str, list[Body]], tmp_pat
     assert "404" in told.value.detail
     with pytest.raises(FarenseError, match="is no address"):
         models.Address("file:///etc/passwd", "a")
+
+
+def test_an_address_where_nothing_is_is_told_in_the_systems_words(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(models, "_TRIES", 1)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    with pytest.raises(FarenseError, match="does not answer") as told:
+        models.Address(f"http://127.0.0.1:{port}/v1", "nobody").ask("a", 1)
+    assert told.value.detail == os.strerror(errno.ECONNREFUSED)

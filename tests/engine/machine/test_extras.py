@@ -10,7 +10,10 @@ from farense_tui.engine.machine import extras
 @pytest.mark.parametrize(
     ("prefix", "command"),
     [
-        ("/Users/a/.local/pipx/venvs/farense-tui", "pipx install --force 'farense-tui[wandb]'"),
+        (
+            "/Users/a/.local/pipx/venvs/farense-tui",
+            "pipx runpip farense-tui install 'farense-tui[wandb]'",
+        ),
         ("/Users/a/.local/share/uv/tools/farense-tui", "uv tool install 'farense-tui[wandb]'"),
         ("/opt/venv", "/opt/venv/bin/python -m pip install 'farense-tui[wandb]'"),
     ],

@@ -280,13 +280,16 @@ async def test_a_dropped_folder_is_trained_on_and_mended_by_keys(
         assert screen.draft.typed == {"data.path": str(folder), "data.valid_fraction": "0.1"}
         await until(pilot, lambda: "holds out 10 %" not in said(data))
         table = folder.with_name("questions.csv")
-        table.write_text("question,answer\n" + "".join(f"q{n}?,a{n}.\n" for n in range(30)))
+        rows = "".join(f"q{n}?,a{n}.\n" for n in range(30))
+        table.write_text(f"Quiz of May,\nquestion,answer\n{rows}")
         data.post_message(Paste(f"'{table}'"))
         await until(pilot, lambda: "makes rows of it" in said(data))
         await pilot.press("v")
         made = folder.with_name("questions-rows")
         await until(pilot, lambda: screen.draft.text("data.path") == str(made))  # type: ignore[union-attr]
         assert (made / "train.jsonl").is_file()
+        told = [each.message for each in pilot.app._notifications]
+        assert any("above it, and not read: Quiz of May" in each for each in told)
 
 
 async def test_other_data_is_chosen_from_where_one_has_been(runs_dir: Path, real: Path) -> None:
