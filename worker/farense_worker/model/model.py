@@ -12,6 +12,7 @@ import mlx.core as mx
 import mlx.nn as nn
 from mlx.utils import tree_flatten, tree_unflatten
 
+from farense_worker.model import activations
 from farense_worker.model.compat import get_total_parameters, load_model, put_right
 from farense_worker.process.output import Output
 from farense_worker.protocol.errors import refused
@@ -120,10 +121,20 @@ def _plain(packed: Any) -> nn.Module:
     return made if packed.training else made.eval()
 
 
-def tell_of_others(folder: Path, output: Output) -> None:
-    """Say that mlx_lm alone computes something else with this model, where it does."""
-    added = put_right(json.loads((folder / "config.json").read_text()))
-    if added:
+def tell_of_others(folder: Path, model: nn.Module, output: Output) -> None:
+    """Say where a model is computed otherwise than elsewhere: by mlx_lm alone, or by mlx_lm."""
+    config = json.loads((folder / "config.json").read_text())
+    if other := activations.ignored(config, type(model).__module__.rpartition(".")[2]):
+        said = _("config.json says hidden_act = {name}, and mlx_lm computes silu with this model")
+        output.emit(
+            Notice(
+                level="warning",
+                code="activation",
+                message=said.format(name=other),
+                hint=_("It was trained otherwise: see what it answers before a long training."),
+            )
+        )
+    if added := put_right(config):
         message = _("mlx_lm does not find {keys} in this model's config.json; here they are read")
         output.emit(
             Notice(

@@ -57,7 +57,7 @@ def set_up(
 
     output.enter("loading_model")
     network = model.load(path, config.model)
-    model.tell_of_others(path, output)
+    model.tell_of_others(path, network, output)
     mx.random.seed(config.train.seed)  # the adapter's first weights
     adapter_config = trainable.make_trainable(network, config, output)
     if ranks.first:
