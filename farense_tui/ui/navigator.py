@@ -56,7 +56,7 @@ class Navigator(Protocol):
     def open_export(self, folder: RunFolder) -> Task[None]:
         """Take a run elsewhere."""
 
-    def open_draft(self, profile: Profile, made: Callable[[str | None], None]) -> Task[None]:
+    def open_draft(self, profile: Profile, made: Callable[[str | None], None]) -> None:
         """Have a profile's model draft rows from documents; `made` gets their folder, or ""."""
 
     def start_run(self, profile: Profile, *, name: str, profile_name: str) -> Task[None]:

@@ -81,15 +81,15 @@ class WithModels(OpensOnce):
         if await self._may_load([folder], _("export all the same")):
             self.push_screen(ExportScreen(folder))
 
-    @work
-    async def open_draft(self, profile: Profile, made: Callable[[str | None], None]) -> None:
-        """Draft from documents; first whether it may, if a run is being trained."""
+    def open_draft(self, profile: Profile, made: Callable[[str | None], None]) -> None:
+        """Draft from documents; before a model here is asked, whether it may."""
         from farense_tui.ui.review.draft_screen import DraftScreen
 
-        if await self._may_take_memory(_("draft all the same")) and await self._here(
-            [profile.model]
-        ):
-            self.push_screen(DraftScreen(profile), made)
+        async def may(model: Model) -> bool:
+            all_the_same = _("draft all the same")
+            return await self._may_take_memory(all_the_same) and await self._here([model])
+
+        self.push_screen(DraftScreen(profile, may), made)
 
     async def _may_load(self, folders: list[RunFolder], all_the_same: str) -> bool:
         """Whether the models may be loaded, and brought here if they are not."""

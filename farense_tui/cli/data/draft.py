@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 
 from farense_worker.protocol.clean_text import clean
-from farense_worker.protocol.errors import ExitCode, refused, usage
+from farense_worker.protocol.errors import ExitCode, refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import ngettext
 
@@ -18,12 +18,11 @@ from farense_tui.cli.output import ProgressLine, relative, say, tell
 def draft(args: argparse.Namespace) -> int:
     """Cut documents into passages, and have a model ask and answer about each."""
     from farense_tui.dataset.documents import draft as drafts
-    from farense_tui.dataset.documents import drafting
+    from farense_tui.dataset.documents import drafting, wanted
 
     folder = Path(args.to)
     paths = [Path(each) for each in args.documents]
-    if bool(args.address) != bool(args.name):
-        raise usage("--address", hint=_("--address URL and --name MODEL are named together."))
+    wanted.check(args.address or "", args.name or "")
     profile = common.profile(args)
     if not (args.address or common.may_download([profile.model], yes=args.yes)):
         return ExitCode.STOPPED

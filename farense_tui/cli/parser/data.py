@@ -9,6 +9,7 @@ from farense_worker.protocol.language import gettext as _
 from farense_tui.cli.parser import shared
 from farense_tui.cli.parser.program import Command, Program
 from farense_tui.compat import Subparsers
+from farense_tui.dataset.documents import wanted
 
 
 def add(program: Program) -> None:
@@ -159,6 +160,7 @@ def _data_draft(program: Program, below: Subparsers) -> None:
         below=below,
     )
     drafting.intermixed = True
+    words = wanted.words()
     drafting.add_argument(
         "documents", nargs="+", metavar=_("DOCUMENT"), help=_("files, or folders with files")
     )
@@ -168,10 +170,10 @@ def _data_draft(program: Program, below: Subparsers) -> None:
     drafting.add_argument(
         "--questions",
         type=int,
-        default=3,
-        choices=range(1, 11),
+        default=wanted.USUAL,
+        choices=wanted.QUESTIONS,
         metavar="N",
-        help=_("for each passage, at most; default 3"),
+        help=words["questions"],
     )
     drafting.add_argument(
         "--once",
@@ -181,11 +183,9 @@ def _data_draft(program: Program, below: Subparsers) -> None:
     drafting.add_argument(
         "--address",
         metavar="URL",
-        help=_("ask an OpenAI-compatible server in place of a model here; the passages go there"),
+        help=words["address"],
     )
-    drafting.add_argument(
-        "--name", metavar=_("NAME"), help=_("of the model, as that server calls it")
-    )
+    drafting.add_argument("--name", metavar=_("NAME"), help=words["name"])
     shared.add_profile(drafting)
     shared.add_model(drafting)
     shared.add_set(drafting)

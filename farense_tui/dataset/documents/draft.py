@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 import msgspec
+from farense_worker.protocol.clean_text import clean
 from farense_worker.protocol.errors import refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.task import Progress
@@ -109,6 +110,7 @@ def begin(folder: Path, settings: Settings, passages: Sequence[Passage]) -> None
                 _("{folder} is the draft of other documents, or with other settings").format(
                     folder=folder
                 ),
+                _different(there, settings),
                 hint=_("--to names a new folder; nothing is overwritten."),
                 kind="exists",
             )
@@ -188,6 +190,19 @@ def _looked_at(settings: Settings, passage: Passage, pair: Pair, model: Model) -
         if not questions.agreed(said):
             why = _("asked again, the model does not find it: {said}").format(said=said[:40])
     return Pair(pair.question, pair.answer, why)
+
+
+def _different(there: Settings, now: Settings) -> str:
+    """Name the settings in which two drafts differ, and what they are in each."""
+    lines = []
+    for name in Settings.__struct_fields__:
+        before, after = getattr(there, name), getattr(now, name)
+        if name == "documents":
+            before, after = (", ".join(each.name for each in drawn) for drawn in (before, after))
+        if getattr(there, name) != getattr(now, name):
+            said = _("{name}: {before} there, {after} now")
+            lines.append(said.format(name=name, before=before or "-", after=after or "-"))
+    return "\n".join(map(clean, lines))
 
 
 def _one(path: Path, kind: type[S]) -> S:

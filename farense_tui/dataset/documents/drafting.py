@@ -13,7 +13,7 @@ from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.settings.profile import Profile
 
 from farense_tui.dataset import encoding, write
-from farense_tui.dataset.documents import draft, models, passages, text_of
+from farense_tui.dataset.documents import draft, models, passages, text_of, wanted
 from farense_tui.dataset.documents.draft import Document, Settings
 from farense_tui.dataset.documents.draft import go_on as go_on
 from farense_tui.dataset.documents.models import Model
@@ -33,7 +33,7 @@ def begin(
     *,
     model: str,
     address: str = "",
-    questions: int = 3,
+    questions: int = wanted.USUAL,
     again: bool = True,
     remark: Callable[[str], None] = lambda _said: None,
 ) -> Begun:

@@ -15,6 +15,7 @@ from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.conversation import Piece, Question, Setup
 
+from farense_tui.dataset.documents import wanted
 from farense_tui.engine.models import locate
 from farense_tui.engine.tasks.ask import Conversation
 
@@ -68,12 +69,7 @@ class Address:
 
     def __init__(self, url: str, name: str) -> None:
         """url: as far as /v1. name: of the model, as the server calls it."""
-        if not url.startswith(("http://", "https://")):
-            raise refused(
-                _("{url} is no address").format(url=url),
-                hint=_("For example http://127.0.0.1:8080/v1."),
-                kind="address",
-            )
+        wanted.check(url, name)
         self._url = url.rstrip("/") + "/chat/completions"
         self._name = name
 

@@ -2,36 +2,35 @@
 
 from __future__ import annotations
 
-import os
-import shlex
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import ClassVar
 
 from farense_worker.protocol.clean_text import clean
-from farense_worker.protocol.errors import FarenseError, refused
+from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.task import Progress
-from farense_worker.protocol.settings.profile import Profile
+from farense_worker.protocol.settings.profile import Model, Profile
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.screen import Screen
-from textual.widgets import Input, Label, Static
+from textual.widgets import Input, Static
 
-from farense_tui.dataset.documents import draft, drafting
+from farense_tui.dataset.documents import draft, drafting, models
 from farense_tui.dataset.documents.draft import Shown
-from farense_tui.dataset.documents.models import Model
 from farense_tui.dataset.documents.pace import Pace, Stopped
 from farense_tui.ui.common.key_footer import KeyFooter
 from farense_tui.ui.navigator import navigator
+from farense_tui.ui.review.draft_form import DraftForm, Wanted
 from farense_tui.ui.review.screen import ReviewScreen
 
 _NEWEST = 3
-Asked = Callable[[Profile, str, str], AbstractContextManager[Model]]
+May = Callable[[Model], Awaitable[bool]]
+Asked = Callable[[Profile, str, str], AbstractContextManager[models.Model]]
 
 
 class DraftScreen(Screen[str]):
@@ -51,23 +50,20 @@ class DraftScreen(Screen[str]):
         Binding("escape", "back", _("Back"), tooltip=_("Stops it first")),
     ]
 
-    def __init__(self, profile: Profile, asked: Asked = drafting.asked) -> None:
-        """Ask the model of `profile`, as `asked` gives it."""
+    def __init__(self, profile: Profile, may: May, asked: Asked = drafting.asked) -> None:
+        """Ask the model of `profile`, if none is named, as `asked` gives it.
+
+        may: whether a model may be loaded here, and brought if it is not there.
+        """
         super().__init__()
-        self._profile, self._asked = profile, asked
+        self._profile, self._may, self._asked = profile, may, asked
         self._pace: Pace | None = None  # of what is being made
         self._folder: Path | None = None  # the draft, once it is there
         self._far, self._state = "", ""
 
     def compose(self) -> ComposeResult:
-        """What is asked, and below it how far it is."""
-        yield Label(_("documents, or folders with some: PDF, DOCX, HTML, Markdown, text"))
-        yield Input(id="draft-documents", placeholder="history.pdf", compact=True)
-        yield Label(_("the folder of the draft (enter begins, or goes on with it)"))
-        yield Input(id="draft-to", compact=True)
-        name = clean(self._profile.model.repo)
-        writes = _("{model} writes questions and answers").format(model=name)
-        yield Static(writes, id="draft-model", markup=False)
+        """What is wanted, and below it how far it is."""
+        yield DraftForm(self._profile)
         with VerticalScroll(id="draft-told"):
             yield Static(markup=False)
         yield KeyFooter()
@@ -90,26 +86,32 @@ class DraftScreen(Screen[str]):
     @on(Input.Submitted, "#draft-documents")
     def name_folder(self) -> None:
         """Propose a folder for the draft."""
-        to = self.query_one("#draft-to", Input)
-        if (given := self._documents()) and not to.value:
-            to.value = str(_draft_of(given[0]))
-        to.focus()
+        try:
+            self._form.folder(self._form.documents())
+        except FarenseError as error:
+            navigator(self).show_error(error)
+            return
+        self.query_one("#draft-to").focus()
 
-    @on(Input.Submitted, "#draft-to")
-    def action_begin(self) -> None:
-        """Draft, in a thread."""
-        given, to = self._documents(), self.query_one("#draft-to", Input).value.strip()
-        if self._pace or not given:
+    @on(Input.Submitted, "#draft-to, #draft-model, #draft-address, #draft-name")
+    @work(exclusive=True, group="begin")
+    async def action_begin(self) -> None:
+        """Draft, in a thread, once a model that is not here may be brought."""
+        if self._pace:
+            return
+        try:
+            wanted = self._form.read()
+        except FarenseError as error:
+            navigator(self).show_error(error)
+            return
+        if not wanted.address and not await self._may(wanted.profile.model):
             return
         self._pace = Pace()
         self._state = _("reading …")
-        folder = Path(os.path.expanduser(to)) if to else _draft_of(given[0])
-        self.query_one("#draft-to", Input).value = str(folder)
-        for field in self.query(Input):
-            field.disabled = True
+        self._form.hold(True, begun=True)
         self.query_one("#draft-told").focus()
         self._show()
-        self._draft(given, folder, self._pace)
+        self._draft(wanted, self._pace)
 
     def action_pause(self) -> None:
         if self._pace:
@@ -134,28 +136,31 @@ class DraftScreen(Screen[str]):
         else:
             self.dismiss("")
 
-    def _documents(self) -> list[Path]:
-        try:
-            given = shlex.split(self.query_one("#draft-documents", Input).value)
-        except ValueError as error:  # a quotation mark is not closed
-            navigator(self).show_error(refused(_("these are no names of files"), str(error)))
-            return []
-        if not given:
-            navigator(self).show_error(refused(_("no file is named")))
-        return [Path(os.path.expanduser(each)) for each in given]
+    @property
+    def _form(self) -> DraftForm:
+        return self.query_one(DraftForm)
 
     @work(thread=True, exclusive=True, group="draft")
-    def _draft(self, given: list[Path], folder: Path, pace: Pace) -> None:
+    def _draft(self, wanted: Wanted, pace: Pace) -> None:
+        folder, address = wanted.folder, wanted.address
+
         def far(progress: Progress) -> None:
             pace.step()
             said = _("passage {n} of {all}").format(n=progress.done + 1, all=progress.total)
             self._from_thread(self._asking, folder, said)
 
         how: str | FarenseError = ""
+        begun = False
         try:
-            model = self._profile.model.repo
-            drafting.begin(given, folder, model=model, remark=lambda said: None)
-            with self._asked(self._profile, "", "") as asked:
+            drafting.begin(
+                wanted.documents,
+                folder,
+                model=wanted.model,
+                address=address,
+                questions=wanted.questions,
+            )
+            begun = True
+            with self._asked(wanted.profile, address, wanted.name) as asked:
                 drafting.go_on(folder, pace.of(asked), far)
             how = _("all passages are asked")
         except Stopped:
@@ -163,7 +168,7 @@ class DraftScreen(Screen[str]):
         except FarenseError as error:
             how = error
         finally:  # whatever ends it, the screen can be used and left again
-            self._from_thread(self._ended, folder if draft.is_draft(folder) else None, how)
+            self._from_thread(self._ended, folder if begun else None, how)
 
     @work(thread=True, exclusive=True, group="make")
     def _make(self, folder: Path) -> None:
@@ -195,8 +200,7 @@ class DraftScreen(Screen[str]):
             navigator(self).show_error(how)
             how = ""
         self._state = how
-        for field in self.query(Input):
-            field.disabled = folder is not None
+        self._form.hold(folder is not None, begun=folder is not None)
         if not folder:
             self.query_one("#draft-documents").focus()
         self._show()
@@ -230,8 +234,3 @@ class DraftScreen(Screen[str]):
         # not translated: a selector
         self.query_one("#draft-told Static", Static).update(Content("\n\n").join(lines))
         self.refresh_bindings()
-
-
-def _draft_of(document: Path) -> Path:
-    """The draft's folder, where nobody names another."""
-    return document.with_name(f"{document.stem}-draft")

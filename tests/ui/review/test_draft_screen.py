@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from farense_tui.engine.models.assets import embedded_model
 from farense_tui.engine.profiles import catalogue
 from farense_tui.ui.app import FarenseApp
 from farense_tui.ui.common.dialogs import ErrorDialog
+from farense_tui.ui.common.setting_row import Choice
 from farense_tui.ui.review.draft_screen import DraftScreen
 from farense_tui.ui.review.screen import ReviewScreen
 from tests.dataset import files
@@ -53,6 +55,10 @@ def scripted(model: Model) -> Callable[[Profile, str, str], object]:
     return asked
 
 
+async def may(_model: settings.Model) -> bool:
+    return True
+
+
 @pytest.fixture
 def documents(tmp_path: Path) -> Path:
     folder = tmp_path / "os documentos"
@@ -66,7 +72,7 @@ async def opened(pilot: Pilot[None], model: Model, documents: Path) -> list[str 
     """Open the screen and begin; gives a list into which it puts what it gives."""
     given: list[str | None] = []
     profile = catalogue.get("demo")
-    pilot.app.push_screen(DraftScreen(profile, scripted(model)), given.append)  # type: ignore[arg-type]
+    pilot.app.push_screen(DraftScreen(profile, may, scripted(model)), given.append)  # type: ignore[arg-type]
     await begin(pilot, documents)
     return given
 
@@ -160,7 +166,7 @@ async def test_whatever_cannot_be_drafted_is_told_and_the_screen_is_free(
     app = Bare(documents.parent / "runs")
     async with app.run_test(size=(100, 30)) as pilot:
         left: list[str | None] = []
-        app.push_screen(DraftScreen(profile, asked), left.append)  # type: ignore[arg-type]
+        app.push_screen(DraftScreen(profile, may, asked), left.append)  # type: ignore[arg-type]
         await until(pilot, lambda: isinstance(app.screen, DraftScreen) and app.screen.is_mounted)
         app.screen.query_one("#draft-documents", Input).value = f"'{given}'"
         to = app.screen.query_one("#draft-to", Input)
@@ -186,6 +192,90 @@ async def test_the_demo_s_model_is_asked_in_a_worker_of_its_own(documents: Path)
         await until(pilot, lambda: "all passages are asked" in told(app))
         assert "take a larger model" in told(app)
     assert draft.barren(documents.parent / "os documentos-draft")
+
+
+async def test_a_server_is_asked_for_as_many_pairs_as_are_wanted(documents: Path) -> None:
+    """Its model must be named; nothing is loaded here, so that nobody has to agree to it."""
+
+    async def never(_model: settings.Model) -> bool:
+        raise AssertionError
+
+    told_: list[tuple[str, str]] = []
+
+    @contextmanager
+    def asked(_profile: Profile, address: str, name: str) -> Iterator[Model]:
+        told_.append((address, name))
+        yield Scripted()
+
+    app, url = Bare(documents.parent / "runs"), "http://127.0.0.1:1/v1"
+    async with app.run_test(size=(100, 30)) as pilot:
+        app.push_screen(DraftScreen(catalogue.get("demo"), never, asked))
+        await until(pilot, lambda: isinstance(app.screen, DraftScreen) and app.screen.is_mounted)
+        app.screen.query_one("#draft-documents", Input).value = f"'{documents}'"
+        app.screen.query_one("#draft-questions", Choice).value = "1"
+        app.screen.query_one("#draft-address", Input).value = url
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: isinstance(app.screen, ErrorDialog))
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, DraftScreen))
+        app.screen.query_one("#draft-name", Input).value = "big"
+        await pilot.pause()
+        helps = app.screen.query_one("#draft-help", Static)
+        assert f"big at {url} writes questions" in str(helps.render())
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: "all passages are asked" in told(app))
+        assert "2 pairs" in told(app)
+    assert told_ == [(url, "big")]
+    there = json.loads((documents.parent / "os documentos-draft" / draft.SETTINGS).read_text())
+    assert (there["address"], there["model"], there["questions"]) == (url, "big", 1)
+
+
+async def test_another_model_here_is_asked_once_it_may(documents: Path) -> None:
+    """A draft that is there with other settings is refused, and another folder can be named."""
+    may_, loaded = False, list[str]()
+
+    async def may(model: settings.Model) -> bool:
+        loaded.append(model.repo)
+        return may_
+
+    app = Bare(documents.parent / "runs")
+    drafting.begin([documents], documents.parent / "os documentos-draft", model="other/model")
+    async with app.run_test(size=(100, 30)) as pilot:
+        app.push_screen(DraftScreen(catalogue.get("demo"), may, scripted(Scripted())))  # type: ignore[arg-type]
+        await until(pilot, lambda: isinstance(app.screen, DraftScreen) and app.screen.is_mounted)
+        app.screen.query_one("#draft-model", Input).value = "owner/small"
+        await begin(pilot, documents)
+        await until(pilot, lambda: loaded == ["owner/small"])
+        may_ = True
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: isinstance(app.screen, ErrorDialog))
+        assert "model: other/model there, owner/small now" in app.screen.error.detail  # type: ignore[attr-defined]
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, DraftScreen))
+        to = app.screen.query_one("#draft-to", Input)
+        assert not to.disabled
+        to.value = str(documents.parent / "anew")
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: "all passages are asked" in told(app))
+    there = json.loads((documents.parent / "anew" / draft.SETTINGS).read_text())
+    assert (there["address"], there["model"]) == ("", "owner/small")
+
+
+@in_sizes_and_themes
+def test_what_a_draft_begins_with(
+    snap_compare: Callable[..., bool], documents: Path, size: tuple[int, int], theme: str
+) -> None:
+    app = Bare(documents.parent / "runs")
+
+    async def steps(pilot: Pilot[None]) -> None:
+        app.theme = theme
+        app.push_screen(DraftScreen(catalogue.get("demo"), may))
+        await until(pilot, lambda: isinstance(app.screen, DraftScreen) and app.screen.is_mounted)
+        app.screen.query_one("#draft-address", Input).value = "http://127.0.0.1:8080/v1"
+        app.screen.query_one("#draft-name").focus()
+        await until(pilot, lambda: app.focused is not None and app.focused.id == "draft-name")
+
+    assert snap_compare(app, terminal_size=size, run_before=steps)
 
 
 @in_sizes_and_themes
