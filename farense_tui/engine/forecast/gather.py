@@ -169,8 +169,13 @@ def resolved(profile: Profile) -> Profile:
 
 
 def _counted(profile: Profile) -> dict[str, int]:
-    """Rows of the files, where they can be read."""
+    """Rows of the files, where they can be read; without valid.jsonl less those held out for it."""
     try:
-        return dict(dataset.summarise(new_run.data_folder(profile), names=profile.data).rows)
+        rows = dict(dataset.summarise(new_run.data_folder(profile), names=profile.data).rows)
     except (OSError, FarenseError):
         return {}
+    share, train = profile.data.valid_fraction, rows.get("train", 0)
+    if share and "valid" not in rows and train > 1:
+        rows["valid"] = max(1, round(share * train))
+        rows["train"] -= rows["valid"]
+    return rows

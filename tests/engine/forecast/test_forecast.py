@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from farense_worker.protocol.errors import ExitCode, FarenseError
-from farense_worker.protocol.messages.estimation import Probed, Rows
+from farense_worker.protocol.messages.estimation import Facts, Probed, Rows
 from farense_worker.protocol.plan import model_shape, step_memory, steps
 from farense_worker.protocol.plan.memory import GIB
 from farense_worker.protocol.plan.step_memory import MicroBatch
@@ -314,3 +314,20 @@ def test_a_virtual_m1_is_counted_as_one_and_what_is_not_known_as_nothing() -> No
     assert published("Apple M4 Max")[0]
     assert published("Apple M5 Max")[0] == pytest.approx(14.3e12 * 0.45)
     assert published("Apple M9") == (None, "")
+
+
+def test_rows_that_are_held_out_are_no_steps_where_lengths_are_not_known(tmp_path: Path) -> None:
+    row = '{"prompt": "q", "completion": "a"}\n'
+    (tmp_path / "train.jsonl").write_text(row * 200)
+    profile = replace_setting(Profile(), "data.path", str(tmp_path))
+    profile = replace_setting(profile, "model.repo", "Qwen/Qwen3-1.7B-MLX-4bit")
+    unknown = Facts(device="gpu", gpu=True, limit=8 * GIB, available=8 * GIB, rows={}, no_rows="no")
+
+    def steps_an_epoch(fraction: float) -> int:
+        made = gather.estimate(replace_setting(profile, "data.valid_fraction", fraction), unknown)
+        assert made.forecast
+        return made.forecast.per_epoch
+
+    assert (steps_an_epoch(0.0), steps_an_epoch(0.5)) == (25, 13)
+    (tmp_path / "valid.jsonl").write_text(row)
+    assert steps_an_epoch(0.5) == 25
