@@ -26,7 +26,7 @@ from farense_tui.engine.runs.supervisor import Worker
 from farense_tui.ui import preferences
 from farense_tui.ui.common.dialogs import ErrorDialog
 from farense_tui.ui.first_start.with_tour import WithTour
-from farense_tui.ui.keyboard import take_any_byte
+from farense_tui.ui.keyboard import LONGEST, take_any_byte
 from farense_tui.ui.messages import Refused
 from farense_tui.ui.terminal import TerminalGuard
 from farense_tui.ui.with_looks import WithLooks
@@ -290,6 +290,10 @@ class FarenseApp(WithTour, WithLooks, WithReach):
         else:
             self.call_after_refresh(self._exit_once_drawn)
 
+    def tell_of_cut_paste(self) -> None:
+        """Say that the end of what was pasted is not there."""
+        self.notify(_("Of what was pasted the first {n} characters are taken").format(n=LONGEST))
+
     def get_key_display(self, binding: Binding) -> str:
         """Name a key in the user's language."""
         shown = super().get_key_display(binding)
@@ -324,8 +328,8 @@ def run_app(
 
     worker: of `open_run`, if started here. data: to begin with. review: a draft, and nothing else.
     """
-    take_any_byte()
     app = FarenseApp(runs_dir, open_run, worker, data, review)
+    take_any_byte(lambda: app.call_later(app.tell_of_cut_paste))
     with TerminalGuard(on_signal=app.exit_from_signal) as guard:
         app.terminal_gone = guard.gone
         app.run()

@@ -153,7 +153,7 @@ def test_a_model_that_mlx_lm_does_not_know(place: Path, micro: Path, refused: Re
         ),
         ("train.batch_size=0", "train.batch_size must be a whole number from 1 to 1024, not 0"),
         ("lora.dropout=1", "lora.dropout must be a number from 0 and below 1, not 1"),
-        ("train.compile=maybe", 'train.compile must be "auto" or "on" or "off", not "maybe"'),
+        ("train.compile=maybe", 'train.compile must be "auto", "on" or "off", not "maybe"'),
         ("lora.keys=nothing_proj", "the model has none of the layers that lora.keys names"),
     ],
 )

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from textual._xterm_parser import XTermParser
 from textual.events import Key, Paste
 
-from farense_tui.ui.keyboard import Decoder
+from farense_tui.ui.keyboard import LONGEST, Decoder
 
 PASTED = b"\x1b[200~q\x1b[2J s\x07\x1b]0;o\x07 caf\xe9\x9bq\r\nb\x1b[201~"
 CLEAN = "q[2J s]0;o caf\xe9\ufffdq\r\nb"
@@ -44,3 +44,17 @@ def test_other_bytes_are_as_they_were() -> None:
     assert decoder.decode(b"\x1b[A\x1b") == "\x1b[A\x1b"  # the escape key waits for nothing
     assert decoder.decode(b"[B\xe9") == "[B"
     assert decoder.decode(b"\xe1") + decoder.decode(b"a") == "\xe9\xe1a"
+
+
+def test_a_paste_is_taken_as_far_as_it_goes_quickly() -> None:
+    told: list[str] = []
+    decoder = Decoder(lambda: told.append("cut"))
+    text = decoder.decode(b"\x1b[200~")
+    for _ in range(5):
+        text += decoder.decode(b"a" * (LONGEST // 4))
+    text += decoder.decode(b"\x1b[201~bcd")
+    assert text == "\x1b[200~" + "a" * LONGEST + "\x1b[201~bcd"
+    assert told == ["cut"]
+    whole = "e" * LONGEST  # the next one begins anew
+    assert decoder.decode(f"\x1b[200~{whole}\x1b[201~".encode()) == f"\x1b[200~{whole}\x1b[201~"
+    assert told == ["cut"]

@@ -64,7 +64,7 @@ def test_mlx_launch_reads_what_is_written(tmp_path: Path) -> None:
             'entry 2: "ips": "mac2.local" is not an IP address',
         ),
         (json.dumps([PAIR[0], {**PAIR[1], "port": 1}]), 'entry 2: unknown key "port"'),
-        (json.dumps({"hosts": PAIR, "backend": "tcp"}), '"backend" must be ring or jaccl or'),
+        (json.dumps({"hosts": PAIR, "backend": "tcp"}), '"backend" must be ring, jaccl'),
         (json.dumps({"hosts": PAIR, "envs": "X"}), '"envs" must be a list of "NAME=VALUE"'),
         (json.dumps(PAIR[::-1]), "entry 1: mac2.local 10.0.0.2 is not this machine"),
         (

@@ -126,7 +126,7 @@ def test_every_bound_is_kept(setting: fields.Setting, value: Any, allowed: bool)
         ("[train]\nlearning_rate = nan", "train.learning_rate must be a number above 0 and to 1"),
         ("[train]\nlearning_rate = inf", "train.learning_rate must be a number above 0 and to 1"),
         ("[train]\nmask_prompt = 1", "train.mask_prompt must be true or false, not 1"),
-        ("[train]\ncompile = 'no'", 'train.compile must be "auto" or "on" or "off", not "no"'),
+        ("[train]\ncompile = 'no'", 'train.compile must be "auto", "on" or "off", not "no"'),
         ("[model]\nrepo = ''", 'model.repo must be some text, not ""'),
         ("[data]\npath = 1979-05-27", "data.path must be some text"),
         ("train = 1", "line 1: train must be a section, [train]"),

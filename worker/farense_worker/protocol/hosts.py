@@ -18,8 +18,8 @@ from typing import Any, Literal, get_args
 import psutil
 
 from farense_worker.protocol.errors import FarenseError, refused
+from farense_worker.protocol.language import either, ngettext
 from farense_worker.protocol.language import gettext as _
-from farense_worker.protocol.language import ngettext
 
 Backend = Literal["ring", "jaccl", "jaccl-ring", "nccl", "mpi"]
 BACKENDS: tuple[str, ...] = get_args(Backend)
@@ -105,8 +105,7 @@ def parse(text: str, source: Path, own: set[str], backend: str = "") -> Hosts:
     backend = backend or table.get("backend") or "ring"
     if backend not in BACKENDS:
         what = _('"backend" must be {backends}, not {value}')
-        backends = (" " + _("or") + " ").join(BACKENDS)
-        faults.append(what.format(backends=backends, value=json.dumps(backend)))
+        faults.append(what.format(backends=either(BACKENDS), value=json.dumps(backend)))
     envs = table.get("envs", [])
     if not (isinstance(envs, list) and all(isinstance(e, str) and _ENV.match(e) for e in envs)):
         faults.append(_('"envs" must be a list of "NAME=VALUE"'))

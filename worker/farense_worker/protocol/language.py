@@ -73,3 +73,10 @@ def pgettext(context: str, message: str) -> str:
 def mark(message: str) -> str:
     """Have `message` translated, but not here: whoever shows it calls `gettext`."""
     return message
+
+
+def either(words: Sequence[str]) -> str:
+    """Join alternatives, one at least, as a sentence has them: `a, b or c`."""
+    *first, last = words
+    joiner = gettext("or")
+    return f"{', '.join(first)} {joiner} {last}" if first else last

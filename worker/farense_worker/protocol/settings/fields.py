@@ -14,6 +14,7 @@ import tomli_w
 from msgspec import Meta, Struct
 
 from farense_worker.protocol.errors import refused
+from farense_worker.protocol.language import either
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.settings.profile import Config, Profile
 
@@ -57,8 +58,7 @@ class Setting(Struct, frozen=True):
     def rule(self) -> str:
         """What a right value is, in words: `a whole number from 1 to 1024`."""
         if self.choices:
-            joiner = " " + _("or") + " "
-            return joiner.join(f'"{choice}"' for choice in self.choices)
+            return either([f'"{choice}"' for choice in self.choices])
         origin = get_origin_type(self.type)
         noun = _NOUNS[origin]
         meta = next(
