@@ -137,6 +137,13 @@ def loss(value: float | None) -> str:
     return f"{value:.4f}" if amount < 99.99995 else f"{value:.1f}"
 
 
+def perplexity(value: float | None) -> str:
+    """exp(loss), in four digits: `1.097`, `16.16`, `1.253e+05`."""
+    if value is None:
+        return UNKNOWN
+    return f"{value:.4g}" if isfinite(value) else _("not finite")
+
+
 def rate(value: float | None) -> str:
     """A learning rate: `2e-04`, `1.5e-03`."""
     return UNKNOWN if value is None else f"{value:.3g}"

@@ -125,7 +125,7 @@ def summary(
         "ended": state.last_time or None,
         "elapsed_seconds": state.elapsed,
         "training_seconds": state.active_seconds,
-        "workers": len(state.segments),
+        "workers": state.workers,
         "step": state.step,
         "total_steps": state.total_steps,
         "epoch": state.epoch,

@@ -135,10 +135,10 @@ def _when(state: RunState) -> str:
     if not state.first_time:
         return _("not started")
     text = _("{when}, {time} in all")
-    if len(state.segments) > 1:
+    if state.workers > 1:
         text = _("{when}, {time} in all, in {n} pieces")
     return text.format(
-        when=_clock(state.first_time), time=f.duration(state.elapsed), n=len(state.segments)
+        when=_clock(state.first_time), time=f.duration(state.elapsed), n=state.workers
     )
 
 
@@ -156,7 +156,7 @@ def _tiles(state: RunState) -> list[dict[str, str]]:
     tiles = [
         (f.loss(best.loss if best else None), _("best validation loss")),
         (
-            f"{best.perplexity:.3g}" if best and best.perplexity else f.UNKNOWN,
+            f.perplexity(best.perplexity if best else None),
             _("perplexity there"),
         ),
         (f.loss(state.loss.last), _("training loss, last step")),

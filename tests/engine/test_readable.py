@@ -193,6 +193,11 @@ def test_an_epoch_is_over_at_its_end_alone(value: float, text: str) -> None:
     assert f.epochs(value) == text
 
 
+def test_perplexities() -> None:
+    told = [f.perplexity(value) for value in (1.0968, 16.16, 125_312.0, math.nan, None)]
+    assert told == ["1.097", "16.16", "1.253e+05", "not finite", "—"]
+
+
 def test_one_is_not_many() -> None:
     assert (f.steps(1), f.steps(0), f.steps(2)) == ("1 step", "0 steps", "2 steps")
     assert (f.rows(1), f.examples(1), f.examples(648)) == ("1 row", "1 example", "648 examples")

@@ -29,5 +29,6 @@ def cap(train: Train, steps: int) -> str:
     """Say that the warm-up is shorter than its setting; empty where it is not."""
     if not is_capped(train, steps):
         return ""
-    said = _("warm-up of {steps} steps in place of {wanted} (train.warmup_cap {cap:g})")
-    return said.format(steps=warmup(train, steps), wanted=train.warmup_steps, cap=train.warmup_cap)
+    said = _("warm-up of {steps} in place of {wanted} (train.warmup_cap {cap:g})")
+    least, wanted = f.steps(warmup(train, steps)), train.warmup_steps
+    return said.format(steps=least, wanted=wanted, cap=train.warmup_cap)

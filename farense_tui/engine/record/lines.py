@@ -68,10 +68,10 @@ def _step(event: events.Step) -> str:
 
 
 def _validation(event: events.Validation) -> str:
-    text = _("step {step:>6}  validation loss {loss}  perplexity {perplexity:.4g}").format(
+    text = _("step {step:>6}  validation loss {loss}  perplexity {perplexity}").format(
         step=event.step,
         loss=show.loss(number(event.loss)),
-        perplexity=number(event.perplexity),
+        perplexity=show.perplexity(number(event.perplexity)),
     )
     return text + (_BEST if event.best else "") + (_CACHED if event.cached else "")
 

@@ -42,7 +42,8 @@ class RunState(Struct, frozen=True, kw_only=True):
     phase_since: float = 0.0
     progress: events.Progress | None = None
     started: events.RunStarted | None = None
-    segments: tuple[events.RunStarted, ...] = ()
+    segments: tuple[events.RunStarted, ...] = ()  # one more for each rollback
+    workers: int = 0  # that got as far as training
     first_time: float = 0.0
     last_time: float = 0.0
     worker_seq: int = 0  # of the newest worker's first event
@@ -327,8 +328,10 @@ def _failed(state: RunState, event: events.RunFailed) -> RunState:
 
 def _run_started(state: RunState, event: events.RunStarted) -> RunState:
     upto = event.resumed_from_step
+    rolled_back = bool(state.segments) and state.segments[-1].seq > state.worker_seq
     return replace(
         _until(state, upto),
+        workers=state.workers + (not rolled_back),
         run=event.run,
         started=event,
         segments=(*state.segments, event),

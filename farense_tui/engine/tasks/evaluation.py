@@ -279,5 +279,4 @@ def figures(score: Score, rows: int) -> list[str]:
         exact = f"{f.share(score.exact_match, 1)} ({round(score.exact_match * rows)}/{rows})"
     f1 = f.UNKNOWN if score.token_f1 is None else f.share(score.token_f1, 1)
     chrf = f.UNKNOWN if score.chrf is None else f"{score.chrf:.1f}"
-    perplexity = f.UNKNOWN if score.perplexity is None else f"{score.perplexity:.3g}"
-    return [f.loss(score.loss), perplexity, exact, f1, chrf]
+    return [f.loss(score.loss), f.perplexity(score.perplexity), exact, f1, chrf]

@@ -146,7 +146,7 @@ def reading(state: RunState, subject: str, step: float) -> Reading:
     loss = at(state.loss)
     found = [(_("step"), f"{step:.0f}"), (_("loss"), show.loss(loss))]
     if subject == "perplexity" and loss is not None:
-        found.append((_("perplexity"), f"{_perplexity(loss):.4g}"))
+        found.append((_("perplexity"), show.perplexity(_perplexity(loss))))
     norm = at(state.grad_norm)
     found += [
         (_("lr"), show.rate(at(state.learning_rate))),

@@ -178,12 +178,12 @@ def _when(snapshot: Snapshot) -> list[str]:
     workers = ngettext(
         "trained for {duration}",
         "trained for {duration}, by {n} workers",
-        max(1, len(state.segments)),
+        max(1, state.workers),
     )
     last = _("{date}, {ago}: its end") if state.ended else _("{date}, {ago}: its last sign of life")
     lines = [
         last.format(date=date, ago=ago),
-        workers.format(duration=show.duration(state.elapsed), n=len(state.segments)),
+        workers.format(duration=show.duration(state.elapsed), n=state.workers),
     ]
     if snapshot.status == "lost":
         again = _("the machine was started again at {time}")

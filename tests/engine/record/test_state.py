@@ -75,6 +75,14 @@ def test_time_left_counts_steps_and_validations() -> None:
     assert remaining_seconds(done, Report(eval_every=5, eval_at_least=0)) == 0
 
 
+def test_a_rollback_is_no_other_worker() -> None:
+    begun = [e.Phase(name="starting", seq=1), started(seq=2), step(1, seq=3), step(2, seq=4)]
+    rolled_back = fold([*begun, started(1, seq=5), started(0, seq=6)])
+    assert rolled_back.workers == 1
+    again = [e.Phase(name="starting", seq=7), e.Phase(name="starting", seq=8), started(1, seq=9)]
+    assert fold(again, rolled_back).workers == 2
+
+
 def test_a_resume_keeps_the_figures_of_the_steps_that_are_left() -> None:
     first = [started(), *(step(n, peak_memory=900) for n in range(1, 8))]
     again = [e.Phase(name="starting"), started(4)]
