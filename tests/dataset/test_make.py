@@ -227,9 +227,8 @@ def test_every_row_is_in_one_split_or_left_out(
     tmp_path_factory: pytest.TempPathFactory, given: list[tuple[str, str]], seed: int
 ) -> None:
     folder = tmp_path_factory.mktemp("any")
+    given = [*given, ("Quem ganhou?", "O Farense.")]  # one at least is sound
     rows = [{"prompt": asked, "completion": answer} for asked, answer in given]
-    if not any(asked.strip() and answer.strip() for asked, answer in given):
-        return
     do(folder, files.jsonl(folder / "a.jsonl", *rows), seed=seed, skip=True, valid=0.3)
     made = [
         (row["prompt"], row["completion"])
