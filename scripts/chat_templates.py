@@ -26,8 +26,9 @@ from farense_worker.data import labels
 from farense_worker.model import tokenizer as tokenizers
 from farense_worker.model.light_tokenizer import LightTokenizer
 from farense_worker.protocol import dataset
-from farense_worker.protocol.dataset import Fault, Row
+from farense_worker.protocol.dataset import Row
 from farense_worker.protocol.errors import FarenseError
+from farense_worker.protocol.row_faults import Fault
 from farense_worker.protocol.settings.profile import Model
 
 PACKAGES = ("trl", "axolotl")

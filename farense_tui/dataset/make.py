@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from farense_worker.protocol import dataset
+from farense_worker.protocol import row_faults
 from farense_worker.protocol.dataset import SPLITS
 from farense_worker.protocol.errors import refused
 from farense_worker.protocol.language import gettext as _
@@ -91,7 +91,7 @@ def _read(at: int, seen: Seen, wish: Wish, pool: Pool, left: LeftOut, tell: Tell
             if isinstance(row, Bad):
                 lost += row.rule not in asked
                 left.add(at, number, row.rule, row.what)
-                if row.rule in (*dataset.FATAL, "quote"):
+                if row.rule in (*row_faults.FATAL, "quote"):
                     unread = unread or f"{name}:{number}: {row.what}"
                 continue
             together = wish.together or (draft.GROUP if seen.source.draft else "")
@@ -106,7 +106,7 @@ def _read(at: int, seen: Seen, wish: Wish, pool: Pool, left: LeftOut, tell: Tell
     if unread and not wish.skip:
         hint = _("Mend the file, or leave out what cannot be read with --skip.")
         raise refused(_("lines that cannot be read"), unread, hint, kind="data")
-    if lost > dataset.MOST_LOST * total and not wish.skip:
+    if lost > row_faults.MOST_LOST * total and not wish.skip:
         said = _("{lost} of {rows} rows of {file} cannot be trained on, more than a tenth")
         hint = _("--skip leaves them out all the same.")
         detail = f"{said.format(lost=lost, rows=total, file=name)}\n{left.first}"

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from farense_worker.protocol import dataset
-from farense_worker.protocol.dataset import Fault, Summary
+from farense_worker.protocol.dataset import Summary
 from farense_worker.protocol.plan import steps
+from farense_worker.protocol.row_faults import Fault
 from farense_worker.protocol.settings.profile import Data, Profile
 
 from farense_tui.engine.models import locate

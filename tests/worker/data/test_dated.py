@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from farense_worker.data import dated, prepare
-from farense_worker.model import day
+from farense_worker.model import chat_template
 from farense_worker.process.output import Output
 from farense_worker.protocol.dataset import Row
 from farense_worker.tasks.evaluate import evaluate
@@ -33,7 +33,7 @@ ROW = Row(1, "chat", chat("Quem?", "Ele."))
 @pytest.fixture(autouse=True)
 def _today() -> Iterator[None]:
     yield
-    day.DAY.keep(0)
+    chat_template.DAY.keep(0)
 
 
 def year_of(made: prepare.Examples, tokenizer: object) -> str:
@@ -41,12 +41,12 @@ def year_of(made: prepare.Examples, tokenizer: object) -> str:
 
 
 def test_the_day_that_templates_write() -> None:
-    assert day.DAY.now().date() == datetime.now().date()
-    day.DAY.keep(1e9)
-    assert day.DAY.now() == datetime(2001, 9, 9, 1, 46, 40, tzinfo=UTC)
-    with day.DAY.kept(9e8):
-        assert day.DAY.now().year == 1998
-    assert day.DAY.now().year == 2001
+    assert chat_template.DAY.now().date() == datetime.now().date()
+    chat_template.DAY.keep(1e9)
+    assert chat_template.DAY.now() == datetime(2001, 9, 9, 1, 46, 40, tzinfo=UTC)
+    with chat_template.DAY.kept(9e8):
+        assert chat_template.DAY.now().year == 1998
+    assert chat_template.DAY.now().year == 2001
 
 
 def test_dates_are_told_of(micro: Path, tmp_path: Path) -> None:
@@ -54,8 +54,8 @@ def test_dates_are_told_of(micro: Path, tmp_path: Path) -> None:
     assert "the chat template writes the date" in dated.remark(tokenizer, ROW)
     assert dated.remark(load(micro), ROW) == ""
     assert dated.remark(tokenizer, Row(1, "text", {"text": "a"})) == ""
-    assert day.asked_for(tmp_path / "t")
-    assert not day.asked_for(micro)
+    assert chat_template.writes_the_day(tmp_path / "t")
+    assert not chat_template.writes_the_day(micro)
     only_without = DATED.replace("{{ str", "{% if messages[0].role != 'system' %}{{ str", 1)
     only_without = only_without.replace("}}{% for", "}}{% endif %}{% for", 1)
     tokenizer = load(variant(micro, tmp_path / "o", only_without))
@@ -74,7 +74,7 @@ def test_kept_tokens_are_of_a_day(micro: Path, tmp_path: Path) -> None:
     write(folder / "train.jsonl", chat("Quem?", "Ele."), chat("a", "b"))
     output = Output(os.open(tmp_path / "events", os.O_CREAT | os.O_WRONLY), tmp_path / "none")
     for seconds, year in ((1e9, "2001"), (1.3e9, "2011"), (1e9, "2001")):
-        day.DAY.keep(seconds)
+        chat_template.DAY.keep(seconds)
         found = prepare.load(config(folder), model, lambda: load(model), output)
         assert year_of(found.train, load(model)) == year
 
@@ -92,14 +92,14 @@ def test_a_run_keeps_its_day(micro: Path, data: Path, tmp_path: Path, make_run: 
     run.config.write_text(settings.replace(line, "created = 1e9"))
     finish(run)
     assert any(notice.code == "dated" for notice in state_of(run).notices)
-    day.DAY.keep(1e9)
+    chat_template.DAY.keep(1e9)
     output = Output(os.open(tmp_path / "events", os.O_CREAT | os.O_WRONLY), tmp_path / "none")
     made = prepare.tokenise(run.read_config(), model, load(model), output)
     assert year_of(made.splits["train"], load(model)) == "2001"
     checkpoint = next(run.path.glob("checkpoint_*"))
     state = json.loads((checkpoint / "state.json").read_text())
     assert state["data"] == made.splits["train"].digest()
-    day.DAY.keep(0)
+    chat_template.DAY.keep(0)
     asked = evaluation.request([run], split="valid", max_tokens=1)
     losses = []
     for moment in (asked.day, 0.0):
@@ -109,4 +109,4 @@ def test_a_run_keeps_its_day(micro: Path, data: Path, tmp_path: Path, make_run: 
     assert best is not None
     assert losses[0] == pytest.approx(best.loss, rel=1e-5)
     assert losses[1] != pytest.approx(best.loss, rel=1e-5)
-    assert day.DAY.now().year != 2001
+    assert chat_template.DAY.now().year != 2001

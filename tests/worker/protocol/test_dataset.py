@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from farense_worker.protocol import dataset, foreign_rows
-from farense_worker.protocol.dataset import Fault, Row
+from farense_worker.protocol import dataset, foreign_rows, row_faults
+from farense_worker.protocol.dataset import Row
 from farense_worker.protocol.errors import ExitCode, FarenseError
+from farense_worker.protocol.row_faults import Fault
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -130,7 +131,7 @@ def test_a_fault_is_told_with_its_line(tmp_path: Path, line: object, what: str) 
     with pytest.raises(FarenseError) as caught:
         dataset.check(tmp_path)
     assert what in caught.value.detail
-    assert caught.value.hint == dataset.FORMATS
+    assert caught.value.hint == row_faults.FORMATS
 
 
 @pytest.mark.parametrize("other", [CHAT, COMPLETION])
@@ -165,16 +166,16 @@ def test_a_summary_counts_the_rows_of_each_split(tmp_path: Path) -> None:
 def test_rows_with_faults_are_left_out_if_few(
     tmp_path: Path, lost: int, rows: int, skip: bool, refused: str
 ) -> None:
-    faults = dataset.Faults()
+    faults = row_faults.Faults()
     for line in range(rows):
         for name in ("train.jsonl", "test.jsonl"):
             faults.look(tmp_path / name)
         if line < lost:
-            faults.add(dataset.Fault(tmp_path / "train.jsonl", line, "no row"))
-        faults.add(dataset.Fault(tmp_path / "test.jsonl", line, "not JSON", "not_json"))
+            faults.add(row_faults.Fault(tmp_path / "train.jsonl", line, "no row"))
+        faults.add(row_faults.Fault(tmp_path / "test.jsonl", line, "not JSON", "not_json"))
     assert refused in faults.why_refused(skip)
     assert bool(refused) == bool(faults.why_refused(skip))
-    faults.add(dataset.Fault(tmp_path / "valid.jsonl", 1, "not JSON", "not_json"))
+    faults.add(row_faults.Fault(tmp_path / "valid.jsonl", 1, "not JSON", "not_json"))
     assert faults.why_refused(True)
 
 

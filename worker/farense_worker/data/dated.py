@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from farense_worker.data.labels import template_errors
-from farense_worker.model.day import DAY
+from farense_worker.model.chat_template import DAY
 from farense_worker.protocol.dataset import Row
 from farense_worker.protocol.language import gettext as _
 

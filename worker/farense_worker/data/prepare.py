@@ -15,16 +15,17 @@ import numpy as np
 from farense_worker.data import dated, labels, token_cache, untrained_parts
 from farense_worker.data.examples import Builder, Examples
 from farense_worker.data.token_cache import Tokenised
-from farense_worker.model import day, stops
+from farense_worker.model import chat_template, stops
 from farense_worker.process.output import Output
-from farense_worker.protocol import dataset, holdout, language
-from farense_worker.protocol.dataset import Fault, Faults, Kind, Row
+from farense_worker.protocol import dataset, holdout, language, row_faults
+from farense_worker.protocol.dataset import Kind, Row
 from farense_worker.protocol.errors import refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import ngettext
 from farense_worker.protocol.messages.data_check import ADD_VALIDATION, CODES, NO_VALIDATION
 from farense_worker.protocol.messages.events import Notice, Progress
 from farense_worker.protocol.plan import steps
+from farense_worker.protocol.row_faults import Fault, Faults
 from farense_worker.protocol.settings.profile import Config
 
 __all__ = ["Examples", "load"]
@@ -51,13 +52,13 @@ def load(config: Config, model: Path, tokenizer: Callable[[], Any], output: Outp
 
     model: its folder. tokenizer: loads it; not called where the tokens are in the cache.
     Rows that cannot be trained on are left out, which is told. Raises FarenseError (refused) that
-    lists them where they are too many: see dataset.Faults.
+    lists them where they are too many: see row_faults.Faults.
     """
     files = [Path(config.data.path) / f"{name}.jsonl" for name in ("train", "valid")]
     before = _state(files)
     decides = _settings(config)
-    if day.asked_for(model):
-        decides["day"] = day.DAY.now().date().isoformat()
+    if chat_template.writes_the_day(model):
+        decides["day"] = chat_template.DAY.now().date().isoformat()
     key = token_cache.key(files, model, decides)
     made = token_cache.read(key) if key else None
     if made is None:
@@ -284,7 +285,7 @@ def _left_out(lines: list[str], rows: int) -> Notice:
         level="warning",
         code="rows_left_out",
         message=message.format(n=n, rows=rows),
-        hint=dataset.first_of(lines, n) + "\n" + _("All of them: {file}").format(file=LEFT_OUT),
+        hint=row_faults.first_of(lines, n) + "\n" + _("All of them: {file}").format(file=LEFT_OUT),
     )
 
 

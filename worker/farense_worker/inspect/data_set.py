@@ -22,11 +22,12 @@ from farense_worker.inspect.lengths import Lengths
 from farense_worker.inspect.questions import Questions
 from farense_worker.inspect.token_text import MOST_TOKENS, pieces
 from farense_worker.protocol import dataset, holdout
-from farense_worker.protocol.dataset import SPLITS, Fault, Faults, Row
+from farense_worker.protocol.dataset import SPLITS, Row
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import ngettext
 from farense_worker.protocol.messages.data_check import CODES, Example, Finding, Report, Split
+from farense_worker.protocol.row_faults import Fault, Faults
 from farense_worker.protocol.settings.profile import Answers, Features
 
 _MOST_OF_A_CODE = 50

@@ -6,12 +6,14 @@ is a program that came from elsewhere, so what it may compute and write is bound
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
-from farense_worker.model.day import DAY
 from farense_worker.protocol.errors import refused
 from farense_worker.protocol.language import gettext as _
 
@@ -23,6 +25,50 @@ _FAULTS = (ArithmeticError, AssertionError, NameError, RuntimeError, SyntaxError
 REASONING = ("reasoning_content", "thinking", "reasoning")
 
 Message = dict[str, Any]
+
+_CALL = b"strftime_now"
+_PLACES = ("tokenizer_config.json", "*.jinja", "additional_chat_templates/*.jinja")
+
+
+class Day:
+    """The day whose date templates write, as those of Llama 3.2, SmolLM3 and gpt-oss do.
+
+    It is today's for a question. Rows have that of the day on which their run was made: they stay
+    what they are when it is resumed on another.
+    """
+
+    def __init__(self) -> None:
+        self._kept: datetime | None = None
+
+    def now(self) -> datetime:
+        """Give the time that templates see."""
+        return self._kept or datetime.now()
+
+    def keep(self, seconds: float) -> None:
+        """Stay at a moment, in Unix seconds; 0 is none. It is the same day in all time zones."""
+        self._kept = datetime.fromtimestamp(seconds, UTC) if seconds else None
+
+    @contextlib.contextmanager
+    def kept(self, seconds: float) -> Iterator[None]:
+        """Stay at a moment meanwhile, as `keep` does."""
+        before = self._kept
+        self.keep(seconds)
+        try:
+            yield
+        finally:
+            self._kept = before
+
+
+DAY = Day()
+
+
+def writes_the_day(model: Path) -> bool:
+    """Whether a model's templates ask for it."""
+    paths = [path for place in _PLACES for path in model.glob(place) if path.is_file()]
+    try:
+        return any(_CALL in path.read_bytes() for path in paths)
+    except OSError:  # whoever needs it says so
+        return False
 
 
 class ChatTemplates:

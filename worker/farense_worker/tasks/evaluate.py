@@ -20,9 +20,9 @@ from farense_worker.generate import decoding
 from farense_worker.loop.shares import Shares
 from farense_worker.model import inference, loss, model, prefix_check, split_forward
 from farense_worker.model import tokenizer as tokenizers
-from farense_worker.model.day import DAY
+from farense_worker.model.chat_template import DAY
 from farense_worker.protocol import dataset
-from farense_worker.protocol.dataset import Fault, Row
+from farense_worker.protocol.dataset import Row
 from farense_worker.protocol.errors import refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.evaluation import (
@@ -36,6 +36,7 @@ from farense_worker.protocol.messages.evaluation import (
 )
 from farense_worker.protocol.messages.evaluation import Row as Asked
 from farense_worker.protocol.messages.task import Progress, Tell
+from farense_worker.protocol.row_faults import Fault
 from farense_worker.protocol.settings.profile import Model
 from farense_worker.tasks import answer_metrics
 from farense_worker.tasks.questions import Question, questions_of

@@ -21,7 +21,7 @@ from farense_worker.loop.run import Run
 from farense_worker.loop.shares import Shares
 from farense_worker.loop.start import handover, origin, planning, resume_check, shared_prefix
 from farense_worker.model import dropout, loss, model, split_forward, tokenizer, trainable
-from farense_worker.model.day import DAY
+from farense_worker.model.chat_template import DAY
 from farense_worker.model.split_forward import Anatomy
 from farense_worker.process import restart, versions
 from farense_worker.process.output import Output
