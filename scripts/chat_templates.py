@@ -28,7 +28,7 @@ from farense_worker.model.light_tokenizer import LightTokenizer
 from farense_worker.protocol import dataset
 from farense_worker.protocol.dataset import Row
 from farense_worker.protocol.errors import FarenseError
-from farense_worker.protocol.row_faults import Fault
+from farense_worker.protocol.rows.row_faults import Fault
 from farense_worker.protocol.settings.profile import Model
 
 PACKAGES = ("trl", "axolotl")

@@ -16,7 +16,7 @@ from farense_worker.protocol.dataset import Row
 from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.task import Progress
-from farense_worker.protocol.row_faults import Fault
+from farense_worker.protocol.rows.row_faults import Fault
 from farense_worker.protocol.shapes import recognise, verdicts
 from farense_worker.protocol.shapes.columns import Unfit
 

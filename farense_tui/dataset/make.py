@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from farense_worker.protocol import row_faults
 from farense_worker.protocol.dataset import SPLITS
 from farense_worker.protocol.errors import refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.task import Progress
+from farense_worker.protocol.rows import row_faults
 
 from farense_tui import __version__
 from farense_tui.dataset import duplicates, extra, leave_out, look, sources, split, splits, write

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from farense_worker.protocol import json_lines
 from farense_worker.protocol.errors import refused
 from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.rows import json_lines
 from farense_worker.protocol.shapes import nested, recognise
 
 from farense_tui.dataset import encoding

@@ -8,7 +8,7 @@ from pathlib import Path
 from farense_worker.protocol import dataset
 from farense_worker.protocol.dataset import Summary
 from farense_worker.protocol.plan import steps
-from farense_worker.protocol.row_faults import Fault
+from farense_worker.protocol.rows.row_faults import Fault
 from farense_worker.protocol.settings.profile import Data, Profile
 
 from farense_tui.engine.models import locate

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from farense_worker.protocol import dataset
 from farense_worker.protocol.clean_text import clean
 from farense_worker.protocol.dataset import Row
-from farense_worker.protocol.row_faults import Fault
+from farense_worker.protocol.rows.row_faults import Fault
 from farense_worker.protocol.settings.profile import Data
 
 _MOST = 1000

@@ -10,7 +10,7 @@ from farense_worker.protocol.dataset import Summary
 from farense_worker.protocol.messages.doctor import Findings
 from farense_worker.protocol.plan.disk import RECORD
 from farense_worker.protocol.plan.memory import GIB
-from farense_worker.protocol.row_faults import Fault
+from farense_worker.protocol.rows.row_faults import Fault
 from farense_worker.protocol.run_folder import free_space
 from farense_worker.protocol.settings.profile import Profile, Train, replace_setting
 

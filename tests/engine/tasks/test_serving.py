@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from farense_worker.protocol import chat_rows
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.messages.conversation import Piece, Question
 from farense_worker.protocol.messages.serving import Ended, Figures, Handled, Listening
+from farense_worker.protocol.rows import chat_rows
 from farense_worker.protocol.run_folder import RunFolder
 
 from farense_tui.engine.tasks import ask, serving

@@ -11,7 +11,7 @@ import pytest
 from farense_worker.protocol import dataset, system_prompt
 from farense_worker.protocol.dataset import Row
 from farense_worker.protocol.messages.data_check import Report
-from farense_worker.protocol.row_faults import Fault
+from farense_worker.protocol.rows.row_faults import Fault
 from farense_worker.protocol.settings.profile import Data, Features
 
 from farense_tui.engine.profiles import import_mlx_lm

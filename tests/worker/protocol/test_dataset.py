@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from farense_worker.protocol import dataset, foreign_rows, row_faults
+from farense_worker.protocol import dataset, foreign_rows
 from farense_worker.protocol.dataset import Row
 from farense_worker.protocol.errors import ExitCode, FarenseError
-from farense_worker.protocol.row_faults import Fault
+from farense_worker.protocol.rows import row_faults
+from farense_worker.protocol.rows.row_faults import Fault
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from farense_worker.protocol import json_lines
+from farense_worker.protocol.rows import json_lines
 from hypothesis import given
 from hypothesis import strategies as st
 

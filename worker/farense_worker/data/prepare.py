@@ -17,7 +17,7 @@ from farense_worker.data.examples import Builder, Examples
 from farense_worker.data.token_cache import Tokenised
 from farense_worker.model import chat_template, stops
 from farense_worker.process.output import Output
-from farense_worker.protocol import dataset, holdout, language, row_faults
+from farense_worker.protocol import dataset, holdout, language
 from farense_worker.protocol.dataset import Kind, Row
 from farense_worker.protocol.errors import refused
 from farense_worker.protocol.language import gettext as _
@@ -25,7 +25,8 @@ from farense_worker.protocol.language import ngettext
 from farense_worker.protocol.messages.data_check import ADD_VALIDATION, CODES, NO_VALIDATION
 from farense_worker.protocol.messages.events import Notice, Progress
 from farense_worker.protocol.plan import steps
-from farense_worker.protocol.row_faults import Fault, Faults
+from farense_worker.protocol.rows import row_faults
+from farense_worker.protocol.rows.row_faults import Fault, Faults
 from farense_worker.protocol.settings.profile import Config
 
 __all__ = ["Examples", "load"]

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from farense_worker.data.conversation import Remark
-from farense_worker.protocol import chat_rows
 from farense_worker.protocol.dataset import Row
 from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.rows import chat_rows
 from farense_worker.protocol.settings.profile import Answers
 from farense_worker.protocol.shapes import verdicts
 from farense_worker.protocol.shapes.columns import blank

@@ -27,7 +27,7 @@ from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import ngettext
 from farense_worker.protocol.messages.data_check import CODES, Example, Finding, Report, Split
-from farense_worker.protocol.row_faults import Fault, Faults
+from farense_worker.protocol.rows.row_faults import Fault, Faults
 from farense_worker.protocol.settings.profile import Answers, Features
 
 _MOST_OF_A_CODE = 50

@@ -16,10 +16,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
-from farense_worker.protocol import chat_rows, foreign_rows, json_lines
+from farense_worker.protocol import foreign_rows
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import pgettext
-from farense_worker.protocol.row_faults import Fault, Faults, faulty
+from farense_worker.protocol.rows import chat_rows, json_lines
+from farense_worker.protocol.rows.row_faults import Fault, Faults, faulty
 from farense_worker.protocol.settings.profile import Features
 
 Kind = Literal["chat", "completion", "text"]

@@ -16,9 +16,9 @@ from farense_worker.data.labels import template_errors
 from farense_worker.generate import prompts
 from farense_worker.model import compat, inference, tokenizer
 from farense_worker.model import model as network
-from farense_worker.protocol import chat_rows
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.serving import Setup
+from farense_worker.protocol.rows import chat_rows
 from farense_worker.protocol.settings.profile import Model
 from farense_worker.serve.requests import Chat, Refusal, Text
 

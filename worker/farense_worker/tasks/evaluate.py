@@ -36,7 +36,7 @@ from farense_worker.protocol.messages.evaluation import (
 )
 from farense_worker.protocol.messages.evaluation import Row as Asked
 from farense_worker.protocol.messages.task import Progress, Tell
-from farense_worker.protocol.row_faults import Fault
+from farense_worker.protocol.rows.row_faults import Fault
 from farense_worker.protocol.settings.profile import Model
 from farense_worker.tasks import answer_metrics
 from farense_worker.tasks.questions import Question, questions_of

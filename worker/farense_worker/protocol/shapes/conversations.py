@@ -6,8 +6,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from farense_worker.protocol import chat_rows
 from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.rows import chat_rows
 from farense_worker.protocol.shapes.columns import Unfit, blank, folded, text
 
 Message = dict[str, Any]

@@ -1,0 +1,1 @@
+"""Rows of a data set as text: what they may be, what others write, what is wrong in them."""
