@@ -1,13 +1,11 @@
-"""One request: who may ask, what is asked, and mlx_lm's answer to it."""
+"""One request: what is asked, and mlx_lm's answer to it."""
 
 from __future__ import annotations
 
-import hmac
 import io
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -15,167 +13,138 @@ from farense_worker.model import compat
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.serving import Handled
 from farense_worker.serve import requests
+from farense_worker.serve.door import Door
 from farense_worker.serve.models import Models
 from farense_worker.serve.requests import Chat, Refusal
 
 _PATIENCE = 30.0  # seconds for a client to send or to take something
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
-class Door:
-    """Who may ask. Everybody on this machine can reach a port, and so can every web page."""
+_Theirs: Any = compat.serving().APIHandler
 
-    def __init__(self, *, loopback: bool, key: str, origins: tuple[str, ...]) -> None:
-        """loopback: it is reached from this machine alone. key: empty for none."""
-        self._loopback = loopback
-        self._key = key.encode()
-        self._origins = origins
 
-    def allowance(self, headers: Any) -> list[tuple[str, str]]:
-        """Give the headers by which a browser lets the page that asks read the answer."""
-        origin = headers.get("Origin")
-        if not {origin, "*"} & set(self._origins):
-            return []
-        return [("Access-Control-Allow-Origin", origin or "*"), ("Vary", "Origin")]
+class Handler(_Theirs):
+    """mlx_lm's handler, which asks `models`, lets in whom `door` does, tells of each request."""
 
-    def check(self, headers: Any) -> None:
-        """Raise Refusal for a page of another origin, a name that is not ours, a wrong key."""
-        origin = headers.get("Origin")
-        if origin is not None and not {origin, "*"} & set(self._origins):
-            said = _("pages of {origin} may not ask; --allow-origin allows it")
-            raise Refusal(403, "origin", said.format(origin=origin[:200]))
-        named = headers.get("Host", "")
+    response_generator: Any
+    path: str
+    rfile: Any
+    timeout = _PATIENCE
+    server_version, sys_version = "farense-tui", ""
+
+    def __init__(
+        self, models: Models, door: Door, tell: Callable[[Handled], None], *theirs: Any
+    ) -> None:
+        """theirs: a ResponseGenerator, and what a server gives. The request is answered here."""
+        self._models, self._door, self._tell = models, door, tell
+        super().__init__(*theirs, system_fingerprint="farense-tui")
+
+    def do_GET(self) -> None:
+        self._handled(self._get)
+
+    def do_POST(self) -> None:
+        self._handled(self._post)
+
+    def do_OPTIONS(self) -> None:
+        self._handled(super().do_OPTIONS)
+
+    def _handled(self, answer: Callable[[], None]) -> None:
+        """Answer or refuse, and tell of it whatever becomes of it."""
+        began, self._status, self._model, self._fault = time.time(), 0, "", ""
+        self._counted = _Counted(self.response_generator)
+        self.path = self.path.partition("?")[0]
         try:
-            name = urlsplit(f"//{named}").hostname or "localhost"
-        except ValueError:  # a bracket that does not close
-            name = named
-        if self._loopback and name not in _LOOPBACK:  # a page whose name was led here
-            said = _("this address is not {name}")
-            raise Refusal(403, "host", said.format(name=name[:200]))
-        given = headers.get("Authorization", "").removeprefix("Bearer ").encode()
-        if self._key and not hmac.compare_digest(given, self._key):
-            raise Refusal(401, "invalid_api_key", _("the key is missing or wrong"))
-
-
-def make(models: Models, door: Door, tell: Callable[[Handled], None]) -> type[Any]:
-    """Make the class of mlx_lm's handler that asks `models` and tells of each request."""
-    theirs: Any = compat.serving().APIHandler
-
-    class Handler(theirs):
-        response_generator: Any
-        path: str
-        rfile: Any
-        timeout = _PATIENCE
-        server_version, sys_version = "farense-tui", ""
-
-        def do_GET(self) -> None:
-            self._handled(self._get)
-
-        def do_POST(self) -> None:
-            self._handled(self._post)
-
-        def do_OPTIONS(self) -> None:
-            self._handled(super().do_OPTIONS)
-
-        def _handled(self, answer: Callable[[], None]) -> None:
-            """Answer or refuse, and tell of it whatever becomes of it."""
-            began, self._status, self._model, self._fault = time.time(), 0, "", ""
-            self._counted = _Counted(self.response_generator)
-            self.path = self.path.partition("?")[0]
-            try:
-                answer()
-            except Refusal as refusal:
-                self._fault = refusal.message
-                self._json(refusal.status, refusal.body())
-            except (ConnectionError, TimeoutError):
-                self._fault = _("whoever asked has gone away")
-                self.close_connection = True
-            finally:
-                tell(
-                    Handled(
-                        time=began,
-                        path=self.path[:200],
-                        status=self._status,
-                        seconds=time.time() - began,
-                        model=self._model,
-                        prompt_tokens=self._counted.prompt_tokens,
-                        tokens=self._counted.tokens,
-                        fault=self._fault,
-                    )
+            answer()
+        except Refusal as refusal:
+            self._fault = refusal.message
+            self._json(refusal.status, refusal.body())
+        except (ConnectionError, TimeoutError):
+            self._fault = _("whoever asked has gone away")
+            self.close_connection = True
+        finally:
+            self._tell(
+                Handled(
+                    time=began,
+                    path=self.path[:200],
+                    status=self._status,
+                    seconds=time.time() - began,
+                    model=self._model,
+                    prompt_tokens=self._counted.prompt_tokens,
+                    tokens=self._counted.tokens,
+                    fault=self._fault,
                 )
+            )
 
-        def _get(self) -> None:
-            if self.path == "/health":
-                healthy = self.response_generator.is_healthy
-                return self._json(200 if healthy else 503, b'{"status": "%s"}' % _HEALTH[healthy])
-            door.check(self.headers)
-            listed = [_listed(name) for name in models.names]
-            if self.path == "/v1/models":
-                return self._json(200, msgspec.json.encode({"object": "list", "data": listed}))
-            if self.path.startswith("/v1/models/"):
-                found = models.named(self.path.removeprefix("/v1/models/") or "?")
-                return self._json(200, msgspec.json.encode(_listed(found)))
-            raise Refusal(404, "not_found", _("there is nothing at {path}").format(path=self.path))
+    def _get(self) -> None:
+        if self.path == "/health":
+            healthy = self.response_generator.is_healthy
+            return self._json(200 if healthy else 503, b'{"status": "%s"}' % _HEALTH[healthy])
+        self._door.check(self.headers)
+        listed = [_listed(name) for name in self._models.names]
+        if self.path == "/v1/models":
+            return self._json(200, msgspec.json.encode({"object": "list", "data": listed}))
+        if self.path.startswith("/v1/models/"):
+            found = self._models.named(self.path.removeprefix("/v1/models/") or "?")
+            return self._json(200, msgspec.json.encode(_listed(found)))
+        raise Refusal(404, "not_found", _("there is nothing at {path}").format(path=self.path))
 
-        def _post(self) -> None:
-            door.check(self.headers)
-            kind = requests.KINDS.get(self.path)
-            if kind is None:
-                said = _("there is nothing at {path}").format(path=self.path[:200])
-                raise Refusal(404, "not_found", said)
-            asked = requests.read(self._body(), kind)
-            self._model = models.named(asked.model)
-            body = requests.handed_on(asked, models.vocabulary)
-            messages = models.messages(asked) if isinstance(asked, Chat) else []
-            body["max_tokens"] = models.answer_length(asked, messages)
-            body |= {"messages": messages} if isinstance(asked, Chat) else {"prompt": asked.prompt}
-            body["model"] = self._model
-            sent = msgspec.json.encode(body)
-            self.headers.replace_header("Content-Length", str(len(sent)))
-            own, self.rfile = self.rfile, io.BytesIO(sent)
-            self.response_generator = self._counted
-            try:
-                super().do_POST()
-            finally:
-                self.rfile = own
+    def _post(self) -> None:
+        self._door.check(self.headers)
+        kind = requests.KINDS.get(self.path)
+        if kind is None:
+            said = _("there is nothing at {path}").format(path=self.path[:200])
+            raise Refusal(404, "not_found", said)
+        asked = requests.read(self._body(), kind)
+        self._model = self._models.named(asked.model)
+        body = requests.handed_on(asked, self._models.vocabulary)
+        messages = self._models.messages(asked) if isinstance(asked, Chat) else []
+        body["max_tokens"] = self._models.answer_length(asked, messages)
+        body |= {"messages": messages} if isinstance(asked, Chat) else {"prompt": asked.prompt}
+        body["model"] = self._model
+        sent = msgspec.json.encode(body)
+        self.headers.replace_header("Content-Length", str(len(sent)))
+        own, self.rfile = self.rfile, io.BytesIO(sent)
+        self.response_generator = self._counted
+        try:
+            super().do_POST()
+        finally:
+            self.rfile = own
 
-        def _body(self) -> bytes:
-            text = self.headers.get("Content-Length") or ""
-            if not (text.isascii() and text.isdigit()):
-                raise Refusal(411, "length_required", _("the request does not tell its length"))
-            if int(text[:20]) > requests.LONGEST:
-                said = _("the request has {n} bytes; {most} are the most")
-                self.close_connection = True
-                raise Refusal(413, "too_large", said.format(n=text[:20], most=requests.LONGEST))
-            body: bytes = self.rfile.read(int(text))
-            if len(body) < int(text):
-                raise ConnectionError
-            return body
+    def _body(self) -> bytes:
+        text = self.headers.get("Content-Length") or ""
+        if not (text.isascii() and text.isdigit()):
+            raise Refusal(411, "length_required", _("the request does not tell its length"))
+        if int(text[:20]) > requests.LONGEST:
+            said = _("the request has {n} bytes; {most} are the most")
+            self.close_connection = True
+            raise Refusal(413, "too_large", said.format(n=text[:20], most=requests.LONGEST))
+        body: bytes = self.rfile.read(int(text))
+        if len(body) < int(text):
+            raise ConnectionError
+        return body
 
-        def handle_chat_completions(self) -> Any:
-            """Put a conversation to a model without a template as `ask` does: its last turn."""
-            asked = super().handle_chat_completions()
-            if not models.has_template:
-                asked.request_type, asked.prompt = "text", asked.messages[-1]["content"]
-            return asked
+    def handle_chat_completions(self) -> Any:
+        """Put a conversation to a model without a template as `ask` does: its last turn."""
+        asked = super().handle_chat_completions()
+        if not self._models.has_template:
+            asked.request_type, asked.prompt = "text", asked.messages[-1]["content"]
+        return asked
 
-        def _json(self, status: int, body: bytes) -> None:
-            self.send_response(status)
-            for name, value in door.allowance(self.headers):
-                self.send_header(name, value)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+    def _json(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        for name, value in self._door.allowance(self.headers):
+            self.send_header(name, value)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
 
-        def send_response(self, code: int, message: str | None = None) -> None:
-            self._status = int(code)
-            super().send_response(code, message)
+    def send_response(self, code: int, message: str | None = None) -> None:
+        self._status = int(code)
+        super().send_response(code, message)
 
-        def log_message(self, *_words: object) -> None:
-            """Say nothing on stderr: each request is told of."""
-
-    return Handler
+    def log_message(self, *_words: object) -> None:
+        """Say nothing on stderr: each request is told of."""
 
 
 _HEALTH = {True: b"ok", False: b"unavailable"}

@@ -33,7 +33,8 @@ from farense_worker.protocol.messages.serving import (
     Setup,
     Stop,
 )
-from farense_worker.serve import handler, server
+from farense_worker.serve import server
+from farense_worker.serve.door import Door
 from farense_worker.serve.models import Models
 from farense_worker.serve.server import Server
 
@@ -84,6 +85,9 @@ class _Serving:
         limit: int,
         say: Callable[[Said], None],
     ) -> None:
+        from farense_worker.serve.handler import Handler  # mlx_lm's server takes seconds to import
+
+        self._handler = Handler
         self._server = taken
         self._models = models
         self._limit = limit
@@ -100,9 +104,8 @@ class _Serving:
         logging.getLogger().addHandler(self._last)
         self._generator = theirs.ResponseGenerator(models, cached)
         host = str(taken.server_address[0])
-        door = handler.Door(loopback=server.is_loopback(host), key=setup.key, origins=setup.origins)
+        self._door = Door(loopback=server.is_loopback(host), key=setup.key, origins=setup.origins)
         self._host, self._port = host, int(taken.server_address[1])
-        self._kind = handler.make(models, door, self._note)
 
     def go_on(self, asked_to_stop: Callable[[], bool]) -> None:
         """Load, answer, tell, until it is enough. Raises FarenseError if the models give up."""
@@ -145,7 +148,7 @@ class _Serving:
         with self._counting:
             self._running += 1
         try:
-            return self._kind(self._generator, *args, system_fingerprint="farense-tui")
+            return self._handler(self._models, self._door, self._note, self._generator, *args)
         finally:
             with self._counting:
                 self._running -= 1

@@ -55,22 +55,12 @@ def set_up(
     if left_out and ranks.first:
         write_atomically(folder.path / prepare.LEFT_OUT, "\n".join(left_out) + "\n")
 
-    output.enter("loading_model")
-    network = model.load(path, config.model)
-    model.tell_of_others(path, network, output)
-    mx.random.seed(config.train.seed)  # the adapter's first weights
-    adapter_config = trainable.make_trainable(network, config, output)
+    network, size, adapter_config = load_network(config, path, output)
+    model.check_tokens(network, max(int(s.tokens.max()) for s in (train_set, valid_set) if s))
     if ranks.first:
         adapter_config["model"] = origin.model_name(folder)
-    model.check_tokens(network, max(int(s.tokens.max()) for s in (train_set, valid_set) if s))
     if stops:
         adapter_config["eos_token_id"] = list(stops)  # for others: mlx_lm does not read it there
-    if config.model.adapter:
-        trainable.start_from(network, Path(config.model.adapter), config.lora, output)
-    size = model.count(network)
-    model.dequantise(network, memory.room(mx, config.memory))
-    if config.train.grad_checkpoint or config.lora.dropout > 0:
-        dropout.wrap_layers(network, checkpointing=config.train.grad_checkpoint)
     at_once = functools.partial(planning.budget_of, config, path, train_set)
     planning.keep_buffers(config, path, train_set, at_once(False))
     fingerprint = model_identity.fingerprint(path)
@@ -135,6 +125,24 @@ def set_up(
     if run.state.step == 0 and (said := warmup_remark(config.train, run.total_steps)):
         output.emit(said)
     return run
+
+
+def load_network(
+    config: Config, path: Path, output: Output
+) -> tuple[nn.Module, model.Size, dict[str, Any]]:
+    """Load the model, what is to be trained of it made so; its size and its adapter's settings."""
+    output.enter("loading_model")
+    network = model.load(path, config.model)
+    model.tell_of_others(path, network, output)
+    mx.random.seed(config.train.seed)  # the adapter's first weights
+    adapter_config = trainable.make_trainable(network, config, output)
+    if config.model.adapter:
+        trainable.start_from(network, Path(config.model.adapter), config.lora, output)
+    size = model.count(network)
+    model.dequantise(network, memory.room(mx, config.memory))
+    if config.train.grad_checkpoint or config.lora.dropout > 0:
+        dropout.wrap_layers(network, checkpointing=config.train.grad_checkpoint)
+    return network, size, adapter_config
 
 
 def take_apart(
