@@ -149,7 +149,7 @@ async def test_a_footer_has_its_keys() -> None:
             yield Footer(show_command_palette=False)
 
     async with Small().run_test() as pilot:
-        await pilot.pause()
+        await until(pilot, lambda: any(each.size.width for each in pilot.app.query("Footer *")))
         keys = compat.footer_keys(pilot.app.query("*"))
         assert [key.description for key in keys] == ["Ring"], "Footer is not of FooterKey any more"
         width = compat.footer_key_width(keys[0])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from math import floor, isfinite
+from math import floor, isfinite, nan
 from pathlib import Path
 
 from farense_worker.protocol.language import gettext as _
@@ -170,12 +170,14 @@ def share(value: float, digits: int = 0) -> str:
 
 def epochs(value: float) -> str:
     """Passes over the data, in decimals that are reached: `4.00` is the end of the fourth."""
-    return f"{floor(value * 100 + 1e-6) / 100:.2f}"
+    hundredths = value * 100 + 1e-6
+    return f"{floor(hundredths) / 100:.2f}" if isfinite(hundredths) else UNKNOWN
 
 
 def progress(done: float, total: float) -> str:
     """How far something is, in whole percents that are reached: `100%` is said at the end alone."""
-    return f"{floor(100 * done / total):.0f}%" if total else UNKNOWN
+    reached = 100 * done / total if total else nan
+    return f"{floor(reached):.0f}%" if isfinite(reached) else UNKNOWN
 
 
 def count(value: float | None) -> str:
