@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from farense_worker.protocol.errors import ExitCode, FarenseError
+from farense_worker.protocol.programs import temporary_folder
 from farense_worker.protocol.run_folder import RunFolder
 from farense_worker.protocol.settings.profile import replace_setting
 from farense_worker.protocol.settings.profile_file import dumps
@@ -147,8 +148,11 @@ def test_a_changed_setting_cures(play: Play) -> None:
 
 
 @pytest.mark.parametrize("scenario", ["ok", "stall-step", "frozen"])
-def test_it_ends_with_its_owner_and_takes_its_folder_away(tmp_path: Path, scenario: str) -> None:
-    folder = tmp_path / "runs"
+def test_it_ends_with_its_owner_and_takes_its_folder_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scenario: str
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    folder = temporary_folder()
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as owner:
         worker = supervisor.launch(simulation.prepare_scenario(scenario, 5.0, folder, owner.pid))
         until_state(worker, lambda state: state.phase != "")
@@ -156,6 +160,16 @@ def test_it_ends_with_its_owner_and_takes_its_folder_away(tmp_path: Path, scenar
         owner.wait()
         assert worker.wait() == ExitCode.STOPPED
     assert not folder.exists()
+
+
+def test_a_folder_that_is_not_temporary_stays_whatever_owner_a_file_names(tmp_path: Path) -> None:
+    """A run from somebody else may lie among the user's own."""
+    mine = tmp_path / "mine" / "config.toml"
+    mine.parent.mkdir()
+    mine.write_text("")
+    worker = supervisor.launch(simulation.prepare_scenario("ok", 1e6, tmp_path, 1 << 30))
+    assert worker.wait() == ExitCode.DONE
+    assert mine.exists()
 
 
 # ---- replay -----------------------------------------------------------------------------------

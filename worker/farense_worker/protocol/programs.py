@@ -10,13 +10,20 @@ from pathlib import Path
 from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
 
+_TEMPORARY = "farense-"
+
 
 def temporary_folder() -> Path:
     """Make a folder of its own for temporary files; FarenseError (refused) where none can be."""
     try:
-        return Path(tempfile.mkdtemp(prefix="farense-"))
+        return Path(tempfile.mkdtemp(prefix=_TEMPORARY))
     except OSError as error:
         raise _nowhere(error) from error
+
+
+def is_temporary(folder: Path) -> bool:
+    """Whether a folder is one that `temporary_folder` made: no other is thrown away by itself."""
+    return folder.name.startswith(_TEMPORARY) and folder.parent.samefile(tempfile.gettempdir())
 
 
 def environment() -> dict[str, str]:

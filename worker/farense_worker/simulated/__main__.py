@@ -17,6 +17,7 @@ from farense_worker.process.signals import Control, inherited_lock  # noqa: E402
 from farense_worker.protocol import simulation  # noqa: E402
 from farense_worker.protocol.errors import ExitCode, FarenseError, refused  # noqa: E402
 from farense_worker.protocol.language import gettext as _  # noqa: E402
+from farense_worker.protocol.programs import is_temporary  # noqa: E402
 from farense_worker.protocol.run_folder import RunFolder, write_pid  # noqa: E402
 from farense_worker.simulated import replay, scenarios  # noqa: E402
 from farense_worker.simulated.stage import Stage  # noqa: E402
@@ -43,8 +44,8 @@ def main() -> int:
     if played.scenario == "deaf":
         for each in (signal.SIGTERM, signal.SIGINT, signal.SIGTSTP, signal.SIGUSR1):
             signal.signal(each, signal.SIG_IGN)
-    if played.owner:
-        runs = folder.path.parent
+    runs = folder.path.parent
+    if played.owner and is_temporary(runs):  # the file may be from anywhere
         leash.follow(
             lambda: leash.lives(played.owner), lambda: shutil.rmtree(runs, ignore_errors=True)
         )
