@@ -132,7 +132,7 @@ def _of_safetensors(path: Path, held: dict[str, str]) -> Iterator[str]:
         places = sorted(tuple(map(int, each["data_offsets"])) for each in tensors.values())
         end = max((last for _first, last in places), default=0)
         apart = all(before[-1] <= after[0] for before, after in pairwise(places))
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError):
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError):
         cut = len(header) < length
         yield (_cut(path, size) if cut else _("{file} has a damaged header").format(file=path.name))
         return

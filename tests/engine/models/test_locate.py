@@ -84,6 +84,7 @@ def test_a_damaged_model_is_named_before_the_start(folder: Path, config: str, wh
         ((2).to_bytes(8, "little") + b"[]", "damaged header"),
         ((90).to_bytes(8, "little") + b'{"a": {"data_off', "cut off after 24 bytes"),
         ((32).to_bytes(8, "little") + b'{"a": {"data_offsets": [0, 99]}}', "cut off after 40"),
+        ((35).to_bytes(8, "little") + b'{"a": {"data_offsets": [0, 1e999]}}', "damaged header"),
     ],
 )
 def test_damaged_weights_are_named_before_the_start(folder: Path, data: bytes, why: str) -> None:
