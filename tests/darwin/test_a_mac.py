@@ -233,15 +233,18 @@ def a_newer_system(desk: Desk) -> None:
 def after_a_sleep(desk: Desk) -> None:
     """A worker is known again although the time at which psutil says that it began has moved."""
     code = (
-        "import json, os, pathlib, psutil, msgspec\n"
+        "import json, os, pathlib, psutil, msgspec, subprocess, sys\n"
         "from farense_worker.protocol import lock_holder\n"
-        "pid = os.getppid(); holder = lock_holder.of(pid); lock = pathlib.Path('lock')\n"
+        "code = 'input()  # farense_worker'\n"
+        "worker = subprocess.Popen([sys.executable, '-c', code], stdin=subprocess.PIPE)\n"
+        "holder = lock_holder.of(worker.pid); lock = pathlib.Path('lock')\n"
         "psutil.Process.create_time = lambda self: 1e9\n"
         "another = msgspec.structs.replace(holder, started='1')\n"
         "gone = msgspec.structs.replace(holder, pid=2**22 + 1)\n"
         "found = [lock_holder.is_here(each, lock) for each in (holder, another, gone)]\n"
         "os.environ['DARWIN_NO_RUSAGE'] = '1'  # of another user: the signal will tell\n"
-        "print(json.dumps([bool(holder.started), *found, lock_holder.is_here(holder, lock)]))"
+        "print(json.dumps([bool(holder.started), *found, lock_holder.is_here(holder, lock)]))\n"
+        "worker.communicate(b'.')"
     )
     assert desk.python(code) == [True, True, False, False, True]
 

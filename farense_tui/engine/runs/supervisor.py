@@ -192,7 +192,7 @@ def _pid(folder: RunFolder, patience: float) -> int | None:
                 _("run {name} is trained where it cannot be reached from here").format(
                     name=folder.name
                 ),
-                _("Its lock names process {pid} of {host}, which is not on this machine.").format(
+                _("Its lock names process {pid} of {host}, which is no worker here.").format(
                     pid=holder.pid, host=holder.host or _("unknown")
                 ),
                 _("Stop it on the machine, or in the container, that trains it."),

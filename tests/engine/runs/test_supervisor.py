@@ -178,6 +178,28 @@ def test_a_process_that_the_lock_only_names_is_not_signalled(
     monkeypatch.undo()
 
 
+def test_another_program_that_holds_the_lock_is_not_signalled(folder: RunFolder) -> None:
+    """Whoever wrote the lock file may have named it, with its moment and all."""
+    code = (
+        "import fcntl, sys; lock = open(sys.argv[1], 'w'); fcntl.flock(lock, fcntl.LOCK_EX);"
+        "print('held', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(folder.lock_file)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as stranger:
+        assert stranger.stdout is not None
+        assert stranger.stdout.readline() == b"held\n"
+        folder.lock_file.write_bytes(msgspec.json.encode(lock_holder.of(stranger.pid)))
+        for ask in (supervisor.kill, lambda run: supervisor.send(run, Control.STOP, patience=0)):
+            with pytest.raises(FarenseError, match="cannot be reached from here"):
+                ask(folder)
+        assert stranger.poll() is None
+        stranger.communicate()
+    assert stranger.returncode == 0
+
+
 def test_a_worker_of_an_earlier_version_is_still_asked(
     folder: RunFolder, worker: subprocess.Popen[bytes]
 ) -> None:

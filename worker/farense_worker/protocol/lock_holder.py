@@ -65,6 +65,8 @@ def is_here(holder: Holder, lock_file: Path) -> bool:
         return False
     if holder.started and _started(holder.pid) not in (holder.started, None):
         return False
+    if not _is_a_worker(holder.pid):
+        return False
     opened = _has_open(holder.pid, lock_file)
     if opened is None:  # the system does not tell
         return bool(holder.started) or _works_on(holder.pid, lock_file.parent)
@@ -118,6 +120,19 @@ def _has_open(pid: int, lock_file: Path) -> bool | None:
         except OSError:
             continue
     return False
+
+
+def _is_a_worker(pid: int) -> bool:
+    """Whether a process is a program of ours, by its command line; so may be one that is hidden.
+
+    Whoever else holds the lock may be named in its file by whoever wrote that.
+    """
+    try:
+        return any("farense_worker" in word for word in psutil.Process(pid).cmdline())
+    except psutil.AccessDenied:  # of another user: the signal will tell
+        return True
+    except psutil.Error:
+        return False
 
 
 def _works_on(pid: int, run: Path) -> bool:
