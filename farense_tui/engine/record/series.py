@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 from farense_tui.engine.record.point_buffer import MOST, Bucket, Points, joined
 
+_MOST = 1e300
+
 
 class Column(NamedTuple):
     """What one column of a chart has to show: the extremes, the last value and the mean in it."""
@@ -79,7 +81,7 @@ class Series:
             base = self._before(step)
         points = base._own()
         points.steps.append(step)
-        points.values.append(value)
+        points.values.append(_drawable(value))
         return _of(points)
 
     def extended(self, steps: array[float], values: Sequence[float]) -> Series:
@@ -88,7 +90,7 @@ class Series:
         while at < len(steps):
             upto = at + MOST - len(points.steps)
             points.steps.extend(steps[at:upto])
-            points.values.extend(values[at:upto])
+            points.values.extend(map(_drawable, values[at:upto]))
             points, at = _of(points)._all, upto
         return _of(points)
 
@@ -225,6 +227,11 @@ def _middle(bucket: Bucket) -> tuple[float, float]:
     """The end of a bucket and its mean."""
     here = bucket.here
     return bucket.end, here.total / here.finite if here.finite else nan
+
+
+def _drawable(value: float) -> float:
+    """Count what only a damaged record has as not finite: a distance between two would not be."""
+    return value if -_MOST <= value <= _MOST else nan
 
 
 def _of(points: Points) -> Series:

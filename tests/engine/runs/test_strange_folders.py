@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 from farense_worker.protocol.messages import events as e
 from farense_worker.protocol.run_folder import RunFolder
@@ -23,6 +24,7 @@ from farense_tui.engine.runs import describe
 from farense_tui.engine.runs.live_list import Listing, going_on_or_resumable
 from farense_tui.engine.runs.watch import Watch
 from farense_tui.report.page import page
+from farense_tui.ui.charts.chart_scale import value_axis
 from farense_tui.ui.monitor.run_view import view
 from tests.real_runs import RunMaker
 
@@ -263,6 +265,18 @@ def test_and_each_number_by_itself(tmp_path: Path, number: float) -> None:
             fields[at][name] = number
             told = b"\n".join(json.dumps(each).encode() for each in fields) + b"\n"
             look_at(RunFolder(tmp_path), told)
+
+
+def test_two_numbers_whose_distance_is_endless_have_no_curve() -> None:
+    first = next(each for each in EXAMPLES if isinstance(each, e.Step))
+    steps = [
+        msgspec.structs.replace(first, step=step, loss=loss)
+        for step, loss in enumerate((1.0, 1.7e308, -1.7e308, 1e300, -1e300), 1)
+    ]
+    state = fold(steps)
+    assert list(state.loss.not_finite(1, 5)) == [2, 3]
+    assert 1 < len(value_axis(-1e300, 1e300, log=False).ticks(6)) <= 7
+    assert "<svg" in page("r", None, state, "killed")
 
 
 def look_at(folder: RunFolder, told: bytes) -> None:
