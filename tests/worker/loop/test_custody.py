@@ -6,9 +6,15 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import mlx.core as mx
 import pytest
+from farense_worker.loop import checkpoint, saving
+from farense_worker.loop.checkpoint import TrainingState
 from farense_worker.loop.custody import Custody
+from farense_worker.process.output import Output
 from farense_worker.protocol.errors import ExitCode
 from farense_worker.protocol.run_folder import RunFolder
 
@@ -58,6 +64,41 @@ def test_a_worker_whose_folder_is_deleted_does_not_train_on(make_run: RunMaker) 
     _delete(worker.folder)
     assert worker.wait() == ExitCode.FAILED
     assert not worker.folder.path.exists()
+
+
+def test_a_folder_that_moves_while_it_is_saved_into_has_the_checkpoint(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was told as a disk that cannot be written to, and nothing was saved."""
+    output = Output(os.open(folder.events, os.O_WRONLY), folder.events)
+    run: Any = SimpleNamespace(
+        folder=folder,
+        custody=Custody(folder),
+        output=output,
+        ranks=SimpleNamespace(first=True),
+        control=SimpleNamespace(saved=lambda: None, asked=SimpleNamespace(stop=True)),
+        config=SimpleNamespace(checkpoint=SimpleNamespace(keep=3)),
+        model=SimpleNamespace(trainable_parameters=lambda: {"w": mx.ones(2)}),
+        optimizer=SimpleNamespace(state={"step": mx.array(1)}),
+        state=TrainingState(data="", model="", step=3),
+        adapter_config={},
+        budget=1,
+        planned=1,
+        worked=lambda: 0.0,
+    )
+    save, tried = checkpoint.save, []
+
+    def moved_once(*args: Any) -> tuple[Path, int]:
+        tried.append(args[0].path)
+        if len(tried) == 1:
+            _move(folder)
+        return save(*args)
+
+    monkeypatch.setattr(checkpoint, "save", moved_once)
+    saving.save(run, improved=False)
+    moved = folder.path.with_name("moved")
+    assert tried == [folder.path, moved]
+    assert RunFolder(moved).resume_step() == 3
 
 
 @pytest.fixture

@@ -31,6 +31,7 @@ def save(run: Run, improved: bool) -> None:
     run.state = msgspec.structs.replace(run.state, random=checkpoint.random_key(), finer=finer)
     adapters = dict(tree_flatten(run.model.trainable_parameters()))
     while True:
+        place = run.custody.whereabouts()
         try:
             with run.custody.home() as folder:
                 if folder is None:
@@ -44,6 +45,8 @@ def save(run: Run, improved: bool) -> None:
                 checkpoint_files.prune(folder.path, run.config.checkpoint.keep, run.state.best_step)
             break
         except OSError as error:
+            if run.custody.whereabouts() != place:  # moved or deleted in the middle of it
+                continue
             shortage.wait_for_disk(run, disk_error(error, run.folder.path))
     run.output.emit(
         events.Checkpoint(
