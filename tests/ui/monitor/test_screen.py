@@ -211,7 +211,7 @@ async def test_a_deaf_worker_is_killed_and_its_end_is_told(
     deaf = (
         "import os,signal,sys,time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
         "os.pwrite(int(sys.argv[1]), str(os.getpid()).encode(), 0);"
-        "print('deaf', file=sys.stderr, flush=True); time.sleep(600)"
+        "print('deaf', file=sys.stderr, flush=True); time.sleep(600)  # farense_worker"
     )
     with run.folder.log.open("wb") as log:
         process = subprocess.Popen(
