@@ -32,6 +32,37 @@ def make(folder: RunFolder) -> list[Path]:
     Raises FarenseError for a run without a step, and where the files cannot be written.
     """
     describe.check_readable(folder)
+    try:
+        with folders.alone(folder):
+            return _make(folder)
+    except OSError as error:
+        raise disk_error(error, folder.path) from error
+
+
+def update(folder: RunFolder) -> list[Path]:
+    """Write the report if the record has more than it tells of; the files, none if it has not.
+
+    Held from before the look on: one that is being written is waited for, and written once.
+    """
+    try:
+        with folders.alone(folder):
+            _, state = _read(folder)
+            there = folder.report.is_file() and _written_upto(folder) == state.last_seq
+            return [] if there else _make(folder)
+    except OSError as error:
+        raise disk_error(error, folder.path) from error
+
+
+def is_current(folder: RunFolder) -> bool:
+    """Whether all of the report was written after the last line of the record."""
+    try:
+        written = (folder.path / SUMMARY).stat().st_mtime_ns
+        return folder.report.is_file() and written >= folder.events.stat().st_mtime_ns
+    except OSError:
+        return False
+
+
+def _make(folder: RunFolder) -> list[Path]:
     figures, state = _read(folder)
     if not state.step:
         raise refused(
@@ -39,21 +70,7 @@ def make(folder: RunFolder) -> list[Path]:
             hint=_("There is nothing to report."),
             kind="no_report",
         )
-    files = _files(folder, figures, state)
-    try:
-        with folders.alone(folder):
-            return [_write(folder.path / name, data) for name, data in files]
-    except OSError as error:
-        raise disk_error(error, folder.path) from error
-
-
-def update(folder: RunFolder) -> list[Path]:
-    """Write the report if the record has more than it tells of; the files, none if it has not."""
-    with folders.alone(folder):
-        pass  # one that is being written is waited for
-    _, state = _read(folder)
-    there = folder.report.is_file() and _written_upto(folder) == state.last_seq
-    return [] if there else make(folder)
+    return [_write(folder.path / name, data) for name, data in _files(folder, figures, state)]
 
 
 def _read(folder: RunFolder) -> tuple[Metrics, RunState]:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from farense_worker.protocol import whole_folder
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.run_folder import RunFolder
 
@@ -55,7 +56,10 @@ def finished(
         check=True,
     )
     assert done.stderr == b""
-    return RunFolder(here / "checkpoints" / "one"), done.stdout
+    run = RunFolder(here / "checkpoints" / "one")
+    assert run.report.is_file()  # nothing of it is still to be written
+    assert whole_folder.is_free(run.path)
+    return run, done.stdout
 
 
 @pytest.fixture

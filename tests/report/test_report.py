@@ -14,7 +14,7 @@ from farense_worker.protocol.run_folder import RunFolder
 from farense_tui.cli import main
 from farense_tui.engine.record.record import state_of
 from farense_tui.engine.record.state import fold
-from farense_tui.engine.runs import folders
+from farense_tui.engine.runs import folders, supervisor
 from farense_tui.report import make
 from farense_tui.report.page import page
 from tests import holding, real_runs
@@ -111,7 +111,8 @@ class _Tags(html.parser.HTMLParser):
 def test_a_run_whose_launcher_does_nothing_more_has_its_report_too(make_run: RunMaker) -> None:
     run = make_run("alone", report__at_end=True)
     real_runs.finish(run)
-    until((run.path / "training_summary.json").exists)  # written last
+    assert supervisor.wait_for_report(run)
+    assert make.is_current(run)
     assert "completed" in (run.path / "report.html").read_text()
 
 

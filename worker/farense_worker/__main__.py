@@ -39,7 +39,7 @@ def main() -> int:
         print(error, file=sys.stderr)
         return error.exit_code
     if config.report.at_end:
-        afterwards.start(code)
+        afterwards.start(code, folder.path)
     return code
 
 

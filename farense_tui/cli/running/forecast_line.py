@@ -15,6 +15,8 @@ from farense_worker.protocol.settings.profile import Profile
 from farense_tui.cli.output import say
 from farense_tui.engine.tasks.task import Stop
 
+_PATIENCE = 10.0  # seconds; at the lowest priority even an end may take its time
+
 
 class Ahead(threading.Thread):
     """Asks for the forecast in a thread, at the lowest priority: the training does not wait."""
@@ -39,8 +41,10 @@ class Ahead(threading.Thread):
             say(said)
 
     def finish(self) -> None:
-        """End it: the run has come to its end."""
+        """End it, and wait for that: the run has come to its end."""
         self._stop_asking.ask()
+        if self.is_alive():
+            self.join(_PATIENCE)
 
 
 class _Humble(Stop):

@@ -25,6 +25,7 @@ from farense_tui.engine.record.tail import Tail
 from farense_tui.engine.record.time_left import remaining_seconds
 from farense_tui.engine.runs import death, supervisor, trackers
 from farense_tui.engine.runs.supervisor import Control, Worker
+from farense_tui.report import make
 
 _POLL = 0.1
 _DISK_POLL = 2.0
@@ -86,6 +87,19 @@ def follow(
         if interrupts.count > asked:
             asked = interrupts.count
             _interrupt(worker.folder, asked)
+        time.sleep(_POLL)
+
+
+def settle(worker: Worker, interrupts: Interrupts) -> None:
+    """Once a worker has ended, wait for what ends after it: its report, its trackers.
+
+    So nothing writes into the run folder any more. Ctrl-C leaves it to them; so does time.
+    """
+    asked, deadline = interrupts.count, time.monotonic() + supervisor.REPORT_PATIENCE
+    while worker.poll() is not None and not worker.is_over():
+        if interrupts.count > asked or time.monotonic() > deadline:
+            tell(_("what follows the run, its report or a tracker, still goes on"))
+            return
         time.sleep(_POLL)
 
 
@@ -189,10 +203,10 @@ def _ended(code: int, state: RunState, folder: RunFolder) -> int:
 
 
 def tell_files(folder: RunFolder, code: int) -> None:
-    """Say where the adapter is and, once the worker has left it to be written, the report.
+    """Say where the adapter is, and the report that the worker has left to be written.
 
-    In a process of its own, like the one that the worker starts: whatever goes wrong in it, the
-    run has ended as it has.
+    Where there is none it is tried once more, to tell why. In a process of its own: whatever goes
+    wrong in it, the run has ended as it has.
     """
     if code == ExitCode.DONE:
         say(_("adapter: {path}").format(path=relative(folder.adapters)))
@@ -201,11 +215,13 @@ def tell_files(folder: RunFolder, code: int) -> None:
         _tell_tracker(folder, name)
     if not settings.at_end:
         return
+    if make.is_current(folder):
+        say(_("report: {path}").format(path=relative(folder.report)))
+        return
     command = program("farense_tui", "report", "--update", str(folder.path))
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    page = folder.path / "report.html"
-    if done.returncode == ExitCode.DONE and page.is_file():
-        say(_("report: {path}").format(path=relative(page)))
+    if done.returncode == ExitCode.DONE and folder.report.is_file():
+        say(_("report: {path}").format(path=relative(folder.report)))
     elif done.returncode != ExitCode.REFUSED:  # refused: there was no step
         why = done.stderr.strip()[-500:]
         tell(_("there is no report: {why}").format(why=why))

@@ -68,13 +68,17 @@ def _start(run: RunFolder, args: argparse.Namespace) -> int:
     interrupts = headless.Interrupts()
     interrupts.listen()  # before there is a worker that a Ctrl-C could leave behind
     worker = supervisor.launch(run)
+    # Detached: the data and the model are found to be right before the model is loaded.
+    until = headless.accepted if args.detach else None
+    as_json = args.json and not args.detach
+    try:
+        code = headless.follow(worker, interrupts, as_json=as_json, start=start, until=until)
+    finally:
+        headless.settle(worker, interrupts)
     if not args.detach:
-        code = headless.follow(worker, interrupts, as_json=args.json, start=start)
         if not args.json:
             headless.tell_files(run, code)
         return code
-    # The data and the model are found to be right before the model is loaded.
-    code = headless.follow(worker, interrupts, as_json=False, start=start, until=headless.accepted)
     text = _("{name} goes on in the background: farense-tui attach {name}")
     with headless.heard(worker):
         say(text.format(name=run.name))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 from pathlib import Path
 
 from farense_worker.protocol import foreign_rows
@@ -61,6 +62,8 @@ def stop(args: argparse.Namespace) -> int:
     if not summary.state.ended and is_full(run.path):
         raise full(run.path)
     say(f"{run.name}: {status_words.ended(summary.status, summary.state.step)}")
+    with contextlib.suppress(KeyboardInterrupt):
+        supervisor.wait_for_report(run)
     return ExitCode.DONE
 
 

@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from farense_worker.protocol import plain_file
+from farense_worker.protocol import plain_file, whole_folder
 from farense_worker.protocol.clean_text import clean
 from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
@@ -120,7 +120,9 @@ def write_note(folder: RunFolder, text: str) -> None:
 @contextlib.contextmanager
 def alone(folder: RunFolder) -> Iterator[None]:
     """Hold the folder itself, which whoever writes its report does, and who deletes it."""
-    descriptor = os.open(folder.path, os.O_RDONLY | os.O_CLOEXEC)
+    descriptor = whole_folder.taken_over(folder.path)
+    if descriptor is None:
+        descriptor = os.open(folder.path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 import psutil
-from farense_worker.protocol import lock_holder, simulation
+from farense_worker.protocol import lock_holder, simulation, whole_folder
 from farense_worker.protocol.errors import refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.programs import environment, program
@@ -27,6 +27,7 @@ from farense_tui.engine.machine.awake import keep_awake
 from farense_tui.engine.runs import found_again, trackers
 
 STOP_PATIENCE = 20.0
+REPORT_PATIENCE = 60.0  # seconds; a first one on a Mac looks through its fonts
 
 
 class Control(Enum):
@@ -45,6 +46,7 @@ class Worker:
 
     folder: RunFolder
     process: subprocess.Popen[bytes]
+    trackers: tuple[subprocess.Popen[bytes], ...] = ()
 
     def wait(self) -> int:
         """Wait for its end; the exit code, negative for the signal that killed it."""
@@ -53,6 +55,11 @@ class Worker:
     def poll(self) -> int | None:
         """Give the exit code, None while it lives."""
         return self.process.poll()
+
+    def is_over(self) -> bool:
+        """Whether all that belongs to it has ended too: its trackers, and who writes its report."""
+        ended = [each.poll() is not None for each in (self.process, *self.trackers)]
+        return all(ended) and whole_folder.is_free(self.folder.path)
 
 
 def launch(folder: RunFolder, program_of: str = "") -> Worker:
@@ -87,8 +94,7 @@ def launch(folder: RunFolder, program_of: str = "") -> Worker:
         os.close(lock)
     if not simulated:
         keep_awake(process.pid)
-    trackers.start(folder)
-    return Worker(folder, process)
+    return Worker(folder, process, trackers.start(folder))
 
 
 def _environment(folder: RunFolder, lock: int) -> dict[str, str]:
@@ -164,6 +170,16 @@ def wait_until_gone(folder: RunFolder, seconds: float) -> bool:
     """Wait until no worker holds the run's lock; whether it came to that."""
     deadline = time.monotonic() + seconds
     while folder.is_alive():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def wait_for_report(folder: RunFolder) -> bool:
+    """Wait until the report of a run that has ended is written; whether it came to that."""
+    deadline = time.monotonic() + REPORT_PATIENCE
+    while not whole_folder.is_free(folder.path):
         if time.monotonic() > deadline:
             return False
         time.sleep(0.05)

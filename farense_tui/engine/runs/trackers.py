@@ -49,19 +49,20 @@ def log(folder: RunFolder, name: str) -> Path:
     return folder.path / f"{name}.log"
 
 
-def start(folder: RunFolder) -> None:
-    """Follow a run whose worker was just started, if its profile wants that."""
+def start(folder: RunFolder) -> tuple[subprocess.Popen[bytes], ...]:
+    """Follow a run whose worker was just started, if its profile wants that; the processes."""
+    names: Sequence[str] = ()
     with contextlib.suppress(FarenseError):
-        for name in folder.read_config().report.trackers:
-            _start(folder, name)
+        names = folder.read_config().report.trackers
+    return tuple(process for name in names if (process := _start(folder, name)))
 
 
-def _start(folder: RunFolder, name: str) -> None:
+def _start(folder: RunFolder, name: str) -> subprocess.Popen[bytes] | None:
     words = ("track", "--follow", "--to", name, str(folder.path))
     try:
         log(folder, name).unlink(missing_ok=True)  # what went wrong before is no longer true
         with append_to(log(folder, name)) as said:
-            subprocess.Popen(
+            return subprocess.Popen(
                 program("farense_tui", *words),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -71,3 +72,4 @@ def _start(folder: RunFolder, name: str) -> None:
     except OSError as error:  # a full disk, or no more processes: the run matters, not this
         told = _("not tracked to {name}: {error}").format(name=name, error=error)
         print(f"farense-tui: {clean(told)}", file=sys.stderr)
+        return None

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from farense_worker.process import afterwards
+from farense_worker.protocol import whole_folder
 from farense_worker.protocol.errors import ExitCode
 
 from tests.waiting import until
@@ -28,10 +29,12 @@ def test_it_is_started_and_not_waited_for(monkeypatch: pytest.MonkeyPatch, tmp_p
         f"pathlib.Path({str(seen)!r}).write_text(str({afterwards.COMMAND!r} in os.environ))\n"
     )
     leave(monkeypatch, sys.executable, "-c", code)
-    afterwards.start(ExitCode.DONE)
+    afterwards.start(ExitCode.DONE, tmp_path)
     assert not seen.exists()  # it waits for `go`, and we are here already
+    assert not whole_folder.is_free(tmp_path)  # so whoever wants it can wait for it
     go.touch()
     until(lambda: seen.exists() and seen.read_text())
+    until(lambda: whole_folder.is_free(tmp_path))
     assert seen.read_text() == "False"  # a worker that it starts would not do it again
 
 
@@ -62,19 +65,19 @@ def test_signals_of_the_last_moments_change_nothing() -> None:
 
 @pytest.mark.parametrize("code", [ExitCode.REFUSED, ExitCode.USAGE])
 def test_a_run_that_was_refused_leaves_nothing(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], code: int
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path, code: int
 ) -> None:
     leave(monkeypatch, "/nowhere/program")
-    afterwards.start(code)
+    afterwards.start(code, tmp_path)
     assert capfd.readouterr().err == ""
 
 
 def test_a_command_that_is_none_is_told_in_the_log(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     leave(monkeypatch, "/nowhere/program")
-    afterwards.start(ExitCode.DONE)
+    afterwards.start(ExitCode.DONE, tmp_path)
     assert "not started afterwards" in capfd.readouterr().err
     monkeypatch.setenv(afterwards.COMMAND, "{")
-    afterwards.start(ExitCode.DONE)
+    afterwards.start(ExitCode.DONE, tmp_path)
     assert "not started afterwards" in capfd.readouterr().err

@@ -7,34 +7,45 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import NoReturn
 
+from farense_worker.protocol import whole_folder
 from farense_worker.protocol.errors import ExitCode
 
 COMMAND = "FARENSE_AFTERWARDS"
 _OWN = (COMMAND, "FARENSE_LOCK")
 
 
-def start(code: int) -> None:
+def start(code: int, folder: Path) -> None:
     """Start the launcher's command in a session of its own and wait for nothing.
 
-    A run that was refused leaves nothing behind, so nothing is started for it. What goes wrong is
-    told in worker.log and changes neither the run's record nor its exit code.
+    The run folder is handed on to it as a whole, so that others can wait for its end. A run that
+    was refused leaves nothing behind, so nothing is started for it. What goes wrong is told in
+    worker.log and changes neither the run's record nor its exit code.
     """
     command = os.environ.get(COMMAND)
     if not command or code in (ExitCode.REFUSED, ExitCode.USAGE):
         return
+    environment = {name: value for name, value in os.environ.items() if name not in _OWN}
+    held = None
     try:
+        held = whole_folder.taken(folder)
+        handed_on = {} if held is None else {whole_folder.HANDED_ON: str(held)}
         subprocess.Popen(
             json.loads(command),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             start_new_session=True,
-            env={name: value for name, value in os.environ.items() if name not in _OWN},
+            pass_fds=() if held is None else (held,),
+            env=environment | handed_on,
         )
     except (OSError, ValueError, TypeError) as error:
         said = f"not started afterwards: {command}: {error}"  # not translated: for worker.log
         print(f"worker: {said}", file=sys.stderr)
+    finally:
+        if held is not None:
+            os.close(held)
 
 
 def leave(code: int) -> NoReturn:
