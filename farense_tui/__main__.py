@@ -12,7 +12,7 @@ if sys.version_info < (3, 11):  # noqa: UP036 - a Mac's own python3 is 3.9
 if __name__ == "__main__" and not sys.flags.safe_path:
     del sys.path[0]
 
-from farense_worker.protocol import language
+from farense_worker.protocol import language, leash
 from farense_worker.protocol.errors import ExitCode
 
 
@@ -30,6 +30,7 @@ def open_streams() -> None:
 def main() -> int:
     """Run a command; the exit code."""
     open_streams()
+    leash.follow_if_named()
     language.choose(sys.argv[1:])
     try:
         from farense_tui.cli import main as run

@@ -18,7 +18,7 @@ from pathlib import Path  # noqa: E402
 from farense_worker.loop.lifecycle import failed, work  # noqa: E402
 from farense_worker.process import afterwards, restart  # noqa: E402
 from farense_worker.process.signals import Control, inherited_lock  # noqa: E402
-from farense_worker.protocol import places  # noqa: E402
+from farense_worker.protocol import leash, places  # noqa: E402
 from farense_worker.protocol.errors import ExitCode, FarenseError  # noqa: E402
 from farense_worker.protocol.run_folder import RunFolder, write_pid  # noqa: E402
 from farense_worker.protocol.settings.profile import Config  # noqa: E402
@@ -30,6 +30,7 @@ def main() -> int:
         # not translated: for developers
         print("usage: python -m farense_worker RUN", file=sys.stderr)
         return ExitCode.USAGE
+    leash.follow_if_named()
     folder = RunFolder(Path(sys.argv[1]).resolve())
     try:
         config = folder.read_config()

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import msgspec
+from farense_worker.protocol import leash
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.task import Failure, Progress
@@ -67,6 +68,7 @@ class Task:
             env={
                 **environment(),
                 **blas.environment(),
+                **leash.on_leash(),
                 "HF_HUB_DISABLE_PROGRESS_BARS": "1",
                 "TOKENIZERS_PARALLELISM": "false",
             },

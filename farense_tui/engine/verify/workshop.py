@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from farense_worker.protocol import leash
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.programs import temporary_folder
@@ -56,8 +57,9 @@ class Workshop:
         self.runs = self.path / "runs"
         self.data = write_rows(self.path / "data")
         self._started: list[subprocess.Popen[bytes]] = []
-        self._before = os.environ.get("FARENSE_CACHE")
-        os.environ["FARENSE_CACHE"] = str(self.path / "cache")
+        changed = {"FARENSE_CACHE": str(self.path / "cache"), **leash.on_leash()}
+        self._before = {name: os.environ.get(name) for name in changed}
+        os.environ |= changed  # so whatever is started ends with this process, however it ends
 
     def __enter__(self) -> Workshop:
         keep_awake(os.getpid())
@@ -72,10 +74,11 @@ class Workshop:
                 os.killpg(process.pid, 9)
             process.wait()
         shutil.rmtree(self.path, ignore_errors=True)
-        if self._before is None:
-            os.environ.pop("FARENSE_CACHE", None)
-        else:
-            os.environ["FARENSE_CACHE"] = self._before
+        for name, value in self._before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
     def profile(self, **settings: Any) -> Profile:
         """Give the settings of its runs; `section__key=value` changes one."""

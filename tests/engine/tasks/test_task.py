@@ -10,7 +10,9 @@ import threading
 from pathlib import Path
 
 import msgspec
+import psutil
 import pytest
+from farense_worker.protocol import leash
 from farense_worker.protocol.errors import ExitCode, FarenseError
 from farense_worker.protocol.messages.evaluation import Candidate, Report, Request
 from farense_worker.protocol.programs import environment, temporary_folder
@@ -52,10 +54,11 @@ def test_a_long_task_keeps_the_machine_awake(
     monkeypatch.setattr(task, "keep_awake", held.append)
     with task.Task(name, NOWHERE, Report) as started:
         assert held == ([started._process.pid] if awake else [])
+        assert psutil.Process(started.pid).environ()[leash.PARENT] == str(os.getpid())
 
 
 def test_a_task_ends_with_whoever_asked_for_it(micro: Path) -> None:
-    """The models of a conversation would stay in memory for ever."""
+    """The models of a conversation would stay in memory for ever, a long computation go on."""
     code = (
         "import os, signal\n"
         "from farense_tui.engine.tasks.ask import Conversation, Setup\n"

@@ -10,11 +10,11 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from farense_worker.protocol import whole_folder
+from farense_worker.protocol import leash, whole_folder
 from farense_worker.protocol.errors import ExitCode
 
 COMMAND = "FARENSE_AFTERWARDS"
-_OWN = (COMMAND, "FARENSE_LOCK")
+_OWN = (COMMAND, "FARENSE_LOCK", leash.PARENT)
 
 
 def start(code: int, folder: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from farense_worker.process import afterwards, leash
+from farense_worker.process import afterwards
 from farense_worker.process.output import Output, claim_stdout
 
 RECORD = claim_stdout()  # before anything is imported that could print
@@ -14,7 +14,7 @@ import sys  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 from farense_worker.process.signals import Control, inherited_lock  # noqa: E402
-from farense_worker.protocol import simulation  # noqa: E402
+from farense_worker.protocol import leash, simulation  # noqa: E402
 from farense_worker.protocol.errors import ExitCode, FarenseError, refused  # noqa: E402
 from farense_worker.protocol.language import gettext as _  # noqa: E402
 from farense_worker.protocol.programs import is_temporary  # noqa: E402

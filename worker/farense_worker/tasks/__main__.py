@@ -14,7 +14,7 @@ from typing import Any  # noqa: E402
 
 import msgspec  # noqa: E402
 
-from farense_worker.process import leash  # noqa: E402
+from farense_worker.protocol import leash  # noqa: E402
 from farense_worker.protocol.errors import ExitCode, FarenseError, of_system  # noqa: E402
 from farense_worker.protocol.language import gettext as _  # noqa: E402
 from farense_worker.protocol.messages import (  # noqa: E402

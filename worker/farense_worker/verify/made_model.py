@@ -13,6 +13,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from farense_worker.protocol import leash
+
 _TEMPLATE = (
     # not translated: a chat template
     "{% for m in messages %}<|{{ m['role'] }}|>{{ m['content'] }}<|end|>{% endfor %}"
@@ -87,4 +89,5 @@ def make(
 
 
 if __name__ == "__main__":
+    leash.follow_if_named()
     make(Path(sys.argv[1]), **json.loads(sys.argv[2]))
