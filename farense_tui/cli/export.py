@@ -50,6 +50,8 @@ def export(args: argparse.Namespace) -> int:
     place = hand_over.lm_studio_place(run.name) if args.lm_studio else None
     if not common.may_download([found_again.config_of(run).model], yes=args.yes):
         return ExitCode.STOPPED
+    for said in found_again.remarks(run):
+        tell(said)
     made = uploading.earlier(asked) if args.upload and not args.overwrite else None
     if made:
         tell(_("{folder} is there already, from this adapter").format(folder=relative(to)))

@@ -7,15 +7,19 @@ time, of a run that is going on too, by whoever wants it.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from farense_worker.protocol import plain_file
+from farense_worker.protocol import places, plain_file
 from farense_worker.protocol.checkpoint_files import ADAPTERS
 from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.messages.events import Notice, RunFailed
 from farense_worker.protocol.run_folder import RunFolder, disk_error
+from msgspec.structs import replace
 
+from farense_tui.engine.models.named import without_places
 from farense_tui.engine.record.state import RunState, reduce
 from farense_tui.engine.record.tail import Tail
 from farense_tui.engine.runs import describe, folders
@@ -75,11 +79,31 @@ def _make(folder: RunFolder) -> list[Path]:
 
 def _read(folder: RunFolder) -> tuple[Metrics, RunState]:
     figures, state, tail = Metrics(), RunState(run=folder.name), Tail(folder.events)
+    shown = _places(folder)
     while found := tail.read():
         for event in found:
+            if isinstance(event, Notice | RunFailed):
+                event = _told(event, shown)
             figures.add(event)
             state = reduce(state, event)
     return figures, state
+
+
+def _places(folder: RunFolder) -> list[tuple[str, str]]:
+    """Folders of this machine that the record may name, each with what others are told."""
+    there = places.read(folder)
+    named = [folder.path, *(Path(each) for each in (there.data, there.model) if each)]
+    home = os.path.expanduser("~")
+    return [(str(path), path.name) for path in named] + ([(home, "~")] if len(home) > 1 else [])
+
+
+def _told(event: Notice | RunFailed, shown: list[tuple[str, str]]) -> Notice | RunFailed:
+    """Give what was told without folders of this machine: a report is handed on."""
+    words = [name for name in ("message", "title", "detail", "hint") if hasattr(event, name)]
+    said = {name: getattr(event, name) for name in words}
+    for place, name in shown:
+        said = {key: text.replace(place, name) for key, text in said.items()}
+    return replace(event, **said)
 
 
 def _files(folder: RunFolder, figures: Metrics, state: RunState) -> Iterator[tuple[str, bytes]]:
@@ -88,7 +112,7 @@ def _files(folder: RunFolder, figures: Metrics, state: RunState) -> Iterator[tup
     from farense_tui.report.plots import plots
 
     try:
-        config = folder.read_config()
+        config = without_places(folder.read_config())
     except FarenseError:
         config = None
     # A worker that is about to end still holds the lock: what it said last counts.

@@ -26,6 +26,8 @@ class TensorBoard:
         for old in place.glob("events.out.tfevents.*"):
             old.unlink()
         self._writer = EventsWriter(str(place / "events"))
+        for made in place.glob("events.out.tfevents.*"):  # the fifth word is this machine's name
+            made.rename(made.with_name(".".join(made.name.split(".")[:4])))
         self._prompts: list[str] = []
         # To a TensorBoard that watches the folder: what it knows of the run is written anew.
         start = SessionLog(status=SessionLog.START)

@@ -8,6 +8,8 @@ from farense_worker.protocol.messages import events
 from farense_worker.protocol.messages.events import AnyEvent, number
 from farense_worker.protocol.settings.profile import Config
 
+from farense_tui.engine.models.named import without_places
+
 
 class Writer(Protocol):
     """Writes a run for one tracker. Values that are not finite come as NaN."""
@@ -65,6 +67,7 @@ class Feed:
 def settings(config: Config) -> dict[str, str | int | float | bool]:
     """Every setting of a run by its name, lists as a string, for tables of runs."""
     found: dict[str, str | int | float | bool] = {}
+    config = without_places(config)
     for section in config.__struct_fields__:
         values = getattr(config, section)
         for key in values.__struct_fields__:

@@ -48,6 +48,7 @@ def test_base_and_adapter_stand_in_one_table_and_in_the_run_folder(
     assert report is not None
     assert [score.name for score in report.scores] == ["", "one"]
     assert report.measured == len(report.rows) == 8
+    assert "/" not in report.data + "".join(score.model for score in report.scores)
 
     # with --json the same, for programs; what is only a part is not kept
     trained.evaluation.unlink()

@@ -65,6 +65,20 @@ def test_the_command_writes_all_of_it(
     assert capfd.readouterr().out == ""
 
 
+def test_a_report_is_handed_on_without_this_machine_s_folders(trained: RunFolder) -> None:
+    config, home = trained.read_config(), str(Path.home())
+    rows, model = (str(Path(each)) for each in (config.data.path, config.model.repo))
+    with trained.events.open("a", encoding="utf-8") as file:
+        said = f"{rows}/train.jsonl:3 {home}/x {model} {trained.path}/adapters"
+        notice = events.Notice(level="warning", code="x", message=said, hint=said, seq=9999)
+        failed = events.RunFailed(kind="k", title=said, detail=said, hint=said, step=1, seq=10_000)
+        file.writelines(events.encode(each).decode() + "\n" for each in (notice, failed))
+    for path in make.make(trained):
+        text = path.read_bytes().decode("utf-8", "replace")
+        assert not [each for each in (rows, model, str(trained.path), f"{home}/") if each in text]
+    assert "data0/train.jsonl:3 ~/x micro one/adapters" in trained.report.read_text("utf-8")
+
+
 def test_the_page_stands_by_itself_and_its_text_is_text(trained: RunFolder) -> None:
     state = real_runs.state_of(trained)
     evil = "<img src=x onerror=alert(1)>\u202e\x1b[2J"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
@@ -83,7 +84,11 @@ def test_a_run_is_written_for_tensorboard_while_it_trains(make_run: RunMaker) ->
     real_runs.finish(run)
     figures, texts = files.tensorboard(wait_for(run, "tensorboard"))
     compare(run, figures)
-    assert "| lora.rank | 4 |" in texts["settings/text_summary"][0][1]
+    settings = texts["settings/text_summary"][0][1]
+    assert "| lora.rank | 4 |" in settings
+    assert f"| data.path | {Path(run.read_config().data.path).name} |" in settings
+    (made,) = trackers.place(run, "tensorboard").iterdir()
+    assert re.fullmatch(r"events\.out\.tfevents\.\d+", made.name)  # and no machine's name
     answers = [e for e in Tail(run.events).read_all() if isinstance(e, events.Sample)]
     second = [e for e in answers if e.prompt == "E o 4?"]
     assert [step for step, _ in texts["samples/2/text_summary"]] == [e.step for e in second]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 import msgspec
-from farense_worker.protocol import model_identity
+from farense_worker.protocol import home, model_identity
 from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.settings.profile import Model
@@ -70,7 +70,7 @@ def resolve(repo: str, revision: str = "") -> str:
 def asked(model: Model) -> Model:
     """Give what goes into config.toml: what the model is called on any machine, where it can be.
 
-    That is `embedded`, or a repository of the cache with its commit; else an absolute folder.
+    That is `embedded`, or a repository of the cache with its commit; else a folder (home.py).
     Raises FarenseError (refused) for a model that is nowhere.
     """
     found = locate(model.repo, model.revision)
@@ -81,7 +81,7 @@ def asked(model: Model) -> Model:
     known = model_identity.snapshot(str(found.path))
     if known and _cached(*known) == found.path:
         return msgspec.structs.replace(model, repo=known[0], revision=known[1])
-    return msgspec.structs.replace(model, repo=str(found.path.resolve()))
+    return msgspec.structs.replace(model, repo=home.short(found.path))
 
 
 def missing(found: ModelState) -> FarenseError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
+from farense_worker.protocol import home
 from farense_worker.protocol.errors import FarenseError
 
 from farense_tui.engine.models.locate import EMBEDDED
@@ -18,7 +19,7 @@ def recent(runs_dir: Path, most: int = 9) -> list[str]:
     found: dict[str, None] = {}
     for run in folders(runs_dir)[:_RUNS]:
         with contextlib.suppress(FarenseError, OSError):
-            found[run.read_config().data.path] = None
+            found[home.here(run.read_config().data.path)] = None
     with contextlib.suppress(OSError):
         here = sorted(Path.cwd().iterdir())[:_HERE]
         found |= {str(path): None for path in [Path.cwd(), *here] if _holds_rows(path)}

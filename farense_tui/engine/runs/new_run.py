@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from farense_worker.protocol import dataset
+from farense_worker.protocol import dataset, home
 from farense_worker.protocol.errors import refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.plan.disk import RECORD
@@ -21,7 +21,7 @@ from farense_worker.protocol.run_folder import (
     free_space,
     write_atomically,
 )
-from farense_worker.protocol.settings.profile import Config, Model, Profile, Run
+from farense_worker.protocol.settings.profile import Config, Profile, Run
 from farense_worker.protocol.settings.profile_file import dumps
 
 from farense_tui import __version__
@@ -60,11 +60,12 @@ def prepare(
     dataset.check(data, most=_LOOKED_AT, names=profile.data)
     trackers.check(profile.report.trackers)
     model = locate.asked(profile.model)
+    here = locate.locate(model.repo, model.revision).path
     check_space(folder)
     config = Config(
         **{
             **msgspec.structs.asdict(profile),
-            "model": model,
+            "model": msgspec.structs.replace(model, adapter=home.asked(model.adapter)),
             "data": msgspec.structs.replace(profile.data, path=asked_data(profile)),
         },
         run=Run(
@@ -72,7 +73,8 @@ def prepare(
             profile_name=profile_name,
             created=time.time(),
             app_version=__version__,
-            model_sha256=_fingerprint(model),
+            model_sha256=found_again.fingerprint(here) if here else "",
+            tokenizer_sha256=found_again.tokenizer(here) if here else "",
             data_sha256=kept_data.fingerprint(data),
             **how,
         ),
@@ -129,14 +131,9 @@ def new_name(profile_name: str, folder: Path) -> str:
 
 
 def asked_data(profile: Profile) -> str:
-    """Give what goes into config.toml: `embedded`, or an absolute folder."""
+    """Give what goes into config.toml: `embedded`, or a folder, from the home or the root on."""
     given = profile.data.path
-    return given if given == locate.EMBEDDED else str(data_folder(profile))
-
-
-def _fingerprint(model: Model) -> str:
-    found = locate.locate(model.repo, model.revision)
-    return found_again.fingerprint(found.path) if found.path else ""
+    return given if given == locate.EMBEDDED else home.short(data_folder(profile))
 
 
 def data_folder(profile: Profile) -> Path:

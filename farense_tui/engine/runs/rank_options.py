@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from farense_worker.protocol import hosts
+from farense_worker.protocol import home, hosts
 from farense_worker.protocol.errors import usage
 from farense_worker.protocol.language import gettext as _
 
@@ -22,7 +22,7 @@ def group(
     if hosts_file is not None:
         path = Path(os.path.expanduser(hosts_file)).resolve()
         found = hosts.load(path, backend or "")
-        return {"ranks": len(found.hosts), "hosts": str(path), "backend": found.backend}
+        return {"ranks": len(found.hosts), "hosts": home.short(path), "backend": found.backend}
     if ranks is not None:
         if not 1 <= ranks <= 1024:
             raise usage(f"--ranks {ranks}", hint=_("It is a whole number from 1 to 1024."))

@@ -64,7 +64,7 @@ def prepare_resume(folder: RunFolder, changes: dict[str, Any]) -> bool:
         )
     # Now, not by the worker: its refusal would be the last word of a run that is complete.
     if not simulation.read(folder.path):
-        found_again.check(found_again.located(folder, revised))
+        found_again.check(folder, found_again.located(folder, revised))
     if complete and config.run.data_sha256 not in ("", revised.run.data_sha256):
         raise refused(
             _("the training data is not what it was"),
@@ -85,7 +85,8 @@ def is_longer(state: RunState, config: Config, revised: Config) -> bool:
     if state.status == "early_stopping":  # with more epochs alone it would stop again at once
         patience = revised.train.early_stopping
         return not patience or patience > config.train.early_stopping
-    return revised.train.epochs > config.train.epochs
+    # What was trained counts: the settings may be those of a resume that was refused.
+    return revised.train.epochs > (round(state.epoch) or config.train.epochs)
 
 
 def check_resumable(folder: RunFolder) -> None:
@@ -113,7 +114,7 @@ def revise(folder: RunFolder, changes: dict[str, Any], state: RunState | None = 
     check(revised)
     different = recipe.broken(recipe.of(config), recipe.of(revised))
     different += [
-        _("{name} cannot be changed").format(name=name)
+        _why_not(name, value)
         for name, value in changes.items()
         if name.startswith(("model.", "data.", "profile."))
         and name not in ("data.path", *recipe.TOLD)
@@ -138,7 +139,16 @@ def _is_same_model(folder: RunFolder, name: str, value: Any) -> bool:
     if name != "model.repo":
         return False
     found, then = locate.locate(str(value)), found_again.model_then(folder)
-    return bool(found.path and then and found_again.fingerprint(found.path) == then)
+    return bool(found.path and then and found_again.fingerprint(found.path, then) == then)
+
+
+def _why_not(name: str, value: Any) -> str:
+    if name != "model.repo":
+        return _("{name} cannot be changed").format(name=name)
+    if (found := locate.locate(str(value))).path is None:
+        return f"{name}: " + (found.why or _("{repo} is not here").format(repo=value))
+    said = _("{name} may name another place of the same model; {folder} is another model")
+    return said.format(name=name, folder=value)
 
 
 def _check_epochs(state: RunState, config: Config, revised: Config) -> None:

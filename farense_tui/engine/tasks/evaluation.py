@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
-from farense_worker.protocol import plain_file
+from farense_worker.protocol import model_identity, plain_file
 from farense_worker.protocol.checkpoint_files import ADAPTERS
 from farense_worker.protocol.errors import refused, usage
 from farense_worker.protocol.language import gettext as _
@@ -137,13 +137,20 @@ def evaluate(
 
 
 def keep(report: Report, runs: Sequence[RunFolder]) -> None:
-    """Write into each run's evaluation.json what was found of it and of its base model."""
+    """Write into each run's evaluation.json what was found of it and of its base model.
+
+    Model and data are named as others know them: the run folder may be handed on.
+    """
     for run in runs:
         own = next(at for at, score in enumerate(report.scores) if score.name == run.name)
         chosen = (report.base_of(report.scores[own]), own)
         part = msgspec.structs.replace(
             report,
-            scores=tuple(report.scores[at] for at in chosen),
+            data=Path(report.data).name,
+            scores=tuple(
+                msgspec.structs.replace(score, model=model_identity.name(score.model))
+                for score in (report.scores[at] for at in chosen)
+            ),
             rows=tuple(
                 msgspec.structs.replace(row, answers=tuple(row.answers[at] for at in chosen))
                 for row in report.rows

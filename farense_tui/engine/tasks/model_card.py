@@ -34,10 +34,8 @@ class Made:
 
 
 def base_model(repo: str) -> str:
-    """Name a model: the repository that a folder of the cache is of, or the folder's own name."""
-    if snapshot := model_identity.snapshot(repo):
-        return snapshot[0]
-    return Path(repo).name if repo.startswith("/") else repo
+    """Name a model as others know it."""
+    return model_identity.name(repo)
 
 
 def adapter_card(made: Made) -> str:

@@ -25,6 +25,7 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from farense_tui.engine import readable as f
+from farense_tui.engine.runs import found_again
 from farense_tui.engine.tasks import export, hand_over, task, upload
 from farense_tui.engine.tasks.export import WAYS, Way
 from farense_tui.ui.common.dialogs import Answer, AskDialog, Dialog, NameDialog, keys
@@ -110,6 +111,8 @@ class ExportScreen(Dialog[None]):
         stop = self._stop
         try:
             asked = export.request(self._run, to, check=check, **way.options)
+            for said in found_again.remarks(self._run):
+                self._tell(said)
             made = export.export(asked, overwrite=False, tell=self._tell, stop=stop)
         except FarenseError as error:
             self._tell(error)

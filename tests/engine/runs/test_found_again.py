@@ -6,6 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
+import msgspec
 import pytest
 from farense_worker.protocol import model_identity, places
 from farense_worker.protocol.errors import ExitCode, FarenseError
@@ -61,9 +62,10 @@ def test_a_cached_model_is_found_in_another_cache(
 def test_what_is_there_and_what_nobody_knows_stay_as_they_are(
     make_run: RunMaker, micro: Path, data: Path
 ) -> None:
-    for model in (Model(repo=str(micro)), Model(repo="/gone/own-model"), Model(repo="a/b")):
-        assert found_again._model(model, "") == model
     folder = make_run(data__keep_mb=0)
+    config = folder.read_config()
+    for model in (Model(repo=str(micro)), Model(repo="/gone/own-model"), Model(repo="a/b")):
+        assert found_again._model(msgspec.structs.replace(config, model=model), folder) == model
     for rows in (Data(path=str(data)), Data(path="/gone/rows")):
         assert found_again._data(rows, folder.read_config().run.data_sha256, folder) == rows
 
@@ -155,7 +157,9 @@ def test_the_data_of_a_run_may_be_somewhere_else(
 def test_a_cached_model_is_named_by_its_repository() -> None:
     place = f"/Users/a/hub/models--owner--name/snapshots/{_COMMIT}"
     assert model_identity.name(place) == "owner/name"
-    assert model_identity.name("/Users/a/own-model") == "/Users/a/own-model"
+    for path in ("/Users/a/own-model", "~/own-model"):
+        assert model_identity.name(path) == "own-model"
+    assert model_identity.name("owner/name") == "owner/name"
 
 
 def test_a_run_that_was_played_has_no_model(tmp_path: Path) -> None:

@@ -3,10 +3,30 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+from io import FileIO
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
 
 _SNAPSHOT = re.compile(r"models--([^/]+)--([^/]+)/snapshots/([0-9a-f]+)/?\Z")
+_WHOLE = 64 << 20  # bytes of a weights file up to which all of it is read
+_ENDS = 1 << 20  # bytes that are read at either end of a larger one
+_PIECES, _PIECE = 1024, 1 << 12  # and so many between them, of so many bytes
+# What turns a conversation into tokens; patterns of mlx_lm's, without the model's configuration.
+_TOKENIZER = (
+    "tokenizer*.json",
+    "chat_template*",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.*",
+    "merges.txt",
+    "*.tiktoken",
+    "*.model",
+)
 
 
 def snapshot(path: str) -> tuple[str, str] | None:
@@ -16,19 +36,61 @@ def snapshot(path: str) -> tuple[str, str] | None:
 
 
 def name(repo: str) -> str:
-    """What a model is called on other machines, too: a folder of the cache by its repository."""
-    cached = snapshot(repo)
-    return cached[0] if cached else repo
+    """What a model is called on other machines, too: its repository, else its folder's own name."""
+    if cached := snapshot(repo):
+        return cached[0]
+    return Path(repo).name if repo.startswith(("/", "~")) else repo
 
 
-def fingerprint(folder: Path) -> str:
-    """SHA-256 that tells models apart without reading gigabytes.
+def fingerprint(folder: Path, like: str = "") -> str:
+    """SHA-256, with a mark before it, that tells models apart without reading gigabytes.
 
-    Over config.json and, of each weights file, its size, its header (names, types, shapes) and
-    its last mebibyte.
+    Over config.json and of each weights file its size and all of it, or, of a large one, its
+    beginning, its end and a thousand places between them: a change to its layers is seen, while
+    that of one number may not be.
+    like: one to be compared with; for one of an earlier version it is made as they were.
     """
-    sha = hashlib.sha256((folder / "config.json").read_bytes())
-    for path in sorted(folder.glob("model*.safetensors")):
+    config = (folder / "config.json").read_bytes()
+    weights = sorted(folder.glob("model*.safetensors"))
+    if like and ":" not in like:
+        return _earlier(config, weights)
+    sha = hashlib.sha256(config)
+    for path in weights:
+        _add(sha, path)
+    return f"2:{sha.hexdigest()}"
+
+
+def tokenizer(folder: Path) -> str:
+    """SHA-256 of what turns conversations into tokens: the tokenizer and the chat template."""
+    sha = hashlib.sha256()
+    found = {path for each in _TOKENIZER for path in folder.glob(each)}
+    for path in sorted(filter(Path.is_file, found)):
+        sha.update(f"{path.name} {path.stat().st_size}\n".encode())
+        sha.update(path.read_bytes())
+    return sha.hexdigest()
+
+
+def _add(sha: _Hash, path: Path) -> None:
+    with path.open("rb", buffering=0) as file:
+        size = path.stat().st_size
+        sha.update(f"{path.name} {size}\n".encode())
+        if size <= _WHOLE:
+            sha.update(file.readall())
+            return
+        sha.update(_at(file, 0, _ENDS))
+        for at in range(_ENDS, size - _ENDS, max(_ENDS, size // _PIECES)):
+            sha.update(_at(file, at, _PIECE))
+        sha.update(_at(file, size - _ENDS, _ENDS))
+
+
+def _at(file: FileIO, place: int, length: int) -> bytes:
+    return os.pread(file.fileno(), length, place)
+
+
+def _earlier(config: bytes, weights: list[Path]) -> str:
+    """Make one as it was before: of each file its size, its header and its last mebibyte."""
+    sha = hashlib.sha256(config)
+    for path in weights:
         with path.open("rb") as file:
             size = path.stat().st_size
             sha.update(f"{path.name} {size}".encode())

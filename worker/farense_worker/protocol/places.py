@@ -12,18 +12,19 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from farense_worker.protocol import model_identity, plain_file
+from farense_worker.protocol import home, model_identity, plain_file
 from farense_worker.protocol.run_folder import RunFolder, write_atomically
-from farense_worker.protocol.settings.profile import Config, replace_setting
+from farense_worker.protocol.settings.profile import Config
 
 _LONGEST = 1 << 16  # bytes
 
 
 class Places(Struct, frozen=True):
-    """Folders. model: empty for what is to be downloaded."""
+    """Folders. model: empty for what is to be downloaded, at the commit `revision`."""
 
     model: str = ""
     data: str = ""
+    revision: str = ""
 
 
 def write(folder: RunFolder, places: Places) -> None:
@@ -49,11 +50,15 @@ def found(folder: RunFolder, model: Path) -> None:
 def applied(folder: RunFolder, config: Config) -> Config:
     """Give the configuration with the folders of today."""
     places = read(folder)
-    if places.model:
-        config = replace_setting(config, "model.repo", places.model)
-    if places.data:
-        config = replace_setting(config, "data.path", places.data)
-    return config
+    model = msgspec.structs.replace(
+        config.model,
+        repo=places.model or home.here(config.model.repo),
+        revision=places.revision or config.model.revision,
+        adapter=home.here(config.model.adapter),
+    )
+    data = msgspec.structs.replace(config.data, path=places.data or home.here(config.data.path))
+    run = msgspec.structs.replace(config.run, hosts=home.here(config.run.hosts))
+    return msgspec.structs.replace(config, model=model, data=data, run=run)
 
 
 def is_own_copy(folder: RunFolder, data: str) -> bool:

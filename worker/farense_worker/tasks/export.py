@@ -75,7 +75,7 @@ def _written(asked: Request, settings: Model, source: Path, to: Path, tell: Tell
         (to / "README.md").write_text(asked.gguf_card, encoding="utf-8")
     made = Exported(
         run=asked.name,
-        model=asked.repo,
+        model=asked.base,
         time=time.time(),
         precision=asked.precision,
         parts=tuple(parts),

@@ -8,6 +8,7 @@ from typing import Any
 
 import mlx.core as mx
 import mlx.nn as nn
+import msgspec
 from mlx.utils import tree_flatten
 
 from farense_worker.data import prepare
@@ -34,7 +35,7 @@ from farense_worker.protocol.plan import adapter
 from farense_worker.protocol.plan.learning_rate import highest, is_capped, warmup
 from farense_worker.protocol.run_folder import RunFolder, write_atomically
 from farense_worker.protocol.settings.contradictions import check
-from farense_worker.protocol.settings.profile import Config, Train
+from farense_worker.protocol.settings.profile import Config, Train, replace_setting
 from farense_worker.protocol.settings.recipe import of, steerable
 
 
@@ -55,7 +56,11 @@ def set_up(
     if left_out and ranks.first:
         write_atomically(folder.path / prepare.LEFT_OUT, "\n".join(left_out) + "\n")
 
-    network, size, adapter_config = load_network(config, path, output)
+    # What it began with may be gone by the time it goes on: its checkpoints have all of it.
+    begun = Path(config.model.adapter)
+    gone = bool(config.model.adapter and folder.checkpoints() and not begun.exists())
+    as_begun = replace_setting(config, "model.adapter", "") if gone else config
+    network, size, adapter_config = load_network(as_begun, path, output)
     model.check_tokens(network, max(int(s.tokens.max()) for s in (train_set, valid_set) if s))
     if ranks.first:
         adapter_config["model"] = origin.model_name(folder)
@@ -110,6 +115,7 @@ def set_up(
         state=TrainingState(
             data=train_set.digest(),
             model=fingerprint,
+            tokenizer=model_identity.tokenizer(path),
             recipe=of(config),
             random=checkpoint.random_key(),
         ),
@@ -121,7 +127,8 @@ def set_up(
         weights = [value for _, value in tree_flatten(trained)]
         made = adapter.of(config, [each.shape for each in weights], weights[0].dtype.size)
         checkpoint.check_space(folder, made, config.checkpoint.keep)
-    go_back(run)
+    if not go_back(run) and gone:
+        trainable.start_from(network, begun, config.lora, output)  # which says that it is gone
     if run.state.step == 0 and (said := warmup_remark(config.train, run.total_steps)):
         output.emit(said)
     return run
@@ -186,7 +193,9 @@ def go_back(run: Run) -> bool:
             )
         )
     if loaded is not None:
-        for notice in resume_check.compare(loaded.state, run.state):
+        like = model_identity.fingerprint(run.path, loaded.state.model)
+        now = msgspec.structs.replace(run.state, model=like)
+        for notice in resume_check.compare(loaded.state, now):
             run.output.emit(notice)
         checkpoint.restore(run.model, run.optimizer, loaded)
         run.state = resume_check.updated(loaded.state, run.state)

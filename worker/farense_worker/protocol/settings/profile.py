@@ -357,6 +357,9 @@ class Run(Struct, frozen=True, forbid_unknown_fields=True):
     model_sha256: Annotated[
         str, Meta(description=_("of what tells models apart; empty where it was to be downloaded"))
     ] = ""
+    tokenizer_sha256: Annotated[
+        str, Meta(description=_("of tokenizer and chat template; empty as above"))
+    ] = ""
     data_sha256: Annotated[str, Meta(description=_("of what tells data sets apart"))] = ""
     format: Annotated[int, Meta(ge=1, le=FORMAT, description=_("of the run folder"))] = FORMAT
     ranks: Annotated[int, Meta(ge=1, le=1024, description=_("processes that train together"))] = 1
