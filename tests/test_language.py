@@ -49,6 +49,26 @@ def test_the_portuguese_is_european() -> None:
     assert [text for text in strings if BRAZILIAN.search(text)] == []
 
 
+PERCENT = Path("worker/farense_worker/protocol/percent.py")
+AS_WRITTEN = {"farense_tui/dataset/readers/excel.py"}  # a cell of somebody's table
+
+
+def test_percents_are_written_in_one_way() -> None:
+    """`42%` in English, `42 %` in Portuguese; in figures by `percent` alone."""
+    for name in set(_sources()) - {str(PERCENT), *AS_WRITTEN}:
+        text = (ROOT / name).read_text(encoding="utf-8")
+        assert not re.findall(r".*(?:\{[^{}\n]*:[^{}\n]*%\}|\d %[^\w({]).*", text), name
+    for path in ROOT.rglob("*.md"):
+        if not set(path.relative_to(ROOT).parts) & {".venv", "node_modules", ".git"}:
+            other = r".*\d%.*" if path.name.endswith(".pt.md") else r".*\d %.*"
+            assert not re.findall(other, path.read_text(encoding="utf-8")), path
+    for message in translations.stored("pt"):
+        for text in translations.strings(message):
+            assert not re.search(r"[\d}]%", text), text
+        for text in [message.id] if isinstance(message.id, str) else message.id:
+            assert not re.search(r"[\d}] %", text), text
+
+
 def _sources() -> list[str]:
     paths = [*ROOT.glob("farense_tui/**/*.py"), *ROOT.glob("worker/**/*.py")]
     return sorted(str(path.relative_to(ROOT)) for path in paths)

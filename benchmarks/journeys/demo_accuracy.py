@@ -64,7 +64,7 @@ def main() -> None:
         print(json.dumps(results, ensure_ascii=False))
         return
     for name, found in results.items():
-        print(f"{name}: {found['percent']:.1f} % exactly right ({found['right']}/{found['of']})")
+        print(f"{name}: {found['percent']:.1f}% exactly right ({found['right']}/{found['of']})")
         for miss in found["misses"][:MISSES_SHOWN]:
             print(f"    {miss['question']}")
             print(f"        wanted    {miss['wanted']}")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import ngettext
+from farense_worker.protocol.percent import percent
 
 from farense_tui.engine import status_words
 
@@ -162,10 +163,10 @@ def share(value: float, digits: int = 0) -> str:
     """A part of a whole: `42%`, `<1%`, `>99%`; 0 and 100 are said of nothing and of all alone."""
     least = 0.1**digits / 100
     if 0 < value < least / 2:
-        return f"<{least:.{digits}%}"
+        return f"<{percent(least, digits)}"
     if 1 - least / 2 <= value < 1:
-        return f">{1 - least:.{digits}%}"
-    return f"{value:.{digits}%}"
+        return f">{percent(1 - least, digits)}"
+    return percent(value, digits)
 
 
 def epochs(value: float) -> str:
@@ -177,7 +178,7 @@ def epochs(value: float) -> str:
 def progress(done: float, total: float) -> str:
     """How far something is, in whole percents that are reached: `100%` is said at the end alone."""
     reached = 100 * done / total if total else nan
-    return f"{floor(reached):.0f}%" if isfinite(reached) else UNKNOWN
+    return percent(floor(reached) / 100) if isfinite(reached) else UNKNOWN
 
 
 def count(value: float | None) -> str:

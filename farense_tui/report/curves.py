@@ -101,8 +101,8 @@ def memory(state: RunState) -> Graph:
 def resumed(state: RunState) -> tuple[Mark, ...]:
     """Where another worker went on, and with what other settings."""
     return tuple(
-        Mark(each.step, None, CHANGED if each.changed else _("resumed"), each.words)
-        for each in resumes(state.segments)
+        Mark(each.step, None, CHANGED if each.changed else each.title, each.words)
+        for each in resumes(state.segments, state.rollbacks)
     )
 
 

@@ -169,7 +169,7 @@ def readings(desk: Desk) -> None:
     found = desk.python(code)
     assert {name: each[0] for name, each in found.items()} == dict.fromkeys(READ, "holds")
     assert found["gpu"][1] == "97%"
-    assert found["power"][1] == "plugged in, 86 %"
+    assert found["power"][1] == "plugged in, 86%"
     assert "Swapouts" in found["swapping"][2]
     desk.mac.program("vm_stat", "Mach Virtual Memory Statistics, but Swapins is told otherwise\n")
     assert desk.python(code)["swapping"][:2] == ["fails", "not understood"]

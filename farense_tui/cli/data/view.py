@@ -24,6 +24,7 @@ from farense_worker.protocol.messages.data_check import (
     Report,
     Split,
 )
+from farense_worker.protocol.percent import percent
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -85,7 +86,7 @@ def _splits(splits: Sequence[Split]) -> Table:
         pgettext("column", "labels"),
         pgettext("column", "shortest"),
         pgettext("column", "median"),
-        "95 %",
+        percent(0.95),
         pgettext("column", "longest"),
         pgettext("column", _("cut off")),
     )

@@ -26,8 +26,8 @@ from farense_tui.engine.models import locate
 from farense_tui.engine.runs import new_run
 from farense_tui.engine.tasks import task
 
-# Share of its memory that macOS lets Metal use well: 66.7 % in every log found of 8, 16 and 32 GB
-# up to macOS 15, 74 to 78 % on newer ones. The lower one forecasts, the higher one refuses.
+# Share of its memory that macOS lets Metal use well: 66.7% in every log found of 8, 16 and 32 GB
+# up to macOS 15, 74 to 78% on newer ones. The lower one forecasts, the higher one refuses.
 WORKING_SET = 2 / 3
 _LARGEST_WORKING_SET = 0.78
 

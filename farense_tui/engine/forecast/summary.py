@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.percent import percent
 from farense_worker.protocol.plan.memory import GIB, SYSTEM
 
 from farense_tui.engine import readable as f
@@ -50,8 +51,8 @@ def sharing(found: Forecast | None) -> str:
         return said.format(why=found.not_shared)
     if found.shared < _WORTH_TELLING:
         return ""
-    said = _("what rows begin with alike is computed once a step: {share:.0%} less to compute")
-    return said.format(share=found.shared)
+    said = _("what rows begin with alike is computed once a step: {share} less to compute")
+    return said.format(share=percent(found.shared))
 
 
 def line(made: Estimate) -> str:

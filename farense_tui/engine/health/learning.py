@@ -139,7 +139,7 @@ def diverging(facts: Facts) -> Found | None:
     "not-learning",
     _(
         "{patience} steps after the warm-up the mean loss of {steps} steps is not below that of "
-        "the first {steps} by 2 %, nor by two standard errors; or all gradients are zero"
+        "the first {steps} by 2%, nor by two standard errors; or all gradients are zero"
     ).format(patience=_PATIENCE, steps=_LONG),
     _("a higher rate, other data; `data check`"),
 )
@@ -177,7 +177,7 @@ def not_learning(facts: Facts) -> Found | None:
 @rule(
     "overfitting",
     _(
-        "two validations in a row are above the best one, the newest by 4 %, while the training "
+        "two validations in a row are above the best one, the newest by 4%, while the training "
         "loss has gone on falling"
     ),
     _("stop: the best adapter is kept"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from statistics import median
 
 from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.percent import percent
 
 from farense_tui.engine import readable as show
 from farense_tui.engine.health.facts import Facts
@@ -37,11 +38,11 @@ def memory(facts: Facts) -> Found | None:
     return (
         "alarm" if share > (settings.warning + 2 * settings.critical) / 3 else "warning",
         _("memory is near the limit"),
-        _("{used} of {limit}, {share:.0%}; at {critical:.0%} it saves and ends").format(
+        _("{used} of {limit}, {share}; at {critical} it saves and ends").format(
             used=show.size(used),
             limit=show.size(limit),
-            share=share,
-            critical=settings.critical,
+            share=percent(share),
+            critical=percent(settings.critical),
         ),
         _("Close other programs, or take smaller micro-batches."),
         smaller_steps(config, facts.state),
@@ -102,8 +103,8 @@ def cpu(facts: Facts) -> Found | None:
 
 @rule(
     "truncated",
-    _("more than {share:.0%} of the rows are longer than train.max_seq_length").format(
-        share=_TRUNCATED
+    _("more than {share} of the rows are longer than train.max_seq_length").format(
+        share=percent(_TRUNCATED)
     ),
     _("a new run with longer sequences, or shorter rows"),
 )

@@ -13,7 +13,7 @@ from farense_tui.engine.record.verdict import verdict
 
 @rule(
     "overfitted",
-    _("the run is complete and its last validation is worse than its best one by 4 %"),
+    _("the run is complete and its last validation is worse than its best one by 4%"),
     _("fewer epochs or early stopping; more rows"),
 )
 def overfitted(facts: Facts) -> Found | None:

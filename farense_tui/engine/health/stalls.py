@@ -7,6 +7,7 @@ changes of phase say. How long may pass between two of them follows from this ru
 from __future__ import annotations
 
 from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.percent import percent
 
 from farense_tui.engine import readable as show
 from farense_tui.engine.health.facts import Facts
@@ -60,7 +61,7 @@ def _told(facts: Facts, *parts: str) -> str:
     if facts.cpu is not None:
         told.append(_("the worker keeps {cores:.1f} cores busy").format(cores=facts.cpu))
     if facts.gpu is not None:
-        told.append(_("the GPU is at {share:.0%}").format(share=facts.gpu))
+        told.append(_("the GPU is at {share}").format(share=percent(facts.gpu)))
     return ", ".join(told)
 
 

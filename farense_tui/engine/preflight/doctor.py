@@ -16,6 +16,7 @@ from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import mark, ngettext
 from farense_worker.protocol.messages.doctor import Findings, Request
+from farense_worker.protocol.percent import percent
 from farense_worker.protocol.plan.disk import SPARE
 from farense_worker.protocol.plan.memory import GIB, PROCESS, SYSTEM, pages
 from farense_worker.protocol.run_folder import free_space
@@ -221,10 +222,10 @@ def awake(found: Power, held: bool = False) -> Check:
 def _power(found: Power, held: bool) -> Iterator[str]:
     if found.plugged:
         yield _("plugged in")
-    elif found.plugged is False and found.percent is None:
-        yield _("on battery")
+    elif found.plugged is False and found.percent is not None:
+        yield _("on battery at {charge}").format(charge=percent(found.percent / 100))
     elif found.plugged is False:
-        yield _("on battery at {percent} %").format(percent=found.percent)
+        yield _("on battery")
     if found.low_power:
         yield _("in low power mode")
     if found.sleep_after is not None:
@@ -313,8 +314,8 @@ def fast_blas(library: Path | None) -> Check:
 def _working_set(found: Findings) -> str:
     limit = f.size(found.memory_limit)
     if found.on_gpu and found.memory:
-        share = found.memory_limit / found.memory
-        said = _("MLX may use {limit} well, {share:.0%} of the memory")
+        share = percent(found.memory_limit / found.memory)
+        said = _("MLX may use {limit} well, {share} of the memory")
         return said.format(limit=limit, share=share)
     return _("MLX may use {limit}").format(limit=limit)
 

@@ -354,7 +354,7 @@ WORDS: dict[str, Words] = {
         _("Disk for layers"), _("The kept lower layers may take this much of the disk."), "GB"
     ),
     "memory.warning": Words(
-        _("Warn at"), _("From this share of the memory on there is a warning: 0.8 is 80 %.")
+        _("Warn at"), _("From this share of the memory on there is a warning: 0.8 is 80%.")
     ),
     "memory.critical": Words(
         _("Act at"),

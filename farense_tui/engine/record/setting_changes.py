@@ -1,18 +1,21 @@
-"""What was changed from one worker of a run to the next, by what each said at its start."""
+"""Where a run went on anew, and what was changed for it by what each worker said at its start."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from itertools import pairwise
 from typing import Any, NamedTuple
 
 from farense_worker.protocol.clean_text import clean
+from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.events import RunStarted
 from farense_worker.protocol.settings import recipe
 
 from farense_tui.engine.record.superseded import owners
 
 CHANGED = "Δ"  # the sign of a resume with other settings
+RESUMED = "┊"
+ROLLED_BACK = "«"
 _LONGEST = 24  # characters of a value, the rest is left out
 
 
@@ -30,10 +33,19 @@ class Change(NamedTuple):
 
 
 class Resume(NamedTuple):
-    """Where another worker went on, after `step`, and what was changed for it."""
+    """Where a run went on after `step`: another worker, or the same one after a rollback."""
 
     step: int
     changed: tuple[Change, ...] = ()
+    rolled_back: bool = False
+
+    @property
+    def sign(self) -> str:
+        return CHANGED if self.changed else ROLLED_BACK if self.rolled_back else RESUMED
+
+    @property
+    def title(self) -> str:
+        return _("rolled back") if self.rolled_back else _("resumed")
 
     @property
     def words(self) -> str:
@@ -41,10 +53,13 @@ class Resume(NamedTuple):
         return ", ".join(map(str, self.changed))
 
 
-def resumes(workers: Iterable[RunStarted]) -> tuple[Resume, ...]:
-    """Give the places on a run's curves at which another worker went on."""
+def resumes(workers: Iterable[RunStarted], rollbacks: Container[int] = ()) -> tuple[Resume, ...]:
+    """Give the places on a run's curves at which it went on anew.
+
+    rollbacks: `seq` of those of `workers` that are no new process.
+    """
     return tuple(
-        Resume(after.resumed_from_step, tuple(between(before, after)))
+        Resume(after.resumed_from_step, tuple(between(before, after)), after.seq in rollbacks)
         for before, after in pairwise(owners(workers))
     )
 

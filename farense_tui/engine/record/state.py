@@ -43,6 +43,7 @@ class RunState(Struct, frozen=True, kw_only=True):
     progress: events.Progress | None = None
     started: events.RunStarted | None = None
     segments: tuple[events.RunStarted, ...] = ()  # one more for each rollback
+    rollbacks: tuple[int, ...] = ()  # seq of the segments that a rollback began
     workers: int = 0  # that got as far as training
     first_time: float = 0.0
     last_time: float = 0.0
@@ -335,6 +336,7 @@ def _run_started(state: RunState, event: events.RunStarted) -> RunState:
         run=event.run,
         started=event,
         segments=(*state.segments, event),
+        rollbacks=(*state.rollbacks, event.seq) if rolled_back else state.rollbacks,
         done=None,
         status="running",
         step=upto,

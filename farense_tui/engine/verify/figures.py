@@ -12,6 +12,7 @@ from pathlib import Path
 
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.percent import percent
 
 from farense_tui.engine import readable as f
 from farense_tui.engine.models import locate
@@ -151,8 +152,8 @@ def screen_row(ratio: float, cost: screen.Cost) -> Row:
     figures = {
         "ratio": ratio, "share": cost.share, "memory": cost.memory, "seconds": cost.seconds,
     }  # fmt: skip
-    found = _("{share:.0%} of a core, {memory}; training {ratio:.2f} times as fast").format(
-        share=cost.share, memory=f.size(cost.memory), ratio=ratio
+    found = _("{share} of a core, {memory}; training {ratio:.2f} times as fast").format(
+        share=percent(cost.share), memory=f.size(cost.memory), ratio=ratio
     )
     verdict: Verdict = "told" if cost.seconds else "untried"
     if cost.ended:  # not when it was asked to: nothing was watched

@@ -7,6 +7,7 @@ from typing import Any
 
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.doctor import Findings, Request
+from farense_worker.protocol.percent import percent
 from farense_worker.protocol.plan.memory import PROCESS
 
 from farense_tui.engine import readable as f
@@ -19,7 +20,7 @@ from farense_tui.engine.verify.workshop import Workshop, write_rows
 
 GROUP = _("memory")
 # A run may take so much more than was forecast: by docs/performance.md the worst of 48 random
-# runs was 9 % too low.
+# runs was 9% too low.
 TOO_LOW = 0.15
 _LETTERS = 1200  # of the answers: a few hundred tokens
 # Rows at once, their length, checkpointing, layers trained.
@@ -69,7 +70,7 @@ def peak(name: str, made: gather.Estimate, state: RunState) -> Row:
     said, took = made.forecast.peak, state.peak_memory
     verdict = judged(took <= said * (1 + TOO_LOW))
     figures = {"forecast": said, "measured": took, "error": said / took - 1 if took else 0.0}
-    detail = _("forecast is {error:+.0%}").format(error=figures["error"])
+    detail = _("forecast is {error}").format(error=percent(figures["error"], sign="+"))
     expected = f"≤ {f.size(said * (1 + TOO_LOW))}"
     return Row(GROUP, f"peak_{name}", check, expected, f.size(took), verdict, detail, figures)
 
@@ -104,11 +105,11 @@ def limits() -> Row:
     memory = hardware.machine().memory
     figures = {"limit": found.memory_limit, "memory": memory, "mlx_memory": found.memory}
     share = found.memory_limit / memory if memory else 0.0
-    said = _("{limit} of {memory} ({share:.0%})").format(
-        limit=f.size(found.memory_limit), memory=f.size(memory), share=share
+    said = _("{limit} of {memory} ({share})").format(
+        limit=f.size(found.memory_limit), memory=f.size(memory), share=percent(share)
     )
     holds = not found.on_gpu or 0.5 <= share <= 0.9
-    expected = "50–90 %" if found.on_gpu else "—"
+    expected = f"50–{percent(0.9)}" if found.on_gpu else "—"
     verdict = judged(holds) if found.on_gpu else "told"
     check = _("what MLX may use well")
     return Row(GROUP, "limits", check, expected, said, verdict, found.device, figures)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.percent import percent
 from farense_worker.protocol.plan.memory import GIB
 
 from farense_tui.engine import readable as f
@@ -128,7 +129,7 @@ def _on_mac(worker: int) -> Iterator[Reading]:
     yield Reading(
         "pressure", _("memory pressure"), now.pressure, (MAC["pressure"], MAC["memory_pressure"])
     )
-    gpu = None if now.gpu is None else f"{now.gpu:.0%}"
+    gpu = None if now.gpu is None else percent(now.gpu)
     yield Reading("gpu", _("use of the GPU"), gpu, (MAC["gpu"],))
     yield Reading("power", _("power"), _power(fed), (MAC["battery"], MAC["sleep"], MAC["thermal"]))
     raw = MAC["assertions"].ask()
@@ -146,7 +147,7 @@ def _on_linux(worker: int) -> Iterator[Reading]:
     )
     yield Reading("free", _("free memory"), free, (LINUX["memory"],))
     now = vitals.Reader().look()
-    stalled = None if now.stalled is None else f"{now.stalled:.1%}"
+    stalled = None if now.stalled is None else percent(now.stalled, 1)
     yield Reading("pressure", _("memory pressure"), stalled, (LINUX["stalled"],))
     yield Reading("power", _("power"), _power(power.power()), ())
     yield _footprint(worker, Tool((f"/proc/{worker}/status",)))
@@ -156,7 +157,7 @@ def _power(found: power.Power) -> str | None:
     if found.plugged is None:
         return None
     said = _("plugged in") if found.plugged else _("on battery")
-    return said if found.percent is None else f"{said}, {found.percent} %"
+    return said if found.percent is None else f"{said}, {percent(found.percent / 100)}"
 
 
 def _footprint(worker: int, tool: Tool) -> Reading:

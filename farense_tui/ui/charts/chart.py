@@ -92,6 +92,7 @@ class Chart(BrailleCanvas):
         self._data: ChartData | None = None
         self._pressed: float | None = None
         self._kept = False  # the crosshair stays where it was clicked
+        self._cut = False  # outliers lie beyond the axis as it is drawn now
         self._throttle = Throttle(self, self._draw)
 
     def show(self, data: ChartData, *, other: bool = False) -> None:
@@ -102,6 +103,7 @@ class Chart(BrailleCanvas):
             self._kept = False
         self._data = data
         if other:
+            self._cut = False
             self._draw()
         else:
             self._throttle.request()
@@ -110,6 +112,7 @@ class Chart(BrailleCanvas):
         self._draw()
 
     def watch_seen(self) -> None:
+        self._cut = False
         self._draw()
 
     def watch_cursor(self) -> None:
@@ -269,8 +272,9 @@ class Chart(BrailleCanvas):
                     self.cursor,
                     self.dragged,
                     self._hint,
+                    self._cut,
                 )
-                picture.draw(*self._range(), zoomed=self.seen is not None)
+                self._cut = picture.draw(*self._range(), zoomed=self.seen is not None)
 
     def _ink(self, name: str) -> str:
         return str(self.get_component_rich_style(f"chart--{name}"))

@@ -49,6 +49,7 @@ class ChartData:
     resumes: tuple[Resume, ...] = ()
     offset: float = 0.0
     by_time: bool = False
+    cuts_outliers: bool = False  # a few values that would flatten the rest
 
     @property
     def smooth(self) -> bool:
@@ -120,7 +121,9 @@ def of(state: RunState, subject: str = "loss") -> ChartData:
         empty=_("the {subject} comes with the first step").format(subject=_(subject)),
         read=partial(reading, state, subject),
         convert=_perplexity if subject == "perplexity" else float,
-        resumes=setting_changes.resumes(state.segments),
+        resumes=setting_changes.resumes(state.segments, state.rollbacks),
+        # not translated: a key; and a plan, which is not measured
+        cuts_outliers=subject != "learning rate",
     )
 
 

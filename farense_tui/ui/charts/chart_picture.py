@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from math import inf, isfinite
+from functools import reduce
+from math import isfinite
+from operator import or_
 
 from farense_worker.protocol.language import gettext as _
 
 from farense_tui.engine.readable import duration
 from farense_tui.engine.record.series import Column
-from farense_tui.engine.record.setting_changes import CHANGED
+from farense_tui.engine.record.setting_changes import CHANGED, RESUMED
 from farense_tui.engine.record.smooth import smoothed, window_for
+from farense_tui.engine.record.view_range import NOTHING, Range, robust, whole
 from farense_tui.ui.charts import chart_scale as scale
 from farense_tui.ui.charts.braille import BrailleCanvas
 from farense_tui.ui.charts.chart_data import ChartData, Curve, Mark
@@ -19,6 +22,7 @@ from farense_tui.ui.charts.chart_scale import Axis
 
 LEFT = 7  # cells for the labels of the values
 _NOT_FINITE = _("no value is finite")
+_ABOVE, _BELOW = "▲", "▼"
 _SIGN_EVERY = 24  # cells between two signs on a line
 
 
@@ -36,8 +40,9 @@ class Plot:
         return LEFT + self.steps.share(step) * (self.width - 0.51)
 
     def y(self, value: float) -> float:
-        """Cell of a value; row 0 is the legend's."""
-        return 1 + (1 - self.values.share(value)) * (self.height - 0.26)
+        """Cell of a value, at the edge if it lies beyond; row 0 is the legend's."""
+        share = min(1.0, max(0.0, self.values.share(value)))
+        return 1 + (1 - share) * (self.height - 0.26)
 
 
 @dataclass(frozen=True)
@@ -62,11 +67,12 @@ class ChartPicture:
         cursor: float | None = None,
         dragged: Mark | None = None,
         hint: str = "",
+        cut: bool = False,
     ) -> None:
         """Draw `data` on `canvas`, with the styles that `ink` gives; the crosshair at `cursor`.
 
         `dragged` are the ends of what the pointer is dragged over; `hint` stands beside the legend
-        where there is room.
+        where there is room. `cut`: outliers were left out when it was last drawn.
         """
         self._canvas = canvas
         self._ink = ink
@@ -75,23 +81,26 @@ class ChartPicture:
         self._cursor = cursor
         self._dragged = dragged
         self._hint = hint
+        self._cut = cut
         width, height = canvas.size
         self._width, self._height = width - LEFT, height - 2
 
-    def draw(self, start: float, end: float, zoomed: bool) -> None:
-        """Draw the steps from `start` to `end`."""
+    def draw(self, start: float, end: float, zoomed: bool) -> bool:
+        """Draw the steps from `start` to `end`; whether outliers lie beyond the axis."""
         drawn = [self._columns(curve, start, end) for curve in self._data.curves]
+        found = reduce(or_, map(self._range, drawn), NOTHING)
         if self._dragged is not None:
             self._draw_dragged(sorted(self._dragged))
         elif self._cursor is None:
-            self._draw_legend(drawn, zoomed, start, end)
+            self._draw_legend(drawn, found, zoomed, start, end)
         else:
             self._draw_reading(self._cursor, (end - start) / max(1, self._width))
         if not any(each.columns or each.marks for each in drawn):
             there = any(len(curve.series) for curve in self._data.curves)
             self._say(_NOT_FINITE if there else self._data.empty)
-            return
-        plot = Plot(self._width, self._height, Axis(start, end), _values(drawn, self._log))
+            return False
+        values = scale.value_axis(found.low, found.high, self._log)
+        plot = Plot(self._width, self._height, Axis(start, end), values)
         self._draw_grid(plot)
         if self._cursor is not None and start <= self._cursor <= end:
             self._draw_crosshair(plot, self._cursor)
@@ -101,13 +110,15 @@ class ChartPicture:
         for each in drawn:
             self._draw_signs(plot, each)
             self._draw_marks(plot, each)
+            self._draw_beyond(plot, each, found)
         for step in self._dragged or ():
             if start <= step <= end:
                 self._draw_upright(plot, step, "┃", self._ink("reading"))
         for resume in self._data.resumes:
-            if resume.changed and plot.steps.low < resume.step < plot.steps.high:
+            if resume.sign != RESUMED and plot.steps.low < resume.step < plot.steps.high:
                 at = int(plot.x(resume.step))
-                self._canvas.set_pixel(at, 1, CHANGED, self._ink("reading"))
+                self._canvas.set_pixel(at, 1, resume.sign, self._ink("reading"))
+        return found.cut
 
     def _columns(self, curve: Curve, start: float, end: float) -> Drawn:
         offset, convert = self._data.offset, self._data.convert
@@ -133,14 +144,21 @@ class ChartPicture:
         window = window_for(sum(column.points for column in columns)) if smooth else 0
         return Drawn(curve, columns, marks, window)
 
+    def _range(self, drawn: Drawn) -> Range:
+        if self._log or not self._data.cuts_outliers:
+            return whole(drawn.columns, [value for _step, value in drawn.marks])
+        return robust(drawn.columns, drawn.marks, drawn.window, self._cut)
+
     def _say(self, text: str) -> None:
         left = max(0, (self._width + LEFT - len(text)) // 2)
         self._canvas.text(left, 1 + self._height // 2, text, self._ink("label"))
 
-    def _draw_legend(self, drawn: list[Drawn], zoomed: bool, start: float, end: float) -> None:
+    def _draw_legend(
+        self, drawn: list[Drawn], found: Range, zoomed: bool, start: float, end: float
+    ) -> None:
         title = self._data.title + (_(", log scale") if self._log else "")
         title += _(", zoomed (0 shows all)") if zoomed else ""
-        entries = [("", title, "label")]
+        entries = [("", title, "label"), *_beyond(found)]
         if len(drawn) == 1:
             entries += _legend(drawn[0])
         else:
@@ -163,7 +181,8 @@ class ChartPicture:
         """Explain the marks of resumes that are seen; what was changed, where there is room."""
         seen = [each for each in self._data.resumes if start < each.step < end]
         changed = [each for each in seen if each.changed]
-        entries = [("┊", _("resumed"), "label")] if len(changed) < len(seen) else []
+        plain = {each.sign: each.title for each in seen if not each.changed}
+        entries = [(sign, title, "label") for sign, title in plain.items()]
         if changed:
             newest = changed[-1]
             told = _("step {step}: {changes}").format(step=newest.step, changes=newest.words)
@@ -177,8 +196,7 @@ class ChartPicture:
         found = list(self._data.read(cursor))
         for resume in self._data.resumes:
             if abs(resume.step - cursor) <= cell / 2:
-                told = (CHANGED, resume.words) if resume.changed else ("┊", _("resumed"))
-                found.insert(2, told)
+                found.insert(2, (resume.sign, resume.words or resume.title))
         at = 1
         for label, value in found:
             if at + len(label) + 1 + len(value) > self._width + LEFT:
@@ -208,7 +226,7 @@ class ChartPicture:
             self._canvas.text(LEFT, y, "┈" * plot.width, grid)
         for resume in self._data.resumes:
             if plot.steps.low < resume.step < plot.steps.high:
-                self._draw_upright(plot, resume.step, "┊", ink)
+                self._draw_upright(plot, resume.step, RESUMED, ink)
         self._draw_steps(plot, ink)
 
     def _draw_upright(self, plot: Plot, step: float, sign: str, ink: str) -> None:
@@ -276,6 +294,16 @@ class ChartPicture:
             at = int(plot.x(step - self._data.offset))
             self._canvas.set_pixel(at, 1, "✗", self._ink("bad"))
 
+    def _draw_beyond(self, plot: Plot, drawn: Drawn, found: Range) -> None:
+        """Mark at the edge what lies beyond it."""
+        ink = self._ink("reading")
+        there = [(c.step, c.low, c.high) for c in drawn.columns]
+        for step, low, high in [*there, *((step, value, value) for step, value in drawn.marks)]:
+            if high > found.high:
+                self._canvas.set_pixel(int(plot.x(step)), 1, _ABOVE, ink)
+            if low < found.low:
+                self._canvas.set_pixel(int(plot.x(step)), plot.height, _BELOW, ink)
+
     def _draw_crosshair(self, plot: Plot, cursor: float) -> None:
         ink = self._ink("cursor")
         self._draw_upright(plot, cursor, "│", ink)
@@ -315,8 +343,11 @@ def _legend(drawn: Drawn) -> list[tuple[str, str, str]]:
     return entries
 
 
-def _values(drawn: Sequence[Drawn], log: bool) -> Axis:
-    values = [value for each in drawn for _, value in each.marks]
-    low = min([c.low for each in drawn for c in each.columns] + values, default=inf)
-    high = max([c.high for each in drawn for c in each.columns] + values, default=-inf)
-    return scale.value_axis(low, high, log)
+def _beyond(found: Range) -> list[tuple[str, str, str]]:
+    """Say how far it goes where the axis does not."""
+    entries = []
+    if found.most > found.high:
+        entries.append((_ABOVE, _("up to {value}").format(value=f"{found.most:.4g}"), "reading"))
+    if found.least < found.low:
+        entries.append((_BELOW, _("down to {value}").format(value=f"{found.least:.4g}"), "reading"))
+    return entries

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from farense_tui.engine.record.series import Column, Series
+from farense_tui.engine.record.view_range import Range, robust, whole
 from farense_tui.ui.charts.dots import BLANK, DOTS
 
 _EIGHTHS = " ▁▂▃▄▅▆▇█"
+_FINER = 4  # columns for a mean, or a spark is too coarse to tell what is an outlier
 
 
 def spark_rows(values: Sequence[float], height: int = 1) -> list[str]:
@@ -29,21 +31,25 @@ def spark_rows(values: Sequence[float], height: int = 1) -> list[str]:
     ]
 
 
-def line_rows(columns: Sequence[Column], width: int, height: int) -> list[str]:
+def line_rows(
+    columns: Sequence[Column], width: int, height: int, view: Range | None = None
+) -> list[str]:
     """Draw a thin line in braille, two columns a character, that reaches every extreme.
 
-    Each column spans its least to its greatest value, and on to the column before it.
+    Each column spans its least to its greatest value, and on to the column before it. What lies
+    beyond `view` is drawn at the edge.
     """
     if not columns or width < 1 or height < 1:
         return [""] * max(0, height)
-    low, high = min(c.low for c in columns), max(c.high for c in columns)
+    view = view or whole(columns)
+    low, high = view.low, view.high
     top = height * 4 - 1
     scale = top / (high - low) if high > low else 0.0
     dots = [[0] * width for _ in range(height)]
     before: tuple[int, int] | None = None
     for at, column in enumerate(columns[: width * 2]):
         upper, lower = (
-            top - round((value - low) * scale) if scale else top // 2
+            top - round((view.clamped(value) - low) * scale) if scale else top // 2
             for value in (column.high, column.low)
         )
         first, last = (min(upper, before[1]), max(lower, before[0])) if before else (upper, lower)
@@ -77,9 +83,11 @@ def means(columns: Sequence[Column], count: int) -> list[float]:
     ]
 
 
-def column_values(series: Series, count: int) -> list[float]:
-    """Give one mean for each of at most `count` columns."""
-    return [column.mean for column in series.columns(count)]
+def course(series: Series, count: int) -> list[float]:
+    """Give at most `count` means, without what would flatten the rest."""
+    columns = series.columns(count * _FINER)
+    view = robust(columns)
+    return [view.clamped(mean) for mean in means(columns, count)]
 
 
 def extremes(series: Series) -> tuple[float, float] | None:

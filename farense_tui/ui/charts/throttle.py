@@ -15,7 +15,7 @@ _SLACK = 0.6  # seconds in which the next request is waited for, to be in one fr
 
 
 class Throttle:
-    """Calls `draw` at once, then rarely: for 0.3 % of the time at most, but within two seconds.
+    """Calls `draw` at once, then rarely: for 0.3% of the time at most, but within two seconds.
 
     So a drawing that grows costly with the run is made less often, and training does not feel it.
     """

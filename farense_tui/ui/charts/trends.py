@@ -14,6 +14,7 @@ from textual.message import Message
 from farense_tui.engine import readable as show
 from farense_tui.engine.record.series import Column, Series
 from farense_tui.engine.record.state import RunState
+from farense_tui.engine.record.view_range import NOTHING, Range, robust, whole
 from farense_tui.ui.calm import Calm
 from farense_tui.ui.charts.cut import Cut
 from farense_tui.ui.charts.spark import line_rows, means, spark_rows
@@ -43,8 +44,10 @@ class Trend(Calm):
     }
     """
 
-    def __init__(self, label: str, short: str, shown: Format, *, id: str) -> None:
-        """Show values as `shown` writes them."""
+    def __init__(
+        self, label: str, short: str, shown: Format, *, id: str, cuts_outliers: bool = True
+    ) -> None:
+        """Show values as `shown` writes them; a few outliers lie beyond the picture's edge."""
         super().__init__(id=id)
         self._label = label
         self._short = short
@@ -52,6 +55,8 @@ class Trend(Calm):
         self._series = Series()
         self._cut = Cut()
         self._columns: list[Column] = []
+        self._cuts_outliers = cuts_outliers
+        self._view: Range = NOTHING
         self._throttle = Throttle(self, self._draw)
 
     class Chosen(Message):
@@ -77,6 +82,11 @@ class Trend(Calm):
     def _draw(self) -> None:
         """Cut the series into columns here, so that the throttle counts what that costs."""
         self._columns = self._cut.columns(self._series, max(1, self.size.width * 2))
+        self._view = (
+            robust(self._columns, before=self._view.cut)
+            if self._cuts_outliers
+            else whole(self._columns)
+        )
         self.draw()
 
     def picture(self) -> Content:
@@ -84,7 +94,7 @@ class Trend(Calm):
         width, height = self.size
         if height <= 1:
             return self._line(width)
-        rows = line_rows(self._columns, width, height - 1)
+        rows = line_rows(self._columns, width, height - 1, self._view)
         style = self._line_style
         return Content("\n").join([self._head(width), *(Content.styled(r, style) for r in rows)])
 
@@ -96,7 +106,7 @@ class Trend(Calm):
         label = f"{self._short} "
         value = f"{self._shown(self._series.last)} ".rjust(_VALUE_WIDTH)
         room = max(0, width - len(label) - len(value) - 1)
-        row = spark_rows(means(self._columns, room))[0]
+        row = spark_rows([self._view.clamped(mean) for mean in means(self._columns, room)])[0]
         return Content.assemble(
             (label, "$text-muted"), (value, "bold $foreground"), (row, self._line_style)
         )
@@ -105,8 +115,8 @@ class Trend(Calm):
         value = self._shown(self._series.last)
         span = ""
         if self._columns:
-            low, high = min(c.low for c in self._columns), max(c.high for c in self._columns)
-            span = _("{low} to {high}").format(low=self._shown(low), high=self._shown(high))
+            least, most = self._shown(self._view.least), self._shown(self._view.most)
+            span = _("{low} to {high}").format(low=least, high=most)
         label = f"{_(self._label) if width >= 34 else self._short}  "
         room = max(1, width - len(label) - len(value) - len(span))
         span = span if len(label) + len(value) + len(span) < width else ""
@@ -130,7 +140,8 @@ class Trends(Container):
 
     def compose(self) -> ComposeResult:
         """Learning rate, speed, gradient norm."""
-        yield Trend("learning rate", _("lr"), show.rate, id="trend-rate")  # not translated: a key
+        # not translated: a key
+        yield Trend("learning rate", _("lr"), show.rate, id="trend-rate", cuts_outliers=False)
         yield Trend(
             "tokens a second", _("tok/s"), show.speed, id="trend-speed"
         )  # not translated: a key

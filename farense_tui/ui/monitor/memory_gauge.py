@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import mark, pgettext
+from farense_worker.protocol.percent import percent
 from textual import work
 from textual.content import Content
 from textual.reactive import var
@@ -141,7 +142,7 @@ def _told(vitals: Vitals) -> list[Content]:
         told.append(Content.assemble((_("waits for memory "), "$text-muted"), (share, style)))
     if vitals.gpu is not None:
         watts = f", {vitals.gpu_power:.0f} W" if vitals.gpu_power is not None else ""
-        told.append(Content.assemble(("GPU ", "$text-muted"), f"{vitals.gpu:.0%}{watts}"))
+        told.append(Content.assemble(("GPU ", "$text-muted"), f"{percent(vitals.gpu)}{watts}"))
     return told
 
 

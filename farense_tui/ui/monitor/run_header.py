@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.percent import percent
 from textual.app import RenderResult
 from textual.content import Content
 from textual.reactive import reactive
@@ -62,7 +63,7 @@ def _way(run: RunView, width: int) -> Content:
     left = Content.assemble((_("step "), _DIM), (step, _BRIGHT), "  ")
     epoch = epochs(run.epoch) if total else UNKNOWN
     passes = _("{step} of {total}").format(step=epoch, total=run.epochs)
-    done = f"  {progress(run.step, total):>4}"
+    done = f"  {progress(run.step, total):>{len(percent(1))}}"
     right = Content.assemble(
         (done, _BRIGHT),
         (_("   epoch "), _DIM),

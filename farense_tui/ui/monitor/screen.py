@@ -11,6 +11,7 @@ from typing import ClassVar
 from farense_worker.protocol import simulation
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.percent import percent
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -200,7 +201,7 @@ class MonitorScreen(SteeredScreen, ChartScreen):
         share = run.step / run.total_steps if run.total_steps else 0.0
         end = _(" · done at {time}").format(time=run.done_at) if run.done_at else ""
         if alive:
-            done = progress(run.step, run.total_steps) if run.total_steps else "0%"
+            done = progress(run.step, run.total_steps) if run.total_steps else percent(0)
             title = f"{done} {run.name} · {run.word}{end}"
             bad = any(finding.severity == "alarm" for finding in self.findings)
             self.post_message(Course(title, share, bad))

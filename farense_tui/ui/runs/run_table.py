@@ -17,7 +17,7 @@ from farense_tui.engine.record.state import RunState
 from farense_tui.engine.runs import clock
 from farense_tui.engine.runs.describe import RunSummary
 from farense_tui.ui.charts.slim_bar import slim_bar
-from farense_tui.ui.charts.spark import column_values, spark_rows
+from farense_tui.ui.charts.spark import course, spark_rows
 from farense_tui.ui.common.status import shown as shown_status
 
 _HEADS = {
@@ -145,7 +145,7 @@ def _cells(
 ) -> tuple[Content, ...]:
     state = summary.state
     best = f.loss(state.best.loss if state.best else None)
-    curve = column_values(state.loss, (_WIDE_COLUMNS if wide else _COLUMNS)["curve"])
+    curve = course(state.loss, (_WIDE_COLUMNS if wide else _COLUMNS)["curve"])
     return (
         Content.assemble(
             ("◆ " if marked else "", "$accent"),

@@ -81,7 +81,7 @@ def test_pmset_is_read(battery: str, said: str, expected: Power) -> None:
 @pytest.mark.parametrize(
     ("found", "level", "words"),
     [
-        (Power(False, 71, 1), "warn", "on battery at 71 %, sleeps after 1 min"),
+        (Power(False, 71, 1), "warn", "on battery at 71%, sleeps after 1 min"),
         (Power(True, 100, 1), "warn", "caffeinate -i"),
         (Power(True, 100, 1, held_awake=True), "ok", "kept awake by a program"),
         (Power(True, 100, 0), "ok", "plugged in, never sleeps"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from farense_worker.protocol.messages.events import RunStarted
+from farense_worker.protocol.messages.events import Phase, RunStarted
 from farense_worker.protocol.settings import recipe
 from farense_worker.protocol.settings.profile import Config, Run, replace_setting
 from hypothesis import given
@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from farense_tui.engine.record import setting_changes
 from farense_tui.engine.record.setting_changes import Change, Resume
+from farense_tui.engine.record.state import fold
 from farense_tui.engine.record.superseded import owners
-from tests.events import started
+from tests.events import started, step
 
 
 def worker(after: int, ranks: int = 1, **settings: Any) -> RunStarted:
@@ -76,3 +77,15 @@ def test_what_run_started_tells_is_what_a_resume_may_change() -> None:
     assert set(recipe.TOLD) < set(told)
     other = recipe.steerable(replace_setting(config, "memory.critical", 0.5))
     assert {name for name in told if told[name] != other[name]} == {"memory.critical"}
+
+
+def test_a_rollback_is_no_resume() -> None:
+    """The same process goes on; one that is started again has a first phase of its own."""
+    first = [Phase(name="starting", seq=1), started(seq=2), step(1), step(2), started(1, seq=5)]
+    state = fold([*first, step(2), Phase(name="starting", seq=7), started(2, seq=8), step(3)])
+    assert (len(state.segments), state.workers) == (3, 2)
+    found = setting_changes.resumes(state.segments, state.rollbacks)
+    assert [(each.step, each.title, each.sign) for each in found] == [
+        (1, "rolled back", "«"),
+        (2, "resumed", "┊"),
+    ]

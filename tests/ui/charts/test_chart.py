@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,25 @@ async def test_the_wheel_zooms_at_the_pointer() -> None:
         assert chart.seen.end is not None
         assert chart.seen.end - chart.seen.start < 600
         assert math.isclose(chart._step_at(40), under_it, abs_tol=1)
+
+
+async def test_a_first_loss_of_ten_is_marked_at_the_edge() -> None:
+    async with ChartApp().run_test(size=SIZE) as pilot:
+        chart = pilot.app.query_one(Chart)
+        values = [10.0, *(1.0 + 0.1 * math.sin(n / 9) for n in range(300))]
+        shown = replace(data(values), cuts_outliers=True)
+        chart.show(shown)
+        await pilot.pause()
+        lines = text_of(chart).splitlines()
+        assert "▲ up to 10" in lines[0]
+        assert lines[1][LEFT] == "▲"
+        assert lines[1].startswith("  1.10")  # it is not flat
+        await pilot.pause()
+        chart.log_scale = True  # which has room for all
+        assert "▲" not in text_of(chart)
+        chart.log_scale = False
+        chart.show(replace(shown, title="learning rate", cuts_outliers=False))
+        assert "▲" not in text_of(chart)
 
 
 async def drag(pilot: Pilot[None], start: int, end: int) -> None:

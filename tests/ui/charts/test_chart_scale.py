@@ -19,7 +19,7 @@ from farense_tui.ui.charts.chart_scale import (
     value_axis,
     zoomed,
 )
-from farense_tui.ui.charts.spark import line_rows, spark_rows
+from farense_tui.ui.charts.spark import course, line_rows, spark_rows
 
 VALUES = st.floats(1e-4, 1e4)
 
@@ -113,6 +113,12 @@ def test_a_thin_line_reaches_both_extremes(height: int) -> None:
     assert [len(row) for row in rows] == [4] * height
     assert rows[0].strip()
     assert rows[-1].strip()
+
+
+def test_an_outlier_does_not_flatten_a_sparkline() -> None:
+    values = course(series([10.0, *(1.0 + n % 2 for n in range(400))]), 20)
+    assert max(values) <= 2.0
+    assert len(values) == 20
 
 
 def test_nothing_makes_empty_rows() -> None:

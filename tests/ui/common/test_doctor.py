@@ -20,7 +20,7 @@ from tests.ui.waiting import until
 
 CHECKS = [
     Check("Python", "ok", "3.12.1"),
-    Check("Power", "warn", "on battery at 71 %", "Plug it in: a run takes hours."),
+    Check("Power", "warn", "on battery at 71%", "Plug it in: a run takes hours."),
     Check("Data", "fail", "[b]x[/b]\x1b[2J: there is no such folder", "Give another."),
 ]
 

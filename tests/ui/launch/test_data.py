@@ -274,11 +274,11 @@ async def test_a_dropped_folder_is_trained_on_and_mended_by_keys(
         await until(pilot, lambda: isinstance(pilot.app.screen, DataScreen))
         data = pilot.app.screen
         assert isinstance(data, DataScreen)
-        await until(pilot, lambda: "holds out 10 %" in said(data))
+        await until(pilot, lambda: "holds out 10%" in said(data))
         await pilot.press("h")
         assert screen.draft
         assert screen.draft.typed == {"data.path": str(folder), "data.valid_fraction": "0.1"}
-        await until(pilot, lambda: "holds out 10 %" not in said(data))
+        await until(pilot, lambda: "holds out 10%" not in said(data))
         table = folder.with_name("questions.csv")
         rows = "".join(f"q{n}?,a{n}.\n" for n in range(30))
         table.write_text(f"Quiz of May,\nquestion,answer\n{rows}")

@@ -124,7 +124,7 @@ def test_many_at_once_as_one_by_one(
 
 
 def test_one_bad_row_among_many_is_told_by_itself(micro: Path, tmp_path: Path) -> None:
-    picky = "{% if messages|length > 2 %}{{ raise_exception('one turn only') }}{% endif %}"
+    picky = "{% if messages|length > 2%}{{ raise_exception('one turn only') }}{% endif %}"
     tokenizer = load(variant(micro, tmp_path / "t", picky + WITH_TOOLS))
     only = {"messages": [{"role": "assistant", "content": "sim"}]}
     rows = [chat("a", "b"), chat("a", "b", "c", "d"), only, chat("c", "d")]
@@ -489,7 +489,7 @@ def test_a_thought_that_the_template_never_writes_is_closed(micro: Path, tmp_pat
 
 
 def test_a_prompt_that_ends_in_a_space(tmp_path: Path) -> None:
-    """One space after <|assistant|> took exact answers of the demo from 60 % to none."""
+    """One space after <|assistant|> took exact answers of the demo from 60% to none."""
     folder = tmp_path / "spaced"
     folder.mkdir()
     for name in ("tokenizer.json", "config.json", "generation_config.json"):

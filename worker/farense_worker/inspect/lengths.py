@@ -49,7 +49,7 @@ class Lengths:
 def bins(lengths: NDArray[np.int32]) -> tuple[Bin, ...]:
     """Cut sorted lengths into at most a dozen bins of equal width, a power of two.
 
-    The last one is open where it would take a wider cut to hold the longest 1 % as well. Where
+    The last one is open where it would take a wider cut to hold the longest 1% as well. Where
     few long rows would squash all others into one bin, each is twice as wide as the one before.
     """
     found = _even(lengths)

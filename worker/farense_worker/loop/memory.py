@@ -16,6 +16,7 @@ from farense_worker.protocol import macos
 from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.events import Heartbeat, Notice
+from farense_worker.protocol.percent import percent
 from farense_worker.protocol.plan import memory as plan
 from farense_worker.protocol.plan.memory import GIB
 from farense_worker.protocol.settings.profile import Memory
@@ -121,9 +122,9 @@ class Guard:
         return Notice(
             level="warning",
             code="memory",
-            message=_(
-                "memory is at {share:.0%} of the limit ({used:.1f} of {limit:.1f} GiB)"
-            ).format(share=share, used=seen.used / GIB, limit=self.limit / GIB),
+            message=_("memory is at {share} of the limit ({used:.1f} of {limit:.1f} GiB)").format(
+                share=percent(share), used=seen.used / GIB, limit=self.limit / GIB
+            ),
             hint=_("Close other programs, or take a smaller train.batch_size."),
         )
 
@@ -151,7 +152,7 @@ class Guard:
         if not self.critical(seen):
             free = seen.free / GIB
             return _("only {free:.1f} GiB are free on this machine").format(free=free)
-        return _("memory is at {share:.0%} of the limit").format(share=seen.used / self.limit)
+        return _("memory is at {share} of the limit").format(share=percent(seen.used / self.limit))
 
     def stopped(self, seen: Seen) -> FarenseError:
         """Make the error for a run that is ended before the machine suffers."""

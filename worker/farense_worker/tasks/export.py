@@ -25,6 +25,7 @@ from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import mark
 from farense_worker.protocol.messages.export import MANIFEST, Exported, Part, Request, Verified
 from farense_worker.protocol.messages.task import Progress, Tell
+from farense_worker.protocol.percent import percent
 from farense_worker.protocol.run_folder import disk_error, full, is_full
 from farense_worker.protocol.settings.profile import Model
 from farense_worker.tasks import compare_models, fuse, gguf, gguf_lora, ollama
@@ -233,9 +234,9 @@ class _Export:
         elif asked.precision == "quantised" and self._quantised(folder):
             said = _(
                 "the adapter was rounded to the base model's bits, where much or all of it may be "
-                "lost: the check refuses what keeps less than {share:.0%} of it"
+                "lost: the check refuses what keeps less than {share} of it"
             )
-            self.remarks.append(said.format(share=_LEAST_KEPT))
+            self.remarks.append(said.format(share=percent(_LEAST_KEPT)))
         parts = [Part(what=mark("model"), path="model", bytes=_size(folder), verified=verified)]
         if asked.gguf:
             parts.append(self._gguf(network, folder))
@@ -275,9 +276,13 @@ class _Export:
             raise FarenseError(
                 lost,
                 _(
-                    "{kept:.0%} of the adapter's effect is left; {same} of {answers} answers are "
+                    "{kept} of the adapter's effect is left; {same} of {answers} answers are "
                     "the same"
-                ).format(kept=verified.kept, same=verified.answers_same, answers=verified.answers),
+                ).format(
+                    kept=percent(verified.kept),
+                    same=verified.answers_same,
+                    answers=verified.answers,
+                ),
                 _(
                     "Nothing was exported. Without --requantize the layers with an adapter are "
                     "kept as floats."

@@ -8,6 +8,7 @@ from farense_worker.protocol.clean_text import clean
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import pgettext
 from farense_worker.protocol.messages.data_check import Bin, Split
+from farense_worker.protocol.percent import percent
 from textual.content import Content
 
 from farense_tui.engine import readable as f
@@ -23,7 +24,7 @@ _COLUMNS = (
     (pgettext("column", "labels"), False),
     (pgettext("column", "shortest"), True),
     (pgettext("column", "median"), False),
-    ("95 %", True),
+    (percent(0.95), True),
     (pgettext("column", "longest"), False),
     (pgettext("column", "cut off"), False),
 )

@@ -45,7 +45,7 @@ def remedies(profile: Profile, look: Look) -> list[Remedy]:
         said = _("lets rows be {n} tokens long, so that none is cut off").format(n=longest)
         found.append(Remedy("g", said, (("train.max_seq_length", str(longest)),)))
     if report.unvalidated:
-        said = _("holds out 10 % of the rows for validation")
+        said = _("holds out 10% of the rows for validation")
         found.append(Remedy("h", said, (("data.valid_fraction", _HELD_OUT),)))
     return found
 

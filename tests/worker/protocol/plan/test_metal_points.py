@@ -1,4 +1,4 @@
-"""The forecast against published measurements on Macs: what can be compared is within 15 %."""
+"""The forecast against published measurements on Macs: what can be compared is within 15%."""
 
 from __future__ import annotations
 

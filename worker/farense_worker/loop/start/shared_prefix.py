@@ -17,6 +17,7 @@ from farense_worker.process.output import Output
 from farense_worker.protocol.errors import refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.events import Notice
+from farense_worker.protocol.percent import percent
 from farense_worker.protocol.plan import prefix, steps
 from farense_worker.protocol.settings.profile import Config
 
@@ -90,19 +91,19 @@ def _saving(shared: Shared, total: int, saved: float) -> str:
     least, most = min(shared.lengths), max(shared.lengths)
     said = _(
         "{rows} of {total} rows begin with the same {tokens} tokens, which are computed once for "
-        "those of a step: {share:.0%} less goes through the model"
+        "those of a step: {share} less goes through the model"
     )
     if len(shared) > 1:
         said = _(
             "{rows} of {total} rows begin alike, in {groups} groups with {tokens} tokens, which "
-            "are computed once for those of a step: {share:.0%} less goes through the model"
+            "are computed once for those of a step: {share} less goes through the model"
         )
     return said.format(
         rows=int((shared.of_row != prefix.NONE).sum()),
         total=total,
         groups=len(shared),
         tokens=f"{least}" if least == most else f"{least}-{most}",
-        share=saved,
+        share=percent(saved),
     )
 
 
