@@ -3,9 +3,10 @@
     python benchmarks/speed/long_run.py [--steps 1000000] [--speed 120] [PART ...]
 
 steps: a real run of the smallest model by `farense-tui train`, the app attached to it in a
-pseudo-terminal. day: the record of a day (two steps a second, heartbeats, validations, samples,
-checkpoints), played faster and followed by the app. SIGINT or SIGTERM ends it early: the growth is
-then that as far as it came.
+pseudo-terminal. records: only the record of such a run, as fast as it is read, followed by the app
+and by `attach` without a terminal. day: the record of a day (two steps a second, heartbeats,
+validations, samples, checkpoints), played faster and followed by the app. SIGINT or SIGTERM ends it
+early: the growth is then that as far as it came.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from multiprocessing import Process
 from pathlib import Path
 
 import pexpect
@@ -25,18 +28,22 @@ import psutil
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from farense_worker.protocol.messages import events
+from farense_worker.protocol.messages.events import encode
 from farense_worker.protocol.run_folder import RunFolder
 
 from benchmarks.common import reference_machine
-from benchmarks.screen.screen import drained
+from benchmarks.screen.screen import alive, attached, drained
 from benchmarks.speed.growth import write_rows
 from tests import micro_model
-from tests.ui.recorded import Recording
+from tests.ui.recorded import PROMPT, Recording
 
+PARTS = ("steps", "records", "day")
 _SHARES = (0.1, 0.25, 0.5, 0.75, 0.9, 0.995)
 _QUARTER = 0.25  # from here on nothing should grow
 _ROWS = 100
 _DAY = 24 * 3600
+_SETTLES = 5.0  # seconds in which what was written is read and drawn
+_PAUSE = 0.06  # seconds between two thousand steps of a record, so that who reads it keeps up
 _SMALL = {
     "train.batch_size": 1,
     "train.grad_accumulation": 1,
@@ -59,23 +66,23 @@ Taken = dict[str, tuple[float, int]]
 
 
 def main() -> None:
-    """Run what is asked for, by default both."""
+    """Run what is asked for, by default all."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("parts", nargs="*", choices=["steps", "day", []], metavar="PART")
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], metavar="PART")
     parser.add_argument("--steps", type=int, default=1_000_000)
     parser.add_argument("--speed", type=int, default=120)
     args = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     print(reference_machine(), flush=True)
     with tempfile.TemporaryDirectory() as place:
-        if "steps" in (args.parts or ["steps"]):
-            steps(Path(place), args.steps)
-        if "day" in (args.parts or ["day"]):
-            day(Path(place), args.speed)
+        for part in args.parts or PARTS:
+            given = args.speed if part == "day" else args.steps
+            globals()[part](Path(place) / part, given)
 
 
 def steps(place: Path, count: int) -> None:
     """Watch a real run of `count` steps."""
+    place.mkdir()
     model = micro_model.make(place / "model", layers=1, hidden=8, heads=1)
     write_rows(place / "data", _ROWS, 13)
     settings = {**_SMALL, "train.epochs": count // _ROWS}
@@ -91,6 +98,53 @@ def steps(place: Path, count: int) -> None:
         assert worker is not None
         watch(app, folder, {"worker": worker, "app": app.pid, "train": train.pid}, count)
         train.terminate()  # it was ended early; else it is over
+
+
+def records(place: Path, count: int) -> None:
+    """Watch what reads a record of `count` steps that somebody writes about as fast as it is read.
+
+    Before each look the writer stops, and what it has written is read.
+    """
+    made = Recording(place, name="long", total=count)
+    made.start()
+    made.train(1000, eval_every=1000)
+    words = ["attach", str(made.folder.path)]
+    with alive(made.folder), attached(made.folder, 1000) as app:
+        command = [sys.executable, "-m", "farense_tui", *words]
+        lines = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        writer = Process(target=write, args=(made,), daemon=True)
+        writer.start()
+        pids = {"app": app.pid, "attach": lines.pid}
+        watch(app, made.folder, pids, count, psutil.Process(writer.pid))
+        writer.kill()
+        lines.kill()
+        lines.wait()
+
+
+def write(made: Recording) -> None:
+    """Write steps and what comes between them to the end, by the thousand."""
+    with made.folder.events.open("ab", buffering=0) as file:
+        while made.step < made.total:
+            file.write(b"".join(encode(each) for each in a_thousand(made)))
+            time.sleep(_PAUSE)
+
+
+def a_thousand(made: Recording) -> Iterator[events.Event]:
+    """Give a thousand steps, a heartbeat after every fourth, and what comes at the end of them."""
+    for _step in range(1000):
+        yield made.stamped(made.step_event(), 0.1)
+        if made.step % 4 == 0:
+            yield made.stamped(made.beat())
+    at, told = made.step, f"after step {made.step} " * 20
+    for event in (
+        events.Validation(
+            step=at, epoch=0.1, loss=1.0, perplexity=2.7, tokens=4000, seconds=2.0, best=False
+        ),
+        events.Sample(step=at, prompt=PROMPT, text=told),
+        events.Checkpoint(step=at, path=f"step{at}", bytes=1 << 20, seconds=0.2, best=False),
+        events.Notice(level="warning", code="test", message=told),
+    ):
+        yield made.stamped(event)
 
 
 def day(place: Path, speed: int) -> None:
@@ -122,10 +176,17 @@ def in_a_terminal(words: list[str]) -> pexpect.spawn:
     return pexpect.spawn(sys.executable, command, dimensions=(36, 120), env=environment)
 
 
-def watch(app: pexpect.spawn, folder: RunFolder, pids: dict[str, int], total: int) -> None:
+def watch(
+    app: pexpect.spawn,
+    folder: RunFolder,
+    pids: dict[str, int],
+    total: int,
+    writer: psutil.Process | None = None,
+) -> None:
     """Print memory and descriptors at shares of the run, and their growth after its first quarter.
 
     Memory is what a process would give back by its end (psutil's USS). Ends the app.
+    writer: is stopped for each look, and for the seconds before it.
     """
     began, early = time.time(), None
 
@@ -142,7 +203,12 @@ def watch(app: pexpect.spawn, folder: RunFolder, pids: dict[str, int], total: in
         for share in _SHARES:
             while step_of(folder) < share * total:
                 drained(app, 1.0)
+            if writer:
+                writer.suspend()
+                drained(app, _SETTLES)
             late = look()
+            if writer:
+                writer.resume()
             early = late if share == _QUARTER else early
     except KeyboardInterrupt:
         late = look()

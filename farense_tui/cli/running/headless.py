@@ -166,15 +166,13 @@ class _Disk:
             tell(_("The record waits, and so will a checkpoint. Make space, and they go on."))
 
 
-def _new(tail: Tail) -> list[tuple[int, bytes, events.AnyEvent | None]]:
-    """Read what is new, each line with the offset at which it begins."""
-    found = []
+def _new(tail: Tail) -> Iterator[tuple[int, bytes, events.AnyEvent | None]]:
+    """Read what is new piece by piece, each line with the offset at which it begins."""
     while lines := tail.read_lines():
         at = tail.offset - tail.pending - sum(len(line) + 1 for line, _event in lines)
         for line, event in lines:
-            found.append((at, line, event))
+            yield at, line, event
             at += len(line) + 1
-    return found
 
 
 def _interrupt(folder: RunFolder, times: int) -> None:

@@ -1,9 +1,9 @@
 """A buffer of points that can be summarised over any stretch at once and never grows large.
 
-The newest points are kept as they are, at least 32,768 of them. What is older is kept as buckets
-of points, each with its extremes, and as they grow many, two are made one. So a run of a million
-steps takes as much memory as one of a hundred thousand, its picture costs as much, and no extreme
-is lost in either.
+The newest points are kept as they are, at least 8,192 of them. What is older goes into buckets
+(buckets.py), a little at a time, so that the buffer is soon as large as it will ever be. A run of a
+million steps takes as much memory as one of a hundred thousand, its picture costs as much, and no
+extreme is lost in either.
 """
 
 from __future__ import annotations
@@ -11,32 +11,14 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
+from functools import reduce
 from math import inf, isfinite, nan
-from typing import NamedTuple
+
+from farense_tui.engine.record.buckets import Bucket, Buckets, Summary, joined
 
 _BLOCK = 256
-MOST = 65_536  # exact points; then the older half becomes buckets
-_BUCKET = _BLOCK  # points of the first buckets
-_BUCKETS = 4096  # then two become one
-
-
-class Summary(NamedTuple):
-    """What is in a stretch of values. Extremes and total are over the finite ones."""
-
-    low: float
-    high: float
-    total: float
-    finite: int
-    points: int
-
-
-class Bucket(NamedTuple):
-    """Points that are no longer kept one by one; `last` is the newest finite value or NaN."""
-
-    start: float
-    end: float
-    last: float
-    here: Summary
+KEPT = 8_192  # exact points that there are at the least
+MOST = KEPT + 4_096  # and at the most; then the oldest become buckets
 
 
 _NOTHING = Summary(inf, -inf, 0.0, 0, 0)
@@ -49,53 +31,44 @@ class Points:
     number and always come out the same, so two threads may fill them in.
     """
 
-    __slots__ = ("_blocks", "behind", "bucket", "head", "steps", "values")
+    __slots__ = ("_blocks", "behind", "head", "steps", "values")
 
     def __init__(
         self,
         steps: array[float] | None = None,
         values: array[float] | None = None,
-        head: tuple[Bucket, ...] = (),
-        bucket: int = _BUCKET,
+        head: Buckets | None = None,
     ):
-        """Hold `steps` and `values`, of one length, after `head`; new buckets get `bucket`."""
+        """Hold `steps` and `values`, of one length, after `head`."""
         self.steps: array[float] = array("d") if steps is None else steps
         self.values: array[float] = array("d") if values is None else values
-        self.head = head
-        self.bucket = bucket
-        self.behind = sum(each.here.points for each in head)
+        self.head = Buckets() if head is None else head
+        self.behind = int(sum(self.head.points))
         self._blocks: dict[int, Summary] = {}
 
     def first(self, count: int) -> Points:
         """Copy with the first `count` of the points that are not in buckets."""
-        return Points(self.steps[:count], self.values[:count], self.head, self.bucket)
+        return Points(self.steps[:count], self.values[:count], self.head)
 
     def compacted(self) -> Points:
-        """Copy with the older half of the points in buckets."""
-        half = len(self.values) // 2
-        head = list(self.head)
-        for at in range(0, half, self.bucket):
-            stop = min(half, at + self.bucket)
-            here = self.summary(at, stop)
-            last = self.last_finite(at, stop) if here.finite else nan
-            head.append(Bucket(self.steps[at], self.steps[stop - 1], last, here))
-        bucket = self.bucket
-        if len(head) > _BUCKETS:
-            head, bucket = _halved(head), bucket * 2
-        return Points(self.steps[half:], self.values[half:], tuple(head), bucket)
+        """Copy with the oldest points in buckets, and the newest `KEPT` as they are."""
+        gone, size = max(0, len(self.values) - KEPT), self.head.size
+        head = self.head.added(
+            [self._bucket(at, min(gone, at + size)) for at in range(0, gone, size)]
+        )
+        return Points(self.steps[gone:], self.values[gone:], head)
 
     def summary(self, start: int, stop: int) -> Summary:
         """Summarise the values from `start` to before `stop`."""
         first, last = -(-start // _BLOCK), stop // _BLOCK
         if first >= last:
             return _summarise(self.values[start:stop])
-        return joined(
-            [
-                _summarise(self.values[start : first * _BLOCK]),
-                *map(self._block, range(first, last)),
-                _summarise(self.values[last * _BLOCK : stop]),
-            ]
-        )
+        parts = [
+            _summarise(self.values[start : first * _BLOCK]),
+            *map(self._block, range(first, last)),
+            _summarise(self.values[last * _BLOCK : stop]),
+        ]
+        return reduce(joined, parts)
 
     def not_finite(self, start: int, stop: int) -> Iterable[int]:
         """Give the places from `start` to before `stop` whose value is not finite."""
@@ -114,11 +87,16 @@ class Points:
 
     def before(self, step: float, stop: int) -> tuple[int, int]:
         """Count the buckets and, of the first `stop` points, those that end before `step`."""
-        return bisect_left(self.head, step, key=_end), bisect_left(self.steps, step, 0, stop)
+        return self.head.before(step), bisect_left(self.steps, step, 0, stop)
 
     def upto(self, step: float, stop: int) -> tuple[int, int]:
         """As `before`, those at `step` counted too."""
-        return bisect_right(self.head, step, key=_end), bisect_right(self.steps, step, 0, stop)
+        return self.head.upto(step), bisect_right(self.steps, step, 0, stop)
+
+    def _bucket(self, start: int, stop: int) -> Bucket:
+        here = self.summary(start, stop)
+        last = self.last_finite(start, stop) if here.finite else nan
+        return Bucket(self.steps[start], self.steps[stop - 1], last, *here)
 
     def _block(self, number: int) -> Summary:
         found = self._blocks.get(number)
@@ -126,26 +104,6 @@ class Points:
             found = _summarise(self.values[number * _BLOCK : (number + 1) * _BLOCK])
             self._blocks[number] = found
         return found
-
-
-def joined(parts: Sequence[Summary]) -> Summary:
-    """Summarise several stretches as one."""
-    low, high, total, finite, points = zip(*parts, strict=True)
-    return Summary(min(low), max(high), sum(total), sum(finite), sum(points))
-
-
-def _end(bucket: Bucket) -> float:
-    return bucket.end
-
-
-def _halved(head: list[Bucket]) -> list[Bucket]:
-    pairs = [head[at : at + 2] for at in range(0, len(head), 2)]
-    return [_one(pair) for pair in pairs]
-
-
-def _one(pair: list[Bucket]) -> Bucket:
-    last = pair[-1].last if pair[-1].here.finite else pair[0].last
-    return Bucket(pair[0].start, pair[-1].end, last, joined([each.here for each in pair]))
 
 
 def _summarise(values: Sequence[float]) -> Summary:

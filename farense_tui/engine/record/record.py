@@ -23,8 +23,9 @@ from farense_worker.protocol.messages import events
 from farense_worker.protocol.run_folder import RunFolder
 
 from farense_tui import __version__
+from farense_tui.engine.record.buckets import Buckets
 from farense_tui.engine.record.log import Journal, Noted
-from farense_tui.engine.record.point_buffer import Bucket, Points
+from farense_tui.engine.record.point_buffer import Points
 from farense_tui.engine.record.series import Series
 from farense_tui.engine.record.state import Figure, RunState, fold, reduce, reduce_figures
 from farense_tui.engine.record.superseded import kept_until
@@ -215,14 +216,14 @@ def _packed(value: Any) -> Any:
     if not isinstance(value, Series):
         raise NotImplementedError(type(value))
     points = value.points()
-    return (points.steps.tobytes(), points.values.tobytes(), points.head, points.bucket)
+    columns = (points.steps, points.values, *points.head.columns)
+    return (points.head.size, [column.tobytes() for column in columns])
 
 
 def _unpacked(kind: type, value: Any) -> Any:
-    steps, values, head, bucket = msgspec.convert(
-        value, tuple[bytes, bytes, tuple[Bucket, ...], int]
-    )
-    points = Points(array("d", steps), array("d", values), head, bucket)
+    size, packed = msgspec.convert(value, tuple[int, list[bytes]])
+    steps, values, *columns = (array("d", each) for each in packed)
+    points = Points(steps, values, Buckets(size, columns))
     return Series(points, len(points.steps))
 
 

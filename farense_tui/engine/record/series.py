@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from math import inf, nan
 from typing import NamedTuple
 
-from farense_tui.engine.record.point_buffer import MOST, Bucket, Points, joined
+from farense_tui.engine.record.buckets import joined
+from farense_tui.engine.record.point_buffer import MOST, Points
 
 _MOST = 1e300
 
@@ -29,7 +30,7 @@ class Series:
 
     `appended` gives a new series in constant time: all series of a run share one buffer, and each
     knows how much of it is its own. Only a series that was cut back copies. The newest points are
-    exact; those of a long run's past are in buckets (engine/record/point_buffer.py).
+    exact; those of a long run's past are in buckets (engine/record/buckets.py).
     """
 
     __slots__ = ("_all", "_length")
@@ -45,8 +46,8 @@ class Series:
 
     def __iter__(self) -> Iterator[tuple[float, float]]:
         """Go through (step, value); of a bucket its last step and its mean."""
-        for bucket in self._all.head:
-            yield _middle(bucket)
+        for at in range(len(self._all.head)):
+            yield self._all.head.middle(at)
         for index in range(self._length):
             yield self._all.steps[index], self._all.values[index]
 
@@ -66,13 +67,13 @@ class Series:
     def last(self) -> float | None:
         if self._length:
             return self._all.values[self._length - 1]
-        return self._all.head[-1].last if self._all.head else None
+        return self._all.head.last[-1] if self._all.head else None
 
     @property
     def last_step(self) -> float | None:
         if self._length:
             return self._all.steps[self._length - 1]
-        return self._all.head[-1].end if self._all.head else None
+        return self._all.head.end[-1] if self._all.head else None
 
     def appended(self, step: float, value: float) -> Series:
         """Give the series with one more point; a point of the same step takes its place."""
@@ -101,8 +102,8 @@ class Series:
     def keeps(self, step: float) -> bool:
         """Whether `until(step)` is exact: it cuts no bucket."""
         head = self._all.head
-        after = head[self._all.upto(step, 0)[0] :]
-        return not after or step < after[0].start
+        after = head.upto(step)
+        return after == len(head) or step < head.start[after]
 
     def continues(self, other: Series) -> bool:
         """Whether it is `other`, grown, in the same buffer."""
@@ -148,8 +149,7 @@ class Series:
             self._all.before(start, self._length),
             self._all.upto(end, self._length),
         )
-        buckets = self._all.head[bucket:last]
-        found = [each.end for each in buckets if each.here.finite < each.here.points]
+        found = self._all.head.not_finite(bucket, last)
         return found + [self._all.steps[at] for at in self._all.not_finite(at, stop)]
 
     def _point(self, number: int) -> tuple[float, float] | None:
@@ -158,10 +158,10 @@ class Series:
 
     def _bucket(self, number: int) -> tuple[float, float] | None:
         inside = 0 <= number < len(self._all.head)
-        return _middle(self._all.head[number]) if inside else None
+        return self._all.head.middle(number) if inside else None
 
     def _end(self, buckets: int, stop: int) -> float:
-        return self._all.steps[stop - 1] if stop else self._all.head[buckets - 1].end
+        return self._all.steps[stop - 1] if stop else self._all.head.end[buckets - 1]
 
     def _before(self, step: float) -> Series:
         return self._cut(*self._all.before(step, self._length))
@@ -170,7 +170,7 @@ class Series:
         head = self._all.head
         if buckets == len(head):
             return Series(self._all, length)
-        return Series(Points(head=head[:buckets], bucket=self._all.bucket))
+        return Series(Points(head=head.first(buckets)))
 
     def _own(self) -> Points:
         """A buffer that this series may append to."""
@@ -197,36 +197,27 @@ class _Cut:
     def start(self) -> float:
         """The step at which it stands."""
         head, steps = self._all.head, self._all.steps
-        return head[self._bucket].end if self._bucket < len(head) else steps[self._at]
+        return head.end[self._bucket] if self._bucket < len(head) else steps[self._at]
 
     def before(self, edge: float, buckets: int, stop: int) -> tuple[int, int]:
         """Buckets and points before the step `edge`."""
-        head = self._all.head
-        bucket = bisect_left(head, edge, self._bucket, buckets, key=lambda each: each.end)
+        bucket = self._all.head.before(edge, self._bucket, buckets)
         return bucket, bisect_left(self._all.steps, edge, self._at, stop)
 
     def column(self, bucket: int, stop: int) -> Column | None:
         """The column up to there; None if nothing in it is finite."""
-        points, at = self._all, self._at
-        buckets = points.head[self._bucket : bucket]
+        points, at, first = self._all, self._at, self._bucket
         tail = points.summary(at, stop)
-        here = joined([*(each.here for each in buckets), tail]) if buckets else tail
+        here = joined(points.head.summary(first, bucket), tail) if first < bucket else tail
         self._bucket, self._at = bucket, stop
         if not here.finite:
             return None
-        last = points.last_finite(at, stop) if tail.finite else _last_finite(buckets)
-        step = points.steps[stop - 1] if stop > at else buckets[-1].end
+        if tail.finite:
+            last = points.last_finite(at, stop)
+        else:
+            last = points.head.last_finite(first, bucket)
+        step = points.steps[stop - 1] if stop > at else points.head.end[bucket - 1]
         return Column(step, here.low, here.high, last, here.total / here.finite, here.finite)
-
-
-def _last_finite(buckets: Sequence[Bucket]) -> float:
-    return next(each.last for each in reversed(buckets) if each.here.finite)
-
-
-def _middle(bucket: Bucket) -> tuple[float, float]:
-    """The end of a bucket and its mean."""
-    here = bucket.here
-    return bucket.end, here.total / here.finite if here.finite else nan
 
 
 def _drawable(value: float) -> float:

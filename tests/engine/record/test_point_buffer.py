@@ -8,6 +8,7 @@ from array import array
 from hypothesis import given
 from hypothesis import strategies as st
 
+from farense_tui.engine.record import buckets, point_buffer
 from farense_tui.engine.record.point_buffer import Points
 from farense_tui.engine.record.series import Series
 
@@ -57,3 +58,20 @@ def test_a_series_that_was_cut_back_goes_its_own_way() -> None:
     assert again.columns(1)[0].high == 300
     assert again.columns(1)[0].low == -1
     assert series.columns(1)[0].low == 1
+
+
+def test_the_buffer_is_soon_as_large_as_it_will_ever_be() -> None:
+    series, sizes = Series(), []
+    for start in range(0, 1_000_000, 4000):
+        steps = array("d", range(start, start + 4000))
+        series = series.extended(steps, steps)
+        held = series._all
+        assert len(held.steps) <= point_buffer.MOST
+        assert len(held.head) <= buckets._MOST
+        sizes.append(16 * len(held.steps) + 8 * sum(map(len, held.head.columns)))
+    assert max(sizes[62:]) - max(sizes[:62]) < 30_000
+    assert max(sizes) < 350_000
+    whole = series.columns(1)[0]
+    assert (len(series), whole.points, whole.low, whole.high) == (1_000_000, 1_000_000, 0, 999_999)
+    assert math.isclose(whole.mean, 999_999 / 2)
+    assert len(series.columns(600)) == 600

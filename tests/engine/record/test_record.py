@@ -13,7 +13,7 @@ from farense_worker.protocol.run_folder import RunFolder
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farense_tui.engine.record import point_buffer, record, series, tail
+from farense_tui.engine.record import buckets, point_buffer, record, series, tail
 from farense_tui.engine.record.log import Journal
 from farense_tui.engine.record.record import Record, stretches
 from farense_tui.engine.record.state import RunState, fold, reduce, reduce_figures
@@ -35,9 +35,9 @@ anything = st.lists(st.one_of(any_event, any_step, beat), max_size=80)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Buckets and notes after some tens of steps, as if the runs were long."""
     monkeypatch.setattr(series, "MOST", 16)
-    monkeypatch.setattr(point_buffer, "_BUCKET", 2)
-    monkeypatch.setattr(point_buffer, "_BUCKETS", 6)
-    monkeypatch.setattr(point_buffer.Points.__init__, "__defaults__", (None, None, (), 2))
+    monkeypatch.setattr(point_buffer, "KEPT", 8)
+    monkeypatch.setattr(buckets, "_SIZE", 2)
+    monkeypatch.setattr(buckets, "_MOST", 6)
     monkeypatch.setattr(record, "_WORTH", 1)
 
 
