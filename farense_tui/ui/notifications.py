@@ -65,7 +65,13 @@ class Reach:
             desktop.notify(clean(title), clean(text))
         if webhook:
             from http.client import HTTPException  # these are not needed for the first paint
-            from urllib.request import Request, urlopen
+            from urllib.request import HTTPRedirectHandler, Request, build_opener
+
+            class Stays(HTTPRedirectHandler):
+                """What is set is told, and nobody whom it names."""
+
+                def redirect_request(self, *_: object) -> None:
+                    return None
 
             message = Request(
                 webhook,
@@ -73,7 +79,8 @@ class Reach:
                 headers={"Title": "farense-tui", "Content-Type": "text/plain; charset=utf-8"},
             )
             try:
-                with urlopen(message, timeout=_PATIENCE):  # http or https: preferences.webhook
+                # http or https: preferences.webhook
+                with build_opener(Stays).open(message, timeout=_PATIENCE):
                     pass
             except HTTPException as error:
                 raise OSError(str(error)) from error

@@ -94,6 +94,28 @@ def test_a_webhook_that_answers_nonsense_is_no_fault_of_ours(answer: bytes) -> N
         thread.join()
 
 
+def test_a_webhook_names_nobody_else_who_is_told() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        other = socket.create_server(("127.0.0.1", 0))
+        answer = f"HTTP/1.1 302 F\r\nLocation: http://127.0.0.1:{other.getsockname()[1]}/\r\n\r\n"
+
+        def listen() -> None:
+            caller, _address = server.accept()
+            with caller:
+                caller.recv(1 << 16)
+                caller.sendall(answer.encode())
+
+        thread = threading.Thread(target=listen)
+        thread.start()
+        address = f"http://127.0.0.1:{server.getsockname()[1]}/topic"
+        with pytest.raises(OSError, match="302"):
+            Reach(print, lambda name: False).send("demo-1", "complete", address)
+        thread.join()
+        other.setblocking(False)
+        with other, pytest.raises(BlockingIOError):  # nobody has called
+            other.accept()
+
+
 @pytest.mark.parametrize("address", ["http://[", "https://", "file:///etc", "ntfy.sh/me", 3])
 def test_what_is_no_address_is_no_webhook(address: object) -> None:
     preferences.path().parent.mkdir(parents=True)

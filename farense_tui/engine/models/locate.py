@@ -102,6 +102,9 @@ def _folder(repo: str, folder: Path, remedy: str = "") -> ModelState:
     if not folder.is_dir():
         why = _("{folder} is not a folder").format(folder=folder)
         return ModelState(repo, "missing", why=why)
+    if any(sign in str(folder.resolve()) for sign in "[*?"):  # mlx_lm takes them for a pattern
+        why = _("mlx_lm reads no model in a folder with [, * or ? in its path: {folder}")
+        return ModelState(repo, "missing", why=why.format(folder=folder))
     lacks = contents.lacking(folder)
     if lacks:
         why = _("{folder} has no {what}").format(folder=folder, what=", ".join(lacks))

@@ -13,6 +13,8 @@ from farense_worker.protocol import foreign_rows
 from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
 
+_MOST = 20  # aliases; ninety of them, ten in each of nine lines, stand for a billion keys
+
 
 class _Loader(yaml.SafeLoader):
     """Reads 1e-5 as a number, as mlx_lm's loader does; YAML 1.1 asks for 1.0e-5."""
@@ -37,8 +39,13 @@ class YamlFile:
 def load(path: Path) -> YamlFile:
     """Read a file with a mapping in it; FarenseError (refused) with file and line if it is none."""
     try:
-        loader = _Loader(path.read_bytes())
+        text = path.read_bytes()
+        events = yaml.parse(text, Loader=_Loader)
+        if sum(isinstance(event, yaml.AliasEvent) for event in events) > _MOST:
+            raise _not_yaml(path, _("it has more than {n} aliases (*NAME)").format(n=_MOST))
+        loader = _Loader(text)
         node = loader.get_single_node()
+        found = list(_lines(node, "")) if isinstance(node, yaml.MappingNode) else []
         values = loader.construct_document(node) if node is not None else {}
     except OSError as error:
         title = _("cannot read {path}").format(path=path)
@@ -60,7 +67,6 @@ def load(path: Path) -> YamlFile:
             _("It has lines such as `model: mlx-community/...` and `iters: 1000`."),
             kind="import",
         )
-    found = list(_lines(node, "")) if node is not None else []
     names = [each[0] for each in found]
     twice = tuple(sorted({name for name in names if names.count(name) > 1}))
     return YamlFile({str(key): value for key, value in values.items()}, dict(found), twice)

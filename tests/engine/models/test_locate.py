@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -316,3 +317,10 @@ def test_weights_that_lie_over_each_other_are_named(folder: Path) -> None:
     made = tensors("a", "b")
     (folder / "model.safetensors").write_bytes(made.replace(b"[4, 8]", b"[2, 6]"))
     assert "damaged header" in locate.locate(str(folder)).why
+
+
+def test_a_folder_that_mlx_lm_takes_for_a_pattern_is_named(tmp_path: Path, micro: Path) -> None:
+    for name in ("[own]", "own?", "a*b"):
+        found = locate.locate(str(shutil.copytree(micro, tmp_path / name)))
+        assert found.state == "missing"
+        assert "[, * or ?" in found.why

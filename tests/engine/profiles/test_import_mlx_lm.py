@@ -229,9 +229,17 @@ def test_all_layers(tmp_path: Path, layers: int) -> None:
     assert read(tmp_path, f"num_layers: {layers}").profile.lora.num_layers == -1
 
 
+_BOMB = "a0: &a0 {x: 1, y: 1, z: 1}\n" + "".join(
+    f"a{n}: &a{n} {{x: *a{n - 1}, y: *a{n - 1}, z: [*a{n - 1}]}}\n" for n in range(1, 31)
+)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        (_BOMB, "more than 20 aliases"),
+        ("lora_parameters: &a\n  x: *a", "is not YAML"),
+        ("a: " + "[" * 20_000, "is not YAML"),
         ("a: b\n c: [1\n", "lora.yaml:2: mapping values are not allowed here"),
         ("- a\n- b\n", "lora.yaml:1: it holds no keys"),
         ("just words", "lora.yaml:1: it holds no keys"),

@@ -117,6 +117,25 @@ def test_a_file_that_arrives_damaged_is_not_taken(hub: Hub, cache: Path) -> None
     assert same_files(Path(get().path))
 
 
+def test_what_a_hub_says_is_no_place_outside_the_cache(hub: Hub, cache: Path) -> None:
+    outside = cache.parents[1] / "outside"
+    outside.mkdir()
+    for name in (str(outside / "file"), "../../../../outside/file", "0" * 63, "A" * 64):
+        hub.sums = name
+        assert "not a SHA-256" in refusal().detail
+        assert not list(outside.iterdir())
+
+
+def test_a_token_goes_to_the_hub_alone(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    with Hub({REPO: embedded_model()}) as other:
+        hub.elsewhere = other.endpoint
+        assert same_files(Path(get().path))
+        assert "Bearer hf_secret" in hub.tokens
+        assert other.sent > 1 << 20
+        assert other.tokens == {""}
+
+
 def test_a_gated_repository(hub: Hub) -> None:
     hub.gated.add(REPO)
     error = refusal()

@@ -11,6 +11,7 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -42,6 +43,7 @@ _LARGE = 1 << 20
 _CHUNK = 1 << 16  # what is lost when a connection breaks
 _EVERY = 0.5
 _RETRIES = 4
+_SUM = re.compile(r"[0-9a-f]{64}")
 
 Told = Callable[[int, int], None]
 
@@ -125,6 +127,7 @@ def _fetch_all(asked: Wanted, told: Told) -> Path:
             return Path(snapshot_download(**wanted, revision=revision, local_files_only=True))
         raise error
     files, rest = _files(info, asked.patterns)
+    _check_names(asked, files)
     blobs = compat.blob_folder(asked.repo, asked.kind)
     _check_space(asked, blobs, files)
     progress = _Progress(told, sum(file.size for file in files) + rest)
@@ -238,6 +241,18 @@ def _check_sum(wanted: Wanted, file: File, partial: Path) -> None:
             _("Try again: it begins anew."),
             kind="download",
         )
+
+
+def _check_names(wanted: Wanted, files: list[File]) -> None:
+    """Refuse a sum that is none: a file is put under it, and it could lead out of the cache."""
+    for file in files:
+        if not _SUM.fullmatch(file.sha256):
+            raise refused(
+                _not_downloaded(wanted),
+                _("{file}: {sum} is not a SHA-256").format(file=file.name, sum=file.sha256),
+                _("Give a local folder with --model."),
+                kind="download",
+            )
 
 
 def _check_space(wanted: Wanted, blobs: Path, files: list[File]) -> None:

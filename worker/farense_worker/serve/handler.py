@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -18,6 +21,7 @@ from farense_worker.serve.models import Models
 from farense_worker.serve.requests import Chat, Refusal
 
 _PATIENCE = 30.0  # seconds for a client to send or to take something
+_WHOLE = 60.0  # seconds in which a request arrives: byte by byte it would hold its place
 
 
 _Theirs: Any = compat.serving().APIHandler
@@ -30,6 +34,7 @@ class Handler(_Theirs):
     path: str
     rfile: Any
     timeout = _PATIENCE
+    whole = _WHOLE
     server_version, sys_version = "farense-tui", ""
 
     def __init__(
@@ -38,6 +43,20 @@ class Handler(_Theirs):
         """theirs: a ResponseGenerator, and what a server gives. The request is answered here."""
         self._models, self._door, self._tell = models, door, tell
         super().__init__(*theirs, system_fingerprint="farense-tui")
+
+    def handle_one_request(self) -> None:
+        """Take a request and answer it, or end where it does not arrive in time."""
+        self._arriving = threading.Timer(self.whole, self._hear_no_more)
+        self._arriving.daemon = True
+        self._arriving.start()
+        try:
+            super().handle_one_request()
+        finally:
+            self._arriving.cancel()
+
+    def _hear_no_more(self) -> None:
+        with contextlib.suppress(OSError):  # it has gone by itself
+            self.connection.shutdown(socket.SHUT_RD)
 
     def do_GET(self) -> None:
         self._handled(self._get)
@@ -119,6 +138,7 @@ class Handler(_Theirs):
             self.close_connection = True
             raise Refusal(413, "too_large", said.format(n=text[:20], most=requests.LONGEST))
         body: bytes = self.rfile.read(int(text))
+        self._arriving.cancel()
         if len(body) < int(text):
             raise ConnectionError
         return body
