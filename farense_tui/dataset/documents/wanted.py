@@ -10,14 +10,17 @@ USUAL = 3
 
 
 def words() -> dict[str, str]:
-    """Explain each, by its name."""
+    """Explain each, by its name: on the command line, and on a form without it."""
     return {
-        "model": _("folder, repository (owner/name) or 'embedded'; default: the profile's"),
+        "model": _(
+            "the model that writes: a folder, a repository (owner/name) or 'embedded'; "
+            "default: the profile's"
+        ),
         "address": _(
             "ask an OpenAI-compatible server in place of a model here; the passages go there"
         ),
-        "name": _("of the model, as that server calls it"),
-        "questions": _("for each passage, at most; default 3"),
+        "name": _("what that server calls its model, from its own list"),
+        "questions": _("pairs for each passage, at most; default 3"),
     }
 
 

@@ -29,6 +29,7 @@ from farense_tui.engine.runs import found_again
 from farense_tui.engine.tasks import export, hand_over, task, upload
 from farense_tui.engine.tasks.export import WAYS, Way
 from farense_tui.ui.common.dialogs import Answer, AskDialog, Dialog, NameDialog, keys
+from farense_tui.ui.common.hanging import Hanging
 from farense_tui.ui.navigator import navigator
 
 
@@ -71,8 +72,9 @@ class ExportScreen(Dialog[None]):
             yield OptionList(
                 *(
                     Option(
-                        Content.assemble(
-                            (f"{way.reader:{wide}}", "bold"), (way.about, "$text-muted")
+                        Hanging(
+                            Content.styled(f"{way.reader:{wide}}", "bold"),
+                            Content.styled(way.about, "$text-muted"),
                         ),
                         id=way.name,
                     )

@@ -17,6 +17,8 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
+from farense_tui.ui.common.hanging import Hanging
+
 
 class Answer(NamedTuple):
     """One answer to a question, and the key that gives it at once."""
@@ -30,6 +32,8 @@ Result = TypeVar("Result")
 
 class Dialog(ModalScreen[Result]):
     """Lies over a screen. The app's own keys do not reach into it, those for moving about do."""
+
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (24, "-tall")]  # noqa: RUF012 - Screen's own type
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("j", "app.simulate_key('down')", _("Down"), show=False),
@@ -97,8 +101,8 @@ class AskDialog(Dialog[str]):
         with VerticalGroup(classes="box"):
             yield Static(self._title, classes="title", markup=False)
             yield Static(self._text, classes="text", markup=False)
-            options = [Option(keys(a.key.ljust(3), a.label), id=a.key) for a in self._answers]
-            stay = Option(keys("esc", _("stay")))
+            options = [Option(answer(a.key, a.label), id=a.key) for a in self._answers]
+            stay = Option(answer("esc", _("stay")))
             yield OptionList(*options, stay, classes="answers", compact=True)
 
     def on_mount(self) -> None:
@@ -172,6 +176,11 @@ class NoteDialog(Dialog[str | None]):
     def on_input_submitted(self, message: Input.Submitted) -> None:
         """Give the text, which may be empty."""
         self.dismiss(message.value)
+
+
+def answer(key: str, label: str) -> Hanging:
+    """A key and what it does, as a line of a list of answers."""
+    return Hanging(Content.styled(f"{key:5}", "bold $accent"), Content(label))
 
 
 def keys(key: str, label: str) -> Content:

@@ -16,7 +16,7 @@ from textual.widgets.option_list import Option
 
 from farense_tui.engine.health import Action, Finding
 from farense_tui.engine.health.remedies import STACKS
-from farense_tui.ui.common.dialogs import Dialog, keys
+from farense_tui.ui.common.dialogs import Dialog, answer, keys
 from farense_tui.ui.monitor.health_card import headline
 
 _WELL = _("Nothing is found to be wrong.")
@@ -48,10 +48,10 @@ class HealthDialog(Dialog[Action | None]):
                 if not self._findings:
                     yield Static(_WELL, classes="title", markup=False)
             options = [
-                Option(keys(key.ljust(3), clean(action.label)), id=key)
+                Option(answer(key, clean(action.label)), id=key)
                 for key, action in self._actions.items()
             ]
-            yield OptionList(*options, Option(keys("esc", _("stay"))), compact=True)
+            yield OptionList(*options, Option(answer("esc", _("stay"))), compact=True)
 
     def on_mount(self) -> None:
         """Begin at the answer that does nothing."""

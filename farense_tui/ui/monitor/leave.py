@@ -21,7 +21,7 @@ from farense_tui.engine.readable import from_here
 from farense_tui.engine.runs import supervisor
 from farense_tui.engine.runs.describe import is_paused
 from farense_tui.engine.runs.supervisor import STOP_PATIENCE, Control
-from farense_tui.ui.common.dialogs import Dialog, keys
+from farense_tui.ui.common.dialogs import Dialog, answer
 
 _LOOK_AGAIN = 0.2
 _STOPPING = _("Finishing the step and saving a checkpoint. Then the app ends.")
@@ -83,13 +83,13 @@ class LeaveDialog(Dialog[None]):
                 "stop them with a checkpoint, then leave",
                 n,
             )
-            answers = {"background": keys("b  ", leave), "stop": keys("s  ", stop)}
+            answers = {"background": answer("b", leave), "stop": answer("s", stop)}
         else:
             title = ngettext("{names} has ended", "{names} have ended", len(self._runs))
-            answers = {"leave": keys("q  ", _("leave the app"))}
+            answers = {"leave": answer("q", _("leave the app"))}
         if self._is_late:
-            answers["kill"] = keys("x  ", _("kill it, then leave: what is not saved is lost"))
-        answers["dismiss"] = keys("esc", _("stay"))
+            answers["kill"] = answer("x", _("kill it, then leave: what is not saved is lost"))
+        answers["dismiss"] = answer("esc", _("stay"))
         self.query_one(".title", Static).update(title.format(names=names))
         options = self.query_one(OptionList)
         options.clear_options()

@@ -21,6 +21,7 @@ from farense_tui.ui.common.key_footer import KeyFooter
 
 _STYLES = {"keep": "$success", "drop": "$error", "open": "$text-muted"}
 _STATES = {"keep": _("kept"), "drop": _("dropped"), "open": _("to be read")}
+_COUNTS = {"keep": _("{n} kept"), "drop": _("{n} dropped"), "open": _("{n} to be read")}
 
 
 class ReviewScreen(Screen[None]):
@@ -117,7 +118,7 @@ class ReviewScreen(Screen[None]):
         here, pairs = self._here, self._pairs
         counts = {state: sum(each.state == state for each in pairs) for state in _STATES}
         hidden = sum(bool(each.pair.aside) for each in self._all) if not self._aside else 0
-        told = " · ".join(f"{counts[state]} {name}" for state, name in _STATES.items())
+        told = " · ".join(said.format(n=counts[state]) for state, said in _COUNTS.items())
         if hidden:
             told += " · " + _("{n} set aside").format(n=hidden)
         place = _("no pairs") if here is None else f"{self._at + 1}/{len(pairs)}"

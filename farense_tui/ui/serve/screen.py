@@ -61,7 +61,7 @@ class ServeScreen(Screen[None]):
         padding: 0 2;
         #where { height: auto; }
         #curl { height: auto; max-height: 4; color: $text-muted; margin: 1 0; }
-        #figures { height: 1; text-wrap: nowrap; text-overflow: ellipsis; margin-bottom: 1; }
+        #figures { height: auto; max-height: 2; margin-bottom: 1; }
         RunLog { height: 1fr; margin: 1 0; }
     }
     """

@@ -88,3 +88,16 @@ async def test_no_line_of_the_table_is_wrapped(width: int, runs_dir: Path) -> No
         on_its_side = [line for line in lines if "chrF" in line]
         assert len(on_its_side) == 1
         assert set(on_its_side[0]) >= ({"9.5"} if width < 100 else set(beside[1:-1]))
+
+
+async def test_an_answer_that_has_no_room_goes_on_below_itself(runs_dir: Path) -> None:
+    app = Bare(runs_dir)
+    async with app.run_test(size=(40, 20)) as pilot:
+        label = "kill it; a resume goes on from the newest checkpoint"
+        dialog = AskDialog("What?", "Well?", [Answer("1", label)])
+        app.push_screen(dialog)
+        await until(pilot, lambda: dialog.is_mounted and "checkpoint" in text_of(dialog))
+        lines = [line.strip("▌▐ ") for line in text_of(dialog).splitlines()]
+        at = next(at for at, line in enumerate(lines) if line.startswith("1    kill it"))
+        whole = text_of(dialog).splitlines()
+        assert whole[at + 1].index(lines[at + 1][0]) == whole[at].index("kill")
