@@ -5,12 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections.abc import Callable
 from io import FileIO
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from hashlib import _Hash
 
 _SNAPSHOT = re.compile(r"models--([^/]+)--([^/]+)/snapshots/([0-9a-f]+)/?\Z")
 _WHOLE = 64 << 20  # bytes of a weights file up to which all of it is read
@@ -56,7 +53,7 @@ def fingerprint(folder: Path, like: str = "") -> str:
         return _earlier(config, weights)
     sha = hashlib.sha256(config)
     for path in weights:
-        _add(sha, path)
+        _add(sha.update, path)
     return f"2:{sha.hexdigest()}"
 
 
@@ -70,17 +67,17 @@ def tokenizer(folder: Path) -> str:
     return sha.hexdigest()
 
 
-def _add(sha: _Hash, path: Path) -> None:
+def _add(add: Callable[[bytes], None], path: Path) -> None:
     with path.open("rb", buffering=0) as file:
         size = path.stat().st_size
-        sha.update(f"{path.name} {size}\n".encode())
+        add(f"{path.name} {size}\n".encode())
         if size <= _WHOLE:
-            sha.update(file.readall())
+            add(file.readall())
             return
-        sha.update(_at(file, 0, _ENDS))
+        add(_at(file, 0, _ENDS))
         for at in range(_ENDS, size - _ENDS, max(_ENDS, size // _PIECES)):
-            sha.update(_at(file, at, _PIECE))
-        sha.update(_at(file, size - _ENDS, _ENDS))
+            add(_at(file, at, _PIECE))
+        add(_at(file, size - _ENDS, _ENDS))
 
 
 def _at(file: FileIO, place: int, length: int) -> bytes:
