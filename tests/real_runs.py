@@ -14,7 +14,7 @@ from farense_worker.protocol.settings.profile_file import parse
 from farense_tui.engine.record.state import RunState
 from farense_tui.engine.runs import death, new_run, supervisor
 from farense_tui.engine.runs.supervisor import Worker
-from farense_tui.engine.verify.outcome import results, sha256, state_of, tensors
+from farense_tui.engine.verify.outcome import results, sha256, state_of
 from tests.waiting import until
 
 __all__ = [
@@ -24,7 +24,6 @@ __all__ = [
     "results",
     "sha256",
     "state_of",
-    "tensors",
     "until_state",
 ]
 

@@ -131,6 +131,8 @@ def _files(folder: RunFolder, figures: Metrics, state: RunState) -> Iterator[tup
 def _write(path: Path, data: bytes) -> Path:
     """Replace a file as a whole. Not synced: it can be made again."""
     if path.parent.name == "plots":
+        if path.parent.is_symlink() or path.parent.is_file():
+            path.parent.unlink()
         path.parent.mkdir(exist_ok=True)
     beside = path.with_name(f".{path.name}.tmp")
     beside.unlink(missing_ok=True)  # a link would be followed
@@ -142,7 +144,7 @@ def _write(path: Path, data: bytes) -> Path:
 def _written_upto(folder: RunFolder) -> int:
     try:
         return int(json.loads(plain_file.read(folder.path / SUMMARY, follow=True))["last_seq"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError, ArithmeticError, RecursionError):
         return -1
 
 

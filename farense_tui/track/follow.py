@@ -61,7 +61,7 @@ def _write(folder: RunFolder, writer: Writer, follow: bool) -> bool:
         for event in course.counting(islice(events, course.read)):
             feed.put(event)
         for event in events:
-            if course.supersedes(event):
+            if tail.cut or course.supersedes(event):
                 return False
             course.take(event)
             feed.put(event)

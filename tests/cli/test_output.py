@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from farense_worker.protocol.errors import ExitCode, FarenseError, refused
-from farense_worker.protocol.messages.events import RunStopped, encode
+from farense_worker.protocol.messages.events import Notice, RunStopped, encode
 from farense_worker.protocol.run_folder import RunFolder
 from rich.table import Table
 from rich.text import Text
@@ -230,3 +230,17 @@ def test_a_record_that_nobody_can_read_is_why_the_end_is_not_known(make_run: Run
     worker = supervisor.Worker(run, subprocess.Popen(["sh", "-c", "exit 1"]))
     with pytest.raises(FarenseError, match="cannot read events"):
         headless.follow(worker, headless.Interrupts(), as_json=False)
+
+
+def test_the_end_is_told_though_the_record_was_emptied_meanwhile(
+    make_run: RunMaker,
+) -> None:
+    """And nothing twice: what the worker has said already is passed over."""
+    run = make_run()
+    said = [Notice(level="info", code="x", message="x", seq=n) for n in (1, 2, 3)]
+    run.events.write_bytes(b"".join(map(encode, said)))
+    told = headless._Told(run)
+    assert len(list(told.new())) == 3
+    run.events.write_bytes(encode(said[2]) + encode(RunStopped(reason="completed", step=3, seq=4)))
+    assert [type(event) for _line, event in told.new()] == [RunStopped]
+    assert told.state.status == "completed"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.messages.events import Phase, encode
+from farense_worker.protocol.run_folder import RunFolder
 from textual.color import Color
 from textual.command import CommandList, CommandPalette
 from textual.pilot import Pilot
@@ -45,6 +47,11 @@ async def test_a_run_goes_on_when_the_screen_is_left(
         await pilot.press(key)
         assert app._exit == (key == "b")
     assert process.poll() is None
+
+
+def test_a_pipe_in_the_place_of_a_record_keeps_nobody_from_leaving(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "events.jsonl")
+    assert not is_paused(RunFolder(tmp_path))
 
 
 async def test_a_paused_run_is_not_said_to_go_on(tmp_path: Path, stand_in: StandIn) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path  # noqa: E402
 
 from farense_worker.loop.lifecycle import failed, work  # noqa: E402
 from farense_worker.process import afterwards, restart  # noqa: E402
-from farense_worker.process.signals import Control, inherited_lock  # noqa: E402
+from farense_worker.process.signals import Control, heed_none, inherited_lock  # noqa: E402
 from farense_worker.protocol import leash, places  # noqa: E402
 from farense_worker.protocol.errors import ExitCode, FarenseError  # noqa: E402
 from farense_worker.protocol.run_folder import RunFolder, write_pid  # noqa: E402
@@ -62,6 +62,7 @@ def train(folder: RunFolder, config: Config, lock: int) -> int:
         if error.kind == restart.OVERFLOW and not control.stop:
             output.emit(restart.change_type(folder))
             restart.begin(RECORD, lock, restart.count())
+        heed_none()
         output.emit(failed(error, output.step))
 
     return work(folder, config, output, control, tell)

@@ -65,24 +65,19 @@ def follow(
     worker going on, once this holds for the state.
     """
     show = _raw if as_json else Lines(worker.folder.read_config())
-    tail, state, asked = Tail(worker.folder.events), RunState(), 0
-    spoke = False  # this worker, and not one before it
+    told, asked = _Told(worker.folder, start), 0
     disk = _Disk(worker.folder)
     while True:
         code = worker.poll()
         disk.look()
-        for offset, line, event in _new(tail):
-            if event is not None:
-                state = reduce(state, event)
-            if offset >= start:
-                spoke = True
-                with heard(worker):
-                    show(line, event, state)
+        for line, event in told.new():
+            with heard(worker):
+                show(line, event, told.state)
         if code is not None:
             if code:
-                tail.check()  # it said why where nobody can read it
-            return _ended(code, state if spoke else RunState(), worker.folder)
-        if until is not None and until(state):
+                told.tail.check()  # it said why where nobody can read it
+            return _ended(code, told.state if told.spoke else RunState(), worker.folder)
+        if until is not None and until(told.state):
             return ExitCode.DONE
         if interrupts.count > asked:
             asked = interrupts.count
@@ -129,19 +124,17 @@ def heard(worker: Worker) -> Iterator[None]:
 
 def watch(folder: RunFolder) -> int:
     """Follow a run that somebody else started, as plain lines; Ctrl-C leaves it running."""
-    show, tail, state = Lines(folder.read_config()), Tail(folder.events), RunState()
+    show, told = Lines(folder.read_config()), _Told(folder)
     disk = _Disk(folder)
     try:
         while True:
             disk.look()
             alive = folder.is_alive()
-            for _at, line, event in _new(tail):
-                if event is not None:
-                    state = reduce(state, event)
-                show(line, event, state)
+            for line, event in told.new():
+                show(line, event, told.state)
             if not alive:
-                tail.check()
-                return _ENDS.get(state.status, ExitCode.FAILED)
+                told.tail.check()
+                return _ENDS.get(told.state.status, ExitCode.FAILED)
             time.sleep(_POLL)
     except KeyboardInterrupt:
         return ExitCode.DONE
@@ -166,13 +159,31 @@ class _Disk:
             tell(_("The record waits, and so will a checkpoint. Make space, and they go on."))
 
 
-def _new(tail: Tail) -> Iterator[tuple[int, bytes, events.AnyEvent | None]]:
-    """Read what is new piece by piece, each line with the offset at which it begins."""
-    while lines := tail.read_lines():
-        at = tail.offset - tail.pending - sum(len(line) + 1 for line, _event in lines)
-        for line, event in lines:
-            yield at, line, event
-            at += len(line) + 1
+class _Told:
+    """What a run's record tells, from the offset `start` on as it comes; `state` is of all of it.
+
+    Of a record that somebody has cut off, nothing is told twice.
+    """
+
+    def __init__(self, folder: RunFolder, start: int = 0) -> None:
+        self.tail, self.state = Tail(folder.events), RunState()
+        self.spoke = False  # this worker, and not one before it
+        self._start, self._seq = start, 0
+
+    def new(self) -> Iterator[tuple[bytes, events.AnyEvent | None]]:
+        """Read what is new, as lines and what they say."""
+        while lines := self.tail.read_lines():
+            if self.tail.cut:
+                self.tail.cut, self.state, self._start = False, RunState(), 0
+            at = self.tail.offset - self.tail.pending - sum(len(line) + 1 for line, _event in lines)
+            for line, event in lines:
+                if event is not None:
+                    self.state = reduce(self.state, event)
+                if at >= self._start and not (event and 0 < event.seq <= self._seq):
+                    self.spoke = True
+                    self._seq = event.seq if event else self._seq
+                    yield line, event
+                at += len(line) + 1
 
 
 def _interrupt(folder: RunFolder, times: int) -> None:

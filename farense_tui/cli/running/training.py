@@ -28,13 +28,12 @@ def train(args: argparse.Namespace) -> int:
     profile = common.profile(args, profile_name)
     _check_trust(profile, args)
     stem = Path(profile_name).stem
-    name = args.name or new_run.new_name(stem, folder)
     several = _several(args)
     if not args.anyway:
         refuse_hopeless(profile)
     if not common.may_download([profile.model], yes=args.yes):
         return ExitCode.STOPPED
-    run = new_run.prepare(profile, name=name, profile_name=stem, folder=folder, **several)
+    run = _prepare(profile, args.name, stem, folder, several)
     ahead = Ahead(profile, folder)
     try:
         if not (args.json or args.detach or several):
@@ -49,6 +48,21 @@ def train(args: argparse.Namespace) -> int:
     finally:
         ahead.finish()
     return code
+
+
+def _prepare(
+    profile: Profile, name: str | None, stem: str, folder: Path, several: dict[str, Any]
+) -> RunFolder:
+    """Make the run; one without a name takes the next, if another start was faster."""
+    while True:
+        chosen = name or new_run.new_name(stem, folder)
+        try:
+            return new_run.prepare(
+                profile, name=chosen, profile_name=stem, folder=folder, **several
+            )
+        except FarenseError as error:
+            if name or error.kind != new_run.EXISTS:
+                raise
 
 
 def resume(args: argparse.Namespace) -> int:

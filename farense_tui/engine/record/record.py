@@ -67,6 +67,9 @@ class Record:
 
     def _begin(self) -> None:
         self._tail = Tail(self._folder.events)
+        self._start()
+
+    def _start(self) -> None:
         self.state = RunState(run=self._folder.name)
         self.journal = Journal(self._log_every)
 
@@ -76,6 +79,9 @@ class Record:
             self._noted = 0
             self._take_note()
         while found := self._tail.read():
+            if self._tail.cut:  # what was read so far is not in it any more
+                self._tail.cut = False
+                self._start()
             for stretch in stretches(found):
                 if not self._add(stretch):
                     self._begin()

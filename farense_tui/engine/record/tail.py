@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from zlib import crc32
 
@@ -22,6 +23,7 @@ class Tail:
         self.offset = 0
         self.checksum = 0  # CRC-32 of the whole lines up to there
         self.unreadable = 0
+        self.cut = False  # it has become shorter and is read anew; for the reader to take back
         self.fault: FarenseError | None = None  # why it cannot be read, though it is there
         self._rest: list[bytes] = []  # put together only once its end has come
 
@@ -79,6 +81,8 @@ class Tail:
         """Whole lines that are not read yet; empty if there is none."""
         try:
             with plain_file.reading(self.path) as file:
+                if file.seek(0, os.SEEK_END) < self.offset:
+                    self.offset, self.checksum, self._rest, self.cut = 0, 0, [], True
                 file.seek(self.offset)
                 while chunk := file.read(most):  # more than once only if a line is that long
                     self.offset += len(chunk)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from math import inf
 
 import psutil
+from farense_worker.protocol import plain_file
 from farense_worker.protocol.clean_text import clean
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.messages import events
@@ -70,8 +72,8 @@ def configuration(folder: RunFolder) -> tuple[Config | None, FarenseError | None
 def is_paused(folder: RunFolder) -> bool:
     """Whether a living run is paused, by the end of its record, where its worker tells."""
     try:
-        with folder.events.open("rb") as file:
-            file.seek(max(0, folder.events.stat().st_size - _END))
+        with plain_file.reading(folder.events) as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - _END))
             lines = file.read().splitlines()
     except OSError:
         return False

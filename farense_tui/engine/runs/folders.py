@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,6 +25,8 @@ from farense_worker.protocol.settings.profile import replace_setting
 from farense_worker.protocol.settings.profile_file import dumps
 
 _NOTE = 500  # characters
+_PATIENCE = 60.0  # seconds; a report takes some
+_POLL = 0.05
 
 
 def runs_dir(given: str | None = None) -> Path:
@@ -65,22 +68,40 @@ def delete(folder: RunFolder) -> None:
 
     Of a link to a run that is somewhere else, the link is removed.
     """
-    lock = folder.acquire()  # held until all is gone, so that none can start meanwhile
+    if not os.path.lexists(folder.path):  # by somebody else
+        return
+    lock = folder.acquire()
     try:
         with alone(folder):
             if folder.path.is_symlink():
                 folder.path.unlink()
             else:
-                shutil.rmtree(folder.path)
+                _remove(folder.path)
+    except OSError as error:
+        raise disk_error(error, folder.path) from error
     finally:
         os.close(lock)
+
+
+def _remove(run: Path) -> None:
+    """Remove a folder, from its place first: into one that is half gone nobody could start."""
+    beside = run.with_name(f".{run.name.strip('.')}.deleted")
+    if run != beside:
+        plain_file.take_away(beside)  # what was left when that was cut off
+        run.rename(beside)
+    try:
+        shutil.rmtree(beside)
+    except OSError:
+        if run != beside:
+            beside.rename(run)  # with what is left of it
+        raise
 
 
 def rename(folder: RunFolder, name: str) -> RunFolder:
     """Give a run another name; FarenseError (refused) if it is taken or a worker is at it."""
     check_name(name)
     target = folder.path.with_name(name)
-    if target.exists():
+    if os.path.lexists(target):
         title = _("there is a run {name} already").format(name=name)
         raise refused(title, str(target), kind="run_exists")
     lock = folder.acquire()
@@ -119,15 +140,37 @@ def write_note(folder: RunFolder, text: str) -> None:
 
 @contextlib.contextmanager
 def alone(folder: RunFolder) -> Iterator[None]:
-    """Hold the folder itself, which whoever writes its report does, and who deletes it."""
+    """Hold the folder itself, which whoever writes its report does, and who deletes it.
+
+    Raises FarenseError (refused) if somebody else holds it for too long. Where there are no locks,
+    nobody is kept out.
+    """
     descriptor = whole_folder.taken_over(folder.path)
     if descriptor is None:
         descriptor = os.open(folder.path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        _lock(descriptor, folder)
         yield
     finally:
         os.close(descriptor)
+
+
+def _lock(descriptor: int, folder: RunFolder) -> None:
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise refused(
+                    _("run {name} is held by another program").format(name=folder.name),
+                    str(folder.path),
+                    _("Its report may be being written. Try again once that is done."),
+                    kind="run_held",
+                ) from None
+        except OSError:
+            return None
+        time.sleep(_POLL)
 
 
 def _place(path: Path) -> Path:

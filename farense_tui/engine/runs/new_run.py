@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 from farense_worker.protocol import dataset, home
-from farense_worker.protocol.errors import refused
+from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.plan.disk import RECORD
 from farense_worker.protocol.run_folder import (
@@ -33,6 +33,7 @@ from farense_tui.engine.runs.folders import delete
 
 # Rows of a split that are looked at before a run is made; the worker reads them all.
 _LOOKED_AT = 10_000
+EXISTS = "run_exists"
 
 
 def prepare(
@@ -47,15 +48,8 @@ def prepare(
     if intel := hardware.intel_python():
         raise intel
     path = folder / name
-    if path.exists():
-        raise refused(
-            _("there is a run {name} already").format(name=name),
-            str(path),
-            _(
-                "farense-tui resume {name} continues it; --name gives the new one another name."
-            ).format(name=name),
-            kind="run_exists",
-        )
+    if os.path.lexists(path):
+        raise _exists(path)
     data = data_folder(profile)
     dataset.check(data, most=_LOOKED_AT, names=profile.data)
     trackers.check(profile.report.trackers)
@@ -87,6 +81,8 @@ def prepare(
         except (OSError, UnicodeEncodeError):
             shutil.rmtree(path, ignore_errors=True)
             raise
+    except FileExistsError as error:  # since it was looked for
+        raise _exists(path) if error.filename == str(path) else disk_error(error, path) from error
     except OSError as error:
         raise disk_error(error, path) from error
     except UnicodeEncodeError as error:  # of a folder's name
@@ -96,6 +92,17 @@ def prepare(
             kind="not_utf8",
         ) from error
     return RunFolder(path.resolve())
+
+
+def _exists(path: Path) -> FarenseError:
+    return refused(
+        _("there is a run {name} already").format(name=path.name),
+        str(path),
+        _("farense-tui resume {name} continues it; --name gives the new one another name.").format(
+            name=path.name
+        ),
+        kind=EXISTS,
+    )
 
 
 def discard(folder: RunFolder) -> None:
@@ -125,7 +132,7 @@ def check_space(folder: Path) -> None:
 def new_name(profile_name: str, folder: Path) -> str:
     """Find a name that is free: demo-1, demo-2, ..."""
     number = 1
-    while (folder / f"{profile_name}-{number}").exists():
+    while os.path.lexists(folder / f"{profile_name}-{number}"):
         number += 1
     return f"{profile_name}-{number}"
 

@@ -118,7 +118,8 @@ def send(folder: RunFolder, control: Control, patience: float = 5.0) -> bool:
     file, so this waits for that at most `patience` seconds. Raises FarenseError (refused) where
     the worker cannot be reached: it is of another machine, container or user.
     """
-    return _signal(folder, os.kill, control.value, patience)
+    how = _wake_and_kill if control is Control.STOP else os.kill
+    return _signal(folder, how, control.value, patience)
 
 
 def kill(folder: RunFolder) -> bool:
@@ -156,6 +157,12 @@ def _signal(
             kind="not_ours",
         ) from error
     return True
+
+
+def _wake_and_kill(pid: int, number: int) -> None:
+    """A worker that was halted by SIGSTOP would heed nothing."""
+    os.kill(pid, number)
+    os.kill(pid, signal.SIGCONT)
 
 
 def _kill_group(pid: int, number: int) -> None:

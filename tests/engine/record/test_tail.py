@@ -94,3 +94,12 @@ def test_what_is_longer_than_a_look_does_not_end_the_reading(tmp_path: Path) -> 
     junk = b"\0" * (10 << 20) + b"\n" + b"?\n" * (5 << 20)
     tail.path.write_bytes(line(1) + long + line(3) + junk + line(4))
     assert seqs(tail) == [1, 2, 3, 4]
+
+
+def test_a_record_that_was_cut_off_is_read_anew(tmp_path: Path) -> None:
+    tail = Tail(tmp_path / "events.jsonl")
+    tail.path.write_bytes(line(1) + line(2) + b"{")
+    assert seqs(tail) == [1, 2]
+    tail.path.write_bytes(line(3))
+    assert seqs(tail) == [3]
+    assert tail.cut

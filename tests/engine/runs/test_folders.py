@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -229,6 +231,85 @@ def test_a_name_that_is_taken_is_refused(make_run: RunMaker) -> None:
         make_run("run")
     assert caught.value.kind == "run_exists"
     assert folder.config.read_bytes() == before
+
+
+def test_a_name_that_is_taken_at_the_same_moment_is_refused(
+    make_run: RunMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = make_run("run")
+    monkeypatch.setattr(os.path, "lexists", lambda _: False)  # it was not there yet
+    with pytest.raises(FarenseError, match="there is a run run already"):
+        make_run("run")
+    assert made.exists()
+
+
+def test_a_link_that_leads_nowhere_takes_a_name_too(make_run: RunMaker) -> None:
+    runs_dir = make_run("a").path.parent
+    (runs_dir / "demo-1").symlink_to("nowhere")
+    assert new_run.new_name("demo", runs_dir) == "demo-2"
+    with pytest.raises(FarenseError, match="there is a run demo-1 already"):
+        make_run("demo-1")
+
+
+def test_a_run_that_somebody_else_deleted_is_gone(make_run: RunMaker) -> None:
+    folder = make_run("a")
+    runs.delete(folder)
+    runs.delete(folder)
+    with pytest.raises(FarenseError, match="cannot write") as caught:
+        folder.acquire()
+    assert caught.value.hint == "It was moved or deleted meanwhile."
+
+
+def test_nobody_starts_in_a_run_that_is_half_deleted(
+    make_run: RunMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has left its place before anything in it goes."""
+    folder, remove = make_run("a"), shutil.rmtree
+    seen = []
+
+    def rmtree(path: Path) -> None:
+        seen.append(folder.path.exists())
+        remove(path)
+
+    monkeypatch.setattr(shutil, "rmtree", rmtree)
+    runs.delete(folder)
+    assert seen == [False]
+    assert list(folder.path.parent.iterdir()) == []
+
+
+def test_a_run_that_cannot_be_deleted_is_back_in_its_place(
+    make_run: RunMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_run("a")
+
+    def rmtree(path: Path) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted", str(path))
+
+    monkeypatch.setattr(shutil, "rmtree", rmtree)
+    with pytest.raises(FarenseError, match="cannot write"):
+        runs.delete(folder)
+    assert runs.folders(folder.path.parent) == [folder]
+
+
+def test_a_folder_that_another_program_holds_is_not_waited_for_without_end(
+    make_run: RunMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "_PATIENCE", 0.0)
+    folder = make_run("a")
+    with runs.alone(folder), pytest.raises(FarenseError, match="held by another program"):
+        runs.delete(folder)
+    assert folder.exists()
+
+
+def test_a_share_without_locks_does_not_keep_a_report_from_being_written(
+    make_run: RunMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def flock(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with runs.alone(make_run("a")):
+        pass
 
 
 def test_a_run_that_is_taken_back_leaves_no_folder(make_run: RunMaker) -> None:

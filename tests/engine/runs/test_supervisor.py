@@ -200,6 +200,14 @@ def test_another_program_that_holds_the_lock_is_not_signalled(folder: RunFolder)
     assert stranger.returncode == 0
 
 
+def test_a_worker_that_was_halted_is_stopped(make_run: RunMaker) -> None:
+    worker = supervisor.launch(make_run(**ENDLESS))
+    until_state(worker, lambda state: state.step > 0)
+    os.kill(worker.process.pid, signal.SIGSTOP)
+    assert supervisor.send(worker.folder, Control.STOP)
+    assert worker.wait() == ExitCode.STOPPED
+
+
 def test_a_worker_of_an_earlier_version_is_still_asked(
     folder: RunFolder, worker: subprocess.Popen[bytes]
 ) -> None:

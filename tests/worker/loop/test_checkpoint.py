@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from farense_worker.loop import checkpoint
 from farense_worker.loop.checkpoint import Loaded, TrainingState
-from farense_worker.protocol import checkpoint_files
+from farense_worker.protocol import checkpoint_files, plain_file
 from farense_worker.protocol.checkpoint_files import CheckpointFolder
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.plan.adapter import Trained
@@ -363,6 +363,36 @@ def test_the_best_adapter_is_published_if_a_kill_came_before_it(folder: RunFolde
     checkpoint.catch_up(folder, state)
     checkpoint.catch_up(folder, TrainingState(step=7, best_loss=0.5, best_step=7))
     assert published(folder) == 2.0
+
+
+@pytest.mark.parametrize("place", ["checkpoint", "adapters", ".checkpoint", "adapters/file"])
+def test_nothing_of_others_is_written_or_deleted_through_a_link(
+    folder: RunFolder, tmp_path: Path, place: str
+) -> None:
+    """Somebody may have put a link, or a file, into the place of what the worker writes."""
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    faults.two(RunFolder(theirs))
+    before = {path: path.read_bytes() for path in theirs.rglob("*") if path.is_file()}
+    first = theirs / "checkpoint_epoch0_step1"
+    faults.two(folder)
+    links = {
+        "checkpoint": (folder.checkpoints()[0].path, first),
+        ".checkpoint": (folder.path / ".checkpoint_epoch0_step3.tmp", first),
+        "adapters": (folder.adapters, theirs / "adapters"),
+        "adapters/file": (
+            folder.adapters / ".adapters.safetensors.tmp",
+            theirs / "adapters" / "adapters.safetensors",
+        ),
+    }
+    link, target = links[place]
+    plain_file.take_away(link)
+    link.symlink_to(target)
+    faults.state(folder, 3, 3.0)
+    checkpoint_files.prune(folder.path, 1, 3)
+    assert [each.step for each in folder.checkpoints()] == [3]
+    assert published(folder) == 3.0
+    assert {path: path.read_bytes() for path in theirs.rglob("*") if path.is_file()} == before
 
 
 def test_work_of_a_killed_worker_is_taken_over_or_removed(folder: RunFolder) -> None:

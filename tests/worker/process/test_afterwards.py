@@ -38,6 +38,23 @@ def test_it_is_started_and_not_waited_for(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert seen.read_text() == "False"  # a worker that it starts would not do it again
 
 
+def test_of_no_signal_does_a_worker_end_that_has_done_all() -> None:
+    """Nor does it hand on that it ignores them: the report may be ended."""
+    code = (
+        "import os, signal, subprocess, sys\n"
+        "from farense_worker.process.signals import Control, heed_none\n"
+        "Control().install()\n"
+        "heed_none()\n"
+        "spare = {signal.SIGKILL, signal.SIGSTOP, signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS,"
+        " signal.SIGFPE, signal.SIGILL, signal.SIGTRAP}\n"
+        "for number in signal.valid_signals() - spare: os.kill(os.getpid(), number)\n"
+        "end = 'import os, signal; os.kill(os.getpid(), signal.SIGTERM)'\n"
+        "sys.exit(subprocess.run([sys.executable, '-c', end]).returncode != -signal.SIGTERM)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], stderr=subprocess.DEVNULL, check=False)
+    assert done.returncode == 0
+
+
 def test_signals_of_the_last_moments_change_nothing() -> None:
     """Python takes its handlers down while it ends; what is slow to end makes that long."""
     code = (

@@ -235,7 +235,8 @@ def test_where_a_resume_continues(folder: RunFolder) -> None:
     assert folder.resume_step() is None
     checkpoint(folder, "checkpoint_epoch0_step200")
     assert folder.resume_step() == 200
-    for broken in ("", "{}", "[]", '{"step": "x"}', "null"):
+    strange = ("true", "-1", "1.5", "1e308", "NaN", "9" * 400, str(10**18), "[1]")
+    for broken in ("", "{}", "[]", "null", *(f'{{"step": {each}}}' for each in strange)):
         folder.training_state.write_text(broken)
         assert folder.resume_step() == 200
     folder.training_state.write_text(json.dumps({"checkpoint": "x", "step": 400}))

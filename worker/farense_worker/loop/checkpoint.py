@@ -6,9 +6,11 @@ its manifest does. What is read back is compared with the manifest's SHA-256.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import json
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,9 +103,9 @@ def save(
     """Write a checkpoint; its path and its bytes. OSError leaves nothing half-done behind."""
     place = folder.path / checkpoint_files.name(state.epoch, state.step)
     beside, old = place.with_name(f".{place.name}.tmp"), place.with_name(f".{place.name}.old")
-    for left in (beside, old):
-        shutil.rmtree(left, ignore_errors=True)
     try:
+        for left in (beside, old):
+            plain_file.take_away(left)
         beside.mkdir()
         _save_arrays(beside / ADAPTERS, adapters)
         _save_arrays(beside / OPTIMIZER, dict(tree_flatten(optimizer)))
@@ -118,25 +120,28 @@ def save(
         for name in (*files, MANIFEST):
             sync(beside / name)
         sync(beside)
-        if place.exists():  # the same step again, after a resume from before it
+        if os.path.lexists(place):  # the same step again, after a resume from before it
             place.rename(old)
         beside.rename(place)
         sync(folder.path)
     except OSError:
         if old.exists() and not place.exists():
             old.rename(place)
-        shutil.rmtree(beside, ignore_errors=True)
+        plain_file.take_away(beside)
         raise
-    shutil.rmtree(old, ignore_errors=True)
+    plain_file.take_away(old)
     folder.resume_from(place.name, state.step)
     return place, sum(entry["bytes"] for entry in files.values())
 
 
 def publish(folder: RunFolder, checkpoint: Path) -> None:
     """Make a checkpoint's adapter the run's adapter, in `adapters/`, as mlx_lm reads it."""
+    if folder.adapters.is_symlink() or not folder.adapters.is_dir():  # nothing goes through a link
+        folder.adapters.unlink(missing_ok=True)
     folder.adapters.mkdir(exist_ok=True)
     for name in (ADAPTER_CONFIG, ADAPTERS):
         beside = folder.adapters / f".{name}.tmp"
+        beside.unlink(missing_ok=True)
         shutil.copyfile(checkpoint / name, beside)
         sync(beside)
         beside.replace(folder.adapters / name)
@@ -200,12 +205,13 @@ def clean_up(folder: RunFolder) -> None:
         if not place.exists() and _is_sound(left):
             left.rename(place)
         else:
-            shutil.rmtree(left, ignore_errors=True)
+            plain_file.take_away(left)
     for left in folder.path.glob(checkpoint_files.FOLDERS):
         if not (left / MANIFEST).exists():
             shutil.rmtree(left, ignore_errors=True)
     for left in (*folder.path.glob(".*.tmp"), *folder.adapters.glob(".*.tmp")):
-        left.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a folder of somebody's
+            left.unlink()
 
 
 def restore(model: Any, optimizer: Any, loaded: Loaded) -> None:
@@ -272,7 +278,8 @@ def _load_arrays(path: Path) -> dict[str, mx.array]:
 
 def _save_arrays(path: Path, arrays: dict[str, mx.array]) -> None:
     try:
-        mx.save_safetensors(str(path), arrays)
+        # In one order, however the arrays came about: a resumed run writes the very same file.
+        mx.save_safetensors(str(path), dict(sorted(arrays.items())))
     except RuntimeError as error:  # MLX does not say why a write failed
         needed = sum(array.nbytes for array in arrays.values())
         full = free_space(path.parent) <= needed

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from farense_worker.loop.memory import HeartbeatThread
 from farense_worker.process.output import Output
-from farense_worker.process.signals import Control, StopRequested
+from farense_worker.process.signals import Control, StopRequested, heed_none
 from farense_worker.protocol.errors import ExitCode, FarenseError
 from farense_worker.protocol.messages.events import RunFailed, RunStopped
 from farense_worker.protocol.run_folder import RunFolder
@@ -41,6 +41,7 @@ def work(
         reason = train(folder, config, output, control, join() if join else Ranks())
     except StopRequested:
         heartbeat.finish()
+        heed_none()
         output.emit(RunStopped(reason="stopped", step=output.step))
         return ExitCode.STOPPED
     except Exception as error:  # noqa: BLE001 - the last resort: every end is told

@@ -25,7 +25,7 @@ from farense_worker.loop.start.setup import set_up
 from farense_worker.loop.validation import sample_at_the_end, validate
 from farense_worker.model import loss
 from farense_worker.process.output import Output
-from farense_worker.process.signals import Control
+from farense_worker.process.signals import Control, heed_none
 from farense_worker.protocol.errors import PEER, FarenseError
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages import events
@@ -198,5 +198,6 @@ def end(run: Run, reason: events.Reason) -> events.Reason:
         trunk_cache.remove(run.folder.trunk)
     if reason != "stopped" and run.owes_samples:
         sample_at_the_end(run)
+    heed_none()
     run.output.emit(events.RunStopped(reason=reason, step=run.state.step))
     return reason

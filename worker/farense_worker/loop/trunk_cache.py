@@ -13,7 +13,6 @@ a run needs follows from K, not from N.
 from __future__ import annotations
 
 import hashlib
-import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -36,6 +35,7 @@ from farense_worker.model import prefix_cache
 from farense_worker.model.split_forward import Anatomy, splits
 from farense_worker.model.trainable import beside_the_layers
 from farense_worker.process.output import Output
+from farense_worker.protocol import plain_file
 from farense_worker.protocol.errors import refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.events import Notice, Progress
@@ -137,11 +137,16 @@ _HINT = _("Set train.trunk_cache to auto, which does without where it must.")
 
 def remove(folder: Path) -> None:
     """Remove what was stored: the run has come to its end."""
-    shutil.rmtree(folder, ignore_errors=True)
+    plain_file.take_away(folder)
 
 
 def _stored(made: Plan) -> bool:
-    return all(made.path(split).is_file() for split in made.examples)
+    if not all(made.path(split).is_file() for split in made.examples):
+        return False
+    try:
+        return bool(_open(made, made.path, "r"))
+    except (OSError, ValueError):  # cut off, or something else
+        return False
 
 
 def _compute(

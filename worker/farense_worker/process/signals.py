@@ -15,6 +15,23 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import FrameType
 
+# Those that cannot be handled or are of this process's own faults, and those that end nobody.
+_NOT_HEEDED = {
+    signal.SIGKILL,
+    signal.SIGSTOP,
+    signal.SIGSEGV,
+    signal.SIGBUS,
+    signal.SIGFPE,
+    signal.SIGILL,
+    signal.SIGABRT,
+    signal.SIGTRAP,
+    signal.SIGUSR2,  # stacks
+    signal.SIGCHLD,
+    signal.SIGCONT,
+    signal.SIGURG,
+    signal.SIGWINCH,
+}
+
 
 class StopRequested(Exception):
     """The user wants the run to end now, in an orderly way."""
@@ -99,6 +116,18 @@ class Control:
 
     def _on_save(self, _signal: int, _frame: FrameType | None) -> None:
         self.asked.save = True
+
+
+def heed_none() -> None:
+    """Let no signal end this process any more: all is done, and only saying so is left.
+
+    Handlers that do nothing, because what is started afterwards would inherit ignored signals.
+    """
+    for number in signal.valid_signals() - _NOT_HEEDED:
+        if signal.getsignal(number) == signal.SIG_IGN:
+            continue
+        with contextlib.suppress(OSError):  # of the system's own
+            signal.signal(number, lambda _number, _frame: None)
 
 
 def inherited_lock() -> int | None:

@@ -28,7 +28,13 @@ class CheckpointFolder:
     step: int
 
     def remove(self) -> None:
-        """Delete it; the manifest first, so that half of it is no checkpoint any more."""
+        """Delete it; the manifest first, so that half of it is no checkpoint any more.
+
+        Of a link to a checkpoint that is somewhere else, the link is removed.
+        """
+        if self.path.is_symlink():
+            self.path.unlink()
+            return
         (self.path / MANIFEST).unlink()
         shutil.rmtree(self.path)
 

@@ -6,8 +6,10 @@ cache neither is opened.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import shutil
 import stat
 from io import BufferedReader
 from pathlib import Path
@@ -51,6 +53,15 @@ def to_append(path: Path) -> int:
     """
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
     return opened(path, flags)
+
+
+def take_away(folder: Path) -> None:
+    """Remove a folder as far as that goes, or what stands in its place; of a link, the link."""
+    if folder.is_symlink() or not folder.is_dir():
+        with contextlib.suppress(OSError):
+            folder.unlink(missing_ok=True)
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def read(path: Path, most: int = _MOST, *, follow: bool = False) -> bytes:

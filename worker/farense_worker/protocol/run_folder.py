@@ -13,7 +13,9 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Annotated
+
+import msgspec
 
 from farense_worker.protocol import checkpoint_files, lock_holder, plain_file
 from farense_worker.protocol.checkpoint_files import CheckpointFolder
@@ -24,6 +26,7 @@ from farense_worker.protocol.settings.profile_file import load_config
 
 NO_SPACE = 1 << 20  # bytes; less is left on a full disk by what is written in whole blocks
 _STATE = 1 << 16  # bytes of training_state.json, at most
+_MOST_STEPS = 10**18  # as a checkpoint's name can have
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
 
 
@@ -42,6 +45,10 @@ def check_name(name: str) -> str:
             kind="run_name",
         )
     return name
+
+
+class _ResumeFrom(msgspec.Struct):
+    step: Annotated[int, msgspec.Meta(ge=0, lt=_MOST_STEPS)]
 
 
 @dataclass(frozen=True)
@@ -135,8 +142,9 @@ class RunFolder:
     def resume_step(self) -> int | None:
         """Step that a resume would continue after, as training_state.json says; None without."""
         try:
-            return int(json.loads(plain_file.read(self.training_state, _STATE))["step"])
-        except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
+            told = plain_file.read(self.training_state, _STATE)
+            return msgspec.json.decode(told, type=_ResumeFrom).step
+        except (OSError, ValueError, RecursionError):  # msgspec's errors are ValueErrors
             newest = self.checkpoints()[-1:]
             return newest[0].step if newest else None
 
@@ -305,6 +313,8 @@ def disk_error(error: OSError, path: Path) -> FarenseError:
     if error.errno == errno.ELOOP:
         detail = _("it is a link, and nothing is written through one")
         hint = _("Put the file that it leads to in its place, or take it away.")
+    elif error.errno == errno.ENOENT:
+        hint = _("It was moved or deleted meanwhile.")
     elif isinstance(error, plain_file.NoFile):
         hint = _("Take it away: the run makes its own file there.")
     return refused(title, detail, hint, kind="not_writable")

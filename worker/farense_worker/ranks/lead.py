@@ -31,6 +31,7 @@ import psutil
 
 from farense_worker.loop.lifecycle import failed
 from farense_worker.process.output import Output
+from farense_worker.process.signals import heed_none
 from farense_worker.protocol import hosts, language, plain_file
 from farense_worker.protocol.errors import ExitCode, FarenseError
 from farense_worker.protocol.hosts import Hosts
@@ -70,6 +71,7 @@ def lead(folder: RunFolder, config: Config, lock: int) -> int:
     finally:
         sweep()
         os.close(alive)
+    heed_none()
     first = leading.ends.get(0)
     if first is not None and first.orderly:
         return first.code

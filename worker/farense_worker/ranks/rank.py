@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING  # noqa: E402
 import msgspec  # noqa: E402
 
 from farense_worker.loop.lifecycle import work  # noqa: E402
+from farense_worker.process.afterwards import leave  # noqa: E402
 from farense_worker.process.signals import Control  # noqa: E402
 from farense_worker.protocol.errors import FarenseError  # noqa: E402
 from farense_worker.protocol.messages.task import Failure  # noqa: E402
@@ -80,4 +81,4 @@ def _hear_guard(gate: threading.Event, heard: threading.Event) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())
