@@ -21,7 +21,8 @@ from rich.text import Text
 from farense_tui.cli import main, output, own_data
 from farense_tui.cli.running import headless, training
 from farense_tui.engine.runs import supervisor
-from tests.real_runs import RunMaker
+from tests import holding
+from tests.real_runs import ENDLESS, RunMaker
 
 ROOT = Path(output.__file__).parents[1]
 EVIL = "a\x1b]0;owned\x07\x1b[2J\x9b31m\u202eb\x7f\udcff"
@@ -244,3 +245,28 @@ def test_the_end_is_told_though_the_record_was_emptied_meanwhile(
     run.events.write_bytes(encode(said[2]) + encode(RunStopped(reason="completed", step=3, seq=4)))
     assert [type(event) for _line, event in told.new()] == [RunStopped]
     assert told.state.status == "completed"
+
+
+def test_why_it_ended_is_known_though_the_folder_was_moved(make_run: RunMaker) -> None:
+    run = make_run()
+    run.events.write_bytes(encode(Notice(level="info", code="x", message="x", seq=1)))
+    told = headless._Told(run)
+    assert len(list(told.new())) == 1
+    moved = RunFolder(run.path.rename(run.path.with_name("moved")))
+    with moved.events.open("ab") as file:
+        file.write(encode(RunStopped(reason="stopped", step=3, seq=2)))
+    assert list(told.new()) == []
+    told.hear_out()
+    assert told.state.status == "stopped"
+
+
+@pytest.mark.parametrize("lock", ['{"pid": 1}', None])
+def test_ctrl_c_reaches_the_own_worker_whatever_its_lock_says(
+    make_run: RunMaker, lock: str | None
+) -> None:
+    worker = holding.launch(make_run(**ENDLESS), after=1)
+    worker.folder.lock_file.unlink()
+    if lock:
+        worker.folder.lock_file.write_text(lock)
+    supervisor.ask_own(worker, supervisor.Control.STOP)
+    assert worker.wait() in (ExitCode.STOPPED, ExitCode.FAILED)  # or that its lock is gone

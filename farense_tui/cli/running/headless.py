@@ -8,8 +8,10 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from io import BufferedReader
 from types import FrameType
 
+from farense_worker.protocol import plain_file
 from farense_worker.protocol.errors import ExitCode, FarenseError
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages import events
@@ -29,6 +31,7 @@ from farense_tui.report import make
 
 _POLL = 0.1
 _DISK_POLL = 2.0
+_LAST = 100  # events
 _ENDS = {
     "completed": ExitCode.DONE,
     "early_stopping": ExitCode.DONE,
@@ -74,6 +77,7 @@ def follow(
             with heard(worker):
                 show(line, event, told.state)
         if code is not None:
+            told.hear_out()
             if code:
                 told.tail.check()  # it said why where nobody can read it
             return _ended(code, told.state if told.spoke else RunState(), worker.folder)
@@ -81,7 +85,7 @@ def follow(
             return ExitCode.DONE
         if interrupts.count > asked:
             asked = interrupts.count
-            _interrupt(worker.folder, asked)
+            _interrupt(worker, asked)
         time.sleep(_POLL)
 
 
@@ -169,6 +173,17 @@ class _Told:
         self.tail, self.state = Tail(folder.events), RunState()
         self.spoke = False  # this worker, and not one before it
         self._start, self._seq = start, 0
+        self._record: BufferedReader | None = None
+        with contextlib.suppress(OSError):
+            self._record = plain_file.reading(folder.events)
+
+    def hear_out(self) -> None:
+        """Take what the worker said at its end into a record that was moved meanwhile."""
+        if self._record and not self.state.ended:
+            with self._record as record:
+                for line in record.read().splitlines()[-_LAST:]:
+                    if (event := events.decode(line)) and event.seq > self._seq:
+                        self.state, self.spoke = reduce(self.state, event), True
 
     def new(self) -> Iterator[tuple[bytes, events.AnyEvent | None]]:
         """Read what is new, as lines and what they say."""
@@ -186,14 +201,14 @@ class _Told:
                 at += len(line) + 1
 
 
-def _interrupt(folder: RunFolder, times: int) -> None:
+def _interrupt(worker: Worker, times: int) -> None:
     """Say it on stderr: with --json, stdout is the events and nothing else."""
     if times == 1:
         tell(_("stopping: the step is finished and saved; once more kills"))
-        supervisor.send(folder, Control.STOP)
+        supervisor.ask_own(worker, Control.STOP)
     else:
         tell(_("killed"))
-        supervisor.kill(folder)
+        supervisor.ask_own(worker, None)
 
 
 def _ended(code: int, state: RunState, folder: RunFolder) -> int:

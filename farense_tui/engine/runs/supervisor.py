@@ -6,6 +6,7 @@ does not depend on whoever started it: any process can steer any run through its
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -17,7 +18,7 @@ from enum import Enum
 
 import psutil
 from farense_worker.protocol import lock_holder, simulation, whole_folder
-from farense_worker.protocol.errors import refused
+from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.programs import environment, program
 from farense_worker.protocol.run_folder import RunFolder, append_to, disk_error, full, is_full
@@ -135,6 +136,26 @@ def ask(folder: RunFolder, control: Control | None) -> None:
             hint=_("farense-tui resume {name} continues it.").format(name=folder.name),
             kind="not_running",
         )
+
+
+def ask_own(worker: Worker, control: Control | None) -> None:
+    """`send`, or `kill` for None, to a worker of this process: ours, whatever its folder says now.
+
+    One that takes no signals yet is not asked, but may be killed.
+    """
+    folder = worker.folder
+    try:
+        if kill(folder) if control is None else send(folder, control):
+            return
+        starts = folder.is_alive() and control is not None
+    except FarenseError:
+        starts = False
+    if worker.poll() is None and not starts:
+        with contextlib.suppress(ProcessLookupError):
+            if control is None:
+                _kill_group(worker.process.pid, signal.SIGKILL)
+            else:
+                os.kill(worker.process.pid, control.value)
 
 
 def _signal(
