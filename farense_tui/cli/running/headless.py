@@ -78,7 +78,7 @@ def follow(
                 show(line, event, told.state)
         if code is not None:
             told.hear_out()
-            if code:
+            if code and not (told.spoke and told.state.ended):
                 told.tail.check()  # it said why where nobody can read it
             return _ended(code, told.state if told.spoke else RunState(), worker.folder)
         if until is not None and until(told.state):

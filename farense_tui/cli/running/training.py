@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,8 @@ def train(args: argparse.Namespace) -> int:
         # Nothing was trained and nothing can be resumed: leave no folder behind.
         nothing = not run.is_alive() and run.resume_step() is None
         if error.exit_code == ExitCode.REFUSED and nothing:
-            new_run.discard(run)
+            with contextlib.suppress(FarenseError):  # what is there now is not ours
+                new_run.discard(run)
         raise
     finally:
         ahead.finish()
