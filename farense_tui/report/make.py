@@ -131,7 +131,7 @@ def _files(folder: RunFolder, figures: Metrics, state: RunState) -> Iterator[tup
 def _write(path: Path, data: bytes) -> Path:
     """Replace a file as a whole. Not synced: it can be made again."""
     if path.parent.name == "plots":
-        if path.parent.is_symlink() or path.parent.is_file():
+        if path.parent.is_symlink():  # nothing is written through one
             path.parent.unlink()
         path.parent.mkdir(exist_ok=True)
     beside = path.with_name(f".{path.name}.tmp")

@@ -217,13 +217,10 @@ def test_ctrl_c_with_json_leaves_stdout_to_the_events(
     assert "".join(before) + out == folder.events.read_text(encoding="utf-8")
 
 
-def test_a_second_ctrl_c_kills(args: tuple[str, ...], start: Start, folder: RunFolder) -> None:
-    process = start(*args, "--name", "run", *LONG)
-    lines_until(process, "epoch 0.")
-    supervisor.send(folder, supervisor.Control.STACKS)  # it is listening
-    worker = folder.pid()
-    assert worker is not None
-    os.kill(worker, signal.SIGSTOP)  # a worker that hangs
+def test_a_second_ctrl_c_kills(start: Start, tmp_path: Path) -> None:
+    process = start("demo", "deaf", "--speed", "10", "--runs-dir", str(tmp_path))
+    lines_until(process, "epoch 0.")  # from a worker that heeds no request
+    (folder,) = folders.folders(tmp_path)
     interrupt(process)
     assert process.stderr is not None
     assert "once more kills" in process.stderr.readline()
