@@ -6,7 +6,6 @@ from pathlib import Path
 
 from farense_worker.protocol.messages.events import encode
 from farense_worker.protocol.run_folder import RunFolder
-from farense_worker.protocol.run_folder import RunFolder
 
 from farense_tui.cli.running import headless
 from tests.events import step
