@@ -72,6 +72,13 @@ class Commands(argparse.ArgumentParser):
             raise argparse.ArgumentError(None, self.unknown(value, action.choices))
         super()._check_value(action, value)
 
+    def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> Any:
+        # Of `--to=--` Python 3.11 takes the -- away and hands on an empty list for a text.
+        if action.option_strings and action.nargs is None and arg_strings == ["--"]:
+            said = argparse._("expected one argument")  # type: ignore[attr-defined]  # not translated: here
+            raise argparse.ArgumentError(action, said)
+        return super()._get_values(action, arg_strings)
+
 
 class Layout(argparse.HelpFormatter):
     """Wraps paragraphs, but leaves those that have lines of their own as they are."""

@@ -6,6 +6,7 @@ import argparse
 import os
 from pathlib import Path
 
+from farense_worker.protocol import plain_file
 from farense_worker.protocol.clean_text import clean
 from farense_worker.protocol.errors import ExitCode, usage
 from farense_worker.protocol.language import gettext as _
@@ -23,7 +24,7 @@ from farense_tui.engine.tasks import upload as uploading
 def export(args: argparse.Namespace) -> int:
     """Write a run's adapter, or the model fused with it, for use elsewhere."""
     run = common.run(args)
-    to = Path(os.path.expanduser(args.to)).resolve()
+    to = plain_file.resolved(Path(os.path.expanduser(args.to)))
     if (args.dequantize or args.requantize) and not args.fuse:
         raise usage(_("--dequantize and --requantize say how to fuse"), hint=_("Add --fuse."))
     precision: Precision = (

@@ -6,6 +6,7 @@ any of them may hold escape codes, which a terminal would act on.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -39,7 +40,10 @@ def tell(text: str) -> None:
 
 def say_json(values: Any, indent: int = 0) -> None:
     """Print for programs: the same values, what a terminal may act on written as \\uXXXX."""
-    encoded = msgspec.json.encode(values, enc_hook=str)
+    try:
+        encoded = msgspec.json.encode(values, enc_hook=str)
+    except UnicodeEncodeError:  # a name that is not UTF-8: half of a pair, which JSON can write
+        encoded = json.dumps(msgspec.to_builtins(values, enc_hook=str)).encode()
     if indent:
         encoded = msgspec.json.format(encoded, indent=indent)
     print(_RAW.sub(lambda found: f"\\u{ord(found[0]):04x}", encoded.decode()))

@@ -5,12 +5,14 @@ from __future__ import annotations
 import codecs
 import gzip
 import hashlib
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, BinaryIO, cast
 
+from farense_worker.protocol import plain_file
 from farense_worker.protocol.errors import refused
 from farense_worker.protocol.language import gettext as _
 
@@ -55,7 +57,7 @@ def look(path: Path, given: str = "") -> Looked:
     Raises FarenseError for an encoding that Python does not know.
     """
     digest, size = hashlib.sha256(), 0
-    with path.open("rb") as file:
+    with plain_file.reading(path) as file:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
             size += len(chunk)
@@ -70,20 +72,21 @@ def opened(path: Path, encoding: str, newline: str | None = None) -> Iterator[IO
         with gzip.open(path, "rt", encoding=encoding, newline=newline) as text:
             yield text
     else:
-        with path.open(encoding=encoding, newline=newline) as plain:
+        file = io.TextIOWrapper(plain_file.reading(path), encoding=encoding, newline=newline)
+        with file as plain:
             yield plain
 
 
 @contextmanager
 def raw(path: Path) -> Iterator[BinaryIO]:
     """Open a file, or what is in a gzip."""
-    with gzip.open(path) if packed(path) else path.open("rb") as file:
+    with gzip.open(path) if packed(path) else plain_file.reading(path) as file:
         yield cast(BinaryIO, file)
 
 
 def packed(path: Path) -> bool:
     """Whether it is a gzip."""
-    with path.open("rb") as file:
+    with plain_file.reading(path) as file:
         return file.read(2) == b"\x1f\x8b"
 
 

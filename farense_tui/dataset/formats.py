@@ -6,6 +6,7 @@ import shlex
 import zipfile
 from pathlib import Path
 
+from farense_worker.protocol import plain_file
 from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import mark
@@ -30,7 +31,7 @@ def table(path: Path, looked: Looked, wanted: str = "") -> Table:
 
     Raises FarenseError (refused) for a file that is none of these, empty or damaged.
     """
-    with path.open("rb") as file:
+    with plain_file.reading(path) as file:
         begin = file.read(300)
     if not begin:
         raise _refused(path, _("it is empty"))

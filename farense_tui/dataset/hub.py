@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from farense_worker.protocol import plain_file
 from farense_worker.protocol.errors import refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.download import Downloaded, Request
@@ -108,7 +109,7 @@ def _wanted(readme: Path, repo: str, config: str) -> list[tuple[str, str]]:
 
 def _configs(readme: Path) -> list[dict[str, Any]]:
     try:
-        text = readme.read_text(encoding="utf-8")
+        text = plain_file.text(readme)
         head = text.split("---", 2)[1] if text.startswith("---") else ""
         told = yaml.safe_load(head)
     except (OSError, yaml.YAMLError, LookupError, ValueError, TypeError, RecursionError):

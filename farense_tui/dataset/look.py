@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from farense_worker.protocol import dataset
+from farense_worker.protocol import dataset, plain_file
 from farense_worker.protocol.dataset import Row
 from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
@@ -131,7 +131,7 @@ def mapped(
 
     A row that holds others, or is cut, may become several.
     """
-    file = str(source.path.resolve())
+    file = str(plain_file.resolved(source.path))
     for number, values in table.rows():
         if isinstance(values, Bad):
             yield number, values, {}

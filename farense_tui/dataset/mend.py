@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from farense_worker.protocol import plain_file
 from farense_worker.protocol.messages.data_check import Report
 from farense_worker.protocol.messages.task import Progress
 from farense_worker.protocol.settings.profile import Profile
@@ -33,12 +34,12 @@ def apply(
     asked = data_check.request(profile, rows=0, every=True)
     report = task.result_of("data_check", asked, Report, tell)
     drop = {
-        (str(Path(each.path).resolve()), each.line): (each.code, each.what)
+        (str(plain_file.resolved(Path(each.path))), each.line): (each.code, each.what)
         for each in report.findings
         if each.code in leave_out and each.line and not (cut and each.code in LONG)
     }
     shares = {
-        (str(Path(each.path).resolve()), each.line): report.max_seq_length / each.tokens
+        (str(plain_file.resolved(Path(each.path))), each.line): report.max_seq_length / each.tokens
         for each in report.findings
         if cut and each.code in LONG and each.tokens
     }

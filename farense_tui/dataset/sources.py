@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from farense_worker.protocol import foreign_rows
+from farense_worker.protocol import foreign_rows, plain_file
 from farense_worker.protocol.errors import refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.task import Progress
@@ -88,7 +88,7 @@ def find(given: Sequence[str], of: Repository, tell: Callable[[Progress], None])
         else:
             hint = foreign_rows.meant(path) or formats.READ
             raise refused(_("there is no {path}").format(path=each), hint=hint, kind="data")
-    if len({source.path.resolve() for source in found}) < len(found):
+    if len({plain_file.resolved(source.path) for source in found}) < len(found):
         raise refused(_("a file is named twice"), kind="data")
     return _told_apart(found)
 
@@ -190,10 +190,10 @@ def _saved_to_disk(folder: Path) -> list[Path]:
     paths: list[Path] = []
     for state in sorted([*folder.glob("state.json"), *folder.glob("*/state.json")]):
         try:
-            told: Any = msgspec.json.decode(state.read_bytes())
+            told: Any = msgspec.json.decode(plain_file.content(state))
             names = [each["filename"] for each in told["_data_files"]]
             chosen = told.get("_indices_data_files")
-        except (OSError, msgspec.DecodeError, KeyError, TypeError):
+        except (OSError, ValueError, LookupError, TypeError, RecursionError):
             continue
         if chosen:
             raise refused(

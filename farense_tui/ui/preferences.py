@@ -10,7 +10,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import tomli_w
+from farense_worker.protocol import plain_file
 from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.run_folder import write_atomically
 
 from farense_tui.ui.theme import TITLES
 
@@ -21,12 +23,17 @@ def path() -> Path:
     return Path(os.path.expanduser(base)) / "farense-tui" / "preferences.toml"
 
 
+_LONGEST = 1 << 20  # bytes
 _SWITCHES = ("title", "progress", "bell", "notify", "motion", "welcomed")
 
 
 def _read() -> dict[str, Any]:
     """Read the file; ValueError with what is wrong with it, or OSError."""
-    return tomllib.loads(path().read_text(encoding="utf-8"))
+    text = plain_file.text(path(), _LONGEST)
+    try:
+        return tomllib.loads(text.removeprefix("\ufeff"))
+    except RecursionError as error:
+        raise ValueError(_("it is nested too deeply")) from error
 
 
 def _all() -> dict[str, Any]:
@@ -105,6 +112,7 @@ def _keep(name: str, value: object) -> None:
     """
     kept, file = _all(), path()
     with contextlib.suppress(OSError):
-        if kept or not file.is_file() or not file.stat().st_size:
+        if kept or not file.exists() or (file.is_file() and not file.stat().st_size):
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(tomli_w.dumps(kept | {name: value}), encoding="utf-8")
+            # resolved: dotfiles are often links to where they are kept
+            write_atomically(plain_file.resolved(file), tomli_w.dumps(kept | {name: value}))

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+from hashlib import sha256
 from pathlib import Path
 
+import msgspec
 import pytest
-from farense_worker.protocol.errors import ExitCode
+from farense_worker.protocol.errors import ExitCode, FarenseError
+from farense_worker.protocol.messages.export import Exported
 from farense_worker.protocol.run_folder import RunFolder
 
 from farense_tui.cli import main
+from farense_tui.engine.tasks import export_place
 from farense_tui.engine.tasks.model_card import base_model
 from tests import real_runs
 from tests.conftest import SYSTEM
@@ -87,6 +93,88 @@ def test_an_export_is_replaced_and_nothing_else_in_its_folder(
     assert not (to / "model").exists()  # the export's own, which it has made no more
     assert (to / "model.before").read_text() == "mine"
     assert (to / "adapter" / "eval.json").read_text() == "mine"
+
+
+def earlier(to: Path, **files: str) -> Path:
+    """Make what an export leaves: its files, and the manifest that names them."""
+    (to / "adapter").mkdir(parents=True)
+    for name, text in files.items():
+        (to / "adapter" / name).write_text(text)
+    made = Exported(
+        run="one",
+        model="m",
+        time=0.0,
+        precision="keep",
+        parts=(),
+        files=tuple(f"adapter/{name}" for name in files),
+        sums={f"adapter/{name}": sha256(text.encode()).hexdigest() for name, text in files.items()},
+    )
+    (to / "export.json").write_bytes(msgspec.json.encode(made))
+    return to
+
+
+def test_what_its_owner_has_edited_or_put_in_the_place_of_a_file_is_kept(tmp_path: Path) -> None:
+    to = earlier(tmp_path / "out", card="made", weights="made", linked="made", folder="made")
+    (to / "adapter" / "card").write_text("edited")
+    (tmp_path / "elsewhere").write_text("mine")
+    (to / "adapter" / "linked").unlink()
+    (to / "adapter" / "linked").symlink_to(tmp_path / "elsewhere")
+    (to / "adapter" / "folder").unlink()
+    (to / "adapter" / "folder").mkdir()
+    (to / "adapter" / "folder" / "thesis").write_text("mine")
+    made = earlier(tmp_path / "new", card="new")
+    export_place.put(made, to, overwrite=True)
+    assert (to / "adapter" / "card").read_text() == "new"
+    assert (to / "adapter" / "card.before").read_text() == "edited"
+    assert (to / "adapter" / "folder" / "thesis").read_text() == "mine"
+    assert not (to / "adapter" / "weights").exists()
+    assert not (to / "adapter" / "linked").is_symlink()
+    assert (tmp_path / "elsewhere").read_text() == "mine"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["elsewhere", "out"]
+
+
+@pytest.mark.parametrize("manifest", [b"{}", b"\xff", b"[" * 100_000, b'{"type": "other"}', None])
+def test_a_file_named_export_json_makes_no_export(tmp_path: Path, manifest: bytes | None) -> None:
+    if manifest is None:
+        os.mkfifo(tmp_path / "export.json")
+    else:
+        (tmp_path / "export.json").write_bytes(manifest)
+    with pytest.raises(FarenseError, match="already"):
+        export_place.check(tmp_path, overwrite=True)
+
+
+def test_what_is_no_folder_of_an_export_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    monkeypatch.chdir(earlier(tmp_path / "out", card="made") / "adapter")
+    for to in (tmp_path / "file", tmp_path / "loop", tmp_path / "out", Path("/"), Path.home()):
+        with pytest.raises(FarenseError, match="already"):
+            export_place.check(to, overwrite=True)
+
+
+def test_an_export_that_came_there_meanwhile_is_not_replaced_unasked(tmp_path: Path) -> None:
+    to = tmp_path / "out"
+    export_place.check(to, overwrite=False)
+    earlier(to, card="first")
+    with pytest.raises(FarenseError, match="already"):
+        export_place.put(earlier(tmp_path / "new", card="second"), to, overwrite=False)
+    assert (to / "adapter" / "card").read_text() == "first"
+
+
+def test_what_a_kill_between_two_renames_left_beside_comes_back(tmp_path: Path) -> None:
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    to, old = tmp_path / "o[u]t", tmp_path / f".o[u]t.{gone.pid}.old"
+    (earlier(old, card="made") / "thesis").write_text("mine")
+    export_place.check(to, overwrite=True)
+    assert (to / "thesis").read_text() == "mine"
+    assert not old.exists()
+    (earlier(old, card="made") / "notes").write_text("mine")  # killed after the second
+    export_place.check(to, overwrite=True)
+    assert (to / "notes").read_text() == "mine"
+    assert not old.exists()
 
 
 def test_what_a_run_was_trained_with_goes_along(

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 import msgspec
+from farense_worker.protocol import plain_file
 from farense_worker.protocol.clean_text import clean
 from farense_worker.protocol.errors import refused
 from farense_worker.protocol.language import gettext as _
@@ -31,6 +32,7 @@ from farense_tui.dataset.documents.questions import Pair
 SETTINGS, PASSAGES, PAIRS, REVIEW = "draft.json", "passages.jsonl", "pairs.jsonl", "review.jsonl"
 GROUP = "of"  # pairs of one stay in one split
 _MOST_SAID = 500
+_LONGEST = 1 << 30  # bytes of a file of a draft
 S = TypeVar("S", bound=Struct)
 
 
@@ -207,8 +209,8 @@ def _different(there: Settings, now: Settings) -> str:
 
 def _one(path: Path, kind: type[S]) -> S:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=kind)
-    except (OSError, msgspec.DecodeError) as error:
+        return msgspec.json.decode(plain_file.content(path, _LONGEST), type=kind)
+    except (OSError, ValueError, RecursionError) as error:
         raise _damaged(path, error) from error
 
 
@@ -217,10 +219,10 @@ def _all(path: Path, kind: type[S]) -> list[S]:
     if not path.exists():
         return []
     decoder = msgspec.json.Decoder(kind)
-    raw = path.read_bytes()
     try:
+        raw = plain_file.content(path, _LONGEST)
         return [decoder.decode(line) for line in raw[: raw.rfind(b"\n") + 1].splitlines()]
-    except msgspec.DecodeError as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise _damaged(path, error) from error
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
 
+from farense_worker.protocol import plain_file
 from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
 
@@ -35,7 +36,7 @@ def read(path: Path, remark: Callable[[str], None]) -> list[Part]:
 
     Raises FarenseError (refused) for one with a password, a scan, one that is damaged or empty.
     """
-    with path.open("rb") as file:
+    with plain_file.reading(path) as file:
         begin = file.read(5)
     if begin == b"%PDF-":
         parts = _pdf(path, remark)

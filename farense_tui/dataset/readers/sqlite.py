@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
+from farense_worker.protocol import plain_file
 from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.shapes import recognise
@@ -63,7 +64,7 @@ def _known(database: sqlite3.Connection, name: str) -> bool:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    database = sqlite3.connect(f"file:{quote(str(path.resolve()))}?mode=ro", uri=True)
+    database = sqlite3.connect(f"file:{quote(str(plain_file.resolved(path)))}?mode=ro", uri=True)
     database.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
     return database
 

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import msgspec
+from farense_worker.protocol import plain_file
 from farense_worker.protocol.run_folder import write_atomically
 
 from farense_tui.engine.machine.hardware import Machine
@@ -70,8 +71,8 @@ def path() -> Path:
 
 def read(machine: Machine) -> Record | None:
     """Give this machine's record; None if there is none, or it cannot be read."""
-    with contextlib.suppress(OSError, msgspec.DecodeError, ValueError):
-        found = msgspec.json.decode(path().read_bytes(), type=Record)
+    with contextlib.suppress(OSError, ValueError, RecursionError):
+        found = msgspec.json.decode(plain_file.content(path()), type=Record)
         if found.format == FORMAT and found.of(machine):
             return found
     return None

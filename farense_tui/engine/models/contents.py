@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from farense_worker.protocol import plain_file
 from farense_worker.protocol.language import gettext as _
 
 WEIGHTS = "model*.safetensors"
@@ -41,7 +42,8 @@ def _weights(folder: Path) -> Iterator[str]:
 def _index(path: Path) -> set[str]:
     """Which files the weights are in; empty where no file tells."""
     try:
-        return set(json.loads(path.read_text())["weight_map"].values())
+        names = set(json.loads(plain_file.text(path))["weight_map"].values())
+        return names if all(isinstance(name, str) for name in names) else {path.name}
     except FileNotFoundError:
         return set()
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -87,7 +89,7 @@ def instead(folder: Path) -> str:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text())
+        found = json.loads(plain_file.text(path))
     except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

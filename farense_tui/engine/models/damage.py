@@ -9,6 +9,7 @@ from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
+from farense_worker.protocol import plain_file
 from farense_worker.protocol.language import gettext as _
 
 from farense_tui.engine.models.contents import WEIGHTS
@@ -119,7 +120,7 @@ def _of_safetensors(path: Path, held: dict[str, str]) -> Iterator[str]:
 
     held: the tensors of other files; this one's are added.
     """
-    with path.open("rb") as file:
+    with plain_file.reading(path) as file:
         size = os.fstat(file.fileno()).st_size
         length = int.from_bytes(file.read(8), "little")
         if size < 8 or not 0 < length <= _LONGEST_HEADER:
@@ -153,7 +154,7 @@ def _cut(path: Path, size: int) -> str:
 def _read(path: Path) -> tuple[dict[str, Any], str]:
     """Give the table in a file, or what is wrong with it."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(plain_file.text(path))
     except OSError as error:
         return {}, f"{path.name}: {error.strerror}"
     except (ValueError, RecursionError):

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from farense_worker.protocol import plain_file
 from farense_worker.protocol.language import gettext as _
 
 from farense_tui.engine.models import contents, locate
@@ -74,7 +75,7 @@ def _cached() -> Iterator[Listed]:
 def _snapshot(repo: Path) -> Path | None:
     """The snapshot that `main` means, else the newest one."""
     try:
-        commit = (repo / "refs" / "main").read_text(errors="replace").strip()
+        commit = plain_file.content(repo / "refs" / "main").decode(errors="replace").strip()
     except OSError:
         commit = ""
     # os.path.isdir raises nothing, whatever stands in refs/main or is linked to
@@ -89,9 +90,9 @@ def _folders() -> Iterator[Listed]:
     seen = set()  # FARENSE_MODELS may be ./models by another name
     for place in places:
         for folder in sorted(Path(os.path.expanduser(place)).glob("*/")):
-            if folder.resolve() in seen:
+            if plain_file.resolved(folder) in seen:
                 continue
-            seen.add(folder.resolve())
+            seen.add(plain_file.resolved(folder))
             if any(folder.glob("*config.json")) or any(folder.glob("*.safetensors")):
                 listed = describe(str(folder), "folder", folder)
                 yield replace(listed, missing=tuple(contents.lacking(folder)))
@@ -100,8 +101,8 @@ def _folders() -> Iterator[Listed]:
 def describe(name: str, source: Source, folder: Path) -> Listed:
     """Read what a folder's config.json tells of a model."""
     try:
-        config = json.loads((folder / "config.json").read_text())
-    except (OSError, ValueError):
+        config = json.loads(plain_file.text(folder / "config.json"))
+    except (OSError, ValueError, RecursionError):
         config = {}
     config = config if isinstance(config, dict) else {}
     text = config.get("text_config") if isinstance(config.get("text_config"), dict) else config

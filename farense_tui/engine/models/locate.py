@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 import msgspec
-from farense_worker.protocol import home, model_identity
+from farense_worker.protocol import home, model_identity, plain_file
 from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.settings.profile import Model
@@ -64,7 +64,7 @@ def resolve(repo: str, revision: str = "") -> str:
     found = locate(repo, revision)
     if found.state == "missing":
         raise missing(found)
-    return str(found.path.resolve()) if found.path else repo
+    return str(plain_file.resolved(found.path)) if found.path else repo
 
 
 def asked(model: Model) -> Model:
@@ -102,7 +102,9 @@ def _folder(repo: str, folder: Path, remedy: str = "") -> ModelState:
     if not folder.is_dir():
         why = _("{folder} is not a folder").format(folder=folder)
         return ModelState(repo, "missing", why=why)
-    if any(sign in str(folder.resolve()) for sign in "[*?"):  # mlx_lm takes them for a pattern
+    if any(
+        sign in str(plain_file.resolved(folder)) for sign in "[*?"
+    ):  # mlx_lm takes them for a pattern
         why = _("mlx_lm reads no model in a folder with [, * or ? in its path: {folder}")
         return ModelState(repo, "missing", why=why.format(folder=folder))
     lacks = contents.lacking(folder)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from farense_worker.protocol import foreign_rows
+from farense_worker.protocol import foreign_rows, plain_file
 from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
 
@@ -39,7 +39,7 @@ class YamlFile:
 def load(path: Path) -> YamlFile:
     """Read a file with a mapping in it; FarenseError (refused) with file and line if it is none."""
     try:
-        text = path.read_bytes()
+        text = plain_file.content(path)
         events = yaml.parse(text, Loader=_Loader)
         if sum(isinstance(event, yaml.AliasEvent) for event in events) > _MOST:
             raise _not_yaml(path, _("it has more than {n} aliases (*NAME)").format(n=_MOST))

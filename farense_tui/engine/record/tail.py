@@ -93,8 +93,7 @@ class Tail:
         except FileNotFoundError:
             return b""
         except OSError as error:  # it may not be read, or is no file: the others may be
-            title = _("cannot read {path}").format(path=self.path.name)
-            self.fault = refused(title, error.strerror or str(error), kind="record")
+            self.fault = _unreadable(self.path, error)
             return b""
         if not self._rest or b"\n" not in self._rest[-1]:
             return b""
@@ -109,3 +108,19 @@ class Tail:
         found = [(line, decode(line)) for line in lines.split(b"\n") if line.strip()]
         self.unreadable += sum(event is None for _, event in found)
         return found
+
+
+def check(path: Path) -> None:
+    """Raise FarenseError (refused) for a record that is there and cannot be read."""
+    try:
+        with plain_file.reading(path) as file:
+            file.read(1)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> FarenseError:
+    title = _("cannot read {path}").format(path=path.name)
+    return refused(title, error.strerror or str(error), kind="record")

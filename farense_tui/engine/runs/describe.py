@@ -15,9 +15,8 @@ from farense_worker.protocol.run_folder import RunFolder
 from farense_worker.protocol.settings.profile import Config
 from farense_worker.protocol.settings.upgrade import TOO_NEW
 
-from farense_tui.engine.record import record
+from farense_tui.engine.record import record, tail
 from farense_tui.engine.record.state import RunState
-from farense_tui.engine.record.tail import Tail
 
 _END = 1 << 15  # bytes of a record in which there is a sign of life
 
@@ -110,6 +109,4 @@ def check_readable(folder: RunFolder) -> None:
     except FarenseError as error:
         if error.kind == TOO_NEW:
             raise
-    tail = Tail(folder.events)
-    tail.read(1)
-    tail.check()
+    tail.check(folder.events)

@@ -55,7 +55,7 @@ def find(run: str, folder: Path) -> RunFolder:
 
 def folders(folder: Path) -> list[RunFolder]:
     """List the runs, the one written to last first."""
-    parent = folder.resolve()  # once, and not for each of hundreds
+    parent = plain_file.resolved(folder)  # once, and not for each of hundreds
     found: list[tuple[float, str]] = []
     with contextlib.suppress(OSError):  # no folder, or one that may not be read, has no runs
         found = [(_touched(f"{parent}/{name}"), name) for name in os.listdir(parent)]
@@ -175,8 +175,8 @@ def _lock(descriptor: int, folder: RunFolder) -> None:
 
 def _place(path: Path) -> Path:
     """Make the path of a run absolute; a run that is a link stays one."""
-    path = path.absolute()
-    return path.parent.resolve() / path.name if path.is_symlink() else path.resolve()
+    path, resolved = path.absolute(), plain_file.resolved
+    return resolved(path.parent) / path.name if path.is_symlink() else resolved(path)
 
 
 def _signs(path: str | Path) -> tuple[str, str]:

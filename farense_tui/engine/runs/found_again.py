@@ -182,7 +182,7 @@ def _model(config: Config, folder: RunFolder) -> Model:
         commit = known[1]
     found = locate.locate(name, commit)
     if found.path:
-        return msgspec.structs.replace(model, repo=str(found.path.resolve()))
+        return msgspec.structs.replace(model, repo=str(plain_file.resolved(found.path)))
     return msgspec.structs.replace(model, repo=name, revision=commit)
 
 

@@ -11,6 +11,7 @@ import os
 import shutil
 from pathlib import Path
 
+from farense_worker.protocol import plain_file
 from farense_worker.protocol.dataset import SPLITS
 
 _ENDS = 2 << 20  # bytes at either end of a file; all of one of up to twice as many
@@ -37,7 +38,7 @@ def fingerprint(data: Path) -> str:
     try:
         files = [file for file in _files(data) if file.stem != "test"]
         for path in files:
-            with path.open("rb") as file:
+            with plain_file.reading(path) as file:
                 size = os.fstat(file.fileno()).st_size
                 sha.update(f"{path.name} {size}\n".encode())
                 sha.update(file.read(_ENDS))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from farense_worker.protocol import dataset, home
+from farense_worker.protocol import dataset, home, plain_file
 from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.plan.disk import RECORD
@@ -91,7 +91,7 @@ def prepare(
             hint=_("Give the folder a name that is."),
             kind="not_utf8",
         ) from error
-    return RunFolder(path.resolve())
+    return RunFolder(plain_file.resolved(path))
 
 
 def _exists(path: Path) -> FarenseError:
@@ -147,4 +147,4 @@ def data_folder(profile: Profile) -> Path:
     """Where the data set is that a profile names, as an absolute path."""
     if profile.data.path == locate.EMBEDDED:
         return embedded_data().resolve()
-    return Path(os.path.expanduser(profile.data.path)).resolve()
+    return plain_file.resolved(Path(os.path.expanduser(profile.data.path)))

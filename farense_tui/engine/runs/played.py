@@ -6,7 +6,7 @@ import os
 import time
 from pathlib import Path
 
-from farense_worker.protocol import simulation
+from farense_worker.protocol import plain_file, simulation
 from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.run_folder import RunFolder, disk_error
@@ -52,7 +52,7 @@ def prepare_replay(record: Path, speed: float, folder: Path, owner: int = 0) -> 
     (refused) if there is nothing to play.
     """
     record = record / "events.jsonl" if record.is_dir() else record
-    record = Path(os.path.expanduser(record)).resolve()
+    record = plain_file.resolved(Path(os.path.expanduser(record)))
     tail = Tail(record)
     first = next(iter(tail.read()), None)
     tail.check()
@@ -78,7 +78,7 @@ def prepare_replay(record: Path, speed: float, folder: Path, owner: int = 0) -> 
 
 
 def _prepare(config: Config, played: Simulation, folder: Path) -> RunFolder:
-    run = RunFolder(folder.resolve() / config.run.name)
+    run = RunFolder(plain_file.resolved(folder) / config.run.name)
     try:
         run.path.mkdir(parents=True)
         simulation.write(run.path, played)

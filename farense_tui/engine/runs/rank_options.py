@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from farense_worker.protocol import home, hosts
+from farense_worker.protocol import home, hosts, plain_file
 from farense_worker.protocol.errors import usage
 from farense_worker.protocol.language import gettext as _
 
@@ -20,7 +20,7 @@ def group(
     not go together.
     """
     if hosts_file is not None:
-        path = Path(os.path.expanduser(hosts_file)).resolve()
+        path = plain_file.resolved(Path(os.path.expanduser(hosts_file)))
         found = hosts.load(path, backend or "")
         return {"ranks": len(found.hosts), "hosts": home.short(path), "backend": found.backend}
     if ranks is not None:

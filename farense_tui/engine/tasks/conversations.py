@@ -104,7 +104,7 @@ class Keeper:
                 file.write(b"\n" + line if torn else line)
                 file.flush()
                 os.fsync(file.fileno())
-            with path.open("rb") as file:
+            with plain_file.reading(path) as file:
                 return path, sum(1 for _line in file)
         except OSError as error:
             raise disk_error(error, path) from error

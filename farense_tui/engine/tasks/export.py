@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import shlex
 import shutil
 from collections.abc import Callable
@@ -14,9 +12,9 @@ from typing import Any
 
 import msgspec
 from farense_worker.protocol import own_questions, system_prompt
-from farense_worker.protocol.errors import FarenseError, refused
+from farense_worker.protocol.errors import refused
 from farense_worker.protocol.language import gettext as _
-from farense_worker.protocol.messages.export import MANIFEST, Exported, Part, Precision, Request
+from farense_worker.protocol.messages.export import Exported, Part, Precision, Request
 from farense_worker.protocol.messages.task import Progress
 from farense_worker.protocol.run_folder import RunFolder, disk_error
 
@@ -25,7 +23,7 @@ from farense_tui.engine.machine import extras
 from farense_tui.engine.record.state import fold
 from farense_tui.engine.record.tail import Tail
 from farense_tui.engine.runs import found_again
-from farense_tui.engine.tasks import evaluation, model_card, task
+from farense_tui.engine.tasks import evaluation, export_place, model_card, task
 from farense_tui.engine.tasks.model_card import Made
 
 
@@ -137,13 +135,13 @@ def export(
     FarenseError (refused) for a folder that is there already and is none, whatever is wished.
     """
     to = Path(asked.to)
-    _check_place(to, overwrite)
-    beside = to.with_name(f".{to.name}.{os.getpid()}.tmp")
+    export_place.check(to, overwrite)
+    beside = export_place.beside(to, "tmp")
     try:
         to.parent.mkdir(parents=True, exist_ok=True)
         asked = msgspec.structs.replace(asked, to=str(beside))
         made = task.result_of("export", asked, Exported, tell, stop)
-        _put(beside, to)
+        export_place.put(beside, to, overwrite)
     except OSError as error:
         raise disk_error(error, to) from error
     finally:
@@ -175,62 +173,3 @@ def verified(part: Part) -> str:
 def unchecked(made: Exported) -> str:
     """Say that nothing was compared; empty where it was."""
     return "" if made.checked else _("not checked: it was not loaded again and compared")
-
-
-def _check_place(to: Path, overwrite: bool) -> None:
-    if not to.exists() or (to.is_dir() and not any(to.glob("[!.]*"))):  # Finder looks, and writes
-        return
-    if not (to / MANIFEST).is_file():
-        raise _taken(to, _("It is not an export of farense-tui."), _("Give another folder."))
-    if not overwrite:
-        raise _taken(to, _("It is an earlier export."), _("--overwrite replaces it."))
-
-
-def _taken(to: Path, detail: str, hint: str) -> FarenseError:
-    title = _("there is a folder {folder} already").format(folder=to)
-    return refused(title, detail, hint, kind="exists")
-
-
-def _put(beside: Path, to: Path) -> None:
-    """Rename into place. What an export did not make goes along; what one made is removed last."""
-    old = to.with_name(f".{to.name}.{os.getpid()}.old")
-    if to.exists():
-        to.rename(old)
-    try:
-        beside.rename(to)
-    except OSError:
-        if old.exists():
-            old.rename(to)
-        raise
-    if old.exists():
-        _take_along(old, to, _made(old))
-        shutil.rmtree(old, ignore_errors=True)
-
-
-def _made(folder: Path) -> set[Path]:
-    """The files that an earlier export made, as its manifest says."""
-    try:
-        found = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Exported)
-    except (OSError, ValueError, RecursionError):
-        return {folder / MANIFEST}
-    named = {folder / name for name in (*found.files, MANIFEST)}
-    if not found.files:  # of a version that did not name them: all that is in its parts
-        parts = [folder / part.path for part in found.parts]
-        named |= {path for part in parts for path in (part, *part.rglob("*"))}
-    return named
-
-
-def _take_along(old: Path, to: Path, made: set[Path]) -> None:
-    """Move what is not in `made` to where it was; where the new export has that name, beside it."""
-    holders = {parent for path in made for parent in path.parents}
-    for path in old.iterdir():
-        if path.is_dir() and not path.is_symlink() and path in holders:
-            (to / path.name).mkdir(exist_ok=True)
-            _take_along(path, to / path.name, made)
-            with contextlib.suppress(OSError):  # nothing of the user's was in it
-                (to / path.name).rmdir()
-        elif path not in made:
-            place = to / path.name
-            while place.exists() or place.is_symlink():
-                place = place.with_name(f"{place.name}.before")
-            path.rename(place)

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from farense_worker.protocol import plain_file
 from farense_worker.protocol.clean_text import clean
 from farense_worker.protocol.errors import FarenseError, refused, usage
 from farense_worker.protocol.language import gettext as _
@@ -72,7 +73,7 @@ def lm_studio_models() -> Path:
     homes = [Path(os.path.expanduser(each)) for each in ("~/.lmstudio", "~/.cache/lm-studio")]
     pointer = Path(os.path.expanduser("~/.lmstudio-home-pointer"))
     if pointer.is_file():
-        homes.insert(0, Path(pointer.read_text(encoding="utf-8", errors="replace").strip()))
+        homes.insert(0, Path(plain_file.content(pointer).decode(errors="replace").strip()))
     for home in homes:
         if home.is_dir():
             return home / "models"

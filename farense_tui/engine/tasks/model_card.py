@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from farense_worker.protocol import model_identity
+from farense_worker.protocol import model_identity, plain_file
 from farense_worker.protocol.clean_text import clean, clean_lines
 from farense_worker.protocol.messages.evaluation import Report
 from farense_worker.protocol.settings.profile import Config
@@ -135,7 +135,7 @@ def _licence(config: Config) -> _Licence:
     """Find the base model's licence in its own card, else in the list of suggested models."""
     folder = locate.locate(config.model.repo, config.model.revision).path
     with contextlib.suppress(OSError, ValueError, IndexError):
-        card = ((folder or Path()) / "README.md").read_text(encoding="utf-8").split("---", 2)[1]
+        card = plain_file.text((folder or Path()) / "README.md").split("---", 2)[1]
         if found := re.search(r"^license:\s*([\w.-]+)\s*$", card, re.MULTILINE):
             return _Licence(found[1], found[1])
     if listed := suggested.find(base_model(config.model.repo)):

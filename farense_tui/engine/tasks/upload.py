@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
+from farense_worker.protocol import plain_file
 from farense_worker.protocol.checkpoint_files import ADAPTERS
 from farense_worker.protocol.clean_text import clean
 from farense_worker.protocol.errors import FarenseError, refused, usage
@@ -19,7 +19,7 @@ from farense_worker.protocol.messages.task import Progress
 from farense_worker.protocol.messages.upload import Standing, Uploaded
 
 from farense_tui.engine import readable as f
-from farense_tui.engine.tasks import task
+from farense_tui.engine.tasks import export_place, task
 
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
 _FOLDERS = ("model", "peft", "adapter")  # each with its own card; the first that is there is meant
@@ -82,9 +82,11 @@ def earlier(asked: export.Request) -> export.Exported | None:
     """Give the export that is in its place already, if it is this one, of this adapter."""
     to = Path(asked.to)
     try:
-        found = msgspec.json.decode((to / export.MANIFEST).read_bytes(), type=export.Exported)
-        named = [(to / name).resolve() for name in (*found.files, *(p.path for p in found.parts))]
-        inside = all(to.resolve() in path.parents for path in named)  # no file of elsewhere
+        if (found := export_place.manifest(to)) is None:
+            return None
+        parts = (*found.files, *(part.path for part in found.parts))
+        home, named = plain_file.resolved(to), [plain_file.resolved(to / name) for name in parts]
+        inside = all(home in path.parents for path in named)  # no file of elsewhere
         whole = inside and all((to / name).is_file() for name in found.files)
         same = filecmp.cmp(Path(asked.adapter) / ADAPTERS, to / "adapter" / ADAPTERS, shallow=False)
     except (OSError, ValueError, RecursionError):

@@ -83,7 +83,7 @@ def key(data: Iterable[Path], model: Path, settings: dict[str, object]) -> str |
         for path in (*data, *sorted(tokenizer)):
             if not path.is_file():
                 continue
-            with path.open("rb") as file:
+            with plain_file.reading(path) as file:
                 content = hashlib.file_digest(file, "sha256").hexdigest()
             sha.update(f"{path.name} {content}\n".encode())
     except OSError:

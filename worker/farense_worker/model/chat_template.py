@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from farense_worker.protocol import plain_file
 from farense_worker.protocol.errors import refused
 from farense_worker.protocol.language import gettext as _
 
@@ -66,7 +67,7 @@ def writes_the_day(model: Path) -> bool:
     """Whether a model's templates ask for it."""
     paths = [path for place in _PLACES for path in model.glob(place) if path.is_file()]
     try:
-        return any(_CALL in path.read_bytes() for path in paths)
+        return any(_CALL in plain_file.content(path) for path in paths)
     except OSError:  # whoever needs it says so
         return False
 

@@ -12,6 +12,7 @@ import mlx.nn as nn
 from farense_worker.model import model
 from farense_worker.model.compat import load_adapters
 from farense_worker.process.output import Output
+from farense_worker.protocol import plain_file
 from farense_worker.protocol.checkpoint_files import check_adapter
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.language import gettext as _
@@ -29,7 +30,7 @@ def find(settings: Model) -> Path:
 
 def longest(folder: Path) -> int:
     """Tokens that the model was made for, 0 where its configuration does not say."""
-    config = json.loads((folder / "config.json").read_text())
+    config = json.loads(plain_file.text(folder / "config.json"))
     inner = config.get("text_config")
     for each in (config, inner if isinstance(inner, dict) else {}):
         found = each.get("max_position_embeddings")

@@ -13,6 +13,7 @@ from typing import Any
 
 from farense_worker.model import stops
 from farense_worker.model.chat_template import ChatTemplates
+from farense_worker.protocol import plain_file
 
 # Classes of transformers that take tokenizer.json as it is; others build theirs anew.
 _GENERIC = ("PreTrainedTokenizerFast", "TokenizersBackend")
@@ -56,7 +57,7 @@ def read(folder: Path) -> LightTokenizer | None:
     Raises what the tokenizers library raises for a file that is none.
     """
     try:
-        config = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+        config = json.loads(plain_file.text(folder / "tokenizer_config.json"))
         whole = (folder / "tokenizer.json").is_file()
     except (OSError, ValueError):
         return None
@@ -191,7 +192,7 @@ class Detokenizer:
 def _same_map(folder: Path, config: dict[str, Any]) -> bool:
     """Whether special_tokens_map.json, which older versions wrote, says nothing else."""
     try:
-        named = json.loads((folder / "special_tokens_map.json").read_text("utf-8"))
+        named = json.loads(plain_file.text(folder / "special_tokens_map.json"))
     except OSError:
         return True
     except ValueError:
@@ -203,7 +204,7 @@ def _same_map(folder: Path, config: dict[str, Any]) -> bool:
 
 def _model_type(folder: Path) -> str:
     try:
-        return str(json.loads((folder / "config.json").read_text("utf-8")).get("model_type"))
+        return str(json.loads(plain_file.text(folder / "config.json")).get("model_type"))
     except (OSError, ValueError, AttributeError):
         return ""
 
@@ -215,7 +216,7 @@ def _templates(folder: Path, config: dict[str, Any]) -> str | dict[str, str] | N
     found = {path.name.removesuffix(".jinja"): path for path in named}
     if jinja.is_file():
         found = {"default": jinja} | found
-    texts = {name: path.read_text(encoding="utf-8") for name, path in found.items()}
+    texts = {name: plain_file.text(path) for name, path in found.items()}
     if not texts:
         own: Any = config.get("chat_template")
         if not isinstance(own, list):

@@ -15,6 +15,7 @@ from mlx.utils import tree_flatten, tree_unflatten
 from farense_worker.model import activations
 from farense_worker.model.compat import get_total_parameters, load_model, put_right
 from farense_worker.process.output import Output
+from farense_worker.protocol import plain_file
 from farense_worker.protocol.errors import refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.events import Notice, Progress
@@ -123,7 +124,7 @@ def _plain(packed: Any) -> nn.Module:
 
 def tell_of_others(folder: Path, model: nn.Module, output: Output) -> None:
     """Say where a model is computed otherwise than elsewhere: by mlx_lm alone, or by mlx_lm."""
-    config = json.loads((folder / "config.json").read_text())
+    config = json.loads(plain_file.text(folder / "config.json"))
     if other := activations.ignored(config, type(model).__module__.rpartition(".")[2]):
         said = _("config.json says hidden_act = {name}, and mlx_lm computes silu with this model")
         output.emit(

@@ -12,6 +12,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from farense_worker.protocol import plain_file
 from farense_worker.protocol.language import gettext as _
 
 _ANSWER = "zqx"  # that no template has in it
@@ -105,7 +106,7 @@ def write(folder: Path, tokens: set[int]) -> None:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        found = json.loads(plain_file.text(path))
+    except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

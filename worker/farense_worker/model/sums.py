@@ -7,6 +7,7 @@ from pathlib import Path
 
 from farense_worker.model.model import device
 from farense_worker.process import versions
+from farense_worker.protocol import plain_file
 
 
 def computed_by(model: Path, fingerprint: str) -> list[object]:
@@ -23,4 +24,6 @@ def ours() -> list[object]:
 def _files(folder: Path) -> list[object]:
     found = [path for path in sorted(folder.iterdir()) if path.is_file()]
     stats = [(path, path.stat()) for path in found]
-    return [(str(path.resolve()), each.st_size, each.st_mtime_ns) for path, each in stats]
+    return [
+        (str(plain_file.resolved(path)), each.st_size, each.st_mtime_ns) for path, each in stats
+    ]

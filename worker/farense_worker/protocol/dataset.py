@@ -16,7 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
-from farense_worker.protocol import foreign_rows
+from farense_worker.protocol import foreign_rows, plain_file
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import pgettext
 from farense_worker.protocol.rows import chat_rows, json_lines
@@ -106,7 +106,7 @@ def scan(path: Path, names: Features = _OWN) -> Iterator[Row | Fault]:
     All rows must be of the kind of the first one, because mlx_lm takes a file by its first row.
     """
     kind: Kind | None = None
-    with path.open("rb") as file:
+    with plain_file.reading(path) as file:
         for number, raw in enumerate(file, 1):
             if not raw.strip():
                 continue
@@ -126,7 +126,7 @@ def scan(path: Path, names: Features = _OWN) -> Iterator[Row | Fault]:
 
 def count(path: Path) -> int:
     """Count the lines that are not empty."""
-    with path.open("rb") as file:
+    with plain_file.reading(path) as file:
         return sum(1 for raw in file if raw.strip())
 
 

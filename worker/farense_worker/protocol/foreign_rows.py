@@ -9,6 +9,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+from farense_worker.protocol import plain_file
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.shapes import recognise
 
@@ -64,7 +65,7 @@ def _read(path: Path) -> Any:
     try:
         if path.stat().st_size > _MOST_BYTES:
             return None
-        return json.loads(path.read_text(encoding="utf-8-sig"))
+        return json.loads(plain_file.content(path, _MOST_BYTES).decode("utf-8-sig"))
     except (OSError, ValueError, RecursionError):
         return None
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from farense_worker.protocol import plain_file
+
+from farense_worker.protocol import plain_file
+
 
 def short(folder: Path) -> str:
     """Write a folder, `~/...` where it is in the user's home. What `here` gives is the same one."""
-    folder = folder.resolve()
-    home = Path(os.path.expanduser("~")).resolve()
+    folder = plain_file.resolved(folder)
+    home = plain_file.resolved(Path(os.path.expanduser("~")))
     if home.name and folder.is_relative_to(home):
         return str(Path("~") / folder.relative_to(home))
     return str(folder)

@@ -17,6 +17,7 @@ from typing import Any, Literal, get_args
 
 import psutil
 
+from farense_worker.protocol import plain_file
 from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import either, ngettext
 from farense_worker.protocol.language import gettext as _
@@ -70,7 +71,7 @@ def load(path: Path, backend: str = "") -> Hosts:
     backend: overrules the one that the file names. Raises FarenseError (refused) with every fault.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = plain_file.text(path)
     except OSError as error:
         raise _refused(path, [error.strerror or _("cannot be read")]) from error
     except UnicodeDecodeError as error:

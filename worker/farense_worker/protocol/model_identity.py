@@ -6,11 +6,14 @@ import hashlib
 import os
 import re
 from collections.abc import Callable
-from io import FileIO
 from pathlib import Path
+from typing import BinaryIO
+
+from farense_worker.protocol import plain_file
 
 _SNAPSHOT = re.compile(r"models--([^/]+)--([^/]+)/snapshots/([0-9a-f]+)/?\Z")
 _WHOLE = 64 << 20  # bytes of a weights file up to which all of it is read
+_LONGEST = 1 << 28  # bytes of a file of a tokenizer
 _ENDS = 1 << 20  # bytes that are read at either end of a larger one
 _PIECES, _PIECE = 1024, 1 << 12  # and so many between them, of so many bytes
 # What turns a conversation into tokens; patterns of mlx_lm's, without the model's configuration.
@@ -47,7 +50,7 @@ def fingerprint(folder: Path, like: str = "") -> str:
     that of one number may not be.
     like: one to be compared with; for one of an earlier version it is made as they were.
     """
-    config = (folder / "config.json").read_bytes()
+    config = plain_file.content(folder / "config.json")
     weights = sorted(folder.glob("model*.safetensors"))
     if like and ":" not in like:
         return _earlier(config, weights)
@@ -63,16 +66,16 @@ def tokenizer(folder: Path) -> str:
     found = {path for each in _TOKENIZER for path in folder.glob(each)}
     for path in sorted(filter(Path.is_file, found)):
         sha.update(f"{path.name} {path.stat().st_size}\n".encode())
-        sha.update(path.read_bytes())
+        sha.update(plain_file.content(path, _LONGEST))
     return sha.hexdigest()
 
 
 def _add(add: Callable[[bytes], None], path: Path) -> None:
-    with path.open("rb", buffering=0) as file:
+    with plain_file.reading(path) as file:
         size = path.stat().st_size
         add(f"{path.name} {size}\n".encode())
         if size <= _WHOLE:
-            add(file.readall())
+            add(file.read())
             return
         add(_at(file, 0, _ENDS))
         for at in range(_ENDS, size - _ENDS, max(_ENDS, size // _PIECES)):
@@ -80,7 +83,7 @@ def _add(add: Callable[[bytes], None], path: Path) -> None:
         add(_at(file, size - _ENDS, _ENDS))
 
 
-def _at(file: FileIO, place: int, length: int) -> bytes:
+def _at(file: BinaryIO, place: int, length: int) -> bytes:
     return os.pread(file.fileno(), length, place)
 
 
@@ -88,7 +91,7 @@ def _earlier(config: bytes, weights: list[Path]) -> str:
     """Make one as it was before: of each file its size, its header and its last mebibyte."""
     sha = hashlib.sha256(config)
     for path in weights:
-        with path.open("rb") as file:
+        with plain_file.reading(path) as file:
             size = path.stat().st_size
             sha.update(f"{path.name} {size}".encode())
             header = int.from_bytes(file.read(8), "little")

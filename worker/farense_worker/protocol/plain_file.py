@@ -1,7 +1,7 @@
 """Files opened where somebody may have put something else into their place.
 
-A pipe would be waited for, a device be read without end: in the place of a file of a run or of the
-cache neither is opened.
+A pipe would be waited for, a device be read without end: in the place of a file of a run, a
+model, a data set, a profile or the cache neither is opened.
 """
 
 from __future__ import annotations
@@ -75,3 +75,21 @@ def read(path: Path, most: int = _MOST, *, follow: bool = False) -> bytes:
     if len(found) > most:
         raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
     return found
+
+
+def content(path: Path, most: int = _MOST) -> bytes:
+    """`read` a file that is the user's own, or a model's: it may be a link, as in a cache."""
+    return read(path, most, follow=True)
+
+
+def text(path: Path, most: int = _MOST) -> str:
+    """`content` as text: UTF-8, or it is a ValueError; each line's end is a newline."""
+    return content(path, most).decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
+
+
+def resolved(path: Path) -> Path:
+    """Give where a path leads, as Path.resolve does, which raises no OSError for a loop of links.
+
+    Whoever opens what this gives of one is told so by an OSError, as of every path.
+    """
+    return Path(os.path.realpath(path))

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from farense_worker.process.signals import Control
+from farense_worker.protocol import plain_file
 from farense_worker.protocol.errors import ExitCode
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.events import Notice, Phase, RunStopped, encode
@@ -47,7 +48,7 @@ def play(played: Simulation, record: int, control: Control) -> int:
 
 def _lines(record: Path) -> Iterator[tuple[dict[str, Any], float, bool]]:
     """Go through the events: each with its time, and whether it is a worker's first."""
-    with record.open("rb") as file:
+    with plain_file.reading(record) as file:
         for raw in file:
             try:
                 line = msgspec.json.decode(raw)

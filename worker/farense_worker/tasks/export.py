@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import hashlib
 import json
 import re
 import shutil
@@ -23,7 +24,14 @@ from farense_worker.protocol.dataset import Row
 from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import mark
-from farense_worker.protocol.messages.export import MANIFEST, Exported, Part, Request, Verified
+from farense_worker.protocol.messages.export import (
+    EDITED,
+    MANIFEST,
+    Exported,
+    Part,
+    Request,
+    Verified,
+)
 from farense_worker.protocol.messages.task import Progress, Tell
 from farense_worker.protocol.percent import percent
 from farense_worker.protocol.run_folder import disk_error, full, is_full
@@ -74,6 +82,8 @@ def _written(asked: Request, settings: Model, source: Path, to: Path, tell: Tell
         parts += work.fused()
     if asked.gguf or asked.gguf_lora:
         (to / "README.md").write_text(asked.gguf_card, encoding="utf-8")
+    files = sorted(path for path in to.rglob("*") if not path.is_dir())
+    small = [path for path in files if path.stat().st_size <= EDITED]
     made = Exported(
         run=asked.name,
         model=asked.base,
@@ -82,7 +92,8 @@ def _written(asked: Request, settings: Model, source: Path, to: Path, tell: Tell
         parts=tuple(parts),
         remarks=tuple(work.remarks),
         checked=asked.check,
-        files=tuple(sorted(str(p.relative_to(to)) for p in to.rglob("*") if not p.is_dir())),
+        files=tuple(str(path.relative_to(to)) for path in files),
+        sums={str(p.relative_to(to)): hashlib.sha256(p.read_bytes()).hexdigest() for p in small},
     )
     (to / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(made), indent=2))
     return made

@@ -13,6 +13,7 @@ from farense_worker.protocol.settings.profile import Answers, Features
 Precision = Literal["keep", "float", "quantised"]
 
 MANIFEST = "export.json"
+EDITED = 1 << 20  # bytes, at most, of a file that somebody may edit
 
 
 class Request(Struct, tag="export", frozen=True, kw_only=True):
@@ -84,6 +85,7 @@ class Exported(Struct, tag="exported", frozen=True, kw_only=True):
     """All that is in the folder now; also written there as export.json.
 
     files: by their paths in the folder; empty in an export of a version that did not name them.
+    sums: SHA-256 of those that somebody may edit, as the Modelfile and the cards.
     checked: whether it was compared, as Request.check had it.
     """
 
@@ -94,4 +96,5 @@ class Exported(Struct, tag="exported", frozen=True, kw_only=True):
     parts: tuple[Part, ...]
     remarks: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    sums: dict[str, str] = {}
     checked: bool = True

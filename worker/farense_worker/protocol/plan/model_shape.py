@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from farense_worker.protocol import plain_file
 from farense_worker.protocol.plan import adapter, precision
 from farense_worker.protocol.plan.adapter import Trained
 from farense_worker.protocol.settings.profile import Profile
@@ -133,7 +134,7 @@ class Shape:
 def read(folder: Path) -> Shape | None:
     """Read a model's folder: config.json and the headers of its weights; None if it is unlike."""
     try:
-        config = json.loads((folder / "config.json").read_text())
+        config = json.loads(plain_file.text(folder / "config.json"))
         tensors = [t for path in sorted(folder.glob("model*.safetensors")) for t in _header(path)]
         shape, tokenizer = _of(config, tensors), folder / "tokenizer.json"
         if shape and tokenizer.is_file():
@@ -162,7 +163,7 @@ def known(repo: str) -> Shape | None:
 
 def _header(path: Path) -> Iterable[tuple[str, tuple[int, ...], str]]:
     """Names, shapes and types of a file's tensors: the safetensors format begins with them."""
-    with path.open("rb") as file:
+    with plain_file.reading(path) as file:
         size = int.from_bytes(file.read(8), "little")
         if size > 100 << 20:
             raise ValueError("no safetensors file")  # not translated: `read` catches it

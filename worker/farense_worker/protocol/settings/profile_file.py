@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import re
 import tomllib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -48,18 +47,17 @@ def parse_config(text: str, source: str) -> Config:
 def load(path: Path) -> Profile:
     """Read a profile from a file."""
     said = _("cannot read the profile {path}").format(path=path)
-    return parse(_text(path, path.read_bytes, said), str(path))
+    return parse(_text(path, said), str(path))
 
 
 def load_config(path: Path, otherwise: str) -> Config:
     """Read a run's config.toml; `otherwise` is said where there is none that can be read."""
-    with_care = functools.partial(plain_file.read, path, follow=True)
-    return parse_config(_text(path, with_care, otherwise), str(path))
+    return parse_config(_text(path, otherwise), str(path))
 
 
-def _text(path: Path, read: Callable[[], bytes], otherwise: str) -> str:
+def _text(path: Path, otherwise: str) -> str:
     try:
-        text = read().decode("utf-8")
+        return plain_file.text(path).removeprefix("\ufeff")  # which Windows' Notepad writes
     except OSError as error:
         raise refused(otherwise, f"{path.name}: {error.strerror}", kind="profile") from error
     except UnicodeDecodeError as error:
@@ -69,7 +67,6 @@ def _text(path: Path, read: Callable[[], bytes], otherwise: str) -> str:
             _("Save it as UTF-8."),
             kind="profile",
         ) from error
-    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def dumps(profile: Profile) -> str:

@@ -1,0 +1,160 @@
+"""Where an export goes: into its place as a whole, and nothing of anybody else is lost by it."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+from farense_worker.protocol import plain_file
+from farense_worker.protocol.errors import FarenseError, refused
+from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.messages.export import EDITED, MANIFEST, Exported
+
+
+def check(to: Path, overwrite: bool) -> None:
+    """Raise FarenseError (refused) for a folder that an export may not go to.
+
+    overwrite: an earlier export may be there.
+    """
+    _recover(to)
+    if not os.path.lexists(to) or (to.is_dir() and not any(to.glob("[!.]*"))):  # Finder looks in
+        return
+    if manifest(to) is None:
+        raise _taken(to, _("It is not an export of farense-tui."), _("Give another folder."))
+    if not overwrite:
+        raise _taken(to, _("It is an earlier export."), _("--overwrite replaces it."))
+    if plain_file.resolved(to) in (here := plain_file.resolved(Path.cwd()), *here.parents):
+        raise _taken(to, _("You stand in it."), _("Go to the folder above, and try again."))
+
+
+def manifest(folder: Path) -> Exported | None:
+    """Say what an export in this folder has made; None where it is none."""
+    try:
+        return msgspec.json.decode(plain_file.content(folder / MANIFEST), type=Exported)
+    except (OSError, ValueError, RecursionError):
+        return None
+
+
+def beside(to: Path, what: str) -> Path:
+    """Name a folder beside the place, on the same disk, for this process."""
+    return to.with_name(f".{to.name[:50]}.{os.getpid()}.{what}")
+
+
+def put(made: Path, to: Path, overwrite: bool) -> None:
+    """Rename into place. What an export did not make goes along; what one made is removed last.
+
+    Another export may have come there meanwhile: it is looked at again.
+    """
+    with _alone(to.parent):
+        check(to, overwrite)
+        old = beside(to, "old")
+        if to.exists():
+            to.rename(old)
+        try:
+            made.rename(to)
+        except OSError:
+            if old.exists():
+                old.rename(to)
+            raise
+        _clear(old, to)
+
+
+def _taken(to: Path, detail: str, hint: str) -> FarenseError:
+    folder, other = _("there is a folder {folder} already"), _("there is a {folder} already")
+    title = (folder if to.is_dir() else other).format(folder=to)
+    return refused(title, detail, hint, kind="exists")
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Let one export after the other come to its place; a share that knows no locks has none."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _recover(to: Path) -> None:
+    """Bring back what an export that was killed between two renames has left beside the place."""
+    with contextlib.suppress(OSError):
+        for old in to.parent.glob(f".{_literal(to.name[:50])}.*.old"):
+            if not _is_left(old):
+                continue
+            if not os.path.lexists(to):
+                old.rename(to)
+            elif manifest(to):
+                _clear(old, to)
+
+
+def _literal(name: str) -> str:
+    return "".join(f"[{char}]" if char in "*?[" else char for char in name)
+
+
+def _is_left(old: Path) -> bool:
+    """Whether whoever moved it there is gone."""
+    number = old.name.split(".")[-2]
+    if not number.isdigit() or manifest(old) is None:
+        return False
+    try:
+        os.kill(int(number), 0)
+    except OSError as error:
+        return error.errno == errno.ESRCH
+    except OverflowError:
+        return False
+    return False
+
+
+def _clear(old: Path, to: Path) -> None:
+    """Take what is the user's out of the old export, and remove the rest."""
+    if old.exists():
+        _take_along(old, to, _made(old))
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _made(folder: Path) -> set[Path]:
+    """The files that an earlier export made and nobody has edited, as its manifest says."""
+    found = manifest(folder)
+    if found is None:
+        return {folder / MANIFEST}
+    files = [folder / name for name in found.files if not _is_edited(folder / name, found, name)]
+    named = {*files, folder / MANIFEST}
+    if not found.files:  # of a version that did not name them: all that is in its parts
+        parts = [folder / part.path for part in found.parts]
+        named |= {path for part in parts for path in (part, *part.rglob("*"))}
+    return {path for path in named if path.is_symlink() or not path.is_dir()}
+
+
+def _is_edited(path: Path, found: Exported, name: str) -> bool:
+    """Whether a file is not what was written; of one that is gone or a link nothing is kept."""
+    if name not in found.sums or path.is_symlink():
+        return False
+    try:
+        return hashlib.sha256(plain_file.content(path, EDITED)).hexdigest() != found.sums[name]
+    except OSError:
+        return path.exists()
+
+
+def _take_along(old: Path, to: Path, made: set[Path]) -> None:
+    """Move what is not in `made` to where it was; where the new export has that name, beside it."""
+    holders = {parent for path in made for parent in path.parents}
+    for path in old.iterdir():
+        if path.is_dir() and not path.is_symlink() and path in holders:
+            (to / path.name).mkdir(exist_ok=True)
+            _take_along(path, to / path.name, made)
+            with contextlib.suppress(OSError):  # nothing of the user's was in it
+                (to / path.name).rmdir()
+        elif path not in made:
+            place = to / path.name
+            while place.exists() or place.is_symlink():
+                place = place.with_name(f"{place.name}.before")
+            path.rename(place)

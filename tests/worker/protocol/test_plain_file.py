@@ -1,0 +1,80 @@
+"""Files that somebody else may have laid: read with care, and everywhere in the same way."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+from farense_worker.protocol import plain_file
+
+import farense_tui.cli
+
+PROGRAMS = [Path(farense_tui.cli.__file__).parents[1], Path(plain_file.__file__).parents[1]]
+# Files of the system, of the program itself, or that this process has made a moment ago.
+READERS = {
+    "engine/machine/hardware.py": "/proc",
+    "engine/machine/vitals.py": "/proc",
+    "protocol/lock_holder.py": "/proc",
+    "verify/": "what verify makes itself",
+    "engine/verify": "runs, data and readings that verify makes itself",
+    "tasks/export.py": "a model that was just loaded, or just written",
+    "tasks/gguf.py": "a model that was just loaded",
+    "model/hub.py": "a download of its own",
+}
+OTHERWISE = re.compile(r"\.(read_text|read_bytes)\(|\.open\((\"rb?\"|encoding)")
+
+
+def test_what_others_may_have_laid_there_is_read_by_one_door() -> None:
+    """A pipe in the place of a model's or a data set's file kept whoever read it waiting."""
+    found = [
+        f"{path.relative_to(program)}:{number}"
+        for program in PROGRAMS
+        for path in program.rglob("*.py")
+        if not any(str(path.relative_to(program)).startswith(known) for known in READERS)
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
+        if OTHERWISE.search(line)
+    ]
+    assert found == [], "read through farense_worker/protocol/plain_file.py"
+
+
+def test_no_path_is_resolved_by_what_raises_for_a_loop() -> None:
+    """Path.resolve raises RuntimeError of a link that leads to itself, until Python 3.13."""
+    own = ("__file__).resolve()", "sys.argv[1]).resolve()", "embedded_")
+    found = [
+        f"{path.name}: {line.strip()}"
+        for program in PROGRAMS
+        for path in program.rglob("*.py")
+        for line in path.read_text("utf-8").splitlines()
+        if ".resolve()" in line and not any(each in line for each in own)
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize("what", ["pipe", "device", "folder", "loop", "nowhere", "long"])
+def test_what_is_no_file_is_an_error_at_once(tmp_path: Path, what: str) -> None:
+    path = tmp_path / "file"
+    make = {
+        "pipe": lambda: os.mkfifo(path),
+        "device": lambda: path.symlink_to("/dev/zero"),
+        "folder": path.mkdir,
+        "loop": lambda: path.symlink_to(path),
+        "nowhere": lambda: path.symlink_to(tmp_path / "gone"),
+        "long": lambda: path.write_bytes(bytes(1000)),
+    }
+    make[what]()
+    with pytest.raises(OSError, match="file"):
+        plain_file.content(path, 999)
+    if what != "long":
+        with pytest.raises(OSError, match="file"), plain_file.reading(path):
+            pass
+    assert plain_file.resolved(path).is_absolute()
+
+
+def test_a_text_has_the_ends_of_lines_that_python_gives_it(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes("é\r\nb\rc\n".encode())
+    assert plain_file.text(tmp_path / "a") == (tmp_path / "a").read_text("utf-8") == "é\nb\nc\n"
+    (tmp_path / "a").write_bytes("é".encode("utf-16"))
+    with pytest.raises(UnicodeDecodeError):
+        plain_file.text(tmp_path / "a")
