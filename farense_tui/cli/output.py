@@ -42,11 +42,10 @@ def say_json(values: Any, indent: int = 0) -> None:
     """Print for programs: the same values, what a terminal may act on written as \\uXXXX."""
     try:
         encoded = msgspec.json.encode(values, enc_hook=str)
+        said = (msgspec.json.format(encoded, indent=indent) if indent else encoded).decode()
     except UnicodeEncodeError:  # a name that is not UTF-8: half of a pair, which JSON can write
-        encoded = json.dumps(msgspec.to_builtins(values, enc_hook=str)).encode()
-    if indent:
-        encoded = msgspec.json.format(encoded, indent=indent)
-    print(_RAW.sub(lambda found: f"\\u{ord(found[0]):04x}", encoded.decode()))
+        said = json.dumps(msgspec.to_builtins(values, enc_hook=str), indent=indent or None)
+    print(_RAW.sub(lambda found: f"\\u{ord(found[0]):04x}", said))
 
 
 def say_raw(line: bytes) -> None:

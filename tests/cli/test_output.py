@@ -91,6 +91,26 @@ def test_json_says_the_same_and_holds_no_command(capsys: pytest.CaptureFixture[s
     assert json.loads(printed) == said
 
 
+def test_json_tells_a_name_that_is_not_utf8(capsys: pytest.CaptureFixture[str]) -> None:
+    output.say_json({"name": "a\udcff"}, indent=2)
+    printed = capsys.readouterr().out
+    assert printed.isascii()
+    assert json.loads(printed) == {"name": "a\udcff"}
+
+
+def test_a_value_that_is_two_dashes_is_none(capsys: pytest.CaptureFixture[str]) -> None:
+    """Python 3.11 hands such an option on as an empty list."""
+    for words in (
+        ["data", "make", "s", "--to=--"],
+        ["runs", "--runs-dir=--"],
+        ["doctor", "--set=--"],
+    ):
+        with pytest.raises(SystemExit) as left:
+            main(words)
+        assert left.value.code == ExitCode.USAGE
+        assert capsys.readouterr().err
+
+
 def test_what_the_command_line_says_comes_back_cleaned(
     make_run: RunMaker, capsys: pytest.CaptureFixture[str]
 ) -> None:

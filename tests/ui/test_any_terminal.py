@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+import os
+from collections.abc import AsyncIterator, Callable
 from itertools import combinations
 from pathlib import Path
 
@@ -209,6 +210,40 @@ def test_a_theme_is_remembered_if_it_can_be(tmp_path: Path) -> None:
     preferences.path().mkdir()
     preferences.keep_theme("farense-light")
     assert preferences.theme() == ""
+    preferences.path().rmdir()
+    os.mkfifo(preferences.path())
+    preferences.keep_theme("farense-light")
+    assert preferences.theme() == ""
+
+
+@pytest.mark.parametrize("what", ["deep", "long", "a loop", "a device", "UTF-16", "a long number"])
+def test_preferences_that_cannot_be_read_are_told_and_passed_over(what: str) -> None:
+    path = preferences.path()
+    path.parent.mkdir(parents=True)
+    damage: dict[str, Callable[[], object]] = {
+        "deep": lambda: path.write_text("x = " + "[" * 100_000),
+        "long": lambda: path.write_bytes(bytes(2 << 20)),
+        "a loop": lambda: path.symlink_to(path),
+        "a device": lambda: path.symlink_to("/dev/zero"),
+        "UTF-16": lambda: path.write_bytes("theme = 'x'".encode("utf-16")),
+        "a long number": lambda: path.write_text(f"x = {'9' * 9999}"),
+    }
+    damage[what]()
+    (told,) = preferences.faults()
+    assert told.startswith("nothing of it is heeded")
+    assert preferences.wanted("bell")
+    preferences.keep_welcomed()
+
+
+def test_preferences_may_be_a_link_and_of_a_windows_editor(tmp_path: Path) -> None:
+    kept = tmp_path / "dotfiles"
+    kept.write_bytes(b"\xef\xbb\xbfmotion = false\r\n")
+    preferences.path().parent.mkdir(parents=True)
+    preferences.path().symlink_to(kept)
+    assert preferences.faults() == []
+    preferences.keep_welcomed()
+    assert preferences.path().is_symlink()
+    assert "motion = false\nwelcomed = true\n" in kept.read_text()
 
 
 @pytest.mark.parametrize("motion", [True, False])

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from farense_tui.cli import main
-from farense_tui.engine.models import locate
+from farense_tui.engine.models import installed, locate
 from farense_tui.engine.models.assets import embedded_model
 from tests.no_tensors import weights
 
@@ -311,6 +311,31 @@ def test_two_files_for_one_weight_are_named(folder: Path) -> None:
     (folder / "model_old.safetensors").write_bytes(tensors("b"))
     why = locate.locate(str(folder)).why
     assert "model.safetensors and model_old.safetensors both have b" in why
+
+
+@pytest.mark.parametrize("name", ["5", "null", "true", "[]", "{}", '"../x"', '"/etc/passwd"'])
+def test_an_index_that_names_no_file_beside_it_is_named(folder: Path, name: str) -> None:
+    (folder / "model.safetensors.index.json").write_text(f'{{"weight_map": {{"a": {name}}}}}')
+    found = locate.locate(str(folder))
+    assert found.state == "missing"
+    assert " has no " in found.why
+
+
+@pytest.mark.parametrize("file", ["config.json", "tokenizer_config.json", "generation_config.json"])
+def test_a_pipe_in_the_place_of_a_file_of_a_model_keeps_nobody_waiting(
+    folder: Path, file: str
+) -> None:
+    (folder / file).unlink(missing_ok=True)
+    os.mkfifo(folder / file)
+    locate.locate(str(folder))
+    installed.describe("x", "folder", folder)
+    assert model_shape.read(folder) is None
+
+
+def test_a_configuration_nested_too_deeply_ends_no_list(folder: Path) -> None:
+    (folder / "config.json").write_text('{"x": ' + "[" * 100_000)
+    assert locate.locate(str(folder)).state == "missing"
+    assert installed.describe("x", "folder", folder).kind == ""
 
 
 def test_weights_that_lie_over_each_other_are_named(folder: Path) -> None:

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -287,6 +288,31 @@ def look_at(folder: RunFolder, told: bytes) -> None:
     page("r", None, fold(decoded), "killed")
 
 
+def test_a_record_of_one_long_line_is_not_read_byte_by_byte(
+    make_run: RunMaker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = make_run()
+    with run.events.open("wb") as file:
+        file.truncate(64 << 20)
+    tracemalloc.start()
+    try:
+        describe.check_readable(run)
+        assert tracemalloc.get_traced_memory()[1] < 32 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_runs_folder_that_is_a_link_to_itself_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    for words in (["runs"], ["ask", "x", "?"], ["export", "x", "--to", str(loop)]):
+        assert main([*words, "--runs-dir", str(loop)]) in (0, 3)
+        said = capsys.readouterr()
+        assert said.out + said.err
+
+
 def test_a_profile_with_a_bad_byte_does_not_hide_the_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -295,7 +321,10 @@ def test_a_profile_with_a_bad_byte_does_not_hide_the_others(
     damaged = {"byte": b"\xff", "deep": b"x = " + DEEP.encode(), "long": b"x = " + b"9" * 9999}
     for name, data in damaged.items():
         (tmp_path / "profiles" / f"{name}.toml").write_bytes(data)
+    os.mkfifo(tmp_path / "profiles" / "pipe.toml")
+    (tmp_path / "profiles" / "device.toml").symlink_to("/dev/zero")
+    (tmp_path / "profiles" / "notepad.toml").write_bytes(b"\xef\xbb\xbf[train]\r\nepochs = 3\r\n")
     assert main(["profiles"]) == 0
     out = capsys.readouterr().out
-    assert out.count("has faults") == 3
+    assert out.count("has faults") == 5
     assert "demo" in out

@@ -7,8 +7,6 @@ from pathlib import Path
 
 from farense_worker.protocol import plain_file
 
-from farense_worker.protocol import plain_file
-
 
 def short(folder: Path) -> str:
     """Write a folder, `~/...` where it is in the user's home. What `here` gives is the same one."""
