@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Callable, Iterator
 from itertools import chain, pairwise
@@ -15,6 +16,12 @@ from farense_worker.protocol.language import gettext as _
 from farense_tui.engine.models.contents import WEIGHTS
 
 _MOST, _MOST_LAYERS = 1 << 31, 10_000
+_BYTES = {
+    **dict.fromkeys(("BOOL", "I8", "U8"), 1),
+    **dict.fromkeys(("F16", "BF16", "I16", "U16"), 2),
+    **dict.fromkeys(("F32", "I32", "U32"), 4),
+    **dict.fromkeys(("F64", "I64", "U64"), 8),
+}
 _LONGEST_HEADER = 100 << 20  # bytes: the most that safetensors itself reads
 
 
@@ -50,6 +57,11 @@ def _table(value: Any) -> bool:
     return isinstance(value, dict)
 
 
+def _quantised(value: Any) -> bool:
+    """Whether mlx_lm finds in it what it asks for without a look."""
+    return isinstance(value, dict) and _whole(value.get("bits")) and _whole(value.get("group_size"))
+
+
 _CONFIG: dict[str, Callable[[Any], bool]] = {
     "vocab_size": _whole,
     "hidden_size": _whole,
@@ -60,6 +72,10 @@ _CONFIG: dict[str, Callable[[Any], bool]] = {
     "rope_theta": _positive,
     "rms_norm_eps": _positive,
     "rope_scaling": _table,
+    "quantization": _quantised,
+    "quantization_config": _table,
+    "head_dim": _whole,
+    "max_position_embeddings": _whole,
     "model_type": _text,
 }
 
@@ -133,18 +149,31 @@ def _of_safetensors(path: Path, held: dict[str, str]) -> Iterator[str]:
         places = sorted(tuple(map(int, each["data_offsets"])) for each in tensors.values())
         end = max((last for _first, last in places), default=0)
         apart = all(before[-1] <= after[0] for before, after in pairwise(places))
+        sound = apart and all(map(_fills_its_place, tensors.values()))
     except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError):
         cut = len(header) < length
         yield (_cut(path, size) if cut else _("{file} has a damaged header").format(file=path.name))
         return
-    if not apart:
-        yield _("{file} has a damaged header").format(file=path.name)
     if 8 + length + end > size:
         yield _cut(path, size)
+    if not sound:
+        yield _("{file} has a damaged header").format(file=path.name)
     if twice := next((name for name in tensors if name in held), None):
         said = _("{file} and {other} both have {tensor}: the model is one of them")
         yield said.format(file=held[twice], other=path.name, tensor=twice[:200])
     held |= dict.fromkeys(tensors, path.name)
+
+
+def _fills_its_place(about: dict[str, Any]) -> bool:
+    """Whether a tensor has as many bytes as its shape asks for; of unknown types nobody knows."""
+    first, last = about["data_offsets"]
+    sizes = about.get("shape")
+    if not isinstance(sizes, list) or not all(
+        type(each) is int and each >= 0 for each in (first, last, *sizes)
+    ):
+        return False
+    size = _BYTES.get(about.get("dtype", ""))
+    return size is None or math.prod(sizes) * size == last - first
 
 
 def _cut(path: Path, size: int) -> str:

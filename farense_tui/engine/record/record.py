@@ -202,7 +202,7 @@ def _read(path: Path) -> Note | None:
             checksum, data = file.read(4), file.read()
         if crc32(data).to_bytes(4, "big") == checksum:
             return _decoder.decode(data)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, ValueError, RecursionError):
         pass
     return None
 

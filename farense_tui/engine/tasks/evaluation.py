@@ -164,7 +164,7 @@ def keep(report: Report, runs: Sequence[RunFolder]) -> None:
 
 def kept(run: RunFolder) -> Report | None:
     """Read what `keep` has written; None without, or if it cannot be read."""
-    with contextlib.suppress(OSError, msgspec.DecodeError):
+    with contextlib.suppress(OSError, ValueError, RecursionError):
         return msgspec.json.decode(plain_file.read(run.evaluation, _LONGEST), type=Report)
     return None
 

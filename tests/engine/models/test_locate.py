@@ -313,6 +313,38 @@ def test_two_files_for_one_weight_are_named(folder: Path) -> None:
     assert "model.safetensors and model_old.safetensors both have b" in why
 
 
+@pytest.mark.parametrize(
+    ("was", "now"),
+    [
+        ('"shape": [1]', '"shape": [2]'),
+        ('"shape": [1]', '"shape": [-1]'),
+        ('"shape": [1]', '"shape": ["1"]'),
+        ('"shape": [1]', '"shape": null'),
+        ('"dtype": "F32"', '"dtype": "F16"'),
+        ('"dtype": "F32"', '"dtype": []'),
+        ('"data_offsets": [0, 4]', '"data_offsets": [0, 1e999]'),
+        ('"data_offsets": [0, 4]', '"data_offsets": [4, 0]'),
+    ],
+)
+def test_a_tensor_that_is_not_as_long_as_its_shape_is_named(
+    folder: Path, was: str, now: str
+) -> None:
+    header = tensors("a")[8:-4].decode()
+    assert was in header
+    changed = header.replace(was, now).encode()
+    made = len(changed).to_bytes(8, "little") + changed + bytes(4)
+    (folder / "model.safetensors").write_bytes(made)
+    assert "damaged header" in locate.locate(str(folder)).why
+
+
+@pytest.mark.parametrize(
+    "value", ["1", "[]", "{}", '"4"', '{"bits": 4}', '{"bits": "4", "group_size": 64}']
+)
+def test_a_quantization_that_is_none_is_named(folder: Path, value: str) -> None:
+    (folder / "config.json").write_text(f'{{"quantization": {value}}}')
+    assert "config.json says quantization = " in locate.locate(str(folder)).why
+
+
 @pytest.mark.parametrize("name", ["5", "null", "true", "[]", "{}", '"../x"', '"/etc/passwd"'])
 def test_an_index_that_names_no_file_beside_it_is_named(folder: Path, name: str) -> None:
     (folder / "model.safetensors.index.json").write_text(f'{{"weight_map": {{"a": {name}}}}}')

@@ -101,7 +101,7 @@ def read(name: str) -> Tokenised | None:
         meta = msgspec.json.decode(plain_file.read(entry / "meta.json"), type=_Meta)
         splits = {split: _load(entry, split, about) for split, about in meta.splits.items()}
         os.utime(entry)
-    except (OSError, ValueError, EOFError, msgspec.DecodeError) as error:
+    except (OSError, ValueError, EOFError, RecursionError) as error:
         _log(f"the cached tokens in {entry} are damaged: {error}")  # not translated: for worker.log
         shutil.rmtree(entry, ignore_errors=True)
         return None

@@ -125,7 +125,7 @@ def _by_mlx_lm(folder: Path, settings: Model) -> Any:
     try:
         wrapper = load_tokenizer(folder, extra, sorted(stops.named(folder)) or None)
         return FullTokenizer(wrapper)
-    except (ValueError, OSError, LookupError, TypeError, AttributeError) as error:
+    except (ValueError, OSError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise _not_loaded(settings, error) from error
 
 

@@ -85,7 +85,7 @@ def decode(line: str) -> End | None:
         return None
     try:
         return msgspec.json.decode(text.strip(), type=End)
-    except msgspec.DecodeError:  # another rank's output came in between
+    except (ValueError, RecursionError):  # another rank's output came in between
         return None
 
 

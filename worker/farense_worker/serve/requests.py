@@ -141,7 +141,7 @@ def read(body: bytes, kind: type[Chat] | type[Text]) -> Chat | Text:
         found: Chat | Text = msgspec.json.decode(body, type=kind)
     except RecursionError:
         raise Refusal(400, "bad_json", _("the request is nested too deeply")) from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:  # ValidationError is one
+    except ValueError as error:  # ValidationError is one
         raise Refusal(400, "bad_request", str(error)) from error
     if isinstance(found, Chat):
         if found.response_format and found.response_format.type != "text":

@@ -53,7 +53,7 @@ def _lines(record: Path) -> Iterator[tuple[dict[str, Any], float, bool]]:
             try:
                 line = msgspec.json.decode(raw)
                 at = float(line["time"])
-            except (msgspec.DecodeError, UnicodeDecodeError, KeyError, TypeError, ValueError):
+            except (KeyError, TypeError, ValueError, RecursionError):
                 continue
             yield line, at, line.get("type") == "phase" and line.get("name") == "starting"
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from farense_worker.data.labels import template_errors
 from farense_worker.generate import decoding, prompts
 from farense_worker.generate.sampling import Sampling
 from farense_worker.model import inference, tokenizer
@@ -103,7 +104,11 @@ class Speaker:
         began, count, whole, ended = time.perf_counter(), 0, "", False
         detokenizer = self._tokenizer.detokenizer
         detokenizer.reset()
-        prompt = prompts.prompt_tokens(self._tokenizer, self._turns, asked.system)
+        try:
+            prompt = prompts.prompt_tokens(self._tokenizer, self._turns, asked.system)
+        except template_errors() as error:
+            said = _("the chat template refuses the conversation: {error}").format(error=error)
+            raise refused(said, kind="model") from error
         if 0 < self._room <= len(prompt):
             raise _too_long(len(prompt), self._room, len(self._turns))
         for token in decoding.tokens(
