@@ -29,13 +29,13 @@ _RAW = re.compile("[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 
 
 def say(text: str = "", end: str = "\n") -> None:
-    """Print on stdout, lines as they are."""
-    print(printable(text), end=end, flush=True)
+    """Print on stdout, lines as they are; in one piece, because threads print beside each other."""
+    print(printable(text) + end, end="", flush=True)
 
 
 def tell(text: str) -> None:
     """Print a line on stderr: what is no part of the result."""
-    print(printable(text), file=sys.stderr, flush=True)
+    print(printable(text) + "\n", end="", file=sys.stderr, flush=True)
 
 
 def say_json(values: Any, indent: int = 0) -> None:

@@ -6,6 +6,7 @@ time, of a run that is going on too, by whoever wants it.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Iterator
@@ -136,8 +137,13 @@ def _write(path: Path, data: bytes) -> Path:
         path.parent.mkdir(exist_ok=True)
     beside = path.with_name(f".{path.name}.tmp")
     beside.unlink(missing_ok=True)  # a link would be followed
-    beside.write_bytes(data)
-    beside.replace(path)
+    try:
+        beside.write_bytes(data)
+        beside.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            beside.unlink()
+        raise
     return path
 
 

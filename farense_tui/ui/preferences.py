@@ -114,5 +114,6 @@ def _keep(name: str, value: object) -> None:
     with contextlib.suppress(OSError):
         if kept or not file.exists() or (file.is_file() and not file.stat().st_size):
             file.parent.mkdir(parents=True, exist_ok=True)
-            # resolved: dotfiles are often links to where they are kept
+            # As a whole: a full disk costs its owner nothing that is in it. Where it is a link, as
+            # dotfiles often are to where they are kept, it stays one.
             write_atomically(plain_file.resolved(file), tomli_w.dumps(kept | {name: value}))

@@ -147,6 +147,17 @@ def test_a_path_that_leads_nowhere_is_told(
     assert used == []
 
 
+def test_a_line_is_written_in_one_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A forecast that is told beside the first steps stood in the middle of one."""
+    pieces: list[str] = []
+    for name, write in (("stdout", output.say), ("stderr", output.tell)):
+        stream = io.StringIO()
+        monkeypatch.setattr(stream, "write", pieces.append)
+        monkeypatch.setattr(sys, name, stream)
+        write("a line")
+    assert [piece for piece in pieces if piece] == ["a line\n", "a line\n"]
+
+
 def test_a_full_device_behind_stdout_is_told(tmp_path: Path) -> None:
     if not Path("/dev/full").exists():
         pytest.skip("there is no /dev/full")

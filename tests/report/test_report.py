@@ -39,6 +39,20 @@ def trained(make_run: RunMaker) -> RunFolder:
     return run
 
 
+def test_a_report_that_has_no_room_leaves_nothing_half_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "report.html").write_text("before")
+
+    def full(self: Path, _to: object) -> None:
+        raise OSError(28, "No space left on device", str(self))
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(OSError, match="No space"):
+        make._write(tmp_path / "report.html", b"now")
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"report.html": "before"}
+
+
 def test_the_command_writes_all_of_it(
     trained: RunFolder, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -93,7 +93,7 @@ class Faults:
         self._by_half(Path, "write_text", lambda path, *_: path)
         self._by_half(Path, "write_bytes", lambda path, *_: path)
         self._by_half(shutil, "copyfile", lambda _, path: path)
-        self._by_half(mx, "save_safetensors", lambda path, _: Path(path))
+        self._by_half(mx, "save_safetensors", lambda file, _: Path(file.name))
 
     def _due(self) -> bool:
         self.count += 1
@@ -132,14 +132,13 @@ class Faults:
         def replaced(*args: Any, **kwargs: Any) -> Any:
             due = self._due()
             result = real(*args, **kwargs)
+            if hasattr(args[0], "flush"):
+                args[0].flush()
             path = path_of(*args)
             self._synced.discard(path.stat().st_ino)
             if due:
                 os.truncate(path, path.stat().st_size // 2)
-                native = name == "save_safetensors"
-                text = "[write] Unable to write 8 bytes to file."
-                full = OSError(errno.ENOSPC, "No space left on device")
-                self._go_wrong(RuntimeError(text) if native else full)
+                self._go_wrong(OSError(errno.ENOSPC, "No space left on device"))
             return result
 
         setattr(owner, name, replaced)

@@ -79,7 +79,11 @@ class Recorder:
         def by(function: Callable[..., Any], which: int) -> Callable[..., Any]:
             def recorded(*args: Any, **how: Any) -> Any:
                 result = function(*args, **how)
-                written(args[which])
+                path = args[which]
+                if hasattr(path, "flush"):  # a file, and no path
+                    path.flush()
+                    path = path.name
+                written(path)
                 return result
 
             return recorded

@@ -26,11 +26,12 @@ from farense_tui.engine.record.state import RunState, reduce
 from farense_tui.engine.record.tail import Tail
 from farense_tui.engine.record.time_left import remaining_seconds
 from farense_tui.engine.runs import death, supervisor, trackers
+from farense_tui.engine.runs.disk_fault import Quiet, takes_nothing
 from farense_tui.engine.runs.supervisor import Control, Worker
 from farense_tui.report import make
 
 _POLL = 0.1
-_DISK_POLL = 2.0
+_DISK_POLL = 1.0
 _LAST = 100  # events
 _ENDS = {
     "completed": ExitCode.DONE,
@@ -150,13 +151,16 @@ class _Disk:
     def __init__(self, folder: RunFolder) -> None:
         self._folder = folder
         self._full, self._next = False, 0.0
+        self._quiet = Quiet()
 
     def look(self) -> None:
-        """Look every other second."""
-        if time.monotonic() < self._next:
+        """Look every second."""
+        now = time.monotonic()
+        if now < self._next:
             return
-        self._next = time.monotonic() + _DISK_POLL
-        before, self._full = self._full, is_full(self._folder.path)
+        self._next = now + _DISK_POLL
+        path, quiet = self._folder.path, self._quiet.look(self._folder.events, now)
+        before, self._full = self._full, is_full(path) or (quiet and takes_nothing(path))
         if self._full and not before:
             tell(_("no space on the disk"))
             tell(f"  {self._folder.path}")
@@ -246,7 +250,7 @@ def tell_files(folder: RunFolder, code: int) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode == ExitCode.DONE and folder.report.is_file():
         say(_("report: {path}").format(path=relative(folder.report)))
-    elif done.returncode != ExitCode.REFUSED:  # refused: there was no step
+    elif folder.resume_step():  # else there was no step to report
         why = done.stderr.strip()[-500:]
         tell(_("there is no report: {why}").format(why=why))
 

@@ -9,12 +9,13 @@ from pathlib import Path
 from farense_worker.protocol import foreign_rows
 from farense_worker.protocol.errors import ExitCode, refused, usage
 from farense_worker.protocol.language import gettext as _
-from farense_worker.protocol.run_folder import RunFolder, full, is_full
+from farense_worker.protocol.run_folder import RunFolder
 
 from farense_tui.cli import common
 from farense_tui.cli.output import say
 from farense_tui.engine import status_words
 from farense_tui.engine.runs import describe, supervisor
+from farense_tui.engine.runs.disk_fault import disk_fault
 from farense_tui.engine.runs.supervisor import Control
 
 
@@ -59,8 +60,8 @@ def stop(args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         return ExitCode.STOPPED
     summary = describe.summarise(run)
-    if not summary.state.ended and is_full(run.path):
-        raise full(run.path)
+    if not summary.state.ended and (fault := disk_fault(run.path)):
+        raise fault
     say(f"{run.name}: {status_words.ended(summary.status, summary.state.step)}")
     with contextlib.suppress(KeyboardInterrupt):
         supervisor.wait_for_report(run)

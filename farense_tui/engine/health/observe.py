@@ -14,6 +14,7 @@ from farense_worker.protocol.run_folder import RunFolder, free_space
 
 from farense_tui.engine.health import Facts, Finding, examine
 from farense_tui.engine.machine.vitals import Vitals
+from farense_tui.engine.runs.disk_fault import Quiet, takes_nothing
 from farense_tui.engine.runs.watch import Snapshot
 
 _EVERY = 1.0
@@ -41,6 +42,7 @@ class Observer:
         self._swap: deque[tuple[float, int, float]] = deque()
         self._cpu = CpuMeter(folder)
         self._disk: int | None = None
+        self._quiet = Quiet()
         self._battery: bool | None = None
 
     def look(
@@ -65,9 +67,10 @@ class Observer:
         return self._found
 
     def _facts(self, snapshot: Snapshot, at: float) -> Facts:
-        if at - self._slow_looked > _DISK_EVERY:
+        quiet = snapshot.alive and self._quiet.look(self._folder.events, at)
+        if quiet or at - self._slow_looked > _DISK_EVERY:
             self._slow_looked = at
-            self._look_slowly()
+            self._look_slowly(quiet)
         config = snapshot.config
         one = config is not None and config.run.ranks == 1
         return Facts(
@@ -85,9 +88,11 @@ class Observer:
             stop_asked=self.stop_asked,
         )
 
-    def _look_slowly(self) -> None:
+    def _look_slowly(self, quiet: bool) -> None:
         with contextlib.suppress(OSError):
             self._disk = free_space(self._folder.path)
+        if quiet and takes_nothing(self._folder.path):  # a quota: the system counts free space
+            self._disk = 0
         battery = psutil.sensors_battery() if hasattr(psutil, "sensors_battery") else None
         self._battery = None if battery is None else not battery.power_plugged
 

@@ -10,7 +10,9 @@ from farense_worker.protocol import plain_file
 from farense_worker.protocol.clean_text import clean
 from farense_worker.protocol.errors import ExitCode, FarenseError
 from farense_worker.protocol.language import gettext as _
-from farense_worker.protocol.run_folder import RunFolder, is_full
+from farense_worker.protocol.run_folder import RunFolder
+
+from farense_tui.engine.runs.disk_fault import disk_fault
 
 # What faulthandler writes into worker.log before a signal of a native crash ends the process.
 _CRASH = re.compile(r"^Fatal Python error: (.*)$", re.MULTILINE)  # not translated: a log's own
@@ -34,11 +36,17 @@ def explain_exit(code: int, folder: RunFolder) -> FarenseError:
     code: its exit code, negative for the signal that killed it.
     """
     title, detail = why(folder, "", code)
-    words = last_words(folder.log)
+    fault = disk_fault(folder.path) if code > 0 else None
+    again = _("farense-tui resume {name} continues from the last checkpoint.")
+    if folder.resume_step() is None:
+        again = _("farense-tui resume {name} starts it again.")
+    # Of a disk that takes nothing the log, which is on it, tells nothing either.
+    lines = (detail, "" if fault else last_words(folder.log))
+    hints = (fault.hint if fault else "", again.format(name=folder.name))
     return FarenseError(
         title,
-        "\n".join(part for part in (detail, words) if part),
-        _("farense-tui resume {name} continues from the last checkpoint.").format(name=folder.name),
+        "\n".join(part for part in lines if part),
+        "\n".join(part for part in hints if part) if folder.path.is_dir() else hints[0],
         kind="killed" if code < 0 else "worker",
         exit_code=ExitCode.FAILED,
     )
@@ -49,12 +57,12 @@ def why(folder: RunFolder, status: str, code: int | None = None) -> tuple[str, s
 
     status: as `describe.status` has it. code: of the worker's exit, where it was ours.
     """
-    full = is_full(folder.path)
-    if code and code > 0 and full:
-        return _("no space on the disk"), str(folder.path)
+    fault = disk_fault(folder.path)
+    if code and code > 0 and fault:
+        return fault.title, fault.detail
     if code is not None:
         return _by_code(code)
-    may_be = _("There is no space on the disk: it may have had no room for one.") if full else ""
+    may_be = _("Nothing can be written there: {why}").format(why=fault.title) if fault else ""
     crash = _CRASH.search(last_words(folder.log, _CRASH_WITHIN))
     if status == "lost":
         return _("the machine went down while it trained"), ""

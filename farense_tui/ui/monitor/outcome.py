@@ -59,7 +59,7 @@ class Outcome(NamedTuple):
 def outcome(snapshot: Snapshot, exit_code: int | None) -> Outcome | None:
     """Find out how a run ended; None for one that lives or has not begun. Reads files."""
     if not snapshot.folder.path.is_dir():
-        gone = _("its folder is gone: somebody has deleted or moved it")
+        gone = _("its folder is gone: deleted, moved, or on a disk that was taken away")
         return Outcome("lost", gone, (str(snapshot.folder.path),), _("l lists the runs there are"))
     if snapshot.alive or snapshot.read < 1 or (snapshot.status == "new" and exit_code is None):
         return None

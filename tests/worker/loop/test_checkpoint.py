@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import resource
@@ -115,13 +116,13 @@ def test_cut_off_at_any_operation_a_sound_checkpoint_is_there(
 
 
 def test_a_write_that_the_system_refuses_leaves_nothing_half_done(folder: RunFolder) -> None:
-    """With a limit on the size of files, which MLX's own writing runs into."""
+    """With a limit on the size of files."""
     faults.two(folder)
     before = sorted(path.name for path in folder.path.iterdir())
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
     try:
-        with pytest.raises(OSError, match="Unable to write"):
+        with pytest.raises(OSError, match="File too large"):
             checkpoint.save(folder, TrainingState(step=3), {"a": mx.zeros((64, 64))}, {}, {})
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
@@ -328,6 +329,22 @@ def test_a_checkpoint_of_another_model_is_refused(folder: RunFolder) -> None:
         with pytest.raises(FarenseError, match="is of another model") as caught:
             checkpoint.restore(other, optimizer, loaded)
         assert caught.value.kind == "checkpoint"
+
+
+def test_the_same_weights_are_the_same_bytes_in_whatever_order(tmp_path: Path) -> None:
+    """A resumed run has them in another one, and its files are those of one that never stopped."""
+    arrays = {f"layers.{number}.lora_a": mx.full((2,), number) for number in range(30)}
+    checkpoint._save_arrays(tmp_path / "one", arrays)
+    checkpoint._save_arrays(tmp_path / "two", dict(reversed(arrays.items())))
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has /dev/full")
+def test_what_the_system_says_of_weights_is_what_is_told() -> None:
+    """A quota, inodes: free space alone would not tell."""
+    with pytest.raises(OSError, match="/dev/full") as caught:
+        checkpoint._save_arrays(Path("/dev/full"), {"a": mx.zeros(1 << 20)})
+    assert caught.value.errno == errno.ENOSPC
 
 
 def test_space_is_asked_for_before_the_start(folder: RunFolder) -> None:

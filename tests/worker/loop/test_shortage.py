@@ -36,6 +36,18 @@ def test_a_stop_saves_once_more_where_there_is_space_again(
         shortage.wait_for_disk(run, full(run.folder.path))
 
 
+def test_a_wait_is_told_once_however_long_it_takes(
+    run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = [0, 1 << 30] * 2
+    monkeypatch.setattr(shortage, "free_space", lambda _: free.pop(0))
+    shortage.wait_for_disk(run, full(run.folder.path))
+    said = run.folder.events.read_bytes()
+    assert b"disk_full" in said
+    shortage.wait_for_disk(run, full(run.folder.path), told=True)
+    assert run.folder.events.read_bytes() == said
+
+
 def test_what_is_no_full_disk_fails_and_refuses_nothing(run: Any) -> None:
     """A refusal would take the run away, with its checkpoints."""
     with pytest.raises(FarenseError, match="cannot write") as caught:

@@ -7,7 +7,6 @@ its manifest does. What is read back is compared with the manifest's SHA-256.
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import json
 import os
@@ -277,13 +276,16 @@ def _load_arrays(path: Path) -> dict[str, mx.array]:
 
 
 def _save_arrays(path: Path, arrays: dict[str, mx.array]) -> None:
+    """Write arrays by their names' order, so that the same ones are the same bytes.
+
+    Through a file of Python's: MLX's own does not say why a write failed, and only a lack of
+    space, of whatever kind, is waited for.
+    """
     try:
-        # In one order, however the arrays came about: a resumed run writes the very same file.
-        mx.save_safetensors(str(path), dict(sorted(arrays.items())))
-    except RuntimeError as error:  # MLX does not say why a write failed
-        needed = sum(array.nbytes for array in arrays.values())
-        full = free_space(path.parent) <= needed
-        raise OSError(errno.ENOSPC if full else errno.EIO, str(error), str(path)) from error
+        with path.open("wb") as file:
+            mx.save_safetensors(file, dict(sorted(arrays.items())))
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def _sha256(path: Path) -> str:

@@ -46,7 +46,7 @@ class Custody:
         elif now:
             detail = _("It is {folder} now, and all is saved there.").format(folder=now)
         else:
-            detail = _("Nothing could be saved: it was deleted.")
+            detail = _("Nothing could be saved: it was deleted, or its disk was taken away.")
         return FarenseError(
             _("{path} was moved, deleted or replaced while the run trained").format(path=path),
             detail,

@@ -30,6 +30,7 @@ def save(run: Run, improved: bool) -> None:
         finer = (run.planned, run.guard.limit, run.budget)
     run.state = msgspec.structs.replace(run.state, random=checkpoint.random_key(), finer=finer)
     adapters = dict(tree_flatten(run.model.trainable_parameters()))
+    told = False
     while True:
         place = run.custody.whereabouts()
         try:
@@ -47,7 +48,8 @@ def save(run: Run, improved: bool) -> None:
         except OSError as error:
             if run.custody.whereabouts() != place:  # moved or deleted in the middle of it
                 continue
-            shortage.wait_for_disk(run, disk_error(error, run.folder.path))
+            shortage.wait_for_disk(run, disk_error(error, run.folder.path), told=told)
+            told = True
     run.output.emit(
         events.Checkpoint(
             step=run.state.step,

@@ -47,23 +47,25 @@ def watch(run: Run) -> None:
         run.short = run.guard.stopped(seen)
 
 
-def wait_for_disk(run: Run, error: FarenseError) -> None:
+def wait_for_disk(run: Run, error: FarenseError, *, told: bool = False) -> None:
     """Pause until the disk may have space again; a stop ends the run without this checkpoint.
 
-    It is tried once more at a stop where space has been made meanwhile.
+    It is tried once more at a stop where space has been made meanwhile. told: of this checkpoint
+    already, which is tried again as often as it takes.
     """
     if error.kind != "disk_full":  # no refusal: what is saved so far stays
         raise FarenseError(error.title, error.detail, kind=error.kind) from error
     began, free = time.perf_counter(), free_space(run.folder.path)
-    run.output.enter("paused")
-    run.output.emit(
-        events.Notice(
-            level="error",
-            code="disk_full",
-            message=_("the checkpoint cannot be written: {why}").format(why=error.detail),
-            hint=_("The training waits. Make space, and it goes on by itself."),
+    if not told:
+        run.output.enter("paused")
+        run.output.emit(
+            events.Notice(
+                level="error",
+                code="disk_full",
+                message=_("the checkpoint cannot be written: {why}").format(why=error.detail),
+                hint=_("The training waits. Make space, and it goes on by itself."),
+            )
         )
-    )
     deadline = time.monotonic() + _DISK_POLL
     while time.monotonic() < deadline:
         if run.control.asked.stop:
@@ -72,4 +74,3 @@ def wait_for_disk(run: Run, error: FarenseError) -> None:
             raise error
         time.sleep(_STOP_POLL)
     run.waited += time.perf_counter() - began
-    run.output.enter("saving")

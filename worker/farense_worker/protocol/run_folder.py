@@ -25,6 +25,8 @@ from farense_worker.protocol.settings.profile import Config
 from farense_worker.protocol.settings.profile_file import load_config
 
 NO_SPACE = 1 << 20  # bytes; less is left on a full disk by what is written in whole blocks
+# Errors of a disk that is broken, read-only since it found a fault, or was taken away.
+_BROKEN = (errno.EIO, errno.EROFS, errno.ENXIO, errno.ENODEV, errno.ESTALE)
 _STATE = 1 << 16  # bytes of training_state.json, at most
 _MOST_STEPS = 10**18  # as a checkpoint's name can have
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
@@ -267,9 +269,14 @@ def write_atomically(path: Path, text: str) -> None:
     """Replace a file as a whole: after a power loss it is the old one or the new one."""
     beside = path.with_name(f".{path.name}.tmp")
     beside.unlink(missing_ok=True)
-    beside.write_text(text, encoding="utf-8")
-    sync(beside)
-    beside.replace(path)
+    try:
+        beside.write_text(text, encoding="utf-8")
+        sync(beside)
+        beside.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            beside.unlink()
+        raise
     sync(path.parent)
 
 
@@ -293,11 +300,11 @@ def is_full(folder: Path) -> bool:
         return False
 
 
-def full(path: Path | str) -> FarenseError:
-    """Say that there is no space for what would be at the path."""
+def full(path: Path | str, number: int = errno.ENOSPC) -> FarenseError:
+    """Say that there is no space for what would be at the path; number: the system's, of why."""
     return refused(
         _("no space on the disk"),
-        f"{path}: {os.strerror(errno.ENOSPC)}",
+        f"{path}: {os.strerror(number)}",
         _("Delete old runs or choose another --runs-dir."),
         kind="disk_full",
     )
@@ -306,7 +313,7 @@ def full(path: Path | str) -> FarenseError:
 def disk_error(error: OSError, path: Path) -> FarenseError:
     """Say what an OSError on the run's files means to the user."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return full(error.filename or path)
+        return full(error.filename or path, error.errno)
     title = _("cannot write {path}").format(path=error.filename or path)
     detail = error.strerror or str(error)
     hint = _("Give this user the right to write there, or choose another --runs-dir.")
@@ -317,4 +324,6 @@ def disk_error(error: OSError, path: Path) -> FarenseError:
         hint = _("It was moved or deleted meanwhile.")
     elif isinstance(error, plain_file.NoFile):
         hint = _("Take it away: the run makes its own file there.")
+    elif error.errno in _BROKEN:
+        hint = _("Look after that disk, or choose another --runs-dir; a run can be copied there.")
     return refused(title, detail, hint, kind="not_writable")

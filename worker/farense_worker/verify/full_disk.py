@@ -13,7 +13,7 @@ import runpy
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import mlx.core as mx
 
@@ -41,10 +41,11 @@ def _unless_full(real: Callable[..., Any], what: str) -> Callable[..., Any]:
 
 
 def _by_half(real: Callable[..., Any]) -> Callable[..., Any]:
-    def replaced(path: str, *args: Any, **kwargs: Any) -> None:
-        real(path, *args, **kwargs)
+    def replaced(file: IO[bytes], *args: Any, **kwargs: Any) -> None:
+        real(file, *args, **kwargs)
         if _FULL.exists():
-            os.truncate(path, os.path.getsize(path) // 2)
+            file.flush()
+            os.truncate(file.name, file.tell() // 2)
             _refuse("checkpoint")
 
     return replaced
