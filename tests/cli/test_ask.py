@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import shutil
 from pathlib import Path
 
@@ -53,7 +54,7 @@ def test_runs_that_were_trained_otherwise_are_asked_without(folder: Path, capfd:
 def test_a_run_whose_data_is_gone_says_so(folder: Path, tmp_path: Path, capfd: Capture) -> None:
     shutil.copytree(folder / "under", tmp_path / "under")
     config = tmp_path / "under" / "config.toml"
-    moved = config.read_text().replace('path = "', 'path = "/nowhere', 1)
+    moved = re.sub('(?m)^path = ".*"', 'path = "/nowhere"', config.read_text(), count=1)
     config.write_text(moved)
     _out, err = ask(tmp_path, capfd, "under")
     assert "the run's own copy of the data is used" in err

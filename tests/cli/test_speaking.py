@@ -72,7 +72,7 @@ def helps(*arguments: str) -> dict[str, str]:
 def test_help(say: Say, where: str) -> None:
     done = say("--lang", "pt", "--help") if where == "option" else say("--help", **LOCALE)
     assert done.returncode == ExitCode.DONE
-    assert done.stdout.startswith("uso: farense-tui [OPÇÕES] [COMANDO ...]\n")
+    assert done.stdout.startswith("utilização: farense-tui [OPÇÕES] [COMANDO ...]\n")
     assert "mostrar esta ajuda e sair" in done.stdout
     assert "\nopções:\n" in done.stdout
 
@@ -125,7 +125,7 @@ def test_an_error_has_its_three_parts_and_its_code(say: Say, where: str) -> None
         (("runs", "--nada"), "argumentos desconhecidos: --nada"),
         (("trian",), "não há nenhum comando nem pasta trian. Quis dizer train?"),
         (("data", "mak"), "não há nenhum comando mak. Quis dizer make?"),
-        (("data", "make", "x", "--valid", "dez"), "uso: farense-tui data make [-h]"),
+        (("data", "make", "x", "--valid", "dez"), "utilização: farense-tui data make [-h]"),
         (("train", "--ranks", "dois"), "argumento --ranks: valor int inválido: 'dois'"),
         (("train", "--json", "--detach"), "não pode juntar-se ao argumento --json"),
         (("train", "--name"), "argumento --name: falta um valor"),
@@ -135,7 +135,7 @@ def test_an_error_has_its_three_parts_and_its_code(say: Say, where: str) -> None
 def test_wrong_usage(say: Say, arguments: tuple[str, ...], said: str) -> None:
     done = say(*arguments, **OPTION)
     assert done.returncode == ExitCode.USAGE
-    assert done.stderr.startswith("uso: ")
+    assert done.stderr.startswith("utilização: ")
     assert ": erro: " in done.stderr
     assert said in done.stderr
 
