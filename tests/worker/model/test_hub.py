@@ -75,6 +75,15 @@ def test_a_connection_that_breaks_is_continued(hub: Hub) -> None:
     assert len(hub.ranges) == 2  # 2.4 MB in three pieces
 
 
+def test_a_connection_that_says_nothing_more_is_made_anew(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_DOWNLOAD_TIMEOUT", "1")
+    hub.stalls = 2
+    assert same_files(Path(get().path))
+    assert len(hub.ranges) == 2
+
+
 def test_a_download_that_is_killed_goes_on_where_it_was(hub: Hub, cache: Path) -> None:
     hub.pause = threading.Event()
     stop = task.Stop()

@@ -354,6 +354,13 @@ def hub_is_offline() -> bool:
     return bool(constants.HF_HUB_OFFLINE)
 
 
+def hub_patience() -> int:
+    """Seconds without a byte after which the hub is asked anew; by itself its client has none."""
+    from huggingface_hub import constants
+
+    return int(constants.HF_HUB_DOWNLOAD_TIMEOUT)
+
+
 def network_errors() -> tuple[type[Exception], ...]:
     """What the hub's client raises without a network: errors of the HTTP library that it uses.
 

@@ -102,6 +102,7 @@ def size(wanted: Wanted) -> int:
             repo_type=wanted.kind,
             revision=wanted.revision or None,
             files_metadata=True,
+            timeout=compat.hub_patience(),
         )
     except _errors() as error:
         raise _explained(wanted, error) from error
@@ -120,7 +121,11 @@ def _fetch_all(asked: Wanted, told: Told) -> Path:
     revision = asked.revision or None
     try:
         info = HfApi().repo_info(
-            asked.repo, repo_type=asked.kind, revision=revision, files_metadata=True
+            asked.repo,
+            repo_type=asked.kind,
+            revision=revision,
+            files_metadata=True,
+            timeout=compat.hub_patience(),
         )
     except compat.network_errors() as error:
         with contextlib.suppress(*_errors()):  # all of it may be here
@@ -215,7 +220,9 @@ def _append(wanted: Wanted, commit: str, file: File, out: BinaryIO, progress: _P
     if size:
         headers["Range"] = f"bytes={size}-"
     url = hf_hub_url(wanted.repo, file.name, repo_type=wanted.kind, revision=commit)
-    with utils.get_session().stream("GET", url, headers=headers, follow_redirects=True) as response:
+    with utils.get_session().stream(
+        "GET", url, headers=headers, follow_redirects=True, timeout=compat.hub_patience()
+    ) as response:
         utils.hf_raise_for_status(response)
         if size and response.status_code != 206:  # it does not know of ranges
             out.truncate(0)
