@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tomllib
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,6 +12,7 @@ import tomli_w
 from farense_worker.protocol import plain_file
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.run_folder import write_atomically
+from farense_worker.protocol.settings import toml_text
 
 from farense_tui.ui.theme import TITLES
 
@@ -29,11 +29,7 @@ _SWITCHES = ("title", "progress", "bell", "notify", "motion", "welcomed")
 
 def _read() -> dict[str, Any]:
     """Read the file; ValueError with what is wrong with it, or OSError."""
-    text = plain_file.text(path(), _LONGEST)
-    try:
-        return tomllib.loads(text.removeprefix("\ufeff"))
-    except RecursionError as error:
-        raise ValueError(_("it is nested too deeply")) from error
+    return toml_text.loads(plain_file.text(path(), _LONGEST).removeprefix("\ufeff"))
 
 
 def _all() -> dict[str, Any]:

@@ -6,7 +6,6 @@ Forms, `--set` and the reference in docs/profile.md are made from these.
 from __future__ import annotations
 
 import difflib
-import tomllib
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -16,7 +15,10 @@ from msgspec import Meta, Struct
 from farense_worker.protocol.errors import refused
 from farense_worker.protocol.language import either
 from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.settings import toml_text
 from farense_worker.protocol.settings.profile import Config, Profile
+
+_NAME = 100  # characters of one that may have been meant
 
 
 class Setting(Struct, frozen=True):
@@ -46,8 +48,8 @@ class Setting(Struct, frozen=True):
     def parse_text(self, text: str) -> Any:
         """Check a value that was typed: as TOML where it is TOML, else as a string."""
         try:
-            value = tomllib.loads(f"value = {text}")["value"]
-        except tomllib.TOMLDecodeError:
+            value = toml_text.loads(f"value = {text}")["value"]
+        except ValueError:
             value = text
         if get_origin_type(self.type) is str and not isinstance(value, str):
             value = text
@@ -157,7 +159,7 @@ def setting(name: str) -> Setting:
 
 def nearest(name: str, known: Any) -> str:
     """Say which of the known names was probably meant."""
-    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    near = difflib.get_close_matches(name[:_NAME], list(known), n=1, cutoff=0.5)
     if near:
         return _("Did you mean {name}?").format(name=near[0])
     return _("Known: {names}.").format(names=", ".join(known))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import re
-import tomllib
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -19,10 +18,11 @@ from farense_worker.protocol import plain_file
 from farense_worker.protocol.errors import refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import ngettext
-from farense_worker.protocol.settings import upgrade
+from farense_worker.protocol.settings import toml_text, upgrade
 from farense_worker.protocol.settings.fields import CONFIG_SETTINGS, SETTINGS, Setting, nearest
 from farense_worker.protocol.settings.profile import Config, Profile
 
+_TOLD = 20  # faults
 _HEAD = re.compile(r"\s*\[\s*([\w-]+)\s*\]")
 _KEY = r"""("[^"]*"|'[^']*'|[\w-]+)"""
 _ASSIGNED = re.compile(rf"\s*{_KEY}\s*(?:\.\s*{_KEY}\s*)?[=.]")
@@ -76,8 +76,8 @@ def dumps(profile: Profile) -> str:
 
 def _tables(text: str, source: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(text)
-    except (ValueError, RecursionError, OverflowError) as error:  # a number of 5000 digits, too
+        return toml_text.loads(text)
+    except ValueError as error:  # a number of 5000 digits, too
         raise refused(
             _("{source} is not TOML").format(source=source), str(error), kind="profile"
         ) from error
@@ -98,10 +98,13 @@ def _parse(
     def at(section: str, key: str = "") -> str:
         return _("line {line}: ").format(line=lines().get((section, key), 1))
 
+    def meant(name: str, known: Any) -> str:
+        return nearest(name, known) if len(faults) < _TOLD else ""
+
     for section, table in tables.items():
         if section not in declared:
             what = _("unknown section [{section}].").format(section=section)
-            faults.append(f"{at(section)}{what} {nearest(section, declared)}")
+            faults.append(f"{at(section)}{what} {meant(section, declared)}")
         elif not isinstance(table, dict):
             what = _("{section} must be a section, [{section}]").format(section=section)
             faults.append(at(section) + what)
@@ -110,7 +113,7 @@ def _parse(
             for key, value in table.items():
                 if key not in declared[section]:
                     what = _("unknown key {name}.").format(name=f"{section}.{key}")
-                    faults.append(f"{at(section, key)}{what} {nearest(key, declared[section])}")
+                    faults.append(f"{at(section, key)}{what} {meant(key, declared[section])}")
                     continue
                 try:
                     values[key] = declared[section][key].parse(value)
@@ -128,11 +131,16 @@ def _parse(
             ngettext("{file} has {n} fault", "{file} has {n} faults", len(faults)).format(
                 file=source, n=len(faults)
             ),
-            "\n".join(fault.strip() for fault in faults),
+            "\n".join(fault.strip() for fault in _first(faults)),
             upgrade.advice(tables),
             kind="profile",
         )
     return root(**sections)
+
+
+def _first(faults: list[str]) -> list[str]:
+    more = len(faults) - _TOLD
+    return faults if more <= 0 else [*faults[:_TOLD], _("and {n} more").format(n=more)]
 
 
 @functools.cache
