@@ -20,7 +20,7 @@ from farense_worker.protocol.language import gettext as _
 
 # What a template's expressions may raise beside jinja2's errors and those of a conversation: 1 / 0,
 # 1e999 (which jinja2 writes down as a name), what nests too deeply for Python.
-_FAULTS = (ArithmeticError, AssertionError, NameError, RuntimeError, SyntaxError)
+_FAULTS = (ArithmeticError, AssertionError, MemoryError, NameError, RuntimeError, SyntaxError)
 
 # Names that thoughts go by in rows. Templates find them under all of these.
 REASONING = ("reasoning_content", "thinking", "reasoning")
@@ -94,30 +94,22 @@ class ChatTemplates:
             raise ValueError(_("there is no message"))
         if tools is not None and not all(isinstance(tool, dict) for tool in tools):
             raise ValueError(_('"tools" must be a list of objects'))
-        from farense_worker.model.bounds import BOUNDS, TooMuch
+        from farense_worker.model.sandbox.meter import TooMuch
 
         chosen = self._chosen(tools)
-        try:
-            template = _compiled(chosen)
-        except _FAULTS as error:
-            raise _as_template_error(error) from error
         made = [_aliased(message) for message in messages]
         if _takes_parts_alone(chosen):
             made = [_in_parts(message) for message in made]
 
         def render(messages: list[Message]) -> str:
-            BOUNDS.begin()
-            try:
-                said: str = template.render(
-                    messages=messages,
-                    tools=tools,
-                    documents=None,
-                    add_generation_prompt=add_generation_prompt,
-                    **self._given,
-                )
-            except _FAULTS as error:
-                raise _as_template_error(error) from error
-            return said
+            return _rendered(
+                chosen,
+                messages=messages,
+                tools=tools,
+                documents=None,
+                add_generation_prompt=add_generation_prompt,
+                **self._given,
+            )
 
         try:
             return render(made)
@@ -196,7 +188,7 @@ def _takes_parts_alone(template: str) -> bool:
     def written(message: Message) -> bool:
         given = {"messages": [message], "tools": None, "add_generation_prompt": True}
         try:
-            text = _compiled(template).render(**given, bos_token="", eos_token="")
+            text = _rendered(template, **given, bos_token="", eos_token="")
         except Exception:  # noqa: BLE001 - a template may raise anything to refuse a conversation
             return False
         return word in text and "'type'" not in text  # a part is taken, not written as it stands
@@ -221,9 +213,9 @@ def _tojson(
 
 
 def _strftime_now(pattern: str) -> str:
-    from farense_worker.model.bounds import BOUNDS
+    from farense_worker.model.sandbox import prices
 
-    BOUNDS.pattern(pattern)
+    prices.pattern(pattern, date=True)
     return DAY.now().strftime(pattern)
 
 
@@ -233,11 +225,34 @@ def _raise_exception(message: str) -> None:
     raise TemplateError(message)
 
 
+def _rendered(template: str, **given: Any) -> str:
+    """Run a template in the sandbox, within bounds."""
+    from farense_worker.model.sandbox.meter import METER, TooMuch
+
+    try:
+        with METER.running(given):
+            made = _compiled(template)
+            if isinstance(made, Exception):
+                raise made.with_traceback(None)
+            return "".join(made.root_render_func(made.new_context(given)))
+    except TooMuch:
+        raise
+    except _FAULTS as error:
+        raise _as_template_error(error) from error
+
+
 @functools.lru_cache(maxsize=8)
 def _compiled(template: str) -> Any:
-    """Compile a template in the sandbox that transformers compiles it in, with its extras."""
-    from farense_worker.model.bounds import bounded_environment
+    """Compile a template in the sandbox that transformers compiles it in, with its extras.
 
-    sandbox = bounded_environment({"tojson": _tojson})
-    sandbox.globals |= {"raise_exception": _raise_exception, "strftime_now": _strftime_now}
-    return sandbox.from_string(template)
+    Gives what is wrong with one that cannot be compiled: every row would take as long to find it.
+    """
+    from farense_worker.model.sandbox import environment
+
+    sandbox = environment.environment(
+        {"tojson": _tojson}, raise_exception=_raise_exception, strftime_now=_strftime_now
+    )
+    try:
+        return environment.compiled(sandbox, template)
+    except Exception as error:  # noqa: BLE001 - it is raised anew, where it is told by its kind
+        return error
