@@ -22,6 +22,8 @@ from farense_worker.protocol.language import gettext as _
 # 1e999 (which jinja2 writes down as a name), what nests too deeply for Python.
 _FAULTS = (ArithmeticError, AssertionError, MemoryError, NameError, RuntimeError, SyntaxError)
 
+_TOLD = 1000  # characters of an error
+
 # Names that thoughts go by in rows. Templates find them under all of these.
 REASONING = ("reasoning_content", "thinking", "reasoning")
 
@@ -98,8 +100,6 @@ class ChatTemplates:
 
         chosen = self._chosen(tools)
         made = [_aliased(message) for message in messages]
-        if _takes_parts_alone(chosen):
-            made = [_in_parts(message) for message in made]
 
         def render(messages: list[Message]) -> str:
             return _rendered(
@@ -112,6 +112,8 @@ class ChatTemplates:
             )
 
         try:
+            if _takes_parts_alone(chosen):
+                made = [_in_parts(message) for message in made]
             return render(made)
         except TooMuch as error:  # every other row would take as long
             raise refused(
@@ -124,9 +126,14 @@ class ChatTemplates:
 
     def takes_parts_alone(self) -> bool:
         """Whether plain strings, as mlx_lm.generate sends them, are rendered away."""
+        from jinja2 import TemplateError
+
         own = self._templates
         texts = [own] if isinstance(own, str) else list(own.values())
-        return any(_takes_parts_alone(text) for text in texts)
+        try:
+            return any(_takes_parts_alone(text) for text in texts)
+        except TemplateError:  # it takes too much, which is told as soon as there is a chat
+            return False
 
     def _chosen(self, tools: Any) -> str:
         if isinstance(self._templates, str):
@@ -143,10 +150,14 @@ class ChatTemplates:
 
 
 def _as_template_error(error: BaseException) -> Exception:
-    """Say it as jinja2 says what is wrong with a template."""
+    """Say it as jinja2 says what is wrong with a template, in so many words."""
     from jinja2 import TemplateRuntimeError
 
-    return TemplateRuntimeError(f"{type(error).__name__}: {error}")
+    if isinstance(error, (RecursionError, MemoryError)):  # the latter is of Python's parser
+        return TemplateRuntimeError(_("it is nested too deeply, or calls itself without end"))
+    told = str(error)
+    told = told if len(told) <= _TOLD else told[:_TOLD] + "..."
+    return TemplateRuntimeError(f"{type(error).__name__}: {told}")
 
 
 def _aliased(message: Message) -> Message:
@@ -185,10 +196,14 @@ def _takes_parts_alone(template: str) -> bool:
     word = "zqword"
     message: Message = {"role": "user", "content": word}
 
+    from farense_worker.model.sandbox.meter import TooMuch
+
     def written(message: Message) -> bool:
         given = {"messages": [message], "tools": None, "add_generation_prompt": True}
         try:
             text = _rendered(template, **given, bos_token="", eos_token="")
+        except TooMuch:
+            raise
         except Exception:  # noqa: BLE001 - a template may raise anything to refuse a conversation
             return False
         return word in text and "'type'" not in text  # a part is taken, not written as it stands
@@ -196,26 +211,10 @@ def _takes_parts_alone(template: str) -> bool:
     return not written(message) and written(_in_parts(message))
 
 
-def _tojson(
-    value: Any,
-    ensure_ascii: bool = False,
-    indent: int | None = None,
-    separators: tuple[str, str] | None = None,
-    sort_keys: bool = False,
-) -> str:
-    return json.dumps(
-        value,
-        ensure_ascii=ensure_ascii,
-        indent=indent,
-        separators=separators,
-        sort_keys=sort_keys,
-    )
-
-
 def _strftime_now(pattern: str) -> str:
     from farense_worker.model.sandbox import prices
 
-    prices.pattern(pattern, date=True)
+    prices.of_date(pattern)
     return DAY.now().strftime(pattern)
 
 
@@ -234,11 +233,15 @@ def _rendered(template: str, **given: Any) -> str:
             made = _compiled(template)
             if isinstance(made, Exception):
                 raise made.with_traceback(None)
-            return "".join(made.root_render_func(made.new_context(given)))
+            return METER.written("".join(made.root_render_func(made.new_context(given))))
     except TooMuch:
         raise
     except _FAULTS as error:
         raise _as_template_error(error) from error
+    except Exception as error:
+        if len(str(error)) > _TOLD:
+            raise _as_template_error(error) from error
+        raise
 
 
 @functools.lru_cache(maxsize=8)
@@ -249,10 +252,14 @@ def _compiled(template: str) -> Any:
     """
     from farense_worker.model.sandbox import environment
 
-    sandbox = environment.environment(
-        {"tojson": _tojson}, raise_exception=_raise_exception, strftime_now=_strftime_now
-    )
     try:
-        return environment.compiled(sandbox, template)
+        return environment.compiled(_sandbox(), template)
     except Exception as error:  # noqa: BLE001 - it is raised anew, where it is told by its kind
-        return error
+        return error.with_traceback(None)
+
+
+@functools.cache
+def _sandbox() -> Any:
+    from farense_worker.model.sandbox import environment
+
+    return environment.environment(raise_exception=_raise_exception, strftime_now=_strftime_now)

@@ -8,129 +8,35 @@ a value (a filter, a method, an operator, a comparison, an output) for the value
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator
 from types import BuiltinMethodType, MethodType
 from typing import Any
 
 from jinja2 import nodes
 from jinja2.compiler import CodeGenerator, Frame
 from jinja2.ext import Extension, loopcontrols
+from jinja2.lexer import Token, TokenStream
 from jinja2.parser import Parser
 from jinja2.runtime import BlockReference, Context, LoopContext, Macro
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace
-from jinja2.visitor import NodeTransformer
 
-from farense_worker.model.sandbox import prices
+from farense_worker.model.sandbox import allowed, prices, weighing
+from farense_worker.model.sandbox.json_text import to_json
 from farense_worker.model.sandbox.meter import ELEMENT, METER, OBJECT
 from farense_worker.protocol.language import gettext as _
 
 _MOST_CHARACTERS = 200_000  # the longest that is known has 20,000
-_NODE = 16  # units, to compile it
+_TOKEN = 100  # units, to read it
 _OF_A_DICT = frozenset(dir(dict))
 _OPERATORS = frozenset(("+", "-", "*", "/", "//", "%", "**"))
-
-# Filters of our own, by names that no template can write.
-_WEIGHED, _SEARCHED, _MADE, _STEPPED = " weighed", " searched", " made", " stepped"
-_OWN = {
-    _WEIGHED: METER.weigh,
-    _SEARCHED: prices.searched,
-    _MADE: METER.made,
-    _STEPPED: lambda value, units: (METER.charge(units), value)[1],
-}
-
-
-class _Weighing(NodeTransformer):
-    """Puts the meter around what goes through values without a call: `==`, `in`, `~`, `[a:b]`."""
-
-    def visit_Compare(self, node: nodes.Compare) -> nodes.Node:
-        self.generic_visit(node)
-        sides = [node.expr, *(each.expr for each in node.ops)]
-        if len(node.ops) == 1 and node.ops[0].op not in ("in", "notin"):
-            if any(isinstance(each, nodes.Const) for each in sides):
-                return node  # no longer than the constant
-        node.expr = _put(_WEIGHED, node.expr)
-        for each in node.ops:
-            if each.op in ("in", "notin"):
-                each.expr = _put(_SEARCHED, each.expr)
-            else:
-                each.expr = _put(_WEIGHED, each.expr)
-        return node
-
-    def visit_Concat(self, node: nodes.Concat) -> nodes.Node:
-        self.generic_visit(node)
-        node.nodes = [_put(_WEIGHED, each) for each in node.nodes]
-        return node
-
-    def visit_Getitem(self, node: nodes.Getitem) -> nodes.Node:
-        self.generic_visit(node)
-        if isinstance(node.arg, nodes.Slice):
-            return _put(_MADE, node)
-        node.arg = _put(_WEIGHED, node.arg)
-        return node
-
-    def visit_Pair(self, node: nodes.Pair) -> nodes.Node:
-        self.generic_visit(node)
-        node.key = _put(_WEIGHED, node.key)
-        return node
-
-    def visit_For(self, node: nodes.For) -> nodes.Node:
-        self.generic_visit(node)
-        if node.test is not None:
-            node.test = _stepped(node.test)
-        return node
-
-    def visit_Macro(self, node: nodes.Macro) -> nodes.Node:
-        self.generic_visit(node)
-        node.defaults = [_stepped(each) for each in node.defaults]
-        return node
-
-    visit_CallBlock = visit_Macro
-
-
-def _put(name: str, node: nodes.Expr, *arguments: nodes.Expr) -> nodes.Expr:
-    if _is_constant(node):
-        return node
-    return nodes.Filter(node, name, list(arguments), [], None, None, lineno=node.lineno)
-
-
-def _stepped(node: nodes.Expr) -> nodes.Expr:
-    """Charge an expression each time that it is computed."""
-    return _put(_STEPPED, node, nodes.Const(_cost([node])))
-
-
-def _is_constant(node: nodes.Node) -> bool:
-    if isinstance(node, (nodes.List, nodes.Tuple)):
-        return all(isinstance(each, nodes.Const) for each in node.items)
-    return isinstance(node, nodes.Const)
-
-
-def _cost(body: Iterable[nodes.Node]) -> int:
-    """Count what stands in a body, without the bodies within."""
-    units = 0
-    for node in body:
-        units += 1
-        if isinstance(node, nodes.TemplateData):
-            units += len(node.data)
-        elif isinstance(node, (nodes.Dict, nodes.List, nodes.Tuple)):
-            units += OBJECT + ELEMENT * len(node.items)
-            keys = [each for each in node.items if isinstance(each, nodes.Pair)]
-            units += sum(not isinstance(each.key, nodes.Const) for each in keys) ** 2
-        elif isinstance(node, (nodes.For, nodes.Macro, nodes.CallBlock)):
-            units += OBJECT
-        units += _cost(node.iter_child_nodes(exclude=("body", "else_")))
-    return units
 
 
 class _Metered(CodeGenerator):
     """Charges each body when it is entered. What is constant is computed when it is needed."""
 
-    def visit(self, node: nodes.Node, *args: Any, **kwargs: Any) -> Any:
-        METER.charge(_NODE)
-        return super().visit(node, *args, **kwargs)
-
     def blockvisit(self, nodes: Any, frame: Frame) -> None:
-        self.writeline(f"environment.charge({ELEMENT + _cost(nodes)})")
+        self.writeline(f"environment.charge({ELEMENT + weighing.cost(nodes)})")
         super().blockvisit(nodes, frame)
 
     def _output_child_to_const(self, node: nodes.Expr, frame: Frame, finalize: Any) -> str:
@@ -149,6 +55,11 @@ class _Generation(Extension):
 
     tags = {"generation"}  # noqa: RUF012
 
+    def filter_stream(self, stream: TokenStream) -> Iterator[Token]:
+        for token in stream:
+            METER.charge(_TOKEN)
+            yield token
+
     def parse(self, parser: Parser) -> nodes.Node:
         line = next(parser.stream).lineno
         body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
@@ -161,9 +72,7 @@ class _Environment(ImmutableSandboxedEnvironment):
     charge = staticmethod(METER.charge)
 
     def _parse(self, *args: Any, **kwargs: Any) -> nodes.Template:
-        tree = super()._parse(*args, **kwargs)
-        _Weighing().visit(tree)
-        return tree
+        return weighing.weighed(super()._parse(*args, **kwargs))
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         if type(obj) is dict and attribute not in _OF_A_DICT:  # as jinja2 does, without an error
@@ -174,9 +83,9 @@ class _Environment(ImmutableSandboxedEnvironment):
         kind = type(obj)
         if kind is Namespace:
             return not attr.startswith("_")
-        if kind in prices.METHODS and attr in prices.METHODS[kind]:
+        if kind in allowed.METHODS and attr in allowed.METHODS[kind]:
             return True
-        return super().is_safe_attribute(obj, attr, value) and prices.is_safe(obj, attr, value)
+        return super().is_safe_attribute(obj, attr, value) and allowed.is_safe(obj, attr, value)
 
     def wrap_str_format(self, value: Any) -> Any:
         if type(value) not in (BuiltinMethodType, MethodType) or value.__name__ != "format":
@@ -214,8 +123,8 @@ class _Environment(ImmutableSandboxedEnvironment):
         return METER.made(super().call(__context, __obj, *args, **kwargs))
 
 
-def environment(filters: Mapping[str, Callable[..., Any]], **more: Any) -> Any:
-    """Make the sandbox for chat templates, with these filters and globals beside jinja2's own."""
+def environment(**more: Any) -> Any:
+    """Make the sandbox for chat templates, with these globals beside jinja2's own."""
     made = _Environment(
         trim_blocks=True,
         lstrip_blocks=True,
@@ -223,11 +132,11 @@ def environment(filters: Mapping[str, Callable[..., Any]], **more: Any) -> Any:
         extensions=[_Generation, loopcontrols],
         finalize=METER.weigh,
     )
-    own = made.filters | dict(filters)
-    made.filters = {name: _filter(name, own[name]) for name in own if name in prices.FILTERS}
-    made.filters |= _OWN
+    own = made.filters | {"tojson": to_json}
+    made.filters = {name: _filter(name, own[name]) for name in own if name in allowed.FILTERS}
+    made.filters |= weighing.FILTERS
     made.tests = {
-        name: each if name in prices.CHEAP_TESTS else _test(name, each)
+        name: each if name in allowed.CHEAP_TESTS else _test(name, each)
         for name, each in made.tests.items()
     }
     del made.globals["lipsum"]
@@ -254,7 +163,7 @@ def _filter(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     return metered
 
 
-def _test(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+def _test(name: str, function: Any) -> Callable[..., Any]:
     before = int(hasattr(function, "jinja_pass_arg"))
 
     @functools.wraps(function)

@@ -1,63 +1,17 @@
-"""What filters, methods and operators of a chat template cost, taken down before they are done.
-
-What is not here a template does not have: of all that jinja2 and Python offer these are linear in
-what they are given, or their price is known.
-"""
+"""What filters, methods and operators of a chat template cost, taken down before they are done."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, KeysView, Mapping, MappingView
+from collections.abc import Callable, Iterable, KeysView, Mapping, MappingView, Sequence
 from string import Formatter
 from typing import Any
 
 from jinja2.exceptions import TemplateRuntimeError
 
+from farense_worker.model.sandbox.allowed import SHALLOW, WHOLE
 from farense_worker.model.sandbox.meter import ELEMENT, METER, OBJECT, Drawn
 from farense_worker.protocol.language import gettext as _
-
-# Filters that do not look into what they are given: they hand on or draw elements.
-_SHALLOW = {
-    *("attr", "batch", "count", "d", "default", "first", "items", "last", "length", "list", "map"),
-    *("random", "reject", "rejectattr", "reverse", "select", "selectattr", "slice"),
-}
-# Filters that take a list whole, which may come bit by bit.
-_WHOLE = {"groupby", "join", "max", "min", "sort", "sum", "unique"}
-FILTERS = frozenset(
-    {
-        *(_SHALLOW | _WHOLE),
-        *("abs", "capitalize", "center", "dictsort", "e", "escape", "float", "forceescape"),
-        *("format", "indent", "int", "lower", "replace", "round", "safe", "string", "title"),
-        *("tojson", "trim", "truncate", "upper", "wordcount"),
-    }
-)
-# Tests that look at what a value is, and not into it.
-CHEAP_TESTS = {
-    *("boolean", "callable", "defined", "escaped", "false", "float", "integer", "iterable"),
-    *("mapping", "none", "number", "sameas", "sequence", "string", "true", "undefined"),
-}
-_STR = {
-    *("capitalize", "casefold", "center", "count", "endswith", "expandtabs", "find", "format"),
-    *("index", "isalnum", "isalpha", "isascii", "isdecimal", "isdigit", "isidentifier", "islower"),
-    *("isnumeric", "isprintable", "isspace", "istitle", "isupper", "join", "ljust", "lower"),
-    *("lstrip", "partition", "removeprefix", "removesuffix", "replace", "rfind", "rindex"),
-    *("rjust", "rpartition", "rsplit", "rstrip", "split", "splitlines", "startswith", "strip"),
-    *("swapcase", "title", "upper", "zfill"),
-}
-METHODS: dict[type, set[str]] = {
-    str: _STR,
-    dict: {"copy", "get", "items", "keys", "values"},
-    list: {"copy", "count", "index"},
-    tuple: {"count", "index"},
-    range: {"count", "index"},
-    int: {"bit_length", "conjugate"},
-    float: {"conjugate", "is_integer"},
-    complex: {"conjugate"},
-    bytes: set(),
-    type: set(),
-    MappingView: set(),
-}
-_BUILTIN = tuple(METHODS)
 
 _WIDTH_AND_PRECISION = re.compile(r"%(?:\([^)]*\))?[#0\- +_^EO]*(\d*)(?:\.(\d*))?")
 _COMPUTED = re.compile(r"%[#0\- +\d.]*\*|%\([^)]*\(")
@@ -70,32 +24,24 @@ _WIDEST = 10**9
 Arguments = tuple[Any, ...]
 
 
-def is_safe(owner: Any, name: str, value: Any) -> bool:
-    """Whether a template may have an attribute of a value of Python's own kinds."""
-    for kind in _BUILTIN:
-        if isinstance(owner, kind):
-            return name in METHODS[kind] or not (
-                callable(value) or isinstance(owner, (MappingView, type))
-            )
-    return True
-
-
 def of_filter(name: str, arguments: Arguments, named: Mapping[str, Any]) -> Arguments:
     """Charge a filter; gives the arguments to call it with. The first is what it is put to."""
     METER.charge(OBJECT)
+    if name == "replace":  # whichever is named first
+        named = {key: named[key] for key in ("s", "old", "new", "count") if key in named}
     more = (*arguments[1:], *named.values())
-    if name in _SHALLOW:
+    if name in SHALLOW:
         if name in ("list", "slice", "reverse", "random") and hasattr(arguments[0], "__len__"):
             METER.charge(2 * ELEMENT * len(arguments[0]))
         if name in ("batch", "slice"):
             METER.charge(sum(ELEMENT * abs(each) for each in more if isinstance(each, int)))
         if name in ("d", "default"):
             return arguments
-        _names("map" != name, more, named)
+        _names(name != "map", more, named)
         for each in more:
             METER.weigh(each)
         return arguments
-    if name in _WHOLE:
+    if name in WHOLE:
         arguments = (_taken(arguments[0]), *arguments[1:])
         _names(name != "join", more, named)
     value = arguments[0]
@@ -149,19 +95,17 @@ def of_operator(operator: str, left: Any, right: Any) -> None:
         return
     sequences = (str, list, tuple)
     if operator == "+" and isinstance(left, sequences) and isinstance(right, sequences):
-        for each in (left, right):
-            METER.charge(len(each) * (1 if isinstance(each, str) else ELEMENT))
+        METER.charge(_shallow(left) + _shallow(right))
         return
     if operator == "*":
         for one, other in ((left, right), (right, left)):
             if isinstance(one, sequences) and isinstance(other, int):
-                each = 1 if isinstance(one, str) else ELEMENT
-                METER.charge(OBJECT + each * len(one) * max(0, other))
+                METER.charge(OBJECT + _shallow(one) * max(0, other))
                 return
     weight = METER.weight(right)
     if operator == "%" and isinstance(left, str):
         METER.charge(len(left))
-        pattern(left, weight)
+        of_pattern(left, weight)
         return
     METER.weigh(left)
     if operator == "-" and isinstance(left, MappingView):
@@ -170,10 +114,15 @@ def of_operator(operator: str, left: Any, right: Any) -> None:
         METER.number(left.bit_length() * right)
 
 
-def pattern(text: str, weight: int = 0, date: bool = False) -> None:
-    """Charge a pattern of `%`, put to values of a weight."""
-    if date and len(text) > _PATTERN_OF_A_DATE:
+def of_date(pattern: str) -> None:
+    """Charge strftime."""
+    if len(pattern) > _PATTERN_OF_A_DATE:
         METER.stop()
+    of_pattern(pattern)
+
+
+def of_pattern(text: str, weight: int = 0) -> None:
+    """Charge a pattern of `%`, put to values of a weight."""
     if _COMPUTED.search(text):
         raise TemplateRuntimeError(_("a width that is computed is not allowed"))
     METER.charge(text.count("%") * (weight + 4 * ELEMENT))
@@ -209,13 +158,18 @@ def searched(value: Any) -> Any:
     return METER.weigh(_taken(value))
 
 
+def spread(value: Any) -> Any:
+    """Charge what is handed on as arguments, `*value` or `**value`."""
+    METER.charge(2 * ELEMENT * _size(value))
+    return value
+
+
 def pairs(value: Any) -> Any:
     """Charge what a mapping is made from."""
     if isinstance(value, dict):
         METER.charge(3 * ELEMENT * len(value))
         return value
-    made = [tuple(each) for each in _taken(value)]
-    METER.weigh(made)
+    made = [tuple(each) for each in METER.weigh(_taken(value))]
     of_keys(each[0] for each in made if each)
     return made
 
@@ -224,8 +178,12 @@ def _taken(value: Any) -> Any:
     return list(value) if isinstance(value, Drawn) else value
 
 
+def _shallow(value: Sequence[Any]) -> int:
+    return len(value) * (1 if isinstance(value, str) else ELEMENT)
+
+
 def _number(digits: str) -> int:
-    return int(digits or 0) if len(digits) < 10 else _WIDEST
+    return int(digits or 0) if len(digits) < 6 else _WIDEST
 
 
 def _names(has_names: bool, more: Arguments, named: Mapping[str, Any]) -> None:
@@ -246,7 +204,7 @@ def _replace(value: Any, _weight: int, more: Arguments) -> None:
 
 
 def _join(value: Any, _weight: int, more: Arguments) -> None:
-    METER.charge(_size(value) * sum(len(each) for each in more if isinstance(each, str)))
+    METER.charge(_size(value) * sum(len(str(each)) for each in more))
 
 
 def _padded(_value: Any, _weight: int, more: Arguments) -> None:
@@ -268,14 +226,9 @@ def _round(_value: Any, _weight: int, more: Arguments) -> None:
 
 
 def _sum(value: Any, weight: int, more: Arguments) -> None:
-    if any(map(_is_long, (value, *more))):
-        METER.charge(_size(value) * (weight + METER.weight(more)))
-
-
-def _is_long(value: Any) -> bool:
-    """Whether adding up takes longer with each step."""
-    parts = value if isinstance(value, (list, tuple, set, MappingView)) else (value,)
-    return any(isinstance(each, (str, list, tuple, dict)) for each in parts)
+    numbers = isinstance(value, range) or not hasattr(value, "__iter__")
+    if not (numbers or all(isinstance(each, (int, float)) for each in (*value, *more))):
+        METER.charge(_size(value) * (weight + METER.weight(more)))  # a longer list with each
 
 
 def _sorted(value: Any, weight: int, more: Arguments) -> None:
@@ -304,7 +257,7 @@ def _split(value: Any, weight: int, more: Arguments) -> None:
 
 def _format(value: Any, weight: int, more: Arguments) -> None:
     METER.charge(weight)
-    pattern(str(value), METER.weight(more))
+    of_pattern(str(value), METER.weight(more))
 
 
 _FILTERS: dict[str, Callable[[Any, int, Arguments], None]] = {
