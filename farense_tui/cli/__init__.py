@@ -9,7 +9,14 @@ from collections.abc import Container, Sequence
 from importlib import import_module
 from pathlib import Path
 
-from farense_worker.protocol.errors import ExitCode, FarenseError, of_system, refused, usage
+from farense_worker.protocol.errors import (
+    ExitCode,
+    FarenseError,
+    of_fault,
+    of_system,
+    refused,
+    usage,
+)
 from farense_worker.protocol.language import gettext as _
 
 from farense_tui.cli.output import tell
@@ -46,6 +53,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return ExitCode.FAILED
     except OSError as error:  # a full device behind stdout, a file that may not be read
         return _report(of_system(error))
+    except Exception as error:  # noqa: BLE001 - the last resort: no traceback is for a user
+        return _report(of_fault(error))
 
 
 def _stands_somewhere() -> bool:

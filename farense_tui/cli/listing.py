@@ -21,6 +21,7 @@ from farense_tui.engine.runs import describe, folders
 
 def list_runs(args: argparse.Namespace) -> int:
     folder = common.runs_dir(args)
+    folders.check(folder)
     summaries = [describe.summarise(run) for run in folders.folders(folder)]
     if args.json:
         say_json([_run_values(summary) for summary in summaries], indent=2)

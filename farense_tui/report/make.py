@@ -87,6 +87,7 @@ def _read(folder: RunFolder) -> tuple[Metrics, RunState]:
                 event = _told(event, shown)
             figures.add(event)
             state = reduce(state, event)
+    tail.check()
     return figures, state
 
 

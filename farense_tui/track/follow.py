@@ -71,9 +71,10 @@ def _write(folder: RunFolder, writer: Writer, follow: bool) -> bool:
 
 
 def _there(tail: Tail) -> Iterator[AnyEvent]:
-    """All that the record holds."""
+    """All that the record holds; FarenseError where it cannot be read."""
     while found := tail.read():
         yield from found
+    tail.check()
 
 
 def _events(folder: RunFolder, tail: Tail, writer: Writer, follow: bool) -> Iterator[AnyEvent]:

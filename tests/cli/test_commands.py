@@ -402,3 +402,35 @@ def test_ctrl_c_while_modules_are_read_is_no_fault(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(sys, "argv", ["farense-tui", "profiles"])
     monkeypatch.setitem(sys.modules, "farense_tui.cli", Slow())
     assert __main__.main() == 130
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (MemoryError(), "farense-tui: there is not enough memory\n"),
+        (KeyError("x"), "farense-tui: farense-tui has a fault: KeyError\n"),
+    ],
+)
+def test_what_nobody_has_foreseen_is_no_traceback(
+    error: Exception,
+    told: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    def fails() -> None:
+        raise error
+
+    monkeypatch.setattr("farense_tui.engine.profiles.catalogue.find", fails)
+    assert main(["profiles"]) == 1
+    assert capfd.readouterr().err.startswith(told)
+
+
+def test_runs_that_cannot_be_listed_are_not_none(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A folder on a disk that fails was told to have no runs."""
+    place = tmp_path / "runs"
+    place.write_text("a file")
+    for words in (["runs"], ["runs", "--json"], ["stop", "x"]):
+        assert main([*words, "--runs-dir", str(place)]) == 3
+        assert capfd.readouterr().err == f"farense-tui: cannot read {place}\n  Not a directory\n"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import html.parser
 import json
+import os
 from pathlib import Path
 
 import pytest
-from farense_worker.protocol.errors import ExitCode
+from farense_worker.protocol.errors import ExitCode, FarenseError
 from farense_worker.protocol.messages import events
 from farense_worker.protocol.run_folder import RunFolder
 
@@ -174,6 +175,13 @@ def test_a_run_without_a_step_is_refused(
     assert main(["report", "new", "--runs-dir", str(run.path.parent)]) == ExitCode.REFUSED
     assert "has not taken a step" in capfd.readouterr().err
     assert {path.name for path in run.path.iterdir()} == {"config.toml"}
+
+
+def test_a_record_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    """Where it failed in the middle, the report told of the half, or of no step at all."""
+    os.mkfifo(tmp_path / "events.jsonl")
+    with pytest.raises(FarenseError, match=r"cannot read events\.jsonl"):
+        make.update(RunFolder(tmp_path))
 
 
 def test_a_run_can_be_deleted_once_its_report_is_written(trained: RunFolder) -> None:

@@ -71,10 +71,11 @@ class Tail:
             raise self.fault
 
     def read_all(self) -> list[AnyEvent]:
-        """Read until nothing more is there."""
+        """Read until nothing more is there; FarenseError where it is there and cannot be read."""
         events: list[AnyEvent] = []
         while more := self.read():
             events += more
+        self.check()
         return events
 
     def _more(self, most: int) -> bytes:

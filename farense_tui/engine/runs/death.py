@@ -61,7 +61,7 @@ def why(folder: RunFolder, status: str, code: int | None = None) -> tuple[str, s
     if code and code > 0 and fault:
         return fault.title, fault.detail
     if code is not None:
-        return _by_code(code)
+        return by_code(code)
     may_be = _("Nothing can be written there: {why}").format(why=fault.title) if fault else ""
     crash = _CRASH.search(last_words(folder.log, _CRASH_WITHIN))
     if status == "lost":
@@ -78,7 +78,8 @@ def in_short(status: str) -> str:
     return _("the worker was killed or crashed")
 
 
-def _by_code(code: int) -> tuple[str, str]:
+def by_code(code: int) -> tuple[str, str]:
+    """Say it of any process by its exit code, negative for a signal's number."""
     if code >= 0:
         return _("the worker ended with exit code {code}").format(code=code), ""
     named = {each.value: each.name for each in signal.Signals}
@@ -87,5 +88,6 @@ def _by_code(code: int) -> tuple[str, str]:
         signal.SIGKILL.value: _("Somebody killed it, or the system did because memory ran out."),
         signal.SIGABRT.value: _("A native library gave up; the log may say why."),
         signal.SIGSEGV.value: _("A native library crashed."),
+        signal.SIGXCPU.value: _("It has used the processor time that ulimit -t allows."),
     }.get(-code, "")
     return _("the worker was killed by {signal}").format(signal=by), detail

@@ -44,6 +44,7 @@ def find(run: str, folder: Path) -> RunFolder:
     """Give a run by its name in `folder` or by its path; FarenseError if it is not there."""
     if path := path_of(run, folder):
         return RunFolder(_place(path))
+    check(folder)
     names = ", ".join(summary.name for summary in folders(folder)) or _("none yet")
     raise refused(
         _("there is no run {name}").format(name=run),
@@ -57,10 +58,21 @@ def folders(folder: Path) -> list[RunFolder]:
     """List the runs, the one written to last first."""
     parent = plain_file.resolved(folder)  # once, and not for each of hundreds
     found: list[tuple[float, str]] = []
-    with contextlib.suppress(OSError):  # no folder, or one that may not be read, has no runs
+    with contextlib.suppress(OSError):  # no folder, or one that `check` tells of, has no runs
         found = [(_touched(f"{parent}/{name}"), name) for name in os.listdir(parent)]
     found.sort(key=lambda run: run[0], reverse=True)
     return [RunFolder(parent / name) for touched, name in found if touched >= 0]
+
+
+def check(folder: Path) -> None:
+    """Raise FarenseError (refused) for a folder of runs that is there and cannot be listed."""
+    try:
+        os.listdir(folder)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        title = _("cannot read {path}").format(path=folder)
+        raise refused(title, error.strerror or str(error), kind="no_runs") from error
 
 
 def delete(folder: RunFolder) -> None:
@@ -189,8 +201,8 @@ def _touched(path: str) -> float:
     for sign in _signs(path):
         try:
             return os.stat(sign).st_mtime
-        except PermissionError:  # of another user: it may be one, if it is not the system's own
-            return 0.0 if is_name(os.path.basename(path)) else -1.0
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError):
             continue
+        except OSError:  # of another user, or of a disk that fails: a run, by its name at least
+            return 0.0 if is_name(os.path.basename(path)) else -1.0
     return -1.0

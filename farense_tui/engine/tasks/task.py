@@ -18,6 +18,7 @@ from msgspec import Struct
 
 from farense_tui.engine.machine import blas
 from farense_tui.engine.machine.awake import keep_awake
+from farense_tui.engine.runs import death
 
 # Those that a sleeping machine would break off.
 _LONG = ("ask", "download", "evaluate", "export", "serve", "upload")
@@ -114,12 +115,15 @@ class Task:
                 if isinstance(said, Failure):
                     raise said.error()
                 return said
+        with contextlib.suppress(subprocess.TimeoutExpired):  # its stdout is closed: it is ending
+            self._process.wait(_PATIENCE)
         self._process.kill()
-        self._process.wait()
+        code = self._process.wait()
         self._hearing.join(_PATIENCE)
         words = self._words.decode("utf-8", "replace")
         title = _("the worker ended without a result: {name}").format(name=self._name)
-        raise FarenseError(title, words, kind="task")
+        how = death.by_code(code) if code < 0 else ()
+        raise FarenseError(title, "\n".join(filter(None, (*how, words))), kind="task")
 
     def _hear(self) -> None:
         """Keep its last words; a pipe that nobody empties would stop it."""

@@ -37,6 +37,17 @@ def test_an_unknown_task_is_told_with_the_worker_s_words() -> None:
     assert "usage: python -m farense_worker.tasks" in caught.value.detail
 
 
+def test_what_killed_a_task_is_told() -> None:
+    with task.Task("evaluate", NOWHERE, Report) as started:
+        os.kill(started.pid, signal.SIGSTOP)  # it has not answered yet, and will not
+        os.kill(started.pid, signal.SIGXCPU)
+        os.kill(started.pid, signal.SIGCONT)
+        with pytest.raises(FarenseError, match="without a result") as caught:
+            started.listen()
+    assert "SIGXCPU" in caught.value.detail
+    assert "ulimit -t" in caught.value.detail
+
+
 def test_a_task_that_is_stopped_before_it_starts_ends_at_once() -> None:
     stop = task.Stop()
     thread = threading.Thread(target=stop.ask)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -78,3 +79,17 @@ def test_a_text_has_the_ends_of_lines_that_python_gives_it(tmp_path: Path) -> No
     (tmp_path / "a").write_bytes("é".encode("utf-16"))
     with pytest.raises(UnicodeDecodeError):
         plain_file.text(tmp_path / "a")
+
+
+def test_no_more_room_is_made_than_a_file_has(tmp_path: Path) -> None:
+    """Under a limit of memory, a file of a few lines could not be read."""
+    path = tmp_path / "file"
+    path.write_bytes(b"few")
+    tracemalloc.start()
+    try:
+        assert plain_file.read(path, 1 << 28) == b"few"
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
+    with pytest.raises(OSError, match="too large"):
+        plain_file.read(path, 2)

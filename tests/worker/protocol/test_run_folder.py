@@ -137,6 +137,24 @@ def test_a_share_that_knows_no_locks_is_named(
     assert not folder.is_alive()
 
 
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.EIO, errno.ESTALE])
+def test_a_lock_that_cannot_be_looked_at_just_now_is_no_dead_run(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """`stop` said that a run is not being trained where it could open no more files."""
+
+    def fails(*_asked: object) -> int:
+        raise OSError(number, os.strerror(number))
+
+    os.close(folder.acquire())
+    assert not folder.is_alive()
+    with monkeypatch.context() as within:
+        within.setattr("farense_worker.protocol.plain_file.opened", fails)
+        assert folder.is_alive()
+    monkeypatch.setattr("fcntl.flock", fails)
+    assert folder.is_alive()
+
+
 def test_a_child_that_is_not_meant_to_does_not_inherit_the_lock(folder: RunFolder) -> None:
     lock = folder.acquire()
     with subprocess.Popen(["cat"], stdin=subprocess.PIPE, close_fds=False) as child:
@@ -267,3 +285,12 @@ def test_an_error_of_the_disk_says_what_to_do(number: int, kind: str) -> None:
     assert told.kind == kind
     assert told.exit_code == ExitCode.REFUSED
     assert "--runs-dir" in told.hint
+
+
+@pytest.mark.parametrize(
+    ("number", "remedy"), [(errno.EFBIG, "ulimit -f"), (errno.EMFILE, "ulimit -n")]
+)
+def test_a_limit_is_no_lack_of_rights(number: int, remedy: str) -> None:
+    told = disk_error(OSError(number, os.strerror(number), "/runs/x"), Path("/runs"))
+    assert remedy in told.hint
+    assert "right" not in told.hint

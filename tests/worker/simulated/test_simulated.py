@@ -231,3 +231,26 @@ def test_what_cannot_be_played_is_refused(tmp_path: Path) -> None:
         with pytest.raises(FarenseError):
             make()
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_play_that_may_not_write_is_told_in_a_sentence(tmp_path: Path) -> None:
+    """At the limit of `ulimit -f` it ended in a traceback, in a log."""
+    run = simulation.prepare_scenario("ok", FAST, tmp_path)
+    command = [sys.executable, "-m", "farense_worker.simulated", str(run.path)]
+    done = subprocess.run(
+        ["sh", "-c", 'ulimit -f 0; exec "$@"', "sh", *command], capture_output=True, text=True
+    )
+    assert done.returncode == ExitCode.REFUSED
+    assert "ulimit -f" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_replay_on_a_full_disk_is_told_in_a_sentence(tmp_path: Path) -> None:
+    whole = tmp_path / "whole.jsonl"
+    whole.write_text(json.dumps({"type": "phase", "name": "training", "time": 1.0}) + "\n")
+    run = simulation.prepare_replay(whole, FAST, tmp_path)
+    command = [sys.executable, "-m", "farense_worker.simulated", str(run.path)]
+    with open("/dev/full", "wb") as record:
+        done = subprocess.run(command, stdout=record, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == ExitCode.REFUSED
+    assert done.stderr.startswith("no space on the disk\n")

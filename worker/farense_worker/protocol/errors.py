@@ -68,7 +68,17 @@ def of_system(error: OSError) -> FarenseError:
 
 
 def of_fault(error: BaseException) -> FarenseError:
-    """Say that this program has a fault, and where: the innermost line of the traceback."""
+    """Say that this program has a fault, and where: the innermost line of the traceback.
+
+    Where there was no memory left, that is no fault of it.
+    """
+    if isinstance(error, MemoryError):
+        return FarenseError(
+            _("there is not enough memory"),
+            str(error),
+            _("End other programs, or raise the limits that ulimit -v and ulimit -d show."),
+            kind="memory",
+        )
     frames = traceback.extract_tb(error.__traceback__)
     where = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
     return FarenseError(

@@ -71,7 +71,11 @@ def read(path: Path, most: int = _MOST, *, follow: bool = False) -> bytes:
     """
     flags = os.O_RDONLY if follow else os.O_RDONLY | os.O_NOFOLLOW
     with os.fdopen(opened(path, flags), "rb") as file:
-        found = file.read(most + 1)
+        # read() makes room for all that it is asked for, which may be a thousand times the file
+        size = os.fstat(file.fileno()).st_size
+        found = file.read(min(most, size) + 1)
+        if len(found) > size:  # it grows, or has no size, as in /proc
+            found += file.read(most + 1 - len(found))
     if len(found) > most:
         raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
     return found

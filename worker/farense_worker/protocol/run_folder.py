@@ -26,7 +26,12 @@ from farense_worker.protocol.settings.profile_file import load_config
 
 NO_SPACE = 1 << 20  # bytes; less is left on a full disk by what is written in whole blocks
 # Errors of a disk that is broken, read-only since it found a fault, or was taken away.
-_BROKEN = (errno.EIO, errno.EROFS, errno.ENXIO, errno.ENODEV, errno.ESTALE)
+_BROKEN = (errno.EIO, errno.EROFS, errno.ENXIO, errno.ENODEV, errno.ESTALE, errno.ETIMEDOUT)
+# A file or a lock that cannot be had just now, whatever is true of it.
+_NOT_NOW = (
+    *(errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR),
+    *(errno.EIO, errno.ESTALE, errno.ETIMEDOUT),
+)
 _STATE = 1 << 16  # bytes of training_state.json, at most
 _MOST_STEPS = 10**18  # as a checkpoint's name can have
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
@@ -209,17 +214,21 @@ class RunFolder:
             return False
 
     def is_alive(self) -> bool:
-        """Whether a worker holds the lock. This, not a process id, tells if a run is alive."""
+        """Whether a worker holds the lock. This, not a process id, tells if a run is alive.
+
+        One that cannot be looked at just now (too many open files, a disk that fails) is taken for
+        alive: nobody may resume, delete or mourn a run whose worker may be at work.
+        """
         try:
             descriptor = plain_file.opened(self.lock_file, os.O_RDONLY)
-        except OSError:
-            return False
+        except OSError as error:
+            return error.errno in _NOT_NOW
         try:
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             return True
-        except OSError:  # no locks there: nobody can have begun
-            return False
+        except OSError as error:  # no locks there: nobody can have begun
+            return error.errno in _NOT_NOW
         finally:
             os.close(descriptor)
         return False
@@ -324,6 +333,10 @@ def disk_error(error: OSError, path: Path) -> FarenseError:
         hint = _("It was moved or deleted meanwhile.")
     elif isinstance(error, plain_file.NoFile):
         hint = _("Take it away: the run makes its own file there.")
+    elif error.errno == errno.EFBIG:
+        hint = _("No file may be that long there: ulimit -f shows this shell's limit.")
+    elif error.errno in (errno.EMFILE, errno.ENFILE):
+        hint = _("Raise the limit, as ulimit -n 4096 does for this shell, or end other programs.")
     elif error.errno in _BROKEN:
         hint = _("Look after that disk, or choose another --runs-dir; a run can be copied there.")
     return refused(title, detail, hint, kind="not_writable")

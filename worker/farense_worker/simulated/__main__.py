@@ -18,7 +18,8 @@ from farense_worker.protocol import leash, simulation  # noqa: E402
 from farense_worker.protocol.errors import ExitCode, FarenseError, refused  # noqa: E402
 from farense_worker.protocol.language import gettext as _  # noqa: E402
 from farense_worker.protocol.programs import is_temporary  # noqa: E402
-from farense_worker.protocol.run_folder import RunFolder, write_pid  # noqa: E402
+from farense_worker.protocol.run_folder import RunFolder, disk_error, write_pid  # noqa: E402
+from farense_worker.protocol.settings.profile import Config  # noqa: E402
 from farense_worker.simulated import replay, scenarios  # noqa: E402
 from farense_worker.simulated.stage import Stage  # noqa: E402
 
@@ -36,9 +37,16 @@ def main() -> int:
         if played is None or not (played.record or played.scenario in scenarios.SCRIPTS):
             raise refused(_("{path} is not a simulated run").format(path=folder.path))
         lock = inherited_lock() or folder.acquire()
-    except FarenseError as error:
+        return _play(folder, config, played, lock)
+    except FarenseError as error:  # a record that takes nothing cannot tell it either
         print(error, file=sys.stderr)
         return error.exit_code
+    except OSError as error:
+        print(disk_error(error, folder.path), file=sys.stderr)
+        return ExitCode.FAILED
+
+
+def _play(folder: RunFolder, config: Config, played: simulation.Simulation, lock: int) -> int:
     control = Control()
     control.install()
     if played.scenario == "deaf":

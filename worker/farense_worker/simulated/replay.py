@@ -15,6 +15,7 @@ from farense_worker.protocol import plain_file
 from farense_worker.protocol.errors import ExitCode
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.events import Notice, Phase, RunStopped, encode
+from farense_worker.protocol.run_folder import disk_error
 from farense_worker.protocol.simulation import Simulation
 
 _NAP = 0.05
@@ -81,5 +82,8 @@ def _notice(played: Simulation) -> Notice:
 
 
 def _write(record: int, data: bytes) -> None:
-    while data:
-        data = data[os.write(record, data) :]
+    try:
+        while data:
+            data = data[os.write(record, data) :]
+    except OSError as error:
+        raise disk_error(error, Path(_("the record"))) from error
