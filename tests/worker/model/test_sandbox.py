@@ -196,6 +196,20 @@ def test_an_error_is_told_in_so_many_words() -> None:
         assert len(str(caught.value)) < 2000
 
 
+def test_what_is_no_text_is_no_template() -> None:
+    for template in (5, True, {"default": None}):
+        with pytest.raises(FarenseError, match="chat template cannot be used"):
+            rendered(template)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="surrogates not allowed"):
+        rendered("{{ '\\ud800' }}")
+
+
+@pytest.mark.filterwarnings("error")
+def test_python_s_compiler_says_nothing_of_it() -> None:
+    with pytest.raises(template_errors()):
+        rendered("{{ 1[0].a.b }}{{ 1() }}")
+
+
 def test_nests_of_what_is_drawn_later_end_in_order() -> None:
     """To let go of them goes as deep as they are."""
     assert rendered(grown(3000, "[1]", "ns.x | map('upper')") + "a") == "a"

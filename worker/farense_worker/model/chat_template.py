@@ -116,9 +116,7 @@ class ChatTemplates:
                 made = [_in_parts(message) for message in made]
             return render(made)
         except TooMuch as error:  # every other row would take as long
-            raise refused(
-                _("the model's chat template cannot be used"), str(error), kind="model"
-            ) from error
+            raise _unusable(str(error)) from error
         except TypeError:  # DeepSeek's put the arguments of a call together as strings
             if not any("tool_calls" in message for message in made):
                 raise
@@ -129,24 +127,32 @@ class ChatTemplates:
         from jinja2 import TemplateError
 
         own = self._templates
-        texts = [own] if isinstance(own, str) else list(own.values())
+        texts = list(own.values()) if isinstance(own, Mapping) else [own]
         try:
-            return any(_takes_parts_alone(text) for text in texts)
+            return any(isinstance(each, str) and _takes_parts_alone(each) for each in texts)
         except TemplateError:  # it takes too much, which is told as soon as there is a chat
             return False
 
     def _chosen(self, tools: Any) -> str:
-        if isinstance(self._templates, str):
-            return self._templates
-        if tools is not None and "tool_use" in self._templates:
-            return self._templates["tool_use"]
-        if "default" in self._templates:
-            return self._templates["default"]
-        raise ValueError(
-            _(
-                "the model has several chat templates and none of them is the default: {names}"
-            ).format(names=", ".join(sorted(self._templates)))
-        )
+        named = self._templates if isinstance(self._templates, Mapping) else {}
+        chosen: Any = self._templates
+        if tools is not None and "tool_use" in named:
+            chosen = named["tool_use"]
+        elif "default" in named:
+            chosen = named["default"]
+        elif named:
+            raise ValueError(
+                _(
+                    "the model has several chat templates and none of them is the default: {names}"
+                ).format(names=", ".join(sorted(named)))
+            )
+        if not isinstance(chosen, str):
+            raise _unusable(_("it is no text"))
+        return chosen
+
+
+def _unusable(why: str) -> Exception:
+    return refused(_("the model's chat template cannot be used"), why, kind="model")
 
 
 def _as_template_error(error: BaseException) -> Exception:
@@ -233,7 +239,9 @@ def _rendered(template: str, **given: Any) -> str:
             made = _compiled(template)
             if isinstance(made, Exception):
                 raise made.with_traceback(None)
-            return METER.written("".join(made.root_render_func(made.new_context(given))))
+            text = METER.written("".join(made.root_render_func(made.new_context(given))))
+        text.encode()  # an error, and not one of the tokenizer, for half a character
+        return text
     except TooMuch:
         raise
     except _FAULTS as error:

@@ -8,6 +8,7 @@ a value (a filter, a method, an operator, a comparison, an output) for the value
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Callable, Iterator
 from types import BuiltinMethodType, MethodType
 from typing import Any
@@ -148,7 +149,9 @@ def compiled(made: Any, template: str) -> Any:
     """Compile a template. TooMuch for one that is longer than any, or takes too long."""
     if len(template) > _MOST_CHARACTERS:
         METER.stop()
-    return made.from_string(template)
+    with warnings.catch_warnings():  # of Python's compiler, about what jinja2 made of it
+        warnings.simplefilter("ignore")
+        return made.from_string(template)
 
 
 def _filter(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
