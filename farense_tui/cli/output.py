@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import sys
 from collections.abc import Iterable
@@ -23,9 +22,6 @@ from farense_tui.engine import readable as f
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-# What JSON leaves as it is and a terminal may act on: DEL, C1, and what turns the reading.
-_RAW = re.compile("[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 
 
 def say(text: str = "", end: str = "\n") -> None:
@@ -45,13 +41,22 @@ def say_json(values: Any, indent: int = 0) -> None:
         said = (msgspec.json.format(encoded, indent=indent) if indent else encoded).decode()
     except UnicodeEncodeError:  # a name that is not UTF-8: half of a pair, which JSON can write
         said = json.dumps(msgspec.to_builtins(values, enc_hook=str), indent=indent or None)
-    print(_RAW.sub(lambda found: f"\\u{ord(found[0]):04x}", said))
+    print(_escaped(said))
 
 
-def say_raw(line: bytes) -> None:
-    """Hand a line of the worker's record on, byte for byte."""
-    sys.stdout.buffer.write(line + b"\n")
-    sys.stdout.buffer.flush()
+def say_record(line: bytes) -> None:
+    """Hand a line of the worker's record on for programs, as `say_json` prints values."""
+    print(_escaped(line.decode(errors="replace")), flush=True)
+
+
+def _escaped(values: str) -> str:
+    """Write what JSON leaves as it is and a terminal may act on as \\uXXXX."""
+    if printable(values) == values:
+        return values
+    return "".join(
+        each if each == "\n" or printable(each) == each else json.dumps(each)[1:-1]
+        for each in values
+    )
 
 
 def hush() -> None:

@@ -91,6 +91,18 @@ def test_json_says_the_same_and_holds_no_command(capsys: pytest.CaptureFixture[s
     assert json.loads(printed) == said
 
 
+def test_a_line_of_a_record_holds_no_command(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whole or torn: it may be of a run from somebody else."""
+    whole = encode(Notice(level="info", code="x", message=f"{EVIL[:-1]}\U000e0041é", seq=1))
+    for line in (whole, b'{"torn": "\x1b]52;c;aGk=\x07 \xc2\x9b31m \x9b'):
+        output.say_record(line.rstrip(b"\n"))
+        printed = capsys.readouterr().out
+        assert is_safe(printed)
+        assert "\U000e0041" not in printed
+        if line is whole:
+            assert json.loads(printed) == json.loads(whole)
+
+
 def test_json_tells_a_name_that_is_not_utf8(capsys: pytest.CaptureFixture[str]) -> None:
     output.say_json({"name": "a\udcff"}, indent=2)
     printed = capsys.readouterr().out

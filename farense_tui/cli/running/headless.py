@@ -19,7 +19,7 @@ from farense_worker.protocol.programs import program
 from farense_worker.protocol.run_folder import RunFolder, is_full
 from farense_worker.protocol.settings.profile import Config
 
-from farense_tui.cli.output import hush, relative, say, say_raw, tell
+from farense_tui.cli.output import hush, relative, say, say_record, tell
 from farense_tui.engine import readable as f
 from farense_tui.engine.record import lines
 from farense_tui.engine.record.state import RunState, reduce
@@ -264,7 +264,7 @@ def _tell_tracker(folder: RunFolder, name: str) -> None:
 
 
 def _raw(line: bytes, _event: events.AnyEvent | None, _state: RunState) -> None:
-    say_raw(line)
+    say_record(line)
 
 
 class Lines:

@@ -33,6 +33,7 @@ from farense_tui.engine.record.tail import Tail
 
 _GLIMPSE = 1 << 18  # bytes of each end
 _WORTH = 32 << 20  # bytes of a record that are worth a note: a tenth of a second to read
+_LONGEST_NOTE = 128 << 20  # bytes; of a million steps it has some ten
 
 
 class Note(msgspec.Struct, frozen=True):
@@ -198,8 +199,8 @@ def stretches(found: list[events.AnyEvent]) -> list[Stretch]:
 def _read(path: Path) -> Note | None:
     """A note that is whole: it begins with its own checksum."""
     try:
-        with plain_file.reading(path) as file:
-            checksum, data = file.read(4), file.read()
+        written = plain_file.read(path, _LONGEST_NOTE)
+        checksum, data = written[:4], written[4:]
         if crc32(data).to_bytes(4, "big") == checksum:
             return _decoder.decode(data)
     except (OSError, ValueError, RecursionError):

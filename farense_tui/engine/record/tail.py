@@ -12,6 +12,8 @@ from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.events import AnyEvent, decode, decode_lines
 
 _CHUNK = 1 << 18  # so that its events fit in a processor's cache
+_MOST_LOST = 32 << 20  # bytes without an event: a record it was until there, at most
+_LEAST_LINE = 64  # bytes that a line counts for there: many short ones take as long
 
 
 class Tail:
@@ -26,6 +28,7 @@ class Tail:
         self.cut = False  # it has become shorter and is read anew; for the reader to take back
         self.fault: FarenseError | None = None  # why it cannot be read, though it is there
         self._rest: list[bytes] = []  # put together only once its end has come
+        self._lost = 0  # bytes since the last event
 
     @property
     def pending(self) -> int:
@@ -58,12 +61,16 @@ class Tail:
             if found is None:  # something in it is no event
                 found = [event for _, event in self._one_by_one(lines) if event is not None]
             if found:
+                self._lost = 0
                 return found
         return []
 
     def read_lines(self, most: int = _CHUNK) -> list[tuple[bytes, AnyEvent | None]]:
         """As `read`, with each line as it stands in the file."""
-        return self._one_by_one(self._more(most))
+        found = self._one_by_one(self._more(most))
+        if any(event is not None for _, event in found):
+            self._lost = 0
+        return found
 
     def check(self) -> None:
         """Raise the FarenseError of a record that is there and could not be read."""
@@ -79,18 +86,22 @@ class Tail:
         return events
 
     def _more(self, most: int) -> bytes:
-        """Whole lines that are not read yet; empty if there is none."""
+        """Whole lines that are not read yet; empty if there is none, or nothing but other things.
+
+        Of what is no record, be it as long as a disk, only the beginning is read.
+        """
         try:
             with plain_file.reading(self.path) as file:
                 if file.seek(0, os.SEEK_END) < self.offset:
                     self.offset, self.checksum, self._rest, self.cut = 0, 0, [], True
+                    self._lost = 0
                 file.seek(self.offset)
-                while chunk := file.read(most):  # more than once only if a line is that long
+                while not self._is_lost() and (chunk := file.read(most)):
                     self.offset += len(chunk)
                     self._rest.append(chunk)
                     if b"\n" in chunk:
-                        break
-            self.fault = None
+                        break  # else a line is longer than that
+            self.fault = _no_record(self.path, self.offset) if self._is_lost() else None
         except FileNotFoundError:
             return b""
         except OSError as error:  # it may not be read, or is no file: the others may be
@@ -103,7 +114,12 @@ class Tail:
         lines, rest = read[:end], read[end:]
         self._rest = [rest] if rest else []
         self.checksum = crc32(lines, self.checksum)
+        self._lost += max(len(lines), _LEAST_LINE * lines.count(b"\n"))
         return lines
+
+    def _is_lost(self) -> bool:
+        """Whether it goes on for so long without an event that it is none of ours."""
+        return max(self._lost, self.pending) > _MOST_LOST
 
     def _one_by_one(self, lines: bytes) -> list[tuple[bytes, AnyEvent | None]]:
         found = [(line, decode(line)) for line in lines.split(b"\n") if line.strip()]
@@ -120,6 +136,13 @@ def check(path: Path) -> None:
         pass
     except OSError as error:
         raise _unreadable(path, error) from error
+
+
+def _no_record(path: Path, offset: int) -> FarenseError:
+    said = _("there is no event in {n} MiB before byte {byte}").format(
+        n=_MOST_LOST >> 20, byte=offset
+    )
+    return refused(_("cannot read {path}").format(path=path.name), said, kind="record")
 
 
 def _unreadable(path: Path, error: OSError) -> FarenseError:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+import pytest
+from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.messages.events import Notice, Phase, encode
 from hypothesis import given
 from hypothesis import strategies as st
@@ -88,12 +91,27 @@ def test_a_huge_record_is_read_to_its_end(tmp_path: Path) -> None:
 
 
 def test_what_is_longer_than_a_look_does_not_end_the_reading(tmp_path: Path) -> None:
-    """Nor do lines that are no events, however many."""
+    """Nor do lines that are no events, many as they are."""
     tail = Tail(tmp_path / "events.jsonl")
     long = line(2, "x" * (10 << 20))
-    junk = b"\0" * (10 << 20) + b"\n" + b"?\n" * (5 << 20)
+    junk = b"\0" * (10 << 20) + b"\n" + b"?\n" * (1 << 17)
     tail.path.write_bytes(line(1) + long + line(3) + junk + line(4))
     assert seqs(tail) == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("what", [b"\0", b"{\n"])
+def test_what_is_no_record_is_not_read_to_its_end(tmp_path: Path, what: bytes) -> None:
+    """It may be as long as a disk: a file with holes takes no space for that."""
+    tail = Tail(tmp_path / "events.jsonl")
+    tail.path.write_bytes(line(1) + what * (1 << 20))
+    os.truncate(tail.path, 1 << 40)
+    assert [event.seq for event in tail.read()] == [1]
+    with pytest.raises(FarenseError, match="no event in 32 MiB"):
+        tail.read_all()
+    assert tail.read_lines() == []
+    assert tail.pending <= 33 << 20
+    tail.path.write_bytes(line(2))
+    assert seqs(tail) == [2]
 
 
 def test_a_record_that_was_cut_off_is_read_anew(tmp_path: Path) -> None:

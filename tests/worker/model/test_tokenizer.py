@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,13 +11,14 @@ from typing import Any
 
 import pytest
 from farense_worker.data import labels
-from farense_worker.model import light_tokenizer
+from farense_worker.model import light_tokenizer, tokenizer
 from farense_worker.model.chat_template import ChatTemplates
 from farense_worker.model.light_tokenizer import LightTokenizer
 from farense_worker.model.tokenizer import FullTokenizer
 from farense_worker.protocol import dataset
 from farense_worker.protocol.dataset import Row
 from farense_worker.protocol.errors import FarenseError
+from farense_worker.protocol.settings.profile import Model
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jinja2 import TemplateError
@@ -361,3 +363,14 @@ def test_what_a_template_s_expressions_raise_is_told_as_its_error(template: str)
     templates = ChatTemplates(template, {}, thinking=False)
     with pytest.raises(TemplateError):
         templates.text([{"role": "user", "content": "a"}])
+
+
+def test_a_panic_of_its_library_names_the_tokenizer(tmp_path: Path) -> None:
+    """Which Python takes for a wish to end, as it does Ctrl-C: no `except Exception` sees it."""
+    folder = tmp_path / "odd"
+    shutil.copytree(embedded_model(), folder)
+    made = json.loads((folder / "tokenizer.json").read_text("utf-8"))
+    made["model"]["continuing_subword_prefix"] = "longer than any token"
+    (folder / "tokenizer.json").write_text(json.dumps(made))
+    with pytest.raises(FarenseError, match="the tokenizer of odd cannot be loaded"):
+        tokenizer.load(folder, Model(repo="odd"))

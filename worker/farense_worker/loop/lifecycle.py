@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from farense_worker.loop.memory import HeartbeatThread
 from farense_worker.process.output import Output
 from farense_worker.process.signals import Control, StopRequested, heed_none
-from farense_worker.protocol.errors import ExitCode, FarenseError
+from farense_worker.protocol.errors import ExitCode, FarenseError, is_fault
 from farense_worker.protocol.messages.events import RunFailed, RunStopped
 from farense_worker.protocol.run_folder import RunFolder
 from farense_worker.protocol.settings.profile import Config
@@ -44,15 +44,17 @@ def work(
         heed_none()
         output.emit(RunStopped(reason="stopped", step=output.step))
         return ExitCode.STOPPED
-    except Exception as error:  # noqa: BLE001 - the last resort: every end is told
+    except BaseException as error:  # the last resort: every end is told
         heartbeat.finish()
+        if not is_fault(error):
+            raise
         return _failed(error, tell)
     finally:
         heartbeat.finish()
     return ExitCode.STOPPED if reason == "stopped" else ExitCode.DONE
 
 
-def _failed(error: Exception, tell: Callable[[FarenseError], None]) -> int:
+def _failed(error: BaseException, tell: Callable[[FarenseError], None]) -> int:
     from farense_worker.process.native_errors import explain
 
     if not isinstance(error, FarenseError):

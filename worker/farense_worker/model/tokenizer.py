@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from farense_worker.model import compat, light_tokenizer, stops
 from farense_worker.model.chat_template import ChatTemplates
-from farense_worker.protocol.errors import refused
+from farense_worker.protocol.errors import FarenseError, is_fault, refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.settings.profile import Model
+
+_TEXT = "Abc, 123 é."
 
 
 def load(folder: Path, settings: Model) -> Any:
@@ -17,16 +21,20 @@ def load(folder: Path, settings: Model) -> Any:
 
     It stops at the end that the chat template writes as well, whatever the configuration names.
     """
-    return _stopping(_by_its_files(folder, settings) or _by_mlx_lm(folder, settings))
+    with _told(settings):
+        return _tried(light_tokenizer.read(folder) or _by_mlx_lm(folder, settings))
 
 
 def load_by_mlx_lm(folder: Path, settings: Model) -> FullTokenizer:
     """Load the same, with all that mlx_lm's wrapper has besides: thoughts, calls of tools."""
-    found: FullTokenizer = _stopping(_by_mlx_lm(folder, settings))
-    return found
+    with _told(settings):
+        found: FullTokenizer = _tried(_by_mlx_lm(folder, settings))
+        return found
 
 
-def _stopping(found: Any) -> Any:
+def _tried(found: Any) -> Any:
+    """Give it with all its ends; a damaged one may be loaded and fail at the first text."""
+    found.decode(found.encode(_TEXT))
     end = stops.written(found)
     if end is not None:
         found.eos_token_ids = {*found.eos_token_ids, end}
@@ -111,27 +119,20 @@ class FullTokenizer:
         return self.wrapper.encode(text, add_special_tokens=False) if tokenize else text
 
 
-def _by_its_files(folder: Path, settings: Model) -> Any:
-    try:
-        return light_tokenizer.read(folder)
-    except Exception as error:  # the tokenizers library has no type of its own for them
-        raise _not_loaded(settings, error) from error
-
-
-def _by_mlx_lm(folder: Path, settings: Model) -> Any:
+def _by_mlx_lm(folder: Path, settings: Model) -> FullTokenizer:
     from farense_worker.model.compat import load_tokenizer
 
     extra = {"trust_remote_code": True} if settings.trust_remote_code else {}
+    return FullTokenizer(load_tokenizer(folder, extra, sorted(stops.named(folder)) or None))
+
+
+@contextlib.contextmanager
+def _told(settings: Model) -> Iterator[None]:
+    """Say of which model it is what the libraries raise, who have no type of their own for it."""
     try:
-        wrapper = load_tokenizer(folder, extra, sorted(stops.named(folder)) or None)
-        return FullTokenizer(wrapper)
-    except (ValueError, OSError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        raise _not_loaded(settings, error) from error
-
-
-def _not_loaded(settings: Model, error: Exception) -> Exception:
-    return refused(
-        _("the tokenizer of {repo} cannot be loaded").format(repo=settings.repo),
-        str(error),
-        kind="model",
-    )
+        yield
+    except BaseException as error:
+        if isinstance(error, FarenseError) or not is_fault(error):
+            raise
+        title = _("the tokenizer of {repo} cannot be loaded").format(repo=settings.repo)
+        raise refused(title, str(error), kind="model") from error

@@ -18,6 +18,7 @@ from farense_worker.protocol.messages.events import Event, Heartbeat, Phase, Pha
 from farense_worker.protocol.run_folder import disk_error
 
 _TAIL = 1 << 20
+_FARTHEST = 64 << 20
 
 
 def claim_stdout() -> int:
@@ -112,8 +113,9 @@ def _last(record: int, events: Path) -> tuple[int, bool]:
             same = os.path.samestat(os.fstat(record), os.fstat(file.fileno()))
             size = file.seek(0, os.SEEK_END)
             seq, looked, tail = 0, 0, b""
-            while not seq and looked < size:  # further back if an event is longer than that
-                looked = min(size, max(_TAIL, 2 * looked))
+            farthest = min(size, _FARTHEST)  # a file with holes may be longer than any disk
+            while not seq and looked < farthest:  # further back if an event is longer than that
+                looked = min(farthest, max(_TAIL, 2 * looked))
                 file.seek(size - looked)
                 tail = file.read(looked)
                 seq = _seq(tail)

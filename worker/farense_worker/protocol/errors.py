@@ -67,6 +67,11 @@ def of_system(error: OSError) -> FarenseError:
     return FarenseError(title, error.strerror or str(error), kind="system")
 
 
+def is_fault(error: BaseException) -> bool:
+    """Whether it is one, and no wish to end: a panic of Rust's libraries is none of Exception's."""
+    return isinstance(error, Exception) or type(error).__module__ == "pyo3_runtime"
+
+
 def of_fault(error: BaseException) -> FarenseError:
     """Say that this program has a fault, and where: the innermost line of the traceback.
 

@@ -15,7 +15,7 @@ from typing import Any  # noqa: E402
 import msgspec  # noqa: E402
 
 from farense_worker.protocol import leash  # noqa: E402
-from farense_worker.protocol.errors import ExitCode, FarenseError, of_system  # noqa: E402
+from farense_worker.protocol.errors import ExitCode, FarenseError, is_fault, of_system  # noqa: E402
 from farense_worker.protocol.language import gettext as _  # noqa: E402
 from farense_worker.protocol.messages import (  # noqa: E402
     conversation,
@@ -62,12 +62,14 @@ def main() -> int:
             _say(result)
     except BrokenPipeError:  # nobody waits for the result any more
         return ExitCode.STOPPED
-    except Exception as error:  # noqa: BLE001 - the last resort: every end is told
+    except BaseException as error:  # the last resort: every end is told
+        if not is_fault(error):
+            raise
         return _failed(error)
     return ExitCode.DONE
 
 
-def _failed(error: Exception) -> int:
+def _failed(error: BaseException) -> int:
     from farense_worker.process.native_errors import explain
 
     if not isinstance(error, FarenseError):
