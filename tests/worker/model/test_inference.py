@@ -22,7 +22,7 @@ from msgspec import convert
 
 from farense_tui.engine.runs import supervisor
 from tests.real_runs import RunMaker, state_of
-from tests.tokenizers import load
+from tests.tokenizers import load, variant
 
 
 @pytest.mark.parametrize("config", ["[]", "{", "3", "{}", "[" * 200_000, '{"num_layers": "x"}'])
@@ -91,6 +91,17 @@ def test_what_a_class_cannot_take_is_refused(
     with pytest.raises(FarenseError, match="cannot be loaded") as caught:
         inference.load(tmp_path / "m", Model(repo="m"))
     assert word in caught.value.detail
+
+
+def test_a_request_for_a_template_without_end_is_refused(micro: Path, tmp_path: Path) -> None:
+    now_and_then = "{{ messages[-1].content * (10**10 if messages[-1].content == 'Quem?' else 1) }}"
+    model = variant(micro, tmp_path / "m", now_and_then)
+    served = Models(Setup(repo=str(model), base="m"), cache_bytes=0)
+    served.load_default()
+    messages = [{"role": "user", "content": "Quem?"}]
+    with pytest.raises(Refusal, match="it was stopped") as refusal:
+        served.answer_length(Chat(messages=convert(messages, list[Message])), messages)
+    assert refusal.value.status == 400
 
 
 def test_tokens_that_the_model_has_not_are_refused(

@@ -16,6 +16,7 @@ from farense_worker.data.labels import template_errors
 from farense_worker.generate import prompts
 from farense_worker.model import compat, inference, tokenizer
 from farense_worker.model import model as network
+from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.serving import Setup
 from farense_worker.protocol.rows import chat_rows
@@ -121,6 +122,8 @@ class Models:
         except template_errors() as error:
             said = _("the chat template refuses the conversation: {error}").format(error=error)
             raise Refusal(400, "template", said) from error
+        except FarenseError as error:  # of a template that takes too much, or is none
+            raise Refusal(400, "template", f"{error.title}: {error.detail}") from error
         length = len(tokens)
         if length and max(tokens) >= self.vocabulary:
             said = _("the tokenizer gives a token that the model has not: {token}")
