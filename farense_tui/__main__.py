@@ -12,8 +12,7 @@ if sys.version_info < (3, 11):  # noqa: UP036 - a Mac's own python3 is 3.9
 if __name__ == "__main__" and not sys.flags.safe_path:
     del sys.path[0]
 
-from farense_worker.protocol import language, leash
-from farense_worker.protocol.errors import ExitCode
+_STOPPED = 130  # ExitCode.STOPPED, whose module may be what is still being read
 
 
 def open_streams() -> None:
@@ -29,15 +28,17 @@ def open_streams() -> None:
 
 def main() -> int:
     """Run a command; the exit code."""
-    open_streams()
-    leash.follow_if_named()
-    language.choose(sys.argv[1:])
     try:
+        open_streams()
+        from farense_worker.protocol import language, leash
+
+        leash.follow_if_named()
+        language.choose(sys.argv[1:])
         from farense_tui.cli import main as run
 
         return run()
     except KeyboardInterrupt:  # while the modules are still being read
-        return ExitCode.STOPPED
+        return _STOPPED
 
 
 if __name__ == "__main__":

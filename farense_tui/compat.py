@@ -8,15 +8,21 @@ constraints.txt it asks for a look at all of them.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import functools
+import os
 import re
+import signal
+import termios
 import textwrap
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from textual.app import App
+    from textual.driver import Driver
     from textual.geometry import Size
     from textual.widget import Widget
     from textual.widgets._footer import FooterKey as FooterKey  # others name the type too
@@ -160,6 +166,80 @@ def keep_figures_whole() -> None:
         return divide(_HELD.sub("_", text), width, fold)
 
     content.divide_line = divided  # type: ignore[attr-defined]
+
+
+def in_turn(driver: type[Driver]) -> type[Driver]:
+    """Let a driver for terminals take SIGTSTP and SIGCONT one after the other.
+
+    Textual begins anew at each SIGCONT, within whatever it is at: a second thread reads the keys,
+    and the terminal's raw settings are taken for those that it had.
+    """
+    if not hasattr(driver, "_sigcont_application"):
+        return driver
+    base: Any = driver
+
+    class InTurn(base):  # type: ignore[misc]
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            self._asked: deque[int] = deque()
+            self._busy = self._drawing = False
+            self._raw: list[Any] | None = None
+            super().__init__(*args, **kwargs)
+
+        def start_application_mode(self) -> None:
+            with self._alone():
+                before = self._key_thread
+                super().start_application_mode()
+                self._drawing = self._key_thread is not before  # not in the background
+                self._raw = self._settings()
+
+        def stop_application_mode(self) -> None:
+            with self._alone():
+                self._drawing = False
+                super().stop_application_mode()
+
+        def _sigtstp_application(self, *_: object) -> None:
+            self._ask(signal.SIGTSTP)
+
+        def _sigcont_application(self, *_: object) -> None:
+            self._ask(signal.SIGCONT)
+
+        def _ask(self, number: int) -> None:
+            self._asked.append(number)
+            if not self._busy:
+                with self._alone():
+                    pass
+
+        @contextmanager
+        def _alone(self) -> Iterator[None]:
+            """Do something; what is asked for meanwhile is done after it."""
+            outer, self._busy = self._busy, True
+            try:
+                yield
+                while self._asked and not outer:
+                    self._do(self._asked.popleft())
+            finally:
+                self._busy = outer
+
+        def _do(self, number: int) -> None:
+            if number == signal.SIGTSTP:
+                if self._auto_restart and self._drawing:
+                    self.suspend_application_mode()
+                    self._must_signal_resume = True
+                if signal.SIGCONT not in self._asked:
+                    os.kill(os.getpid(), signal.SIGSTOP)
+            elif self._auto_restart and self._must_signal_resume and not self._drawing:
+                self.resume_application_mode()
+            elif self._auto_restart and self._drawing and self._settings() != self._raw:
+                self.suspend_application_mode()  # after a SIGSTOP, from which a shell sets it back
+                self._must_signal_resume = True
+                self.resume_application_mode()
+
+        def _settings(self) -> list[Any] | None:
+            with contextlib.suppress(termios.error):
+                return termios.tcgetattr(self.fileno)
+            return None
+
+    return InTurn
 
 
 # ---- textual-hires-canvas, which sets single dots and is slow at many

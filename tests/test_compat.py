@@ -12,6 +12,7 @@ import pytest
 from textual import work
 from textual.app import App, ComposeResult
 from textual.content import Content
+from textual.drivers.linux_driver import LinuxDriver
 from textual.widgets import Footer
 from textual.worker import WorkerFailed
 from textual_hires_canvas import Canvas
@@ -154,3 +155,16 @@ async def test_a_footer_has_its_keys() -> None:
         assert [key.description for key in keys] == ["Ring"], "Footer is not of FooterKey any more"
         width = compat.footer_key_width(keys[0])
         assert keys[0].size.width == width, "FooterKey has another padding"
+
+
+def test_textual_stops_and_goes_on_by_what_is_replaced() -> None:
+    source = inspect.getsource(LinuxDriver)
+    for part in (
+        "signal.signal(signal.SIGTSTP, self._sigtstp_application)",
+        "signal.signal(signal.SIGCONT, self._sigcont_application)",
+        "if self._auto_restart:\n            self.suspend_application_mode()",
+        "os.kill(os.getpid(), signal.SIGSTOP)",
+        "self._key_thread = Thread(",
+        "if self._must_signal_resume:\n            self._must_signal_resume = False",
+    ):
+        assert part in source, f"Textual's driver has not: {part}"

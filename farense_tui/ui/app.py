@@ -38,6 +38,7 @@ _KEYS = {"space": pgettext("key", "space")}  # names of keys that Textual gives 
 
 if TYPE_CHECKING:
     from textual.command import Provider
+    from textual.driver import Driver
 
     from farense_tui.engine.health import Action
     from farense_tui.ui.navigator import Navigator
@@ -92,6 +93,9 @@ class FarenseApp(WithTour, WithLooks, WithReach):
         self._unforeseen: deque[float] = deque(maxlen=20)
         self.terminal_gone: Callable[[], bool] = bool
         compat.spare(self, self._go_on)
+
+    def get_driver_class(self) -> type[Driver]:
+        return compat.in_turn(super().get_driver_class())
 
     def on_mount(self) -> None:
         """Open the first screen."""

@@ -74,6 +74,8 @@ class TerminalGuard:
         """Textual has restored the terminal if it ended by itself; if not, do it by hand."""
         self._clean = kind is None
         self._restore_unless_clean()
+        if self._attributes is not None:  # Textual's may be those that somebody changed meanwhile
+            set_back(self._descriptor, self._attributes)
         self._write(_title_back())
         signal.setitimer(signal.ITIMER_REAL, 0)
         for each, handler in self._before.items():
@@ -122,8 +124,14 @@ def restore(descriptor: int, attributes: list[Any]) -> None:
     """Put the terminal back by hand. Never waits: a terminal that takes nothing more is left."""
     with contextlib.suppress(termios.error, OSError):
         termios.tcflush(descriptor, termios.TCIOFLUSH)
-        termios.tcsetattr(descriptor, termios.TCSANOW, attributes)
+    set_back(descriptor, attributes)
     write(descriptor, RESTORE + _title_back())
+
+
+def set_back(descriptor: int, attributes: list[Any]) -> None:
+    """Give the terminal its settings back, where it is still there."""
+    with contextlib.suppress(termios.error, OSError):
+        termios.tcsetattr(descriptor, termios.TCSANOW, attributes)
 
 
 def write(descriptor: int, sequence: str) -> None:

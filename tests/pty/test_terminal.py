@@ -11,9 +11,11 @@ import sys
 import termios
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from farense_worker.protocol.run_folder import RunFolder
 
@@ -184,6 +186,37 @@ def test_a_signal_does_while_the_app_is_only_starting(tmp_path: Path, bytes_draw
         assert b"Traceback" not in opened.output
     finally:
         opened.close()
+
+
+def test_stops_and_continues_are_taken_in_turn(terminal: Terminal) -> None:
+    """At each SIGCONT Textual begins anew, whatever it is at: so it would read keys twice, and take
+    the raw terminal for the one that there was.
+    """
+    app = psutil.Process(terminal.process.pid)
+    go_on = partial(terminal.process.send_signal, signal.SIGCONT)
+    for _again in range(2):
+        terminal.process.send_signal(signal.SIGTSTP)
+        terminal.until(lambda: app.status() == psutil.STATUS_STOPPED)
+        assert terminal.settings() == terminal.before
+        go_on()
+        terminal.until(lambda: terminal.settings() != terminal.before)
+    for _again in range(3):
+        go_on()
+        terminal.read()
+    terminal.press(b"q")
+    assert terminal.end() == 0
+    assert_as_before(terminal)
+    assert terminal.output.count(b"\x1b[>25u") == terminal.output.count(b"\x1b[<u")
+
+
+def test_settings_that_a_shell_sets_back_are_taken_anew(terminal: Terminal) -> None:
+    raw = terminal.settings()
+    termios.tcsetattr(terminal._app_side, termios.TCSANOW, terminal.before)
+    terminal.process.send_signal(signal.SIGCONT)
+    terminal.until(lambda: terminal.settings() == raw)
+    terminal.press(b"q")
+    assert terminal.end() == 0
+    assert_as_before(terminal)
 
 
 def test_an_exception_is_told_and_ends_nothing(terminal: Terminal) -> None:
