@@ -88,7 +88,7 @@ def _splits(splits: Sequence[Split]) -> Table:
         pgettext("column", "median"),
         percent(0.95),
         pgettext("column", "longest"),
-        pgettext("column", _("cut off")),
+        pgettext("column", "cut off"),
     )
     for at, head in enumerate(heads):
         table.add_column(head, justify="right" if at else "left", header_style="dim", no_wrap=True)

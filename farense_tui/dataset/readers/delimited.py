@@ -35,7 +35,7 @@ def table(path: Path, name: str) -> Table | None:
     if not best:
         return None
     head = header.find(rows)
-    told = {"\t": _("tabulators"), ";": ";", "|": "|", ",": ","}[best]
+    told = {"\t": _("tabulators"), ";": _("semicolons"), "|": _("bars"), ",": _("commas")}[best]
     sign = _("cells between {separator}, columns {names}").format(
         separator=told, names=", ".join(head.names[:12])
     )

@@ -50,6 +50,7 @@ class DataPages:
     def _left(self, made: str | None) -> None:
         """Train on the data set that was made there, if one was."""
         self._page = None
+        self._screen.app.clear_notifications()  # of the rows: they would cover what comes next
         if made:
             self._drafts.own_data = made
             self._change("data.path", made)
