@@ -15,6 +15,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.content import Content
 from textual.events import Resize
+from textual.geometry import Size
 from textual.screen import Screen
 from textual.widgets import Input
 
@@ -37,6 +38,7 @@ from farense_tui.ui.runs.run_table import RunTable
 
 _REFRESH = 2.0
 _BESIDE, _BELOW = 150, 30  # columns and rows from which on there is room for a preview
+_LEAST_BELOW = 18  # rows beside those of a few runs that are enough for a small one
 
 
 class RunsScreen(Screen[None]):
@@ -81,6 +83,7 @@ class RunsScreen(Screen[None]):
         #filter { display: none; height: 1; border: none; padding: 0 2; margin-bottom: 1; }
         #filter.-there { display: block; }
         #list { height: 1fr; }
+        RunTable { height: 1fr; }
         RunPreview { display: none; }
         &.-below RunTable { height: auto; max-height: 55%; }
         &.-below RunPreview { display: block; height: 1fr; margin-top: 1; }
@@ -121,10 +124,14 @@ class RunsScreen(Screen[None]):
 
     def on_resize(self, event: Resize) -> None:
         """Show the run under the cursor beside the list, or below it, where there is room."""
-        beside = event.size.width >= _BESIDE
-        self.set_class(beside, "-beside")
-        self.set_class(not beside and event.size.height >= _BELOW, "-below")
+        self._make_room(event.size)
         self.call_after_refresh(self._show_detail)
+
+    def _make_room(self, size: Size) -> None:
+        beside = size.width >= _BESIDE
+        below = size.height >= _BELOW or size.height - len(self._summaries) >= _LEAST_BELOW
+        self.set_class(beside, "-beside")
+        self.set_class(not beside and below, "-below")
 
     def _look(self) -> None:
         if not self._looking:  # a look at many long records may take longer than the interval
@@ -151,6 +158,7 @@ class RunsScreen(Screen[None]):
         if self._order != next(iter(ORDERS)):
             told.append(self._order)
         self.query_one("#runs-dir", CalmStatic).update(" · ".join(told))
+        self._make_room(self.size)
         self._show_detail()
 
     def action_filter(self) -> None:
@@ -366,6 +374,8 @@ def _detail(summary: RunSummary) -> Content:
     first = ""
     if state.failure and summary.status == "failed":
         first = f"{state.failure.title}. {state.failure.hint}"
+    elif summary.status == "paused":
+        first = _("enter opens it, and space continues it there")
     elif summary.resumable:
         first = _("r goes on from the beginning")
         if summary.resume_step:

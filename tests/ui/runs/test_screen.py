@@ -351,10 +351,13 @@ async def test_the_run_under_the_cursor_is_shown_below_and_beside_the_list(
             await pilot.pause()
         assert len(drawn) == seen
         await pilot.resize_terminal(160, 40)
-        assert preview.region.x >= screen.query_one(RunTable).region.right
-        await pilot.resize_terminal(80, 24)
-        assert not screen.query_one(RunTable).show_horizontal_scrollbar  # it was wider before
-        assert not preview.display
+        table = screen.query_one(RunTable)
+        await until(pilot, lambda: preview.region.x >= table.region.right)
+        await pilot.resize_terminal(80, 24)  # three runs leave room for it
+        await until(pilot, lambda: preview.region.y >= table.region.bottom)
+        await until(pilot, lambda: not table.show_horizontal_scrollbar)  # it was wider before
+        await pilot.resize_terminal(80, 20)
+        await until(pilot, lambda: not preview.display)
         await pilot.press("slash", *"nothing such", "enter")
         assert "No run has these words" in text_of(screen)
 
