@@ -95,6 +95,7 @@ def test_what_a_class_cannot_take_is_refused(
 
 def test_a_request_for_a_template_without_end_is_refused(micro: Path, tmp_path: Path) -> None:
     now_and_then = "{{ messages[-1].content * (10**10 if messages[-1].content == 'Quem?' else 1) }}"
+    shutil.copytree(micro, tmp_path / "m")
     model = variant(micro, tmp_path / "m", now_and_then)
     served = Models(Setup(repo=str(model), base="m"), cache_bytes=0)
     served.load_default()
