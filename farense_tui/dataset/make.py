@@ -90,7 +90,8 @@ def _read(at: int, seen: Seen, wish: Wish, pool: Pool, left: LeftOut, tell: Tell
                 tell(Progress(what, total, 0, "rows"))
             if isinstance(row, Bad):
                 lost += row.rule not in asked
-                left.add(at, number, row.rule, row.what)
+                with write.writing(wish.to):  # not what is read is at fault then
+                    left.add(at, number, row.rule, row.what)
                 if row.rule in (*row_faults.FATAL, "quote"):
                     unread = unread or f"{name}:{number}: {row.what}"
                 continue
@@ -100,7 +101,8 @@ def _read(at: int, seen: Seen, wish: Wish, pool: Pool, left: LeftOut, tell: Tell
                 group = f"{at}:{number}"  # what stands in one row is about one thing
             stratum = values.get(wish.stratify) if wish.stratify else None
             said = splits.named(values.get(seen.mapping.split)) if seen.mapping.split else ""
-            pool.add(at, number, row, said or seen.source.split, group, stratum)
+            with write.writing(wish.to):
+                pool.add(at, number, row, said or seen.source.split, group, stratum)
     except look.DAMAGE as error:
         raise look.damaged(seen.source, error) from error
     if unread and not wish.skip:

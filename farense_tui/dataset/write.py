@@ -16,6 +16,7 @@ import numpy as np
 from farense_worker.protocol.dataset import SPLITS
 from farense_worker.protocol.errors import refused
 from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.run_folder import disk_error
 from numpy.typing import NDArray
 
 from farense_tui.dataset.pool import KINDS, Pool
@@ -38,8 +39,27 @@ def check_free(to: Path) -> None:
 
 @contextlib.contextmanager
 def new_folder(to: Path) -> Iterator[Path]:
-    """Give a folder beside `to` to write into, which becomes it at the end, or is gone."""
+    """Give a folder beside `to` to write into, which becomes it at the end, or is gone.
+
+    An OSError in the block is one of writing there, and goes on as a FarenseError (refused).
+    """
     to = absolute(to)
+    with writing(to), _made_beside(to) as made:
+        yield made
+
+
+@contextlib.contextmanager
+def writing(to: Path) -> Iterator[None]:
+    """Say why the data set cannot be written, where an OSError says so: FarenseError (refused)."""
+    try:
+        yield
+    except OSError as error:
+        named = OSError(error.errno, error.strerror or str(error), str(to))
+        raise disk_error(named, to, "--to") from error
+
+
+@contextlib.contextmanager
+def _made_beside(to: Path) -> Iterator[Path]:
     check_free(to)
     to.parent.mkdir(parents=True, exist_ok=True)
     made = Path(tempfile.mkdtemp(prefix=f".{to.name[:100]}.", suffix=".partial", dir=to.parent))

@@ -118,7 +118,7 @@ def _files(folder: RunFolder, figures: Metrics, state: RunState) -> Iterator[tup
     except FarenseError:
         config = None
     # A worker that is about to end still holds the lock: what it said last counts.
-    status = state.status if state.ended else describe.status(state, folder.is_alive())
+    status = state.status if state.ended else describe.status(state, folder.is_alive(), folder)
     measured = evaluation.kept(folder)
     yield "training_metrics.csv", metrics.as_csv(figures, state).encode()
     yield "training_metrics.json", metrics.as_json(figures, state).encode()

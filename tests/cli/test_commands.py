@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -434,3 +435,21 @@ def test_runs_that_cannot_be_listed_are_not_none(
     for words in (["runs"], ["runs", "--json"], ["stop", "x"]):
         assert main([*words, "--runs-dir", str(place)]) == 3
         assert capfd.readouterr().err == f"farense-tui: cannot read {place}\n  Not a directory\n"
+
+
+def test_attach_to_a_run_that_was_killed_says_so(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It ended with exit code 1 and without a word."""
+    run = RunFolder(tmp_path / "x")
+    run.path.mkdir()
+    run.config.write_text('[run]\nname = "x"\n')
+    words = ["attach", "x", "--runs-dir", str(tmp_path)]
+    assert main(words) == 3
+    assert capfd.readouterr().err.startswith("farense-tui: run x was not started\n")
+    started = {"type": "phase", "name": "training", "time": time.time(), "seq": 1}
+    run.events.write_text(json.dumps(started) + "\n")
+    assert main(words) == 1
+    told = capfd.readouterr().err
+    assert told.startswith("farense-tui: the worker was killed: it ended without a last word\n")
+    assert "farense-tui resume x" in told

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -257,3 +259,20 @@ def test_splits_are_taken_from_names() -> None:
         "2024-training-set.csv": "train",
     }
     assert {name: splits.split_of(name) for name in names} == names
+
+
+@pytest.mark.parametrize("rows", [100, 20_000])  # written at the end, and while they are read
+def test_a_data_set_that_finds_no_room_is_told_as_that(tmp_path: Path, rows: int) -> None:
+    """The disk was full, and the file that was read was asked to be whole."""
+    file = files.jsonl(tmp_path / "a.jsonl", *pairs(rows))
+    command = [sys.executable, "-m", "farense_tui", "data", "make", str(file), "--to", "d"]
+    done = subprocess.run(
+        ["sh", "-c", 'ulimit -f 4; exec "$@"', "sh", *command],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 3
+    assert done.stderr.startswith(f"farense-tui: cannot write {tmp_path / 'd'}\n")
+    assert "ulimit -f" in done.stderr
+    assert os.listdir(tmp_path) == ["a.jsonl"]

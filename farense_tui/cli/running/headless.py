@@ -25,7 +25,7 @@ from farense_tui.engine.record import lines
 from farense_tui.engine.record.state import RunState, reduce
 from farense_tui.engine.record.tail import Tail
 from farense_tui.engine.record.time_left import remaining_seconds
-from farense_tui.engine.runs import death, supervisor, trackers
+from farense_tui.engine.runs import death, describe, supervisor, trackers
 from farense_tui.engine.runs.disk_fault import Quiet, takes_nothing
 from farense_tui.engine.runs.supervisor import Control, Worker
 from farense_tui.report import make
@@ -139,6 +139,8 @@ def watch(folder: RunFolder) -> int:
                 show(line, event, told.state)
             if not alive:
                 told.tail.check()
+                if not told.state.ended:
+                    raise death.explain(folder, describe.status(told.state, False, folder))
                 return _ENDS.get(told.state.status, ExitCode.FAILED)
             time.sleep(_POLL)
     except KeyboardInterrupt:

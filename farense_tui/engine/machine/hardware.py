@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from importlib import metadata
 from pathlib import Path
 
 import psutil
+from farense_worker.protocol import machine as system
 from farense_worker.protocol import macos
 from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
@@ -41,8 +43,8 @@ def machine() -> Machine:
     """Find out what this machine is. Takes a few milliseconds."""
     return Machine(
         chip=_chip(),
-        memory=psutil.virtual_memory().total,
-        cores=psutil.cpu_count(logical=False) or psutil.cpu_count() or 1,
+        memory=system.memory().total,
+        cores=_cores(),
         backend=_backend(),
         system=f"{platform.system().replace('Darwin', 'macOS')} {_release()}",
     )
@@ -74,8 +76,14 @@ def memory() -> MemorySample:
     `available` on macOS counts inactive and free pages but not what the compressor holds
     (psutil/arch/osx/mem.c), so what is left over is in use by other programs.
     """
-    virtual = psutil.virtual_memory()
-    return MemorySample(virtual.total, virtual.available, psutil.swap_memory().used)
+    return MemorySample(*system.memory())
+
+
+def _cores() -> int:
+    try:
+        return psutil.cpu_count(logical=False) or os.cpu_count() or 1
+    except OSError:  # no /proc
+        return os.cpu_count() or 1
 
 
 def parse_cpuinfo(text: str) -> str:

@@ -72,7 +72,10 @@ class Reader:
         return self._mac() if sys.platform == "darwin" else self._linux()
 
     def _linux(self) -> Vitals:
-        swap = psutil.swap_memory()
+        try:
+            swap = psutil.swap_memory()
+        except OSError:  # no /proc
+            return Vitals()
         found = self._rates(Swapped(swap.sin, swap.sout))
         try:
             return replace(found, stalled=parse_psi(Path("/proc/pressure/memory").read_text()))

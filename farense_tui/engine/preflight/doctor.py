@@ -5,6 +5,7 @@ What can be seen from here is looked at here; of MLX the worker tells, in a proc
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -99,8 +100,12 @@ def machine(found: Machine) -> Check:
 def programs() -> list[tuple[str, int]]:
     """Find the programs that take the most memory, this one not among them: name, bytes."""
     used: dict[str, int] = {}
-    own = psutil.Process().pid
-    for process in psutil.process_iter(("pid", "name", "memory_info")):
+    own = os.getpid()
+    try:
+        found = list(psutil.process_iter(("pid", "name", "memory_info")))
+    except (OSError, LookupError, psutil.Error):  # no /proc: they are not told
+        return []
+    for process in found:
         info = process.info
         if info["pid"] != own and info["memory_info"] is not None:
             name = info["name"] or "?"

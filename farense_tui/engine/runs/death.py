@@ -8,7 +8,7 @@ from pathlib import Path
 
 from farense_worker.protocol import plain_file
 from farense_worker.protocol.clean_text import clean
-from farense_worker.protocol.errors import ExitCode, FarenseError
+from farense_worker.protocol.errors import ExitCode, FarenseError, refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.run_folder import RunFolder
 
@@ -35,7 +35,21 @@ def explain_exit(code: int, folder: RunFolder) -> FarenseError:
 
     code: its exit code, negative for the signal that killed it.
     """
-    title, detail = why(folder, "", code)
+    return _explained(folder, *why(folder, "", code), code)
+
+
+def explain(folder: RunFolder, status: str) -> FarenseError:
+    """Say it of a run that has no worker any more and no last event; status: as `describe` has it.
+
+    One that has said nothing at all was not begun yet.
+    """
+    if status == "new":
+        hint = _("farense-tui resume {name} starts it.").format(name=folder.name)
+        return refused(_("run {name} was not started").format(name=folder.name), hint=hint)
+    return _explained(folder, *why(folder, status))
+
+
+def _explained(folder: RunFolder, title: str, detail: str, code: int = -1) -> FarenseError:
     fault = disk_fault(folder.path) if code > 0 else None
     again = _("farense-tui resume {name} continues from the last checkpoint.")
     if folder.resume_step() is None:

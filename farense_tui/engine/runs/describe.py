@@ -6,8 +6,7 @@ import os
 from dataclasses import dataclass
 from math import inf
 
-import psutil
-from farense_worker.protocol import plain_file
+from farense_worker.protocol import lock_holder, machine, plain_file
 from farense_worker.protocol.clean_text import clean
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.messages import events
@@ -56,7 +55,7 @@ def summarise(folder: RunFolder) -> RunSummary:
     read = record.Record(folder)
     read.read(inf)
     config, fault = configuration(folder)
-    how = status(read.state, folder.is_alive())
+    how = status(read.state, folder.is_alive(), folder)
     return RunSummary(folder, read.state, how, config, folder.resume_step(), fault or read.fault)
 
 
@@ -84,11 +83,11 @@ def is_paused(folder: RunFolder) -> bool:
     return False
 
 
-def status(state: RunState, alive: bool) -> str:
+def status(state: RunState, alive: bool, folder: RunFolder | None = None) -> str:
     """One word for how a run is.
 
     A worker that is gone without a last event was killed, or lost with the machine if that was
-    started after the worker's last sign of life.
+    started since: by the boot that its lock names, or else by the worker's last sign of life.
     """
     if alive:
         return state.phase if state.phase in ("paused", "stopping") else "running"
@@ -96,7 +95,10 @@ def status(state: RunState, alive: bool) -> str:
         return state.status
     if not state.last_time:
         return "new"
-    return "lost" if psutil.boot_time() > state.last_time else "killed"
+    same = lock_holder.same_boot(folder.lock_file) if folder else None
+    if same is None:  # by the clock, which somebody may have set
+        same = (machine.boot_time() or 0.0) <= state.last_time
+    return "killed" if same else "lost"
 
 
 def check_readable(folder: RunFolder) -> None:

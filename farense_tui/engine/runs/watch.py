@@ -75,7 +75,7 @@ class Watch:
             config=self._config,
             state=state,
             alive=alive,
-            status=status(state, alive),
+            status=status(state, alive, self.folder),
             memory=self._machine_memory(),
             now=now,
             journal=self._record.journal.publish(),

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from typing import ClassVar
 
-import psutil
+from farense_worker.protocol import machine
 from farense_worker.protocol.clean_text import clean, clean_lines
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import ngettext
@@ -185,9 +185,9 @@ def _when(snapshot: Snapshot) -> list[str]:
         last.format(date=date, ago=ago),
         workers.format(duration=show.duration(state.elapsed), n=state.workers),
     ]
-    if snapshot.status == "lost":
+    if snapshot.status == "lost" and (booted := machine.boot_time()):
         again = _("the machine was started again at {time}")
-        lines.append(again.format(time=_clock(psutil.boot_time())))
+        lines.append(again.format(time=_clock(booted)))
     return lines
 
 

@@ -9,13 +9,16 @@ import shutil
 import time
 from pathlib import Path
 
+import msgspec
 import psutil
 import pytest
+from farense_worker.protocol import lock_holder
 from farense_worker.protocol.errors import ExitCode, FarenseError
 from farense_worker.protocol.messages import events as e
 from farense_worker.protocol.run_folder import RunFolder
 from farense_worker.protocol.settings.profile import Profile, replace_setting
 from farense_worker.protocol.settings.profile_file import parse
+from msgspec.structs import replace
 
 from farense_tui.cli import main
 from farense_tui.engine.record.state import RunState, fold
@@ -54,6 +57,24 @@ def phase(name: str) -> e.Phase:
 )
 def test_one_word_for_how_a_run_is(stream: list[e.Event], alive: bool, word: str) -> None:
     assert describe.status(fold(stream), alive) == word
+
+
+def test_a_clock_that_was_set_brings_no_machine_down(tmp_path: Path) -> None:
+    """The moment of the boot moves with the clock; the boot that a lock names does not."""
+    folder = RunFolder(tmp_path)
+    here = lock_holder.of(os.getpid())
+    long_ago = fold([e.Phase(name="training", time=psutil.boot_time() - 3600)])
+    ahead = fold([e.Phase(name="training", time=NOW + 36000)])
+    for holder, word in (
+        (here, "killed"),
+        (replace(here, boot="another"), "lost"),
+    ):
+        folder.lock_file.write_bytes(msgspec.json.encode(holder))
+        assert describe.status(long_ago, False, folder) == word
+        assert describe.status(ahead, False, folder) == word
+    folder.lock_file.write_bytes(msgspec.json.encode(replace(here, host="another", boot="x")))
+    assert describe.status(ahead, False, folder) == "killed"  # another machine's: by the time
+    assert describe.status(long_ago, False, folder) == "lost"
 
 
 def test_a_run_whose_machine_was_started_anew_is_lost() -> None:

@@ -9,10 +9,8 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-import psutil
-
 from farense_worker.process.output import Output
-from farense_worker.protocol import macos
+from farense_worker.protocol import machine, macos
 from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.events import Heartbeat, Notice
@@ -34,7 +32,7 @@ def footprint() -> int:
     """
     if sys.platform == "darwin" and (told := macos.usage(os.getpid())):
         return int(told.ri_phys_footprint)
-    return int(psutil.Process().memory_info().rss)
+    return machine.own_memory()
 
 
 def memory_limit(mx: Any) -> int:
@@ -109,7 +107,7 @@ class Guard:
 
     def see(self, peak: int) -> Seen:
         """Look at this process, of which MLX's peak is given, and at the machine."""
-        return Seen(max(footprint(), peak), int(psutil.virtual_memory().available))
+        return Seen(max(footprint(), peak), machine.memory().available)
 
     def look(self, seen: Seen) -> Notice | None:
         """Give a notice when the warning threshold is crossed, once until it is well below."""

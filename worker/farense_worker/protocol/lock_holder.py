@@ -73,6 +73,17 @@ def is_here(holder: Holder, lock_file: Path) -> bool:
     return opened
 
 
+def same_boot(lock_file: Path) -> bool | None:
+    """Whether the machine still runs as it did when its worker wrote the lock.
+
+    None where that is not known: another machine's lock, an earlier version's, none.
+    """
+    holder = read(lock_file)
+    if holder is None or not holder.boot or not _boot() or holder.host != socket.gethostname():
+        return None
+    return holder.boot == _boot()
+
+
 @cache
 def _boot() -> str:
     """Name of this machine's boot; empty where it has none."""

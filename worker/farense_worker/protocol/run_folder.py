@@ -309,23 +309,27 @@ def is_full(folder: Path) -> bool:
         return False
 
 
-def full(path: Path | str, number: int = errno.ENOSPC) -> FarenseError:
-    """Say that there is no space for what would be at the path; number: the system's, of why."""
+def full(path: Path | str, number: int = errno.ENOSPC, option: str = "--runs-dir") -> FarenseError:
+    """Say that there is no space for what would be at the path; number: the system's, of why.
+
+    option: by which another place is chosen.
+    """
     return refused(
         _("no space on the disk"),
         f"{path}: {os.strerror(number)}",
-        _("Delete old runs or choose another --runs-dir."),
+        _("Delete old runs or choose another {option}.").format(option=option),
         kind="disk_full",
     )
 
 
-def disk_error(error: OSError, path: Path) -> FarenseError:
-    """Say what an OSError on the run's files means to the user."""
+def disk_error(error: OSError, path: Path, option: str = "--runs-dir") -> FarenseError:
+    """Say what an OSError on what is written means to the user; option: as `full` has it."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return full(error.filename or path, error.errno)
+        return full(error.filename or path, error.errno, option)
     title = _("cannot write {path}").format(path=error.filename or path)
     detail = error.strerror or str(error)
-    hint = _("Give this user the right to write there, or choose another --runs-dir.")
+    hint = _("Give this user the right to write there, or choose another {option}.")
+    hint = hint.format(option=option)
     if error.errno == errno.ELOOP:
         detail = _("it is a link, and nothing is written through one")
         hint = _("Put the file that it leads to in its place, or take it away.")
@@ -338,5 +342,6 @@ def disk_error(error: OSError, path: Path) -> FarenseError:
     elif error.errno in (errno.EMFILE, errno.ENFILE):
         hint = _("Raise the limit, as ulimit -n 4096 does for this shell, or end other programs.")
     elif error.errno in _BROKEN:
-        hint = _("Look after that disk, or choose another --runs-dir; a run can be copied there.")
+        hint = _("Look after that disk, or choose another {option}; a run can be copied there.")
+        hint = hint.format(option=option)
     return refused(title, detail, hint, kind="not_writable")

@@ -7,13 +7,13 @@ import random
 
 import mlx.core as mx
 import msgspec
-import psutil
 
 from farense_worker.data import prepare, shared_prefix
 from farense_worker.data.examples import Examples
 from farense_worker.loop import memory
 from farense_worker.model import model, tokenizer
 from farense_worker.process.output import unheard
+from farense_worker.protocol import machine
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.estimation import Facts, Request, Rows
@@ -38,7 +38,7 @@ def estimate(asked: Request, tell: Tell) -> Facts:
         device=model.device(),
         gpu=model.on_gpu(),
         limit=memory.memory_limit(mx),
-        available=psutil.virtual_memory().available,
+        available=machine.memory().available,
         rows=rows,
         no_rows=why,
     )
