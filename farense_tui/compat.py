@@ -176,6 +176,8 @@ def in_turn(driver: type[Driver]) -> type[Driver]:
     """
     if not hasattr(driver, "_sigcont_application"):
         return driver
+    import asyncio
+
     base: Any = driver
 
     class InTurn(base):  # type: ignore[misc]
@@ -183,9 +185,11 @@ def in_turn(driver: type[Driver]) -> type[Driver]:
             self._asked: deque[int] = deque()
             self._busy = self._drawing = False
             self._raw: list[Any] | None = None
+            self._loop: Any = None
             super().__init__(*args, **kwargs)
 
         def start_application_mode(self) -> None:
+            self._loop = asyncio.get_running_loop()
             with self._alone():
                 before = self._key_thread
                 super().start_application_mode()
@@ -204,7 +208,14 @@ def in_turn(driver: type[Driver]) -> type[Driver]:
             self._ask(signal.SIGCONT)
 
         def _ask(self, number: int) -> None:
+            # In the loop: what a signal breaks into may hold the lock of what is written.
             self._asked.append(number)
+            if self._loop is None:
+                self._take()
+            elif not self._loop.is_closed():
+                self._loop.call_soon_threadsafe(self._take)
+
+        def _take(self) -> None:
             if not self._busy:
                 with self._alone():
                     pass
