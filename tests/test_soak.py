@@ -32,8 +32,8 @@ def test_each_operation_of_a_save_may_fail(tmp_path: Path) -> None:
 @needs_proc
 def test_a_power_loss_leaves_the_old_state_or_the_new_one(tmp_path: Path) -> None:
     tally = Tally("power")
-    power.soak(tmp_path, random.Random(0), times(60), tally)
-    assert tally.counts["states"] > 10
+    power.soak(tmp_path, random.Random(0), times(120), tally)
+    assert tally.counts["states"] > 100
     assert not tally.failed
 
 

@@ -7,21 +7,37 @@ at all; a name may be there or not, unless its folder was brought to the disk si
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from farense_worker.protocol.checkpoint_files import ADAPTERS
 from farense_worker.protocol.run_folder import RunFolder
 
 from benchmarks.faults.soak.saves import BEGINNINGS
 from benchmarks.faults.soak.tally import Tally
 from tests.worker import faults
 
+
+class State(NamedTuple):
+    """A checkpoint by its step and what all its contents are; by itself, none."""
+
+    step: int = 0
+    tag: float | None = None
+
+
+# The newest checkpoint before a scenario of tests/worker/faults.py, and after it.
+STATES = {
+    "first": (State(), State(1, 1.0)),
+    "next_one": (State(2, 2.0), State(3, 3.0)),
+    "again": (State(2, 2.0), State(2, 2.5)),
+}
 _DRAWS = 6  # random ones a prefix, beside all, none, each alone and each left out
 
 
@@ -176,46 +192,73 @@ def replay(
 
 
 def soak(place: Path, dice: random.Random, more: Callable[[], bool], tally: Tally) -> None:
-    """Replay every prefix of every scenario: the old state or the new one, and it loads."""
+    """Replay every prefix of every scenario, whole ones first: all that was never synced shows."""
     while more():
+        shutil.rmtree(place, ignore_errors=True)
+        recorded = {}
         for scenario, beginning in BEGINNINGS.items():
-            shutil.rmtree(place, ignore_errors=True)
-            base = place / "base"
+            base = place / scenario / "base"
             base.mkdir(parents=True)
             if beginning:
                 faults.SCENARIOS[beginning](RunFolder(base))
-            shutil.copytree(base, place / "new")
-            done = Recorder(place / "new").run(faults.SCENARIOS[scenario])
-            for length in dice.sample(range(len(done) + 1), len(done) + 1):
-                prefix, unsure = pending(done[:length])
-                for lost in choices(unsure, dice):
-                    if not more():
-                        return
-                    replay(base, place / "after", prefix, lost, dice)
-                    where = f"{scenario}, {length} of {len(done)} operations, lost {sorted(lost)}"
-                    look(RunFolder(place / "after"), bool(beginning), where, tally)
-                    shutil.rmtree(place / "after")
-            tally.count(f"operations of {scenario}", len(done))
+            shutil.copytree(base, place / scenario / "new")
+            recorded[scenario] = Recorder(place / scenario / "new").run(faults.SCENARIOS[scenario])
+            tally.count(f"operations of {scenario}", len(recorded[scenario]))
+        prefixes = [(name, at) for name, done in recorded.items() for at in range(len(done))]
+        dice.shuffle(prefixes)
+        for scenario, length in [*((each, len(recorded[each])) for each in recorded), *prefixes]:
+            done = recorded[scenario]
+            prefix, unsure = pending(done[:length])
+            for lost in choices(unsure, dice):
+                if not more():
+                    return
+                after = place / "after"
+                replay(place / scenario / "base", after, prefix, lost, dice)
+                where = f"{scenario}, {length} of {len(done)} operations, lost {sorted(lost)}"
+                before, new = STATES[scenario]
+                allowed = (new,) if length == len(done) else (before, new)
+                look(RunFolder(after), allowed, where, tally)
+                shutil.rmtree(after)
 
 
-def look(folder: RunFolder, known: bool, where: str, tally: Tally) -> None:
-    """What a resumed run does with it: a sound checkpoint where there was one, and it goes on."""
+def look(folder: RunFolder, allowed: tuple[State, ...], where: str, tally: Tally) -> None:
+    """What a resumed run finds: one of these checkpoints, the same one in all that tells of it."""
     from farense_worker.loop import checkpoint
 
     tally.count("states")
     try:
+        if len(allowed) == 1 and tags(folder.adapters / ADAPTERS) != {allowed[0].tag}:
+            tally.fail("undone", f"{where}: what was published is not there")
+        if folder.training_state.exists():
+            told = json.loads(folder.training_state.read_text())["step"]
+            if told not in [each.step for each in allowed]:
+                tally.fail("torn", f"{where}: to go on from step {told}")
         checkpoint.clean_up(folder)
         loaded, damaged = checkpoint.newest(folder)
-        if loaded is None and known:
-            tally.fail("lost", f"{where}: no checkpoint is left, {damaged}")
+        found = State(loaded.state.step, loaded.state.best_loss) if loaded else State()
+        if found not in allowed:
+            tally.fail("lost", f"{where}: {found} is left, {damaged}")
         if loaded is not None:
-            arrays = [np.array(array) for array in loaded.adapters.values()]
-            tags = {float(value) for array in arrays for value in array.flat}
-            if tags != {loaded.state.best_loss}:
-                tally.fail("mixed", f"{where}: {tags} of {loaded.state.best_loss}")
+            if tags(loaded.path / ADAPTERS) != {found.tag}:
+                tally.fail("mixed", f"{where}: {tags(loaded.path / ADAPTERS)} of {found}")
             checkpoint.catch_up(folder, loaded.state)
+            if tags(folder.adapters / ADAPTERS) != {found.tag}:
+                tally.fail("published", f"{where}: {tags(folder.adapters / ADAPTERS)} of {found}")
         if damaged:
             tally.count("passed over a damaged one")
         folder.resume_step()
     except Exception as error:  # noqa: BLE001 - this is what is looked for
         tally.fail("raised", f"{where}: {error!r}")
+
+
+def tags(adapters: Path) -> set[float]:
+    """All values in an adapter of tests/worker/faults.py, which are alike; none of one that is
+    not there.
+    """
+    import mlx.core as mx
+
+    if not adapters.exists():
+        return set()
+    arrays = mx.load(str(adapters))
+    assert isinstance(arrays, dict)
+    return {float(value) for array in arrays.values() for value in np.array(array).flat}

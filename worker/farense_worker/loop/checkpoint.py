@@ -137,7 +137,8 @@ def publish(folder: RunFolder, checkpoint: Path) -> None:
     """Make a checkpoint's adapter the run's adapter, in `adapters/`, as mlx_lm reads it."""
     if folder.adapters.is_symlink() or not folder.adapters.is_dir():  # nothing goes through a link
         folder.adapters.unlink(missing_ok=True)
-    folder.adapters.mkdir(exist_ok=True)
+        folder.adapters.mkdir(exist_ok=True)
+        sync(folder.path)  # which has its name
     for name in (ADAPTER_CONFIG, ADAPTERS):
         beside = folder.adapters / f".{name}.tmp"
         beside.unlink(missing_ok=True)
