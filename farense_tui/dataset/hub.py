@@ -15,6 +15,7 @@ from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.download import Downloaded, Request
 from farense_worker.protocol.messages.task import Progress
 
+from farense_tui.engine.profiles import yaml_file
 from farense_tui.engine.tasks import task
 
 Files = list[tuple[Path, str]]  # each with its split, "" where none is named
@@ -111,6 +112,7 @@ def _configs(readme: Path) -> list[dict[str, Any]]:
     try:
         text = plain_file.text(readme)
         head = text.split("---", 2)[1] if text.startswith("---") else ""
+        yaml_file.check(head)
         told = yaml.safe_load(head)
     except (OSError, yaml.YAMLError, LookupError, ValueError, TypeError, RecursionError):
         return []  # of dates and numbers that are none, YAML has ValueErrors

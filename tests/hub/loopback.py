@@ -33,6 +33,7 @@ class Hub:
     sent: int = 0
     elsewhere: str = ""  # another hub's endpoint, where its large files are
     sums: str = ""  # what it says that the SHA-256 of its large files is
+    requests: int = 0
     tokens: set[str] = field(default_factory=set)  # that it was shown
     _server: ThreadingHTTPServer | None = None
 
@@ -81,6 +82,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _answer(self, body: bool) -> None:
         path = unquote(urlparse(self.path).path)
+        self.hub.requests += 1
         self.hub.tokens.add(self.headers.get("Authorization", ""))
         api = re.fullmatch(
             r"/api/(?:models|datasets)/([^/]+/[^/]+)(?:/(revision|tree)/(.+?))?/?", path

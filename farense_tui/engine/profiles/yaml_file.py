@@ -13,6 +13,8 @@ from farense_worker.protocol import foreign_rows, plain_file
 from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
 
+_LONGEST = 1 << 18  # bytes; PyYAML takes seconds for a megabyte
+_DEEPEST = 50  # within each other; PyYAML's time grows with the square of it
 _MOST = 20  # aliases; ninety of them, ten in each of nine lines, stand for a billion keys
 
 
@@ -25,6 +27,10 @@ _Loader.add_implicit_resolver(
     re.compile(r"[-+]?[0-9][0-9_]*(\.[0-9_]*)?[eE][-+]?[0-9]+$"),
     list("-+0123456789"),
 )
+
+
+class TooMuch(yaml.YAMLError):
+    """It would take long to read."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +46,7 @@ def load(path: Path) -> YamlFile:
     """Read a file with a mapping in it; FarenseError (refused) with file and line if it is none."""
     try:
         text = plain_file.content(path)
-        events = yaml.parse(text, Loader=_Loader)
-        if sum(isinstance(event, yaml.AliasEvent) for event in events) > _MOST:
-            raise _not_yaml(path, _("it has more than {n} aliases (*NAME)").format(n=_MOST))
+        check(text)
         loader = _Loader(text)
         node = loader.get_single_node()
         found = list(_lines(node, "")) if isinstance(node, yaml.MappingNode) else []
@@ -70,6 +74,21 @@ def load(path: Path) -> YamlFile:
     names = [each[0] for each in found]
     twice = tuple(sorted({name for name in names if names.count(name) > 1}))
     return YamlFile({str(key): value for key, value in values.items()}, dict(found), twice)
+
+
+def check(text: bytes | str) -> None:
+    """Raise TooMuch for what would take long, before more of it is read."""
+    if len(text) > _LONGEST:
+        raise TooMuch(_("it is longer than {n} KiB").format(n=_LONGEST >> 10))
+    aliases = depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        aliases += isinstance(event, yaml.AliasEvent)
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if aliases > _MOST:
+            raise TooMuch(_("it has more than {n} aliases (*NAME)").format(n=_MOST))
+        if depth > _DEEPEST:
+            raise TooMuch(_("it is nested more than {n} deep").format(n=_DEEPEST))
 
 
 def _not_yaml(path: Path, what: str) -> FarenseError:

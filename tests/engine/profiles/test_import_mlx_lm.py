@@ -239,7 +239,9 @@ _BOMB = "a0: &a0 {x: 1, y: 1, z: 1}\n" + "".join(
     [
         (_BOMB, "more than 20 aliases"),
         ("lora_parameters: &a\n  x: *a", "is not YAML"),
-        ("a: " + "[" * 20_000, "is not YAML"),
+        ("a: " + "[" * 20_000, "nested more than 50 deep"),
+        ("a: " + "[" * 5_000 + "]" * 5_000, "nested more than 50 deep"),
+        ("a: " + "x" * (1 << 18), "longer than 256 KiB"),
         ("a: b\n c: [1\n", "lora.yaml:2: mapping values are not allowed here"),
         ("- a\n- b\n", "lora.yaml:1: it holds no keys"),
         ("just words", "lora.yaml:1: it holds no keys"),

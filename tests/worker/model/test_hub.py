@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -170,7 +172,13 @@ def test_without_a_network(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_is_here_needs_no_network(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is asked of a model that is in the cache, though the hub would answer."""
     made = get()
+    asked = hub.requests
+    code = f"from farense_tui.engine.models import locate; print(locate.resolve({REPO!r}))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == made.path
+    assert hub.requests == asked
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     assert get() == made
 

@@ -40,6 +40,21 @@ def test_what_others_may_have_laid_there_is_read_by_one_door() -> None:
     assert found == [], "read through farense_worker/protocol/plain_file.py"
 
 
+def test_nothing_is_unpickled() -> None:
+    """What pickle reads may be a program; YAML's own loader makes objects, too."""
+    runs = re.compile(
+        r"pickle(?!=False)|torch\.load|marshal|shelve|joblib|yaml\.(unsafe_|full_)?load"
+    )
+    found = [
+        f"{path.relative_to(program)}: {line.strip()}"
+        for program in PROGRAMS
+        for path in program.rglob("*.py")
+        for line in path.read_text("utf-8").splitlines()
+        if runs.search(line)
+    ]
+    assert found == []
+
+
 def test_no_path_is_resolved_by_what_raises_for_a_loop() -> None:
     """Path.resolve raises RuntimeError of a link that leads to itself, until Python 3.13."""
     own = ("__file__).resolve()", "sys.argv[1]).resolve()", "embedded_")
