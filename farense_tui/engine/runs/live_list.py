@@ -45,9 +45,8 @@ class Listing:
         if known and known[0] == mark:
             return known[1]
         if known and known[0][0] != mark[0]:  # its settings are others
-            del self._watches[folder.path]
-        watch = self._watches.get(folder.path) or Watch(folder)
-        self._watches[folder.path] = watch
+            self._watches.pop(folder.path, None)
+        watch = self._watches.pop(folder.path, None) or Watch(folder)
         snapshot = watch.look(clock.now())
         summary = RunSummary(
             folder,
@@ -59,7 +58,8 @@ class Listing:
         )
         if snapshot.alive:
             self._at_rest.pop(folder.path, None)
-        else:
+            self._watches[folder.path] = watch
+        else:  # its log and what else is there to go on reading is not kept: there may be hundreds
             self._at_rest[folder.path] = (mark, summary)
         return summary
 

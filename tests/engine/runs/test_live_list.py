@@ -30,15 +30,18 @@ def test_what_has_ended_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
     again = {each.folder.name: each for each in listing.summaries()}
     assert all(again[name] is summary for name, summary in first.items())
     assert sorted(made) == ["demo-1", "done"]
-    # somebody goes on with one: it is followed, and read no second time
+    # somebody goes on with one: it is read once more, and from then on followed
     with held(run.folder):
         run.start(resumed_from=200)
         run.one_step()
         followed = {each.folder.name: each for each in listing.summaries()}
         assert followed["demo-1"].status == "running"
         assert followed["demo-1"].state.step == 201
+        run.one_step()
+        followed = {each.folder.name: each for each in listing.summaries()}
+        assert followed["demo-1"].state.step == 202
     assert followed["done"] is first["done"]
-    assert sorted(made) == ["demo-1", "done"]
+    assert sorted(made) == ["demo-1", "demo-1", "done"]
 
 
 def test_changed_settings_are_read(tmp_path: Path) -> None:
