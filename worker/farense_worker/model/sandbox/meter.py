@@ -143,7 +143,7 @@ class Meter:
         elif isinstance(value, range):
             units += ELEMENT * len(value)
         elif isinstance(value, Namespace):
-            parts = (value._Namespace__attrs,)
+            parts = object.__getattribute__(value, "__dict__").values()  # its own says no
         elif isinstance(value, LoopContext):
             raise TemplateRuntimeError(_("the loop itself is no value that can be written"))
         if parts is not None:
