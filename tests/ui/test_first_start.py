@@ -69,4 +69,5 @@ async def test_the_tour_plays_a_run_and_throws_it_away(
         await until(pilot, lambda: isinstance(app.screen, LaunchScreen))
         await until(pilot, lambda: not worker.folder.path.parent.exists())
         assert app.started == []
+        assert not clock._played  # the time is the system's again
     assert not list(runs_dir.iterdir())
