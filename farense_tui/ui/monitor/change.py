@@ -6,9 +6,10 @@ from typing import Any, ClassVar
 
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.plan.cadence import validate_every
 from farense_worker.protocol.run_folder import RunFolder
 from farense_worker.protocol.settings.fields import setting
-from farense_worker.protocol.settings.profile import Config
+from farense_worker.protocol.settings.profile import Config, replace_setting
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -145,8 +146,8 @@ class ChangeDialog(Dialog[dict[str, Any]]):
     def _what(self, changes: dict[str, Any]) -> Content:
         if not changes:
             early = _STOPPED_EARLY if self._stopped_early else ""
-            said = early or self._rate_now() or _("Nothing is changed.")
-            return Content.styled(said, "$text-muted")
+            now = " ".join(filter(None, (self._rate_now(), self._more_often(changes))))
+            return Content.styled(early or now or _("Nothing is changed."), "$text-muted")
         told = [f"{name}  {self._text(name)} → {_shown(value)}" for name, value in changes.items()]
         same = (
             _(
@@ -157,6 +158,8 @@ class ChangeDialog(Dialog[dict[str, Any]]):
             else _("It goes on with the same effective batch, {effective} examples a step.")
         ).format(effective=self._config.effective_batch)
         lines = [*(Content(line) for line in told), Content.styled(same, "$text-muted")]
+        if often := self._more_often(changes):
+            lines.append(Content.styled(often, "$text-muted"))
         if far := self._far(changes):
             lines.append(Content.styled(far, "bold $warning"))
         return Content("\n").join(lines)
@@ -168,6 +171,16 @@ class ChangeDialog(Dialog[dict[str, Any]]):
             return ""
         told = _("The rate is {now:.3g} at this step; {peak:.3g} is the highest of its schedule.")
         return told.format(now=now, peak=peak)
+
+    def _more_often(self, changes: dict[str, Any]) -> str:
+        """Why a short run validates more often than the field says."""
+        total = self._state.total_steps
+        every = changes.get("report.eval_every", self._config.report.eval_every)
+        wished = replace_setting(self._config, "report.eval_every", every)
+        used = validate_every(wished.report, total)
+        if not total or used == every or "train.epochs" in changes:
+            return ""
+        return _("A run this short validates every {n} steps.").format(n=used)
 
     def _far(self, changes: dict[str, Any]) -> str:
         """A word on a rate that was probably not meant."""

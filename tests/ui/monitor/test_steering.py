@@ -110,6 +110,9 @@ async def test_settings_are_changed_while_it_trains(tmp_path: Path) -> None:
         await pilot.press("e")
         await until(pilot, lambda: isinstance(pilot.app.screen, ChangeDialog))
         dialog = pilot.app.screen
+        what = dialog.query_one(".what", Static)
+        dialog.query_one("#report-eval_every", Input).value = "400"
+        await until(pilot, lambda: "validates every 150 steps" in str(what.render()))
         for name, value in (("report-eval_every", "0"), ("train-epochs", "4")):
             dialog.query_one(f"#{name}", Input).value = value
         fault = dialog.query_one(".fault", Static)
@@ -118,7 +121,6 @@ async def test_settings_are_changed_while_it_trains(tmp_path: Path) -> None:
         assert pilot.app.screen is dialog  # nothing is done with a fault
         dialog.query_one("#report-eval_every", Input).value = "25"
         dialog.query_one(Choice).value = "m1-8gb"
-        what = dialog.query_one(".what", Static)
         await until(pilot, lambda: "train.batch_size  4 → 2" in str(what.render()))
         assert "8 examples a step" in str(what.render())
         await pilot.press("enter")
