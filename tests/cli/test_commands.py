@@ -22,7 +22,7 @@ from farense_worker.protocol.run_folder import RunFolder
 from farense_tui import __main__
 from farense_tui.cli import main
 from farense_tui.cli.parser import build
-from farense_tui.engine.runs import describe, folders, supervisor
+from farense_tui.engine.runs import death, describe, folders, supervisor
 from tests.cli.conftest import Start
 from tests.real_runs import state_of
 
@@ -451,5 +451,7 @@ def test_attach_to_a_run_that_was_killed_says_so(
     run.events.write_text(json.dumps(started) + "\n")
     assert main(words) == 1
     told = capfd.readouterr().err
+    run.path.rename(tmp_path / "y")
+    assert death.explain(run, "killed").kind == "run_lost"
     assert told.startswith("farense-tui: the worker was killed: it ended without a last word\n")
     assert "farense-tui resume x" in told

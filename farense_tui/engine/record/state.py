@@ -50,7 +50,9 @@ class RunState(Struct, frozen=True, kw_only=True):
     worker_seq: int = 0  # of the newest worker's first event
     moved: float = 0.0  # when something was last done; a heartbeat does nothing
     gaps: tuple[Gap, ...] = ()
-    elapsed: float = 0.0  # seconds in which a worker was at it; between two workers it stands
+    # Seconds in which a worker was at it: none between two of them, none that the machine slept,
+    # and none by which its clock was set.
+    elapsed: float = 0.0
     last_seq: int = 0
     step: int = 0
     epoch: float = 0.0
@@ -118,11 +120,12 @@ class RunState(Struct, frozen=True, kw_only=True):
 
 def reduce(state: RunState, event: events.Event) -> RunState:
     """Give the state after one more event."""
+    gaps, slept = _gaps(state, event)
     state = replace(
         state,
         moved=event.time if _moves(state, event) else state.moved,
-        gaps=_gaps(state, [event]),
-        elapsed=state.elapsed + _since_last(state, event),
+        gaps=gaps,
+        elapsed=max(0.0, state.elapsed + _since_last(state, event) - slept),
         last_time=event.time,
         last_seq=event.seq,
         first_time=state.first_time or event.time,
@@ -165,6 +168,8 @@ def reduce_figures(state: RunState, figures: Sequence[Figure]) -> RunState:
     """Give the state after steps and heartbeats, as if they had been reduced one by one."""
     if not figures:
         return state
+    if _may_have_gaps(state, figures):
+        return fold(figures, state)
     steps = [event for event in figures if type(event) is events.Step]
     beats = [event for event in figures if type(event) is events.Heartbeat]
     times = [event.time for event in figures]
@@ -172,11 +177,9 @@ def reduce_figures(state: RunState, figures: Sequence[Figure]) -> RunState:
     for before, after in pairwise([state.last_time, *times]):
         if after > before and before:
             elapsed += after - before
-    has_gap = unaccounted_time.possible(state.last_time, state.heartbeat, times, beats)
     state = replace(
         state,
         moved=steps[-1].time if steps else state.moved,
-        gaps=_gaps(state, figures) if has_gap else state.gaps,
         elapsed=elapsed,
         last_time=times[-1],
         last_seq=figures[-1].seq,
@@ -272,14 +275,22 @@ def _moves(state: RunState, event: events.Event) -> bool:
     return True
 
 
-def _gaps(state: RunState, new: Sequence[events.Event]) -> tuple[Gap, ...]:
-    found, kept = (
-        unaccounted_time.find(state.last_time, state.heartbeat, state.step, new),
+def _gaps(state: RunState, event: events.Event) -> tuple[tuple[Gap, ...], float]:
+    """The gaps with the one before this event, and the seconds of it that no worker has lived."""
+    found, kept, slept = (
+        unaccounted_time.find(state.last_time, state.heartbeat, state.step, [event]),
         state.gaps,
+        0.0,
     )
     for gap in found:
-        kept = _added(kept, gap)
-    return kept
+        kept, slept = _added(kept, gap), slept + max(0.0, gap.asleep)
+    return kept, slept
+
+
+def _may_have_gaps(state: RunState, figures: Sequence[Figure]) -> bool:
+    beats = [event for event in figures if type(event) is events.Heartbeat]
+    times = [event.time for event in figures]
+    return unaccounted_time.possible(state.last_time, state.heartbeat, times, beats)
 
 
 def _step(state: RunState, event: events.Step) -> RunState:

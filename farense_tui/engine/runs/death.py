@@ -41,8 +41,10 @@ def explain_exit(code: int, folder: RunFolder) -> FarenseError:
 def explain(folder: RunFolder, status: str) -> FarenseError:
     """Say it of a run that has no worker any more and no last event; status: as `describe` has it.
 
-    One that has said nothing at all was not begun yet.
+    One that has said nothing at all was not begun yet; of a folder that is gone nothing is known.
     """
+    if not folder.path.is_dir() and (gone := disk_fault(folder.path)):
+        return gone
     if status == "new":
         hint = _("farense-tui resume {name} starts it.").format(name=folder.name)
         return refused(_("run {name} was not started").format(name=folder.name), hint=hint)

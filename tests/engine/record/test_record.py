@@ -174,3 +174,15 @@ def test_a_glimpse_has_the_newest_figures(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(record, "_WORTH", 1 << 30)
     assert record.glimpse(folder) is None
     assert record.glimpse(RunFolder(tmp_path / "gone")) is None
+
+
+@pytest.mark.parametrize("by", [5 * 3600.0, -7 * 3600.0])
+def test_a_clock_that_is_set_and_a_sleep_are_not_elapsed(by: float) -> None:
+    """A run of half a minute was told to have taken five hours."""
+    beats = [
+        heartbeat(time=1000.0 + at + (by if at > 10 else 0.0), monotonic=50.0 + at)
+        for at in range(2, 32, 2)
+    ]
+    told = fold(beats)
+    assert told.elapsed == pytest.approx(28, abs=2)
+    assert told == reduce_figures(RunState(), beats)
