@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -65,6 +66,28 @@ def test_whole_numbers_in_place_of_floats_are_refused(
     with pytest.raises(FarenseError, match="cannot be loaded") as caught:
         inference.load(packed, Model(repo=str(packed)))
     assert f"{name} is not in floats" in caught.value.detail
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("up_proj.weight", math.inf),
+        ("up_proj.weight", math.nan),
+        ("1.input_layernorm.weight", math.nan),
+    ],
+)
+def test_weights_that_are_no_numbers_are_refused(
+    micro: Path, tmp_path: Path, name: str, value: float
+) -> None:
+    """Where nothing told it every answer and every loss was none."""
+
+    def change(at: str, found: mx.array) -> mx.array:
+        return found + value if at.endswith(name) else found
+
+    odd = with_weights(micro, tmp_path / "m", change)
+    with pytest.raises(FarenseError, match="cannot be loaded") as caught:
+        inference.load(odd, Model(repo=str(odd)))
+    assert f"{name} has values that are no numbers (NaN or Inf)" in caught.value.detail
 
 
 def test_mlx_s_own_quantised_weights_are_taken(micro_4bit: Path) -> None:

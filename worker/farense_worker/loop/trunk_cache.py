@@ -32,6 +32,7 @@ from farense_worker.data.shared_prefix import Shared
 from farense_worker.loop.activations import Stored, Trunk, size, stored_as
 from farense_worker.loop.checks import Checks
 from farense_worker.model import prefix_cache
+from farense_worker.model.model import check_finite
 from farense_worker.model.split_forward import Anatomy, splits
 from farense_worker.model.trainable import beside_the_layers
 from farense_worker.process.output import Output
@@ -119,7 +120,7 @@ def prepare(
     if made.start and beneath:
         why = _("{modules} below them is trained").format(modules=", ".join(beneath))
     if not why and not there:
-        why = _compute(anatomy, made, room, budget, checks, output)
+        why = _compute(config, anatomy, made, room, budget, checks, output)
     if why:
         if config.train.trunk_cache == "on":
             raise refused(_("the frozen layers cannot be cached"), why, _HINT, kind="trunk_cache")
@@ -150,7 +151,13 @@ def _stored(made: Plan) -> bool:
 
 
 def _compute(
-    anatomy: Anatomy, made: Plan, room: int, budget: int, checks: Checks, output: Output
+    config: Config,
+    anatomy: Anatomy,
+    made: Plan,
+    room: int,
+    budget: int,
+    checks: Checks,
+    output: Output,
 ) -> str:
     """Go over all examples, group of layers by group, and store what comes out; or say why not."""
     anatomy.model.eval()
@@ -172,6 +179,8 @@ def _compute(
     stored = _open(made, lambda split: made.path(split).with_suffix(".part"), "w+")
     progress = _Progress(output, len(groups) * sum(len(e) for e in made.examples.values()))
     for start, stop in groups:
+        for layer in anatomy.layers[start:stop]:
+            check_finite(layer, config.model)
         for each in stored.values():
             for rows in _through(anatomy, each, start, stop, budget):
                 progress.add(rows)

@@ -52,12 +52,17 @@ def load(
     instead of another copy. Raises FarenseError for one that does not fit or is none.
     """
     network: Any = model.load(folder, settings)
-    if shares is not None:  # its own are read from the disk only when they are computed with
+    if shares is None:
+        model.check_finite(network, settings)
+    else:  # its own are read from the disk only when they are computed with
         network.update(shares.parameters())
     if adapter:
         try:
             check_adapter(Path(adapter))
             load_adapters(network, adapter)
+            if weight := model.not_finite(network):
+                said = _("{name} has values that are no numbers (NaN or Inf)")
+                raise ValueError(said.format(name=weight))
         except (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError) as error:
             raise FarenseError(
                 _("the adapter of {name} cannot be loaded").format(name=name),

@@ -28,6 +28,8 @@ _OF_ITS_CLASS = (
     *(ArithmeticError, AssertionError),
 )
 
+_PIECE = 1 << 24  # values that are looked at at once
+
 
 def find(settings: ModelSettings, output: Output) -> Path:
     """Give the model's folder; a repository that is not in the cache is downloaded first."""
@@ -169,9 +171,43 @@ def dtype_of(model: nn.Module) -> mx.Dtype:
 def read_weights(model: nn.Module, settings: ModelSettings) -> None:
     try:
         mx.eval(model.parameters())
+        check_finite(model, settings)
         mx.clear_cache()  # of what they were in the file, where that is of another type
     except RuntimeError as error:
         raise _not_loaded(settings, error) from error
+
+
+def check_finite(module: nn.Module, settings: ModelSettings) -> None:
+    """Refuse weights that are no numbers: with a damaged file every loss and answer would be none.
+
+    All of them are read from the disk.
+    """
+    try:
+        name = not_finite(module)
+    except RuntimeError as error:
+        raise _not_loaded(settings, error) from error
+    if name:
+        said = _("{name} has values that are no numbers (NaN or Inf): fetch the model again")
+        raise _not_loaded(settings, said.format(name=name))
+
+
+def not_finite(module: nn.Module) -> str:
+    """Name a weight that is no number; empty if there is none.
+
+    An Inf among biases may be meant: it rules a token out.
+    """
+    for name, value in tree_flatten(module.parameters()):
+        if not mx.issubdtype(value.dtype, mx.floating) or not value.size:
+            continue
+        wrong = mx.isnan if value.ndim == 1 else _endless
+        pieces = mx.split(value.reshape(-1), range(_PIECE, value.size, _PIECE))
+        if any(mx.any(wrong(piece)).item() for piece in pieces):
+            return str(name)
+    return ""
+
+
+def _endless(values: mx.array) -> mx.array:
+    return ~mx.isfinite(values)
 
 
 def check_tokens(model: nn.Module, highest: int) -> None:
