@@ -142,17 +142,26 @@ def _folder(folder: Path, config: str) -> list[Source]:
 
 
 def _files(folder: Path) -> list[Path]:
-    """Give the files that are somebody's own: not those of systems, of git, or made by us here."""
-    made = {record.parent for record in folder.rglob(RECORD)} - {folder}
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.is_file()
-        and path.name not in (*_ABOUT, *_OF_SYSTEMS)
-        and not path.name.startswith("~$")  # Excel's, of a file that is open
-        and not made & set(path.parents)
-        and not any(part.startswith((".", "__MACOSX")) for part in path.relative_to(folder).parts)
-    )
+    """Give the files that are somebody's own: not those of systems, of git, or made by us here.
+
+    A folder that goes while this looks, or that may not be read, has none.
+    """
+    found: list[Path] = []
+    for place, inner, names in os.walk(folder):
+        if RECORD in names and Path(place) != folder:
+            inner.clear()
+            continue
+        inner[:] = [name for name in inner if not name.startswith(_HIDDEN)]
+        found += [Path(place, name) for name in names if _is_own(name)]
+    return sorted(path for path in found if os.path.isfile(path))
+
+
+_HIDDEN = (".", "__MACOSX")
+
+
+def _is_own(name: str) -> bool:
+    """Whether it is no system's; ~$ begins that of a file that Excel has open."""
+    return name not in (*_ABOUT, *_OF_SYSTEMS) and not name.startswith((*_HIDDEN, "~$"))
 
 
 def _told(name: str | Path) -> str:

@@ -276,3 +276,21 @@ def test_a_data_set_that_finds_no_room_is_told_as_that(tmp_path: Path, rows: int
     assert done.stderr.startswith(f"farense-tui: cannot write {tmp_path / 'd'}\n")
     assert "ulimit -f" in done.stderr
     assert os.listdir(tmp_path) == ["a.jsonl"]
+
+
+def test_a_folder_that_goes_while_it_is_looked_through_has_no_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As those of processes do, for whoever names the root."""
+    (tmp_path / "all" / "gone").mkdir(parents=True)
+    files.jsonl(tmp_path / "all" / "a.jsonl", *pairs(10))
+    look_into = os.scandir
+
+    def scandir(path: Any) -> Any:
+        if str(path).endswith("gone"):
+            raise FileNotFoundError(2, "gone", str(path))
+        return look_into(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    found = sources.find([str(tmp_path / "all")], sources.Repository(), lambda _: None)
+    assert [source.path.name for source in found] == ["a.jsonl"]

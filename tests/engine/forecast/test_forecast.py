@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -76,6 +77,22 @@ def test_damaged_files_have_no_shape(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"hidden_size": 8}')
     (tmp_path / "model.safetensors").write_bytes(b"\xff" * 40)
     assert model_shape.read(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "ffn"), [([64, 128], 128), ([], None), (None, None), ([None], None), (64.0, 64)]
+)
+def test_a_size_for_each_layer_is_the_largest(
+    micro: Path, tmp_path: Path, value: object, ffn: int | None
+) -> None:
+    """As OpenELM and Gemma 3n write it; of a size that is none nothing is forecast."""
+    for path in micro.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    config = json.loads((micro / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**config, "intermediate_size": value}))
+    found = model_shape.read(tmp_path)
+    assert (found and found.ffn) == ffn
+    gather.refuse_hopeless(replace_setting(Profile(), "model.repo", str(tmp_path)))
 
 
 GROWING = {

@@ -153,3 +153,12 @@ def test_tokens_that_the_model_has_not_are_refused(
     failure = state_of(run).failure
     assert failure is not None
     assert failure.title == "the tokenizer is not the model's"
+
+
+@pytest.mark.parametrize("config", ["", "[]", "[" * 100_000, '{"a": 1', None])
+def test_the_files_of_a_damaged_adapter_are_named(tmp_path: Path, config: str | None) -> None:
+    """As an export reads them, before anything is written."""
+    (tmp_path / "adapters.safetensors").write_bytes(b"" if config is None else b"\0" * 8)
+    (tmp_path / "adapter_config.json").write_text("{}" if config is None else config)
+    with pytest.raises(FarenseError, match="the adapter of mine cannot be loaded"):
+        inference.adapter_files(tmp_path, "mine")

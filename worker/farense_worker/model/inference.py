@@ -7,13 +7,14 @@ import os
 from pathlib import Path
 from typing import Any
 
+import mlx.core as mx
 import mlx.nn as nn
 
 from farense_worker.model import model
 from farense_worker.model.compat import load_adapters
 from farense_worker.process.output import Output
 from farense_worker.protocol import plain_file
-from farense_worker.protocol.checkpoint_files import check_adapter
+from farense_worker.protocol.checkpoint_files import ADAPTER_CONFIG, ADAPTERS, check_adapter
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.settings.profile import Model
@@ -64,10 +65,24 @@ def load(
                 said = _("{name} has values that are no numbers (NaN or Inf)")
                 raise ValueError(said.format(name=weight))
         except (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError) as error:
-            raise FarenseError(
-                _("the adapter of {name} cannot be loaded").format(name=name),
-                str(error),
-                kind="adapter",
-            ) from error
+            raise _damaged(name, error) from error
     network.eval()
     return network
+
+
+def adapter_files(folder: Path, name: str) -> tuple[dict[str, mx.array], dict[str, Any]]:
+    """Read an adapter's weights, and what it is made of; FarenseError for one that is damaged."""
+    try:
+        check_adapter(folder)
+        config = json.loads(plain_file.read(folder / ADAPTER_CONFIG, follow=True))
+        if not isinstance(config, dict):
+            raise TypeError(_("{file} is not a table of keys").format(file=ADAPTER_CONFIG))
+        weights: Any = mx.load(str(folder / ADAPTERS))
+    except (OSError, ValueError, TypeError, RuntimeError) as error:
+        raise _damaged(name, error) from error
+    return weights, config
+
+
+def _damaged(name: str, error: Exception) -> FarenseError:
+    title = _("the adapter of {name} cannot be loaded").format(name=name)
+    return FarenseError(title, str(error), kind="adapter")

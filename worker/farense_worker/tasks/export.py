@@ -18,7 +18,7 @@ import msgspec
 from farense_worker.data import dated, labels
 from farense_worker.model import inference, peft, stops, tokenizer
 from farense_worker.model.compat import load_model
-from farense_worker.protocol import dataset, plain_file
+from farense_worker.protocol import dataset
 from farense_worker.protocol.checkpoint_files import ADAPTER_CONFIG, ADAPTERS
 from farense_worker.protocol.dataset import Row
 from farense_worker.protocol.errors import FarenseError, refused
@@ -133,10 +133,10 @@ class _Export:
         """Copy the adapter, and see that it does what the run's does."""
         self._tell(Progress(_("the adapter")))
         folder, made = self._to / "adapter", Path(self._asked.adapter)
+        _weights, config = self._adapter()
         folder.mkdir()
         shutil.copyfile(made / ADAPTERS, folder / ADAPTERS)
         fuse.copy_templates(self._source, folder)
-        config = json.loads(plain_file.read(made / ADAPTER_CONFIG, follow=True))
         config["model"] = self._asked.base  # a folder of this machine means nothing elsewhere
         (folder / ADAPTER_CONFIG).write_text(json.dumps(config, indent=2) + "\n")
         (folder / "README.md").write_text(self._asked.adapter_card, encoding="utf-8")
@@ -220,9 +220,7 @@ class _Export:
         return self._asked.adapter
 
     def _adapter(self) -> tuple[dict[str, mx.array], dict[str, Any]]:
-        made = Path(self._made)
-        weights: Any = mx.load(str(made / ADAPTERS))
-        return weights, json.loads(plain_file.read(made / ADAPTER_CONFIG, follow=True))
+        return inference.adapter_files(Path(self._made), self._asked.name)
 
     def _with(self, network: Any, weights: dict[str, mx.array]) -> Behaviour:
         network.load_weights(list(weights.items()), strict=False)

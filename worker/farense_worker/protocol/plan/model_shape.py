@@ -211,15 +211,15 @@ def _of(config: dict[str, Any], tensors: list[tuple[str, tuple[int, ...], str]])
             other += math.prod(shape)
     if not layers or not linear:
         return None
-    hidden, heads = config["hidden_size"], config["num_attention_heads"]
+    hidden, heads = _size(config, "hidden_size"), _size(config, "num_attention_heads")
     return Shape(
         kind=config.get("model_type", ""),
         hidden=hidden,
         heads=heads,
-        kv_heads=config.get("num_key_value_heads") or heads,
-        head_dim=config.get("head_dim") or hidden // heads,
-        ffn=config["intermediate_size"],
-        vocabulary=config["vocab_size"],
+        kv_heads=_size(config, "num_key_value_heads", heads),
+        head_dim=_size(config, "head_dim", hidden // heads),
+        ffn=_size(config, "intermediate_size"),
+        vocabulary=_size(config, "vocab_size"),
         linear=linear,
         other=other,
         layer_bytes=tuple(layers[at] for at in sorted(layers)),
@@ -230,6 +230,15 @@ def _of(config: dict[str, Any], tensors: list[tuple[str, tuple[int, ...], str]])
         experts=experts,
         beside=beside,
     )
+
+
+def _size(config: dict[str, Any], key: str, otherwise: int = 0) -> int:
+    """Give a size of the configuration; where each layer has its own, the largest."""
+    value = config.get(key) or otherwise
+    size = max(map(int, value)) if isinstance(value, list) else int(value)
+    if size < 1:
+        raise ValueError(key)
+    return size
 
 
 def _numbers(shape: tuple[int, ...], kind: str, bits: int) -> tuple[int, ...]:
