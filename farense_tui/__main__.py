@@ -34,8 +34,12 @@ def main() -> int:
 
         leash.follow_if_named()
         language.choose(sys.argv[1:])
-        from farense_tui.cli import main as run
+        import warnings
 
+        from farense_tui.cli import main as run
+        from farense_tui.cli.output import warn
+
+        warnings.showwarning = warn
         return run()
     except KeyboardInterrupt:  # while the modules are still being read
         return _STOPPED

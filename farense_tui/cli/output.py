@@ -34,6 +34,11 @@ def tell(text: str) -> None:
     print(printable(text) + "\n", end="", file=sys.stderr, flush=True)
 
 
+def warn(message: Warning | str, category: type[Warning], *_: Any, **_more: Any) -> None:
+    """Tell a library's warning, as warnings.showwarning: it may have a foreign text in it."""
+    tell(f"{category.__name__}: {message}")
+
+
 def say_json(values: Any, indent: int = 0) -> None:
     """Print for programs: the same values, what a terminal may act on written as \\uXXXX."""
     try:

@@ -6,8 +6,10 @@ matplotlib draws into memory with its Agg backend; no window system is asked for
 from __future__ import annotations
 
 import io
+import warnings
 from typing import Any
 
+from farense_worker.protocol.clean_text import clean
 from farense_worker.protocol.language import gettext as _
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -63,13 +65,15 @@ def _draw(graph: Graph, run: str, legend: bool) -> bytes:
             ncols=2,
         )
     file = io.BytesIO()
-    figure.savefig(file, format="png")
+    with warnings.catch_warnings():  # of characters that its font has not
+        warnings.simplefilter("ignore")
+        figure.savefig(file, format="png")
     return file.getvalue()
 
 
 def _dress(axes: Axes, graph: Graph, run: str) -> None:
     # parse_math: a name is text, whatever is in it
-    axes.set_title(f"{run}: {graph.title}", loc="left", color=_INK, parse_math=False)
+    axes.set_title(clean(f"{run}: {graph.title}"), loc="left", color=_INK, parse_math=False)
     axes.set_xlabel(graph.x_label, color=_INK)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _at: graph.show(value)))
     axes.xaxis.set_major_locator(MaxNLocator(integer=graph.over_steps, steps=[1, 2, 2.5, 5, 10]))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from farense_worker.protocol.clean_text import printable
+from farense_worker.protocol.clean_text import dammed, printable
 from rich.cells import cell_len
 from rich.segment import Segment
 from textual.color import Color
@@ -22,10 +22,14 @@ class Printable(LineFilter):
         """Clean a line."""
         return [
             segment
-            if segment.text.isprintable() or segment.control
-            else Segment("".join(map(_clean, segment.text)), segment.style)
+            if segment.control or (segment.text.isascii() and segment.text.isprintable())
+            else Segment(_line(segment.text), segment.style)
             for segment in segments
         ]
+
+
+def _line(text: str) -> str:
+    return dammed(text if text.isprintable() else "".join(map(_clean, text)))
 
 
 @lru_cache(4096)

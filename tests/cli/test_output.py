@@ -82,6 +82,12 @@ def test_whatever_way_a_text_goes_out_it_is_cleaned() -> None:
     assert "second\n" in out.getvalue()
 
 
+def test_a_library_s_warning_goes_that_way_too(capsys: pytest.CaptureFixture[str]) -> None:
+    """matplotlib's names the characters that its font has not, raw."""
+    output.warn(EVIL, UserWarning, "plots.py", 66)
+    assert is_safe(capsys.readouterr().err)
+
+
 def test_json_says_the_same_and_holds_no_command(capsys: pytest.CaptureFixture[str]) -> None:
     said = {"text": EVIL.rstrip("\udcff") + "é"}
     output.say_json(said)

@@ -22,6 +22,7 @@ _BYTES = {
     **dict.fromkeys(("F32", "I32", "U32"), 4),
     **dict.fromkeys(("F64", "I64", "U64"), 8),
 }
+_MOST_AXES = 64
 _LONGEST_HEADER = 100 << 20  # bytes: the most that safetensors itself reads
 
 
@@ -168,8 +169,10 @@ def _fills_its_place(about: dict[str, Any]) -> bool:
     """Whether a tensor has as many bytes as its shape asks for; of unknown types nobody knows."""
     first, last = about["data_offsets"]
     sizes = about.get("shape")
-    if not isinstance(sizes, list) or not all(
-        type(each) is int and each >= 0 for each in (first, last, *sizes)
+    if (
+        not isinstance(sizes, list)
+        or len(sizes) > _MOST_AXES
+        or not all(type(each) is int and each >= 0 for each in (first, last, *sizes))
     ):
         return False
     size = _BYTES.get(about.get("dtype", ""))
