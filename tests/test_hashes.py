@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 import tomllib
+from itertools import chain
 from pathlib import Path
 
 import make_sbom
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "requirements-hashed.txt").read_text(encoding="utf-8")
@@ -33,6 +36,15 @@ def test_all_that_is_needed_is_hashed() -> None:
     for entry in re.split(r"\n(?=\w)", TEXT)[1:]:
         assert "--hash=sha256:" in entry, entry.splitlines()[0]
     assert "://" not in TEXT
+
+
+def test_the_versions_are_within_what_is_asked_for() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"].values()
+    exact = pins((ROOT / "constraints.txt").read_text(encoding="utf-8"))
+    known = {canonicalize_name(name): version for name, version in exact.items()}
+    for asked in map(Requirement, chain(project["dependencies"], *extras)):
+        assert known[canonicalize_name(asked.name)] in asked.specifier, asked
 
 
 def test_the_bill_of_materials_is_of_today() -> None:

@@ -116,7 +116,10 @@ def test_a_webhook_names_nobody_else_who_is_told() -> None:
             other.accept()
 
 
-@pytest.mark.parametrize("address", ["http://[", "https://", "file:///etc", "ntfy.sh/me", 3])
+@pytest.mark.parametrize(
+    "address",
+    ["http://[", "https://", "file:///etc", "file://host/etc", "ftp://host/", "ntfy.sh/me", 3],
+)
 def test_what_is_no_address_is_no_webhook(address: object) -> None:
     preferences.path().parent.mkdir(parents=True)
     preferences.path().write_text(tomli_w.dumps({"webhook": address}))

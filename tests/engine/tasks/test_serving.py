@@ -294,6 +294,8 @@ def test_nothing_else_is_loaded_whatever_a_request_names(served: Served) -> None
     """mlx_lm's own server would load, and download, all of these."""
     asked = chat("Olá", adapters="/etc", draft_model="owner/name", top_k=99999, max_tokens=1)
     assert post(served.at, asked)[0] == 200
+    for name in ("owner/name", "/etc", "..", "embedded"):
+        assert post(served.at, chat("Olá", model=name, max_tokens=1))[0] == 404
 
 
 def test_a_request_that_is_too_large_is_not_read(served: Served) -> None:
