@@ -71,3 +71,11 @@ async def test_the_tour_plays_a_run_and_throws_it_away(
         assert app.started == []
         assert not clock._played  # the time is the system's again
     assert not list(runs_dir.iterdir())
+
+
+async def test_a_long_notice_is_shown_to_its_end_in_a_narrow_terminal(runs_dir: Path) -> None:
+    app = FarenseApp(runs_dir)
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await until(pilot, lambda: isinstance(app.screen, LaunchScreen))
+        app.notify(f"{'some words ' * 30}ends-here", timeout=600)
+        await until(pilot, lambda: "ends-here" in text_of(app.screen), seconds=60)
