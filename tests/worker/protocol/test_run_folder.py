@@ -17,6 +17,8 @@ from farense_worker.protocol.run_folder import (
     append_to,
     check_name,
     disk_error,
+    free_space,
+    is_full,
     write_atomically,
 )
 from hypothesis import example, given
@@ -294,3 +296,16 @@ def test_a_limit_is_no_lack_of_rights(number: int, remedy: str) -> None:
     told = disk_error(OSError(number, os.strerror(number), "/runs/x"), Path("/runs"))
     assert remedy in told.hint
     assert "right" not in told.hint
+
+
+def test_a_disk_that_does_not_tell_its_size_is_not_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No training began there, and one that was going on ended."""
+
+    def fails(_path: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr("os.statvfs", fails)
+    assert free_space(tmp_path / "later") == sys.maxsize
+    assert not is_full(tmp_path)

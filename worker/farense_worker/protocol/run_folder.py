@@ -292,12 +292,16 @@ def write_atomically(path: Path, text: str) -> None:
 def free_space(folder: Path) -> int:
     """Bytes that are free on the disk where the folder is or would be.
 
-    What has no size, as /proc, is not full: it says itself why it takes nothing.
+    What has no size, as /proc, or does not tell it, as some mounted by a program, is not full: it
+    says itself why it takes nothing.
     """
     there = folder.absolute()
     while not there.exists():
         there = there.parent
-    usage = shutil.disk_usage(there)
+    try:
+        usage = shutil.disk_usage(there)
+    except OSError:
+        return sys.maxsize
     return usage.free if usage.total else sys.maxsize
 
 
