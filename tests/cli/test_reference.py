@@ -17,7 +17,10 @@ from farense_worker.protocol.errors import ExitCode
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "scripts" / "make_commands.py"
 # Between our own processes; none is for a user to set.
-INTERNAL = {f"FARENSE_{n}" for n in ("AFTERWARDS", "CONFIG", "GPU_RESTARTS", "LOCK", "RANK")}
+INTERNAL = {
+    f"FARENSE_{name}"
+    for name in ("AFTERWARDS", "CONFIG", "FOLDER", "GPU_RESTARTS", "LOCK", "PARENT", "RANK")
+}
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from farense_worker.protocol.messages.data_check import Report, Split
 from farense_worker.protocol.messages.estimation import Facts
 from farense_worker.protocol.plan.memory import GIB
 from farense_worker.protocol.run_folder import RunFolder
+from textual.notifications import Notification
 from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.widgets import Input
@@ -139,6 +140,12 @@ def _checked(monkeypatch: pytest.MonkeyPatch) -> None:
 def _forecast(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a worker on that machine would say; tests/ui/launch/test_screen.py asks a real one."""
     monkeypatch.setattr(gather, "facts", lambda _profile, _stop=None: FACTS)
+
+
+@pytest.fixture
+def lasting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Notices stay: beside load one may be gone before it was looked for."""
+    monkeypatch.setattr(Notification, "time_left", 1000.0)
 
 
 @pytest.fixture

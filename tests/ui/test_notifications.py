@@ -134,6 +134,7 @@ def test_a_slip_in_the_preferences_costs_nothing_that_is_in_them() -> None:
     assert preferences.path().read_text() == text
 
 
+@pytest.mark.usefixtures("lasting")
 @pytest.mark.parametrize(
     ("text", "said"),
     [

@@ -263,6 +263,7 @@ def test_each_fault_has_its_remedy() -> None:
     assert held.changes == (("data.valid_fraction", "0.1"),)
 
 
+@pytest.mark.usefixtures("lasting")
 async def test_a_dropped_folder_is_trained_on_and_mended_by_keys(
     runs_dir: Path, real: Path
 ) -> None:

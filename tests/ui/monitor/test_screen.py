@@ -274,6 +274,7 @@ async def test_what_cannot_be_started_is_told(
         assert monitor.asked is None
 
 
+@pytest.mark.usefixtures("lasting")
 async def test_only_keys_that_can_do_something_are_offered(
     tmp_path: Path, sent: list[object]
 ) -> None:

@@ -121,7 +121,8 @@ async def test_the_list_is_searched_and_ordered(three: Path) -> None:
         assert "by name" in text_of(screen)
 
 
-async def test_only_new_lines_are_read_again(three: Path) -> None:
+async def test_only_new_lines_are_read_again(three: Path, stand_in: StandIn) -> None:
+    stand_in(RunFolder(three / "gone"))
     async with listed(three) as (pilot, screen):
         events = three / "gone" / "events.jsonl"
         text = events.read_bytes()
