@@ -169,3 +169,11 @@ def test_cut_at_any_byte_every_whole_line_is_read_and_none_twice(tmp_path: Path)
         path.write_bytes(whole)
         assert first + tail.read_all() == record
         assert tail.unreadable == 0
+
+
+def test_half_of_a_pair_keeps_no_event_from_being_told() -> None:
+    """A config.json may have one, and what is wrong with it is the last that a worker says."""
+    said = e.RunFailed(kind="model", title="a\ud800", detail="\udcff", hint="é", step=0, seq=1)
+    told = e.decode(e.encode(said))
+    assert isinstance(told, e.RunFailed)
+    assert (told.title, told.detail, told.hint) == ("a?", "?", "é")

@@ -7,6 +7,7 @@ null is read back as NaN.
 
 from __future__ import annotations
 
+import json
 from math import isfinite, nan
 from typing import Annotated, Any, Literal
 
@@ -215,8 +216,12 @@ _decoder = msgspec.json.Decoder(AnyEvent)
 
 
 def encode(event: Event) -> bytes:
-    """One line, with its line end."""
-    return _encoder.encode(event) + b"\n"
+    """One line, with its line end. Half of a pair, which no file can hold, is a question mark."""
+    try:
+        return _encoder.encode(event) + b"\n"
+    except UnicodeEncodeError:  # of a model's configuration, or a name that is no UTF-8
+        text = json.dumps(msgspec.to_builtins(event), ensure_ascii=False)
+        return text.encode("utf-8", "replace") + b"\n"
 
 
 def decode(line: bytes) -> AnyEvent | None:
