@@ -21,7 +21,7 @@ from textual.screen import Screen
 from textual.worker import WorkerFailed
 
 from farense_tui import compat
-from farense_tui.engine.runs import describe, new_run, resuming, supervisor
+from farense_tui.engine.runs import clock, describe, new_run, resuming, supervisor
 from farense_tui.engine.runs.supervisor import Worker
 from farense_tui.ui import preferences
 from farense_tui.ui.common.dialogs import ErrorDialog
@@ -188,6 +188,7 @@ class FarenseApp(WithTour, WithLooks, WithReach):
         watched: the run that it is on, if it is a monitor.
         """
         self._watched = watched
+        clock.play(None)  # a monitor of a played run takes its own
         while len(self.screen_stack) > 2:
             self.pop_screen()
         if len(self.screen_stack) == 2:

@@ -8,14 +8,17 @@ import sys
 from pathlib import Path
 
 import pytest
+from farense_worker.protocol import simulation
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.messages.events import Phase, encode
 from farense_worker.protocol.run_folder import RunFolder
+from farense_worker.protocol.simulation import Simulation
 from textual.color import Color
 from textual.command import CommandList, CommandPalette
 from textual.pilot import Pilot
 from textual.widgets import Static
 
+from farense_tui.engine.runs import clock
 from farense_tui.engine.runs.describe import is_paused
 from farense_tui.engine.status_words import STATUS
 from farense_tui.ui.app import FarenseApp
@@ -47,6 +50,18 @@ async def test_a_run_goes_on_when_the_screen_is_left(
         await pilot.press(key)
         assert app._exit == (key == "b")
     assert process.poll() is None
+
+
+async def test_a_played_run_takes_its_clock_along_when_its_monitor_is_left(tmp_path: Path) -> None:
+    folder = recorded.paused(tmp_path).folder
+    simulation.write(folder.path, Simulation(scenario="ok", speed=60.0))
+    app = FarenseApp(tmp_path, folder)
+    async with app.run_test() as pilot:
+        await until(pilot, lambda: isinstance(app.screen, MonitorScreen))
+        assert clock._played
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, LaunchScreen))
+        assert not clock._played
 
 
 def test_a_pipe_in_the_place_of_a_record_keeps_nobody_from_leaving(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from farense_worker.protocol.programs import temporary_folder
 from farense_worker.protocol.run_folder import RunFolder
 from textual import work
 
-from farense_tui.engine.runs import clock, played, supervisor
+from farense_tui.engine.runs import played, supervisor
 from farense_tui.engine.runs.supervisor import Worker
 from farense_tui.ui import preferences
 from farense_tui.ui.with_models import WithModels
@@ -87,7 +87,6 @@ class WithTour(WithModels):
 
     def _end_tour(self, worker: Worker) -> None:
         self._started.pop(worker.folder.path, None)
-        clock.play(None)
         self.open_launch()
         self._throw_away(worker.folder)
 
