@@ -25,6 +25,7 @@ DARK = Theme(
     warning="#f7dc6f",
     error="#ff7a6b",
     variables={
+        "veil": "#101014 60%",
         "text-muted": "#a19c92",
         "text-disabled": "#8c877d",
         "border": "#f4a340",
@@ -65,6 +66,7 @@ LIGHT = Theme(
     warning="#5f4a00",
     error="#c4001a",
     variables={
+        "veil": "#f7f5f0 60%",
         "text-muted": "#5c5952",
         "text-disabled": "#736f67",
         "border": "#9c4a00",
@@ -106,6 +108,7 @@ CONTRAST = Theme(
     warning="#ffe98a",
     error="#ff9c94",
     variables={
+        "veil": "#000000 60%",
         "text-muted": "#dcdcdc",
         "text-disabled": "#bdbdbd",
         "border": "#ffd21f",
@@ -136,7 +139,7 @@ THEMES = (DARK, LIGHT, CONTRAST)
 
 # A terminal of 16 colours shows the nearest of its own: the dark accent would be its red, in which
 # everything looks like an alarm, and what is chosen would stand on the ground colour. On grey the
-# accent cannot be read, on blue it can.
+# accent cannot be read, on blue it can. Dimmed as elsewhere it would be black on black.
 _BROWN, _YELLOW, _RED, _BLUE, _SILVER = "#aa5500", "#ffff55", "#ff5555", "#0000aa", "#aaaaaa"
 _SIXTEEN = {
     DARK.name: {"accent": _BROWN, "panel": _BLUE, "warning": _YELLOW, "error": _RED},
@@ -150,6 +153,7 @@ def in_sixteen_colours(theme: Theme) -> Theme:
     changes = _SIXTEEN[theme.name]
     was = {theme.accent: changes["accent"]}
     variables = {name: was.get(value, value) for name, value in theme.variables.items()}
+    variables["veil"] = f"{theme.background} 20%"
     return replace(theme, **changes, variables=variables)  # type: ignore[arg-type]
 
 

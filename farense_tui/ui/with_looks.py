@@ -47,6 +47,10 @@ class WithLooks(App[None]):
         ours = [self._printable, *([self._ascii] if self._ascii.enabled else [])]
         return [*super().get_line_filters(), *ours]
 
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """`veil` is what lies over a screen behind a dialog."""
+        return {**super().get_theme_variable_defaults(), "veil": "#000000 60%"}
+
     def choose_theme(self, name: str) -> None:
         self.theme = name
         preferences.keep_theme(name)
