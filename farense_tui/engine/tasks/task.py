@@ -12,6 +12,7 @@ import msgspec
 from farense_worker.protocol import leash
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.messages import line as json_line
 from farense_worker.protocol.messages.task import Failure, Progress
 from farense_worker.protocol.programs import environment, program
 from msgspec import Struct
@@ -99,11 +100,11 @@ class Task:
         assert self._process.stdin is not None
         self._process.stdin.close()
 
-    def write(self, line: Struct) -> None:
+    def write(self, said: Struct) -> None:
         """Say something to it; from any thread."""
         assert self._process.stdin is not None
         with contextlib.suppress(BrokenPipeError):  # its last words tell why
-            self._process.stdin.write(msgspec.json.encode(line) + b"\n")
+            self._process.stdin.write(json_line.encode(said))
             self._process.stdin.flush()
 
     def listen(self) -> Any:

@@ -166,7 +166,18 @@ def test_an_adapter_that_cannot_be_loaded_is_told(micro: Path, tmp_path: Path) -
         pytest.raises(FarenseError, match="the adapter of one cannot be loaded") as caught,
     ):
         conversation.ready()
-    assert caught.value.kind == "adapter"
+    assert (caught.value.kind, caught.value.exit_code) == ("adapter", ExitCode.REFUSED)
+
+
+def test_half_of_a_pair_in_a_configuration_keeps_nothing_from_being_told(
+    micro: Path, tmp_path: Path
+) -> None:
+    model = shutil.copytree(micro, tmp_path / "model")
+    (model / "config.json").write_text('{"model_type": "a\\ud800"}')
+    with Conversation(Setup(str(model))) as conversation, pytest.raises(FarenseError) as caught:
+        conversation.ready()
+    assert caught.value.exit_code == ExitCode.REFUSED
+    assert "a?" in caught.value.detail
 
 
 def test_a_model_that_is_gone_is_told(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from farense_worker.model.compat import load_adapters
 from farense_worker.process.output import Output
 from farense_worker.protocol import plain_file
 from farense_worker.protocol.checkpoint_files import ADAPTER_CONFIG, ADAPTERS, check_adapter
-from farense_worker.protocol.errors import FarenseError
+from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.settings.profile import Model
 
@@ -85,4 +85,4 @@ def adapter_files(folder: Path, name: str) -> tuple[dict[str, mx.array], dict[st
 
 def _damaged(name: str, error: Exception) -> FarenseError:
     title = _("the adapter of {name} cannot be loaded").format(name=name)
-    return FarenseError(title, str(error), kind="adapter")
+    return refused(title, str(error), kind="adapter")

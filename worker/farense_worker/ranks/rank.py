@@ -26,6 +26,7 @@ from farense_worker.loop.lifecycle import work  # noqa: E402
 from farense_worker.process.afterwards import leave  # noqa: E402
 from farense_worker.process.signals import Control  # noqa: E402
 from farense_worker.protocol.errors import FarenseError  # noqa: E402
+from farense_worker.protocol.messages import line  # noqa: E402
 from farense_worker.protocol.messages.task import Failure  # noqa: E402
 from farense_worker.protocol.run_folder import RunFolder  # noqa: E402
 from farense_worker.protocol.settings.profile import Config  # noqa: E402
@@ -68,7 +69,7 @@ def _join(gate: threading.Event, control: Control) -> Ranks:
 
 def _tell(heard: threading.Event, error: FarenseError) -> None:
     """Wait until it is passed on: the others lose the connection when this process ends."""
-    os.write(GUARD, msgspec.json.encode(Failure.of(error, MOST)) + b"\n")
+    os.write(GUARD, line.encode(Failure.of(error, MOST)))
     heard.wait(_PATIENCE)
 
 

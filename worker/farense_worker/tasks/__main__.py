@@ -25,6 +25,7 @@ from farense_worker.protocol.messages import (  # noqa: E402
     estimation,
     evaluation,
     export,
+    line,
     serving,
     upload,
     verification,
@@ -85,8 +86,8 @@ def _failed(error: BaseException) -> int:
     return told.exit_code
 
 
-def _say(line: msgspec.Struct) -> None:
-    left = msgspec.json.encode(line) + b"\n"
+def _say(said: msgspec.Struct) -> None:
+    left = line.encode(said)
     while left:
         left = left[os.write(RECORD, left) :]
 

@@ -7,12 +7,13 @@ null is read back as NaN.
 
 from __future__ import annotations
 
-import json
 from math import isfinite, nan
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
+
+from farense_worker.protocol.messages import line as json_line
 
 PROTOCOL = 1
 
@@ -211,17 +212,12 @@ AnyEvent = (
     | RunFailed
 )
 
-_encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(AnyEvent)
 
 
 def encode(event: Event) -> bytes:
-    """One line, with its line end. Half of a pair, which no file can hold, is a question mark."""
-    try:
-        return _encoder.encode(event) + b"\n"
-    except UnicodeEncodeError:  # of a model's configuration, or a name that is no UTF-8
-        text = json.dumps(msgspec.to_builtins(event), ensure_ascii=False)
-        return text.encode("utf-8", "replace") + b"\n"
+    """One line, with its line end."""
+    return json_line.encode(event)
 
 
 def decode(line: bytes) -> AnyEvent | None:
