@@ -13,8 +13,8 @@ from typing import Any
 import mlx.core as mx
 import pytest
 from farense_worker.generate import decoding
-from farense_worker.model import inference
-from farense_worker.protocol.errors import FarenseError
+from farense_worker.model import inference, model
+from farense_worker.protocol.errors import ExitCode, FarenseError
 from farense_worker.protocol.messages.serving import Setup
 from farense_worker.protocol.settings.profile import Model
 from farense_worker.serve.models import Models
@@ -36,6 +36,30 @@ def test_an_adapter_with_a_damaged_configuration_is_named(
     (adapter / "adapter_config.json").write_text(config)
     with pytest.raises(FarenseError, match="the adapter of mine cannot be loaded"):
         inference.load(micro, Model(repo=str(micro)), "mine", str(adapter))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"rope_theta": "x"},
+        {"rope_parameters": {"rope_theta": "x", "rope_type": "default"}},
+        {"rope_scaling": {"type": "dynamic", "factor": math.inf}},
+        {"rope_scaling": {"type": "linear", "factor": 0}},
+        {"rope_traditional": "x"},
+        {"layer_types": ["sliding_attention", "full_attention"], "sliding_window": "x"},
+    ],
+)
+def test_what_a_class_only_looks_at_in_a_pass_is_refused_as_well(
+    micro: Path, tmp_path: Path, wrong: dict[str, Any]
+) -> None:
+    damaged = shutil.copytree(micro, tmp_path / "m")
+    config = json.loads((micro / "config.json").read_text())
+    (damaged / "config.json").write_text(json.dumps(config | wrong))
+    with pytest.raises(FarenseError, match=f"the model {damaged} cannot be loaded") as caught:
+        model.load(damaged, Model(repo=str(damaged)))
+    assert caught.value.exit_code == ExitCode.REFUSED
+    assert "config.json" in caught.value.detail
+    assert "argument types" not in caught.value.detail
 
 
 def test_a_model_is_found_without_a_folder_for_temporary_files(

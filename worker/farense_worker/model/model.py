@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,12 @@ import mlx.nn as nn
 from mlx.utils import tree_flatten, tree_unflatten
 
 from farense_worker.model import activations
-from farense_worker.model.compat import get_total_parameters, load_model, put_right
+from farense_worker.model.compat import (
+    get_total_parameters,
+    load_model,
+    make_prompt_cache,
+    put_right,
+)
 from farense_worker.process.output import Output
 from farense_worker.protocol import plain_file
 from farense_worker.protocol.errors import refused
@@ -27,6 +34,9 @@ _OF_ITS_CLASS = (
     *(ValueError, OSError, LookupError, RuntimeError, TypeError, AttributeError, NameError),
     *(ArithmeticError, AssertionError),
 )
+
+# From here on its functions list what they take, which no user calls.
+_SIGNATURES = "The following argument types are supported"  # not translated: MLX's
 
 _PIECE = 1 << 24  # values that are looked at at once
 
@@ -50,17 +60,8 @@ def load(folder: Path, settings: ModelSettings) -> nn.Module:
 
     They are read from the disk when they are first computed with, or by `read_weights`.
     """
-    try:
+    with _refusing(settings):
         model = load_model(folder, trust_remote_code=settings.trust_remote_code)
-    except KeyError as error:
-        raise _not_loaded(settings, _("it has no {key}").format(key=error)) from error
-    except _OF_ITS_CLASS as error:
-        raise _not_loaded(settings, error) from error
-    except SystemExit as error:  # mlx_lm's olmo.py does this; what it wants it prints
-        said = RuntimeError(
-            _("mlx_lm wants a package for it that is not here; worker.log names it")
-        )
-        raise _not_loaded(settings, said) from error
     model.freeze()
     if packed := _packed_otherwise(model):
         why = _("{name} is not in floats, and not quantised as MLX does it").format(name=packed)
@@ -68,7 +69,38 @@ def load(folder: Path, settings: ModelSettings) -> nn.Module:
     wanted = dtype(settings, dict(mx.device_info()), on_gpu(), model)
     if wanted != dtype_of(model):
         model.set_dtype(wanted)
+    with _refusing(settings):
+        _lay_out(model)
     return model
+
+
+@contextmanager
+def _refusing(settings: ModelSettings) -> Iterator[None]:
+    """Refuse a model for what its class raises, whatever that is of its configuration."""
+    try:
+        yield
+    except KeyError as error:
+        raise _not_loaded(settings, _("it has no {key}").format(key=error)) from error
+    except (ValueError, OSError, RuntimeError) as error:  # in words that were meant to be read
+        raise _not_loaded(settings, error) from error
+    except _OF_ITS_CLASS as error:
+        why = str(error).partition(_SIGNATURES)[0].strip() or type(error).__name__
+        said = _("mlx_lm's class for it does not take its config.json: {error}").format(error=why)
+        raise _not_loaded(settings, said) from error
+    except SystemExit as error:  # mlx_lm's olmo.py does this; what it wants it prints
+        said = _("mlx_lm wants a package for it that is not here; worker.log names it")
+        raise _not_loaded(settings, said) from error
+
+
+def _lay_out(model: nn.Module) -> None:
+    """Write down a pass of two tokens, as it is trained and as it answers; nothing is computed.
+
+    A class looks at parts of its configuration only then.
+    """
+    tokens = mx.array([[0, 0]])
+    call: Any = model
+    call(tokens)
+    call(tokens, cache=make_prompt_cache(model))
 
 
 def _packed_otherwise(model: nn.Module) -> str:
@@ -227,7 +259,13 @@ def check_tokens(model: nn.Module, highest: int) -> None:
 
 def _not_loaded(settings: ModelSettings, error: Exception | str) -> Exception:
     return refused(
-        _("the model {repo} cannot be loaded").format(repo=settings.repo), str(error), kind="model"
+        _("the model {repo} cannot be loaded").format(repo=settings.repo),
+        str(error),
+        _(
+            "Its files are damaged, or of a kind that mlx_lm does not know: compare its "
+            "config.json with the one it was published with, or fetch it again."
+        ),
+        kind="model",
     )
 
 
