@@ -6,14 +6,17 @@ import os
 from pathlib import Path
 from zlib import crc32
 
+import msgspec
 from farense_worker.protocol import plain_file
 from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
-from farense_worker.protocol.messages.events import AnyEvent, decode, decode_lines
+from farense_worker.protocol.messages.events import AnyEvent, Heartbeat, Step, decode, decode_lines
 
 _CHUNK = 1 << 18  # so that its events fit in a processor's cache
 _MOST_LOST = 32 << 20  # bytes without an event: a record it was until there, at most
+_LONGEST_TEXT = 8000  # characters of an event; whoever draws a text of megabytes stands still
 _LEAST_LINE = 64  # bytes that a line counts for there: many short ones take as long
+_FIGURES = (Step, Heartbeat)  # which have no texts, and are many
 
 
 class Tail:
@@ -62,7 +65,7 @@ class Tail:
                 found = [event for _, event in self._one_by_one(lines) if event is not None]
             if found:
                 self._lost = 0
-                return found
+                return [event if type(event) in _FIGURES else _cut(event) for event in found]
         return []
 
     def read_lines(self, most: int = _CHUNK) -> list[tuple[bytes, AnyEvent | None]]:
@@ -70,7 +73,7 @@ class Tail:
         found = self._one_by_one(self._more(most))
         if any(event is not None for _, event in found):
             self._lost = 0
-        return found
+        return [(line, event and _cut(event)) for line, event in found]
 
     def check(self) -> None:
         """Raise the FarenseError of a record that is there and could not be read."""
@@ -125,6 +128,17 @@ class Tail:
         found = [(line, decode(line)) for line in lines.split(b"\n") if line.strip()]
         self.unreadable += sum(event is None for _, event in found)
         return found
+
+
+def _cut(event: AnyEvent) -> AnyEvent:
+    """Leave out the end of texts that nobody could read to it."""
+    texts = ((name, getattr(event, name)) for name in event.__struct_fields__)
+    long = {
+        name: text[: _LONGEST_TEXT - 1] + "…"
+        for name, text in texts
+        if isinstance(text, str) and len(text) > _LONGEST_TEXT
+    }
+    return msgspec.structs.replace(event, **long) if long else event
 
 
 def check(path: Path) -> None:

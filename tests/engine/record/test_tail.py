@@ -99,6 +99,17 @@ def test_what_is_longer_than_a_look_does_not_end_the_reading(tmp_path: Path) -> 
     assert seqs(tail) == [1, 2, 3, 4]
 
 
+def test_of_a_text_that_nobody_could_read_to_its_end_the_beginning_is_kept(tmp_path: Path) -> None:
+    tail = Tail(tmp_path / "events.jsonl")
+    tail.path.write_bytes(line(1, "x" * (1 << 20)) + line(2, "x" * 8000))
+    long, whole = tail.read_all()
+    assert isinstance(long, Notice)
+    assert isinstance(whole, Notice)
+    assert long.message == "x" * 7999 + "…"
+    assert whole.message == "x" * 8000
+    assert Tail(tail.path).read_lines()[0][1] == long
+
+
 @pytest.mark.parametrize("what", [b"\0", b"{\n"])
 def test_what_is_no_record_is_not_read_to_its_end(tmp_path: Path, what: bytes) -> None:
     """It may be as long as a disk: a file with holes takes no space for that."""
