@@ -7,6 +7,7 @@ from pathlib import Path
 from threading import Event
 from typing import ClassVar
 
+from farense_worker.protocol.clean_text import clean
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.run_folder import RunFolder
 from textual import on, work
@@ -84,11 +85,22 @@ class CompareScreen(ChartScreen):
     @work(thread=True, group="follow")
     def _follow(self) -> None:
         watches = [Watch(folder) for folder in self._folders]
+        there = set(self._folders)
         while not self._ended.is_set():
+            gone = {folder for folder in there if not folder.path.is_dir()}
+            there -= gone
+            for folder in gone:  # what was read of it is still shown
+                self._tell_gone(folder.path)
             runs = tuple(watch.look(clock.now(), _PATIENCE) for watch in watches)
             self.post_message(Looked(runs))
             if all(run.read == 1 for run in runs):
                 self._ended.wait(_PAUSE)
+
+    def _tell_gone(self, path: Path) -> None:
+        said = _("{path} was deleted or moved, or its disk was taken away").format(
+            path=clean(str(path))
+        )
+        self.notify(said, severity="warning", timeout=15, markup=False)
 
     @on(Looked)
     def _take(self, message: Looked) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from xml.etree import ElementTree
@@ -64,6 +65,18 @@ async def test_each_run_has_a_sign_a_colour_and_a_column(runs_dir: Path) -> None
     assert "lora.rank" in text
     assert "train.learning_rate" in text
     assert "train.seed" not in text
+
+
+async def test_a_run_that_another_deletes_meanwhile_is_told_and_still_shown(runs_dir: Path) -> None:
+    first, second, *_rest = recorded.comparable(runs_dir)
+    app = Bare(runs_dir)
+    async with app.run_test(size=(120, 36), notifications=True) as pilot:
+        screen = await opened(pilot, app, [first, second])
+        shutil.rmtree(second.path)
+        await until(
+            pilot, lambda: any("was deleted" in each.message for each in app._notifications)
+        )
+        assert f"b {second.name}" in text_of(screen)
 
 
 async def test_the_crosshair_reads_out_every_run_that_got_so_far(runs_dir: Path) -> None:
