@@ -67,6 +67,7 @@ async def test_each_run_has_a_sign_a_colour_and_a_column(runs_dir: Path) -> None
     assert "train.seed" not in text
 
 
+@pytest.mark.usefixtures("lasting")
 async def test_a_run_that_another_deletes_meanwhile_is_told_and_still_shown(runs_dir: Path) -> None:
     first, second, *_rest = recorded.comparable(runs_dir)
     app = Bare(runs_dir)
