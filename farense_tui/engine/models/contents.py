@@ -21,13 +21,16 @@ def size(folder: Path, pattern: str = WEIGHTS) -> int:
 
 
 def lacking(folder: Path) -> list[str]:
-    """Name what a model's folder needs and has not: files, or what links of it lead to."""
+    """Name what a model's folder needs and has not: files, or what links of it lead to.
+
+    What is a pipe or a device, of which a library would read without end, is no file.
+    """
     found = [] if (folder / "config.json").is_file() else ["config.json"]
     found += _weights(folder)
     if not any(path.is_file() for pattern in _TOKENIZERS for path in folder.glob(pattern)):
         found.append(_("tokenizer"))
-    links = (path.name for path in folder.iterdir() if path.is_symlink() and not path.exists())
-    return [*found, *sorted(set(links) - set(found))]
+    none = {path.name for path in folder.iterdir() if not path.is_file() and not path.is_dir()}
+    return [*found, *sorted(none - set(found))]
 
 
 def _weights(folder: Path) -> Iterator[str]:

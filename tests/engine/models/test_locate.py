@@ -382,3 +382,11 @@ def test_a_folder_that_mlx_lm_takes_for_a_pattern_is_named(tmp_path: Path, micro
         found = locate.locate(str(shutil.copytree(micro, tmp_path / name)))
         assert found.state == "missing"
         assert "[, * or ?" in found.why
+
+
+@pytest.mark.parametrize("name", ["tokenizer.json", "chat_template.jinja"])
+def test_a_link_to_a_device_is_no_file_of_a_model(folder: Path, name: str) -> None:
+    """The tokenizer's library reads as long as there is memory."""
+    (folder / name).unlink(missing_ok=True)
+    (folder / name).symlink_to("/dev/zero")
+    assert name in locate.locate(str(folder)).why

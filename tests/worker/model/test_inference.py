@@ -186,3 +186,27 @@ def test_the_files_of_a_damaged_adapter_are_named(tmp_path: Path, config: str | 
     (tmp_path / "adapter_config.json").write_text("{}" if config is None else config)
     with pytest.raises(FarenseError, match="the adapter of mine cannot be loaded"):
         inference.adapter_files(tmp_path, "mine")
+
+
+@pytest.mark.parametrize("scale", ["x", 10**400, math.nan, [1.0], None])
+def test_a_scale_that_is_no_number_is_named(micro: Path, tmp_path: Path, scale: object) -> None:
+    rows = {"lora_a": mx.zeros((32, 4)), "lora_b": mx.zeros((4, 32))}
+    weights = {f"model.layers.1.self_attn.q_proj.{name}": value for name, value in rows.items()}
+    mx.save_safetensors(str(tmp_path / "adapters.safetensors"), weights)
+    config = tmp_path / "adapter_config.json"
+    lora = {"rank": 4, "dropout": 0.0, "keys": ["self_attn.q_proj"]}
+
+    def with_scale(scale: object) -> None:
+        made = {"num_layers": 1, "lora_parameters": {**lora, "scale": scale}}
+        config.write_text(json.dumps(made))
+
+    with_scale(2.0)
+    inference.load(micro, Model(repo=str(micro)), "mine", str(tmp_path))
+    with_scale(scale)
+    with pytest.raises(FarenseError, match="the adapter of mine cannot be loaded"):
+        inference.load(micro, Model(repo=str(micro)), "mine", str(tmp_path))
+    with_scale(2.0)
+    whole = {name: value.astype(mx.int32) for name, value in weights.items()}
+    mx.save_safetensors(str(tmp_path / "adapters.safetensors"), whole)
+    with pytest.raises(FarenseError, match="the adapter of mine cannot be loaded"):
+        inference.load(micro, Model(repo=str(micro)), "mine", str(tmp_path))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -388,6 +389,34 @@ def test_what_does_more_than_add_to_weights_is_refused(
     with pytest.raises(FarenseError, match="cannot be started from") as caught:
         peft.read(folder, config)
     assert word in caught.value.detail
+    assert caught.value.exit_code == 3
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"lora_alpha": 10**400},
+        {"r": 10**400, "use_rslora": True},
+        {"alpha_pattern": {"q_proj": 10**400}},
+        {"alpha_pattern": {"(": 1}},
+        {"alpha_pattern": {"(([a-z_.0-9])+)+X": 2}},  # tried in more ways than can be
+        {"alpha_pattern": {".*.*.*.*.*.*X": 2}},
+        {},  # a pipe in place of its weights
+    ],
+    ids=lambda changes: "-".join(changes) or "pipe",
+)
+def test_a_peft_adapter_that_is_damaged_is_refused(
+    trained: RunFolder, micro: Path, tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    folder = foreign(tmp_path / "x", trained, **changes)
+    if not changes:
+        (folder / peft.WEIGHTS).unlink()
+        os.mkfifo(folder / peft.WEIGHTS)
+    config = trained.read_config()
+    network = loading.load(micro, config.model)
+    trainable.make_trainable(network, config, unheard())
+    with pytest.raises(FarenseError, match="there is no adapter in") as caught:
+        trainable.start_from(network, folder, config.lora, unheard())
     assert caught.value.exit_code == 3
 
 

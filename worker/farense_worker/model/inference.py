@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from farense_worker.model.compat import load_adapters
 from farense_worker.process.output import Output
 from farense_worker.protocol import plain_file
 from farense_worker.protocol.checkpoint_files import ADAPTER_CONFIG, ADAPTERS, check_adapter
-from farense_worker.protocol.errors import FarenseError, refused
+from farense_worker.protocol.errors import OF_CONTENT, FarenseError, in_words, refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.settings.profile import Model
 
@@ -64,10 +65,25 @@ def load(
             if weight := model.not_finite(network):
                 said = _("{name} has values that are no numbers (NaN or Inf)")
                 raise ValueError(said.format(name=weight))
-        except (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError) as error:
+            _check_factors(network)
+            model.lay_out(network)
+        except OF_CONTENT as error:
             raise _damaged(name, error) from error
     network.eval()
     return network
+
+
+def _check_factors(network: nn.Module) -> None:
+    """Raise a ValueError for an adapter that computes with what is no number, or in no floats."""
+    for name, module in network.named_modules():
+        for part in ("lora_a", "lora_b", "m"):
+            value = module.get(part)
+            if isinstance(value, mx.array) and not mx.issubdtype(value.dtype, mx.floating):
+                said = _("{name} is not in floats, and not quantised as MLX does it")
+                raise ValueError(said.format(name=f"{name}.{part}"))
+        if "lora_a" in module and not math.isfinite(getattr(module, "scale", 1)):
+            said = _("{name} has values that are no numbers (NaN or Inf)")
+            raise ValueError(said.format(name=f"{name}.scale"))
 
 
 def adapter_files(folder: Path, name: str) -> tuple[dict[str, mx.array], dict[str, Any]]:
@@ -78,11 +94,11 @@ def adapter_files(folder: Path, name: str) -> tuple[dict[str, mx.array], dict[st
         if not isinstance(config, dict):
             raise TypeError(_("{file} is not a table of keys").format(file=ADAPTER_CONFIG))
         weights: Any = mx.load(str(folder / ADAPTERS))
-    except (OSError, ValueError, TypeError, RuntimeError) as error:
+    except OF_CONTENT as error:
         raise _damaged(name, error) from error
     return weights, config
 
 
 def _damaged(name: str, error: Exception) -> FarenseError:
     title = _("the adapter of {name} cannot be loaded").format(name=name)
-    return refused(title, str(error), kind="adapter")
+    return refused(title, in_words(error), kind="adapter")

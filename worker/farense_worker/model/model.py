@@ -23,20 +23,11 @@ from farense_worker.model.compat import (
 )
 from farense_worker.process.output import Output
 from farense_worker.protocol import plain_file
-from farense_worker.protocol.errors import refused
+from farense_worker.protocol.errors import OF_CONTENT, in_words, refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.events import Notice, Progress
 from farense_worker.protocol.plan import precision
 from farense_worker.protocol.settings.profile import Model as ModelSettings
-
-# What the code of a model's class, mlx_lm's or its own, raises for a configuration it cannot take.
-_OF_ITS_CLASS = (
-    *(ValueError, OSError, LookupError, RuntimeError, TypeError, AttributeError, NameError),
-    *(ArithmeticError, AssertionError),
-)
-
-# From here on its functions list what they take, which no user calls.
-_SIGNATURES = "The following argument types are supported"  # not translated: MLX's
 
 _PIECE = 1 << 24  # values that are looked at at once
 
@@ -70,7 +61,7 @@ def load(folder: Path, settings: ModelSettings) -> nn.Module:
     if wanted != dtype_of(model):
         model.set_dtype(wanted)
     with _refusing(settings):
-        _lay_out(model)
+        lay_out(model)
     return model
 
 
@@ -83,16 +74,15 @@ def _refusing(settings: ModelSettings) -> Iterator[None]:
         raise _not_loaded(settings, _("it has no {key}").format(key=error)) from error
     except (ValueError, OSError, RuntimeError) as error:  # in words that were meant to be read
         raise _not_loaded(settings, error) from error
-    except _OF_ITS_CLASS as error:
-        why = str(error).partition(_SIGNATURES)[0].strip() or type(error).__name__
-        said = _("mlx_lm's class for it does not take its config.json: {error}").format(error=why)
-        raise _not_loaded(settings, said) from error
+    except OF_CONTENT as error:
+        said = _("mlx_lm's class for it does not take its config.json: {error}")
+        raise _not_loaded(settings, said.format(error=in_words(error))) from error
     except SystemExit as error:  # mlx_lm's olmo.py does this; what it wants it prints
         said = _("mlx_lm wants a package for it that is not here; worker.log names it")
         raise _not_loaded(settings, said) from error
 
 
-def _lay_out(model: nn.Module) -> None:
+def lay_out(model: nn.Module) -> None:
     """Write down a pass of two tokens, as it is trained and as it answers; nothing is computed.
 
     A class looks at parts of its configuration only then.

@@ -15,6 +15,7 @@ from typing import Any
 
 import mlx.core as mx
 
+from farense_worker.protocol import plain_file
 from farense_worker.protocol.errors import refused
 from farense_worker.protocol.language import gettext as _
 
@@ -27,6 +28,10 @@ _LINEAR = {
     "m": "lora_magnitude_vector",
 }
 _EMBEDDING = {"lora_a": "lora_embedding_A", "lora_b": "lora_embedding_B"}
+_LONGEST = 200  # characters of a name
+# Names of layers with a few wildcards. Repeated groups may be tried in more ways than can be.
+_CHARACTERS = r"(?:[\w.^$|()-]|\\[.d])*"
+_BOUNDED = re.compile(rf"{_CHARACTERS}(?:(?:\.|\\d)[*+]{_CHARACTERS}){{0,2}}\Z")
 _LAYER = re.compile(r"(?:^|\.)layers\.(\d+)\.")
 # Ways to begin an adapter that change the base model as well, and those that do not.
 _CHANGE_BASE = ("pissa", "olora", "corda", "loftq", "lora_ga")
@@ -139,10 +144,11 @@ def read(folder: Path, config: Mapping[str, Any]) -> tuple[dict[str, mx.array], 
     rank = config["r"]
     scale = float(config["lora_alpha"]) / (rank**0.5 if config.get("use_rslora") else rank)
     alphas = config.get("alpha_pattern") or {}
+    plain_file.reading(folder / WEIGHTS).close()  # for a pipe, MLX would wait
     found: Any = mx.load(str(folder / WEIGHTS))
     weights = {}
     for name, value in found.items():
-        ours = _ours(name)
+        ours = _ours(name) if len(name) <= _LONGEST else None
         if ours is None:
             raise _not_started(
                 folder, _("{name} is no weight of LoRA or DoRA").format(name=name[:200])
@@ -183,7 +189,12 @@ def _ours(name: str) -> tuple[str, str] | None:
 
 
 def _meant(key: str, layer: str) -> bool:
-    """Whether a key of alpha_pattern is for a layer; it is a pattern, as peft has it."""
+    """Whether a key of alpha_pattern is for a layer; it is a pattern, as peft has it.
+
+    Raises ValueError for one that is none, or could take longer than anybody waits.
+    """
+    if len(key) > _LONGEST or not _BOUNDED.match(key):
+        raise ValueError(_("alpha_pattern: {key} is no name of layers").format(key=key[:80]))
     try:
         return re.match(rf"(.*\.)?({key})$", layer) is not None
     except re.error as error:

@@ -20,7 +20,7 @@ from farense_worker.model.compat import (
 from farense_worker.process.output import Output
 from farense_worker.protocol import model_identity, plain_file
 from farense_worker.protocol.checkpoint_files import ADAPTER_CONFIG, ADAPTERS, check_adapter
-from farense_worker.protocol.errors import refused
+from farense_worker.protocol.errors import OF_CONTENT, in_words, refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import ngettext
 from farense_worker.protocol.messages.events import Notice
@@ -202,25 +202,29 @@ def start_from(model: nn.Module, adapter: Path, settings: Lora, output: Output) 
     Raises FarenseError (refused) that says which settings the adapter was made with.
     """
     try:
-        made = json.loads(plain_file.read(adapter / ADAPTER_CONFIG, follow=True))
-        if not isinstance(made, dict) or not isinstance(made.get("lora_parameters") or {}, dict):
-            raise ValueError(_("{file} is not a table of keys").format(file=ADAPTER_CONFIG))
-        weights: Any
-        if peft.is_one(made):
-            weights, made = peft.read(adapter, made)
-        else:
-            check_adapter(adapter)
-            weights = mx.load(str(adapter / ADAPTERS))
-    except (OSError, RuntimeError, ValueError, RecursionError) as error:
+        _start_from(model, adapter, settings, output)
+    except OF_CONTENT as error:
         raise refused(
             _("there is no adapter in {adapter}").format(adapter=adapter),
-            str(error),
+            in_words(error),
             _(
                 "It is a folder with adapter_config.json and adapters.safetensors, or peft's "
                 "adapter_model.safetensors."
             ),
             kind="adapter",
         ) from error
+
+
+def _start_from(model: nn.Module, adapter: Path, settings: Lora, output: Output) -> None:
+    made = json.loads(plain_file.read(adapter / ADAPTER_CONFIG, follow=True))
+    if not isinstance(made, dict) or not isinstance(made.get("lora_parameters") or {}, dict):
+        raise ValueError(_("{file} is not a table of keys").format(file=ADAPTER_CONFIG))
+    weights: Any
+    if peft.is_one(made):
+        weights, made = peft.read(adapter, made)
+    else:
+        check_adapter(adapter)
+        weights = mx.load(str(adapter / ADAPTERS))
     lora = made.get("lora_parameters") or {}
     own = dict(tree_flatten(model.trainable_parameters()))
     here = {name: value.shape for name, value in own.items()}

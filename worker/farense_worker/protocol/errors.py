@@ -10,6 +10,13 @@ from farense_worker.protocol.language import gettext as _
 # Kind of a rank's failure that only follows from another rank's.
 PEER = "peer"
 
+_MOST = 2000  # characters of what a library says
+# What code raises for a content that it cannot take, as libraries do that trust what they read.
+OF_CONTENT = (
+    *(ValueError, OSError, LookupError, RuntimeError, TypeError, AttributeError, NameError),
+    *(ArithmeticError, AssertionError),
+)
+
 
 class ExitCode(IntEnum):
     """Exit codes of `farense-tui` and of the worker."""
@@ -65,6 +72,13 @@ def of_system(error: OSError) -> FarenseError:
     path = error.filename if isinstance(error.filename, str | bytes) else ""
     title = _("{path} cannot be used").format(path=path) if path else _("the system refused")
     return FarenseError(title, error.strerror or str(error), kind="system")
+
+
+def in_words(error: BaseException) -> str:
+    """Give what a library's error says, without the types that a function of MLX's takes."""
+    listed = "The following argument types are supported"  # not translated: MLX's
+    text = str(error).partition(listed)[0].strip()
+    return text[:_MOST] or type(error).__name__
 
 
 def is_fault(error: BaseException) -> bool:
