@@ -58,6 +58,13 @@ def _table(value: Any) -> bool:
     return isinstance(value, dict)
 
 
+def _finite(value: Any) -> bool:
+    """Whether it is a table whose own numbers are some: with others every loss is none."""
+    return isinstance(value, dict) and all(
+        math.isfinite(each) for each in value.values() if isinstance(each, float)
+    )
+
+
 def _quantised(value: Any) -> bool:
     """Whether mlx_lm finds in it what it asks for without a look."""
     return isinstance(value, dict) and _whole(value.get("bits")) and _whole(value.get("group_size"))
@@ -72,7 +79,8 @@ _CONFIG: dict[str, Callable[[Any], bool]] = {
     "intermediate_size": _whole_or_list,
     "rope_theta": _positive,
     "rms_norm_eps": _positive,
-    "rope_scaling": _table,
+    "rope_scaling": _finite,
+    "rope_parameters": _finite,
     "quantization": _quantised,
     "quantization_config": _table,
     "head_dim": _whole,

@@ -390,3 +390,9 @@ def test_a_link_to_a_device_is_no_file_of_a_model(folder: Path, name: str) -> No
     (folder / name).unlink(missing_ok=True)
     (folder / name).symlink_to("/dev/zero")
     assert name in locate.locate(str(folder)).why
+
+
+@pytest.mark.parametrize("key", ["rope_scaling", "rope_parameters"])
+def test_factors_that_are_no_numbers_are_named(folder: Path, key: str) -> None:
+    (folder / "config.json").write_text(json.dumps({key: {"factor": float("inf")}}))
+    assert f"config.json says {key} = " in locate.locate(str(folder)).why
