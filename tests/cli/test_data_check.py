@@ -186,7 +186,8 @@ def test_a_worker_that_dies_is_told(
     monkeypatch.setattr(task, "_command", lambda _: [sys.executable, "-c", script])
     with pytest.raises(FarenseError, match="without a result: data_check") as caught:
         task.result_of("data_check", request(tmp_path, micro), Report)
-    assert caught.value.detail == "last words"
+    assert caught.value.detail.startswith("the worker was killed by SIGKILL\n")
+    assert caught.value.detail.endswith("\nlast words")
 
 
 def test_progress_comes_and_leaving_ends_the_process(tmp_path: Path, micro: Path) -> None:
