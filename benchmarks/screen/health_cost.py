@@ -22,7 +22,8 @@ from farense_worker.protocol.settings.profile import Config, Run
 
 from farense_tui.engine import health
 from farense_tui.engine.health import Facts
-from farense_tui.engine.record.state import RunState, reduce, reduce_figures
+from farense_tui.engine.record.figures import reduce_figures
+from farense_tui.engine.record.state import RunState, reduce
 from tests.events import started, step
 
 _BLOCK = 2000

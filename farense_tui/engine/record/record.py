@@ -24,10 +24,11 @@ from farense_worker.protocol.run_folder import RunFolder
 
 from farense_tui import __version__
 from farense_tui.engine.record.buckets import Buckets
+from farense_tui.engine.record.figures import Figure, reduce_figures
 from farense_tui.engine.record.log import Journal, Noted
 from farense_tui.engine.record.point_buffer import Points
 from farense_tui.engine.record.series import Series
-from farense_tui.engine.record.state import Figure, RunState, fold, reduce, reduce_figures
+from farense_tui.engine.record.state import RunState, fold, reduce
 from farense_tui.engine.record.superseded import kept_until
 from farense_tui.engine.record.tail import Tail
 

@@ -1,23 +1,19 @@
 """The state of a run as a fold over its events.
 
 `reduce(state, event)` is pure: the screen, the list of runs and every export read the state that
-it gives, live or from a file years old. `reduce_figures` gives the same for a stretch of steps and
-heartbeats at once, in a tenth of the time.
+it gives, live or from a file years old.
 """
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Iterable, Sequence
-from itertools import accumulate, pairwise
+from collections.abc import Iterable
 from math import inf
-from operator import lt
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 from farense_worker.protocol.messages import events
 from farense_worker.protocol.messages.events import number
 from msgspec import Struct
-from msgspec.structs import astuple, replace
+from msgspec.structs import replace
 
 from farense_tui.engine.record import unaccounted_time
 from farense_tui.engine.record.series import Series
@@ -25,8 +21,6 @@ from farense_tui.engine.record.superseded import kept_until
 from farense_tui.engine.record.unaccounted_time import Gap
 
 Status = Literal["waiting", "running", "completed", "stopped", "early_stopping", "failed"]
-
-Figure = events.Step | events.Heartbeat
 
 T = TypeVar("T")
 _KEPT = 500  # newest notices, samples and checkpoints that the state holds
@@ -164,48 +158,6 @@ def fold(stream: Iterable[events.Event], state: RunState | None = None) -> RunSt
     return state
 
 
-def reduce_figures(state: RunState, figures: Sequence[Figure]) -> RunState:
-    """Give the state after steps and heartbeats, as if they had been reduced one by one."""
-    if not figures:
-        return state
-    if _may_have_gaps(state, figures):
-        return fold(figures, state)
-    steps = [event for event in figures if type(event) is events.Step]
-    beats = [event for event in figures if type(event) is events.Heartbeat]
-    times = [event.time for event in figures]
-    elapsed = state.elapsed
-    for before, after in pairwise([state.last_time, *times]):
-        if after > before and before:
-            elapsed += after - before
-    state = replace(
-        state,
-        moved=steps[-1].time if steps else state.moved,
-        elapsed=elapsed,
-        last_time=times[-1],
-        last_seq=figures[-1].seq,
-        first_time=state.first_time or next(filter(None, times), 0.0),
-    )
-    return _steps(_beats(state, beats), steps)
-
-
-def _beats(state: RunState, beats: list[events.Heartbeat]) -> RunState:
-    if not beats:
-        return state
-    column = _columns(beats)
-    times = array("d", column["time"])
-    if times[0] <= (state.memory.last_step or 0) or not _rising(column["time"]):
-        for event in beats:
-            state = _beat(state, event)
-        return state
-    return replace(
-        state,
-        heartbeat=beats[-1],
-        memory=state.memory.extended(times, column["rss"]),
-        active_memory=state.active_memory.extended(times, column["active_memory"]),
-        cache_memory=state.cache_memory.extended(times, column["cache_memory"]),
-    )
-
-
 def _beat(state: RunState, event: events.Heartbeat) -> RunState:
     return replace(
         state,
@@ -214,46 +166,6 @@ def _beat(state: RunState, event: events.Heartbeat) -> RunState:
         active_memory=state.active_memory.appended(event.time, event.active_memory),
         cache_memory=state.cache_memory.appended(event.time, event.cache_memory),
     )
-
-
-def _steps(state: RunState, steps: list[events.Step]) -> RunState:
-    if not steps:
-        return state
-    column = _columns(steps)
-    if steps[0].step <= (state.loss.last_step or 0) or not _rising(column["step"]):
-        for event in steps:
-            state = _step(state, event)
-        return state
-    at = array("d", column["step"])
-    return replace(
-        state,
-        step=steps[-1].step,
-        epoch=steps[-1].epoch,
-        last_step=steps[-1],
-        loss=state.loss.extended(at, _numbers(column["loss"])),
-        learning_rate=state.learning_rate.extended(at, column["learning_rate"]),
-        grad_norm=state.grad_norm.extended(at, _numbers(column["grad_norm"])),
-        tokens_per_second=state.tokens_per_second.extended(at, column["tokens_per_second"]),
-        step_seconds=state.step_seconds.extended(at, column["seconds"]),
-        tokens_so_far=_sums(state.tokens_so_far, at, column["tokens"]),
-        padded_tokens_so_far=_sums(state.padded_tokens_so_far, at, column["padded_tokens"]),
-        seconds_so_far=_sums(state.seconds_so_far, at, column["seconds"]),
-        peak_memory=max(state.peak_memory, *column["peak_memory"]),
-    )
-
-
-def _columns(figures: Sequence[Figure]) -> dict[str, tuple[Any, ...]]:
-    """Every field of events of one type, as a tuple over the events."""
-    fields = type(figures[0]).__struct_fields__
-    return dict(zip(fields, zip(*map(astuple, figures), strict=True), strict=True))
-
-
-def _rising(numbers: Sequence[float]) -> bool:
-    return all(map(lt, numbers, numbers[1:]))
-
-
-def _numbers(values: Sequence[float | None]) -> Sequence[float]:
-    return [number(value) for value in values] if None in values else values  # type: ignore[return-value]
 
 
 def _since_last(state: RunState, event: events.Event) -> float:
@@ -285,12 +197,6 @@ def _gaps(state: RunState, event: events.Event) -> tuple[tuple[Gap, ...], float]
     for gap in found:
         kept, slept = _added(kept, gap), slept + max(0.0, gap.asleep)
     return kept, slept
-
-
-def _may_have_gaps(state: RunState, figures: Sequence[Figure]) -> bool:
-    beats = [event for event in figures if type(event) is events.Heartbeat]
-    times = [event.time for event in figures]
-    return unaccounted_time.possible(state.last_time, state.heartbeat, times, beats)
 
 
 def _step(state: RunState, event: events.Step) -> RunState:
@@ -399,12 +305,6 @@ def _best(validations: Iterable[events.Validation | None]) -> events.Validation 
 
 def _summed(series: Series, step: int, more: float) -> Series:
     return series.appended(step, (series.last or 0.0) + more)
-
-
-def _sums(series: Series, steps: array[float], more: Sequence[float]) -> Series:
-    sums = accumulate(more, initial=series.last or 0.0)
-    next(sums)
-    return series.extended(steps, list(sums))
 
 
 def _added(kept: tuple[T, ...], new: T) -> tuple[T, ...]:

@@ -14,9 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from farense_tui.engine.record import buckets, point_buffer, record, series, tail
+from farense_tui.engine.record.figures import reduce_figures
 from farense_tui.engine.record.log import Journal
 from farense_tui.engine.record.record import Record, stretches
-from farense_tui.engine.record.state import RunState, fold, reduce, reduce_figures
+from farense_tui.engine.record.state import RunState, fold, reduce
 from farense_tui.engine.runs.watch import Watch
 from tests.engine.record.test_state import any_event, any_step
 from tests.events import heartbeat, started, step

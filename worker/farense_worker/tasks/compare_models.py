@@ -5,14 +5,21 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import mlx.core as mx
 import mlx.nn as nn
 
+from farense_worker.data import labels
 from farense_worker.generate import decoding
-from farense_worker.protocol.messages.export import Verified
+from farense_worker.protocol import dataset
+from farense_worker.protocol.dataset import Row
+from farense_worker.protocol.errors import refused
+from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.messages.export import Request, Verified
 
+_QUESTIONS = 16
 _MOST_LABELS = 512
 _TOKENS = 48
 _SECONDS = 60  # of answers; the one that is being given is finished
@@ -36,6 +43,50 @@ class Behaviour:
 
     chances: mx.array
     answers: list[str]
+
+
+def questions(tokenizer: Any, asked: Request) -> list[Question]:
+    """Take rows of the test set, else of the validation set, else what the profile asks.
+
+    Raises FarenseError (refused) where no row has a label within the longest length.
+    """
+    found: list[Question] = []
+    how = (asked.mask_prompt, asked.answers, asked.append_end)
+    for row, encoded in labels.encode_all(tokenizer, _rows(asked), *how):
+        if isinstance(encoded, labels.Encoded) and encoded.first < len(encoded.tokens):
+            tokens = list(encoded.tokens)[: asked.max_seq_length]
+            if encoded.first < len(tokens):
+                found.append(Question(tokens, encoded.first, _prompt(tokenizer, row, tokens)))
+    if not found:
+        raise refused(
+            _("there is no row to compare the models on"),
+            asked.data,
+            _("It takes rows of test.jsonl or valid.jsonl."),
+            kind="data",
+        )
+    return found
+
+
+def _rows(asked: Request) -> list[Row]:
+    for split in ("test", "valid", "train"):
+        path = Path(asked.data) / f"{split}.jsonl"
+        if path.is_file():
+            read = dataset.scan(path, asked.features)
+            rows = [found for found in read if isinstance(found, Row)]
+            if rows:
+                return rows[:_QUESTIONS]
+    return [Row(0, "text", {"text": prompt}) for prompt in asked.prompts or ("?",)]
+
+
+def _prompt(tokenizer: Any, row: Row, tokens: list[int]) -> list[int]:
+    if row.kind == "text":
+        return tokens[: max(1, len(tokens) // 2)]
+    messages, tools = row.conversation()
+    return list(
+        tokenizer.apply_chat_template(
+            messages[:-1], tools=tools, add_generation_prompt=True, return_dict=False
+        )
+    )
 
 
 def behaviour(

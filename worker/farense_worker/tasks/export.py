@@ -15,12 +15,10 @@ from typing import Any
 import mlx.core as mx
 import msgspec
 
-from farense_worker.data import dated, labels
+from farense_worker.data import dated
 from farense_worker.model import inference, peft, stops, tokenizer
 from farense_worker.model.compat import load_model
-from farense_worker.protocol import dataset
 from farense_worker.protocol.checkpoint_files import ADAPTER_CONFIG, ADAPTERS
-from farense_worker.protocol.dataset import Row
 from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import mark
@@ -39,7 +37,6 @@ from farense_worker.protocol.settings.profile import Model
 from farense_worker.tasks import compare_models, fuse, gguf, gguf_lora, ollama
 from farense_worker.tasks.compare_models import Behaviour, Question
 
-_QUESTIONS = 16
 _LEAST_KEPT = 0.9
 _CONTEXT = 4096
 
@@ -328,48 +325,8 @@ class _Export:
 
     @functools.cached_property
     def _questions(self) -> list[Question]:
-        """Rows of the test set, else of the validation set, else what the profile asks.
-
-        Read once: all models are to be compared on the same, whoever changes the data meanwhile.
-        """
-        found: list[Question] = []
-        asked = self._asked
-        how = (asked.mask_prompt, asked.answers, asked.append_end)
-        pairs = labels.encode_all(self._tokenizer, self._rows(), *how)
-        for row, encoded in pairs:
-            if isinstance(encoded, labels.Encoded) and encoded.first < len(encoded.tokens):
-                tokens = list(encoded.tokens)[: self._asked.max_seq_length]
-                if encoded.first < len(tokens):
-                    found.append(Question(tokens, encoded.first, self._prompt(row, tokens)))
-        if not found:
-            raise refused(
-                _("there is no row to compare the models on"),
-                self._asked.data,
-                _("It takes rows of test.jsonl or valid.jsonl."),
-                kind="data",
-            )
-        return found
-
-    def _rows(self) -> list[Row]:
-        for split in ("test", "valid", "train"):
-            path = Path(self._asked.data) / f"{split}.jsonl"
-            if path.is_file():
-                read = dataset.scan(path, self._asked.features)
-                rows = [found for found in read if isinstance(found, Row)]
-                if rows:
-                    return rows[:_QUESTIONS]
-        prompts = self._asked.prompts or ("?",)
-        return [Row(0, "text", {"text": prompt}) for prompt in prompts]
-
-    def _prompt(self, row: Row, tokens: list[int]) -> list[int]:
-        if row.kind == "text":
-            return tokens[: max(1, len(tokens) // 2)]
-        messages, tools = row.conversation()
-        return list(
-            self._tokenizer.apply_chat_template(
-                messages[:-1], tools=tools, add_generation_prompt=True, return_dict=False
-            )
-        )
+        """Read once: all models are compared on the same, whoever changes the data meanwhile."""
+        return compare_models.questions(self._tokenizer, self._asked)
 
     def _quantised(self, folder: Path) -> bool:
         return "quantization" in json.loads((folder / "config.json").read_text())
