@@ -30,7 +30,8 @@ def main() -> int:
     """Run a command; the exit code."""
     try:
         open_streams()
-        from farense_worker.protocol import language, leash
+        from farense_worker.protocol import language
+        from farense_worker.protocol.processes import leash
 
         leash.follow_if_named()
         language.choose(sys.argv[1:])

@@ -23,7 +23,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from farense_worker.protocol.plan import steps
-from farense_worker.protocol.programs import program
+from farense_worker.protocol.processes.programs import program
 from farense_worker.protocol.settings.profile import replace_setting
 from farense_worker.verify import mlx_lm_loss, subject
 from mlx_lm.tuner.datasets import CacheDataset, ChatDataset

@@ -17,7 +17,7 @@ CALLED = {
     "farense_tui/engine/machine/awake.py": {"can_keep_awake", "keep_awake"},
     "farense_tui/engine/machine/desktop.py": {"_done"},
     "farense_tui/engine/verify/readings.py": {"_on_mac"},
-    "worker/farense_worker/protocol/macos.py": {"said", "usage"},
+    "worker/farense_worker/protocol/processes/macos.py": {"said", "usage"},
 }  # fmt: skip
 
 

@@ -201,7 +201,7 @@ def without_tools(desk: Desk) -> None:
     code = (
         "import json, subprocess\n"
         "from farense_tui.engine.machine import vitals, power, hardware\n"
-        "from farense_worker.protocol import macos\n"
+        "from farense_worker.protocol.processes import macos\n"
         "macos.PATIENCE = 0.2; r = vitals.Reader(); r.look(); v = r.look()\n"
         "found = [v.swap_in, v.gpu, v.pressure, power.power().plugged, sorted(r._missing)]\n"
         "print(json.dumps(found))"
@@ -211,7 +211,7 @@ def without_tools(desk: Desk) -> None:
     code = (
         "import json\n"
         "from farense_tui.engine.machine import power\n"
-        "from farense_worker.protocol import lock_holder\n"
+        "from farense_worker.protocol.processes import lock_holder\n"
         "from farense_worker.loop import memory\n"
         "print(json.dumps([power.power().plugged, lock_holder._boot(), memory.footprint() > 0]))"
     )
@@ -234,7 +234,7 @@ def after_a_sleep(desk: Desk) -> None:
     """A worker is known again although the time at which psutil says that it began has moved."""
     code = (
         "import json, os, pathlib, psutil, msgspec, subprocess, sys\n"
-        "from farense_worker.protocol import lock_holder\n"
+        "from farense_worker.protocol.processes import lock_holder\n"
         "code = 'input()  # farense_worker'\n"
         "worker = subprocess.Popen([sys.executable, '-c', code], stdin=subprocess.PIPE)\n"
         "holder = lock_holder.of(worker.pid); lock = pathlib.Path('lock')\n"

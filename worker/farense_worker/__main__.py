@@ -18,8 +18,9 @@ from pathlib import Path  # noqa: E402
 from farense_worker.loop.lifecycle import failed, work  # noqa: E402
 from farense_worker.process import afterwards, restart  # noqa: E402
 from farense_worker.process.signals import Control, heed_none, inherited_lock  # noqa: E402
-from farense_worker.protocol import leash, places  # noqa: E402
+from farense_worker.protocol import places  # noqa: E402
 from farense_worker.protocol.errors import ExitCode, FarenseError  # noqa: E402
+from farense_worker.protocol.processes import leash  # noqa: E402
 from farense_worker.protocol.run_folder import RunFolder, write_pid  # noqa: E402
 from farense_worker.protocol.settings.profile import Config  # noqa: E402
 

@@ -15,7 +15,7 @@ from farense_worker.protocol import plain_file
 from farense_worker.protocol.errors import ExitCode, FarenseError
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages import events
-from farense_worker.protocol.programs import program
+from farense_worker.protocol.processes.programs import program
 from farense_worker.protocol.run_folder import RunFolder, is_full
 from farense_worker.protocol.settings.profile import Config
 

@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from farense_worker.protocol.programs import temporary_folder
+from farense_worker.protocol.processes.programs import temporary_folder
 from farense_worker.protocol.run_folder import RunFolder
 
 from farense_tui.cli import common

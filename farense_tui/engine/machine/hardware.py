@@ -10,10 +10,10 @@ from importlib import metadata
 from pathlib import Path
 
 import psutil
-from farense_worker.protocol import machine as system
-from farense_worker.protocol import macos
 from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.processes import machine as system
+from farense_worker.protocol.processes import macos
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 
 import psutil
-from farense_worker.protocol import macos
+from farense_worker.protocol.processes import macos
 
 
 @dataclass(frozen=True)

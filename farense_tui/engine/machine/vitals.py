@@ -19,7 +19,7 @@ from time import monotonic
 from xml.parsers.expat import ExpatError
 
 import psutil
-from farense_worker.protocol import macos
+from farense_worker.protocol.processes import macos
 
 EVERY = 2.0  # seconds between two looks: ioreg takes tens of milliseconds
 IOREG = ("/usr/sbin/ioreg", "-r", "-d", "1", "-w", "0", "-c", "IOAccelerator", "-a")

@@ -6,10 +6,11 @@ import os
 from dataclasses import dataclass
 from math import inf
 
-from farense_worker.protocol import lock_holder, machine, plain_file
+from farense_worker.protocol import plain_file
 from farense_worker.protocol.clean_text import clean
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.messages import events
+from farense_worker.protocol.processes import lock_holder, machine
 from farense_worker.protocol.run_folder import RunFolder
 from farense_worker.protocol.settings.profile import Config
 from farense_worker.protocol.settings.upgrade import TOO_NEW

@@ -17,10 +17,11 @@ from dataclasses import dataclass
 from enum import Enum
 
 import psutil
-from farense_worker.protocol import lock_holder, simulation, whole_folder
+from farense_worker.protocol import simulation, whole_folder
 from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
-from farense_worker.protocol.programs import environment, program
+from farense_worker.protocol.processes import lock_holder
+from farense_worker.protocol.processes.programs import environment, program
 from farense_worker.protocol.run_folder import RunFolder, append_to, disk_error, full, is_full
 
 from farense_tui.engine.machine import blas

@@ -16,7 +16,7 @@ from pathlib import Path
 from farense_worker.protocol.clean_text import clean
 from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
-from farense_worker.protocol.programs import program
+from farense_worker.protocol.processes.programs import program
 from farense_worker.protocol.run_folder import RunFolder, append_to
 
 from farense_tui.engine.machine import extras

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import msgspec
-from farense_worker.protocol import leash
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages import line as json_line
 from farense_worker.protocol.messages.task import Failure, Progress
-from farense_worker.protocol.programs import environment, program
+from farense_worker.protocol.processes import leash
+from farense_worker.protocol.processes.programs import environment, program
 from msgspec import Struct
 
 from farense_tui.engine.machine import blas

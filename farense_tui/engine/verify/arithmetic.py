@@ -18,7 +18,7 @@ from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.estimation import Probe, Probed
 from farense_worker.protocol.plan import model_shape
 from farense_worker.protocol.plan.step_memory import MicroBatch
-from farense_worker.protocol.programs import program
+from farense_worker.protocol.processes.programs import program
 
 from farense_tui.engine.forecast import workload
 from farense_tui.engine.forecast.gather import resolved

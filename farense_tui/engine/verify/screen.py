@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import psutil
 from farense_worker.protocol.language import gettext as _
-from farense_worker.protocol.programs import program
+from farense_worker.protocol.processes.programs import program
 from farense_worker.protocol.run_folder import RunFolder
 
 from farense_tui.engine.verify.workshop import Workshop

@@ -15,7 +15,7 @@ from typing import Any
 
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.language import gettext as _
-from farense_worker.protocol.programs import program
+from farense_worker.protocol.processes.programs import program
 
 from farense_tui.engine.machine import blas
 

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from farense_worker.protocol import leash
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.language import gettext as _
-from farense_worker.protocol.programs import temporary_folder
+from farense_worker.protocol.processes import leash
+from farense_worker.protocol.processes.programs import temporary_folder
 from farense_worker.protocol.run_folder import RunFolder
 from farense_worker.protocol.settings.profile import Profile, replace_setting
 

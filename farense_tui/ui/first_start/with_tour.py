@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from farense_worker.protocol.clean_text import clean
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.language import gettext as _
-from farense_worker.protocol.programs import temporary_folder
+from farense_worker.protocol.processes.programs import temporary_folder
 from farense_worker.protocol.run_folder import RunFolder
 from textual import work
 

@@ -6,10 +6,10 @@ import time
 from collections.abc import Iterator
 from typing import ClassVar
 
-from farense_worker.protocol import machine
 from farense_worker.protocol.clean_text import clean, clean_lines
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import ngettext
+from farense_worker.protocol.processes import machine
 from farense_worker.protocol.run_folder import RunFolder
 from textual import work
 from textual.app import ComposeResult

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from farense_worker.protocol import macos
+from farense_worker.protocol.processes import macos
 from hypothesis import given
 from hypothesis import strategies as st
 

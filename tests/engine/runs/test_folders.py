@@ -12,9 +12,9 @@ from pathlib import Path
 import msgspec
 import psutil
 import pytest
-from farense_worker.protocol import lock_holder
 from farense_worker.protocol.errors import ExitCode, FarenseError
 from farense_worker.protocol.messages import events as e
+from farense_worker.protocol.processes import lock_holder
 from farense_worker.protocol.run_folder import RunFolder
 from farense_worker.protocol.settings.profile import Profile, replace_setting
 from farense_worker.protocol.settings.profile_file import parse

@@ -14,8 +14,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from farense_worker.protocol import lock_holder
 from farense_worker.protocol.errors import ExitCode, FarenseError
+from farense_worker.protocol.processes import lock_holder
 from farense_worker.protocol.run_folder import RunFolder
 
 from farense_tui.engine.runs import supervisor

@@ -12,10 +12,10 @@ from pathlib import Path
 import msgspec
 import psutil
 import pytest
-from farense_worker.protocol import leash
 from farense_worker.protocol.errors import ExitCode, FarenseError
 from farense_worker.protocol.messages.evaluation import Candidate, Report, Request
-from farense_worker.protocol.programs import environment, temporary_folder
+from farense_worker.protocol.processes import leash
+from farense_worker.protocol.processes.programs import environment, temporary_folder
 
 from farense_tui.engine.tasks import task
 from tests.waiting import is_dead, until

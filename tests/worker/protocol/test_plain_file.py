@@ -17,7 +17,7 @@ PROGRAMS = [Path(farense_tui.cli.__file__).parents[1], Path(plain_file.__file__)
 READERS = {
     "engine/machine/hardware.py": "/proc",
     "engine/machine/vitals.py": "/proc",
-    "protocol/lock_holder.py": "/proc",
+    "protocol/processes/lock_holder.py": "/proc",
     "verify/": "what verify makes itself",
     "engine/verify": "runs, data and readings that verify makes itself",
     "tasks/export.py": "a model that was just loaded, or just written",

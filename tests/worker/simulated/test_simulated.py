@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from farense_worker.protocol.errors import ExitCode, FarenseError
-from farense_worker.protocol.programs import temporary_folder
+from farense_worker.protocol.processes.programs import temporary_folder
 from farense_worker.protocol.run_folder import RunFolder
 from farense_worker.protocol.settings.profile import replace_setting
 from farense_worker.protocol.settings.profile_file import dumps

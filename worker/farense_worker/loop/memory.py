@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from farense_worker.process.output import Output
-from farense_worker.protocol import machine, macos
 from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.events import Heartbeat, Notice
 from farense_worker.protocol.percent import percent
 from farense_worker.protocol.plan import memory as plan
 from farense_worker.protocol.plan.memory import GIB
+from farense_worker.protocol.processes import machine, macos
 from farense_worker.protocol.settings.profile import Memory
 
 _BEAT = 2.0

@@ -10,8 +10,9 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from farense_worker.protocol import leash, whole_folder
+from farense_worker.protocol import whole_folder
 from farense_worker.protocol.errors import ExitCode
+from farense_worker.protocol.processes import leash
 
 COMMAND = "FARENSE_AFTERWARDS"
 _OWN = (COMMAND, "FARENSE_LOCK", leash.PARENT)

@@ -17,10 +17,11 @@ from typing import IO, Annotated
 
 import msgspec
 
-from farense_worker.protocol import checkpoint_files, lock_holder, plain_file
+from farense_worker.protocol import checkpoint_files, plain_file
 from farense_worker.protocol.checkpoint_files import CheckpointFolder
 from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.processes import lock_holder
 from farense_worker.protocol.settings.profile import Config
 from farense_worker.protocol.settings.profile_file import load_config
 

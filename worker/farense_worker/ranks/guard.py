@@ -21,7 +21,7 @@ import msgspec
 
 from farense_worker.protocol.errors import PEER
 from farense_worker.protocol.messages.task import Failure
-from farense_worker.protocol.programs import program
+from farense_worker.protocol.processes.programs import program
 from farense_worker.ranks.reports import (
     GO,
     HEARD,

@@ -37,7 +37,7 @@ from farense_worker.protocol.errors import ExitCode, FarenseError
 from farense_worker.protocol.hosts import Hosts
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages import events
-from farense_worker.protocol.programs import program
+from farense_worker.protocol.processes.programs import program
 from farense_worker.protocol.run_folder import RunFolder, disk_error, write_atomically, write_pid
 from farense_worker.protocol.settings.profile import Config
 from farense_worker.ranks import reports

@@ -14,10 +14,11 @@ import sys  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 from farense_worker.process.signals import Control, inherited_lock  # noqa: E402
-from farense_worker.protocol import leash, simulation  # noqa: E402
+from farense_worker.protocol import simulation  # noqa: E402
 from farense_worker.protocol.errors import ExitCode, FarenseError, refused  # noqa: E402
 from farense_worker.protocol.language import gettext as _  # noqa: E402
-from farense_worker.protocol.programs import is_temporary  # noqa: E402
+from farense_worker.protocol.processes import leash  # noqa: E402
+from farense_worker.protocol.processes.programs import is_temporary  # noqa: E402
 from farense_worker.protocol.run_folder import RunFolder, disk_error, write_pid  # noqa: E402
 from farense_worker.protocol.settings.profile import Config  # noqa: E402
 from farense_worker.simulated import replay, scenarios  # noqa: E402

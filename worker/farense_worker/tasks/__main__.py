@@ -14,7 +14,6 @@ from typing import Any  # noqa: E402
 
 import msgspec  # noqa: E402
 
-from farense_worker.protocol import leash  # noqa: E402
 from farense_worker.protocol.errors import ExitCode, FarenseError, is_fault, of_system  # noqa: E402
 from farense_worker.protocol.language import gettext as _  # noqa: E402
 from farense_worker.protocol.messages import (  # noqa: E402
@@ -31,6 +30,7 @@ from farense_worker.protocol.messages import (  # noqa: E402
     verification,
 )
 from farense_worker.protocol.messages.task import Failure  # noqa: E402
+from farense_worker.protocol.processes import leash  # noqa: E402
 
 # The request, and the module whose function of the task's name answers it.
 TASKS: dict[str, tuple[type[msgspec.Struct], str]] = {

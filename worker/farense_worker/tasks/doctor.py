@@ -8,10 +8,10 @@ import time
 from importlib import metadata
 from typing import Any
 
-from farense_worker.protocol import macos
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.doctor import Findings, Request
 from farense_worker.protocol.messages.task import Progress, Tell
+from farense_worker.protocol.processes import macos
 
 _PACKAGES = {"mlx": "mlx", "mlx-lm": "mlx_lm"}
 

@@ -13,11 +13,11 @@ from farense_worker.data.examples import Examples
 from farense_worker.loop import memory
 from farense_worker.model import model, tokenizer
 from farense_worker.process.output import unheard
-from farense_worker.protocol import machine
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.estimation import Facts, Request, Rows
 from farense_worker.protocol.messages.task import Progress, Tell
+from farense_worker.protocol.processes import machine
 from farense_worker.protocol.settings.profile import Config, Run
 
 _SAMPLE = 20_000  # rows of a split whose lengths are handed over

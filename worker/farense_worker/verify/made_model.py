@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from farense_worker.protocol import leash
+from farense_worker.protocol.processes import leash
 
 _TEMPLATE = (
     # not translated: a chat template

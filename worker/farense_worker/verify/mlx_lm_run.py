@@ -28,7 +28,7 @@ from mlx_lm.tuner.callbacks import TrainingCallback  # noqa: E402
 from mlx_lm.tuner.datasets import load_dataset  # noqa: E402
 from mlx_lm.utils import load  # noqa: E402
 
-from farense_worker.protocol import leash  # noqa: E402
+from farense_worker.protocol.processes import leash  # noqa: E402
 
 _RSS_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes
 

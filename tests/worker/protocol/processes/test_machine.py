@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import psutil
 import pytest
-from farense_worker.protocol import machine
+from farense_worker.protocol.processes import machine
 
 from farense_tui.engine.machine import hardware
 from farense_tui.engine.preflight import doctor

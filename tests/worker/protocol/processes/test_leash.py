@@ -8,13 +8,13 @@ import subprocess
 import sys
 
 import pytest
-from farense_worker.protocol import leash
 from farense_worker.protocol.errors import ExitCode
+from farense_worker.protocol.processes import leash
 
 from farense_tui.engine.verify.workshop import Workshop
 
 PAUSE = (
-    "import signal; from farense_worker.protocol import leash\n"
+    "import signal; from farense_worker.protocol.processes import leash\n"
     "leash.{how}(); print('up', flush=True); signal.pause()"
 )
 
@@ -36,11 +36,11 @@ def test_what_one_starts_that_is_on_a_leash_ends_with_it() -> None:
     """The first names itself, the second takes the leash, the third has it of the second."""
     third = PAUSE.format(how="follow_if_named")
     second = (
-        "import subprocess, sys; from farense_worker.protocol import leash\n"
+        "import subprocess, sys; from farense_worker.protocol.processes import leash\n"
         f"leash.follow_if_named(); subprocess.run([sys.executable, '-c', {third!r}])"
     )
     first = (
-        "import os, subprocess, sys; from farense_worker.protocol import leash\n"
+        "import os, subprocess, sys; from farense_worker.protocol.processes import leash\n"
         "os.environ |= leash.on_leash()\n"
         f"subprocess.run([sys.executable, '-c', {second!r}])"
     )
@@ -55,7 +55,7 @@ def test_what_one_starts_that_is_on_a_leash_ends_with_it() -> None:
 
 def test_who_is_not_named_is_outlived() -> None:
     code = (
-        "import threading; from farense_worker.protocol import leash\n"
+        "import threading; from farense_worker.protocol.processes import leash\n"
         "leash.follow_if_named(); print(threading.active_count())"
     )
     said = subprocess.run([sys.executable, "-c", code], env=_nobodys(), stdout=subprocess.PIPE)

@@ -16,7 +16,8 @@ from pathlib import Path
 import msgspec
 import psutil
 
-from farense_worker.protocol import macos, plain_file
+from farense_worker.protocol import plain_file
+from farense_worker.protocol.processes import macos
 
 _LONGEST = 4096  # bytes of a lock file that are read
 

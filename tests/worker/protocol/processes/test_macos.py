@@ -6,7 +6,7 @@ import ctypes
 from pathlib import Path
 
 import pytest
-from farense_worker.protocol import macos
+from farense_worker.protocol.processes import macos
 
 
 def test_a_program_is_there_late_or_not_there(
