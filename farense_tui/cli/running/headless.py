@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import subprocess
 import time
@@ -32,7 +33,7 @@ from farense_tui.report import make
 
 _POLL = 0.1
 _DISK_POLL = 1.0
-_LAST = 100  # events
+_END = 1 << 16  # bytes of a record: some hundred events
 _ENDS = {
     "completed": ExitCode.DONE,
     "early_stopping": ExitCode.DONE,
@@ -185,11 +186,15 @@ class _Told:
 
     def hear_out(self) -> None:
         """Take what the worker said at its end into a record that was moved meanwhile."""
-        if self._record and not self.state.ended:
-            with self._record as record:
-                for line in record.read().splitlines()[-_LAST:]:
-                    if (event := events.decode(line)) and event.seq > self._seq:
-                        self.state, self.spoke = reduce(self.state, event), True
+        if self._record is None:
+            return
+        with self._record as record:
+            if self.state.ended:
+                return
+            record.seek(max(0, record.seek(0, os.SEEK_END) - _END))
+            for line in record.read().splitlines():
+                if (event := events.decode(line)) and event.seq > self._seq:
+                    self.state, self.spoke = reduce(self.state, event), True
 
     def new(self) -> Iterator[tuple[bytes, events.AnyEvent | None]]:
         """Read what is new, as lines and what they say."""
