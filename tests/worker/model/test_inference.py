@@ -14,11 +14,13 @@ import mlx.core as mx
 import pytest
 from farense_worker.generate import decoding
 from farense_worker.model import inference, model
+from farense_worker.model.compat import linear_to_lora_layers
 from farense_worker.protocol.errors import ExitCode, FarenseError
 from farense_worker.protocol.messages.serving import Setup
 from farense_worker.protocol.settings.profile import Model
 from farense_worker.serve.models import Models
 from farense_worker.serve.requests import Chat, Message, Refusal, Text
+from mlx.utils import tree_flatten
 from msgspec import convert
 
 from farense_tui.engine.runs import supervisor
@@ -36,6 +38,51 @@ def test_an_adapter_with_a_damaged_configuration_is_named(
     (adapter / "adapter_config.json").write_text(config)
     with pytest.raises(FarenseError, match="the adapter of mine cannot be loaded"):
         inference.load(micro, Model(repo=str(micro)), "mine", str(adapter))
+
+
+def adapter_of(micro: Path, folder: Path) -> tuple[dict[str, mx.array], dict[str, Any]]:
+    """An adapter as mlx_lm saves it, on the upper one of the two layers."""
+    network: Any = model.load(micro, Model(repo=str(micro)))
+    parameters = {"rank": 2, "scale": 4.0, "dropout": 0.0, "keys": ["self_attn.q_proj"]}
+    linear_to_lora_layers(network, 1, parameters)
+    weights = {name: v for name, v in tree_flatten(network.parameters()) if ".lora_" in name}
+    folder.mkdir()
+    return weights, {"num_layers": 1, "lora_parameters": parameters}
+
+
+def loaded(micro: Path, folder: Path, weights: dict[str, mx.array], config: dict[str, Any]) -> None:
+    mx.save_safetensors(str(folder / "adapters.safetensors"), weights)
+    (folder / "adapter_config.json").write_text(json.dumps(config))
+    inference.load(micro, Model(repo=str(micro)), "mine", str(folder))
+
+
+def test_an_adapter_with_a_part_missing_is_named(micro: Path, tmp_path: Path) -> None:
+    """mlx_lm takes it, and answers as if there was no adapter, or with half a random one."""
+    weights, config = adapter_of(micro, tmp_path / "a")
+    loaded(micro, tmp_path / "a", weights, config)
+    b = next(name for name in weights if name.endswith("lora_b"))
+    without = {name: value for name, value in weights.items() if name != b}
+    for left, said in ((without, f"adapters.safetensors is without {b}"), ({}, "no weights in it")):
+        with pytest.raises(FarenseError, match="the adapter of mine cannot be loaded") as caught:
+            loaded(micro, tmp_path / "a", left, config)
+        assert said in caught.value.detail
+
+
+@pytest.mark.parametrize("kind", ["LoRA", "loha", "", None, 3, ["lora"]])
+def test_an_adapter_of_an_unknown_kind_is_named(micro: Path, tmp_path: Path, kind: object) -> None:
+    """mlx_lm takes every unknown kind for lora."""
+    weights, config = adapter_of(micro, tmp_path / "a")
+    with pytest.raises(FarenseError, match="the adapter of mine cannot be loaded") as caught:
+        loaded(micro, tmp_path / "a", weights, config | {"fine_tune_type": kind})
+    assert f"fine_tune_type: {kind} is none of lora, dora, full" in caught.value.detail
+
+
+def test_keys_that_nobody_trained_are_as_before(micro: Path, tmp_path: Path) -> None:
+    """Adapters of before mlx_lm wrote `keys`: it now makes layers that they have no weights for."""
+    weights, config = adapter_of(micro, tmp_path / "a")
+    keys = ["self_attn.q_proj", "self_attn.v_proj"]
+    lora = config["lora_parameters"] | {"keys": keys}
+    loaded(micro, tmp_path / "a", weights, config | {"lora_parameters": lora})
 
 
 @pytest.mark.parametrize(

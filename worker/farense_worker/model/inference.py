@@ -12,10 +12,10 @@ import mlx.core as mx
 import mlx.nn as nn
 
 from farense_worker.model import model
+from farense_worker.model.adapter import PARTS, read
 from farense_worker.model.compat import load_adapters
 from farense_worker.process.output import Output
 from farense_worker.protocol import plain_file
-from farense_worker.protocol.checkpoint_files import ADAPTER_CONFIG, ADAPTERS, check_adapter
 from farense_worker.protocol.errors import OF_CONTENT, FarenseError, in_words, refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.settings.profile import Model
@@ -60,7 +60,7 @@ def load(
         network.update(shares.parameters())
     if adapter:
         try:
-            check_adapter(Path(adapter))
+            read(Path(adapter))
             load_adapters(network, adapter)
             if weight := model.not_finite(network):
                 said = _("{name} has values that are no numbers (NaN or Inf)")
@@ -76,7 +76,7 @@ def load(
 def _check_factors(network: nn.Module) -> None:
     """Raise a ValueError for an adapter that computes with what is no number, or in no floats."""
     for name, module in network.named_modules():
-        for part in ("lora_a", "lora_b", "m"):
+        for part in PARTS:
             value = module.get(part)
             if isinstance(value, mx.array) and not mx.issubdtype(value.dtype, mx.floating):
                 said = _("{name} is not in floats, and not quantised as MLX does it")
@@ -89,14 +89,9 @@ def _check_factors(network: nn.Module) -> None:
 def adapter_files(folder: Path, name: str) -> tuple[dict[str, mx.array], dict[str, Any]]:
     """Read an adapter's weights, and what it is made of; FarenseError for one that is damaged."""
     try:
-        check_adapter(folder)
-        config = json.loads(plain_file.read(folder / ADAPTER_CONFIG, follow=True))
-        if not isinstance(config, dict):
-            raise TypeError(_("{file} is not a table of keys").format(file=ADAPTER_CONFIG))
-        weights: Any = mx.load(str(folder / ADAPTERS))
+        return read(folder)
     except OF_CONTENT as error:
         raise _damaged(name, error) from error
-    return weights, config
 
 
 def _damaged(name: str, error: Exception) -> FarenseError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import mlx.core as mx
 import mlx.nn as nn
 from mlx.utils import tree_flatten
 
+from farense_worker.model import adapter as own_adapter
 from farense_worker.model import dropout, peft
 from farense_worker.model.compat import (
     QuantizedSwitchLinear,
@@ -18,8 +18,7 @@ from farense_worker.model.compat import (
     linear_to_lora_layers,
 )
 from farense_worker.process.output import Output
-from farense_worker.protocol import model_identity, plain_file
-from farense_worker.protocol.checkpoint_files import ADAPTER_CONFIG, ADAPTERS, check_adapter
+from farense_worker.protocol import model_identity
 from farense_worker.protocol.errors import OF_CONTENT, in_words, refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import ngettext
@@ -216,15 +215,11 @@ def start_from(model: nn.Module, adapter: Path, settings: Lora, output: Output) 
 
 
 def _start_from(model: nn.Module, adapter: Path, settings: Lora, output: Output) -> None:
-    made = json.loads(plain_file.read(adapter / ADAPTER_CONFIG, follow=True))
-    if not isinstance(made, dict) or not isinstance(made.get("lora_parameters") or {}, dict):
-        raise ValueError(_("{file} is not a table of keys").format(file=ADAPTER_CONFIG))
-    weights: Any
+    made = own_adapter.config(adapter)
     if peft.is_one(made):
         weights, made = peft.read(adapter, made)
     else:
-        check_adapter(adapter)
-        weights = mx.load(str(adapter / ADAPTERS))
+        weights, made = own_adapter.read(adapter)
     lora = made.get("lora_parameters") or {}
     own = dict(tree_flatten(model.trainable_parameters()))
     here = {name: value.shape for name, value in own.items()}
