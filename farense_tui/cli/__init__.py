@@ -74,19 +74,23 @@ def _is_text(word: str) -> bool:
 
 
 def own_data(words: list[str], commands: Container[str]) -> tuple[str, list[str]]:
-    """Take the data that the app is to open on, where the last word names some: `farense-tui .`.
+    """Take the data that the app is to open on, where no command is given: `farense-tui .`.
 
-    A folder of the name of a command is ./NAME. Gives an absolute path, empty for none, and the
-    other words.
+    Options may stand on both sides of it. A folder of the name of a command is ./NAME. Gives an
+    absolute path, empty for none, and the other words.
     """
-    if not words or words[-1].startswith("-") or any(word in commands for word in words):
+    said = [at for at in range(len(words)) if not _of_option(words, at)]
+    if not said or any(words[at] in commands for at in said):
         return "", words
-    if len(words) > 1 and words[-2] in ("--runs-dir", "--lang"):
-        return "", words
-    path = Path(os.path.expanduser(words[-1]))
-    if not os.path.exists(path) and not {"/", "~", "."} & {words[-1][:1], *words[-1]}:
+    word = words[said[0]]
+    path = Path(os.path.expanduser(word))
+    if not os.path.exists(path) and not {"/", "~", "."} & {word[:1], *word}:
         return "", words  # a command that was misspelt: the parser says so
-    return str(path.absolute()), words[:-1]
+    return str(path.absolute()), [*words[: said[0]], *words[said[0] + 1 :]]
+
+
+def _of_option(words: Sequence[str], at: int) -> bool:
+    return words[at].startswith("-") or (at > 0 and words[at - 1] in ("--runs-dir", "--lang"))
 
 
 def _report(error: FarenseError) -> int:

@@ -174,6 +174,9 @@ def test_the_commands_of_the_workflow_are_taken() -> None:
         ([], [], False),
         (["."], [], True),
         (["--ascii", "data"], ["--ascii"], True),
+        (["./data", "--runs-dir", "r", "--ascii"], ["--runs-dir", "r", "--ascii"], True),
+        (["--runs-dir", "runs", "."], ["--runs-dir", "runs"], True),  # a folder of that name
+        ([".", "runs"], [".", "runs"], False),  # the parser says that it is none
         (["./absent"], [], True),  # told to be absent, not to be no command
         (["runs"], ["runs"], False),
         (["runz"], ["runz"], False),
@@ -194,3 +197,15 @@ def test_a_folder_is_what_the_app_opens_on(
     path, rest = own_data(words, known)
     assert rest == left
     assert path.startswith(str(tmp_path)) == is_data
+
+
+def test_a_folder_beside_a_command_is_not_said_to_be_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rows").mkdir()
+    for words in (["./rows", "train"], ["rows", "train"]):
+        with pytest.raises(SystemExit) as ended:
+            build().parse_args(own_data(words, build().commands.choices)[1])
+        assert ended.value.code == 2
+        assert f"{words[0]} is a folder, no command" in capsys.readouterr().err

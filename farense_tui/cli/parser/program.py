@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -93,6 +94,15 @@ class Program(Parser):
     """The program: its help lists the commands under the titles of their groups."""
 
     no_command = _("there is no command and no folder {word}.")
+
+    def unknown(self, word: str, commands: Iterable[str]) -> str:
+        """Say which was probably meant; a folder is one that stands before a command."""
+        if os.path.isdir(word):
+            told = _(
+                "{word} is a folder, no command: the app opens on it where no command is given."
+            )
+            return told.format(word=word)
+        return super().unknown(word, commands)
 
     def __init__(self, *, prog: str, description: str, epilog: str) -> None:
         """Begin without commands."""
