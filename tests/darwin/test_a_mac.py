@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ import pytest
 
 from tests.darwin import lines, mac
 from tests.darwin.mac import Mac
+from tests.waiting import is_dead, until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a Mac needs no stand-in")
 coverage = pytest.importorskip("coverage")
@@ -59,9 +63,13 @@ class Desk:
         """Lines that were executed, by file."""
         data = coverage.CoverageData(basename=str(self.place / "counted"))
         for file in self.place.glob("counted.*"):
+            writer = re.search(r"\.pid(\d+)\.", file.name)
+            assert writer, file.name
+            until(partial(is_dead, int(writer[1])))
             part = coverage.CoverageData(basename=str(file))
-            part.read()
-            data.update(part)
+            with suppress(coverage.exceptions.DataError):  # of one killed while it wrote this
+                part.read()
+                data.update(part)
         found = {}
         for name in data.measured_files():
             path = Path(name)
