@@ -61,6 +61,7 @@ class FarenseApp(WithTour, WithLooks, WithReach):
     SPARED: ClassVar[tuple[type[BaseException], ...]] = (Exception,)
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("question_mark", "help", _("Help"), key_display="?"),
+        Binding("f1", "help", _("Help"), show=False),  # where a ? is typed into a field
         Binding("q", "request_quit", _("Quit")),
         Binding(
             "t", "next_theme", _("Next theme"), show=False, tooltip=_("Dark, light, high contrast")

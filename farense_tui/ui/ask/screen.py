@@ -82,6 +82,7 @@ class AskScreen(Screen[None]):
         ),
         Binding("pageup", "scroll('page_up')", _("Scroll the answers"), show=False),
         Binding("pagedown", "scroll('page_down')", _("Scroll the answers"), show=False),
+        Binding("f1", "app.help", _("Help")),
         Binding("escape", "back", _("Stop, back"), tooltip=_("Break the answers off, or leave")),
     ]
 

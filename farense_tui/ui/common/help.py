@@ -30,7 +30,7 @@ class HelpScreen(Dialog[None]):
     """Lists every binding of the screen, of our widgets on it, and of the app."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,question_mark,q,enter", "dismiss", _("Close")),
+        Binding("escape,question_mark,f1,q,enter", "dismiss", _("Close")),
         Binding("t", "tour", _("Tour")),
     ]
 
