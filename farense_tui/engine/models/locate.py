@@ -85,9 +85,12 @@ def asked(model: Model) -> Model:
 
 
 def missing(found: ModelState) -> FarenseError:
-    """Say that a model is nowhere, and what would be."""
+    """Say that a model is nowhere, or cannot be used where it is, and what would be."""
+    folder = Path(home.here(found.repo))
+    whole = os.path.isdir(folder) and not contents.lacking(folder)
+    title = _("the model {repo} cannot be used") if whole else _("there is no model {repo}")
     return refused(
-        _("there is no model {repo}").format(repo=found.repo),
+        title.format(repo=found.repo),
         found.why,
         _(
             "Give a folder with config.json and *.safetensors, a Hugging Face repository "

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 from pathlib import Path
 
 from farense_worker.protocol import plain_file
@@ -24,7 +23,7 @@ def keep(data: Path, to: Path, most: float) -> bool:
         return False
     to.mkdir(mode=0o700)
     for file in files:
-        shutil.copyfile(file, to / file.name)
+        plain_file.copy(file, to / file.name)
     return True
 
 

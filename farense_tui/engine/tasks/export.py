@@ -143,7 +143,7 @@ def export(
         made = task.result_of("export", asked, Exported, tell, stop)
         export_place.put(beside, to, overwrite)
     except OSError as error:
-        raise disk_error(error, to) from error
+        raise disk_error(error, to, "--to") from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     return made

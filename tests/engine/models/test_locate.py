@@ -143,6 +143,15 @@ def test_what_is_nowhere_is_missing_and_refused(
     assert "embedded" in caught.value.hint
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="has no file that cannot be read")
+def test_a_model_that_cannot_be_read_is_not_called_missing(folder: Path) -> None:
+    (folder / "config.json").unlink()
+    (folder / "config.json").symlink_to("/proc/self/mem")
+    with pytest.raises(FarenseError, match="cannot be used") as caught:
+        locate.resolve(str(folder))
+    assert "config.json: Input/output error" in caught.value.detail
+
+
 @given(st.text(max_size=40), st.text(max_size=10))
 def test_any_text_may_be_asked_while_it_is_typed(repo: str, revision: str) -> None:
     assert locate.locate(repo, revision).state in ("here", "download", "missing")

@@ -211,6 +211,29 @@ def test_without_a_sound_checkpoint_there_is_none(folder: RunFolder) -> None:
     assert len(damaged) == 2
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="has no file that cannot be read")
+def test_what_cannot_be_read_just_now_is_neither_deleted_nor_begun_anew(folder: RunFolder) -> None:
+    """With a disk that failed once, a run with one checkpoint was trained from its first step."""
+    faults.two(folder)
+    older, newer = folder.checkpoints()
+    manifest = (newer.path / "manifest.json").read_bytes()
+    for each in (newer, older):
+        (each.path / "manifest.json").unlink()
+        (each.path / "manifest.json").symlink_to("/proc/self/mem")
+        if each is newer:
+            assert tag(checkpoint.newest(folder)[0]) == (1, 1.0)
+    with pytest.raises(OSError, match="manifest"):
+        checkpoint.newest(folder)
+    aside = newer.path.with_name(f".{newer.path.name}.old")
+    newer.path.rename(aside)
+    checkpoint.clean_up(folder)
+    assert aside.is_dir()
+    (aside / "manifest.json").unlink()
+    (aside / "manifest.json").write_bytes(manifest)
+    checkpoint.clean_up(folder)
+    assert tag(checkpoint.newest(folder)[0]) == (2, 2.0)
+
+
 def test_a_folder_without_its_manifest_is_no_checkpoint(folder: RunFolder) -> None:
     faults.two(folder)
     (folder.checkpoints()[-1].path / "manifest.json").unlink()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 import pytest
 from farense_worker.process.native_errors import explain
 from farense_worker.protocol.errors import ExitCode, FarenseError, refused
@@ -85,3 +87,10 @@ def test_anything_else_is_told_by_its_name(error: Exception) -> None:
     assert type(error).__name__ in told.title
     assert "worker.log" in told.hint
     assert told.exit_code == ExitCode.FAILED
+
+
+def test_an_error_of_the_system_names_the_file_and_no_class_of_python() -> None:
+    told = explain(OSError(errno.EIO, "Input/output error", "/m/tokenizer.json"))
+    assert (told.title, told.detail) == ("/m/tokenizer.json cannot be used", "Input/output error")
+    assert "worker.log" in told.hint
+    assert "ulimit -n" in explain(OSError(errno.EMFILE, "Too many open files", "/m")).hint

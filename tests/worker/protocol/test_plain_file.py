@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+import sys
 import tracemalloc
 from pathlib import Path
 
 import pytest
 from farense_worker.protocol import plain_file
+from farense_worker.protocol.errors import in_words, of_system
+from farense_worker.protocol.run_folder import disk_error
 
 import farense_tui.cli
 
@@ -24,6 +28,7 @@ READERS = {
     "tasks/gguf.py": "a model that was just loaded",
     "model/hub.py": "a download of its own",
 }
+linux = pytest.mark.skipif(sys.platform != "linux", reason="has no file that cannot be read")
 OTHERWISE = re.compile(r"\.(read_text|read_bytes)\(|\.open\((\"rb?\"|encoding)")
 
 
@@ -108,3 +113,45 @@ def test_no_more_room_is_made_than_a_file_has(tmp_path: Path) -> None:
         tracemalloc.stop()
     with pytest.raises(OSError, match="too large"):
         plain_file.read(path, 2)
+
+
+@linux
+def test_an_error_of_reading_names_the_file_and_is_told_as_one(tmp_path: Path) -> None:
+    """Python's says [Errno 5] alone, and was told as one of writing."""
+    path = tmp_path / "broken"
+    path.symlink_to("/proc/self/mem")  # whose first byte nobody can read
+    for read in (lambda: plain_file.content(path), lambda: plain_file.reading(path).read()):
+        with pytest.raises(OSError, match="broken") as caught:
+            read()
+        assert in_words(caught.value) == f"{path}: {os.strerror(errno.EIO)}"
+        for told in (disk_error(caught.value, tmp_path), of_system(caught.value)):
+            assert told.title == f"cannot read {path}"
+            assert "right to write" not in told.hint
+
+
+@linux
+@pytest.mark.parametrize("broken", ["/proc/self/mem", "/dev/full"])
+def test_a_copy_tells_which_of_the_two_files_failed(tmp_path: Path, broken: str) -> None:
+    source, to = tmp_path / "source", tmp_path / "to"
+    (source if broken == "/proc/self/mem" else to).symlink_to(broken)
+    source.exists() or source.write_text("rows")
+    with pytest.raises(OSError, match=r".") as caught:
+        plain_file.copy(source, to)
+    told = disk_error(caught.value, tmp_path)
+    kind, path = ("not_readable", source) if source.is_symlink() else ("disk_full", to)
+    assert (told.kind, str(path) in str(told)) == (kind, True)
+
+
+def test_closing_what_was_only_read_cannot_fail(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("rows")
+    with plain_file.reading(tmp_path / "a") as file:
+        assert file.read() == b"rows"
+        os.close(file.fileno())
+    assert file.closed
+
+
+def test_what_is_missing_is_not_sound_and_what_could_not_be_read_may_be() -> None:
+    sound = {errno.EIO, errno.EMFILE, errno.EACCES}
+    for number in sound | {errno.ENOENT, errno.EINVAL}:
+        assert plain_file.may_be_sound(OSError(number, "")) is (number in sound)
+    assert not plain_file.may_be_sound(ValueError())

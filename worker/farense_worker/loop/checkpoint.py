@@ -7,6 +7,7 @@ its manifest does. What is read back is compared with the manifest's SHA-256.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -28,7 +29,7 @@ from farense_worker.protocol.checkpoint_files import (
     STATE,
     CheckpointFolder,
 )
-from farense_worker.protocol.errors import refused
+from farense_worker.protocol.errors import in_words, refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import ngettext
 from farense_worker.protocol.plan import disk
@@ -142,7 +143,7 @@ def publish(folder: RunFolder, checkpoint: Path) -> None:
     for name in (ADAPTER_CONFIG, ADAPTERS):
         beside = folder.adapters / f".{name}.tmp"
         beside.unlink(missing_ok=True)
-        shutil.copyfile(checkpoint / name, beside)
+        plain_file.copy(checkpoint / name, beside)
         sync(beside)
         beside.replace(folder.adapters / name)
     sync(folder.adapters)
@@ -162,13 +163,24 @@ def catch_up(folder: RunFolder, state: TrainingState) -> None:
 
 
 def newest(folder: RunFolder) -> tuple[Loaded | None, list[str]]:
-    """Load the newest checkpoint that is sound; what was wrong with those passed over."""
+    """Load the newest checkpoint that is sound; what was wrong with those passed over.
+
+    Raises OSError where none is left and one could not be read, which may be sound: the run would
+    begin anew, and write over it.
+    """
     damaged: list[str] = []
+    unread: OSError | None = None
     for checkpoint in reversed(folder.checkpoints()):
         try:
             return _load(checkpoint), damaged
         except _DAMAGES as error:
-            damaged.append(f"{checkpoint.path.name}: {error}")
+            damaged.append(f"{checkpoint.path.name}: {in_words(error)}")
+            if isinstance(error, OSError) and plain_file.may_be_sound(error):
+                unread = unread or error
+                if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):  # none of its own
+                    break
+    if unread:
+        raise unread
     return None, damaged
 
 
@@ -202,13 +214,18 @@ def clean_up(folder: RunFolder) -> None:
     """
     for left in (*folder.path.glob(".checkpoint_*.tmp"), *folder.path.glob(".checkpoint_*.old")):
         place = left.with_name(left.stem.removeprefix("."))
-        if not place.exists() and _is_sound(left):
-            left.rename(place)
-        else:
-            plain_file.take_away(left)
+        with contextlib.suppress(OSError):  # it may be sound: whoever writes that step removes it
+            if not os.path.lexists(place) and _is_sound(left):
+                left.rename(place)
+            else:
+                plain_file.take_away(left)
     for left in folder.path.glob(checkpoint_files.FOLDERS):
-        if not (left / MANIFEST).exists():
+        try:
+            os.lstat(left / MANIFEST)
+        except (FileNotFoundError, NotADirectoryError):
             shutil.rmtree(left, ignore_errors=True)
+        except OSError:  # one that may be sound
+            continue
     for left in (*folder.path.glob(".*.tmp"), *folder.adapters.glob(".*.tmp")):
         with contextlib.suppress(OSError):  # a folder of somebody's
             left.unlink()
@@ -262,9 +279,12 @@ def _compare(path: Path) -> None:
 
 
 def _is_sound(path: Path) -> bool:
+    """Whether nothing is wrong with it; an OSError where it cannot be read just now."""
     try:
         _compare(path)
-    except _DAMAGES:
+    except _DAMAGES as error:
+        if plain_file.may_be_sound(error):
+            raise
         return False
     return True
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from farense_worker.protocol.errors import PEER, FarenseError
+from farense_worker.protocol.errors import PEER, FarenseError, of_system
 from farense_worker.protocol.language import gettext as _
 
 _SMALLER = _(
@@ -89,9 +89,13 @@ def explain(error: BaseException) -> FarenseError:
     for kind, pattern, title, hint in _KNOWN:
         if re.search(pattern, text):
             return FarenseError(title, text, hint, kind=kind)
+    log = _("worker.log has the whole traceback.")
+    if isinstance(error, OSError):
+        told = of_system(error)
+        return FarenseError(told.title, told.detail, told.hint or log, kind=told.kind)
     return FarenseError(
         _("the training ended by {error}").format(error=type(error).__name__),
         text,
-        _("worker.log has the whole traceback."),
+        log,
         kind="unexpected",
     )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import traceback
 from enum import IntEnum
 
+from farense_worker.protocol import plain_file
 from farense_worker.protocol.language import gettext as _
 
 # Kind of a rank's failure that only follows from another rank's.
@@ -70,12 +72,23 @@ def usage(title: str, detail: str = "", hint: str = "") -> FarenseError:
 def of_system(error: OSError) -> FarenseError:
     """Say what the system refused, where nobody has foreseen it."""
     path = error.filename if isinstance(error.filename, str | bytes) else ""
-    title = _("{path} cannot be used").format(path=path) if path else _("the system refused")
-    return FarenseError(title, error.strerror or str(error), kind="system")
+    title = _("the system refused")
+    if path:
+        read = plain_file.was_read(error)
+        title = (_("cannot read {path}") if read else _("{path} cannot be used")).format(path=path)
+    hint = more_files() if error.errno in (errno.EMFILE, errno.ENFILE) else ""
+    return FarenseError(title, error.strerror or str(error), hint, kind="system")
+
+
+def more_files() -> str:
+    """Say what helps where no more files may be open at once."""
+    return _("Raise the limit, as ulimit -n 4096 does for this shell, or end other programs.")
 
 
 def in_words(error: BaseException) -> str:
     """Give what a library's error says, without the types that a function of MLX's takes."""
+    if isinstance(error, OSError) and error.strerror:  # without its number
+        return ": ".join(str(part) for part in (error.filename, error.strerror) if part)
     listed = "The following argument types are supported"  # not translated: MLX's
     text = str(error).partition(listed)[0].strip()
     return text[:_MOST] or type(error).__name__

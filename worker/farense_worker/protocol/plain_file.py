@@ -11,12 +11,19 @@ import errno
 import os
 import shutil
 import stat
-from io import BufferedReader
+from collections.abc import Iterator
+from io import BufferedReader, FileIO
 from pathlib import Path
+from typing import Any
 
 from farense_worker.protocol.language import gettext as _
 
 _MOST = 1 << 24  # bytes
+_COPIED = 1 << 20  # bytes at once
+_READ = "while it was read"  # not translated: stands in tracebacks
+# What an error says of a file that is not there, or is none. All others tell nothing of what is
+# in it: it may be sound, and be read the next time.
+_NO_FILE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EINVAL, errno.EFBIG)
 
 
 class NoFile(OSError):
@@ -27,6 +34,32 @@ class NoFile(OSError):
         super().__init__(errno.EINVAL, said, str(path))
 
 
+class _Reading(FileIO):
+    """Its errors name the file; closing has none, because nothing is lost of what was only read."""
+
+    def __init__(self, path: Path, flags: int) -> None:
+        super().__init__(opened(path, flags), "r")
+        self.name = str(path)
+
+    def readinto(self, buffer: Any) -> int:
+        try:
+            return super().readinto(buffer)
+        except OSError as error:
+            _unread(error, self.name)
+            raise
+
+    def readall(self) -> bytes:
+        try:
+            return super().readall()
+        except OSError as error:
+            _unread(error, self.name)
+            raise
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            super().close()
+
+
 def opened(path: Path, flags: int, mode: int = 0o666) -> int:
     """Give a descriptor, as os.open does; NoFile for what is none, an OSError for all else."""
     try:
@@ -34,16 +67,57 @@ def opened(path: Path, flags: int, mode: int = 0o666) -> int:
     except OSError as error:
         if error.errno in (errno.ENXIO, errno.EISDIR, errno.EOPNOTSUPP):  # pipe, folder, socket
             raise NoFile(path) from error
+        if not flags & (os.O_WRONLY | os.O_RDWR):
+            _unread(error, path)
         raise
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    try:
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return descriptor
+    except OSError as error:
         os.close(descriptor)
-        raise NoFile(path)
-    return descriptor
+        _unread(error, path)
+        raise
+    os.close(descriptor)
+    raise NoFile(path)
+
+
+def _unread(error: OSError, path: Path | str) -> None:
+    """Note on an error that it came from reading, and of which file."""
+    if error.filename is None:
+        error.filename = str(path)
+    error.add_note(_READ)
+
+
+def was_read(error: OSError) -> bool:
+    """Whether an error came from reading a file: nothing is wrong with what is written."""
+    return _READ in getattr(error, "__notes__", ())
+
+
+def may_be_sound(error: BaseException) -> bool:
+    """Whether a file that could not be read may be sound all the same, and be read later."""
+    return isinstance(error, OSError) and error.errno not in _NO_FILE
+
+
+@contextlib.contextmanager
+def named(path: Path) -> Iterator[None]:
+    """Let an OSError that names no file, as those of writing do not, name this one."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise
 
 
 def reading(path: Path) -> BufferedReader:
     """Open a file to read it; through a link as well."""
-    return os.fdopen(opened(path, os.O_RDONLY), "rb")
+    return BufferedReader(_Reading(path, os.O_RDONLY))
+
+
+def copy(source: Path, to: Path) -> None:
+    """Copy what is in a file; an OSError names the one that could not be read, or be written."""
+    with reading(source) as file, named(to), to.open("wb") as copied:
+        shutil.copyfileobj(file, copied, _COPIED)
 
 
 def to_append(path: Path) -> int:
@@ -70,7 +144,7 @@ def read(path: Path, most: int = _MOST, *, follow: bool = False) -> bytes:
     follow: through a link.
     """
     flags = os.O_RDONLY if follow else os.O_RDONLY | os.O_NOFOLLOW
-    with os.fdopen(opened(path, flags), "rb") as file:
+    with BufferedReader(_Reading(path, flags)) as file:
         # read() makes room for all that it is asked for, which may be a thousand times the file
         size = os.fstat(file.fileno()).st_size
         found = file.read(min(most, size) + 1)

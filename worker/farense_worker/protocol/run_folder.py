@@ -19,7 +19,7 @@ import msgspec
 
 from farense_worker.protocol import checkpoint_files, plain_file
 from farense_worker.protocol.checkpoint_files import CheckpointFolder
-from farense_worker.protocol.errors import FarenseError, refused
+from farense_worker.protocol.errors import FarenseError, more_files, of_system, refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.processes import lock_holder
 from farense_worker.protocol.settings.profile import Config
@@ -280,8 +280,9 @@ def write_atomically(path: Path, text: str) -> None:
     beside = path.with_name(f".{path.name}.tmp")
     beside.unlink(missing_ok=True)
     try:
-        beside.write_text(text, encoding="utf-8")
-        sync(beside)
+        with plain_file.named(path):
+            beside.write_text(text, encoding="utf-8")
+            sync(beside)
         beside.replace(path)
     except OSError:
         with contextlib.suppress(OSError):
@@ -328,9 +329,15 @@ def full(path: Path | str, number: int = errno.ENOSPC, option: str = "--runs-dir
 
 
 def disk_error(error: OSError, path: Path, option: str = "--runs-dir") -> FarenseError:
-    """Say what an OSError on what is written means to the user; option: as `full` has it."""
+    """Say what an OSError on what is written means to the user; option: as `full` has it.
+
+    One that came from reading, as of what is copied, is told as such.
+    """
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return full(error.filename or path, error.errno, option)
+    if plain_file.was_read(error):
+        told = of_system(error)
+        return refused(told.title, told.detail, told.hint, kind="not_readable")
     title = _("cannot write {path}").format(path=error.filename or path)
     detail = error.strerror or str(error)
     hint = _("Give this user the right to write there, or choose another {option}.")
@@ -345,7 +352,7 @@ def disk_error(error: OSError, path: Path, option: str = "--runs-dir") -> Farens
     elif error.errno == errno.EFBIG:
         hint = _("No file may be that long there: ulimit -f shows this shell's limit.")
     elif error.errno in (errno.EMFILE, errno.ENFILE):
-        hint = _("Raise the limit, as ulimit -n 4096 does for this shell, or end other programs.")
+        hint = more_files()
     elif error.errno in _BROKEN:
         hint = _("Look after that disk, or choose another {option}; a run can be copied there.")
         hint = hint.format(option=option)

@@ -75,10 +75,8 @@ def _failed(error: BaseException) -> int:
 
     if not isinstance(error, FarenseError):
         traceback.print_exception(error)
-    told = explain(error)
-    if told.kind == "unexpected" and isinstance(error, OSError):
-        told = of_system(error)
-    elif told.kind == "unexpected":
+    told = of_system(error) if isinstance(error, OSError) else explain(error)
+    if told.kind == "unexpected":
         place = "".join(traceback.format_exception(error)[-2:-1]).strip()
         title = _("{task} ended by {error}").format(task=sys.argv[1], error=type(error).__name__)
         told = FarenseError(title, f"{error}\n{place}")

@@ -7,7 +7,6 @@ import functools
 import hashlib
 import json
 import re
-import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ import msgspec
 from farense_worker.data import dated
 from farense_worker.model import inference, peft, stops, tokenizer
 from farense_worker.model.compat import load_model
+from farense_worker.protocol import plain_file
 from farense_worker.protocol.checkpoint_files import ADAPTER_CONFIG, ADAPTERS
 from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
@@ -60,10 +60,10 @@ def export(asked: Request, tell: Tell) -> Exported:
     try:
         return _written(asked, settings, source, to, tell)
     except OSError as error:
-        raise disk_error(error, to) from error
+        raise disk_error(error, to, "--to") from error
     except RuntimeError as error:  # MLX's, which does not tell why it could not write
         if is_full(to):
-            raise full(to) from error
+            raise full(to, option="--to") from error
         raise
 
 
@@ -132,7 +132,7 @@ class _Export:
         folder, made = self._to / "adapter", Path(self._asked.adapter)
         _weights, config = self._adapter()
         folder.mkdir()
-        shutil.copyfile(made / ADAPTERS, folder / ADAPTERS)
+        plain_file.copy(made / ADAPTERS, folder / ADAPTERS)
         fuse.copy_templates(self._source, folder)
         config["model"] = self._asked.base  # a folder of this machine means nothing elsewhere
         (folder / ADAPTER_CONFIG).write_text(json.dumps(config, indent=2) + "\n")

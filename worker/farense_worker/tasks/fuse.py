@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from farense_worker.model.compat import (
     save_model,
 )
 from farense_worker.model.model import dtype_of
+from farense_worker.protocol import plain_file
 from farense_worker.protocol.messages.export import Precision
 
 # What belongs to a model besides its weights and config.json (mlx_lm.utils, model/model.py).
@@ -75,7 +75,7 @@ def save(network: nn.Module, source: Path, folder: Path, ends: set[int] | None =
     for pattern in _BESIDES:
         for path in source.glob(pattern):
             if path.name not in _NOT and not path.name.startswith("."):
-                shutil.copyfile(path, folder / path.name)
+                plain_file.copy(path, folder / path.name)
     copy_templates(source, folder)
     config = load_config(source)
     put_right(config)
@@ -105,7 +105,7 @@ def copy_templates(source: Path, folder: Path) -> None:
         if path.is_file():
             place = folder / path.relative_to(source)
             place.parent.mkdir(exist_ok=True)
-            shutil.copyfile(path, place)
+            plain_file.copy(path, place)
 
 
 def as_half(network: nn.Module) -> dict[str, mx.array]:
