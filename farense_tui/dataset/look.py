@@ -13,7 +13,7 @@ from typing import Any
 
 from farense_worker.protocol import dataset, plain_file
 from farense_worker.protocol.dataset import Row
-from farense_worker.protocol.errors import FarenseError, refused
+from farense_worker.protocol.errors import FarenseError, first_line, refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.task import Progress
 from farense_worker.protocol.rows.row_faults import Fault
@@ -161,7 +161,7 @@ def damaged(source: Source, error: BaseException) -> FarenseError:
     """Say that a source cannot be read, with the reader's own words."""
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return refused(_("no space on the disk"), error.strerror or "", kind="disk_full")
-    why = str(error).splitlines()[0] if str(error) else type(error).__name__
+    why = first_line(error)
     return refused(
         _("{path} cannot be read").format(path=source.path),
         why,

@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 from farense_worker.protocol import plain_file
-from farense_worker.protocol.errors import FarenseError, refused
+from farense_worker.protocol.errors import FarenseError, first_line, refused
 from farense_worker.protocol.language import gettext as _
 
 from farense_tui.dataset import encoding, extra
@@ -69,7 +69,7 @@ def _pdf(path: Path, remark: Callable[[str], None]) -> list[Part]:
     except FarenseError:
         raise
     except Exception as error:
-        raise _refused(path, _("it is damaged: {why}").format(why=_first_line(error))) from error
+        raise _refused(path, _("it is damaged: {why}").format(why=first_line(error))) from error
     empty = sum(len(text.strip()) < _SCANNED for text in texts)
     if texts and empty == len(texts):
         raise _refused(
@@ -95,7 +95,7 @@ def _docx(path: Path) -> list[Part]:
             for block in document.iter_inner_content()
         ]
     except (KeyError, ValueError, zipfile.BadZipFile, docx.opc.exceptions.OpcError) as error:
-        raise _refused(path, _("it is damaged: {why}").format(why=_first_line(error))) from error
+        raise _refused(path, _("it is damaged: {why}").format(why=first_line(error))) from error
     return [Part("", "\n\n".join(blocks))]
 
 
@@ -141,10 +141,6 @@ class _Page(HTMLParser):
     def handle_data(self, data: str) -> None:
         if not self._silent:
             self.text += data
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 def _refused(path: Path, what: str, hint: str = "") -> FarenseError:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from farense_worker.protocol.errors import refused
+from farense_worker.protocol.errors import first_line, refused
 from farense_worker.protocol.language import gettext as _
 
 from farense_tui.dataset import extra
@@ -72,7 +72,7 @@ def _pieces(batch: Any) -> Iterator[Any]:
 def _damaged(path: Path, error: Exception) -> Exception:
     return refused(
         _("{path} is damaged").format(path=path),
-        str(error).splitlines()[0] if str(error) else type(error).__name__,
+        first_line(error),
         _("Fetch or save it again."),
         kind="data",
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import ParseError
 
-from farense_worker.protocol.errors import FarenseError, refused
+from farense_worker.protocol.errors import FarenseError, first_line, refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.shapes import recognise
 
@@ -164,7 +164,7 @@ def _open(path: Path, *, values: bool) -> Any:
 def _damaged(path: Path, error: Exception) -> FarenseError:
     return refused(
         _("{path} is damaged").format(path=path),
-        str(error).splitlines()[0] if str(error) else type(error).__name__,
+        first_line(error),
         _("Save it again."),
         kind="data",
     )

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 from farense_worker.protocol import foreign_rows, plain_file
-from farense_worker.protocol.errors import FarenseError, refused
+from farense_worker.protocol.errors import FarenseError, first_line, refused
 from farense_worker.protocol.language import gettext as _
 
 _LONGEST = 1 << 18  # bytes; PyYAML takes seconds for a megabyte
@@ -62,7 +62,7 @@ def load(path: Path) -> YamlFile:
         what = f"{path}{line}: {error.problem or error.context}"
         raise _not_yaml(path, what) from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # bad characters, bad dates
-        what = str(error).splitlines()[0] if str(error) else type(error).__name__
+        what = first_line(error)
         raise _not_yaml(path, what) from error
     if not isinstance(values, dict):
         raise refused(

@@ -101,7 +101,10 @@ def remarks(folder: RunFolder, *, data: bool = True) -> list[str]:
     config, told = config_of(folder), []
     rows = Path(config.data.path)
     if data and places.is_own_copy(folder, config.data.path):
-        said = _("{run}: {folder} is gone or has changed: the run's own copy of the data is used")
+        said = _(
+            "{run}: {folder} is gone, has changed or cannot be read: the run's own copy of the "
+            "data is used"
+        )
         told.append(said.format(run=folder.name, folder=folder.read_config().data.path))
         if kept_data.fingerprint(folder.data) != config.run.data_sha256:
             said = _("{run}: its own copy of the data is not what it was, either")

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from farense_worker.protocol.clean_text import clean
-from farense_worker.protocol.errors import FarenseError, refused
+from farense_worker.protocol.errors import FarenseError, in_words, refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.processes.programs import program
 from farense_worker.protocol.run_folder import RunFolder, append_to
@@ -70,6 +70,6 @@ def _start(folder: RunFolder, name: str) -> subprocess.Popen[bytes] | None:
                 start_new_session=True,
             )
     except OSError as error:  # a full disk, or no more processes: the run matters, not this
-        told = _("not tracked to {name}: {error}").format(name=name, error=error)
+        told = _("not tracked to {name}: {error}").format(name=name, error=in_words(error))
         print(f"farense-tui: {clean(told)}", file=sys.stderr)
         return None

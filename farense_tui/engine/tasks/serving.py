@@ -10,7 +10,7 @@ from pathlib import Path
 
 from farense_worker.protocol import system_prompt
 from farense_worker.protocol.clean_text import clean
-from farense_worker.protocol.errors import refused, usage
+from farense_worker.protocol.errors import in_words, refused, usage
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.serving import (
     CONTEXT,
@@ -90,7 +90,7 @@ def key_from(source: str) -> str:
         except (OSError, ValueError) as error:
             raise usage(
                 _("there is no file with a key at {path}").format(path=clean(source)),
-                str(error),
+                in_words(error),
                 _("--api-key takes a file, or env:NAME: everybody sees a command line."),
             ) from error
     if not key or not key.isprintable() or not key.isascii() or " " in key:

@@ -201,7 +201,7 @@ def test_without_a_cache(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "file").write_text("")
-    for off in ("off", "OFF", str(tmp_path / "file")):
+    for off in ("off", "OFF", str(tmp_path / "file"), str(tmp_path / ("x" * 300))):
         monkeypatch.setenv("FARENSE_CACHE", off)
         before = tokenizer.times
         for _ in range(2):

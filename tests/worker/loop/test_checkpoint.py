@@ -234,6 +234,17 @@ def test_what_cannot_be_read_just_now_is_neither_deleted_nor_begun_anew(folder: 
     assert tag(checkpoint.newest(folder)[0]) == (2, 2.0)
 
 
+def test_a_checkpoint_that_cannot_be_deleted_is_named(folder: RunFolder) -> None:
+    """Of a folder in it, Python told how it is called there."""
+    faults.two(folder)
+    manifest = folder.checkpoints()[0].path / "manifest.json"
+    manifest.unlink()
+    manifest.mkdir()
+    with pytest.raises(OSError, match=manifest.parent.name) as caught:
+        CheckpointFolder(manifest.parent, 0, 1).remove()
+    assert caught.value.filename == str(manifest.parent)
+
+
 def test_a_folder_without_its_manifest_is_no_checkpoint(folder: RunFolder) -> None:
     faults.two(folder)
     (folder.checkpoints()[-1].path / "manifest.json").unlink()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -107,6 +108,21 @@ def test_what_a_class_only_looks_at_in_a_pass_is_refused_as_well(
     assert caught.value.exit_code == ExitCode.REFUSED
     assert "config.json" in caught.value.detail
     assert "argument types" not in caught.value.detail
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="has no file that cannot be read")
+@pytest.mark.parametrize("name", ["config.json", "adapter_config.json"])
+def test_what_cannot_be_read_is_not_called_damaged(micro: Path, tmp_path: Path, name: str) -> None:
+    """The words were Python's own, [Errno 5], and the hint was to fetch the model again."""
+    folder = shutil.copytree(micro, tmp_path / "m")
+    loaded(micro, folder, *adapter_of(micro, tmp_path / "a"))
+    (folder / name).unlink()
+    (folder / name).symlink_to("/proc/self/mem")
+    with pytest.raises(FarenseError, match="cannot be loaded") as caught:
+        inference.load(folder, Model(repo=str(folder)), "mine", str(folder))
+    assert "Input/output error" in caught.value.detail
+    assert "Errno" not in caught.value.detail
+    assert "damaged" not in caught.value.hint
 
 
 def test_a_model_is_found_without_a_folder_for_temporary_files(

@@ -374,3 +374,14 @@ def test_a_panic_of_its_library_names_the_tokenizer(tmp_path: Path) -> None:
     (folder / "tokenizer.json").write_text(json.dumps(made))
     with pytest.raises(FarenseError, match="the tokenizer of odd cannot be loaded"):
         tokenizer.load(folder, Model(repo="odd"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="has no file that cannot be read")
+def test_a_tokenizer_that_cannot_be_read_is_told_without_numbers(
+    micro: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(micro, tmp_path / "odd")
+    (folder / "chat_template.jinja").symlink_to("/proc/self/mem")
+    with pytest.raises(FarenseError, match="the tokenizer of odd cannot be loaded") as caught:
+        tokenizer.load(folder, Model(repo="odd"))
+    assert caught.value.detail == f"{folder / 'chat_template.jinja'}: Input/output error"

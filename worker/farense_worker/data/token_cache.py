@@ -94,7 +94,7 @@ def key(data: Iterable[Path], model: Path, settings: dict[str, object]) -> str |
 def read(name: str) -> Tokenised | None:
     """Give an entry, its arrays mapped into memory; None where it is not there or not sound."""
     place = cache_folder("tokens")
-    if place is None or not (place / name).is_dir():
+    if place is None or not os.path.isdir(place / name):
         return None
     entry = place / name
     try:

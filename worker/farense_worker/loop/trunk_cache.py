@@ -13,6 +13,7 @@ a run needs follows from K, not from N.
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -142,7 +143,7 @@ def remove(folder: Path) -> None:
 
 
 def _stored(made: Plan) -> bool:
-    if not all(made.path(split).is_file() for split in made.examples):
+    if not all(os.path.isfile(made.path(split)) for split in made.examples):
         return False
     try:
         return bool(_open(made, made.path, "r"))

@@ -23,7 +23,7 @@ from farense_worker.model.compat import (
 )
 from farense_worker.process.output import Output
 from farense_worker.protocol import plain_file
-from farense_worker.protocol.errors import OF_CONTENT, in_words, refused
+from farense_worker.protocol.errors import OF_CONTENT, in_words, of_system, refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.events import Notice, Progress
 from farense_worker.protocol.plan import precision
@@ -248,13 +248,16 @@ def check_tokens(model: nn.Module, highest: int) -> None:
 
 
 def _not_loaded(settings: ModelSettings, error: Exception | str) -> Exception:
+    hint = _(
+        "Its files are damaged, or of a kind that mlx_lm does not know: compare its "
+        "config.json with the one it was published with, or fetch it again."
+    )
+    if isinstance(error, OSError) and plain_file.may_be_sound(error):
+        hint = of_system(error).hint
     return refused(
         _("the model {repo} cannot be loaded").format(repo=settings.repo),
-        str(error),
-        _(
-            "Its files are damaged, or of a kind that mlx_lm does not know: compare its "
-            "config.json with the one it was published with, or fetch it again."
-        ),
+        error if isinstance(error, str) else in_words(error),
+        hint,
         kind="model",
     )
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from farense_worker.model import compat, light_tokenizer, stops
 from farense_worker.model.chat_template import ChatTemplates
-from farense_worker.protocol.errors import FarenseError, is_fault, refused
+from farense_worker.protocol.errors import FarenseError, in_words, is_fault, refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.settings.profile import Model
 
@@ -135,4 +135,4 @@ def _told(settings: Model) -> Iterator[None]:
         if isinstance(error, FarenseError) or not is_fault(error):
             raise
         title = _("the tokenizer of {repo} cannot be loaded").format(repo=settings.repo)
-        raise refused(title, str(error), kind="model") from error
+        raise refused(title, in_words(error), kind="model") from error

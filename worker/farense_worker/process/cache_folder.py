@@ -25,7 +25,7 @@ def cache_folder(kind: str) -> Path | None:
 
 
 def _no_link(folder: Path) -> Path | None:
-    if not folder.is_symlink():
+    if not os.path.islink(folder):  # one that cannot be looked at is told by what fails there
         return folder
     # not translated: for worker.log
     print(f"{folder.name}: {folder} is a link: nothing is kept in it", file=sys.stderr)

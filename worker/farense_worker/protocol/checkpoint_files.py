@@ -35,8 +35,11 @@ class CheckpointFolder:
         if self.path.is_symlink():
             self.path.unlink()
             return
-        (self.path / MANIFEST).unlink()
-        shutil.rmtree(self.path)
+        try:
+            (self.path / MANIFEST).unlink()
+            shutil.rmtree(self.path)
+        except OSError as error:  # which names a file as it is called in its folder
+            raise OSError(error.errno, error.strerror, str(self.path)) from error
 
 
 def name(epoch: int, step: int) -> str:

@@ -94,6 +94,11 @@ def in_words(error: BaseException) -> str:
     return text[:_MOST] or type(error).__name__
 
 
+def first_line(error: BaseException) -> str:
+    """Give the first line of `in_words`."""
+    return in_words(error).splitlines()[0]
+
+
 def is_fault(error: BaseException) -> bool:
     """Whether it is one, and no wish to end: a panic of Rust's libraries is none of Exception's."""
     return isinstance(error, Exception) or type(error).__module__ == "pyo3_runtime"

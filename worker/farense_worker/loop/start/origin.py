@@ -20,7 +20,10 @@ def note(folder: RunFolder, config: Config, model: Path, output: Output) -> None
     if places.is_own_copy(folder, config.data.path):
         code, message = (
             "own_data",
-            _("the data set is gone or has changed: the run goes on with its own copy of it"),
+            _(
+                "the data set is gone, has changed or cannot be read: the run goes on with its own "
+                "copy of it"
+            ),
         )
     elif folder.resume_step() is None:
         code, message = (
