@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from hashlib import sha256
 from pathlib import Path
 
@@ -68,6 +69,14 @@ def test_what_was_not_checked_is_said_to_be(
     assert "loaded again:" not in out
     assert "not checked: it was not loaded again and compared" in out
     assert not json.loads((to / "export.json").read_text())["checked"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="has no file that cannot be read")
+def test_an_export_that_cannot_be_read_is_not_called_something_else(tmp_path: Path) -> None:
+    """All that it had made would have been taken for the user's own."""
+    (tmp_path / "export.json").symlink_to("/proc/self/mem")
+    with pytest.raises(OSError, match=r"export\.json"):
+        export_place.check(tmp_path, overwrite=True)
 
 
 def test_an_export_is_replaced_and_nothing_else_in_its_folder(

@@ -35,10 +35,15 @@ def check(to: Path, overwrite: bool) -> None:
 
 
 def manifest(folder: Path) -> Exported | None:
-    """Say what an export in this folder has made; None where it is none."""
+    """Say what an export in this folder has made; None where it is none.
+
+    Raises OSError where that cannot be read just now: it may be one.
+    """
     try:
         return msgspec.json.decode(plain_file.content(folder / MANIFEST), type=Exported)
-    except (OSError, ValueError, RecursionError):
+    except (OSError, ValueError, RecursionError) as error:
+        if plain_file.may_be_sound(error):
+            raise
         return None
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from farense_worker.process.output import Output
-from farense_worker.protocol.errors import FarenseError
+from farense_worker.protocol.errors import ExitCode, FarenseError
 from farense_worker.protocol.messages.events import AnyEvent, Heartbeat, Notice, Phase
 from hypothesis import given
 from hypothesis import strategies as st
@@ -269,6 +269,24 @@ def test_another_error_of_the_disk_is_raised_once(
         output.emit(note("um"))
     assert caught.value.detail == os.strerror(errno.EIO)
     output.emit(note("dois"))
+
+
+def test_a_record_that_only_a_heartbeat_could_not_write_ends_the_training_too(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The thread ended by it, and the training went on to its end, unseen."""
+    output = opened()
+    disk = Disk(error=errno.EIO)
+    disk.full = True
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "write", disk.write)
+        output.emit(BEAT)
+        output.emit(BEAT)
+    assert "cannot write" in capfd.readouterr().err
+    with pytest.raises(FarenseError, match="cannot write") as caught:
+        output.emit(note("um"))
+    assert caught.value.exit_code == ExitCode.FAILED
+    output.emit(note("dois"))  # what its owner tells of it goes nowhere
 
 
 def test_many_threads_write_whole_lines(path: Path, opened: Opened) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from farense_worker.protocol import plain_file
+from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.messages.events import Event, Heartbeat, Phase, PhaseName, encode
 from farense_worker.protocol.run_folder import disk_error
 
@@ -49,6 +50,7 @@ class Output:
         self._lock = threading.Lock()
         self._backlog = b""
         self._closed = False
+        self._unsaid: FarenseError | None = None  # of a heartbeat
         self.phase: PhaseName = "starting"
         self.step = 0
         self._seq, torn = _last(record, events)
@@ -57,14 +59,27 @@ class Output:
             self._flush()
 
     def emit(self, event: Event) -> None:
-        """Write an event; its time and seq are set here."""
+        """Write an event; its time and seq are set here.
+
+        What a heartbeat's thread is told of the record ends nothing: whoever emits next raises it.
+        """
+        beats = isinstance(event, Heartbeat)
         with self._lock:
-            if self._backlog and isinstance(event, Heartbeat):
+            if beats and (self._backlog or self._closed):
                 return
+            if self._unsaid:
+                error, self._unsaid = self._unsaid, None
+                raise error
             self._seq += 1
             stamped = msgspec.structs.replace(event, time=self._clock(), seq=self._seq)
             self._backlog += encode(stamped)
-            self._flush()
+            try:
+                self._flush()
+            except FarenseError as error:
+                print(error, file=sys.stderr)  # the only place where it can still be told
+                if not beats:
+                    raise
+                self._unsaid = error
 
     def enter(self, phase: PhaseName) -> None:
         """Go over to a phase, and say so if it is another one."""
@@ -92,7 +107,8 @@ class Output:
                     return
                 if error.errno != errno.EPIPE:
                     self._closed = True  # said once: what is told of this end goes nowhere
-                    raise disk_error(error, self._events) from error
+                    told = disk_error(error, self._events)  # but no refusal: a run goes on
+                    raise FarenseError(told.title, told.detail, kind=told.kind) from error
                 # Somebody read a pipe and has gone away; the training goes on without a reader.
                 said = "worker: nobody reads the events any more"  # not translated: for worker.log
                 print(said, file=sys.stderr)
