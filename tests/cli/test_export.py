@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -77,6 +78,29 @@ def test_an_export_that_cannot_be_read_is_not_called_something_else(tmp_path: Pa
     (tmp_path / "export.json").symlink_to("/proc/self/mem")
     with pytest.raises(OSError, match=r"export\.json"):
         export_place.check(tmp_path, overwrite=True)
+
+
+def test_what_cannot_be_removed_of_an_earlier_export_is_told_and_tried_again(
+    trained: RunFolder, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It stayed there under a name that begins with a dot, and nobody was told."""
+    to, unlink = tmp_path / "made" / "out", os.unlink
+
+    def fails(path: str, **more: int) -> None:
+        if path == "adapters.safetensors":
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), path)
+        unlink(path, **more)
+
+    again = ["export", "one", "--to", str(to), "--no-check", "--overwrite"]
+    assert main(again) == ExitCode.DONE
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "unlink", fails)
+        assert main(again) == ExitCode.DONE
+    (left,) = to.parent.glob(".*")
+    assert f"{left.name} is what could not be removed" in capfd.readouterr().out
+    left.rename(left.with_name(f".out.{2**22 + 1}.old"))  # whose process is gone
+    assert main(again) == ExitCode.DONE
+    assert list(to.parent.iterdir()) == [to]
 
 
 def test_an_export_is_replaced_and_nothing_else_in_its_folder(

@@ -141,11 +141,14 @@ def export(
         to.parent.mkdir(parents=True, exist_ok=True)
         asked = msgspec.structs.replace(asked, to=str(beside))
         made = task.result_of("export", asked, Exported, tell, stop)
-        export_place.put(beside, to, overwrite)
+        left = export_place.put(beside, to, overwrite)
     except OSError as error:
         raise disk_error(error, to, "--to") from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+    if left:
+        said = _("{folder} is what could not be removed of the earlier export").format(folder=left)
+        made = msgspec.structs.replace(made, remarks=(*made.remarks, said))
     return made
 
 

@@ -7,7 +7,6 @@ import errno
 import fcntl
 import hashlib
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,10 +51,11 @@ def beside(to: Path, what: str) -> Path:
     return to.with_name(f".{to.name[:50]}.{os.getpid()}.{what}")
 
 
-def put(made: Path, to: Path, overwrite: bool) -> None:
+def put(made: Path, to: Path, overwrite: bool) -> Path | None:
     """Rename into place. What an export did not make goes along; what one made is removed last.
 
-    Another export may have come there meanwhile: it is looked at again.
+    Another export may have come there meanwhile: it is looked at again. Gives the folder with
+    what could not be removed, where there is something.
     """
     with _alone(to.parent):
         check(to, overwrite)
@@ -69,6 +69,7 @@ def put(made: Path, to: Path, overwrite: bool) -> None:
                 old.rename(to)
             raise
         _clear(old, to)
+        return old if os.path.lexists(old) else None
 
 
 def _taken(to: Path, detail: str, hint: str) -> FarenseError:
@@ -120,10 +121,18 @@ def _is_left(old: Path) -> bool:
 
 
 def _clear(old: Path, to: Path) -> None:
-    """Take what is the user's out of the old export, and remove the rest."""
-    if old.exists():
-        _take_along(old, to, _made(old))
-        shutil.rmtree(old, ignore_errors=True)
+    """Take what is the user's out of the old export, and remove the rest.
+
+    The manifest last: by it the next export finds what could not be removed now.
+    """
+    if not old.exists():
+        return
+    _take_along(old, to, _made(old))
+    rest = [path for path in old.iterdir() if path.name != MANIFEST]
+    for path in rest:
+        plain_file.take_away(path)
+    if not any(map(os.path.lexists, rest)):
+        plain_file.take_away(old)
 
 
 def _made(folder: Path) -> set[Path]:
