@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
+from farense_worker.protocol import plain_file
 from farense_worker.protocol.errors import refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.events import AnyEvent
@@ -102,7 +103,7 @@ def _alone(place: Path, *, wait: bool) -> Iterator[None]:
             kind="tracker",
         ) from error
     finally:
-        os.close(descriptor)
+        plain_file.release(descriptor)
 
 
 def _writer(name: str) -> Callable[[Path, Config], Writer]:

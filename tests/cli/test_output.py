@@ -282,6 +282,18 @@ def test_a_record_that_nobody_can_read_is_why_the_end_is_not_known(make_run: Run
         headless.follow(worker, headless.Interrupts(), as_json=False)
 
 
+def test_a_run_that_cannot_be_followed_is_said_to_go_on(make_run: RunMaker) -> None:
+    """It was refused, with exit code 3, and trained on."""
+    run = make_run()
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as process:
+        run.config.write_text("[")
+        with pytest.raises(FarenseError, match="not TOML") as caught:
+            headless.follow(supervisor.Worker(run, process), headless.Interrupts(), as_json=False)
+        process.kill()
+    assert caught.value.exit_code == ExitCode.FAILED
+    assert "goes on in the background" in caught.value.hint
+
+
 def test_the_end_is_told_though_the_record_was_emptied_meanwhile(
     make_run: RunMaker,
 ) -> None:

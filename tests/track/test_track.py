@@ -201,10 +201,10 @@ def test_who_follows_a_run_is_told_where_its_tracker_is_and_why_not(
     both = ("tensorboard", "wandb")  # whose packages need not be there for this
     run.config.write_text(dumps(replace_setting(run.read_config(), "report.trackers", both)))
     trackers.place(run, "tensorboard").mkdir()
-    headless.tell_files(run, ExitCode.FAILED)
+    headless.tell_files(run, run.read_config().report, ExitCode.FAILED)
     assert capsys.readouterr() == (f"tensorboard: {relative(run.path)}/tensorboard\n", "")
     trackers.log(run, "wandb").write_text("farense-tui: there is no space\n")
-    headless.tell_files(run, ExitCode.FAILED)
+    headless.tell_files(run, run.read_config().report, ExitCode.FAILED)
     told = capsys.readouterr().err
     assert "not tracked to wandb: farense-tui: there is no space" in told
     assert "not tracked to tensorboard" not in told

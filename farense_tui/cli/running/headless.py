@@ -13,12 +13,12 @@ from io import BufferedReader
 from types import FrameType
 
 from farense_worker.protocol import plain_file
-from farense_worker.protocol.errors import ExitCode, FarenseError
+from farense_worker.protocol.errors import ExitCode, FarenseError, of_system
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages import events
 from farense_worker.protocol.processes.programs import program
 from farense_worker.protocol.run_folder import RunFolder, is_full
-from farense_worker.protocol.settings.profile import Config
+from farense_worker.protocol.settings.profile import Config, Report
 
 from farense_tui.cli.output import hush, relative, say, say_record, tell
 from farense_tui.engine import readable as f
@@ -69,6 +69,17 @@ def follow(
     start: offset in the record from which on events are shown. until: leaves earlier, with the
     worker going on, once this holds for the state.
     """
+    with _going_on(worker):
+        return _follow(worker, interrupts, as_json, start, until)
+
+
+def _follow(
+    worker: Worker,
+    interrupts: Interrupts,
+    as_json: bool,
+    start: int,
+    until: Callable[[RunState], bool] | None,
+) -> int:
     show = _raw if as_json else Lines(worker.folder.read_config())
     told, asked = _Told(worker.folder, start), 0
     disk = _Disk(worker.folder)
@@ -105,6 +116,26 @@ def settle(worker: Worker, interrupts: Interrupts) -> None:
 
 
 @contextlib.contextmanager
+def _going_on(worker: Worker) -> Iterator[None]:
+    """Say of what ends the following of a worker that lives that the run goes on all the same."""
+    try:
+        yield
+    except (OSError, FarenseError) as error:
+        if worker.poll() is not None:
+            raise
+        told = of_system(error) if isinstance(error, OSError) else error
+        hint = _background(worker)
+        raise FarenseError(told.title, told.detail, hint, kind=told.kind) from error
+
+
+def _background(worker: Worker) -> str:
+    return _(
+        "The run goes on in the background. farense-tui attach {name} follows it, "
+        "farense-tui stop {name} stops it."
+    ).format(name=worker.folder.name)
+
+
+@contextlib.contextmanager
 def heard(worker: Worker) -> Iterator[None]:
     """Do what writes to stdout; where that takes no more, say that the worker goes on all the same.
 
@@ -116,14 +147,10 @@ def heard(worker: Worker) -> Iterator[None]:
         if worker.poll() is not None:
             raise
         hush()
-        name = worker.folder.name
         raise FarenseError(
             _("what the run tells cannot be written"),
             error.strerror or str(error),
-            _(
-                "The run goes on in the background. farense-tui attach {name} follows it, "
-                "farense-tui stop {name} stops it."
-            ).format(name=name),
+            _background(worker),
             kind="unheard",
         ) from error
 
@@ -237,7 +264,7 @@ def _ended(code: int, state: RunState, folder: RunFolder) -> int:
     return code
 
 
-def tell_files(folder: RunFolder, code: int) -> None:
+def tell_files(folder: RunFolder, settings: Report, code: int) -> None:
     """Say where the adapter is, and the report that the worker has left to be written.
 
     Where there is none it is tried once more, to tell why. In a process of its own: whatever goes
@@ -245,7 +272,6 @@ def tell_files(folder: RunFolder, code: int) -> None:
     """
     if code == ExitCode.DONE:
         say(_("adapter: {path}").format(path=relative(folder.adapters)))
-    settings = folder.read_config().report
     for name in settings.trackers:
         _tell_tracker(folder, name)
     if not settings.at_end:

@@ -80,6 +80,7 @@ def resume(args: argparse.Namespace) -> int:
 
 
 def _start(run: RunFolder, args: argparse.Namespace) -> int:
+    settings = run.read_config().report  # while it can still be refused for it
     start = run.events.stat().st_size if run.events.exists() else 0
     interrupts = headless.Interrupts()
     interrupts.listen()  # before there is a worker that a Ctrl-C could leave behind
@@ -93,7 +94,7 @@ def _start(run: RunFolder, args: argparse.Namespace) -> int:
         headless.settle(worker, interrupts)
     if not args.detach:
         if not args.json:
-            headless.tell_files(run, code)
+            headless.tell_files(run, settings, code)
         return code
     text = _("{name} goes on in the background: farense-tui attach {name}")
     with headless.heard(worker):

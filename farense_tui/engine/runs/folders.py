@@ -92,7 +92,7 @@ def delete(folder: RunFolder) -> None:
     except OSError as error:
         raise disk_error(error, folder.path) from error
     finally:
-        os.close(lock)
+        plain_file.release(lock)
 
 
 def _remove(run: Path) -> None:
@@ -126,7 +126,7 @@ def rename(folder: RunFolder, name: str) -> RunFolder:
     except OSError as error:
         raise disk_error(error, folder.path) from error
     finally:
-        os.close(lock)
+        plain_file.release(lock)
     return RunFolder(target)
 
 
@@ -164,7 +164,7 @@ def alone(folder: RunFolder) -> Iterator[None]:
         _lock(descriptor, folder)
         yield
     finally:
-        os.close(descriptor)
+        plain_file.release(descriptor)
 
 
 def _lock(descriptor: int, folder: RunFolder) -> None:

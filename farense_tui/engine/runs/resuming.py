@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import msgspec
-from farense_worker.protocol import simulation
+from farense_worker.protocol import plain_file, simulation
 from farense_worker.protocol.errors import refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import ngettext
@@ -33,7 +32,7 @@ def prepare_resume(folder: RunFolder, changes: dict[str, Any]) -> bool:
     complete and gets no more epochs, and for what `revise` refuses.
     """
     if folder.is_alive():
-        os.close(folder.acquire(patience=0.2))
+        plain_file.release(folder.acquire(patience=0.2))
     config, state = folder.read_config(), record.state_of(folder)
     revised = revise(folder, changes, state)
     trackers.check(revised.report.trackers)

@@ -5,10 +5,10 @@ The effective batch stays what it was, so the curve goes on; RunState.segments s
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import Any
 
+from farense_worker.protocol import plain_file
 from farense_worker.protocol.checkpoint_files import CheckpointFolder
 from farense_worker.protocol.errors import refused
 from farense_worker.protocol.language import gettext as _
@@ -71,7 +71,7 @@ def rewind(folder: RunFolder, step: int) -> None:
     except OSError as error:
         raise disk_error(error, folder.path) from error
     finally:
-        os.close(lock)
+        plain_file.release(lock)
 
 
 def _checkpoint(folder: RunFolder, step: int) -> CheckpointFolder:

@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from enum import Enum
 
 import psutil
-from farense_worker.protocol import simulation, whole_folder
+from farense_worker.protocol import plain_file, simulation, whole_folder
 from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.processes import lock_holder
 from farense_worker.protocol.processes.programs import environment, program
-from farense_worker.protocol.run_folder import RunFolder, append_to, disk_error, full, is_full
+from farense_worker.protocol.run_folder import RunFolder, disk_error, full, is_full
 
 from farense_tui.engine.machine import blas
 from farense_tui.engine.machine.awake import keep_awake
@@ -78,7 +78,7 @@ def launch(folder: RunFolder, program_of: str = "") -> Worker:
     module = program_of or ("farense_worker.simulated" if simulated else "farense_worker")
     lock = folder.acquire()
     try:
-        with append_to(folder.events) as record, append_to(folder.log) as log:
+        with plain_file.handed_on(folder.events) as record, plain_file.handed_on(folder.log) as log:
             if not simulated:
                 found_again.write(folder)
             process = subprocess.Popen(
@@ -93,7 +93,7 @@ def launch(folder: RunFolder, program_of: str = "") -> Worker:
     except OSError as error:
         raise disk_error(error, folder.path) from error
     finally:
-        os.close(lock)
+        plain_file.release(lock)
     if not simulated:
         keep_awake(process.pid)
     return Worker(folder, process, trackers.start(folder))

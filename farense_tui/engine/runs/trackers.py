@@ -13,11 +13,12 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
+from farense_worker.protocol import plain_file
 from farense_worker.protocol.clean_text import clean
 from farense_worker.protocol.errors import FarenseError, in_words, refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.processes.programs import program
-from farense_worker.protocol.run_folder import RunFolder, append_to
+from farense_worker.protocol.run_folder import RunFolder
 
 from farense_tui.engine.machine import extras
 
@@ -61,7 +62,7 @@ def _start(folder: RunFolder, name: str) -> subprocess.Popen[bytes] | None:
     words = ("track", "--follow", "--to", name, str(folder.path))
     try:
         log(folder, name).unlink(missing_ok=True)  # what went wrong before is no longer true
-        with append_to(log(folder, name)) as said:
+        with plain_file.handed_on(log(folder, name)) as said:
             return subprocess.Popen(
                 program("farense_tui", *words),
                 stdin=subprocess.DEVNULL,

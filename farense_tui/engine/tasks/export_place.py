@@ -87,7 +87,7 @@ def _alone(folder: Path) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
-        os.close(descriptor)
+        plain_file.release(descriptor)
 
 
 def _recover(to: Path) -> None:

@@ -148,6 +148,9 @@ def test_closing_what_was_only_read_cannot_fail(tmp_path: Path) -> None:
         assert file.read() == b"rows"
         os.close(file.fileno())
     assert file.closed
+    with plain_file.handed_on(tmp_path / "b") as other:
+        os.close(other.fileno())
+    plain_file.release(other.fileno() if not other.closed else 1 << 20)
 
 
 def test_what_is_missing_is_not_sound_and_what_could_not_be_read_may_be() -> None:

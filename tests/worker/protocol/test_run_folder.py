@@ -10,11 +10,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from farense_worker.protocol import run_folder
+from farense_worker.protocol import plain_file, run_folder
 from farense_worker.protocol.errors import ExitCode, FarenseError
 from farense_worker.protocol.run_folder import (
     RunFolder,
-    append_to,
     check_name,
     disk_error,
     free_space,
@@ -217,7 +216,7 @@ def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
     with pytest.raises(FarenseError, match="cannot write"):
         folder.acquire()
     with pytest.raises(OSError, match="symbolic") as caught:
-        append_to(folder.events)
+        plain_file.handed_on(folder.events)
     assert "Put the file that it leads to in its place" in disk_error(caught.value, own).hint
     write_atomically(folder.config, "text")
     assert (folder.config.read_text(), own.read_text()) == ("text", "precious")

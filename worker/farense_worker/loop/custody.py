@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from farense_worker.protocol import plain_file
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.run_folder import RunFolder
@@ -79,7 +80,7 @@ class Custody:
         try:
             yield folder
         finally:
-            os.close(lock)
+            plain_file.release(lock)
 
     def record(self) -> Path | None:
         """Where what is still to be told goes, if the record is not ours any more; else None."""

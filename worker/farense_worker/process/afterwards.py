@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from farense_worker.protocol import whole_folder
+from farense_worker.protocol import plain_file, whole_folder
 from farense_worker.protocol.errors import ExitCode
 from farense_worker.protocol.processes import leash
 
@@ -46,7 +46,7 @@ def start(code: int, folder: Path) -> None:
         print(f"worker: {said}", file=sys.stderr)
     finally:
         if held is not None:
-            os.close(held)
+            plain_file.release(held)
 
 
 def leave(code: int) -> NoReturn:

@@ -34,8 +34,16 @@ class NoFile(OSError):
         super().__init__(errno.EINVAL, said, str(path))
 
 
-class _Reading(FileIO):
-    """Its errors name the file; closing has none, because nothing is lost of what was only read."""
+class _Unwritten(FileIO):
+    """A file that this process does not write to: no error of closing it loses anything."""
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            super().close()
+
+
+class _Reading(_Unwritten):
+    """Its errors name the file."""
 
     def __init__(self, path: Path, flags: int) -> None:
         super().__init__(opened(path, flags), "r")
@@ -55,10 +63,6 @@ class _Reading(FileIO):
             _unread(error, self.name)
             raise
 
-    def close(self) -> None:
-        with contextlib.suppress(OSError):
-            super().close()
-
 
 def opened(path: Path, flags: int, mode: int = 0o666) -> int:
     """Give a descriptor, as os.open does; NoFile for what is none, an OSError for all else."""
@@ -74,11 +78,17 @@ def opened(path: Path, flags: int, mode: int = 0o666) -> int:
         if stat.S_ISREG(os.fstat(descriptor).st_mode):
             return descriptor
     except OSError as error:
-        os.close(descriptor)
+        release(descriptor)
         _unread(error, path)
         raise
-    os.close(descriptor)
+    release(descriptor)
     raise NoFile(path)
+
+
+def release(descriptor: int) -> None:
+    """Close what was only looked at, locked or handed on: no error of that loses anything."""
+    with contextlib.suppress(OSError):
+        os.close(descriptor)
 
 
 def _unread(error: OSError, path: Path | str) -> None:
@@ -127,6 +137,11 @@ def to_append(path: Path) -> int:
     """
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
     return opened(path, flags)
+
+
+def handed_on(path: Path) -> FileIO:
+    """Open the end of a file for a process that is about to be started, which writes to it."""
+    return _Unwritten(to_append(path), "a")
 
 
 def take_away(folder: Path) -> None:

@@ -13,7 +13,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Annotated
+from typing import Annotated
 
 import msgspec
 
@@ -173,14 +173,14 @@ class RunFolder:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 if not self._is_lock(descriptor):  # deleted between the opening and the locking
-                    os.close(descriptor)
+                    plain_file.release(descriptor)
                     descriptor = self._open_lock()
                     continue
                 os.ftruncate(descriptor, 0)
                 return descriptor
             except BlockingIOError:
                 if time.monotonic() > deadline:
-                    os.close(descriptor)
+                    plain_file.release(descriptor)
                     raise refused(
                         _("run {name} is already being trained").format(name=self.name),
                         _("Process {pid} holds {file}.").format(
@@ -193,7 +193,7 @@ class RunFolder:
                     ) from None
                 time.sleep(0.02)
             except OSError as error:  # a share that knows no locks, as some of SMB and NFS
-                os.close(descriptor)
+                plain_file.release(descriptor)
                 raise refused(
                     _("files cannot be locked in {folder}").format(folder=self.path.parent),
                     error.strerror or str(error),
@@ -231,7 +231,7 @@ class RunFolder:
         except OSError as error:  # no locks there: nobody can have begun
             return error.errno in _NOT_NOW
         finally:
-            os.close(descriptor)
+            plain_file.release(descriptor)
         return False
 
     def pid(self) -> int | None:
@@ -267,12 +267,7 @@ def sync(path: Path) -> None:
                 return
         os.fsync(descriptor)
     finally:
-        os.close(descriptor)
-
-
-def append_to(path: Path) -> IO[bytes]:
-    """Open a file of a run to write at its end; an OSError for a link, or for what is no file."""
-    return os.fdopen(plain_file.to_append(path), "ab")
+        plain_file.release(descriptor)
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -11,6 +11,8 @@ import fcntl
 import os
 from pathlib import Path
 
+from farense_worker.protocol import plain_file
+
 HANDED_ON = "FARENSE_FOLDER"
 
 
@@ -20,7 +22,7 @@ def taken(folder: Path) -> int | None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:  # or there are no locks here
-        os.close(descriptor)
+        plain_file.release(descriptor)
         return None
     return descriptor
 
@@ -46,5 +48,5 @@ def is_free(folder: Path) -> bool:
         except BlockingIOError:
             return False
         finally:
-            os.close(descriptor)
+            plain_file.release(descriptor)
     return True
