@@ -10,6 +10,7 @@ from collections.abc import Callable
 from farense_worker.protocol.clean_text import clean
 
 from farense_tui.engine.machine import desktop
+from farense_tui.engine.post import post
 
 _PATIENCE = 10.0
 _END = "\x1b\\"
@@ -64,23 +65,9 @@ class Reach:
         if self._wanted["notify"]:
             desktop.notify(clean(title), clean(text))
         if webhook:
-            from http.client import HTTPException  # these are not needed for the first paint
-            from urllib.request import HTTPRedirectHandler, Request, build_opener
-
-            class Stays(HTTPRedirectHandler):
-                """What is set is told, and nobody whom it names."""
-
-                def redirect_request(self, *_: object) -> None:
-                    return None
-
-            message = Request(
+            post(
                 webhook,
-                data=f"{clean(title)}: {clean(text)}".encode(),
-                headers={"Title": "farense-tui", "Content-Type": "text/plain; charset=utf-8"},
+                f"{clean(title)}: {clean(text)}".encode(),
+                {"Title": "farense-tui", "Content-Type": "text/plain; charset=utf-8"},
+                _PATIENCE,
             )
-            try:
-                # http or https: preferences.webhook
-                with build_opener(Stays).open(message, timeout=_PATIENCE):
-                    pass
-            except HTTPException as error:
-                raise OSError(str(error)) from error

@@ -33,6 +33,8 @@ class Hub:
     sent: int = 0
     elsewhere: str = ""  # another hub's endpoint, where its large files are
     sums: str = ""  # what it says that the SHA-256 of its large files is
+    too_much: int = 0  # bytes that it sends after the end of a large file
+    answer: bytes = b""  # what it says of a repository in place of what a hub says
     requests: int = 0
     tokens: set[str] = field(default_factory=set)  # that it was shown
     _server: ThreadingHTTPServer | None = None
@@ -95,8 +97,10 @@ class Handler(BaseHTTPRequestHandler):
         elif api and (api[3] or COMMIT) not in (COMMIT, "main"):
             self._error(404, "RevisionNotFound", f"Invalid rev id: {api[3]}")
         elif api:
-            listed = _tree(folder) if api[2] == "tree" else self.info(str(repo), folder)
-            self._json(listed)
+            if self.hub.answer:
+                self._send_json(self.hub.answer)
+            else:
+                self._json(_tree(folder) if api[2] == "tree" else self.info(str(repo), folder))
         elif file and repo in self.hub.gated:
             self._error(403, "GatedRepo", f"Access to model {repo} is restricted")
         elif file and body and self.hub.elsewhere and (folder / file[3]).stat().st_size >= _LFS:
@@ -118,20 +122,21 @@ class Handler(BaseHTTPRequestHandler):
 
     def _file(self, path: Path, body: bool) -> None:
         data = path.read_bytes()
+        more = self.hub.too_much if body and len(data) >= _LFS else 0
         start = 0
         asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
         if asked and body:
             start = int(asked[1])
             self.hub.ranges.append(asked[0])
         self.send_response(206 if asked else 200)
-        self.send_header("Content-Length", str(len(data) - start))
+        self.send_header("Content-Length", str(len(data) - start + more))
         self.send_header("ETag", f'"{_etag(data)}"')
         self.send_header("X-Repo-Commit", COMMIT)
         if asked:
             self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
         self.end_headers()
         if body:
-            self._send(data[start:], large=len(data) >= _LFS)
+            self._send(data[start:] + b"x" * more, large=len(data) >= _LFS)
 
     def _send(self, data: bytes, large: bool) -> None:
         if large and self.hub.cut_after and len(data) > self.hub.cut_after:
@@ -158,7 +163,9 @@ class Handler(BaseHTTPRequestHandler):
         self.hub.sent += len(data)
 
     def _json(self, value: Any) -> None:
-        data = json.dumps(value).encode()
+        self._send_json(json.dumps(value).encode())
+
+    def _send_json(self, data: bytes) -> None:
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(data)))

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
@@ -17,12 +15,12 @@ from farense_worker.protocol.messages.conversation import Piece, Question, Setup
 
 from farense_tui.dataset.documents import wanted
 from farense_tui.engine.models import locate
+from farense_tui.engine.post import NotTaken, post
 from farense_tui.engine.tasks.ask import Conversation
 
 KEY = "OPENAI_API_KEY"
 _TRIES = 3
 _PATIENCE = 600.0  # seconds for an answer
-_MOST_ANSWER = 1 << 20  # bytes
 
 
 class Model(Protocol):
@@ -85,11 +83,10 @@ class Address:
         for left in reversed(range(_TRIES)):
             try:
                 return self._said(body)
-            except urllib.error.HTTPError as error:
-                words = error.read(500).decode("utf-8", "replace")
-                if (error.code < 500 and error.code != 429) or not left:
-                    raise self._refused(f"{error.code} {error.reason}\n{words}") from error
-            except (OSError, ValueError, LookupError, TypeError) as error:
+            except NotTaken as error:
+                if (error.status < 500 and error.status != 429) or not left:
+                    raise self._refused(str(error)) from error
+            except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
                 if not left:
                     why = getattr(error, "reason", error)  # of urllib's own: what the system says
                     why = getattr(why, "strerror", None) or str(why) or type(error).__name__
@@ -105,10 +102,11 @@ class Address:
         if key := os.environ.get(KEY):
             headers["Authorization"] = f"Bearer {key}"
         data = json.dumps(body).encode()
-        asked = urllib.request.Request(self._url, data, headers)
-        with urllib.request.urlopen(asked, timeout=_PATIENCE) as answer:
-            told = json.loads(answer.read(_MOST_ANSWER))
-        return str(told["choices"][0]["message"]["content"] or "")
+        told = json.loads(post(self._url, data, headers, _PATIENCE))
+        said = told["choices"][0]["message"]["content"]
+        if not isinstance(said, str | None):
+            raise TypeError(_("its answer is no text"))
+        return said or ""
 
     def _refused(self, why: str) -> FarenseError:
         return refused(

@@ -28,7 +28,9 @@ Answer: {answer}
 
 Does the passage say that this is the answer? Reply with yes or no only."""
 _LINE = re.compile(
-    r"^[\W\d]*(q|p|a|r|question|answer|pergunta|resposta)\W*\d*\s*[:.)\-–]+\W*(.+)", re.I
+    r"^[\W\d]*+(q|p|a|r|question|answer|pergunta|resposta)"
+    r"\W{0,9}\d{0,9}\s{0,9}[:.)\-–]{1,9}\W{0,99}(.+)",  # bounds: each tries all lengths of each
+    re.I,
 )
 _ASKS = ("q", "p", "question", "pergunta")
 _YES = re.compile(r"^\W*(yes|sim|oui|ja|sí|si)\b", re.I)

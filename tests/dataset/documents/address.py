@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import http.client
 import http.server
 import json
+import socketserver
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -36,6 +38,23 @@ def behind_an_address(refused: Callable[[Body], int] = lambda _body: 0) -> Itera
             self.wfile.write(raw)
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as served:
+        threading.Thread(target=served.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{served.server_address[1]}/v1"
+        served.shutdown()
+
+
+@contextmanager
+def says(answer: bytes) -> Iterator[str]:
+    """Something that answers each caller with these bytes, whatever it is asked."""
+
+    class Sayer(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            self.rfile.readline()
+            headers = http.client.parse_headers(self.rfile)
+            self.rfile.read(int(headers["Content-Length"] or 0))
+            self.wfile.write(answer)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Sayer) as served:
         threading.Thread(target=served.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{served.server_address[1]}/v1"
         served.shutdown()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,10 +14,11 @@ import pytest
 from farense_worker.protocol.errors import FarenseError
 
 from farense_tui.cli import main
-from farense_tui.dataset.documents import draft, drafting, models
+from farense_tui.dataset.documents import draft, drafting, models, questions
 from farense_tui.dataset.documents.draft import Decision
+from farense_tui.dataset.documents.questions import Pair
 from tests.dataset import files
-from tests.dataset.documents.address import Body, behind_an_address
+from tests.dataset.documents.address import Body, behind_an_address, says
 from tests.dataset.documents.papers import FOUNDED, GROUND, Scripted
 
 TEXT = "\n\n".join(
@@ -158,3 +160,46 @@ def test_an_address_where_nothing_is_is_told_in_the_systems_words(
     with pytest.raises(FarenseError, match="does not answer") as told:
         models.Address(f"http://127.0.0.1:{port}/v1", "nobody").ask("a", 1)
     assert told.value.detail == os.strerror(errno.ECONNREFUSED)
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (b"HTTP/1.1 200 OK\r\n\r\n" + b"[" * 200_000, "nested|recursion"),
+        (b"HTTP/1.1 200 OK\r\n\r\n<html>", "Expecting value"),
+        (b'HTTP/1.1 200 OK\r\n\r\n{"choices": {}}', "0"),
+        (b'HTTP/1.1 200 OK\r\n\r\n{"choices": [{"message": {"content": [1]}}]}', "no text"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{", "IncompleteRead|Expecting"),
+        (b"SSH-2.0-OpenSSH\r\n", "SSH"),
+        (b"HTTP/1.1 404 \x1b[2J\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "404"),
+    ],
+    ids=("deep", "page", "mapping", "list", "short", "ssh", "chunks"),
+)
+def test_what_is_no_answer_is_told(
+    answer: bytes, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(models, "_TRIES", 1)
+    with says(answer) as url, pytest.raises(FarenseError, match="does not answer") as caught:
+        models.Address(url, "big").ask("?", 9)
+    assert re.search(why, caught.value.detail)
+
+
+def test_the_key_goes_to_the_address_that_was_named_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(models.KEY, "secret")
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        there = f"http://127.0.0.1:{other.getsockname()[1]}/"
+        answer = f"HTTP/1.1 302 Found\r\nLocation: {there}\r\nContent-Length: 0\r\n\r\n"
+        with says(answer.encode()) as url, pytest.raises(FarenseError) as caught:
+            models.Address(url, "big").ask("?", 9)
+        assert "302" in caught.value.detail
+        other.setblocking(False)
+        with pytest.raises(BlockingIOError):  # nobody has called
+            other.accept()
+
+
+@pytest.mark.parametrize(
+    "flood", ["q" + " " * 99_999, "q" + " " * 99_999 + "1", "q:" * 50_000], ids="abc"
+)
+def test_a_model_that_repeats_itself_is_read_at_once(flood: str) -> None:
+    said = f"{flood}\n**Q 1)** Quem?\n*A:* Ele.\n"
+    assert Pair("Quem?", "Ele.") in questions.read(said, 9)

@@ -8,9 +8,11 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
+from farense_worker.model import hub as client
 from farense_worker.protocol.errors import ExitCode, FarenseError
 from farense_worker.protocol.messages.download import Downloaded, Request
 from farense_worker.protocol.messages.task import Progress
@@ -135,6 +137,31 @@ def test_what_a_hub_says_is_no_place_outside_the_cache(hub: Hub, cache: Path) ->
         hub.sums = name
         assert "not a SHA-256" in refusal().detail
         assert not list(outside.iterdir())
+
+
+_ANSWERS = (
+    b"<html>log in to the network of the hotel</html>",
+    b"[]",
+    b"[" * 200_000,
+    b'{"id": 1e999, "siblings": 3}',
+    b'{"id": "o/t", "sha": "1", "siblings": [{"rfilename": 5}]}',
+    b'{"id": "o/t", "sha": "1", "siblings": [{"rfilename": "a.json", "size": 1e999}]}',
+)
+
+
+def test_what_a_hub_does_not_answer_is_told(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", hub.endpoint)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    for hub.answer in _ANSWERS:
+        for ask in (client.size, partial(client.fetch, told=lambda _done, _total: None)):
+            with pytest.raises(FarenseError, match=r"the model owner/tiny cannot") as caught:
+                ask(client.Wanted(REPO))
+            assert "none of a hub's answers" in caught.value.detail, hub.answer[:99]
+
+
+def test_what_comes_after_the_end_of_a_file_is_not_taken(hub: Hub) -> None:
+    hub.too_much = 1 << 22
+    assert same_files(Path(get().path))
 
 
 def test_a_token_goes_to_the_hub_alone(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -374,6 +374,17 @@ def network_errors() -> tuple[type[Exception], ...]:
     return (library.TransportError, OfflineModeIsEnabled)
 
 
+def hub_answer_errors() -> tuple[type[Exception], ...]:
+    """What the hub's client raises on an answer that is none of a hub's: it does not look at them.
+
+    A page of a proxy in place of JSON, a list in place of a mapping, names that are numbers.
+    """
+    return (
+        ValueError, TypeError, LookupError, AttributeError, ArithmeticError, AssertionError,
+        RecursionError,
+    )  # fmt: skip
+
+
 # ---- mlx.launch ------------------------------------------------------------------------------
 
 _POLL = 0.05  # seconds; how late a word to the ranks may come

@@ -104,9 +104,9 @@ def size(wanted: Wanted) -> int:
             files_metadata=True,
             timeout=compat.hub_patience(),
         )
+        files, rest = _files(info, wanted.patterns)
     except _errors() as error:
         raise _explained(wanted, error) from error
-    files, rest = _files(info, wanted.patterns)
     return sum(file.size for file in files) + rest
 
 
@@ -228,9 +228,10 @@ def _append(wanted: Wanted, commit: str, file: File, out: BinaryIO, progress: _P
             out.truncate(0)
             size = 0
         for chunk in response.iter_bytes(_CHUNK):
-            out.write(chunk)
-            size += len(chunk)
+            size += out.write(chunk[: file.size - size])
             progress.at(size)
+            if size == file.size:  # whatever else it says: it could go on until the disk is full
+                break
         out.flush()
 
 
@@ -305,6 +306,7 @@ def _errors() -> tuple[type[Exception], ...]:
 
     return (
         *compat.network_errors(),
+        *compat.hub_answer_errors(),
         HfHubHTTPError,
         LocalEntryNotFoundError,
         HFValidationError,
@@ -333,7 +335,15 @@ def reason(error: Exception, revision: str) -> str:
         return _("There is no such repository, or it is private.")
     if isinstance(error, HFValidationError):
         return str(error).splitlines()[0]
+    if isinstance(error, compat.hub_answer_errors()):
+        return _("What the hub answers is none of a hub's answers.")
     return _("The hub cannot be reached.")
+
+
+def first_line(error: BaseException) -> str:
+    """Give what an error says, as far as one reads it; its kind where it says nothing."""
+    lines = str(error).strip().splitlines()
+    return lines[0][:500] if lines else type(error).__name__
 
 
 def _explained(wanted: Wanted, error: Exception) -> FarenseError:
@@ -356,11 +366,9 @@ def _explained(wanted: Wanted, error: Exception) -> FarenseError:
         hint = _("Check model.revision.")
     elif isinstance(error, RepositoryNotFoundError):
         hint = _("Check the name, or give a local folder with --model.") + smaller
-    lines = str(error).strip().splitlines()
-    said = lines[0] if lines else type(error).__name__
     return refused(
         _not_downloaded(wanted),
-        f"{reason(error, wanted.revision)}\n{said}",
+        f"{reason(error, wanted.revision)}\n{first_line(error)}",
         hint,
         kind="download",
     )

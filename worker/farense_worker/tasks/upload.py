@@ -96,9 +96,9 @@ def _errors() -> tuple[type[Exception], ...]:
     """What the client raises; hf_xet, which sends large files, has RuntimeError for all of it."""
     return (
         *compat.network_errors(),
+        *compat.hub_answer_errors(),
         OSError,
         RuntimeError,
-        ValueError,
     )  # HfHubHTTPError is OSError
 
 
