@@ -255,6 +255,7 @@ def test_the_models_are_named(client: Any, micro: Path) -> None:
         (b'{"messages": [{"role": "user"}], "temperature": 1e999}', 400, "bad_request"),
         (chat("a", logit_bias={"999999": 1}), 400, "bad_request"),
         (chat("a", logit_bias={"-1": 1}), 400, "bad_request"),
+        (chat("a", logit_bias={"9" * 5000: 1}), 400, "bad_request"),
         (chat("a", seed=-1), 400, "bad_request"),
         (chat("a", stop=""), 400, "bad_request"),
         (chat("a", response_format={"type": "json_object"}), 400, "unsupported"),
@@ -294,12 +295,17 @@ def test_nothing_else_is_loaded_whatever_a_request_names(served: Served) -> None
     """mlx_lm's own server would load, and download, all of these."""
     asked = chat("Olá", adapters="/etc", draft_model="owner/name", top_k=99999, max_tokens=1)
     assert post(served.at, asked)[0] == 200
-    for name in ("owner/name", "/etc", "..", "embedded"):
-        assert post(served.at, chat("Olá", model=name, max_tokens=1))[0] == 404
+    for name in ("owner/name", "/etc", "..", "embedded", "x" * 1_000_000):
+        status, refusal = post(served.at, chat("Olá", model=name, max_tokens=1))
+        assert status == 404
+        assert len(refusal["error"]["message"]) <= 1000
 
 
 def test_a_request_that_is_too_large_is_not_read(served: Served) -> None:
-    for length, status in (("99999999999999", 413), ("-1", 411), ("x", 411)):
+    for length, status in (
+        ("99999999999999", 413), ("-1", 411), ("x", 411), ("0" * 20 + "9" * 12, 413),
+        ("9" * 5000, 413), ("0" * 5000, 400),
+    ):  # fmt: skip
         connection = http.client.HTTPConnection("127.0.0.1", served.at.port, timeout=120)
         connection.putrequest("POST", "/v1/chat/completions")
         connection.putheader("Content-Length", length)

@@ -133,13 +133,14 @@ class Handler(_Theirs):
         text = self.headers.get("Content-Length") or ""
         if not (text.isascii() and text.isdigit()):
             raise Refusal(411, "length_required", _("the request does not tell its length"))
-        if int(text[:20]) > requests.LONGEST:
+        text = text.lstrip("0")[:20] or "0"  # int() takes no more than 4300 digits
+        if (length := int(text)) > requests.LONGEST:
             said = _("the request has {n} bytes; {most} are the most")
             self.close_connection = True
-            raise Refusal(413, "too_large", said.format(n=text[:20], most=requests.LONGEST))
-        body: bytes = self.rfile.read(int(text))
+            raise Refusal(413, "too_large", said.format(n=text, most=requests.LONGEST))
+        body: bytes = self.rfile.read(length)
         self._arriving.cancel()
-        if len(body) < int(text):
+        if len(body) < length:
             raise ConnectionError
         return body
 

@@ -17,6 +17,7 @@ from msgspec import Meta, Struct
 from farense_worker.protocol.language import gettext as _
 
 LONGEST = 8 << 20  # bytes of a request
+_TOLD = 1000  # characters of what is wrong: it may hold what was sent
 
 _Word = Annotated[str, Meta(min_length=1, max_length=1000)]
 _Share = Annotated[float, Meta(ge=0, le=1)]
@@ -32,7 +33,7 @@ class Refusal(Exception):
         super().__init__(message)
         self.status = status
         self.code = code
-        self.message = message
+        self.message = message[:_TOLD]
 
     def body(self) -> bytes:
         kind = "invalid_request_error" if self.status < 500 else "server_error"
@@ -168,7 +169,9 @@ def handed_on(asked: Chat | Text, vocabulary: int) -> dict[str, Any]:
     if asked.stream_options:
         body["stream_options"] = {"include_usage": asked.stream_options.include_usage}
     if asked.logit_bias:
-        tokens = {key for key in asked.logit_bias if key.isascii() and key.isdigit()}
+        tokens = {
+            key for key in asked.logit_bias if key.isascii() and key.isdigit() and len(key) < 20
+        }
         if len(tokens) < len(asked.logit_bias) or max(map(int, tokens)) >= vocabulary:
             raise Refusal(400, "bad_request", _("logit_bias names tokens that there are not"))
         body["logit_bias"] = asked.logit_bias
