@@ -16,6 +16,7 @@ _CHUNK = 1 << 18  # so that its events fit in a processor's cache
 _MOST_LOST = 32 << 20  # bytes without an event: a record it was until there, at most
 _LONGEST_TEXT = 8000  # characters of an event; whoever draws a text of megabytes stands still
 _LEAST_LINE = 64  # bytes that a line counts for there: many short ones take as long
+_FIRST_LINE = 4096  # bytes, more than it has
 _FIGURES = (Step, Heartbeat)  # which have no texts, and are many
 
 
@@ -32,6 +33,7 @@ class Tail:
         self.fault: FarenseError | None = None  # why it cannot be read, though it is there
         self._rest: list[bytes] = []  # put together only once its end has come
         self._lost = 0  # bytes since the last event
+        self._heard = False  # whether there was an event
 
     @property
     def pending(self) -> int:
@@ -50,7 +52,7 @@ class Tail:
             return False
         if left or found != checksum:
             return False
-        self.offset, self.checksum = length, checksum
+        self.offset, self.checksum, self._heard = length, checksum, True
         return True
 
     def read(self, most: int = _CHUNK) -> list[AnyEvent]:
@@ -64,7 +66,7 @@ class Tail:
             if found is None:  # something in it is no event
                 found = [event for _, event in self._one_by_one(lines) if event is not None]
             if found:
-                self._lost = 0
+                self._lost, self._heard, self.fault = 0, True, None
                 return [event if type(event) in _FIGURES else _cut(event) for event in found]
         return []
 
@@ -72,7 +74,7 @@ class Tail:
         """As `read`, with each line as it stands in the file."""
         found = self._one_by_one(self._more(most))
         if any(event is not None for _, event in found):
-            self._lost = 0
+            self._lost, self._heard, self.fault = 0, True, None
         return [(line, event and _cut(event)) for line, event in found]
 
     def check(self) -> None:
@@ -97,14 +99,14 @@ class Tail:
             with plain_file.reading(self.path) as file:
                 if file.seek(0, os.SEEK_END) < self.offset:
                     self.offset, self.checksum, self._rest, self.cut = 0, 0, [], True
-                    self._lost = 0
+                    self._lost, self._heard = 0, False
                 file.seek(self.offset)
                 while not self._is_lost() and (chunk := file.read(most)):
                     self.offset += len(chunk)
                     self._rest.append(chunk)
                     if b"\n" in chunk:
                         break  # else a line is longer than that
-            self.fault = _no_record(self.path, self.offset) if self._is_lost() else None
+            self.fault = self._no_record()
         except FileNotFoundError:
             return b""
         except OSError as error:  # it may not be read, or is no file: the others may be
@@ -118,7 +120,21 @@ class Tail:
         self._rest = [rest] if rest else []
         self.checksum = crc32(lines, self.checksum)
         self._lost += max(len(lines), _LEAST_LINE * lines.count(b"\n"))
+        self.fault = self.fault or self._no_record()
         return lines
+
+    def _no_record(self) -> FarenseError | None:
+        """Say why it is none: nothing in it, or nothing for long, is an event."""
+        if self._is_lost():
+            said = _("there is no event in {n} MiB before byte {byte}")
+            said = said.format(n=_MOST_LOST >> 20, byte=self.offset)
+        elif not self._heard and (self._lost or self.pending > _FIRST_LINE):
+            said = _("no line of it is an event")
+        else:
+            return None
+        title = _("cannot read {path}").format(path=self.path.name)
+        hint = _("Lay it elsewhere: what the run has saved is resumed without it.")
+        return refused(title, said, hint, kind="record")
 
     def _is_lost(self) -> bool:
         """Whether it goes on for so long without an event that it is none of ours."""
@@ -143,20 +159,9 @@ def _cut(event: AnyEvent) -> AnyEvent:
 
 def check(path: Path) -> None:
     """Raise FarenseError (refused) for a record that is there and cannot be read."""
-    try:
-        with plain_file.reading(path) as file:
-            file.read(1)
-    except FileNotFoundError:
-        pass
-    except OSError as error:
-        raise _unreadable(path, error) from error
-
-
-def _no_record(path: Path, offset: int) -> FarenseError:
-    said = _("there is no event in {n} MiB before byte {byte}").format(
-        n=_MOST_LOST >> 20, byte=offset
-    )
-    return refused(_("cannot read {path}").format(path=path.name), said, kind="record")
+    tail = Tail(path)
+    tail.read()
+    tail.check()
 
 
 def _unreadable(path: Path, error: OSError) -> FarenseError:

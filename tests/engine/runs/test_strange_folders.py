@@ -181,6 +181,27 @@ def test_and_by_each_command_that_reads_it(
     assert "events.jsonl" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("record", [b"\xff\xfe\n", b"1e999\n", b"[" * 9999, b"{}\n" * 99])
+def test_a_record_in_which_nothing_is_an_event_is_told(
+    record: bytes, make_run: RunMaker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its run is not one that was never begun."""
+    run = make_run()
+    run.events.write_bytes(record)
+    for command in ("attach", "report", "replay", "resume"):
+        assert main([command, str(run.path)]) == 3
+        said = capsys.readouterr().err
+        assert "cannot read events.jsonl" in said
+        assert "no line of it is an event" in said
+    watch = Watch(run)
+    watch.look(1e9)
+    assert watch.unreadable
+    phase = e.encode(e.Phase(name="training", time=1e9))
+    run.events.write_bytes(record.strip() + b"\n" + phase)
+    watch.look(1e9)
+    assert not watch.unreadable
+
+
 ABSURD: list[float] = [10**30, 1e308, -1e308, 5e-324]
 NUMBERS = st.sampled_from([0, 1, -1, 1 << 31, 1 << 53, 1 << 63, 1 << 64, 1e18, 1e11, None, *ABSURD])
 

@@ -93,6 +93,21 @@ def test_what_is_no_file_is_an_error_at_once(tmp_path: Path, what: str) -> None:
     assert plain_file.resolved(path).is_absolute()
 
 
+def test_what_passes_for_a_file_and_keeps_waiting_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As /proc/kmsg, which few may open: a pipe that stat takes for a file."""
+    os.mkfifo(tmp_path / "file")
+    other = os.open(tmp_path / "file", os.O_RDWR | os.O_NONBLOCK)
+    monkeypatch.setattr("stat.S_ISREG", lambda _mode: True)
+    with pytest.raises(plain_file.NoFile, match="file"):
+        plain_file.content(tmp_path / "file")
+    for read in (lambda file: file.read(), lambda file: file.read(9), lambda file: next(file)):
+        with plain_file.reading(tmp_path / "file") as file, pytest.raises(plain_file.NoFile):
+            read(file)
+    os.close(other)
+
+
 def test_a_text_has_the_ends_of_lines_that_python_gives_it(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes("é\r\nb\rc\n".encode())
     assert plain_file.text(tmp_path / "a") == (tmp_path / "a").read_text("utf-8") == "é\nb\nc\n"

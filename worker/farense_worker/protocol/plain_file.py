@@ -43,7 +43,10 @@ class _Unwritten(FileIO):
 
 
 class _Reading(_Unwritten):
-    """Its errors name the file."""
+    """Its errors name the file; NoFile where one would have to wait.
+
+    Some of /proc's pass for files, and are pipes.
+    """
 
     def __init__(self, path: Path, flags: int) -> None:
         super().__init__(opened(path, flags), "r")
@@ -51,17 +54,22 @@ class _Reading(_Unwritten):
 
     def readinto(self, buffer: Any) -> int:
         try:
-            return super().readinto(buffer)
+            return self._there(super().readinto(buffer))
         except OSError as error:
             _unread(error, self.name)
             raise
 
     def readall(self) -> bytes:
         try:
-            return super().readall()
+            return self._there(super().readall())
         except OSError as error:
             _unread(error, self.name)
             raise
+
+    def _there(self, found: Any) -> Any:
+        if found is None:
+            raise NoFile(Path(self.name))
+        return found
 
 
 def opened(path: Path, flags: int, mode: int = 0o666) -> int:
