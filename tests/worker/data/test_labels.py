@@ -553,3 +553,24 @@ def test_no_answer_is_trained_within_a_thought(
     assert codes(found) == [said]
     asked = tokenizer.apply_chat_template(row.values["messages"][:1], add_generation_prompt=True)
     assert found.tokens[: found.first] == asked
+
+
+@pytest.mark.parametrize("plain", [True, False])
+def test_a_row_that_the_tokenizer_fails_at_is_named_alone(
+    micro: Path, tmp_path: Path, plain: bool
+) -> None:
+    """By a rule that finds no end in a text, where the library gives up."""
+    folder = variant(micro, tmp_path / "m", add_bos_token=not plain)
+    made = json.loads((folder / "tokenizer.json").read_text())
+    made["pre_tokenizer"] = {
+        "type": "Split", "pattern": {"Regex": "(a|aa)+$"}, "behavior": "Isolated", "invert": False,
+    }  # fmt: skip
+    (folder / "tokenizer.json").write_text(json.dumps(made))
+    endless = "a" * 99 + "b"
+    texts = ["Quem?", endless, "Ele."]
+    rows = [Row(n, "text", {"text": text}) for n, text in enumerate(texts)]
+    rows += [Row(n, "chat", chat(text, "Sim.")) for n, text in enumerate(texts, 3)]
+    for some in (rows[:3], rows[3:]):
+        found = [each for _row, each in labels.encode_all(load(folder), some, mask_prompt=True)]
+        assert [type(each) for each in found] == [labels.Encoded, str, labels.Encoded]
+        assert str(found[1]).startswith("the tokenizer fails at it: ")

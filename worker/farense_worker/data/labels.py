@@ -21,7 +21,7 @@ from typing import Any
 from farense_worker.data import answer_ends
 from farense_worker.data.conversation import Conversation, NoLabels, Remark, Spans
 from farense_worker.model import compat
-from farense_worker.model.light_tokenizer import LightTokenizer
+from farense_worker.model.light_tokenizer import LightTokenizer, NoTokens, telling
 from farense_worker.protocol.dataset import Row
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.settings.profile import Answers
@@ -94,12 +94,12 @@ def _attempt(
 ) -> Encoded | str:
     try:
         return encode(tokenizer, row, mask_prompt, answers, append_end)
-    except template_errors() as error:  # NoLabels is a ValueError
+    except template_errors() as error:  # NoLabels and NoTokens are ValueErrors
         return _refusal(error)
 
 
 def _refusal(error: Exception) -> str:
-    if isinstance(error, NoLabels):
+    if isinstance(error, NoLabels | NoTokens):
         return str(error)
     return _("the chat template refuses the row: {error}").format(error=error)
 
@@ -165,6 +165,14 @@ class _Fast:
         self, rows: list[Row], mask_prompt: bool, answers: Answers, append_end: bool
     ) -> list[Encoded | str] | None:
         """Tokenise a batch; None where each row has to be looked at by itself."""
+        try:
+            return self._whole(rows, mask_prompt, answers, append_end)
+        except NoTokens:
+            return None
+
+    def _whole(
+        self, rows: list[Row], mask_prompt: bool, answers: Answers, append_end: bool
+    ) -> list[Encoded | str] | None:
         tokenizer = self._tokenizer
         if rows[0].kind == "text":
             tokens = self._tokens([row.values["text"] for row in rows], special=True)
@@ -194,7 +202,8 @@ class _Fast:
     def _tokens(self, texts: list[str], *, special: bool) -> list[list[int]]:
         self._backend.no_truncation()  # a tokenizer.json may ask for both
         self._backend.no_padding()
-        found = self._backend.encode_batch_fast(texts, add_special_tokens=special)
+        with telling():
+            found = self._backend.encode_batch_fast(texts, add_special_tokens=special)
         return [encoding.ids for encoding in found]
 
 

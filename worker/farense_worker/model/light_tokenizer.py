@@ -6,14 +6,16 @@ tokenizer.json and a chat template, so those are read here.
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from farense_worker.model import stops
 from farense_worker.model.chat_template import ChatTemplates
 from farense_worker.protocol import plain_file
+from farense_worker.protocol.language import gettext as _
 
 # Classes of transformers that take tokenizer.json as it is; others build theirs anew.
 _GENERIC = ("PreTrainedTokenizerFast", "TokenizersBackend")
@@ -49,6 +51,24 @@ _THOUGHTS = (
     ("<|open|>", "<|close|>", "<|sep|>", "<|end_of_msg|>"),
 )
 _SPECIAL = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token")
+
+
+class NoTokens(ValueError):
+    """A text that the tokenizer fails at."""
+
+
+@contextlib.contextmanager
+def telling() -> Iterator[None]:
+    """Raise NoTokens for what the tokenizers library raises, which has no type of its own for it.
+
+    A panic is none of Exception's. It is raised where a rule that cuts texts finds no end, too.
+    """
+    try:
+        yield
+    except BaseException as error:
+        if type(error) is Exception or type(error).__module__ == "pyo3_runtime":
+            raise NoTokens(_("the tokenizer fails at it: {error}").format(error=error)) from error
+        raise
 
 
 def read(folder: Path) -> LightTokenizer | None:
@@ -134,7 +154,8 @@ class LightTokenizer:
         return True
 
     def encode(self, text: str, add_special_tokens: bool = True) -> list[int]:
-        ids: list[int] = self.backend.encode(text, add_special_tokens=add_special_tokens).ids
+        with telling():
+            ids: list[int] = self.backend.encode(text, add_special_tokens=add_special_tokens).ids
         return ids
 
     def decode(self, ids: Sequence[int], skip_special_tokens: bool = False) -> str:

@@ -116,7 +116,11 @@ class FullTokenizer:
                 return_dict=False,
             )
         text = self._templates.text(messages, tools, add_generation_prompt)
-        return self.wrapper.encode(text, add_special_tokens=False) if tokenize else text
+        return self.encode(text, add_special_tokens=False) if tokenize else text
+
+    def encode(self, text: str, **how: Any) -> Any:
+        with light_tokenizer.telling():
+            return self.wrapper.encode(text, **how)
 
 
 def _by_mlx_lm(folder: Path, settings: Model) -> FullTokenizer:
