@@ -385,3 +385,28 @@ def test_a_tokenizer_that_cannot_be_read_is_told_without_numbers(
     with pytest.raises(FarenseError, match="the tokenizer of odd cannot be loaded") as caught:
         tokenizer.load(folder, Model(repo="odd"))
     assert caught.value.detail == f"{folder / 'chat_template.jinja'}: Input/output error"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("tokenizer.json", '{"version": "1.0", "truncation": nu'),
+        ("tokenizer.json", "[" * 100_000),
+        (
+            "tokenizer.json",
+            '{"model": {"type": "BPE", "vocab": {"a": -1}, "merges": []}}',
+        ),
+        ("tokenizer_config.json", "{"),
+        ("tokenizer_config.json", "[]"),
+        ("tokenizer_config.json", '{"tokenizer_class": "TokenizersBackend", "eos_token": [1]}'),
+        ("special_tokens_map.json", "[]"),
+    ],
+)
+def test_a_damaged_file_of_a_tokenizer_is_named(
+    name: str, text: str, micro: Path, tmp_path: Path
+) -> None:
+    folder = variant(micro, tmp_path / "odd")
+    (folder / name).write_text(text)
+    with pytest.raises(FarenseError, match="the tokenizer of odd cannot be loaded") as caught:
+        tokenizer.load(folder, Model(repo="odd"))
+    assert caught.value.detail.startswith(f"{name}: ")

@@ -50,6 +50,7 @@ _THOUGHTS = (
     ("<|channel>", "<channel|>"),
     ("<|open|>", "<|close|>", "<|sep|>", "<|end_of_msg|>"),
 )
+_MOST = 1 << 28  # bytes of a tokenizer.json
 _SPECIAL = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token")
 
 
@@ -92,6 +93,19 @@ def read(folder: Path) -> LightTokenizer | None:
         return None
     light = LightTokenizer(folder, config)
     return light if light.knows(_named(config)) and _same_map(folder, config) else None
+
+
+def is_sound(path: Path) -> bool:
+    """Whether a file of a tokenizer is a table of keys and, if it is tokenizer.json, is one."""
+    from tokenizers import Tokenizer
+
+    try:
+        text = plain_file.text(path, _MOST)
+        found = isinstance(json.loads(text), dict)
+        with telling():
+            return found and (path.name != "tokenizer.json" or bool(Tokenizer.from_str(text)))
+    except (OSError, ValueError, RecursionError):
+        return False
 
 
 class LightTokenizer:

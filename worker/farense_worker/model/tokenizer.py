@@ -21,13 +21,13 @@ def load(folder: Path, settings: Model) -> Any:
 
     It stops at the end that the chat template writes as well, whatever the configuration names.
     """
-    with _told(settings):
+    with _told(folder, settings):
         return _tried(light_tokenizer.read(folder) or _by_mlx_lm(folder, settings))
 
 
 def load_by_mlx_lm(folder: Path, settings: Model) -> FullTokenizer:
     """Load the same, with all that mlx_lm's wrapper has besides: thoughts, calls of tools."""
-    with _told(settings):
+    with _told(folder, settings):
         found: FullTokenizer = _tried(_by_mlx_lm(folder, settings))
         return found
 
@@ -131,12 +131,25 @@ def _by_mlx_lm(folder: Path, settings: Model) -> FullTokenizer:
 
 
 @contextlib.contextmanager
-def _told(settings: Model) -> Iterator[None]:
-    """Say of which model it is what the libraries raise, who have no type of their own for it."""
+def _told(folder: Path, settings: Model) -> Iterator[None]:
+    """Say of which file of which model it is what the libraries raise, who name none."""
     try:
         yield
     except BaseException as error:
         if isinstance(error, FarenseError) or not is_fault(error):
             raise
         title = _("the tokenizer of {repo} cannot be loaded").format(repo=settings.repo)
-        raise refused(title, in_words(error), kind="model") from error
+        said = in_words(error)
+        if not isinstance(error, OSError):  # which names its file itself
+            said = f"{_damaged(folder)}: {said}"
+        raise refused(title, said, kind="model") from error
+
+
+def _damaged(folder: Path) -> str:
+    """Name the file that the tokenizer cannot be loaded for."""
+    for name in (
+        "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+    ):  # fmt: skip
+        if (path := folder / name).is_file() and not light_tokenizer.is_sound(path):
+            return name
+    return "tokenizer_config.json"  # sound, with a value that it cannot have
