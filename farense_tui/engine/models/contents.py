@@ -49,8 +49,10 @@ def _index(path: Path) -> set[str]:
         return names if all(isinstance(name, str) for name in names) else {path.name}
     except FileNotFoundError:
         return set()
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return {path.name}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        # Of one that cannot be read just now the weights tell: a part that is missing is named
+        # where they are loaded.
+        return set() if plain_file.may_be_sound(error) else {path.name}
 
 
 def instead(folder: Path) -> str:

@@ -145,6 +145,8 @@ def test_what_is_nowhere_is_missing_and_refused(
 
 @pytest.mark.skipif(sys.platform != "linux", reason="has no file that cannot be read")
 def test_a_model_that_cannot_be_read_is_not_called_missing(folder: Path) -> None:
+    (folder / "model.safetensors.index.json").symlink_to("/proc/self/mem")
+    assert locate.locate(str(folder)).state == "here"  # it is not called missing
     (folder / "config.json").unlink()
     (folder / "config.json").symlink_to("/proc/self/mem")
     with pytest.raises(FarenseError, match="cannot be used") as caught:

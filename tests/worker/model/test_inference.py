@@ -125,6 +125,14 @@ def test_what_cannot_be_read_is_not_called_damaged(micro: Path, tmp_path: Path, 
     assert "damaged" not in caught.value.hint
 
 
+def test_an_adapter_that_goes_in_the_middle_is_told_in_words(micro: Path, tmp_path: Path) -> None:
+    """`evaluate` said [Errno 2]."""
+    with pytest.raises(FarenseError, match="the adapter of mine cannot be loaded") as caught:
+        inference.load(micro, Model(repo=str(micro)), "mine", str(tmp_path / "gone"))
+    assert str(tmp_path / "gone") in caught.value.detail
+    assert "Errno" not in caught.value.detail
+
+
 def test_a_model_is_found_without_a_folder_for_temporary_files(
     micro: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

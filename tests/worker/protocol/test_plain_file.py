@@ -24,8 +24,6 @@ READERS = {
     "protocol/processes/lock_holder.py": "/proc",
     "verify/": "what verify makes itself",
     "engine/verify": "runs, data and readings that verify makes itself",
-    "tasks/export.py": "a model that was just loaded, or just written",
-    "tasks/gguf.py": "a model that was just loaded",
     "model/hub.py": "a download of its own",
 }
 linux = pytest.mark.skipif(sys.platform != "linux", reason="has no file that cannot be read")

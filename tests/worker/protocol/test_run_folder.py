@@ -288,6 +288,12 @@ def test_an_error_of_the_disk_says_what_to_do(number: int, kind: str) -> None:
     assert "--runs-dir" in told.hint
 
 
+def test_what_is_said_of_a_broken_disk_fits_what_was_to_be_written() -> None:
+    error = OSError(errno.EIO, os.strerror(errno.EIO), "/out")
+    assert "A run can be copied" in disk_error(error, Path("/out")).hint
+    assert disk_error(error, Path("/out"), "--to").hint.endswith("or choose another --to.")
+
+
 @pytest.mark.parametrize(
     ("number", "remedy"), [(errno.EFBIG, "ulimit -f"), (errno.EMFILE, "ulimit -n")]
 )

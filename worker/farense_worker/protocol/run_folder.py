@@ -139,7 +139,7 @@ class RunFolder:
     def read_config(self) -> Config:
         """Read config.toml; FarenseError if it cannot be read or has faults."""
         otherwise = _("{path} is not a run").format(path=self.path)
-        if os.path.exists(self.events):
+        if os.path.lexists(self.config) or os.path.exists(self.events):
             otherwise = _("the settings of run {name} cannot be read").format(name=self.name)
         return load_config(self.config, otherwise)
 
@@ -349,6 +349,7 @@ def disk_error(error: OSError, path: Path, option: str = "--runs-dir") -> Farens
     elif error.errno in (errno.EMFILE, errno.ENFILE):
         hint = more_files()
     elif error.errno in _BROKEN:
-        hint = _("Look after that disk, or choose another {option}; a run can be copied there.")
-        hint = hint.format(option=option)
+        hint = _("Look after that disk, or choose another {option}.").format(option=option)
+        if option == "--runs-dir":
+            hint += " " + _("A run can be copied there.")
     return refused(title, detail, hint, kind="not_writable")

@@ -90,7 +90,10 @@ def _written(asked: Request, settings: Model, source: Path, to: Path, tell: Tell
         remarks=tuple(work.remarks),
         checked=asked.check,
         files=tuple(str(path.relative_to(to)) for path in files),
-        sums={str(p.relative_to(to)): hashlib.sha256(p.read_bytes()).hexdigest() for p in small},
+        sums={
+            str(p.relative_to(to)): hashlib.sha256(plain_file.content(p, EDITED)).hexdigest()
+            for p in small
+        },
     )
     (to / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(made), indent=2))
     return made
@@ -185,7 +188,7 @@ class _Export:
         """Write the adapter as llama.cpp has it, read it back and look at what it does."""
         self._tell(Progress(_("the adapter for llama.cpp")))
         weights, adapter = self._adapter()
-        config = json.loads((self._source / "config.json").read_text())
+        config = json.loads(plain_file.text(self._source / "config.json"))
         if wrong := gguf_lora.obstacle(config, adapter):
             raise refused(
                 _("this adapter cannot be written for llama.cpp"),
@@ -271,7 +274,7 @@ class _Export:
         gguf.write(folder, fuse.as_half(network), path)
         verified = None
         if self._asked.check:
-            gguf.read_into(network, json.loads((folder / "config.json").read_text()), path)
+            gguf.read_into(network, json.loads(plain_file.text(folder / "config.json")), path)
             seen = self._look(_("looking at the GGUF file"), network, self._answered)
             verified = self._checked(_("the GGUF file has lost the adapter"), seen)
         return Part(what="GGUF", path=path.name, bytes=path.stat().st_size, verified=verified)
@@ -329,10 +332,10 @@ class _Export:
         return compare_models.questions(self._tokenizer, self._asked)
 
     def _quantised(self, folder: Path) -> bool:
-        return "quantization" in json.loads((folder / "config.json").read_text())
+        return "quantization" in json.loads(plain_file.text(folder / "config.json"))
 
     def _context(self, folder: Path) -> int:
-        config = json.loads((folder / "config.json").read_text())
+        config = json.loads(plain_file.text(folder / "config.json"))
         return min(_CONTEXT, int(config.get("max_position_embeddings") or _CONTEXT))
 
 
@@ -341,11 +344,11 @@ def _original(source: Path, base: str) -> tuple[str, str]:
 
     A model in MLX's own bits names the one it was made of in its card.
     """
-    config = json.loads((source / "config.json").read_text())
+    config = json.loads(plain_file.text(source / "config.json"))
     if "quantization" not in config:
         return base, ""
     with contextlib.suppress(OSError, ValueError):
-        card = (source / "README.md").read_text(encoding="utf-8").split("---", 2)[1]
+        card = plain_file.text(source / "README.md").split("---", 2)[1]
         if named := re.search(r"^base_model:\s*(?:-\s*)?([\w.-]+/[\w.-]+)\s*$", card, re.MULTILINE):
             said = _(
                 "the PEFT adapter names {base}, which {model} was made of: other bits, near it"

@@ -15,6 +15,7 @@ from farense_worker.model.compat import (
     readable_gguf,
     translate_weight_names,
 )
+from farense_worker.protocol import plain_file
 from farense_worker.protocol.language import gettext as _
 
 KINDS = ("llama", "mistral", "mixtral")
@@ -28,7 +29,7 @@ def obstacle(folder: Path) -> str:
     every tokenizer as SentencePiece's, so llama.cpp would cut texts of a byte-level tokenizer
     into other tokens.
     """
-    config = json.loads((folder / "config.json").read_text())
+    config = json.loads(plain_file.text(folder / "config.json"))
     kind = config.get("model_type")
     if kind not in KINDS:
         return _("mlx_lm writes GGUF of {kinds}, not of {kind}").format(
@@ -38,15 +39,20 @@ def obstacle(folder: Path) -> str:
     if config.get("head_dim", config["hidden_size"] // heads) * heads != config["hidden_size"]:
         return _("its heads are not hidden_size / num_attention_heads wide")
     tokenizer = folder / "tokenizer.json"
-    made = json.loads(tokenizer.read_text())["model"] if tokenizer.is_file() else {}
+    made = _json(tokenizer)["model"] if tokenizer.is_file() else {}
     if not made.get("byte_fallback"):
         return _("its tokenizer is not SentencePiece's, and mlx_lm would describe it as such")
     return ""
 
 
+def _json(path: Path) -> Any:
+    with plain_file.reading(path) as file:  # a tokenizer may be of tens of megabytes
+        return json.load(file)
+
+
 def write(folder: Path, weights: dict[str, mx.array], path: Path) -> None:
     """Write float16 weights of the model in `folder`."""
-    config = json.loads((folder / "config.json").read_text())
+    config = json.loads(plain_file.text(folder / "config.json"))
     config.setdefault("num_key_value_heads", config["num_attention_heads"])
     config.setdefault("max_position_embeddings", _LONGEST)  # llama.cpp loads no model without
     config.pop("quantization", None)
