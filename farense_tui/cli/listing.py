@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 import msgspec
+from farense_worker.protocol.clean_text import clean
 from farense_worker.protocol.errors import ExitCode
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.events import wire
@@ -46,7 +47,7 @@ def _run_line(summary: describe.RunSummary, width: int) -> str:
         loss=f.loss(state.loss.last),
         best=f.loss(state.best.loss if state.best else None),
     )
-    return f"{summary.folder.name:24} {status:{width}} {summary.wrong or text}"
+    return f"{clean(summary.folder.name):24} {status:{width}} {summary.wrong or text}"
 
 
 def list_profiles(args: argparse.Namespace) -> int:
@@ -58,8 +59,8 @@ def list_profiles(args: argparse.Namespace) -> int:
     for each in found:
         mark = "*" if each.name == chosen else " "
         if each.profile is None:
-            fault = _("has faults: {what}").format(what=each.fault)
-            say(f"{mark} {each.name:12} {fault}")
+            fault = _("has faults: {what}").format(what=clean(str(each.fault)))
+            say(f"{mark} {clean(each.name):12} {fault}")
             continue
         profile = each.profile
         size = _("{size} x {times} examples a step, {tokens} tokens, rank {rank}").format(
@@ -68,8 +69,8 @@ def list_profiles(args: argparse.Namespace) -> int:
             tokens=profile.train.max_seq_length,
             rank=profile.lora.rank,
         )
-        title = profile.profile.title
-        say(f"{mark} {each.name:12} {title:12} {profile.model.repo}, {size}")
+        title, repo = clean(profile.profile.title), clean(profile.model.repo)
+        say(f"{mark} {clean(each.name):12} {title:12} {repo}, {size}")
     say(_("* fits this machine; --profile NAME takes another one"))
     return ExitCode.DONE
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from farense_worker.protocol.errors import refused
+from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
 
 from farense_tui.engine.machine import extras
@@ -32,3 +34,14 @@ def module(name: str, what: str) -> Any:
             _("This installs it: {command}").format(command=extras.command([NAME])),
             kind="extra",
         ) from error
+
+
+@contextlib.contextmanager
+def reading(damaged: Callable[[Exception], FarenseError]) -> Iterator[None]:
+    """Raise `damaged` for what a library raises of a file, whatever its authors had foreseen."""
+    try:
+        yield
+    except (FarenseError, MemoryError):
+        raise
+    except Exception as error:
+        raise damaged(error) from error

@@ -24,7 +24,7 @@ from farense_tui.cli import main
 from farense_tui.cli.parser import build
 from farense_tui.engine.runs import death, describe, folders, supervisor
 from tests.cli.conftest import Start
-from tests.real_runs import state_of
+from tests.real_runs import RunMaker, state_of
 
 # A run that nobody waits for to end by itself.
 LONG = ("--set", "train.epochs=10000", "--set", "checkpoint.every=1000000")
@@ -313,6 +313,16 @@ def test_a_complete_run_is_not_resumed(
     assert main(["resume", str(folder.path)]) == 3
     assert "run one is complete" in capfd.readouterr().err
     assert folder.events.read_bytes() == printed
+
+
+def test_a_name_with_a_line_s_end_is_no_line_of_its_own(
+    make_run: RunMaker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = make_run("one")
+    run.path.rename(run.path.with_name("a\nb  completed \x1b[2J"))
+    assert main(["runs", "--runs-dir", str(run.path.parent)]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("a b completed \ufffd[2J")
 
 
 def test_profiles_are_listed(

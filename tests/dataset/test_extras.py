@@ -100,6 +100,18 @@ def test_a_damaged_sheet_is_told(tmp_path: Path) -> None:
         made(tmp_path, tmp_path / "a.xlsx")
 
 
+@pytest.mark.parametrize("part", ["xl/worksheets/sheet1.xml", "xl/styles.xml", "xl/workbook.xml"])
+def test_a_sheet_with_a_damaged_part_is_told(part: str, tmp_path: Path) -> None:
+    whole = book(tmp_path / "whole.xlsx", A=[HEAD, ["a", "b"]])
+    for damage in (b"<", b"<a><b>", b"\xff\xfe"):
+        with zipfile.ZipFile(whole) as parts, zipfile.ZipFile(tmp_path / "a.xlsx", "w") as made_:
+            for name in parts.namelist():
+                made_.writestr(name, damage if name == part else parts.read(name))
+        with pytest.raises(FarenseError) as told:
+            made(tmp_path, tmp_path / "a.xlsx")
+        assert "a.xlsx" in told.value.title + told.value.detail
+
+
 # ---- Parquet and Arrow ---------------------------------------------------------------------------
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-import zipfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from farense_tui.dataset import encoding, extra
 from farense_tui.dataset.readers import unpacked
 
 SUFFIXES = (".pdf", ".docx", ".html", ".htm", ".md", ".markdown", ".txt")
+_MOST_SECONDS = 3.0  # of a processor, for a page and for each MB of it: ten times what one takes
 _SCANNED = 20  # characters of a page; below them it is a picture
 _BLOCKS = frozenset(("p", "div", "br", "li", "tr", "section", "article", "blockquote", "pre"))
 _BLOCKS |= {f"h{level}" for level in range(1, 7)}
@@ -61,15 +63,11 @@ def tidy(text: str) -> str:
 
 def _pdf(path: Path, remark: Callable[[str], None]) -> list[Part]:
     pypdf = extra.module("pypdf", _("{kind} files").format(kind="PDF"))
-    try:
+    with extra.reading(partial(_damaged, path)):
         reader = pypdf.PdfReader(path)
         if reader.is_encrypted and not reader.decrypt(""):
             raise _refused(path, _("it has a password"), _("Save a copy without one."))
         texts = [page.extract_text() or "" for page in reader.pages]
-    except FarenseError:
-        raise
-    except Exception as error:
-        raise _refused(path, _("it is damaged: {why}").format(why=first_line(error))) from error
     empty = sum(len(text.strip()) < _SCANNED for text in texts)
     if texts and empty == len(texts):
         raise _refused(
@@ -86,7 +84,7 @@ def _pdf(path: Path, remark: Callable[[str], None]) -> list[Part]:
 def _docx(path: Path) -> list[Part]:
     unpacked.check(path)
     docx = extra.module("docx", _("{kind} files").format(kind="DOCX"))
-    try:
+    with extra.reading(partial(_damaged, path)):
         document = docx.Document(str(path))
         blocks = [
             block.text
@@ -94,8 +92,6 @@ def _docx(path: Path) -> list[Part]:
             else "\n".join(" | ".join(cell.text for cell in row.cells) for row in block.rows)
             for block in document.iter_inner_content()
         ]
-    except (KeyError, ValueError, zipfile.BadZipFile, docx.opc.exceptions.OpcError) as error:
-        raise _refused(path, _("it is damaged: {why}").format(why=first_line(error))) from error
     return [Part("", "\n\n".join(blocks))]
 
 
@@ -108,9 +104,10 @@ def _text(path: Path, remark: Callable[[str], None]) -> list[Part]:
     with encoding.opened(path, looked.encoding.name) as file:
         text = file.read()
     if path.suffix.lower() in (".html", ".htm") or _DOCTYPE.match(text):
-        page = _Page()
-        page.feed(text)
-        page.close()
+        with extra.reading(partial(_damaged, path)):
+            page = _Page(len(text))
+            page.feed(text)
+            page.close()
         text = page.text
     elif path.suffix.lower() in (".md", ".markdown"):
         text = re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.DOTALL)
@@ -121,26 +118,47 @@ _DOCTYPE = re.compile(r"\s*<(!doctype\s+html|html)\b", re.IGNORECASE)
 
 
 class _Page(HTMLParser):
-    """What a page says: its blocks, without what only the browser reads."""
+    """What a page says: its blocks, without what only the browser reads.
 
-    def __init__(self) -> None:
+    Raises ValueError for one that takes without end: of a mark that is not closed, the parser looks
+    for the end anew at each mark after it.
+    """
+
+    def __init__(self, length: int) -> None:
+        """length: of the page."""
         super().__init__()
-        self.text = ""
+        self._until = time.thread_time() + _MOST_SECONDS * (1 + length / (1 << 20))
+        self._said: list[str] = []
         self._silent = 0
+
+    def updatepos(self, i: int, j: int) -> int:
+        """Look at the clock; the parser calls it at each mark."""
+        if time.thread_time() > self._until:
+            raise ValueError(_("it has too many marks that are not closed"))
+        return super().updatepos(i, j)
+
+    @property
+    def text(self) -> str:
+        """What it says."""
+        return "".join(self._said)
 
     def handle_starttag(self, tag: str, _attributes: object) -> None:
         self._silent += tag in _SILENT
         if tag in _BLOCKS:
-            self.text += "\n\n"
+            self._said.append("\n\n")
 
     def handle_endtag(self, tag: str) -> None:
         self._silent -= tag in _SILENT and self._silent > 0
         if tag in _BLOCKS:
-            self.text += "\n\n"
+            self._said.append("\n\n")
 
     def handle_data(self, data: str) -> None:
         if not self._silent:
-            self.text += data
+            self._said.append(data)
+
+
+def _damaged(path: Path, error: Exception) -> FarenseError:
+    return _refused(path, _("it is damaged: {why}").format(why=first_line(error)))
 
 
 def _refused(path: Path, what: str, hint: str = "") -> FarenseError:

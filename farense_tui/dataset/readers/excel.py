@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import datetime
-import zipfile
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
-from xml.etree.ElementTree import ParseError
 
 from farense_worker.protocol.errors import FarenseError, first_line, refused
 from farense_worker.protocol.language import gettext as _
@@ -21,7 +20,6 @@ from farense_tui.dataset.readers.header import Header
 from farense_tui.dataset.readers.table import Bad, Numbered, Table
 
 _LOOKED_AT = 50  # rows
-_DAMAGE = (KeyError, ValueError, ParseError, zipfile.BadZipFile, EOFError)
 
 
 def table(path: Path, wanted: str = "") -> Table:
@@ -31,11 +29,8 @@ def table(path: Path, wanted: str = "") -> Table:
     """
     unpacked.check(path)
     extra.module("openpyxl", _("{kind} files").format(kind="XLSX"))
-    try:
-        with closing(_open(path, values=True)) as book:
-            begins = {sheet.title: _begin(sheet) for sheet in book.worksheets}
-    except _DAMAGE as error:
-        raise _damaged(path, error) from error
+    with extra.reading(partial(_damaged, path)), closing(_open(path, values=True)) as book:
+        begins = {sheet.title: _begin(sheet) for sheet in book.worksheets}
     filled = [name for name, begin in begins.items() if begin.first]
     found = [wanted] if wanted in begins else []
     if not wanted:
@@ -95,19 +90,20 @@ def _is_written_otherwise(cell: Any) -> bool:
 
 
 def _rows(path: Path, name: str, head: Header) -> Iterator[Numbered]:
-    try:
-        with closing(_open(path, values=True)) as book, closing(_open(path, values=False)) as made:
-            values, formulas = book[name].iter_rows(), made[name].iter_rows()
-            for number, (row, written) in enumerate(zip(values, formulas, strict=False), 1):
-                cells = [_value(cell) for cell in row]
-                if number <= head.number or all(cell is None for cell in cells):
-                    continue
-                if head.again(cells):
-                    yield number, Bad(header.AGAIN, _("the names of the columns once more"))
-                else:
-                    yield number, _row(head.names, cells, written)
-    except _DAMAGE as error:
-        raise _damaged(path, error) from error
+    with (
+        extra.reading(partial(_damaged, path)),
+        closing(_open(path, values=True)) as book,
+        closing(_open(path, values=False)) as made,
+    ):
+        values, formulas = book[name].iter_rows(), made[name].iter_rows()
+        for number, (row, written) in enumerate(zip(values, formulas, strict=False), 1):
+            cells = [_value(cell) for cell in row]
+            if number <= head.number or all(cell is None for cell in cells):
+                continue
+            if head.again(cells):
+                yield number, Bad(header.AGAIN, _("the names of the columns once more"))
+            else:
+                yield number, _row(head.names, cells, written)
 
 
 def _row(names: tuple[str, ...], cells: list[Any], written: Any) -> dict[str, Any] | Bad:

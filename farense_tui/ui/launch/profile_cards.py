@@ -20,6 +20,7 @@ from farense_tui.engine.machine.hardware import Machine
 from farense_tui.engine.profiles.catalogue import Found
 
 _ROOM_FOR_WORDS = 24
+_MOST = 100  # cards; nobody steps through more, and each takes a few milliseconds
 _GAP = 1  # as in the stylesheet
 
 
@@ -97,13 +98,22 @@ class ProfileCards(HorizontalScroll, can_focus=True):
         """Make a card of each profile; `fits` names the one for this machine."""
         super().__init__()
         self.machine = machine
-        self.found = found
         self.fits = fits
+        self._take(found, fits)
+
+    def _take(self, found: list[Found], chosen: str) -> None:
+        """Take the first of them, and the one that is chosen."""
+        beyond = [each for each in found[_MOST:] if each.name in (chosen, self.fits)]
+        self.found = found[:_MOST] + beyond
+        self._more = len(found) - len(self.found)
 
     def compose(self) -> ComposeResult:
         """The cards, numbered as the keys that choose them."""
         for number, found in enumerate(self.found, 1):
             yield ProfileCard(found, number, self.machine, found.name == self.fits)
+        if self._more:
+            said = _("{n} more in ./profiles: farense-tui train --profile NAME")
+            yield Static(said.format(n=self._more), classes="more", markup=False)
 
     def on_mount(self) -> None:
         """Mark the card that was chosen before there were cards."""
@@ -119,7 +129,7 @@ class ProfileCards(HorizontalScroll, can_focus=True):
         self.call_after_refresh(self.watch_chosen, self.chosen)  # it may be out of sight now
 
     async def replace(self, found: list[Found], chosen: str) -> None:
-        self.found = found
+        self._take(found, chosen)
         await self.recompose()
         self._share(self.size.width)
         self.chosen = chosen

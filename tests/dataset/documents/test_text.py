@@ -51,6 +51,29 @@ def test_a_document_of_word(tmp_path: Path) -> None:
     assert part.text == f"{FOUNDED}\n\n{GROUND}\n\nFundação | 1910"
 
 
+def test_a_document_of_word_with_damaged_parts_is_told(tmp_path: Path) -> None:
+    whole = docx(tmp_path / "whole.docx", FOUNDED)
+    with zipfile.ZipFile(whole) as parts, zipfile.ZipFile(tmp_path / "a.docx", "w") as made:
+        for name in parts.namelist():
+            cut = parts.read(name)[:-9] if name == "word/document.xml" else parts.read(name)
+            made.writestr(name, cut)
+    with pytest.raises(FarenseError, match=r"a.docx is not read") as told:
+        read(tmp_path / "a.docx")
+    assert "it is damaged" in told.value.detail
+
+
+@pytest.mark.parametrize("mark", ["<!--", '<a "', "<a", "<!--x--!", "<?"])
+def test_marks_that_are_not_closed_do_not_hold_a_page_up(
+    mark: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python's parser looks for the end of each anew: 20 KB took 18 seconds."""
+    monkeypatch.setattr(text_of, "_MOST_SECONDS", 0.01)
+    (tmp_path / "a.html").write_text("<html>" + mark * 9999)
+    with pytest.raises(FarenseError, match=r"a.html is not read") as told:
+        read(tmp_path / "a.html")
+    assert "not closed" in told.value.detail
+
+
 def test_a_bomb_in_a_document_is_not_unpacked(tmp_path: Path) -> None:
     with zipfile.ZipFile(docx(tmp_path / "a.docx", "x"), "a", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("word/zeros", bytes(1 << 26))

@@ -12,6 +12,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
 from farense_tui.engine.forecast import gather
+from farense_tui.engine.machine import hardware
 from farense_tui.engine.profiles import catalogue
 from farense_tui.engine.profiles.draft import all_settings, find
 from farense_tui.engine.profiles.settings_words import ESSENTIAL, WORDS
@@ -428,3 +429,11 @@ def test_settings_are_searched_by_how_their_words_begin() -> None:
     assert matches(find("train.learning_rate"), "rate")
     assert matches(find("train.grad_checkpoint"), "checkp")
     assert not matches(find("train.modules"), "rate")  # whose help has "separate"
+
+
+def test_of_thousands_of_profiles_the_first_have_cards() -> None:
+    profile = catalogue.get("demo")
+    found = [catalogue.Found(f"p{n}", Path(f"p{n}.toml"), profile) for n in range(10_000)]
+    cards = ProfileCards(hardware.machine(), found, fits="p9000")
+    assert [each.name for each in cards.found[-2:]] == ["p99", "p9000"]
+    assert len(cards.found) == 101
