@@ -80,8 +80,12 @@ def delete(folder: RunFolder) -> None:
 
     Of a link to a run that is somewhere else, the link is removed.
     """
-    if not os.path.lexists(folder.path):  # by somebody else
+    try:
+        os.lstat(folder.path)
+    except FileNotFoundError:  # deleted by somebody else
         return
+    except OSError as error:
+        raise disk_error(error, folder.path) from error
     lock = folder.acquire()
     try:
         with alone(folder):

@@ -18,7 +18,7 @@ from re import fullmatch
 import msgspec
 from farense_worker.protocol import home, model_identity, places, plain_file, simulation
 from farense_worker.protocol.checkpoint_files import STATE
-from farense_worker.protocol.errors import FarenseError, refused
+from farense_worker.protocol.errors import FarenseError, refused, unreadable
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.places import Places
 from farense_worker.protocol.run_folder import RunFolder, disk_error
@@ -142,6 +142,20 @@ def _then(folder: RunFolder, begun: str, what: str) -> str:
         newest = folder.checkpoints()[-1]
         return str(json.loads(plain_file.read(newest.path / STATE, follow=True)).get(what, ""))
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return ""
+
+
+def identity(of: Callable[[Path], str], folder: Path) -> str:
+    """Give the hash that a run will be known by; empty where there is nothing to make it of.
+
+    Raises FarenseError (refused) where a file cannot be read just now: no hash would be kept, and
+    a folder that moved later would not be found again.
+    """
+    try:
+        return of(folder)
+    except OSError as error:
+        if plain_file.may_be_sound(error):
+            raise unreadable(error) from error
         return ""
 
 

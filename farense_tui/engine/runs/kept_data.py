@@ -28,23 +28,28 @@ def keep(data: Path, to: Path, most: float) -> bool:
 
 
 def fingerprint(data: Path) -> str:
+    """Give `identity`, empty where the data may not be read, too."""
+    try:
+        return identity(data)
+    except OSError:
+        return ""
+
+
+def identity(data: Path) -> str:
     """SHA-256 that tells data sets apart: of what is trained and validated on.
 
     Over each file's size and its first and last 2 MiB, so that no gigabytes are read. Empty where
-    there is none, or it may not be read.
+    there is none.
     """
     sha = hashlib.sha256()
-    try:
-        files = [file for file in _files(data) if file.stem != "test"]
-        for path in files:
-            with plain_file.reading(path) as file:
-                size = os.fstat(file.fileno()).st_size
-                sha.update(f"{path.name} {size}\n".encode())
-                sha.update(file.read(_ENDS))
-                file.seek(max(file.tell(), size - _ENDS))
-                sha.update(file.read(_ENDS))
-    except OSError:
-        return ""
+    files = [file for file in _files(data) if file.stem != "test"]
+    for path in files:
+        with plain_file.reading(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            sha.update(f"{path.name} {size}\n".encode())
+            sha.update(file.read(_ENDS))
+            file.seek(max(file.tell(), size - _ENDS))
+            sha.update(file.read(_ENDS))
     return sha.hexdigest() if files else ""
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from farense_worker.protocol import dataset, home, plain_file
+from farense_worker.protocol import dataset, home, model_identity, plain_file
 from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.plan.disk import RECORD
@@ -28,8 +28,9 @@ from farense_tui import __version__
 from farense_tui.engine.machine import hardware
 from farense_tui.engine.models import locate
 from farense_tui.engine.models.assets import embedded_data
-from farense_tui.engine.runs import found_again, kept_data, trackers
+from farense_tui.engine.runs import kept_data, trackers
 from farense_tui.engine.runs.folders import delete
+from farense_tui.engine.runs.found_again import identity
 
 # Rows of a split that are looked at before a run is made; the worker reads them all.
 _LOOKED_AT = 10_000
@@ -67,9 +68,9 @@ def prepare(
             profile_name=profile_name,
             created=time.time(),
             app_version=__version__,
-            model_sha256=found_again.fingerprint(here) if here else "",
-            tokenizer_sha256=found_again.tokenizer(here) if here else "",
-            data_sha256=kept_data.fingerprint(data),
+            model_sha256=identity(model_identity.fingerprint, here) if here else "",
+            tokenizer_sha256=identity(model_identity.tokenizer, here) if here else "",
+            data_sha256=identity(kept_data.identity, data),
             **how,
         ),
     )

@@ -107,7 +107,7 @@ def revise(folder: RunFolder, changes: dict[str, Any], state: RunState | None = 
         elsewhere = msgspec.structs.replace(revised.model, revision="")
         revised = msgspec.structs.replace(revised, model=locate.asked(elsewhere))
     if "data.path" in changes:  # the worker compares its rows with those of the checkpoint
-        rows = kept_data.fingerprint(new_run.data_folder(revised))
+        rows = found_again.identity(kept_data.identity, new_run.data_folder(revised))
         revised = replace_setting(revised, "data.path", new_run.asked_data(revised))
         revised = replace_setting(revised, "run.data_sha256", rows)
     check(revised)

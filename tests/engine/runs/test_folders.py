@@ -281,6 +281,11 @@ def test_a_run_that_somebody_else_deleted_is_gone(make_run: RunMaker) -> None:
     assert caught.value.hint == "It was moved or deleted meanwhile."
 
 
+def test_a_run_that_cannot_be_looked_at_is_not_called_deleted(tmp_path: Path) -> None:
+    with pytest.raises(FarenseError, match="cannot write"):
+        runs.delete(RunFolder(tmp_path / ("x" * 300)))
+
+
 def test_nobody_starts_in_a_run_that_is_half_deleted(
     make_run: RunMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:

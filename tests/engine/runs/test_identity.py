@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import msgspec
@@ -207,3 +208,16 @@ def test_what_is_given_away_names_no_folder_of_this_machine(make_run: RunMaker) 
     config = replace_setting(config, "model.repo", "owner/name")
     assert without_places(config).model.repo == "owner/name"
     assert json.loads(msgspec.json.encode(without_places(config)))["data"]["path"] == "own"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="has no file that cannot be read")
+def test_no_run_is_begun_without_the_hashes_that_it_is_known_by(
+    make_run: RunMaker, tmp_path: Path
+) -> None:
+    """One error of the disk, and a run was not found again after its model had moved."""
+    model = shutil.copytree(make_run.model, tmp_path / "m")
+    (model / "merges.txt").symlink_to("/proc/self/mem")
+    with pytest.raises(FarenseError, match="cannot read") as caught:
+        make_run(model__repo=str(model))
+    assert "merges.txt" in caught.value.title
+    assert not (make_run.folder / "run").exists()

@@ -288,6 +288,19 @@ def test_an_error_of_the_disk_says_what_to_do(number: int, kind: str) -> None:
     assert "--runs-dir" in told.hint
 
 
+def test_a_lock_that_cannot_be_written_is_not_called_a_disk_without_locks(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_descriptor: int, _length: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "ftruncate", fails)
+    with pytest.raises(FarenseError, match=r"cannot write .*lock"):
+        folder.acquire()
+    monkeypatch.undo()
+    os.close(folder.acquire())  # nobody holds it
+
+
 def test_what_is_said_of_a_broken_disk_fits_what_was_to_be_written() -> None:
     error = OSError(errno.EIO, os.strerror(errno.EIO), "/out")
     assert "A run can be copied" in disk_error(error, Path("/out")).hint

@@ -80,6 +80,12 @@ def of_system(error: OSError) -> FarenseError:
     return FarenseError(title, error.strerror or str(error), hint, kind="system")
 
 
+def unreadable(error: OSError) -> FarenseError:
+    """Refuse for what could not be read, or be looked at."""
+    told = of_system(error)
+    return refused(told.title, told.detail, told.hint, kind="not_readable")
+
+
 def more_files() -> str:
     """Say what helps where no more files may be open at once."""
     return _("Raise the limit, as ulimit -n 4096 does for this shell, or end other programs.")

@@ -167,7 +167,7 @@ def read(path: Path, most: int = _MOST, *, follow: bool = False) -> bytes:
     follow: through a link.
     """
     flags = os.O_RDONLY if follow else os.O_RDONLY | os.O_NOFOLLOW
-    with BufferedReader(_Reading(path, flags)) as file:
+    with named(path), BufferedReader(_Reading(path, flags)) as file:
         # read() makes room for all that it is asked for, which may be a thousand times the file
         size = os.fstat(file.fileno()).st_size
         found = file.read(min(most, size) + 1)

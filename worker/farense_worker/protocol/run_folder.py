@@ -19,7 +19,7 @@ import msgspec
 
 from farense_worker.protocol import checkpoint_files, plain_file
 from farense_worker.protocol.checkpoint_files import CheckpointFolder
-from farense_worker.protocol.errors import FarenseError, more_files, of_system, refused
+from farense_worker.protocol.errors import FarenseError, more_files, refused, unreadable
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.processes import lock_holder
 from farense_worker.protocol.settings.profile import Config
@@ -176,7 +176,8 @@ class RunFolder:
                     plain_file.release(descriptor)
                     descriptor = self._open_lock()
                     continue
-                os.ftruncate(descriptor, 0)
+                with plain_file.named(self.lock_file):
+                    os.ftruncate(descriptor, 0)
                 return descriptor
             except BlockingIOError:
                 if time.monotonic() > deadline:
@@ -194,6 +195,8 @@ class RunFolder:
                 time.sleep(0.02)
             except OSError as error:  # a share that knows no locks, as some of SMB and NFS
                 plain_file.release(descriptor)
+                if error.filename:  # of the file, and not of locking it
+                    raise disk_error(error, self.path) from error
                 raise refused(
                     _("files cannot be locked in {folder}").format(folder=self.path.parent),
                     error.strerror or str(error),
@@ -331,8 +334,7 @@ def disk_error(error: OSError, path: Path, option: str = "--runs-dir") -> Farens
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return full(error.filename or path, error.errno, option)
     if plain_file.was_read(error):
-        told = of_system(error)
-        return refused(told.title, told.detail, told.hint, kind="not_readable")
+        return unreadable(error)
     title = _("cannot write {path}").format(path=error.filename or path)
     detail = error.strerror or str(error)
     hint = _("Give this user the right to write there, or choose another {option}.")
