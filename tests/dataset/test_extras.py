@@ -11,6 +11,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from farense_worker.protocol.errors import FarenseError
 
@@ -146,6 +147,19 @@ def test_arrow(stream: bool, tmp_path: Path) -> None:
     with new(str(tmp_path / "a.arrow"), rows.schema) as file:
         file.write_table(rows)
     assert len(made(tmp_path, tmp_path / "a.arrow")) == 2500
+
+
+def test_texts_that_end_before_they_begin_are_told(tmp_path: Path) -> None:
+    """pyarrow takes the file's word for it, and its C++ ended the process."""
+    pyarrow = pytest.importorskip("pyarrow")
+    ends = np.array([0, 4, -1325399920, 2], np.int32)
+    buffers = [None, pyarrow.py_buffer(ends), pyarrow.py_buffer(b"a" * 9)]
+    wrong = pyarrow.Array.from_buffers(pyarrow.string(), 3, buffers)
+    batch = pyarrow.record_batch({"question": wrong, "answer": ["a", "b", "c"]})
+    with pyarrow.ipc.new_stream(str(tmp_path / "a.arrow"), batch.schema) as file:
+        file.write_batch(batch)
+    with pytest.raises(FarenseError, match=r"a.arrow is damaged"):
+        made(tmp_path, tmp_path / "a.arrow")
 
 
 def test_a_folder_that_datasets_saved(tmp_path: Path) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from farense_worker.protocol.errors import first_line, refused
+from farense_worker.protocol.errors import FarenseError, first_line, refused
 from farense_worker.protocol.language import gettext as _
 
 from farense_tui.dataset import extra
@@ -20,12 +21,9 @@ def table(path: Path, begin: bytes) -> Table:
     """Open the file by its first bytes; FarenseError (refused) for a damaged one."""
     kind = "Parquet" if begin.startswith(b"PAR1") else "Arrow"
     pyarrow = extra.module("pyarrow", _("{kind} files").format(kind=kind))
-    try:
-        names = next(_batches(pyarrow, path, begin)).schema.names
-    except StopIteration:
-        names = []
-    except (pyarrow.ArrowException, OSError) as error:
-        raise _damaged(path, error) from error
+    with extra.reading(partial(_damaged, path)):
+        first = next(_batches(pyarrow, path, begin), None)
+        names = first.schema.names if first is not None else []
     sign = _("it begins with {mark}, columns {names}").format(
         mark=begin[:6].decode("ascii", "backslashreplace").strip("\0"), names=", ".join(names[:12])
     )
@@ -36,13 +34,12 @@ def table(path: Path, begin: bytes) -> Table:
 
 def _rows(pyarrow: Any, path: Path, begin: bytes) -> Iterator[Numbered]:
     number = 0
-    try:
+    with extra.reading(partial(_damaged, path)):
         for batch in _batches(pyarrow, path, begin):
+            batch.validate(full=True)  # of a text that ends before it begins, C++ ends the process
             for row in batch.to_pylist(maps_as_pydicts="lossy"):
                 number += 1
                 yield number, row
-    except (pyarrow.ArrowException, OSError) as error:
-        raise _damaged(path, error) from error
 
 
 def _batches(pyarrow: Any, path: Path, begin: bytes) -> Iterator[Any]:
@@ -69,7 +66,7 @@ def _pieces(batch: Any) -> Iterator[Any]:
         yield batch.slice(at, _BATCH)
 
 
-def _damaged(path: Path, error: Exception) -> Exception:
+def _damaged(path: Path, error: Exception) -> FarenseError:
     return refused(
         _("{path} is damaged").format(path=path),
         first_line(error),
