@@ -377,14 +377,18 @@ def test_a_panic_of_its_library_names_the_tokenizer(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="has no file that cannot be read")
+@pytest.mark.parametrize(
+    "name", ["chat_template.jinja", "generation_config.json", "special_tokens_map.json"]
+)
 def test_a_tokenizer_that_cannot_be_read_is_told_without_numbers(
-    micro: Path, tmp_path: Path
+    micro: Path, tmp_path: Path, name: str
 ) -> None:
+    """Without the tokens at which answers end, or another's, a run would learn other ones."""
     folder = shutil.copytree(micro, tmp_path / "odd")
-    (folder / "chat_template.jinja").symlink_to("/proc/self/mem")
+    (folder / name).symlink_to("/proc/self/mem")
     with pytest.raises(FarenseError, match="the tokenizer of odd cannot be loaded") as caught:
         tokenizer.load(folder, Model(repo="odd"))
-    assert caught.value.detail == f"{folder / 'chat_template.jinja'}: Input/output error"
+    assert caught.value.detail == f"{folder / name}: Input/output error"
 
 
 @pytest.mark.parametrize(

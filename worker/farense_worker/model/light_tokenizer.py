@@ -228,7 +228,9 @@ def _same_map(folder: Path, config: dict[str, Any]) -> bool:
     """Whether special_tokens_map.json, which older versions wrote, says nothing else."""
     try:
         named = json.loads(plain_file.text(folder / "special_tokens_map.json"))
-    except OSError:
+    except OSError as error:
+        if plain_file.may_be_sound(error):
+            raise
         return True
     except ValueError:
         return False
@@ -240,7 +242,9 @@ def _same_map(folder: Path, config: dict[str, Any]) -> bool:
 def _model_type(folder: Path) -> str:
     try:
         return str(json.loads(plain_file.text(folder / "config.json")).get("model_type"))
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError) as error:
+        if plain_file.may_be_sound(error):
+            raise
         return ""
 
 
