@@ -414,3 +414,13 @@ def test_a_damaged_file_of_a_tokenizer_is_named(
     with pytest.raises(FarenseError, match="the tokenizer of odd cannot be loaded") as caught:
         tokenizer.load(folder, Model(repo="odd"))
     assert caught.value.detail.startswith(f"{name}: ")
+
+
+def test_no_sound_file_is_blamed_for_what_the_system_refused(micro: Path) -> None:
+    for said, file in (("Too many open files (os error 24)", ""), ("odd", "tokenizer_config.json")):
+        with (
+            pytest.raises(FarenseError, match="cannot be loaded") as caught,
+            tokenizer._told(micro, Model(repo="m")),
+        ):
+            raise RuntimeError(said)
+        assert caught.value.detail == ": ".join(filter(None, (file, said)))

@@ -141,15 +141,20 @@ def _told(folder: Path, settings: Model) -> Iterator[None]:
         title = _("the tokenizer of {repo} cannot be loaded").format(repo=settings.repo)
         said = in_words(error)
         if not isinstance(error, OSError):  # which names its file itself
-            said = f"{_damaged(folder)}: {said}"
+            said = ": ".join(filter(None, (_damaged(folder, said), said)))
         raise refused(title, said, kind="model") from error
 
 
-def _damaged(folder: Path) -> str:
-    """Name the file that the tokenizer cannot be loaded for."""
+def _damaged(folder: Path, said: str) -> str:
+    """Name the file that the tokenizer cannot be loaded for; empty where the system refused one.
+
+    said: by the library.
+    """
     for name in (
         "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
     ):  # fmt: skip
         if (path := folder / name).is_file() and not light_tokenizer.is_sound(path):
             return name
+    if "(os error " in said:  # not translated: Rust's; the next time it may be read
+        return ""
     return "tokenizer_config.json"  # sound, with a value that it cannot have
