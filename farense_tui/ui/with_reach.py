@@ -32,6 +32,7 @@ class WithReach(App[None]):
 
         macOS's Terminal.app is one that does not.
         """
+        text = text.encode(errors="replace").decode()  # of a name that is not UTF-8
         super().copy_to_clipboard(text)
         if program := shutil.which("pbcopy"):
             with contextlib.suppress(OSError, subprocess.SubprocessError):

@@ -193,3 +193,10 @@ async def test_the_end_of_a_run_is_news_and_an_old_end_is_none(tmp_path: Path) -
         await settled(pilot)
         await until(pilot, lambda: ("■ demo-1 · stopped", None) in told)
         assert not [text for title, text in told if title == "demo-1"]
+
+
+async def test_a_name_that_is_not_utf_8_is_copied(runs_dir: Path) -> None:
+    app = FarenseApp(runs_dir)
+    async with app.run_test():
+        app.copy_to_clipboard("/runs/\udcff é")
+        assert app.clipboard == "/runs/? é"
