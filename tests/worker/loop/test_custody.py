@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Callable
@@ -15,11 +16,13 @@ from farense_worker.loop import checkpoint, saving
 from farense_worker.loop.checkpoint import TrainingState
 from farense_worker.loop.custody import Custody
 from farense_worker.process.output import Output
+from farense_worker.protocol.checkpoint_files import CheckpointFolder
 from farense_worker.protocol.errors import ExitCode
 from farense_worker.protocol.run_folder import RunFolder
 
 from farense_tui.engine.runs import supervisor
 from tests.real_runs import ENDLESS, RunMaker, state_of, until_state
+from tests.worker import faults
 
 
 def _delete(folder: RunFolder) -> RunFolder:
@@ -66,18 +69,16 @@ def test_a_worker_whose_folder_is_deleted_does_not_train_on(make_run: RunMaker) 
     assert not worker.folder.path.exists()
 
 
-def test_a_folder_that_moves_while_it_is_saved_into_has_the_checkpoint(
-    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It was told as a disk that cannot be written to, and nothing was saved."""
+def _run(folder: RunFolder) -> Any:
+    """What of a run is needed to save it after its third step."""
     output = Output(os.open(folder.events, os.O_WRONLY), folder.events)
-    run: Any = SimpleNamespace(
+    return SimpleNamespace(
         folder=folder,
         custody=Custody(folder),
         output=output,
         ranks=SimpleNamespace(first=True),
         control=SimpleNamespace(saved=lambda: None, asked=SimpleNamespace(stop=True)),
-        config=SimpleNamespace(checkpoint=SimpleNamespace(keep=3)),
+        config=SimpleNamespace(checkpoint=SimpleNamespace(keep=1)),
         model=SimpleNamespace(trainable_parameters=lambda: {"w": mx.ones(2)}),
         optimizer=SimpleNamespace(state={"step": mx.array(1)}),
         state=TrainingState(data="", model="", step=3),
@@ -86,6 +87,13 @@ def test_a_folder_that_moves_while_it_is_saved_into_has_the_checkpoint(
         planned=1,
         worked=lambda: 0.0,
     )
+
+
+def test_a_folder_that_moves_while_it_is_saved_into_has_the_checkpoint(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was told as a disk that cannot be written to, and nothing was saved."""
+    run = _run(folder)
     save, tried = checkpoint.save, []
 
     def moved_once(*args: Any) -> tuple[Path, int]:
@@ -99,6 +107,28 @@ def test_a_folder_that_moves_while_it_is_saved_into_has_the_checkpoint(
     moved = folder.path.with_name("moved")
     assert tried == [folder.path, moved]
     assert RunFolder(moved).resume_step() == 3
+
+
+def test_a_checkpoint_that_cannot_be_deleted_ends_no_training(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for step in (1, 2):
+        faults.state(folder, step, 1.0)
+    remove = CheckpointFolder.remove
+
+    def failing(checkpoint: CheckpointFolder) -> None:
+        if checkpoint.step == 1:
+            raise OSError(errno.EIO, "Input/output error", str(checkpoint.path))
+        remove(checkpoint)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(CheckpointFolder, "remove", failing)
+        saving.save(_run(folder), improved=False)
+    (told,) = [each for each in state_of(folder).notices if each.code == "checkpoint_kept"]
+    assert told.message.endswith("checkpoint_epoch0_step1: Input/output error")
+    assert [each.step for each in folder.checkpoints()] == [1, 3]
+    saving.save(_run(folder), improved=False)
+    assert [each.step for each in folder.checkpoints()] == [3]
 
 
 @pytest.fixture

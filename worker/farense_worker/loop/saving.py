@@ -10,9 +10,10 @@ from mlx.utils import tree_flatten
 from farense_worker.loop import checkpoint, shortage
 from farense_worker.loop.run import Run
 from farense_worker.protocol import checkpoint_files
-from farense_worker.protocol.errors import FarenseError
+from farense_worker.protocol.errors import FarenseError, in_words
+from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages import events
-from farense_worker.protocol.run_folder import disk_error
+from farense_worker.protocol.run_folder import RunFolder, disk_error
 
 _PAUSE_POLL = 0.1
 
@@ -43,7 +44,7 @@ def save(run: Run, improved: bool) -> None:
                 # Until a validation has found the best one, the newest adapter is the run's.
                 if improved or (run.state.best_loss is None and run.state.step > 0):
                     checkpoint.publish(folder, path)
-                checkpoint_files.prune(folder.path, run.config.checkpoint.keep, run.state.best_step)
+                _prune(run, folder)
             break
         except OSError as error:
             if run.custody.whereabouts() != place:  # moved or deleted in the middle of it
@@ -59,6 +60,20 @@ def save(run: Run, improved: bool) -> None:
             best=improved,
         )
     )
+
+
+def _prune(run: Run, folder: RunFolder) -> None:
+    """Delete the checkpoints that are too many; one that cannot be deleted ends no training."""
+    try:
+        checkpoint_files.prune(folder.path, run.config.checkpoint.keep, run.state.best_step)
+    except FileNotFoundError:  # the folder has moved: looked after at the next step
+        return
+    except OSError as error:
+        message = _("an old checkpoint cannot be deleted, and stays: {why}")
+        why = in_words(error)
+        run.output.emit(
+            events.Notice(level="warning", code="checkpoint_kept", message=message.format(why=why))
+        )
 
 
 def late(run: Run) -> bool:

@@ -64,7 +64,16 @@ def check_adapter(folder: Path) -> None:
 
 
 def prune(run: Path, keep: int, best_step: int) -> None:
-    """Delete all checkpoints of a run but the newest `keep` and the best."""
+    """Delete all checkpoints of a run but the newest `keep` and the best.
+
+    Raises the first OSError, after all that can be deleted have been.
+    """
+    failed: OSError | None = None
     for checkpoint in found(run)[:-keep]:
         if checkpoint.step != best_step:
-            checkpoint.remove()
+            try:
+                checkpoint.remove()
+            except OSError as error:
+                failed = failed or error
+    if failed:
+        raise failed
