@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from farense_worker.model import compat
-from farense_worker.protocol.errors import FarenseError, refused
+from farense_worker.protocol.errors import FarenseError, first_line, refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.run_folder import free_space
 from farense_worker.protocol.settings.profile import Model
@@ -338,12 +338,6 @@ def reason(error: Exception, revision: str) -> str:
     if isinstance(error, compat.hub_answer_errors()):
         return _("What the hub answers is none of a hub's answers.")
     return _("The hub cannot be reached.")
-
-
-def first_line(error: BaseException) -> str:
-    """Give what an error says, as far as one reads it; its kind where it says nothing."""
-    lines = str(error).strip().splitlines()
-    return lines[0][:500] if lines else type(error).__name__
 
 
 def _explained(wanted: Wanted, error: Exception) -> FarenseError:
