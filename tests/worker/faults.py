@@ -21,7 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from farense_worker.protocol import checkpoint_files
+from farense_worker.protocol import checkpoint_files, plain_file
 from farense_worker.protocol.run_folder import RunFolder
 
 WHOLE, FAILED, KILLED, SURVIVED = 0, 60, 61, 62
@@ -92,7 +92,7 @@ class Faults:
             )
         self._by_half(Path, "write_text", lambda path, *_: path)
         self._by_half(Path, "write_bytes", lambda path, *_: path)
-        self._by_half(shutil, "copyfile", lambda _, path: path)
+        self._by_half(plain_file, "copy", lambda _, path: path)
         self._by_half(mx, "save_safetensors", lambda file, _: Path(file.name))
 
     def _due(self) -> bool:

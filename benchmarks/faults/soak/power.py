@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from farense_worker.protocol import plain_file
 from farense_worker.protocol.checkpoint_files import ADAPTERS
 from farense_worker.protocol.run_folder import RunFolder
 
@@ -68,7 +69,7 @@ class Recorder:
         real = {
             name: getattr(os, name) for name in ("mkdir", "rename", "replace", "unlink", "rmdir")
         }
-        fsync, copyfile, save = os.fsync, shutil.copyfile, mx.save_safetensors
+        fsync, copy, save = os.fsync, plain_file.copy, mx.save_safetensors
         text, data = Path.write_text, Path.write_bytes
 
         def whole(name: str) -> Callable[..., Any]:
@@ -112,13 +113,13 @@ class Recorder:
             setattr(os, name, whole(name))
         os.fsync = synced  # type: ignore[assignment]
         Path.write_text, Path.write_bytes = by(text, 0), by(data, 0)  # type: ignore[method-assign]
-        shutil.copyfile, mx.save_safetensors = by(copyfile, 1), by(save, 0)
+        plain_file.copy, mx.save_safetensors = by(copy, 1), by(save, 0)
         try:
             scenario(RunFolder(self.root))
         finally:
             for name, function in real.items():
                 setattr(os, name, function)
-            os.fsync, shutil.copyfile, mx.save_safetensors = fsync, copyfile, save
+            os.fsync, plain_file.copy, mx.save_safetensors = fsync, copy, save
             Path.write_text, Path.write_bytes = text, data  # type: ignore[method-assign]
         return self.done
 
