@@ -78,11 +78,11 @@ def test_mlx_lm_is_imported_without_transformers() -> None:
     )
     done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True)
     assert "imported as a whole" not in done.stderr, (
-        f"mlx_lm {metadata.version('mlx-lm')} wants more than the stand-ins in model/compat.py "
-        f"have, so every start takes longer: {done.stderr}"
+        f"mlx_lm {metadata.version('mlx-lm')} wants more than the stand-ins in "
+        f"model/mlx_lm_import.py have, so every start takes longer: {done.stderr}"
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == "", "the stand-ins of model/compat.py are passed by"
+    assert done.stdout.strip() == "", "the stand-ins of model/mlx_lm_import.py are passed by"
 
 
 @pytest.mark.parametrize(

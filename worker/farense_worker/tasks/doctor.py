@@ -40,9 +40,9 @@ def _compute() -> dict[str, Any]:
     import mlx.core as mx
 
     from farense_worker.loop import memory
-    from farense_worker.model import compat, model
+    from farense_worker.model import mlx_lm_import, model
 
-    with compat.own_limit_of_files():
+    with mlx_lm_import.own_limit_of_files():
         import mlx_lm  # noqa: F401 - it is what the training imports
 
     x = mx.arange(16.0).reshape(4, 4)
