@@ -7,6 +7,8 @@ takes as long as its caller has: urllib's own time begins anew with each byte.
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import threading
 
 _MOST = 1 << 20  # bytes of an answer
@@ -39,7 +41,7 @@ def post(url: str, data: bytes, headers: dict[str, str], patience: float) -> byt
     asking.start()
     asking.join(patience)
     if not said:
-        raise TimeoutError
+        raise TimeoutError(os.strerror(errno.ETIMEDOUT))
     if isinstance(said[0], Exception):
         raise said[0]
     return said[0]
