@@ -111,13 +111,13 @@ class ProfileCards(HorizontalScroll, can_focus=True):
         """The cards, numbered as the keys that choose them."""
         for number, found in enumerate(self.found, 1):
             yield ProfileCard(found, number, self.machine, found.name == self.fits)
-        if self._more:
-            said = _("{n} more in ./profiles: farense-tui train --profile NAME")
-            yield Static(said.format(n=self._more), classes="more", markup=False)
 
     def on_mount(self) -> None:
-        """Mark the card that was chosen before there were cards."""
+        """Mark the card that was chosen before there were cards; say which profiles have none."""
         self.watch_chosen(self.chosen)
+        if self._more:
+            said = _("{n} more in ./profiles have no card: farense-tui train --profile NAME")
+            self.notify(said.format(n=self._more), severity="warning", markup=False)
 
     def on_resize(self, event: Resize) -> None:
         """Share the width out; min-width in the stylesheet makes many cards scroll."""

@@ -19,6 +19,7 @@ from farense_tui.engine.profiles.settings_words import ESSENTIAL, WORDS
 from farense_tui.ui.app import FarenseApp
 from farense_tui.ui.common.dialogs import AskDialog, ErrorDialog, NameDialog
 from farense_tui.ui.common.setting_row import SettingRow
+from farense_tui.ui.launch import profile_cards
 from farense_tui.ui.launch.data.screen import DataScreen
 from farense_tui.ui.launch.help_line import HelpLine
 from farense_tui.ui.launch.plan.panel import PlanPanel
@@ -429,6 +430,20 @@ def test_settings_are_searched_by_how_their_words_begin() -> None:
     assert matches(find("train.learning_rate"), "rate")
     assert matches(find("train.grad_checkpoint"), "checkp")
     assert not matches(find("train.modules"), "rate")  # whose help has "separate"
+
+
+async def test_profiles_without_a_card_are_told(
+    tmp_path: Path, runs_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stood behind the last card, to which nobody can scroll."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(profile_cards, "_MOST", 5)
+    for name in ("p1", "p2", "p3"):
+        catalogue.save(name, catalogue.get("demo"), tmp_path / "profiles")
+    async with launched(runs_dir) as (pilot, screen):
+        assert len(screen.query(ProfileCard)) == 5
+        told = [each.message for each in pilot.app._notifications]
+        assert any("2 more in ./profiles have no card" in each for each in told), told
 
 
 def test_of_thousands_of_profiles_the_first_have_cards() -> None:

@@ -416,6 +416,25 @@ def test_a_damaged_file_of_a_tokenizer_is_named(
     assert caught.value.detail.startswith(f"{name}: ")
 
 
+def test_no_file_is_blamed_that_is_not_there(micro: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(micro, tmp_path / "odd")
+    (folder / "tokenizer.json").unlink()
+    with pytest.raises(FarenseError, match="the tokenizer of odd cannot be loaded") as caught:
+        tokenizer.load(folder, Model(repo="odd"))
+    assert caught.value.detail.startswith("there is no tokenizer.json: ")
+
+
+def test_a_tokenizer_that_makes_nothing_of_a_text_is_refused(micro: Path, tmp_path: Path) -> None:
+    """transformers makes an empty one of a damaged tokenizer.model."""
+    folder = shutil.copytree(micro, tmp_path / "odd")
+    (folder / "tokenizer.json").unlink()
+    (folder / "tokenizer.model").write_bytes(b"xx")
+    (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "LlamaTokenizer"}')
+    with pytest.raises(FarenseError, match="the tokenizer of odd cannot be loaded") as caught:
+        tokenizer.load(folder, Model(repo="odd"))
+    assert "it makes no tokens of a text" in caught.value.detail
+
+
 def test_no_sound_file_is_blamed_for_what_the_system_refused(micro: Path) -> None:
     for said, file in (("Too many open files (os error 24)", ""), ("odd", "tokenizer_config.json")):
         with (

@@ -34,7 +34,10 @@ def load_by_mlx_lm(folder: Path, settings: Model) -> FullTokenizer:
 
 def _tried(found: Any) -> Any:
     """Give it with all its ends; a damaged one may be loaded and fail at the first text."""
-    found.decode(found.encode(_TEXT))
+    tokens = found.encode(_TEXT)
+    if not tokens:
+        raise ValueError(_("it makes no tokens of a text"))
+    found.decode(tokens)
     end = stops.written(found)
     if end is not None:
         found.eos_token_ids = {*found.eos_token_ids, end}
@@ -150,6 +153,8 @@ def _damaged(folder: Path, said: str) -> str:
 
     said: by the library.
     """
+    if not (folder / "tokenizer.json").is_file():
+        return _("there is no {name}").format(name="tokenizer.json")
     for name in (
         "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
     ):  # fmt: skip
