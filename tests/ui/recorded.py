@@ -176,7 +176,7 @@ class Recording:
         path = self.folder.path / name
         path.mkdir(exist_ok=True)
         (path / "manifest.json").write_text("{}")
-        self.folder.training_state.write_text(f'{{"step": {self.step}, "path": "{name}"}}')
+        self.folder.training_state.write_text(f'{{"step": {self.step}, "checkpoint": "{name}"}}')
         self.add(
             events.Checkpoint(step=self.step, path=name, bytes=38 * MIB, seconds=0.2, best=False),
             0.2,

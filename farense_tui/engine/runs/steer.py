@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from farense_worker.protocol import plain_file
+from farense_worker.protocol import checkpoint_files, plain_file, simulation
 from farense_worker.protocol.checkpoint_files import CheckpointFolder
-from farense_worker.protocol.errors import refused
+from farense_worker.protocol.errors import in_words, refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.run_folder import RunFolder, disk_error
 from farense_worker.protocol.settings.profile import Config, Profile
@@ -58,8 +58,8 @@ def apply(
 def rewind(folder: RunFolder, step: int) -> None:
     """Take all checkpoints after that of `step` away, so that a resume goes on from there.
 
-    Raises FarenseError (refused), with nothing taken away, if there is none of that step, or while
-    a worker is at it.
+    Raises FarenseError (refused), with nothing taken away, if there is no sound one of that step,
+    or while a worker is at it.
     """
     lock = folder.acquire()
     try:
@@ -82,6 +82,16 @@ def _checkpoint(folder: RunFolder, step: int) -> CheckpointFolder:
             _("there is no checkpoint of step {step}").format(step=step),
             _("There are: {names}.").format(names=steps),
         )
+    if not simulation.read(folder.path):  # whose checkpoints are empty
+        try:
+            checkpoint_files.compare(there[step].path)
+        except checkpoint_files.DAMAGES as error:
+            raise refused(
+                _("the checkpoint of step {step} cannot be gone back to").format(step=step),
+                in_words(error),
+                _("Those after it stay: a resume goes on from the newest."),
+                kind="checkpoint",
+            ) from error
     return there[step]
 
 

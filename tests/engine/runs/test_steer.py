@@ -6,7 +6,9 @@ import os
 from pathlib import Path
 
 import pytest
+from farense_worker.protocol import checkpoint_files
 from farense_worker.protocol.errors import FarenseError
+from farense_worker.protocol.run_folder import RunFolder
 from farense_worker.protocol.settings import recipe
 from farense_worker.protocol.settings.profile import Config, Run, Train, replace_setting
 from hypothesis import given
@@ -71,6 +73,17 @@ def test_a_run_goes_back_to_a_checkpoint_and_is_the_one_it_would_have_been(
     assert again.wait() == 0
     assert state_of(back).segments[-1].resumed_from_step == kept[0]
     assert results(back) == results(straight)
+
+
+def test_nothing_is_taken_away_for_a_checkpoint_that_is_damaged(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    for step in (4, 8):
+        place = run.path / checkpoint_files.name(0, step)
+        place.mkdir()
+        (place / checkpoint_files.MANIFEST).write_text('{"files": {}}')
+    with pytest.raises(FarenseError, match="step 4 cannot be gone back to"):
+        steer.rewind(run, 4)
+    assert [each.step for each in run.checkpoints()] == [4, 8]
 
 
 def test_a_step_without_a_checkpoint_is_refused_before_anything_stops(

@@ -171,3 +171,19 @@ def test_what_is_missing_is_not_sound_and_what_could_not_be_read_may_be() -> Non
     for number in sound | {errno.ENOENT, errno.EINVAL}:
         assert plain_file.may_be_sound(OSError(number, "")) is (number in sound)
     assert not plain_file.may_be_sound(ValueError())
+
+
+def test_what_is_written_beside_its_place_is_called_by_that() -> None:
+    places = {
+        "/r/.config.toml.tmp": "/r/config.toml",
+        "/o/.out.5.4711.tmp/model/x": "/o/out.5/model/x",
+        ".a/b.tmp": ".a/b.tmp",
+    }
+    for beside, place in places.items():
+        for called in (beside, os.fsencode(beside)):
+            error = OSError(errno.EACCES, "", called)
+            assert disk_error(error, Path("/")).title == f"cannot write {place}"
+            assert of_system(error).title == f"{place} cannot be used"
+    error = OSError(errno.EISDIR, "", "/r/.config.toml.tmp")  # which has to be taken away
+    assert disk_error(error, Path("/")).title == "cannot write /r/.config.toml.tmp"
+    assert disk_error(OSError(errno.EIO, ""), Path("/r")).title == "cannot write /r"

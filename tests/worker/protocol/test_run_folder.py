@@ -5,12 +5,13 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from farense_worker.protocol import plain_file, run_folder
+from farense_worker.protocol import checkpoint_files, plain_file, run_folder
 from farense_worker.protocol.errors import ExitCode, FarenseError
 from farense_worker.protocol.run_folder import (
     RunFolder,
@@ -258,8 +259,39 @@ def test_where_a_resume_continues(folder: RunFolder) -> None:
     for broken in ("", "{}", "[]", "null", *(f'{{"step": {each}}}' for each in strange)):
         folder.training_state.write_text(broken)
         assert folder.resume_step() == 200
-    folder.training_state.write_text(json.dumps({"checkpoint": "x", "step": 400}))
-    assert folder.resume_step() == 400
+    for name in ("x", "checkpoint_epoch0_step400", "../checkpoint_epoch0_step200"):
+        folder.training_state.write_text(json.dumps({"checkpoint": name, "step": 400}))
+        assert folder.resume_step() == 200  # it is another run's, or that one is gone
+    checkpoint(folder, "checkpoint_epoch0_step400")
+    folder.resume_from("checkpoint_epoch0_step200", 200)
+    assert folder.resume_step() == 200
+
+
+def test_of_what_cannot_be_deleted_the_one_that_is_there_is_told(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for step in (1, 2, 3, 4):
+        checkpoint(folder, f"checkpoint_epoch0_step{step}")
+    wrong = {1: FileNotFoundError(errno.ENOENT, "gone"), 2: OSError(errno.EROFS, "read-only")}
+
+    def remove(self: checkpoint_files.CheckpointFolder) -> None:
+        if error := wrong.get(self.step):
+            raise error
+        shutil.rmtree(self.path)
+
+    monkeypatch.setattr(checkpoint_files.CheckpointFolder, "remove", remove)
+    with pytest.raises(OSError, match="read-only"):
+        checkpoint_files.prune(folder.path, keep=1, best_step=0)
+    assert [each.step for each in folder.checkpoints()] == [1, 2, 4]
+
+
+def test_a_checkpoint_that_cannot_be_looked_at_just_now_is_there(folder: RunFolder) -> None:
+    """A run without any begins anew, and writes over what it has."""
+    checkpoint(folder, "checkpoint_epoch0_step200", whole=False)
+    manifest = folder.path / "checkpoint_epoch0_step200" / "manifest.json"
+    manifest.symlink_to("x" * 300)  # a name too long for any disk: neither there nor not there
+    assert folder.resume_step() == 200
+    assert folder.checkpoints()[0].step == 200
 
 
 def test_a_folder_without_a_configuration_is_no_run(folder: RunFolder) -> None:

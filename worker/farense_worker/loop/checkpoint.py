@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import json
 import os
 import shutil
@@ -24,10 +23,12 @@ from farense_worker.protocol import checkpoint_files, plain_file
 from farense_worker.protocol.checkpoint_files import (
     ADAPTER_CONFIG,
     ADAPTERS,
+    DAMAGES,
     MANIFEST,
     OPTIMIZER,
     STATE,
     CheckpointFolder,
+    sha256,
 )
 from farense_worker.protocol.errors import in_words, refused
 from farense_worker.protocol.language import gettext as _
@@ -37,9 +38,6 @@ from farense_worker.protocol.plan.adapter import Trained
 from farense_worker.protocol.run_folder import RunFolder, free_space, sync
 
 _FORMAT = 1
-# What reading a damaged checkpoint may raise; RecursionError is a RuntimeError, as MLX's are.
-# What reading one raises: msgspec's errors are ValueErrors, a RecursionError is a RuntimeError.
-_DAMAGES = (OSError, ValueError, LookupError, TypeError, RuntimeError)
 
 
 class TrainingState(msgspec.Struct, kw_only=True):
@@ -112,7 +110,7 @@ def save(
         (beside / ADAPTER_CONFIG).write_text(json.dumps(adapter_config, indent=4))
         (beside / STATE).write_bytes(msgspec.json.encode(state))
         files: dict[str, dict[str, Any]] = {
-            path.name: {"bytes": path.stat().st_size, "sha256": _sha256(path)}
+            path.name: {"bytes": path.stat().st_size, "sha256": sha256(path)}
             for path in sorted(beside.iterdir())
             if not path.name.startswith(".")  # macOS's own, beside each file on FAT
         }
@@ -158,7 +156,7 @@ def catch_up(folder: RunFolder, state: TrainingState) -> None:
     for best in folder.checkpoints():
         if best.step == step and _is_sound(best.path):
             there = folder.adapters / ADAPTERS
-            if not there.is_file() or _sha256(there) != _sha256(best.path / ADAPTERS):
+            if not there.is_file() or sha256(there) != sha256(best.path / ADAPTERS):
                 publish(folder, best.path)
 
 
@@ -173,7 +171,7 @@ def newest(folder: RunFolder) -> tuple[Loaded | None, list[str]]:
     for checkpoint in reversed(folder.checkpoints()):
         try:
             return _load(checkpoint), damaged
-        except _DAMAGES as error:
+        except DAMAGES as error:
             damaged.append(f"{checkpoint.path.name}: {in_words(error)}")
             if isinstance(error, OSError) and plain_file.may_be_sound(error):
                 unread = unread or error
@@ -261,28 +259,16 @@ def restore(model: Any, optimizer: Any, loaded: Loaded) -> None:
 
 def _load(checkpoint: CheckpointFolder) -> Loaded:
     path = checkpoint.path
-    _compare(path)
+    checkpoint_files.compare(path)
     state = msgspec.json.decode(plain_file.read(path / STATE, follow=True), type=TrainingState)
     return Loaded(path, state, _load_arrays(path / ADAPTERS), _load_arrays(path / OPTIMIZER))
-
-
-def _compare(path: Path) -> None:
-    """Compare every file of a checkpoint with the manifest; one of _DAMAGES if that fails."""
-    files = json.loads(plain_file.read(path / MANIFEST, follow=True))["files"]
-    for name in (ADAPTERS, ADAPTER_CONFIG, OPTIMIZER, STATE):
-        if (path / name).stat().st_size != files[name]["bytes"]:
-            said = _("{file} has another size than its manifest says")
-            raise ValueError(said.format(file=name))
-        if _sha256(path / name) != files[name]["sha256"]:
-            said = _("{file} has another SHA-256 than its manifest says")
-            raise ValueError(said.format(file=name))
 
 
 def _is_sound(path: Path) -> bool:
     """Whether nothing is wrong with it; an OSError where it cannot be read just now."""
     try:
-        _compare(path)
-    except _DAMAGES as error:
+        checkpoint_files.compare(path)
+    except DAMAGES as error:
         if plain_file.may_be_sound(error):
             raise
         return False
@@ -307,8 +293,3 @@ def _save_arrays(path: Path, arrays: dict[str, mx.array]) -> None:
             mx.save_safetensors(file, dict(sorted(arrays.items())))
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
-
-
-def _sha256(path: Path) -> str:
-    with plain_file.reading(path) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from farense_worker.protocol import plain_file
+from farense_worker.protocol.language import gettext as _
 
 ADAPTERS = "adapters.safetensors"  # mlx_lm's names, both
 ADAPTER_CONFIG = "adapter_config.json"
@@ -15,6 +18,9 @@ OPTIMIZER = "optimizer.safetensors"
 STATE = "state.json"
 MANIFEST = "manifest.json"  # written last: without it a folder is no checkpoint
 FOLDERS = "checkpoint_epoch*_step*"
+# What reading a damaged one raises: msgspec's errors are ValueErrors, a RecursionError is a
+# RuntimeError, as MLX's are.
+DAMAGES = (OSError, ValueError, LookupError, TypeError, RuntimeError)
 
 _FOLDER = re.compile(r"checkpoint_epoch(\d{1,18})_step(\d{1,18})\Z")
 
@@ -48,13 +54,42 @@ def name(epoch: int, step: int) -> str:
 
 
 def found(run: Path) -> list[CheckpointFolder]:
-    """List the checkpoints of a run whose manifest is in its place, oldest first."""
+    """List the checkpoints of a run whose manifest is in its place, oldest first.
+
+    One that cannot be looked at just now, as another user's, is among them: whoever reads it is
+    told, and nobody takes the run for one without it.
+    """
     there = []
     for entry in run.glob(FOLDERS):
         match = _FOLDER.match(entry.name)
-        if match and (entry / MANIFEST).is_file():
+        if match and plain_file.may_be_there(entry / MANIFEST):
             there.append(CheckpointFolder(entry, int(match[1]), int(match[2])))
     return sorted(there, key=lambda checkpoint: checkpoint.step)
+
+
+def is_there(run: Path, named: str, step: int) -> bool:
+    """Whether `found` would list a checkpoint of this name, and it is of this step."""
+    match = _FOLDER.match(named)
+    same = match is not None and int(match[2]) == step
+    return same and plain_file.may_be_there(run / named / MANIFEST)
+
+
+def compare(path: Path) -> None:
+    """Compare every file of a checkpoint with its manifest; one of DAMAGES if that fails."""
+    files = json.loads(plain_file.read(path / MANIFEST, follow=True))["files"]
+    for name in (ADAPTERS, ADAPTER_CONFIG, OPTIMIZER, STATE):
+        if (path / name).stat().st_size != files[name]["bytes"]:
+            said = _("{file} has another size than its manifest says")
+            raise ValueError(said.format(file=name))
+        if sha256(path / name) != files[name]["sha256"]:
+            said = _("{file} has another SHA-256 than its manifest says")
+            raise ValueError(said.format(file=name))
+
+
+def sha256(path: Path) -> str:
+    """Give a file's SHA-256, in hexadecimal."""
+    with plain_file.reading(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def check_adapter(folder: Path) -> None:
@@ -66,7 +101,8 @@ def check_adapter(folder: Path) -> None:
 def prune(run: Path, keep: int, best_step: int) -> None:
     """Delete all checkpoints of a run but the newest `keep` and the best.
 
-    Raises the first OSError, after all that can be deleted have been.
+    Raises the first OSError, after all that can be deleted have been; that one is not there any
+    more only where nothing else has gone wrong.
     """
     failed: OSError | None = None
     for checkpoint in found(run)[:-keep]:
@@ -74,6 +110,7 @@ def prune(run: Path, keep: int, best_step: int) -> None:
             try:
                 checkpoint.remove()
             except OSError as error:
-                failed = failed or error
+                if failed is None or isinstance(failed, FileNotFoundError):
+                    failed = error
     if failed:
         raise failed

@@ -71,7 +71,7 @@ def usage(title: str, detail: str = "", hint: str = "") -> FarenseError:
 
 def of_system(error: OSError) -> FarenseError:
     """Say what the system refused, where nobody has foreseen it."""
-    path = error.filename if isinstance(error.filename, str | bytes) else ""
+    path = plain_file.named_by(error)
     title = _("the system refused")
     if path:
         read = plain_file.was_read(error)
@@ -94,7 +94,7 @@ def more_files() -> str:
 def in_words(error: BaseException) -> str:
     """Give what a library's error says, without the types that a function of MLX's takes."""
     if isinstance(error, OSError) and error.strerror:  # without its number
-        return ": ".join(str(part) for part in (error.filename, error.strerror) if part)
+        return ": ".join(filter(None, (plain_file.named_by(error), error.strerror)))
     listed = "The following argument types are supported"  # not translated: MLX's
     text = str(error).partition(listed)[0].strip()
     return text[:_MOST] or type(error).__name__

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import shutil
 import stat
 from collections.abc import Iterator
@@ -24,6 +25,12 @@ _READ = "while it was read"  # not translated: stands in tracebacks
 # What an error says of a file that is not there, or is none. All others tell nothing of what is
 # in it: it may be sound, and be read the next time.
 _NO_FILE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EINVAL, errno.EFBIG)
+# What it says of something that stands in the way: of that itself its owner has to be told.
+_IN_THE_WAY = (
+    *(errno.EISDIR, errno.EEXIST, errno.ENOTDIR),
+    *(errno.ENOTEMPTY, errno.ELOOP, errno.EPERM),
+)
+_BESIDE = re.compile(r"(?<![^/])\.([^/]+?)(\.\d+)?\.tmp(?![^/])")
 
 
 class NoFile(OSError):
@@ -114,6 +121,25 @@ def was_read(error: OSError) -> bool:
 def may_be_sound(error: BaseException) -> bool:
     """Whether a file that could not be read may be sound all the same, and be read later."""
     return isinstance(error, OSError) and error.errno not in _NO_FILE
+
+
+def may_be_there(path: Path) -> bool:
+    """Whether a file is there, or cannot be looked at just now: versions of Path differ in that."""
+    try:
+        return stat.S_ISREG(os.stat(path).st_mode)
+    except OSError as error:
+        return may_be_sound(error)
+
+
+def named_by(error: OSError) -> str:
+    """Give the path that an error is of, empty for none.
+
+    What is written beside its place, to be renamed into it, is called by that place.
+    """
+    if not isinstance(error.filename, str | bytes):
+        return ""
+    path = os.fsdecode(error.filename)
+    return path if error.errno in _IN_THE_WAY else _BESIDE.sub(r"\1", path)
 
 
 @contextlib.contextmanager

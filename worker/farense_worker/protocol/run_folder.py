@@ -56,6 +56,7 @@ def check_name(name: str) -> str:
 
 
 class _ResumeFrom(msgspec.Struct):
+    checkpoint: str
     step: Annotated[int, msgspec.Meta(ge=0, lt=_MOST_STEPS)]
 
 
@@ -148,13 +149,17 @@ class RunFolder:
         return checkpoint_files.found(self.path)
 
     def resume_step(self) -> int | None:
-        """Step that a resume would continue after, as training_state.json says; None without."""
-        try:
-            told = plain_file.read(self.training_state, _STATE)
-            return msgspec.json.decode(told, type=_ResumeFrom).step
-        except (OSError, ValueError, RecursionError):  # msgspec's errors are ValueErrors
-            newest = self.checkpoints()[-1:]
-            return newest[0].step if newest else None
+        """Step that a resume would continue after, as training_state.json says; None without.
+
+        Where what that names is not there, as in the file of another run, the newest one tells it.
+        """
+        with contextlib.suppress(OSError, ValueError, RecursionError):  # msgspec's are ValueErrors
+            read = plain_file.read(self.training_state, _STATE)
+            told = msgspec.json.decode(read, type=_ResumeFrom)
+            if checkpoint_files.is_there(self.path, told.checkpoint, told.step):
+                return told.step
+        newest = self.checkpoints()[-1:]
+        return newest[0].step if newest else None
 
     def resume_from(self, checkpoint: str, step: int) -> None:
         """Write training_state.json: a resume goes on from this one."""
@@ -331,11 +336,12 @@ def disk_error(error: OSError, path: Path, option: str = "--runs-dir") -> Farens
 
     One that came from reading, as of what is copied, is told as such.
     """
+    place = plain_file.named_by(error) or path
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return full(error.filename or path, error.errno, option)
+        return full(place, error.errno, option)
     if plain_file.was_read(error):
         return unreadable(error)
-    title = _("cannot write {path}").format(path=error.filename or path)
+    title = _("cannot write {path}").format(path=place)
     detail = error.strerror or str(error)
     hint = _("Give this user the right to write there, or choose another {option}.")
     hint = hint.format(option=option)
