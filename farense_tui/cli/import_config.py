@@ -30,6 +30,8 @@ def import_config(args: argparse.Namespace) -> int:
         catalogue.save(name, made.profile, folder)
     except OSError as error:
         title = _("cannot write {path}").format(path=path)
+        if path.exists():  # it was not: a disk that fails has only not confirmed it
+            title = _("{path} is written, but the disk may not keep it").format(path=path)
         raise refused(title, error.strerror or "", kind="not_writable") from error
     say(_("{path} is written").format(path=relative(path)))
     for title, remarks in ((_("translated"), made.changed), (_("not translated"), made.left_out)):

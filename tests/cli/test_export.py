@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import resource
 import subprocess
 import sys
 from hashlib import sha256
@@ -156,7 +157,8 @@ def test_what_its_owner_has_edited_or_put_in_the_place_of_a_file_is_kept(tmp_pat
     (to / "adapter" / "folder").mkdir()
     (to / "adapter" / "folder" / "thesis").write_text("mine")
     made = earlier(tmp_path / "new", card="new")
-    export_place.put(made, to, overwrite=True)
+    (said,) = export_place.put(made, to, overwrite=True)
+    assert said.startswith("adapter/card.before was there")
     assert (to / "adapter" / "card").read_text() == "new"
     assert (to / "adapter" / "card.before").read_text() == "edited"
     assert (to / "adapter" / "folder" / "thesis").read_text() == "mine"
@@ -241,6 +243,22 @@ def test_a_failure_leaves_nothing_behind(
     assert main(["export", "one", "--to", str(place / "out"), "--gguf"]) == ExitCode.REFUSED
     assert "cannot be exported as GGUF" in capfd.readouterr().err
     assert list(place.iterdir()) == []
+
+
+def test_what_cannot_be_written_is_called_by_the_place_that_was_asked_for(
+    trained: RunFolder, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Not by the folder beside it, which begins with a dot and is gone by then."""
+    to, limit = tmp_path / "out", resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 10, limit[1]))  # the worker inherits it
+    try:
+        assert main(["export", "one", "--to", str(to), "--no-check"]) == ExitCode.REFUSED
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    told = capfd.readouterr().err
+    assert f"cannot write {to}" in told
+    assert str(os.getpid()) not in told
+    assert list(tmp_path.glob(".out*")) == []
 
 
 def test_how_to_fuse_goes_with_fusing(

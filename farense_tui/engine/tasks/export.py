@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 from farense_worker.protocol import own_questions, system_prompt
-from farense_worker.protocol.errors import refused
+from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.export import Exported, Part, Precision, Request
 from farense_worker.protocol.messages.task import Progress
@@ -141,15 +141,16 @@ def export(
         to.parent.mkdir(parents=True, exist_ok=True)
         asked = msgspec.structs.replace(asked, to=str(beside))
         made = task.result_of("export", asked, Exported, tell, stop)
-        left = export_place.put(beside, to, overwrite)
+        remarks = export_place.put(beside, to, overwrite)
+    except FarenseError as error:  # of the worker, which knows the folder by its name beside it
+        for part in ("title", "detail"):
+            setattr(error, part, getattr(error, part).replace(str(beside), str(to)))
+        raise
     except OSError as error:
         raise disk_error(error, to, "--to") from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
-    if left:
-        said = _("{folder} is what could not be removed of the earlier export").format(folder=left)
-        made = msgspec.structs.replace(made, remarks=(*made.remarks, said))
-    return made
+    return msgspec.structs.replace(made, remarks=(*made.remarks, *remarks))
 
 
 def verified(part: Part) -> str:

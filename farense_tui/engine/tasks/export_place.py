@@ -51,11 +51,11 @@ def beside(to: Path, what: str) -> Path:
     return to.with_name(f".{to.name[:50]}.{os.getpid()}.{what}")
 
 
-def put(made: Path, to: Path, overwrite: bool) -> Path | None:
+def put(made: Path, to: Path, overwrite: bool) -> list[str]:
     """Rename into place. What an export did not make goes along; what one made is removed last.
 
-    Another export may have come there meanwhile: it is looked at again. Gives the folder with
-    what could not be removed, where there is something.
+    Another export may have come there meanwhile: it is looked at again. Gives what there is to
+    say of the earlier one: what of it has another name now, and what could not be removed.
     """
     with _alone(to.parent):
         check(to, overwrite)
@@ -68,8 +68,12 @@ def put(made: Path, to: Path, overwrite: bool) -> Path | None:
             if old.exists():
                 old.rename(to)
             raise
-        _clear(old, to)
-        return old if os.path.lexists(old) else None
+        kept = _("{file} was there, and may not be what the earlier export made: it is kept")
+        said = [kept.format(file=each.relative_to(to)) for each in _clear(old, to)]
+        if os.path.lexists(old):
+            left = _("{folder} is what could not be removed of the earlier export")
+            said.append(left.format(folder=old))
+        return said
 
 
 def _taken(to: Path, detail: str, hint: str) -> FarenseError:
@@ -120,19 +124,21 @@ def _is_left(old: Path) -> bool:
     return False
 
 
-def _clear(old: Path, to: Path) -> None:
+def _clear(old: Path, to: Path) -> list[Path]:
     """Take what is the user's out of the old export, and remove the rest.
 
-    The manifest last: by it the next export finds what could not be removed now.
+    The manifest last: by it the next export finds what could not be removed now. Gives what has
+    another name now.
     """
     if not old.exists():
-        return
-    _take_along(old, to, _made(old))
+        return []
+    renamed = _take_along(old, to, _made(old))
     rest = [path for path in old.iterdir() if path.name != MANIFEST]
     for path in rest:
         plain_file.take_away(path)
     if not any(map(os.path.lexists, rest)):
         plain_file.take_away(old)
+    return renamed
 
 
 def _made(folder: Path) -> set[Path]:
@@ -158,17 +164,23 @@ def _is_edited(path: Path, found: Exported, name: str) -> bool:
         return path.exists()
 
 
-def _take_along(old: Path, to: Path, made: set[Path]) -> None:
-    """Move what is not in `made` to where it was; where the new export has that name, beside it."""
+def _take_along(old: Path, to: Path, made: set[Path]) -> list[Path]:
+    """Move what is not in `made` to where it was; where the new export has that name, beside it.
+
+    Gives what is beside it.
+    """
+    renamed = []
     holders = {parent for path in made for parent in path.parents}
     for path in old.iterdir():
         if path.is_dir() and not path.is_symlink() and path in holders:
             (to / path.name).mkdir(exist_ok=True)
-            _take_along(path, to / path.name, made)
+            renamed += _take_along(path, to / path.name, made)
             with contextlib.suppress(OSError):  # nothing of the user's was in it
                 (to / path.name).rmdir()
         elif path not in made:
             place = to / path.name
-            while place.exists() or place.is_symlink():
+            while os.path.lexists(place):
                 place = place.with_name(f"{place.name}.before")
             path.rename(place)
+            renamed += [place] if place.name != path.name else []
+    return renamed

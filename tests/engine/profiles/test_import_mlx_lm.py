@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from farense_worker.protocol import run_folder
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.settings.profile_file import load
 
@@ -333,6 +336,23 @@ def test_what_the_command_refuses(
     assert main(["import", *args]) == 3
     assert message in capfd.readouterr()[1]
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_what_the_disk_has_not_confirmed_is_not_called_unwritten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "lora.yaml").write_text("seed: 1")
+
+    def fails(path: Path) -> None:
+        if path.is_dir():
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(run_folder, "sync", fails)
+    assert main(["import", "lora.yaml"]) == 3
+    told = " ".join(capfd.readouterr()[1].split())
+    assert "lora.toml is written, but the disk may not keep it" in told
+    assert load(tmp_path / "profiles" / "lora.toml").train.seed == 1
 
 
 def test_an_imported_profile_trains(
