@@ -19,7 +19,7 @@ from farense_worker.loop.lifecycle import failed, work  # noqa: E402
 from farense_worker.process import afterwards, restart  # noqa: E402
 from farense_worker.process.signals import Control, heed_none, inherited_lock  # noqa: E402
 from farense_worker.protocol import places  # noqa: E402
-from farense_worker.protocol.errors import ExitCode, FarenseError  # noqa: E402
+from farense_worker.protocol.errors import ExitCode, FarenseError, in_words  # noqa: E402
 from farense_worker.protocol.processes import leash  # noqa: E402
 from farense_worker.protocol.run_folder import RunFolder, write_pid  # noqa: E402
 from farense_worker.protocol.settings.profile import Config  # noqa: E402
@@ -57,14 +57,22 @@ def train(folder: RunFolder, config: Config, lock: int) -> int:
     output = Output(RECORD, folder.events)
 
     def tell(error: FarenseError) -> None:
-        if restart.helps(error) and not control.stop:
-            output.emit(restart.notice(error))
-            restart.begin(RECORD, lock, restart.count() + 1)
-        if error.kind == restart.OVERFLOW and not control.stop:
-            output.emit(restart.change_type(folder))
-            restart.begin(RECORD, lock, restart.count())
+        if not control.stop:
+            try:
+                go_on(error)
+            except (OSError, FarenseError) as why:  # a full disk, a damaged config.toml
+                error.detail = "\n".join(filter(None, (error.detail, in_words(why))))
         heed_none()
         output.emit(failed(error, output.step))
+
+    def go_on(error: FarenseError) -> None:
+        """Start again, where that helps: it does not return then."""
+        if restart.helps(error):
+            output.emit(restart.notice(error))
+            restart.begin(RECORD, lock, restart.count() + 1)
+        if error.kind == restart.OVERFLOW:
+            output.emit(restart.change_type(folder))
+            restart.begin(RECORD, lock, restart.count())
 
     return work(folder, config, output, control, tell)
 

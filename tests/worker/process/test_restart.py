@@ -77,3 +77,16 @@ def test_what_overflows_in_float16_goes_on_in_bfloat16(make_run: RunMaker, tmp_p
     assert all(math.isfinite(value) for _, value in state.loss)
     assert state.step == 3
     assert folder.read_config().model.dtype == "bfloat16"
+
+
+def test_where_it_cannot_start_again_both_are_told(make_run: RunMaker, tmp_path: Path) -> None:
+    """The run's last event was missing: nobody was told of either."""
+    model = micro_model.make(tmp_path / "large", gain=1e5)
+    folder = make_run("run", model__repo=str(model), model__dtype="float16", train__epochs=1)
+    (folder.path / ".config.toml.tmp").mkdir()  # its settings cannot be written
+    assert supervisor.launch(folder).wait() == 1
+    failure = state_of(folder).failure
+    assert failure is not None
+    assert failure.kind == "float16"
+    assert ".config.toml.tmp: " in failure.detail
+    assert "bfloat16 has the range" in failure.hint
