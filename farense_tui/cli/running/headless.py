@@ -259,7 +259,7 @@ def _ended(code: int, state: RunState, folder: RunFolder) -> int:
             kind=failure.kind,
             exit_code=ExitCode.REFUSED if code == ExitCode.REFUSED else ExitCode.FAILED,
         )
-    if not state.ended:
+    if _ENDS.get(state.status) != code:  # it said nothing, or another worker did in its place
         raise death.explain_exit(code, folder)
     return code
 

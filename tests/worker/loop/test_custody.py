@@ -15,7 +15,9 @@ import pytest
 from farense_worker.loop import checkpoint, saving
 from farense_worker.loop.checkpoint import TrainingState
 from farense_worker.loop.custody import Custody
+from farense_worker.loop.lifecycle import failed
 from farense_worker.process.output import Output
+from farense_worker.protocol import run_folder
 from farense_worker.protocol.checkpoint_files import CheckpointFolder
 from farense_worker.protocol.errors import ExitCode
 from farense_worker.protocol.run_folder import RunFolder
@@ -152,6 +154,32 @@ def test_nothing_is_saved_over_what_another_worker_writes(folder: RunFolder) -> 
         assert home == folder
         assert folder.is_alive()
     assert not folder.is_alive()
+    os.close(first)
+
+
+def test_nothing_is_written_after_another_worker_that_has_come_to_its_end(
+    folder: RunFolder, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Its newest checkpoint was written over, and a run that was complete was told as failed."""
+    first = folder.acquire()
+    run_folder.write_pid(first, os.getpid())
+    run = _run(folder)
+    shutil.copy(folder.lock_file, aside := folder.path / "aside")
+    folder.lock_file.unlink()
+    aside.rename(folder.lock_file)  # the first one's, all the same
+    assert not run.custody.is_taken_over()
+    second = folder.acquire()
+    run_folder.write_pid(second, os.getppid())
+    os.close(second)
+    saving.save(run, improved=False)
+    before = folder.events.read_bytes()
+    why = run.custody.lost()
+    assert why
+    assert saving.lost(run, why) is why
+    run.output.emit(failed(why, 3))
+    assert folder.events.read_bytes() == before
+    assert str(why) in capfd.readouterr().err
+    assert folder.checkpoints() == []
     os.close(first)
 
 

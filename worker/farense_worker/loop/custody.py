@@ -16,6 +16,7 @@ from pathlib import Path
 from farense_worker.protocol import plain_file
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.processes import lock_holder
 from farense_worker.protocol.run_folder import RunFolder
 
 _LONGEST_PATH = 1024  # bytes, of F_GETPATH on macOS
@@ -35,6 +36,7 @@ class Custody:
             for path in (folder.path, folder.lock_file, folder.events)
             if (descriptor := _open(path)) is not None
         }
+        self._holder = lock_holder.read(folder.lock_file)
 
     def lost(self) -> FarenseError | None:
         """Give the end of the run where one of the three is not its own any more."""
@@ -72,6 +74,9 @@ class Custody:
         if held is not None and _same(held, folder.lock_file):
             yield folder
             return
+        if self.is_taken_over():
+            yield None
+            return
         try:
             lock = folder.acquire(patience=0.2)
         except FarenseError:
@@ -81,6 +86,12 @@ class Custody:
             yield folder
         finally:
             plain_file.release(lock)
+
+    def is_taken_over(self) -> bool:
+        """Whether another worker has begun in it since, be it at work or at its end."""
+        now = self.whereabouts()
+        found = lock_holder.read(now / self._folder.lock_file.name) if now else None
+        return found is not None and found != self._holder
 
     def record(self) -> Path | None:
         """Where what is still to be told goes, if the record is not ours any more; else None."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 
 import msgspec
@@ -110,7 +111,13 @@ def look_after(run: Run) -> None:
 
 
 def lost(run: Run, why: FarenseError) -> FarenseError:
-    """Give the error back; if the record is gone from its place, it is told in another there."""
-    if record := run.custody.record():
+    """Give the error back; if the record is gone from its place, it is told in another there.
+
+    Where another worker has taken the run over, the record is that one's: worker.log tells it.
+    """
+    if run.custody.is_taken_over():
+        print(why, file=sys.stderr)
+        run.output.fall_silent()
+    elif record := run.custody.record():
         run.output.go_on_in(record)
     return why

@@ -98,6 +98,11 @@ class Output:
         os.dup2(other, self._record, inheritable=False)
         os.close(other)
 
+    def fall_silent(self) -> None:
+        """Write nothing any more: the record is another worker's."""
+        with self._lock:
+            self._closed = True
+
     def _flush(self) -> None:
         while self._backlog and not self._closed:
             try:

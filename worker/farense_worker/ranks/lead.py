@@ -37,6 +37,7 @@ from farense_worker.protocol.errors import ExitCode, FarenseError
 from farense_worker.protocol.hosts import Hosts
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages import events
+from farense_worker.protocol.processes import lock_holder
 from farense_worker.protocol.processes.programs import program
 from farense_worker.protocol.run_folder import RunFolder, disk_error, write_atomically, write_pid
 from farense_worker.protocol.settings.profile import Config
@@ -258,10 +259,17 @@ def _group(pid: int) -> int:
 
 
 def tell(folder: RunFolder, error: FarenseError) -> int:
-    """Write the last event of a run that failed; all ranks have ended. The exit code."""
+    """Write the last event of a run that failed; all ranks have ended. The exit code.
+
+    Where the record takes nothing, or is another worker's by now, worker.log alone tells it.
+    """
     print(error, file=sys.stderr, flush=True)
-    record = plain_file.to_append(folder.events)
-    Output(record, folder.events).emit(failed(error, last_step(folder.events)))
+    holder = lock_holder.read(folder.lock_file)
+    if holder not in (None, lock_holder.of(os.getpid())):
+        return ExitCode(error.exit_code)
+    with contextlib.suppress(OSError, FarenseError):  # the follower finds out why
+        record = plain_file.to_append(folder.events)
+        Output(record, folder.events).emit(failed(error, last_step(folder.events)))
     return ExitCode(error.exit_code)
 
 
