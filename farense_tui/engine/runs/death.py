@@ -52,7 +52,8 @@ def explain(folder: RunFolder, status: str) -> FarenseError:
 
 
 def _explained(folder: RunFolder, title: str, detail: str, code: int = -1) -> FarenseError:
-    fault = disk_fault(folder.path) if code > 0 else None
+    looked = code > 0 or code == -signal.SIGBUS  # of a mapped file that the disk has no space for
+    fault = disk_fault(folder.path) if looked else None
     again = _("farense-tui resume {name} continues from the last checkpoint.")
     if folder.resume_step() is None:
         again = _("farense-tui resume {name} starts it again.")
@@ -74,7 +75,7 @@ def why(folder: RunFolder, status: str, code: int | None = None) -> tuple[str, s
     status: as `describe.status` has it. code: of the worker's exit, where it was ours.
     """
     fault = disk_fault(folder.path)
-    if code and code > 0 and fault:
+    if code and (code > 0 or code == -signal.SIGBUS) and fault:
         return fault.title, fault.detail
     if code is not None:
         return by_code(code)

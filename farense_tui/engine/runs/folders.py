@@ -37,7 +37,7 @@ def runs_dir(given: str | None = None) -> Path:
 def path_of(run: str, folder: Path) -> Path | None:
     """Give where a run of this name or path is, if there is one, whatever state it is in."""
     there = (folder / run, Path(os.path.expanduser(run)))
-    return next((path for path in there if any(map(os.path.exists, _signs(path)))), None)
+    return next((path for path in there if _touched(str(path)) >= 0), None)
 
 
 def find(run: str, folder: Path) -> RunFolder:

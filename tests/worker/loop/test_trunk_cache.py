@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 from pathlib import Path
 from typing import Any
@@ -200,6 +201,20 @@ def test_auto_says_why_it_does_without(make_deep: Any) -> None:
     finish(folder)
     assert "trunk_cache" in codes(folder)
     assert "precomputing" not in phases(folder)
+
+
+def test_a_disk_that_does_not_take_it_is_told_and_it_is_done_without(make_deep: Any) -> None:
+    """A mapped file without its space ends the process by SIGBUS once the disk is full."""
+    folder = make_deep("run", train__epochs=2)
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, limit[1]))  # the worker inherits it
+    try:
+        state = finish(folder)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    (told,) = [each.message for each in state.notices if each.code == "trunk_cache"]
+    assert told.endswith("File too large")
+    assert not folder.trunk.exists()
 
 
 def test_one_epoch_needs_no_cache(make_deep: Any) -> None:

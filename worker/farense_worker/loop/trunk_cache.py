@@ -38,7 +38,7 @@ from farense_worker.model.split_forward import Anatomy, splits
 from farense_worker.model.trainable import beside_the_layers
 from farense_worker.process.output import Output
 from farense_worker.protocol import plain_file
-from farense_worker.protocol.errors import refused
+from farense_worker.protocol.errors import in_words, refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.events import Notice, Progress
 from farense_worker.protocol.plan import trunk
@@ -174,10 +174,11 @@ def _compute(
             "that are known to split"
         ).format(kind=anatomy.model_type)
     output.enter("precomputing")
-    # What was stored for other data or layers is of no use any more.
-    remove(made.folder)
-    made.folder.mkdir(parents=True)
-    stored = _open(made, lambda split: made.path(split).with_suffix(".part"), "w+")
+    try:
+        stored = _room(made)
+    except OSError as error:
+        remove(made.folder)
+        return in_words(error)
     progress = _Progress(output, len(groups) * sum(len(e) for e in made.examples.values()))
     for start, stop in groups:
         for layer in anatomy.layers[start:stop]:
@@ -193,6 +194,21 @@ def _compute(
         sync(part)
         part.rename(made.path(split))
     return ""
+
+
+def _room(made: Plan) -> dict[str, Stored]:
+    """Make the files, with all of their space: a mapped one on a full disk would end the process.
+
+    Raises OSError where the disk does not take them.
+    """
+    remove(made.folder)  # what was stored for other data or layers is of no use any more
+    made.folder.mkdir(parents=True)
+    stored = _open(made, lambda split: made.path(split).with_suffix(".part"), "w+")
+    if allocate := getattr(os, "posix_fallocate", None):  # macOS has none
+        for split in stored:
+            with made.path(split).with_suffix(".part").open("r+b") as file:
+                allocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
+    return stored
 
 
 def _through(anatomy: Anatomy, stored: Stored, start: int, stop: int, budget: int) -> Iterator[int]:
