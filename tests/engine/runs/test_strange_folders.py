@@ -147,19 +147,25 @@ def test_a_run_of_another_user_is_listed_with_what_is_wrong(tmp_path: Path) -> N
     code = """
 import os, sys
 from pathlib import Path
+from farense_tui.cli import main
 from farense_tui.engine.runs.live_list import Listing
 os.geteuid() or os.seteuid(65534)
 print([(each.folder.name, each.wrong) for each in Listing(Path(sys.argv[1])).summaries()])
+sys.exit(main(["attach", "theirs", "--runs-dir", sys.argv[1]]))
 """
     with tempfile.TemporaryDirectory() as name:
         for run in ("theirs", ".Trashes"):
             (Path(name) / run).mkdir(mode=0o700 if os.geteuid() == 0 else 0)
         Path(name).chmod(0o755)
         command = [sys.executable, "-c", code, name]
-        told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert told.startswith("[('theirs', ")
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    told = done.stdout
+    assert told.startswith("[('theirs', 'the settings of run theirs cannot be read")
     assert "Permission denied" in told
     assert "Trashes" not in told
+    assert done.returncode == 3
+    assert "there is no run" not in done.stderr
+    assert "Permission denied" in done.stderr
 
 
 def test_a_record_that_may_not_be_read_is_told(

@@ -140,7 +140,7 @@ class RunFolder:
     def read_config(self) -> Config:
         """Read config.toml; FarenseError if it cannot be read or has faults."""
         otherwise = _("{path} is not a run").format(path=self.path)
-        if os.path.lexists(self.config) or os.path.exists(self.events):
+        if os.path.lexists(self.config) or plain_file.may_be_there(self.events):
             otherwise = _("the settings of run {name} cannot be read").format(name=self.name)
         return load_config(self.config, otherwise)
 
