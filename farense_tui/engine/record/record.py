@@ -19,6 +19,7 @@ from zlib import crc32
 import msgspec
 from farense_worker.protocol import plain_file
 from farense_worker.protocol.errors import FarenseError
+from farense_worker.protocol.language import ngettext
 from farense_worker.protocol.messages import events
 from farense_worker.protocol.run_folder import RunFolder
 
@@ -68,7 +69,7 @@ class Record:
         self._begin()
 
     def _begin(self) -> None:
-        self._tail = Tail(self._folder.events)
+        self._tail, self._told_of = Tail(self._folder.events), 0
         self._start()
 
     def _start(self) -> None:
@@ -84,6 +85,7 @@ class Record:
             if self._tail.cut:  # what was read so far is not in it any more
                 self._tail.cut = False
                 self._start()
+            self._tell_damage(found[0].time)
             for stretch in stretches(found):
                 if not self._add(stretch):
                     self._begin()
@@ -97,6 +99,20 @@ class Record:
     def fault(self) -> FarenseError | None:
         """Why the record cannot be read, though it is there."""
         return self._tail.fault
+
+    def _tell_damage(self, time: float) -> None:
+        """Say in the log that something of the record cannot be read, where no kill explains it."""
+        new, self._told_of = self._tail.damaged - self._told_of, self._tail.damaged
+        if new > 0:
+            message = ngettext(
+                "{n} line of the record is damaged and was passed over",
+                "{n} lines of the record are damaged and were passed over",
+                new,
+            ).format(n=new)
+            notice = events.Notice(
+                time=time, level="warning", code="record_damaged", message=message
+            )
+            self.journal.add(notice)
 
     def _share(self) -> float:
         try:

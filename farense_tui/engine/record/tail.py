@@ -10,7 +10,14 @@ import msgspec
 from farense_worker.protocol import plain_file
 from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
-from farense_worker.protocol.messages.events import AnyEvent, Heartbeat, Step, decode, decode_lines
+from farense_worker.protocol.messages.events import (
+    AnyEvent,
+    Heartbeat,
+    Phase,
+    Step,
+    decode,
+    decode_lines,
+)
 
 _CHUNK = 1 << 18  # so that its events fit in a processor's cache
 _MOST_LOST = 32 << 20  # bytes without an event: a record it was until there, at most
@@ -29,11 +36,13 @@ class Tail:
         self.offset = 0
         self.checksum = 0  # CRC-32 of the whole lines up to there
         self.unreadable = 0
+        self.damaged = 0  # of those, lines that no kill has torn
         self.cut = False  # it has become shorter and is read anew; for the reader to take back
         self.fault: FarenseError | None = None  # why it cannot be read, though it is there
         self._rest: list[bytes] = []  # put together only once its end has come
         self._lost = 0  # bytes since the last event
         self._heard = False  # whether there was an event
+        self._passed_over = 0  # lines since the last event
 
     @property
     def pending(self) -> int:
@@ -65,6 +74,8 @@ class Tail:
             found = decode_lines(lines)
             if found is None:  # something in it is no event
                 found = [event for _, event in self._one_by_one(lines) if event is not None]
+            elif found:
+                self._settle(found[0])
             if found:
                 self._lost, self._heard, self.fault = 0, True, None
                 return [event if type(event) in _FIGURES else _cut(event) for event in found]
@@ -142,8 +153,20 @@ class Tail:
 
     def _one_by_one(self, lines: bytes) -> list[tuple[bytes, AnyEvent | None]]:
         found = [(line, decode(line)) for line in lines.split(b"\n") if line.strip()]
-        self.unreadable += sum(event is None for _, event in found)
+        for _line, event in found:
+            if event is None:
+                self.unreadable += 1
+                self._passed_over += 1
+            else:
+                self._settle(event)
         return found
+
+    def _settle(self, event: AnyEvent) -> None:
+        """Count what was passed over before this event; one line before a start a kill has torn."""
+        if self._passed_over:
+            begins = type(event) is Phase and event.name == "starting"
+            self.damaged += self._passed_over - begins
+            self._passed_over = 0
 
 
 def _cut(event: AnyEvent) -> AnyEvent:

@@ -187,3 +187,13 @@ def test_a_clock_that_is_set_and_a_sleep_are_not_elapsed(by: float) -> None:
     told = fold(beats)
     assert told.elapsed == pytest.approx(28, abs=2)
     assert told == reduce_figures(RunState(), beats)
+
+
+def test_damage_in_a_record_is_told_in_its_log(tmp_path: Path) -> None:
+    folder = written(str(tmp_path), [started(seq=1)])
+    made = read(folder)
+    with folder.events.open("ab") as file:
+        file.write(b"{\n\0\n" + e.encode(step(1, seq=2)))
+    made.read(inf)
+    told = [entry.text for entry in made.journal.publish() if entry.kind == "warning"]
+    assert told == ["2 lines of the record are damaged and were passed over"]

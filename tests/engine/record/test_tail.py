@@ -58,6 +58,21 @@ def test_lines_that_are_no_events_are_counted_and_passed_over(tmp_path: Path) ->
     assert tail.unreadable == 2  # an empty line is no line
 
 
+def test_a_line_that_a_kill_has_torn_is_no_damage_and_any_other_is(tmp_path: Path) -> None:
+    tail = Tail(tmp_path / "events.jsonl")
+    starting = encode(Phase(name="starting", seq=2))
+    with tail.path.open("ab", buffering=0) as file:
+        file.write(line(1) + b'{"type":"st\n')
+        assert seqs(tail) == [1]
+        assert (tail.unreadable, tail.damaged) == (1, 0)  # nobody knows yet
+        file.write(starting + line(3))
+        assert seqs(tail) == [2, 3]
+        assert (tail.unreadable, tail.damaged) == (1, 0)
+        file.write(b'{"type":"st\n' + line(4) + b"\0\n\0\n" + starting)
+        assert seqs(tail) == [4, 2]
+        assert (tail.unreadable, tail.damaged) == (4, 2)
+
+
 def test_lines_come_as_they_stand_in_the_file(tmp_path: Path) -> None:
     tail = Tail(tmp_path / "events.jsonl")
     unknown = b'{"type":"weather","sun":1}'
