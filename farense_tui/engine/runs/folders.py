@@ -27,6 +27,7 @@ from farense_worker.protocol.settings.profile_file import dumps
 _NOTE = 500  # characters
 _PATIENCE = 60.0  # seconds; a report takes some
 _POLL = 0.05
+Identity = tuple[int, int, float] | None
 
 
 def runs_dir(given: str | None = None) -> Path:
@@ -75,17 +76,35 @@ def check(folder: Path) -> None:
         raise refused(title, error.strerror or str(error), kind="no_runs") from error
 
 
-def delete(folder: RunFolder) -> None:
-    """Remove a run with all that it wrote; FarenseError (refused) while a worker is at it.
-
-    Of a link to a run that is somewhere else, the link is removed.
-    """
+def identity(folder: RunFolder) -> Identity:
+    """What tells this run from another one that takes its name later; None where it is gone."""
     try:
-        os.lstat(folder.path)
-    except FileNotFoundError:  # deleted by somebody else
-        return
+        found = os.lstat(folder.path)
+    except FileNotFoundError:
+        return None
     except OSError as error:
         raise disk_error(error, folder.path) from error
+    created = 0.0  # a folder's number is given to another one as soon as it is free
+    with contextlib.suppress(FarenseError):
+        created = folder.read_config().run.created
+    return found.st_dev, found.st_ino, created
+
+
+def delete(folder: RunFolder, seen: Identity = None) -> None:
+    """Remove a run with all that it wrote; FarenseError (refused) while a worker is at it.
+
+    Of a link to a run that is somewhere else, the link is removed. seen: the run that is meant;
+    another one that has its name by now stays.
+    """
+    now = identity(folder)
+    if now is None:  # deleted by somebody else
+        return
+    if seen not in (None, now):
+        raise refused(
+            _("{name} is another run now").format(name=folder.name),
+            _("The one that was to be deleted is gone, and a new one has its name."),
+            kind="other_run",
+        )
     lock = folder.acquire()
     try:
         with alone(folder):

@@ -111,8 +111,8 @@ def _candidates(runs: Sequence[RunFolder], configs: Sequence[Config]) -> tuple[C
 
 
 def has_adapter(run: RunFolder) -> bool:
-    """Whether the run has written an adapter yet."""
-    return (run.adapters / ADAPTERS).is_file()
+    """Whether the run has written an adapter yet; one that cannot be looked at just now is one."""
+    return plain_file.may_be_there(run.adapters / ADAPTERS)
 
 
 def adapter_of(run: RunFolder) -> Path:

@@ -171,7 +171,10 @@ class SteeredScreen(Screen[None]):
         from farense_tui.ui.monitor.change import ChangeDialog
 
         snapshot = self.snapshot
-        if snapshot is None or snapshot.config is None or not (self.alive or self._may_go_on(True)):
+        if snapshot is None or not (self.alive or self._may_go_on(True)):
+            return
+        if snapshot.config is None:
+            self._warn(_("Its settings cannot be read, so there is nothing to change."))
             return
         dialog = ChangeDialog(self.folder, snapshot.config, snapshot.state, snapshot.alive)
         if changes := await self.app.push_screen_wait(dialog):

@@ -25,6 +25,7 @@ from farense_tui.engine.runs import folders as runs
 from farense_tui.engine.runs.describe import RunSummary
 from farense_tui.engine.runs.live_list import Listing
 from farense_tui.engine.runs.supervisor import Control
+from farense_tui.engine.tasks.evaluation import has_adapter
 from farense_tui.ui.calm import CalmStatic
 from farense_tui.ui.common.dialogs import Answer, AskDialog, NameDialog, NoteDialog
 from farense_tui.ui.common.key_footer import KeyFooter
@@ -295,13 +296,13 @@ class RunsScreen(Screen[None]):
         summary = self.current
         if summary is None:
             return
-        name = summary.folder.name
+        name, seen = summary.folder.name, runs.identity(summary.folder)
         where = f.from_here(str(summary.folder.path))
         text = f"{where}\n" + _("Checkpoints and adapter go with it, for good.")
         title, yes = _("Delete {name}?").format(name=name), _("delete {name}").format(name=name)
         dialog = AskDialog(title, text, [Answer("y", yes)])
         if await self.app.push_screen_wait(dialog) == "y":
-            self._delete(summary.folder)
+            self._delete(summary.folder, seen)
 
     @work
     async def action_rename(self) -> None:
@@ -350,9 +351,9 @@ class RunsScreen(Screen[None]):
                 self.call_later(navigator(self).run_moved, moved, done)
 
     @work(thread=True, group="control")
-    def _delete(self, folder: RunFolder) -> None:
+    def _delete(self, folder: RunFolder, seen: runs.Identity) -> None:
         try:
-            runs.delete(folder)
+            runs.delete(folder, seen)
         except FarenseError as error:
             navigator(self).show_error(error)
         except OSError as error:
@@ -380,7 +381,7 @@ def _detail(summary: RunSummary) -> Content:
         first = _("r goes on from the beginning")
         if summary.resume_step:
             first = _("r goes on from step {step}").format(step=summary.resume_step)
-    elif summary.status in ("completed", "early_stopping"):
+    elif summary.status in ("completed", "early_stopping") and has_adapter(summary.folder):
         first = _("adapter: {path}").format(path=f.from_here(str(summary.folder.adapters)))
     second = summary.wrong
     if config and not second:

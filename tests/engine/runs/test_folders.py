@@ -281,6 +281,19 @@ def test_a_run_that_somebody_else_deleted_is_gone(make_run: RunMaker) -> None:
     assert caught.value.hint == "It was moved or deleted meanwhile."
 
 
+def test_another_run_that_took_its_name_meanwhile_is_not_deleted(make_run: RunMaker) -> None:
+    """A dialog may stand open for hours, and names are given again."""
+    folder = make_run("a")
+    seen = runs.identity(folder)
+    runs.delete(folder)
+    make_run("a")
+    with pytest.raises(FarenseError, match="a is another run now"):
+        runs.delete(folder, seen)
+    assert folder.exists()
+    runs.delete(folder, runs.identity(folder))
+    assert runs.identity(folder) is None
+
+
 def test_a_run_that_cannot_be_looked_at_is_not_called_deleted(tmp_path: Path) -> None:
     with pytest.raises(FarenseError, match="cannot write"):
         runs.delete(RunFolder(tmp_path / ("x" * 300)))
