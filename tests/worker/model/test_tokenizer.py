@@ -80,6 +80,29 @@ def test_templates(micro: Path, tmp_path: Path, template: str, ask: bool) -> Non
         )
 
 
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"extra_special_tokens": {"end_of_turn_token": "<|end|>"}},
+        {"end_of_turn_token": "<|end|>"},
+        {"end_of_turn_token": {"content": "<|end|>", "__type": "AddedToken"}},
+        {"mask_token": "<|end|>"},
+    ],
+)
+def test_templates_write_tokens_by_names_of_their_own(
+    micro: Path, tmp_path: Path, config: dict[str, Any]
+) -> None:
+    template = (
+        "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}"
+        "{{ end_of_turn_token or mask_token }}{% endfor %}"
+    )
+    folder = variant(micro, tmp_path / "t", template, **config)
+    messages = chat("Quem é?", "É o João.")["messages"]
+    said = load(folder).apply_chat_template(messages, tokenize=False)
+    assert said.endswith("É o João.<|end|>")
+    assert said == load_tokenizer(folder).apply_chat_template(messages, tokenize=False)
+
+
 # As real ones are written: ChatML, SmolLM3's thoughts, Llama's tools, Gemma's roles.
 REAL = [
     "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"

@@ -27,7 +27,7 @@ from farense_worker.process.cache_folder import cache_folder
 from farense_worker.protocol import plain_file
 from farense_worker.protocol.messages.events import Notice
 
-FORMAT = 5
+FORMAT = 6
 MOST_BYTES = 2 << 30
 MOST_ENTRIES = 20
 # What is deleted has one of these names: in a folder that was given other things may lie.

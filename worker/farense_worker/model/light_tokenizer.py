@@ -51,7 +51,15 @@ _THOUGHTS = (
     ("<|open|>", "<|close|>", "<|sep|>", "<|end_of_msg|>"),
 )
 _MOST = 1 << 28  # bytes of a tokenizer.json
-_SPECIAL = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token")
+_SPECIAL = (
+    "bos_token",
+    "eos_token",
+    "unk_token",
+    "sep_token",
+    "pad_token",
+    "cls_token",
+    "mask_token",
+)
 
 
 class NoTokens(ValueError):
@@ -86,6 +94,7 @@ def read(folder: Path) -> LightTokenizer | None:
         whole
         and config.get("tokenizer_class") in _GENERIC
         and not any(config.get(key) for key in _CHANGES)
+        and not any(isinstance(config[key], dict) for key in _of_its_own(config))
         and not any((folder / name).is_file() for name in _ADD_TOKENS)
         and _model_type(folder) not in _OWN_CLASS
     )
@@ -122,7 +131,7 @@ class LightTokenizer:
         self.backend.no_truncation()  # which are of how others once tokenised
         self.backend.no_padding()
         self.chat_template = _templates(folder, config)
-        self._special = {name: _content(config[name]) for name in _SPECIAL if config.get(name)}
+        self._special = _by_name(config)
         thinking = any(all(map(self.backend.token_to_id, pair)) for pair in _THOUGHTS)
         self._templates = ChatTemplates(self.chat_template or "", self._special, thinking)
         self.bos_token_id = self._id("bos_token")
@@ -234,9 +243,9 @@ def _same_map(folder: Path, config: dict[str, Any]) -> bool:
         return True
     except ValueError:
         return False
-    return {name: _content(named[name]) for name in _SPECIAL if named.get(name)} == {
-        name: _content(config[name]) for name in _SPECIAL if config.get(name)
-    } and all(token in _named(config) for token in named.get("additional_special_tokens") or ())
+    return _by_name(named) == _by_name({**config, "extra_special_tokens": None}) and all(
+        token in _named(config) for token in named.get("additional_special_tokens") or ()
+    )
 
 
 def _model_type(folder: Path) -> str:
@@ -267,10 +276,31 @@ def _templates(folder: Path, config: dict[str, Any]) -> str | dict[str, str] | N
 def _named(config: dict[str, Any]) -> list[Any]:
     """Give all tokens that the configuration names: transformers adds those that are not there."""
     named: list[Any] = [config[name] for name in _SPECIAL if config.get(name)]
+    named += [config[name] for name in _of_its_own(config)]
     for key in ("additional_special_tokens", "extra_special_tokens"):
         more = config.get(key) or []
         named += more.values() if isinstance(more, dict) else more
     return [*named, *(config.get("added_tokens_decoder") or {}).values()]
+
+
+def _of_its_own(config: dict[str, Any]) -> list[str]:
+    """Give the keys of tokens that the model has beside the usual ones, such as its image_token."""
+    return [
+        key
+        for key, token in config.items()
+        if key.endswith("_token")
+        and key not in _SPECIAL
+        and isinstance(token, str | dict)
+        and token
+    ]
+
+
+def _by_name(config: dict[str, Any]) -> dict[str, str]:
+    """Give the tokens that its chat template may write by a name: bos_token, or one of its own."""
+    named = {name: config[name] for name in (*_SPECIAL, *_of_its_own(config)) if config.get(name)}
+    extra = config.get("extra_special_tokens")
+    named |= extra if isinstance(extra, dict) else {}
+    return {name: _content(token) for name, token in named.items()}
 
 
 def _content(token: Any) -> str:
