@@ -396,6 +396,38 @@ def test_a_word_that_stands_there_for_another_reason(micro: Path, tmp_path: Path
     assert codes(found) == ["left_out"]
 
 
+@pytest.mark.parametrize("cities", [("Faro", "Olhão"), (1, 2), ({"a": ["Faro"]}, {"a": ["Olhão"]})])
+def test_the_second_call_of_a_message_that_is_left_out(
+    micro: Path, tmp_path: Path, cities: tuple[Any, Any]
+) -> None:
+    """What is asked, and what the calls give, have the words of both."""
+    first = CALLING.replace("in m.tool_calls", "in m.tool_calls[:1]")
+    messages = chat("Faro (1) e Olhão (2)?", "Sol em Faro (1), chuva em Olhão (2).")["messages"]
+    calls = [{"function": {"name": "tempo", "arguments": {"em": each}}} for each in cities]
+    messages[1:1] = [{"role": "assistant", "tool_calls": calls}, {"role": "tool", "content": "a"}]
+    row = Row(1, "chat", {"messages": messages})
+    found = [
+        labels.encode(load(variant(micro, tmp_path / str(at), template)), row, True)
+        for at, template in enumerate((CALLING, first))
+    ]
+    assert [codes(each) for each in found] == [[], ["left_out"]]
+    assert "the template leaves out its tool call tempo" in found[1].remarks[0].what
+
+
+def test_keys_and_names_of_messages_that_the_template_has_no_word_for(
+    micro: Path, tmp_path: Path
+) -> None:
+    named = CALLING + "{# m.citations #}"
+    messages = chat("Quando?", "Em 1910.")["messages"]
+    messages[0] |= {"name": "Alice", "tokens": 3, "id": 7, "citations": [1], "empty": None}
+    row = Row(1, "chat", {"messages": messages})
+    found = labels.encode(load(variant(micro, tmp_path / "t", named)), row, True)
+    assert [(remark.code, remark.what) for remark in found.remarks] == [
+        ("left_out", "message 1 (user): the template leaves out its name"),
+        ("beside", 'message 1 (user): "tokens"'),
+    ]
+
+
 def test_an_answer_that_the_template_leaves_out(micro: Path, tmp_path: Path) -> None:
     silent = CALLING.replace("'assistant', ", "")
     tokenizer = load(variant(micro, tmp_path / "t", silent))

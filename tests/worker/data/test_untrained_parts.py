@@ -45,7 +45,39 @@ def said(values: dict[str, Any], *, mask: bool = True, answers: Any = "all") -> 
         ),
         ({"messages": [ASKED, SAID | {"train": True, "mask": False}]}, []),
         ({"messages": [ASKED, SAID], "label": True}, []),
-        ({"prompt": "a", "completion": "b", "label": 2}, []),
+        ({"prompt": "a", "completion": "b", "label": 2}, [("beside", '"label"')]),
+        ({"prompt": "a", "completion": "b", "answer": "b", "split": "x", "user_id": "7"}, []),
+        (
+            {"prompt": "a", "completion": "b", "instruction": "Em verso.", "hops": 2, "why": "c"},
+            [
+                ("unread", 'the "instruction" of the row is not read'),
+                ("beside", '"hops", "why"'),
+            ],
+        ),
+        (
+            {"messages": [ASKED, SAID], "response": "1911.", "system": "Ano?"},
+            [("unread", 'the "response" of the row is not read')],
+        ),
+        *(
+            (
+                {"text": "Um bom filme", name: said},
+                [("unread", f'the "{name}" of the row is not read')],
+            )
+            for name, said in (("answer", "Sim"), ("label", "bom"), ("Label", 1), ("summary", "x"))
+        ),
+        ({"text": "Pergunta: a\n### Resposta:\nb", "input": "a", "output": "b"}, []),
+        *(
+            (
+                {"prompt": "a", "completion": word},
+                [
+                    (
+                        "empty_answer",
+                        f"message 2 (assistant) is {word}, which programs write for an empty cell",
+                    )
+                ],
+            )
+            for word in ("nan", "None", "#N/A")
+        ),
         (
             {"prompt": "a", "completion": "b", "kto_tag": False},
             [
@@ -70,7 +102,7 @@ def said(values: dict[str, Any], *, mask: bool = True, answers: Any = "all") -> 
             ],
         ),
         ({"text": " \n"}, [("empty_answer", "the text is nothing but white space")]),
-        ({"text": "a", "system": "b"}, []),
+        ({"text": "a", "system": "b"}, [("unread", 'the "system" of the row is not read')]),
     ],
 )
 def test_each_is_told(values: dict[str, Any], found: list[Any]) -> None:

@@ -28,6 +28,7 @@ _TOLD = {
         "it otherwise"
     ),
 }
+_MOST_NAMED = 8  # keys
 Spans = tuple[tuple[int, int], ...]
 
 
@@ -133,6 +134,11 @@ class Conversation:
         for at in range(self._whole.end, len(self._messages)):
             what = _("message {number} ({role}) comes after the last answer that is trained on")
             self._remark("left_out", what, at)
+        for at, message in enumerate(messages):
+            if keys := row_text.unread_keys(self._tokenizer, message):
+                what = _("message {number} ({role}): {keys}")
+                said = ", ".join(f'"{key[:80]}"' for key in keys[:_MOST_NAMED])
+                self._remark("beside", what, at, keys=said)
         for at, written in row_text.control_tokens(self._tokenizer, messages).items():
             what = _("message {number} ({role}) has {tokens} in its text")
             self._remark("control_token", what, at, tokens=" ".join(written))

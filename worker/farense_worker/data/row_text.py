@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -10,8 +11,17 @@ from typing import Any
 
 from farense_worker.model.chat_template import REASONING
 from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.rows import chat_rows
 
 Message = dict[str, Any]
+_A_NUMBER = 907_341_000_000  # that no template and no row has in it
+# Keys of messages that are looked at elsewhere, or that say which message it is.
+_KNOWN = {
+    *("role", "content", "name", "tool_calls", "function_call", "tool_call_id", *REASONING),
+    *("id", "uuid", "index", "date", "time", "timestamp", "created_at", "model", "metadata"),
+    *chat_rows.MARKS,
+    *chat_rows.UNREAD,
+}
 _THOUGHT = re.compile(r"</?think>")
 
 
@@ -55,6 +65,19 @@ def leaves_out_tools(tools: Any, text: str) -> bool:
     return not all(name in text for name in names)
 
 
+def unread_keys(tokenizer: Any, message: Message) -> list[str]:
+    """Name the keys of a message that no template of the model has a word for.
+
+    Nothing where chats are put into words by a program, which may read any.
+    """
+    written = _templates(tokenizer)
+    return [
+        key
+        for key, value in message.items()
+        if key not in _KNOWN and value not in ("", [], {}) and written and key not in written
+    ]
+
+
 def control_tokens(tokenizer: Any, messages: Sequence[Message]) -> dict[int, list[str]]:
     """Find control tokens in the messages' own words, by index: they become real ones."""
     pattern = _control(tokenizer)
@@ -79,6 +102,9 @@ def _parts(message: Message) -> Iterator[tuple[str, str]]:
         for string in (_name(call), *_leaves(_arguments(call))):
             if string.strip():
                 yield named, string
+    name = message.get("name")
+    if isinstance(name, str) and message["role"] not in ("tool", "function"):
+        yield _("name"), name
     if isinstance(message.get("function_call"), dict):
         yield _("function_call"), json.dumps(message["function_call"])
 
@@ -120,14 +146,37 @@ def _marked(messages: Sequence[Message], tools: Any) -> str:
             each["content"] = message["content"]
         elif "<think>" in message["content"]:
             each["content"] = f"<think>\n{_mark(at, 0)}\n</think>\n\n{_mark(at, 1)}"
-        each |= {key: _mark(at, key) for key in REASONING if message.get(key)}
-        calls = message.get("tool_calls")
+        each |= {key: _mark(at, key) for key in (*REASONING, "name") if message.get(key)}
+        numbers = itertools.count()
+        calls = [_marked_call(call, at, numbers) for call in message.get("tool_calls") or ()]
         marked.append(each | ({"tool_calls": calls} if calls else {}))
     return json.dumps([marked, tools])
 
 
+def _marked_call(call: Message, at: int, numbers: Iterator[int]) -> Message:
+    """Write a call with marks for its arguments, which may stand in what was asked."""
+    if isinstance(call.get("function"), dict):
+        return {**call, "function": _marked_call(call["function"], at, numbers)}
+
+    def marked(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: marked(each) for key, each in value.items()}
+        if isinstance(value, list):
+            return [marked(each) for each in value]
+        if isinstance(value, str) and value.strip():
+            return _mark(at, f"c{next(numbers)}")
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        return _A_NUMBER + 1000 * at + next(numbers) if whole else value
+
+    return {**call, "arguments": marked(call["arguments"])} if "arguments" in call else call
+
+
 def _mark(at: int, part: object) -> str:
     return f"zq{at}{part}qz"
+
+
+def _is_mark(string: str) -> bool:
+    return string.startswith(("zq", str(_A_NUMBER)[:6]))
 
 
 @functools.lru_cache(maxsize=512)
@@ -144,8 +193,16 @@ def _blind_spots(tokenizer: Any, conversation: str) -> frozenset[tuple[int, int]
         (at, part)
         for at, message in enumerate(messages)
         for part, (_name, string) in enumerate(_parts(message))
-        if string.strip().startswith("zq") and string.strip() not in text
+        if _is_mark(string.strip()) and string.strip() not in text
     )
+
+
+@functools.lru_cache(maxsize=8)
+def _templates(tokenizer: Any) -> str:
+    """Give the words of all chat templates, one after the other."""
+    found = tokenizer.chat_template
+    each = found.values() if isinstance(found, dict) else [found]
+    return "\n".join(text for text in each if isinstance(text, str))
 
 
 @functools.lru_cache(maxsize=8)

@@ -14,9 +14,11 @@ from farense_worker.protocol.dataset import Row
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.rows import chat_rows
 from farense_worker.protocol.settings.profile import Answers
-from farense_worker.protocol.shapes import verdicts
+from farense_worker.protocol.shapes import columns, verdicts
 from farense_worker.protocol.shapes.columns import blank
 
+_MOST_NAMED = 8
+_BY_CHANCE = 16  # characters; what is shorter may stand in a text for another reason
 # Of a row with messages, or with a prompt and its completion.
 _ROW_KEYS = (
     "system",
@@ -30,16 +32,26 @@ _ROW_KEYS = (
     "images",
     "rejected",
 )
-_MESSAGE_KEYS = (
-    "refusal",
-    "thought",
-    "thoughts",
-    "reasoning_details",
-    "images",
-    "audio",
-    "channel",
-    "train_detail",
+# All that is read of a row of each kind.
+_READ = {
+    "text": ("text",),
+    "completion": ("prompt", "completion", "tools"),
+    "chat": ("messages", "tools"),
+}
+# Names that answers to a text have, as those of data sets of classes, summaries, translations.
+_ANSWERS_TO_TEXT = columns.names(
+    "label,labels,labeltext,class,category,sentiment,emotion,intent,topic,summary,highlights,"
+    "abstract,headline,title,translation,entities,targets,etiqueta,classe,categoria,sentimento,"
+    "resumo,titulo,traducao"
 )
+# Of others nobody thinks that they are trained on.
+_SAY_WHICH = columns.names(
+    "id,idx,index,uuid,guid,uid,number,line,source,sources,origin,url,link,file,filename,path,"
+    "dataset,subset,split,lang,language,date,time,timestamp,created,createdat,updatedat,author,"
+    "license,model,metadata,meta,tokens,length,weight"
+)
+# What cells are that programs write for empty ones; some of these may be meant.
+_EMPTY = ("nan", "nat", "null", "none", "<na>", "#n/a", "undefined")
 # Names that others have for who asks and who answers.
 _ANSWERS = ("ai", "bot", "chatbot", "gpt", "model")
 _QUESTIONS = ("human", "instruction", "prompter")
@@ -47,14 +59,18 @@ _QUESTIONS = ("human", "instruction", "prompter")
 
 def remarks(row: Row, mask_prompt: bool, answers: Answers) -> Iterator[Remark]:
     """Give what the owner of a row should know of it before any tokenizer looks at it."""
+    counted_on = _counted_on(row)
+    for key in counted_on:
+        yield Remark("unread", _('the "{key}" of the row is not read').format(key=key))
+    if row.values.get("weight", 1) in (0, False):
+        yield Remark("unread", _('the "{key}" of the row is not read').format(key="weight"))
+    if others := _others(row, counted_on):
+        said = ", ".join(f'"{key[:80]}"' for key in others[:_MOST_NAMED])
+        yield Remark("beside", said + (", ..." if len(others) > _MOST_NAMED else ""))
     if row.kind == "text":
         if blank(row.values["text"]):
             yield Remark("empty_answer", _("the text is nothing but white space"))
         return
-    for key in _unread(row.values, _ROW_KEYS):
-        yield Remark("unread", _('the "{key}" of the row is not read').format(key=key))
-    if row.values.get("weight", 1) in (0, False):
-        yield Remark("unread", _('the "{key}" of the row is not read').format(key="weight"))
     if label := verdicts.bad(row.values):
         what = _('its "{key}" is {value}, as of a bad answer, and it is trained on all the same')
         yield Remark("label", what.format(key=label[0], value=label[1]))
@@ -62,7 +78,7 @@ def remarks(row: Row, mask_prompt: bool, answers: Answers) -> Iterator[Remark]:
         yield Remark("spaced", _("its completion begins with a space"))
     written = row.values.get("messages") or ()
     for number, message in enumerate(written, 1):
-        for key in (*_unread(message, _MESSAGE_KEYS), *chat_rows.marks(message)):
+        for key in (*_unread(message, chat_rows.UNREAD), *chat_rows.marks(message)):
             what = _('the "{key}" of message {number} ({role}) is not read')
             yield Remark("unread", what.format(key=key, number=number, role=message["role"]))
     messages, _tools = row.conversation()
@@ -72,6 +88,11 @@ def remarks(row: Row, mask_prompt: bool, answers: Answers) -> Iterator[Remark]:
         if message["role"] == "assistant" and empty:
             what = _("message {number} (assistant) is empty")
             yield Remark("empty_answer", what.format(number=number))
+        elif message["content"].strip().casefold() in _EMPTY:
+            what = _("message {number} ({role}) is {said}, which programs write for an empty cell")
+            role, word = message["role"], message["content"].strip()
+            code = "empty_answer" if role == "assistant" else "gap"
+            yield Remark(code, what.format(number=number, role=role, said=word))
         elif message["role"] == "assistant" and number > 1:
             asked = messages[number - 2]["content"]
             if asked.strip() and asked.strip() == message["content"].strip():
@@ -81,6 +102,51 @@ def remarks(row: Row, mask_prompt: bool, answers: Answers) -> Iterator[Remark]:
 
 def _unread(values: dict[str, Any], keys: tuple[str, ...]) -> list[str]:
     return [key for key in keys if values.get(key)]
+
+
+def _counted_on(row: Row) -> list[str]:
+    """Name the keys that somebody counts on: what others train on, a second answer, a label."""
+    known = columns.QUESTION | columns.ANSWER | columns.SYSTEM | columns.CONTEXT
+    known |= _ANSWERS_TO_TEXT if row.kind == "text" else frozenset()
+    found = _unread(row.values, _ROW_KEYS)
+    found += [key for key in _left(row) if key not in found and columns.folded(key) in known]
+    return [key for key in found if not _is_said(row, row.values[key])]
+
+
+def _others(row: Row, but: list[str]) -> list[str]:
+    """Name the other keys that nothing reads, but for those of numbers, places and dates."""
+    return [
+        key
+        for key in _left(row)
+        if key not in but
+        and not key.casefold().endswith(("id", "index"))
+        and columns.folded(key) not in _SAY_WHICH
+        and not isinstance(row.values[key], bool)
+        and not _is_said(row, row.values[key])
+    ]
+
+
+def _left(row: Row) -> list[str]:
+    """Give the keys of a row that have a value and are not read."""
+    read, none = _READ[row.kind], tuple[Any, ...]((None, "", [], {}))
+    return [key for key, value in row.values.items() if key not in read and value not in none]
+
+
+def _is_said(row: Row, value: Any) -> bool:
+    """Whether a text stands in what is trained on too, which was made of it: whole, or as a line.
+
+    A word may stand there by chance: `good`, of a label.
+    """
+    said = value.strip() if isinstance(value, str) else ""
+    if not said:
+        return isinstance(value, str)
+    for text in row.strings:
+        if said in text and (len(said) >= _BY_CHANCE or text.strip() == said):
+            return True
+        lines = (line.strip() for line in text.splitlines() if said in line)
+        if any(line == said or line.endswith(f": {said}") for line in lines):
+            return True
+    return False
 
 
 def _roles(messages: list[dict[str, Any]], row: Row, all_answers: bool) -> Iterator[Remark]:

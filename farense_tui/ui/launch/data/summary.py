@@ -34,6 +34,7 @@ SHORT = {
     "closed_thought": _("without a thought"),
     "rewritten": _("with answers that are no labels"),
     "unread": _("with keys that are not read"),
+    "beside": _("with more keys"),
     "role": _("with other roles"),
     "unasked": _("beginning with an answer"),
     "empty_answer": _("with empty answers"),

@@ -38,6 +38,7 @@ CODES: dict[str, tuple[Level, str]] = {
         _("rows with answers that are no labels, as the template changes them"),
     ),
     "unread": ("warning", _("rows with keys that are not read")),
+    "beside": ("info", _("rows with more keys, which nothing reads")),
     "label": ("warning", _("rows whose label says that the answer is a bad one")),
     "role": ("warning", _("rows with roles that are not those of questions and answers")),
     "unasked": ("warning", _("rows that begin with an answer, which is no label")),

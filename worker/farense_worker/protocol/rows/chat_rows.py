@@ -22,6 +22,17 @@ MARKS = {
     "loss_weight": 0,
     "mask": True,
 }
+# Keys of messages that others train on.
+UNREAD = (
+    "refusal",
+    "thought",
+    "thoughts",
+    "reasoning_details",
+    "images",
+    "audio",
+    "channel",
+    "train_detail",
+)
 
 
 def fault(messages: Any) -> str:
