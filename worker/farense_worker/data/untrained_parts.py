@@ -12,7 +12,7 @@ from typing import Any
 from farense_worker.data.conversation import Remark
 from farense_worker.protocol.dataset import Row
 from farense_worker.protocol.language import gettext as _
-from farense_worker.protocol.rows import chat_rows
+from farense_worker.protocol.rows import chat_rows, padding
 from farense_worker.protocol.settings.profile import Answers
 from farense_worker.protocol.shapes import columns, verdicts
 from farense_worker.protocol.shapes.columns import blank
@@ -81,9 +81,10 @@ def remarks(row: Row, mask_prompt: bool, answers: Answers) -> Iterator[Remark]:
         for key in (*_unread(message, chat_rows.UNREAD), *chat_rows.marks(message)):
             what = _('the "{key}" of message {number} ({role}) is not read')
             yield Remark("unread", what.format(key=key, number=number, role=message["role"]))
-    messages, _tools = row.conversation()
+    messages, tools = row.conversation()
     yield from _roles(messages, row, mask_prompt and answers == "all")
     for number, message in enumerate(messages, 1):
+        yield from _nulls(number, message, tools)
         empty = blank(message["content"]) and not message.get("tool_calls")
         if message["role"] == "assistant" and empty:
             what = _("message {number} (assistant) is empty")
@@ -98,6 +99,15 @@ def remarks(row: Row, mask_prompt: bool, answers: Answers) -> Iterator[Remark]:
             if asked.strip() and asked.strip() == message["content"].strip():
                 what = _("message {number} (assistant) is the same as the one before it")
                 yield Remark("echo", what.format(number=number))
+
+
+def _nulls(number: int, message: dict[str, Any], tools: Any) -> Iterator[Remark]:
+    """Tell of arguments that a table may have filled in, where no tool says which it takes."""
+    for call in message.get("tool_calls") or ():
+        if found := padding.nulls(call, tools or ()):
+            what = _("message {number} ({role}) calls with {keys} = null")
+            keys = ", ".join(key[:80] for key in found[:_MOST_NAMED])
+            yield Remark("gap", what.format(number=number, role=message["role"], keys=keys))
 
 
 def _unread(values: dict[str, Any], keys: tuple[str, ...]) -> list[str]:

@@ -10,6 +10,7 @@ import json
 from typing import Any
 
 from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.rows import padding
 
 Message = dict[str, Any]
 _TEXT_PARTS = ("text", "input_text", "output_text")  # of OpenAI's two formats
@@ -64,9 +65,13 @@ def conversation(messages: list[Message], tools: Any) -> tuple[list[Message], An
     """Give messages and tools, without fault, as a chat template is to be given them.
 
     Keys that are null and the weight are dropped, content is a string, arguments of tool calls
-    are objects.
+    are objects. What a table has filled with null is dropped from tools and arguments, too.
     """
-    return [_message(message) for message in messages], _decoded(tools, list) or None
+    there = [padding.dropped(tool) for tool in _decoded(tools, list) or ()] or None
+    made = [_message(message) for message in messages]
+    for call in (call for message in made for call in message.get("tool_calls") or ()):
+        padding.drop_arguments(call, there or ())
+    return made, there
 
 
 def marks(message: Message) -> list[str]:
