@@ -50,6 +50,51 @@ def test_windows_quotes_are_no_latin_1(tmp_path: Path) -> None:
     assert made(tmp_path, source) == [["Quê?", "“Não” – só…"]]
 
 
+@pytest.mark.parametrize(
+    ("name", "line", "cells"),
+    [
+        (
+            "a.tsv",
+            '"Lusíadas" de quem?\t"Camões", creio',
+            ['"Lusíadas" de quem?', '"Camões", creio'],
+        ),
+        ("a.csv", r'"Diz \"olá\", sim","\"Olá\""', ['Diz "olá", sim', '"Olá"']),
+        ("a.csv", '"Quê?" ,"Isso, ""isso""."', ["Quê?", 'Isso, "isso".']),
+        ("a.csv", r'"C:\dir","a\b ""c"""', [r"C:\dir", r'a\b "c"']),
+        ("a.csv", '5" ou 6"?,6" é melhor', ['5" ou 6"?', '6" é melhor']),
+    ],
+)
+def test_marks_within_a_cell_stay(tmp_path: Path, name: str, line: str, cells: list[str]) -> None:
+    separator = "\t" if name.endswith("tsv") else ","
+    source = tmp_path / name
+    source.write_text(separator.join(HEAD) + f"\n{line}\n", encoding="utf-8")
+    assert made(tmp_path, source) == [cells]
+
+
+def test_a_line_whose_cells_cannot_be_told_is_left_out_with_its_reason(tmp_path: Path) -> None:
+    source = files.table(tmp_path / "a.csv", HEAD, *([str(at), "x"] for at in range(20)))
+    with source.open("a") as file:
+        file.write('"Diz "olá" ou não?","Não."\n')
+    assert ["Diz olá ou não?", "Não."] not in made(tmp_path, source)
+    (left,) = (tmp_path / "d" / "left_out.jsonl").read_text().splitlines()
+    assert json.loads(left)["rule"] == "cells"
+
+
+@pytest.mark.parametrize("space", ["", " ", "\n  "])
+def test_messages_in_a_cell_are_found_however_they_are_spaced(tmp_path: Path, space: str) -> None:
+    said = [{"from": "human", "value": "a"}, {"from": "gpt", "value": "b"}]
+    source = files.table(
+        tmp_path / "a.csv", ["id", "conversations"], ["1", f"[{space}{json.dumps(said)[1:]}"]
+    )
+    assert kind(source).mapping.shape.name == "a ShareGPT row"
+
+
+def test_words_for_an_empty_cell_are_none(tmp_path: Path) -> None:
+    kept = [[f"p{at}", "null"] for at in range(20)]
+    source = files.table(tmp_path / "a.csv", HEAD, *kept, ["a", "nan"], ["<NA>", "b"])
+    assert made(tmp_path, source) == kept
+
+
 def test_an_encoding_that_is_named_is_taken(tmp_path: Path) -> None:
     source = files.table(tmp_path / "a.csv", HEAD, ["Что?", "Ничего."], encoding="cp1251")
     assert made(tmp_path, source, encoding="cp1251") == [["Что?", "Ничего."]]

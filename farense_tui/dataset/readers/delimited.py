@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -86,7 +87,8 @@ def _swallowed(cells: list[str], separator: str) -> int:
 def _numbered(file: IO[str], separator: str) -> Iterator[tuple[int, Any]]:
     """Give rows with their numbers; what is read only by guessing where a cell ends is Bad.
 
-    Without `strict` a mark that is not closed takes in what follows, in silence.
+    Without `strict` a mark that is not closed takes in what follows, and marks that do not stand
+    around a whole cell are gone, in silence.
     """
     lines = _Lines(file)
     rows = csv.reader(lines, delimiter=separator)
@@ -96,8 +98,8 @@ def _numbered(file: IO[str], separator: str) -> Iterator[tuple[int, Any]]:
         lines.kept = []
         try:
             cells = next(rows)
-            if len(lines.kept) > 1 or any("\n" in cell for cell in cells):
-                next(csv.reader(lines.kept, delimiter=separator, strict=True))
+            if any('"' in line for line in lines.kept):
+                cells = _strictly(lines.kept, separator)
             yield number, cells
         except StopIteration:
             return
@@ -109,6 +111,27 @@ def _numbered(file: IO[str], separator: str) -> Iterator[tuple[int, Any]]:
                 lost,
             )
             yield number, Bad("quote" if lost > 1 else "cells", what.format(n=lost, why=error))
+
+
+def _strictly(lines: list[str], separator: str) -> list[str]:
+    """Read the lines of one row. Raises csv.Error where it cannot be told where a cell ends.
+
+    Of a single line that may be told: Google's TSV has no marks but those of the text, MySQL and
+    others write `\\"` for one in a text.
+    """
+    try:
+        return next(csv.reader(lines, delimiter=separator, strict=True))
+    except csv.Error:
+        if len(lines) > 1:
+            raise
+        line = lines[0].rstrip("\r\n")
+        if separator == "\t":
+            return line.split(separator)
+        escape = "\\" if '\\"' in line else None
+        plain = re.sub(f'" +(?={re.escape(separator)}|$)', '"', line)
+        if line == lines[0] and line.count('"') % 2:  # the end of the file closes the last mark
+            plain += '"'
+        return next(csv.reader([plain], delimiter=separator, strict=True, escapechar=escape))
 
 
 class _Lines:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ Values = dict[str, Any]
 Convert = Callable[[Values], Values]
 # Columns that hold a conversation.
 LISTS = ("messages", "conversations", "conversation", "dialog", "dialogue", "turns")
+_BEGINS_A_LIST = re.compile(r"\s*\[\s*\{")
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ def holds(messages: Any, *keys: str) -> bool:
 
 def listed(value: Any) -> Any:
     """Decode a list of objects that is kept as text, JSON or as Python writes it."""
-    if not isinstance(value, str) or not value.lstrip().startswith("[{"):
+    if not isinstance(value, str) or not _BEGINS_A_LIST.match(value):
         return value
     for read in (json.loads, ast.literal_eval):
         try:
