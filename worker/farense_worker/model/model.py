@@ -14,7 +14,7 @@ import mlx.core as mx
 import mlx.nn as nn
 from mlx.utils import tree_flatten, tree_unflatten
 
-from farense_worker.model import activations
+from farense_worker.model import activations, lost_head
 from farense_worker.model.compat import (
     get_total_parameters,
     load_model,
@@ -159,6 +159,16 @@ def tell_of_others(folder: Path, model: nn.Module, output: Output) -> None:
                 hint=_("It was trained otherwise: see what it answers before a long training."),
             )
         )
+    if lost_head.is_lost(folder, config, model):
+        said = _(
+            "the weights have a head of their own (lm_head), which mlx_lm leaves out, as "
+            "config.json says tie_word_embeddings = true"
+        )
+        hint = _(
+            "It answers otherwise than it was trained: tie_word_embeddings = false in its "
+            "config.json computes with that head."
+        )
+        output.emit(Notice(level="warning", code="lost_head", message=said, hint=hint))
     if added := put_right(config):
         message = _("mlx_lm does not find {keys} in this model's config.json; here they are read")
         output.emit(
