@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from farense_worker.protocol.errors import FarenseError
 
 from farense_tui.engine.runs import supervisor
 from tests.real_runs import RunMaker, finish, state_of
-from tests.tokenizers import chat, load, write
+from tests.tokenizers import chat, load, variant, write
 from tests.worker.data.test_token_cache import config
 
 
@@ -35,6 +36,20 @@ def test_rows_are_cut_off_and_counted(tmp_path: Path, micro: Path, output: Outpu
     assert list(train.labels) == [3, 2]
     assert train.tokens.dtype == np.int32
     assert train.bounds.dtype == np.int64
+
+
+@pytest.mark.parametrize(("most", "told"), [(512, True), (6, False)])
+def test_rows_longer_than_the_model_was_made_for(
+    tmp_path: Path, micro: Path, output: Output, most: int, told: bool
+) -> None:
+    write(tmp_path / "train.jsonl", chat("ab", "cdefgh"), chat("a", "b"))
+    folder = variant(micro, tmp_path / "model")
+    settings = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(settings | {"max_position_embeddings": 7}))
+    asked = config(tmp_path, **{"train.max_seq_length": most})
+    notices = prepare.tokenise(asked, folder, load(folder), output).notices
+    said = [notice.message for notice in notices if notice.code == "beyond"]
+    assert said == ["1 row is longer than the 7 tokens that the model was made for"] * told
 
 
 def test_all_faults_of_all_files_in_one_go(tmp_path: Path, micro: Path, output: Output) -> None:

@@ -35,6 +35,7 @@ def look(folder: Path, tokenizer: Any, *, mask_prompt: bool = True, **changes: A
         max_seq_length=32,
         mask_prompt=mask_prompt,
         examples=changes.pop("rows", 2),
+        made_for=changes.pop("made_for", 0),
         tell=lambda _done, _total: None,
     )
     given: dict[str, Any] = {"model": "m", "no_tokenizer": "", "valid_fraction": 0.0, "seed": 0}
@@ -45,6 +46,14 @@ def found(report: Report) -> set[tuple[str, str]]:
     return {
         (finding.code, f"{Path(finding.path).stem}:{finding.line}") for finding in report.findings
     }
+
+
+def test_rows_longer_than_the_model_was_made_for(tmp_path: Path, tokenizer: Any) -> None:
+    write(tmp_path / "train.jsonl", chat("ab", "cdef"), chat("a" * 9, "h" * 9))
+    assert ("beyond", "train:2") not in found(look(tmp_path, tokenizer))
+    report = look(tmp_path, tokenizer, made_for=20)
+    (said,) = [each for each in report.findings if each.code == "beyond"]
+    assert (said.line, said.what) == (2, "22 tokens, the model was made for 20")
 
 
 def test_a_clean_set(tmp_path: Path, tokenizer: Any) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 from farense_worker.data import dated, labels, token_cache, untrained_parts
 from farense_worker.data.examples import Builder, Examples
 from farense_worker.data.token_cache import Tokenised
-from farense_worker.model import chat_template, stops
+from farense_worker.model import chat_template, positions, stops
 from farense_worker.process.output import Output
 from farense_worker.protocol import dataset, holdout, language
 from farense_worker.protocol.dataset import Kind, Row
@@ -115,7 +115,7 @@ def tokenise(config: Config, model: Path, tokenizer: Any, output: Output) -> Tok
         ends = tuple(sorted(tokenizer.eos_token_ids))
     if reading.dated:
         notices.append(Notice(level="info", code="dated", message=reading.dated))
-    notices += _remarks(splits, train.max_seq_length)
+    notices += _remarks(splits, train.max_seq_length, positions.reach(model))
     return Tokenised(splits, tuple(notices), ends, tuple(reading.left_out))
 
 
@@ -298,8 +298,18 @@ def _not_split() -> Notice:
     )
 
 
-def _remarks(splits: dict[str, Examples], max_seq_length: int) -> list[Notice]:
+def _remarks(splits: dict[str, Examples], max_seq_length: int, made_for: int) -> list[Notice]:
     said = []
+    beyond = sum(int((examples.lengths > made_for).sum()) for examples in splits.values())
+    if made_for and beyond:
+        said.append(
+            Notice(
+                level="warning",
+                code="beyond",
+                message=positions.remark(beyond, made_for),
+                hint=_("Lower train.max_seq_length, or take a model that was made for more."),
+            )
+        )
     if "valid" not in splits:
         said.append(
             Notice(

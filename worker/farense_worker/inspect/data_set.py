@@ -46,12 +46,14 @@ class Survey:
         append_end: bool = True,
         skip: bool = False,
         names: Features | None = None,
+        made_for: int = 0,
         examples: int,
         every: bool = False,
         tell: Callable[[int, int], None],
     ) -> None:
         """Without a tokenizer (None) nothing is said of tokens and labels.
 
+        made_for: tokens that the model was made for, 0 where that is not known.
         examples: how many rows to show. every: all findings are wanted, not the first of each
         code. tell: called with the rows done and all rows.
         """
@@ -63,6 +65,7 @@ class Survey:
         self._skip = skip
         self._names = names or Features()
         self._faults = Faults()
+        self._made_for = made_for
         self._wanted = examples
         self._most_of_a_code = sys.maxsize if every else _MOST_OF_A_CODE
         self._tell = tell
@@ -211,6 +214,10 @@ class Survey:
                 labels=found.labels(),
             )
             self._find("truncated", path, row.line, what, length)
+        if self._made_for and min(length, self._most) > self._made_for:
+            what = _("{tokens} tokens, the model was made for {most}")
+            what = what.format(tokens=min(length, self._most), most=self._made_for)
+            self._find("beyond", path, row.line, what, length)
         for remark in found.remarks:
             self._find(remark.code, path, row.line, remark.what)
         if len(self._examples) < self._wanted:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from pathlib import Path
@@ -15,7 +14,6 @@ from farense_worker.model import model
 from farense_worker.model.adapter import PARTS, read
 from farense_worker.model.compat import load_adapters
 from farense_worker.process.output import Output
-from farense_worker.protocol import plain_file
 from farense_worker.protocol.errors import OF_CONTENT, FarenseError, in_words, refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.settings.profile import Model
@@ -28,17 +26,6 @@ def find(settings: Model) -> Path:
         return model.find(settings, Output(nobody, Path(os.devnull)))
     finally:
         os.close(nobody)
-
-
-def longest(folder: Path) -> int:
-    """Tokens that the model was made for, 0 where its configuration does not say."""
-    config = json.loads(plain_file.text(folder / "config.json"))
-    inner = config.get("text_config")
-    for each in (config, inner if isinstance(inner, dict) else {}):
-        found = each.get("max_position_embeddings")
-        if isinstance(found, int) and found > 0:
-            return found
-    return 0
 
 
 def load(

@@ -257,6 +257,22 @@ def check_tokens(model: nn.Module, highest: int) -> None:
         )
 
 
+def check_positions(model: nn.Module, longest: int) -> None:
+    """Refuse rows of more tokens than a table of positions has: see `check_tokens`."""
+    for name, module in model.named_modules():
+        if name.endswith("wpe") and isinstance(module, nn.Embedding | nn.QuantizedEmbedding):
+            rows = module.weight.shape[0]
+            if longest - 1 > rows:  # the last token is only asked for
+                raise refused(
+                    _("rows are longer than the model's table of positions"),
+                    _("the longest has {n} tokens; the model was made for {most}").format(
+                        n=longest, most=rows
+                    ),
+                    _("Lower train.max_seq_length, or take a model that was made for more."),
+                    kind="model",
+                )
+
+
 def _not_loaded(settings: ModelSettings, error: Exception | str) -> Exception:
     hint = _(
         "Its files are damaged, or of a kind that mlx_lm does not know: compare its "

@@ -14,7 +14,7 @@ import mlx.core as mx
 
 from farense_worker.data.labels import template_errors
 from farense_worker.generate import prompts
-from farense_worker.model import compat, inference, tokenizer
+from farense_worker.model import compat, inference, positions, tokenizer
 from farense_worker.model import model as network
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.language import gettext as _
@@ -47,7 +47,7 @@ class Models:
         self._lock = threading.Lock()
         self.takes_system = prompts.takes_system(self._words)
         self.has_template = bool(self._words.chat_template)
-        self.context = min(setup.context, inference.longest(self._folder) or setup.context)
+        self.context = min(setup.context, positions.longest(self._folder) or setup.context)
         self.vocabulary = 0
         self.loaded = threading.Event()
         self._networks: dict[str, Any] = {}

@@ -19,7 +19,7 @@ import msgspec
 from farense_worker.data.labels import template_errors
 from farense_worker.generate import decoding, prompts
 from farense_worker.generate.sampling import Sampling
-from farense_worker.model import inference, tokenizer
+from farense_worker.model import inference, positions, tokenizer
 from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.conversation import (
@@ -156,7 +156,7 @@ def load(setup: Setup, say: Callable[[Said], None]) -> tuple[list[Speaker], bool
     folder = inference.find(settings)
     words = tokenizer.load(folder, settings)
     base = inference.load(folder, settings)
-    room = inference.longest(folder)
+    room = positions.longest(folder)
     speakers = [Speaker("", base, words, say, room)]
     for adapter in setup.adapters:
         shared = inference.load(folder, settings, adapter.name, adapter.folder, shares=base)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from farense_worker.inspect.data_set import Survey
-from farense_worker.model import hub, stops, tokenizer
+from farense_worker.model import hub, positions, stops, tokenizer
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.data_check import Report, Request
 from farense_worker.protocol.messages.task import Progress, Tell
@@ -35,6 +35,7 @@ def data_check(asked: Request, tell: Tell) -> Report:
         append_end=asked.append_end,
         skip=asked.skip,
         names=asked.features,
+        made_for=positions.reach(folder) if loaded else 0,
         examples=asked.rows,
         every=asked.every,
         tell=lambda done, total: tell(Progress(what, done, total, "rows")),

@@ -260,6 +260,7 @@ def _loss(
 ) -> tuple[float, int]:
     """Token mean over all labels, as the validation has it, and how many labels there are."""
     model.check_tokens(network, int(examples.tokens.max()))
+    model.check_positions(network, max(examples.lengths))
     total, tokens, done = 0.0, 0, 0
     parts = split_forward.apart(network, examples.example(0).tolist())
     label_loss = loss.LabelLoss(network, parts)

@@ -28,6 +28,7 @@ SHORT = {
     "test_label": _("that test nothing"),
     "leak": _("in two splits"),
     "truncated": pgettext("rows", "cut off"),
+    "beyond": _("too long for the model"),
     "parted": _("off the template"),
     "left_out": _("with text left out"),
     "control_token": _("with control tokens"),

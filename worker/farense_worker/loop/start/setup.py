@@ -62,6 +62,7 @@ def set_up(
     as_begun = replace_setting(config, "model.adapter", "") if gone else config
     network, size, adapter_config = load_network(as_begun, path, output)
     model.check_tokens(network, max(int(s.tokens.max()) for s in (train_set, valid_set) if s))
+    model.check_positions(network, max(max(s.lengths) for s in (train_set, valid_set) if s))
     if ranks.first:
         adapter_config["model"] = origin.model_name(folder)
     if stops:

@@ -26,6 +26,7 @@ CODES: dict[str, tuple[Level, str]] = {
     "test_label": ("warning", _("rows of test.jsonl that cannot be evaluated")),
     "leak": ("warning", _("rows that another split has as well")),
     "truncated": ("warning", _("rows that are cut off")),
+    "beyond": ("warning", _("rows longer than what the model was made for")),
     "parted": ("warning", _("rows whose template does not go on as its prompt ends")),
     "left_out": ("warning", _("rows with text that the chat template leaves out")),
     "control_token": ("warning", _("rows whose text has control tokens in it, which become real")),
