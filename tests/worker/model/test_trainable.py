@@ -218,6 +218,25 @@ def test_a_module_that_is_not_there_is_refused(tmp_path: Path) -> None:
         made(folder, train__fine_tune_type="full", train__modules=("lm_head",))
 
 
+@pytest.mark.parametrize(
+    ("theirs", "told"),
+    [
+        ({"model": "mlx-community/Qwen3-1.7B-4bit"}, False),
+        ({"model": "/home/x/models--Qwen--Qwen3-1.7B/snapshots/abc"}, False),
+        ({"base_model_name_or_path": "unsloth/qwen3-1.7b-unsloth-bnb-4bit", "peft_type": 1}, False),
+        ({"model": "Qwen/Qwen3-1.7B-Base"}, True),
+        ({"base_model_name_or_path": "Qwen/Qwen2.5-1.5B", "peft_type": "LORA"}, True),
+        ({"model": None}, False),
+        ({}, False),
+    ],
+)
+def test_an_adapter_of_another_base_is_told(
+    tmp_path: Path, theirs: dict[str, Any], told: bool
+) -> None:
+    (tmp_path / "adapter_config.json").write_text(json.dumps(theirs))
+    assert bool(trainable.of_another_base(tmp_path, "Qwen/Qwen3-1.7B")) == told
+
+
 @pytest.mark.parametrize("kind", ["lora", "dora"])
 def test_an_adapter_of_another_scale_keeps_its_effect(kind: str, tmp_path: Path) -> None:
     folder = micro_model.make(tmp_path / "m")

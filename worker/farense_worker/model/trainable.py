@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,11 @@ _EXPERTS = (SwitchLinear, QuantizedSwitchLinear)
 _EMBEDDINGS = (nn.Embedding, nn.QuantizedEmbedding)
 # Of these widths mlx_lm's DoRA counts the inputs of a layer wrongly: as columns x (32 // bits).
 _UNEVEN = (3, 5, 6)
+# What names of models say of how their weights are kept.
+_QUANTISED = re.compile(
+    r"[-_.](?:mlx|unsloth|bnb|dwq|awq|gptq|qat|bf16|fp?16|fp?32|[2-8][-_]?bit|q[2-8]|int[48]|hf)"
+    r"(?=[-_.]|\Z)"
+)
 
 
 def make_trainable(model: nn.Module, config: Config, output: Output) -> dict[str, Any]:
@@ -254,6 +260,31 @@ def _start_from(model: nn.Module, adapter: Path, settings: Lora, output: Output)
     taken = [(name, value.astype(own[name].dtype)) for name, value in weights.items()]
     model.load_weights(taken, strict=False)
     mx.eval(model.trainable_parameters())
+
+
+def of_another_base(adapter: Path, base: str) -> Notice | None:
+    """Say that an adapter was made on a model by another name than the one that is trained.
+
+    Of one size and family the shapes are the same, whatever the weights are. base: the name of the
+    model, as model_identity gives it.
+    """
+    made = own_adapter.config(adapter)
+    theirs = made.get("base_model_name_or_path" if peft.is_one(made) else "model")
+    if not isinstance(theirs, str) or not theirs or _bare(theirs) == _bare(base):
+        return None
+    message = _("the adapter was made on {theirs}, and this run trains {base}")
+    return Notice(
+        level="warning",
+        code="adapter_base",
+        message=message.format(theirs=theirs[:200], base=base),
+        hint=_("On weights of another model it begins with what it never learnt."),
+    )
+
+
+def _bare(name: str) -> str:
+    """Give a model's name without its owner and what it was quantised to."""
+    last = model_identity.name(name.rstrip("/")).rpartition("/")[2]
+    return _QUANTISED.sub("", last.casefold()).removeprefix("meta-")
 
 
 def _rescaled(

@@ -64,7 +64,9 @@ def set_up(
     model.check_tokens(network, max(int(s.tokens.max()) for s in (train_set, valid_set) if s))
     model.check_positions(network, max(max(s.lengths) for s in (train_set, valid_set) if s))
     if ranks.first:
-        adapter_config["model"] = origin.model_name(folder)
+        adapter_config["model"] = named = origin.model_name(folder)
+        if as_begun.model.adapter and (said := trainable.of_another_base(begun, named)):
+            output.emit(said)
     if stops:
         adapter_config["eos_token_id"] = list(stops)  # for others: mlx_lm does not read it there
     at_once = functools.partial(planning.budget_of, config, path, train_set)
