@@ -96,6 +96,8 @@ class _Translation:
         """Go through all keys, those of mlx_lm's that the file leaves out as well."""
         for key, name in SAME.items():
             self._set(name, self._values[key], key)
+        if self._file.values.get("model") is None:
+            self._change("model", _("none: mlx_lm takes {name}").format(name=DEFAULTS["model"]))
         for key in FEATURES:
             if key in self._values and not self._values.get("hf_dataset"):
                 self._set(f"data.{key}", self._values[key], key)

@@ -158,6 +158,13 @@ trust_remote_code: true
     assert set(left_out(made)) == {"learning_rate", "val_batches"}
 
 
+def test_a_model_that_is_not_named_is_told(tmp_path: Path) -> None:
+    """As in a configuration of another program, which calls it base_model."""
+    made = read(tmp_path, "base_model: a/b\n")
+    assert made.profile.model.repo == DEFAULTS["model"]
+    assert f"none: mlx_lm takes {DEFAULTS['model']}" in [each.what for each in made.changed]
+
+
 def test_what_is_not_given_is_as_in_mlx_lm(tmp_path: Path) -> None:
     profile = read(tmp_path, "# nothing\n").profile
     assert profile.model.repo == DEFAULTS["model"]
