@@ -52,6 +52,23 @@ def test_rows_longer_than_the_model_was_made_for(
     assert said == ["1 row is longer than the 7 tokens that the model was made for"] * told
 
 
+@pytest.mark.parametrize(
+    ("train", "valid", "told"),
+    [
+        ({"text": "abc"}, chat("a", "b"), {"other_kind", "mask_prompt"}),
+        (chat("a", "b"), {"text": "abc"}, {"other_kind"}),
+        (chat("a", "b"), {"prompt": "a", "completion": "b"}, set()),
+    ],
+)
+def test_a_split_of_another_kind_is_told(
+    tmp_path: Path, micro: Path, output: Output, train: Any, valid: Any, told: set[str]
+) -> None:
+    write(tmp_path / "train.jsonl", train)
+    write(tmp_path / "valid.jsonl", valid)
+    made = prepare.tokenise(config(tmp_path), micro, load(micro), output)
+    assert {notice.code for notice in made.notices} == told
+
+
 def test_all_faults_of_all_files_in_one_go(tmp_path: Path, micro: Path, output: Output) -> None:
     write(tmp_path / "train.jsonl", chat("a"), chat("a", "b"), "[]")
     write(tmp_path / "valid.jsonl", chat("x" * 40, "b"), b'{"text": "\xff"}')

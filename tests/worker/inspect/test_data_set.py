@@ -56,6 +56,19 @@ def test_rows_longer_than_the_model_was_made_for(tmp_path: Path, tokenizer: Any)
     assert (said.line, said.what) == (2, "22 tokens, the model was made for 20")
 
 
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [({"text": "ab"}, True), ({"prompt": "a", "completion": "b"}, False), (chat("x", "y"), False)],
+)
+def test_a_split_of_another_kind(
+    tmp_path: Path, tokenizer: Any, rows: dict[str, Any], told: bool
+) -> None:
+    write(tmp_path / "train.jsonl", chat("ab", "cdef"))
+    write(tmp_path / "valid.jsonl", rows, rows | {"id": 2})
+    said = [each for each in look(tmp_path, tokenizer).findings if each.code == "other_kind"]
+    assert [Path(each.path).name for each in said] == ["valid.jsonl"] * told
+
+
 def test_a_clean_set(tmp_path: Path, tokenizer: Any) -> None:
     write(tmp_path / "train.jsonl", chat("ab", "cdef"), chat("g", "h"))
     write(tmp_path / "valid.jsonl", chat("x", "y"))

@@ -129,6 +129,7 @@ class _Reading:
         self._told = time.monotonic()
         self._done = 0
         self.kind: Kind | None = None
+        self.unlike = ""  # what is to be said of valid.jsonl, if it is of another kind
         self.dated = ""  # what is to be said of a date in the rows
         self._remarks: dict[str, list[str]] = {}  # places, by code
         self.total = 0
@@ -173,7 +174,9 @@ class _Reading:
                 continue
             if not self.rows[path]:
                 needs_template(self._tokenizer, found, path)
-                self.kind = found.kind
+                if self._config.train.mask_prompt:
+                    self.unlike = self.unlike or dataset.unlike(found.kind, self.kind)
+                self.kind = self.kind or found.kind
                 self.dated = self.dated or dated.remark(self._tokenizer, found)
             self.rows[path] += 1
             yield found
@@ -191,6 +194,9 @@ class _Reading:
     def notices(self) -> list[Notice]:
         """Say what is unusual about the rows."""
         said = []
+        if self.unlike:
+            message = f"valid.jsonl: {self.unlike}"
+            said.append(Notice(level="warning", code="other_kind", message=message))
         if self._config.train.mask_prompt and self.kind == "text":
             said.append(
                 Notice(

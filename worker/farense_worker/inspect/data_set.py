@@ -72,6 +72,7 @@ class Survey:
         self._told = time.monotonic()
         self._done = self._total = 0
         self._kind = ""
+        self._trained: dataset.Kind | None = None  # the kind of train.jsonl
         self._rows: dict[str, int] = {}
         self._counts: Counter[str] = Counter()
         self._findings: list[Finding] = []
@@ -187,8 +188,13 @@ class Survey:
             if isinstance(found, Fault):
                 self._lose(found)
                 continue
+            if not self._rows[name] and self._mask_prompt:
+                if said := dataset.unlike(found.kind, self._trained):
+                    self._find("other_kind", path, 0, said)
             self._rows[name] += 1
             self._kind = self._kind or found.kind
+            if name == "train":
+                self._trained = self._trained or found.kind
             self._duplicates.add(number, found)
             self._questions.add(number, found)
             for code, what in text_faults.find("\n".join(found.strings)):

@@ -124,6 +124,19 @@ def scan(path: Path, names: Features = _OWN) -> Iterator[Row | Fault]:
             yield found
 
 
+def unlike(kind: Kind, train: Kind | None) -> str:
+    """Say that a split has text where train.jsonl has answers, or the reverse; else nothing.
+
+    kind, train: of their first rows.
+    """
+    if train is None or (kind == "text") == (train == "text"):
+        return ""
+    return _(
+        "it has {kind} rows, and train.jsonl {others} rows: of a text every token counts, of an "
+        "answer the answer alone, so their losses cannot be compared"
+    ).format(kind=kind, others=train)
+
+
 def count(path: Path) -> int:
     """Count the lines that are not empty."""
     with plain_file.reading(path) as file:
