@@ -13,9 +13,10 @@ from farense_worker.protocol.errors import refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.task import Progress
 from farense_worker.protocol.rows import row_faults
+from farense_worker.protocol.shapes import splits
 
 from farense_tui import __version__
-from farense_tui.dataset import duplicates, extra, leave_out, look, sources, split, splits, write
+from farense_tui.dataset import duplicates, extra, leave_out, look, sources, split, write
 from farense_tui.dataset.documents import draft
 from farense_tui.dataset.leave_out import LeftOut
 from farense_tui.dataset.look import Seen, Wish

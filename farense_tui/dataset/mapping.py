@@ -9,10 +9,9 @@ from typing import Any
 
 from farense_worker.protocol.errors import ExitCode, FarenseError, refused, usage
 from farense_worker.protocol.language import gettext as _
-from farense_worker.protocol.shapes import nested, recognise, verdicts
+from farense_worker.protocol.shapes import nested, recognise, splits, verdicts
 from farense_worker.protocol.shapes.shape import LISTS, Shape
 
-from farense_tui.dataset import splits
 from farense_tui.dataset.readers.table import Bad, Table
 
 TARGETS = ("prompt", "completion", "system", "messages", "text")

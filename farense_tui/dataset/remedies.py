@@ -52,7 +52,9 @@ def remedies(report: Report) -> list[Remedy]:
 
 def row_codes() -> list[str]:
     """Give the codes of what a row may have, all but those of whole files."""
-    whole = ("file", "too_many", "no_template", "other_kind", "dated", "unnamed_end")
+    whole = (
+        "file", "too_many", "no_template", "other_files", "other_kind", "dated", "unnamed_end",
+    )  # fmt: skip
     return [code for code in CODES if code not in whole]
 
 

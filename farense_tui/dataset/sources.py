@@ -14,10 +14,10 @@ from farense_worker.protocol import foreign_rows, plain_file
 from farense_worker.protocol.errors import refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.task import Progress
+from farense_worker.protocol.shapes.splits import split_of
 
 from farense_tui.dataset import formats, hub
 from farense_tui.dataset.documents import draft
-from farense_tui.dataset.splits import split_of
 
 RECORD = "dataset.json"
 LEFT_OUT = "left_out.jsonl"

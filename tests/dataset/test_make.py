@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 from farense_worker.protocol.errors import FarenseError
+from farense_worker.protocol.shapes import splits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from farense_tui.cli import main
-from farense_tui.dataset import look, make, sources, splits
+from farense_tui.dataset import look, make, sources
 from farense_tui.dataset.look import Wish
 from farense_tui.dataset.make import Made
 from tests.dataset import files

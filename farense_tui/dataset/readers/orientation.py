@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from farense_worker.protocol.shapes import recognise
-
-from farense_tui.dataset import splits
+from farense_worker.protocol.shapes import recognise, splits
 
 Values = dict[str, Any]
 

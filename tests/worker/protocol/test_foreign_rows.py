@@ -13,7 +13,7 @@ from farense_worker.protocol import dataset, foreign_rows
 from farense_worker.protocol.dataset import Row
 
 from farense_tui.cli import main
-from tests.tokenizers import chat
+from tests.tokenizers import chat, write
 
 GOOD = '{"prompt": "a?", "completion": "b."}\n'
 ROWS: dict[str, tuple[dict[str, Any], str]] = {
@@ -169,3 +169,31 @@ def test_beside_a_valid_jsonl_other_files_are_nobodys_business(tmp_path: Path) -
     for name in ("train", "valid", "val"):
         (tmp_path / f"{name}.jsonl").write_text(GOOD)
     assert dataset.summarise(tmp_path).faults == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("validation.csv", True),
+        ("val_set.jsonl", True),
+        ("Validação.jsonl.gz", True),
+        ("holdout.parquet", True),
+        ("test.json", True),
+        ("train2.jsonl", True),
+        ("train-00001-of-00002.jsonl", True),
+        ("train.csv", False),  # what train.jsonl was made of
+        ("val.jsonl", False),  # which is told by itself
+        ("test_results.json", False),
+        ("notes.json", False),
+        ("._valid.csv", False),
+    ],
+)
+def test_parts_by_names_that_nothing_reads_are_told(tmp_path: Path, name: str, told: bool) -> None:
+    assert foreign_rows.beside(tmp_path / "no") == ""
+    (tmp_path / name).write_text("{}")
+    assert foreign_rows.beside(tmp_path) == ""
+    write(tmp_path / "train.jsonl", chat("a", "b"))
+    assert foreign_rows.beside(tmp_path).startswith(f"{name}: ") == told
+    for split in ("valid", "test"):
+        write(tmp_path / f"{split}.jsonl", chat("a", "b"))
+    assert bool(foreign_rows.beside(tmp_path)) == (told and name.startswith("train"))

@@ -17,7 +17,7 @@ from farense_worker.data.examples import Builder, Examples
 from farense_worker.data.token_cache import Tokenised
 from farense_worker.model import chat_template, positions, stops
 from farense_worker.process.output import Output
-from farense_worker.protocol import dataset, holdout, language
+from farense_worker.protocol import dataset, foreign_rows, holdout, language
 from farense_worker.protocol.dataset import Kind, Row
 from farense_worker.protocol.errors import refused
 from farense_worker.protocol.language import gettext as _
@@ -71,6 +71,9 @@ def load(config: Config, model: Path, tokenizer: Callable[[], Any], output: Outp
             token_cache.write(key, made)
     for notice in made.notices:
         output.emit(notice)
+    if others := foreign_rows.beside(Path(config.data.path)):
+        message = _("files beside that are not read")
+        output.emit(Notice(level="warning", code="other_files", message=message, hint=others))
     return Data(made.splits["train"], made.splits.get("valid"), made.stops, made.left_out)
 
 

@@ -21,7 +21,7 @@ from farense_worker.inspect.duplicates import Duplicates
 from farense_worker.inspect.lengths import Lengths
 from farense_worker.inspect.questions import Questions
 from farense_worker.inspect.token_text import MOST_TOKENS, pieces
-from farense_worker.protocol import dataset, holdout
+from farense_worker.protocol import dataset, foreign_rows, holdout
 from farense_worker.protocol.dataset import SPLITS, Row
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.language import gettext as _
@@ -104,6 +104,8 @@ class Survey:
             self._find(absent.code, absent.path, 0, absent.what, foreign=absent.foreign)
         if misnamed := dataset.not_read(folder):
             self._find(misnamed.code, misnamed.path, 0, misnamed.what)
+        if others := foreign_rows.beside(folder):
+            self._find("other_files", folder, 0, others)
         self._find_duplicates(paths)
         if (why := self._faults.why_refused(self._skip)) and not self._errors:
             self._find("too_many", folder, 0, why)

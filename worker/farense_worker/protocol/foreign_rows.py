@@ -11,13 +11,17 @@ from typing import Any
 
 from farense_worker.protocol import plain_file
 from farense_worker.protocol.language import gettext as _
-from farense_worker.protocol.shapes import recognise
+from farense_worker.protocol.shapes import recognise, splits
 
 _COMMAND = "farense-tui data make "  # not translated: a command
 # Names under which validation rows are kept elsewhere.
 _VALIDATION = ("val", "validation", "dev", "eval")
 _TABLES = (".csv", ".tsv", ".xlsx", ".parquet", ".arrow", ".sqlite", ".db")
+_ROWS = (*_TABLES, ".jsonl", ".ndjson", ".json", ".txt")
+# What else is written beside rows, after whose splits it is named.
+_ABOUT = ("result", "config", "args", "metric", "log", "loss", "report", "stat", "left_out")
 _MOST_BYTES = 1 << 28
+_MOST_NAMED = 8
 
 
 def row(path: Path, values: dict[str, Any], line: int) -> str:
@@ -128,6 +132,37 @@ def no_valid(folder: Path) -> tuple[Path, str] | None:
             what = _("it is not read under this name: {command}")
             return path, what.format(command=_moved(path, "valid.jsonl"))
     return None
+
+
+def beside(folder: Path) -> str:
+    """Say which files beside train.jsonl have the name of a part that would else not be read.
+
+    What a part that is there was made of is nobody's business: a valid.csv beside valid.jsonl.
+    """
+    told = no_valid(folder)
+    try:
+        names = sorted(path.name for path in folder.iterdir() if path.is_file())
+    except OSError:
+        return ""
+    there = {f"{split}.jsonl" for split in ("train", "valid", "test")}
+    there = {name for name in there if os.path.isfile(folder / name)}  # of whatever case
+    known = told[0].name if told else ""
+    found = [name for name in names if _is_part(name, there) and name.casefold() != known]
+    if not found or "train.jsonl" not in there:
+        return ""
+    more = ", ..." if len(found) > _MOST_NAMED else ""
+    what = _("{names}: train.jsonl, valid.jsonl and test.jsonl alone are. All of it: {command}")
+    return what.format(names=", ".join(found[:_MOST_NAMED]) + more, command=_made_of(folder))
+
+
+def _is_part(name: str, there: set[str]) -> bool:
+    """Whether a file's name says that it has rows of a split that is not there, or more of one."""
+    plain = name.casefold()
+    rows = plain.removesuffix(".gz").endswith(_ROWS) and not plain.startswith(".")
+    split = splits.split_of(plain)
+    if not rows or not split or plain in there or any(word in plain for word in _ABOUT):
+        return False
+    return f"{split}.jsonl" not in there or (split == "train" and ".jsonl" in plain)
 
 
 def _moved(path: Path, name: str) -> str:

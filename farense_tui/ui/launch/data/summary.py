@@ -54,6 +54,7 @@ SHORT = {
     "endless": _("without an end"),
     "end_appended": _("with the eos appended"),
     "words_behind": _("that the template goes on after"),
+    "other_files": _("folder with files that are not read"),
     "other_kind": _("part with rows of another kind"),
     "dated": _("with a date from the template"),
     "unnamed_end": _("end that the model does not name"),

@@ -61,6 +61,7 @@ CODES: dict[str, tuple[Level, str]] = {
         "info",
         _("rows whose template goes on after the answer, which is left away"),
     ),
+    "other_files": ("warning", _("files beside that are not read")),
     "other_kind": ("warning", _("splits of which one is text and another has answers")),
     "dated": ("info", _("the template writes the date into the rows")),
     "unnamed_end": ("info", _("the template's end is not the model's")),

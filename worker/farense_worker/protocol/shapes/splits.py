@@ -10,9 +10,9 @@ from typing import Any
 COLUMN = "split"
 _COLUMNS = (COLUMN, "partition", "conjunto", "particao")
 _SPLITS = {
-    "train": "train,training,treino",
-    "valid": "valid,val,validation,validacao,dev,eval",
-    "test": "test,teste",
+    "train": "train,training,treino,treinamento",
+    "valid": "valid,val,validation,validacao,dev,eval,holdout,heldout",
+    "test": "test,testing,tests,teste,testes",
 }
 _SPLIT_OF = {word: split for split, words in _SPLITS.items() for word in words.split(",")}
 
