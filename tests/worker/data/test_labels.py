@@ -414,6 +414,17 @@ def test_the_second_call_of_a_message_that_is_left_out(
     assert "the template leaves out its tool call tempo" in found[1].remarks[0].what
 
 
+@pytest.mark.parametrize("trims", [True, False])
+def test_the_indentation_of_a_first_line_that_is_trimmed(
+    micro: Path, tmp_path: Path, trims: bool
+) -> None:
+    template = CALLING if trims else CALLING.replace(" | trim", "")
+    row = Row(1, "chat", chat("Soma?", "    x = 1\n    return x\n"))
+    found = labels.encode(load(variant(micro, tmp_path / "t", template)), row, True)
+    told = "message 2 (assistant): the template leaves out its first indentation"
+    assert [remark.what for remark in found.remarks] == [told] * trims
+
+
 def test_keys_and_names_of_messages_that_the_template_has_no_word_for(
     micro: Path, tmp_path: Path
 ) -> None:

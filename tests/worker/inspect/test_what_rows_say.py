@@ -99,3 +99,17 @@ def test_all_of_it_in_a_report(tmp_path: Path, tokenizer: Any) -> None:
         ("asked_again", "valid", 1),
     }
     assert report.trainable
+
+
+@pytest.mark.parametrize(
+    ("texts", "told"),
+    [
+        (["a", r"um\ndois\n\ntrês"], r"\n"),
+        ([r"print('a\n')"], ""),  # a program may write one
+        (["print('a\\n')\nprint('b\\n')"], ""),
+        ([r"C:\\nova\\noite"], ""),
+        (["um\ndois"], ""),
+    ],
+)
+def test_ends_of_lines_that_are_written_as_codes(texts: list[str], told: str) -> None:
+    assert text_faults.written_ends(texts) == told

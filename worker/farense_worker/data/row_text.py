@@ -14,6 +14,8 @@ from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.rows import chat_rows
 
 Message = dict[str, Any]
+# Lines of which the first is indented, as those of a program may be.
+_INDENTED = re.compile(r"[ \t]+\S.*\n\s*\S")
 _A_NUMBER = 907_341_000_000  # that no template and no row has in it
 # Keys of messages that are looked at elsewhere, or that say which message it is.
 _KNOWN = {
@@ -41,6 +43,8 @@ def left_out(
         for part, (name, string) in enumerate(_parts(message)):
             if not _stands(string, text, collapsed) or (at, part) in blind:
                 found.setdefault(at, []).append(name)
+        if _INDENTED.match(message["content"]) and message["content"].rstrip() not in text:
+            found.setdefault(at, []).append(_("first indentation"))
     return {at: list(dict.fromkeys(names)) for at, names in found.items()}
 
 

@@ -201,6 +201,8 @@ class Survey:
             self._questions.add(number, found)
             for code, what in text_faults.find("\n".join(found.strings)):
                 self._find(code, path, found.line, what)
+            if ends := text_faults.written_ends(found.strings):
+                self._find("escaped", path, found.line, ends)
             if self._tokenizer and (written := marks.foreign(self._tokenizer, found)):
                 what = _("{marks}: the model's own template has others")
                 self._find("template_marks", path, found.line, what.format(marks=" ".join(written)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import ngettext
@@ -26,7 +27,16 @@ _CODES = re.compile(
 )
 # Places for a name, as LLaMA-Factory's and others' samples have them: {{name}}, <YOUR NAME>.
 _GAPS = re.compile(r"\{\{ ?[A-Za-z_]{1,30} ?\}\}|[<\[](?:YOUR|INSERT)[ _A-Z]{2,30}[>\]]")
+_ENDS = re.compile(r"(?<!\\)\\n")
 _APART = re.compile("[A-Za-z][\u0300-\u0308\u0327]")
+
+
+def written_ends(strings: Iterable[str]) -> str:
+    """Name the ends of lines that are written as codes in a text that has no others."""
+    for text in strings:
+        if "\n" not in text and len(_ENDS.findall(text)) > 1:
+            return r"\n"
+    return ""
 
 
 def find(text: str) -> list[tuple[str, str]]:
