@@ -101,6 +101,7 @@ def said(values: dict[str, Any], *, mask: bool = True, answers: Any = "all") -> 
                 ("role", 'message 2 (model) is no answer: the role of answers is "assistant"'),
             ],
         ),
+        ({"prompt": " ", "completion": "b"}, [("gap", "message 1 (user) is empty")]),
         ({"text": " \n"}, [("empty_answer", "the text is nothing but white space")]),
         ({"text": "a", "system": "b"}, [("unread", 'the "system" of the row is not read')]),
     ],

@@ -14,11 +14,11 @@ what mlx_lm leaves to chance:
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
-from farense_worker.data import answer_ends
+from farense_worker.data import answer_ends, unknown_characters
 from farense_worker.data.conversation import Conversation, NoLabels, Remark, Spans
 from farense_worker.model import compat
 from farense_worker.model.light_tokenizer import LightTokenizer, NoTokens, telling
@@ -86,7 +86,17 @@ def encode_all(
         found = fast.encode(batch, mask_prompt, answers, append_end) if fast else None
         if found is None:
             found = [_attempt(tokenizer, row, mask_prompt, answers, append_end) for row in batch]
-        yield from zip(batch, found, strict=True)
+        for row, each in zip(batch, found, strict=True):
+            yield row, each if isinstance(each, str) else _looked_at(tokenizer, row, each)
+
+
+def _looked_at(tokenizer: Any, row: Row, found: Encoded) -> Encoded:
+    """Remark characters that are in no token."""
+    lost = unknown_characters.find(tokenizer, row.strings)
+    if not lost:
+        return found
+    what = _("the tokenizer does not know {characters}").format(characters=lost)
+    return replace(found, remarks=(*found.remarks, Remark("unknown", what)))
 
 
 def _attempt(

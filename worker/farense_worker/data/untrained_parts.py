@@ -89,6 +89,8 @@ def remarks(row: Row, mask_prompt: bool, answers: Answers) -> Iterator[Remark]:
         if message["role"] == "assistant" and empty:
             what = _("message {number} (assistant) is empty")
             yield Remark("empty_answer", what.format(number=number))
+        elif message["role"] == "user" and empty:
+            yield Remark("gap", _("message {number} (user) is empty").format(number=number))
         elif message["content"].strip().casefold() in _EMPTY:
             what = _("message {number} ({role}) is {said}, which programs write for an empty cell")
             role, word = message["role"], message["content"].strip()

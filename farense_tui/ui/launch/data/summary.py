@@ -31,6 +31,7 @@ SHORT = {
     "beyond": _("too long for the model"),
     "parted": _("off the template"),
     "left_out": _("with text left out"),
+    "unknown": _("with unknown characters"),
     "control_token": _("with control tokens"),
     "closed_thought": _("without a thought"),
     "rewritten": _("with answers that are no labels"),

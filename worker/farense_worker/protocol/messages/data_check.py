@@ -29,6 +29,7 @@ CODES: dict[str, tuple[Level, str]] = {
     "beyond": ("warning", _("rows longer than what the model was made for")),
     "parted": ("warning", _("rows whose template does not go on as its prompt ends")),
     "left_out": ("warning", _("rows with text that the chat template leaves out")),
+    "unknown": ("warning", _("rows with characters that the tokenizer does not know")),
     "control_token": ("warning", _("rows whose text has control tokens in it, which become real")),
     "closed_thought": (
         "info",
