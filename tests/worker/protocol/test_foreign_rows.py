@@ -197,3 +197,11 @@ def test_parts_by_names_that_nothing_reads_are_told(tmp_path: Path, name: str, t
     for split in ("valid", "test"):
         write(tmp_path / f"{split}.jsonl", chat("a", "b"))
     assert bool(foreign_rows.beside(tmp_path)) == (told and name.startswith("train"))
+
+
+def test_a_model_in_place_of_rows_is_told(tmp_path: Path) -> None:
+    for name in ("config.json", "tokenizer.json", "generation_config.json"):
+        (tmp_path / name).write_text("{}")
+        assert foreign_rows.no_train(tmp_path) == ""
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    assert foreign_rows.no_train(tmp_path) == "it is the folder of a model; --model takes it"

@@ -97,6 +97,8 @@ def no_train(folder: Path) -> str:
     if others := tables(folder):
         what = _("there is no train.jsonl in it, but {name}. This makes rows: {command}")
         return what.format(name=others[0], command=_made_of(folder))
+    if os.path.isfile(folder / "config.json") and any(folder.glob("*.safetensors")):
+        return _("it is the folder of a model; --model takes it")
     found = _misnamed(folder)
     found.sort(key=lambda path: "train" not in path.name)
     if not found:
@@ -116,9 +118,15 @@ def tables(folder: Path) -> list[str]:
 def _misnamed(folder: Path) -> list[Path]:
     return sorted(
         path for pattern in ("*.jsonl", "*.json") for path in folder.glob(pattern)
-        if path.is_file() and not path.name.startswith(".")
+        if path.is_file() and not path.name.startswith(".") and not _is_of_a_model(path.name)
         and path.stem not in ("valid", "test", *_VALIDATION)
     )  # fmt: skip
+
+
+def _is_of_a_model(name: str) -> bool:
+    """Whether it is a name of what stands in a model's folder, and no rows."""
+    named = ("tokenizer.json", "vocab.json", "special_tokens_map.json", "added_tokens.json")
+    return name in named or name.endswith(("config.json", ".index.json", "_state.json"))
 
 
 def no_valid(folder: Path) -> tuple[Path, str] | None:
