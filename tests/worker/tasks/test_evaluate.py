@@ -9,9 +9,9 @@ from typing import Any
 
 import mlx.core as mx
 import pytest
-from farense_worker.generate import decoding
+from farense_worker.generate import decoding, thoughts
 from farense_worker.generate.prompts import prompt_tokens
-from farense_worker.model import inference
+from farense_worker.model import inference, tokenizer
 from farense_worker.protocol.dataset import Row
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.messages.evaluation import Adapter, Candidate, Report, Request
@@ -237,3 +237,57 @@ def test_a_test_set_without_a_row_to_ask_is_refused(micro: Path, tmp_path: Path)
     with pytest.raises(FarenseError, match="there is no row") as caught:
         ask((Candidate(str(micro)),), tmp_path)
     assert "test.jsonl:1" in caught.value.detail
+
+
+THINKS = (
+    "{% for m in messages %}<|{{ m.role }}|>"
+    "{% if m.role == 'assistant' %}<think>{{ m.reasoning_content or '' }}</think>{% endif %}"
+    "{{ m.content }}<|end|>{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+
+
+def thinker(folder: Path) -> Path:
+    """Make the micro model with thoughts before its answers, whose marks are no special tokens."""
+    model = micro_model.make(folder)
+    words = json.loads((model / "tokenizer.json").read_text())
+    more = [dict(words["added_tokens"][-1]) for _ in range(2)]
+    for number, (token, content) in enumerate(zip(more, ("<think>", "</think>"), strict=True), 1):
+        token |= {"id": words["added_tokens"][-1]["id"] + number, "content": content}
+        token["special"] = False
+    words["added_tokens"] += more
+    (model / "tokenizer.json").write_text(json.dumps(words))
+    settings = json.loads((model / "tokenizer_config.json").read_text())
+    (model / "tokenizer_config.json").write_text(json.dumps(settings | {"chat_template": THINKS}))
+    return model
+
+
+def test_thoughts_are_not_measured_and_have_room(tmp_path: Path) -> None:
+    """Qwen 3 begins each answer with a thought, if an empty one: none was ever exact."""
+    model = thinker(tmp_path / "model")
+    words = load(model)
+    for text, said in (
+        ("Ele.", "Ele."),
+        ("<think></think>Ele.", "Ele."),
+        ("<think>Quem?</think>Ele.", "Ele."),
+        ("Quem?</think>Ele.", "Ele."),
+        ("<think>Quem?", ""),
+        ("Ele.<think>E", "Ele."),
+    ):
+        tokens = words.encode(text, add_special_tokens=False)
+        assert words.decode(thoughts.aloud(words, tokens)) == said
+    row = chat("Quem?", "A")
+    row["messages"][1]["reasoning_content"] = "Penso nisso com calma."
+    write(tmp_path / "test.jsonl", row, chat("E?", "<think>Hm.</think>B"))
+    report = ask((Candidate(str(model)),), tmp_path)
+    assert report.max_tokens > len(words.encode("<think>Penso nisso com calma.</think>A"))
+    wrapped = tokenizer.load_by_mlx_lm(model, Model(repo=str(model)))
+    assert (wrapped.think_start, wrapped.think_end) == (words.think_start, words.think_end)
+
+
+def test_what_is_compared_is_what_is_said_with_accents_apart_or_together() -> None:
+    found = answer_metrics.compare("<think>Quem?</think>É ele", " E\u0301 ele\n", "É ele")
+    assert found.exact
+    assert (found.text, found.chrf) == ("<think>Quem?</think>É ele", 100)
+    assert not answer_metrics.compare("E ele", "É ele").exact
+    assert answer_metrics.corpus_chrf([("É ele", "E\u0301 ele")]) == pytest.approx(100)
+    assert questions_of(Row(1, "chat", chat("a", "<think>b</think>c")), "all")[0].said == "c"

@@ -13,7 +13,7 @@ from typing import Any
 
 import mlx.core as mx
 
-from farense_worker.generate import shared_prompt
+from farense_worker.generate import shared_prompt, thoughts
 from farense_worker.generate.prompts import prompt_tokens
 from farense_worker.generate.sampling import Sampling, chooser
 from farense_worker.generate.shared_prompt import Begun
@@ -23,9 +23,13 @@ from farense_worker.model.compat import make_prompt_cache
 
 @dataclass(frozen=True)
 class Answered:
-    """An answer; cut_off: it had reached the most tokens before its end."""
+    """An answer; said: what follows its thoughts, which is all of it where it has none.
+
+    cut_off: it had reached the most tokens before its end.
+    """
 
     text: str
+    said: str
     cut_off: bool
 
 
@@ -82,8 +86,11 @@ def answers(
                 lines = _greedy(model, [prompts[n] for n in together], end, max_tokens, begun)
                 for number, line in zip(together, lines, strict=True):
                     stop = next((at for at, token in enumerate(line) if token in end), len(line))
-                    text = tokenizer.decode(line[:stop], skip_special_tokens=True).strip()
-                    found[number] = Answered(text, stop == len(line))
+                    text, said = (
+                        tokenizer.decode(part, skip_special_tokens=True).strip()
+                        for part in (line[:stop], thoughts.aloud(tokenizer, line[:stop]))
+                    )
+                    found[number] = Answered(text, said, stop == len(line))
                 tell(len(found))
     return [found[number] for number in range(len(prompts))]
 

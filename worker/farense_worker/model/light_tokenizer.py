@@ -42,13 +42,17 @@ _OWN_CLASS = {
     "qwen4_exp",
     "siglip2",
 }
-# Tokens around thoughts by which mlx_lm (tokenizer_utils.py) tells a model that has them.
+# Tokens by which mlx_lm (tokenizer_utils.py) tells a model that has thoughts, and what stands
+# around a thought then.
 _THOUGHTS = (
-    ("<think>", "</think>"),
-    ("<longcat_think>", "</longcat_think>"),
-    ("<|think:start|>", "<|think:end|>"),
-    ("<|channel>", "<channel|>"),
-    ("<|open|>", "<|close|>", "<|sep|>", "<|end_of_msg|>"),
+    (("<think>", "</think>"), ("<think>", "</think>")),
+    (("<longcat_think>", "</longcat_think>"), ("<longcat_think>", "</longcat_think>")),
+    (("<|think:start|>", "<|think:end|>"), ("<|think:start|>", "<|think:end|>")),
+    (("<|channel>", "<channel|>"), ("<|channel>thought", "<channel|>")),
+    (
+        ("<|open|>", "<|close|>", "<|sep|>", "<|end_of_msg|>"),
+        ("<|open|>think<|sep|>", "<|close|>think<|sep|>"),
+    ),
 )
 _MOST = 1 << 28  # bytes of a tokenizer.json
 _SPECIAL = (
@@ -132,7 +136,11 @@ class LightTokenizer:
         self.backend.no_padding()
         self.chat_template = _templates(folder, config)
         self._special = _by_name(config)
-        thinking = any(all(map(self.backend.token_to_id, pair)) for pair in _THOUGHTS)
+        marks: tuple[str | None, str | None] = next(
+            (around for tokens, around in _THOUGHTS if all(map(self._has, tokens))), (None, None)
+        )
+        self.think_start, self.think_end = marks
+        thinking = self.think_start is not None
         self._templates = ChatTemplates(self.chat_template or "", self._special, thinking)
         self.bos_token_id = self._id("bos_token")
         self.eos_token_id = self._id("eos_token")
@@ -197,6 +205,9 @@ class LightTokenizer:
         assert not return_dict
         text = self._templates.text(messages, tools, add_generation_prompt)
         return self.encode(text, add_special_tokens=False) if tokenize else text
+
+    def _has(self, token: str) -> bool:
+        return self.backend.token_to_id(token) is not None
 
     def _id(self, name: str) -> int | None:
         token = self._special.get(name)

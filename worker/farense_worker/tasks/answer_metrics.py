@@ -12,13 +12,21 @@ from typing import Any
 from farense_worker.protocol.messages.evaluation import Answer
 
 
-def compare(text: str, reference: str) -> Answer:
-    """Measure one answer. Exact: the same after stripping both, nothing else is forgiven."""
+def compare(text: str, reference: str, said: str | None = None) -> Answer:
+    """Measure one answer. Exact: the same after stripping both, nothing else is forgiven.
+
+    said: what of the text is measured, None for all. A letter and its accent are the same together
+    or apart (NFC, NFD): many tokenizers put them together, so no model could answer otherwise.
+    """
+    said, reference = (
+        unicodedata.normalize("NFC", each).strip()
+        for each in (text if said is None else said, reference)
+    )
     return Answer(
         text=text,
-        exact=text.strip() == reference.strip(),
-        token_f1=token_f1(text, reference),
-        chrf=_chrf().sentence_score(text, [reference]).score,
+        exact=said == reference,
+        token_f1=token_f1(said, reference),
+        chrf=_chrf().sentence_score(said, [reference]).score,
     )
 
 
@@ -34,9 +42,15 @@ def token_f1(text: str, reference: str) -> float:
     return 2 * common / (len(ours) + len(theirs))
 
 
-def corpus_chrf(texts: Sequence[str], references: Sequence[str]) -> float:
-    """Give chrF2 over all answers at once, 0 to 100: the sum of their n-grams, not a mean."""
-    return float(_chrf().corpus_score(list(texts), [list(references)]).score)
+def corpus_chrf(pairs: Sequence[tuple[str, str]]) -> float:
+    """Give chrF2 over all answers at once, 0 to 100: the sum of their n-grams, not a mean.
+
+    pairs: an answer and its reference each.
+    """
+    ours, theirs = (
+        [unicodedata.normalize("NFC", each) for each in side] for side in zip(*pairs, strict=True)
+    )
+    return float(_chrf().corpus_score(ours, [theirs]).score)
 
 
 @functools.cache

@@ -73,7 +73,7 @@ def _evaluate(asked: Request, tell: Tell) -> Report:
     columns: list[list[Answer]] = []
     which = asked.answers if asked.mask_prompt else "last"
     questions = [each for row in rows for each in questions_of(row, which)]
-    most = asked.max_tokens or max(base.room(questions) for base in bases)
+    most = asked.max_tokens or max(base.room(rows, questions, asked.mask_prompt) for base in bases)
     for base in bases:
         for adapter in (Adapter("", ""), *base.candidate.adapters):
             score, given = _measure(base, adapter, rows, questions, most, asked, tell)
@@ -173,12 +173,19 @@ class _Base:
             )
         )
 
-    def room(self, questions: list[Question]) -> int:
-        """Tokens that an answer may have: half as many again as the longest reference."""
+    def room(self, rows: list[Row], questions: list[Question], mask_prompt: bool) -> int:
+        """Tokens that an answer may have: half as many again as the longest reference.
+
+        A reference is counted as its labels are: with its thoughts, what the template writes around
+        those, and its end. Where the question is a label too, its own words have to do.
+        """
         longest = 0
         for each in questions:
             reference = self.tokenizer.encode(each.reference, add_special_tokens=False)
             longest = max(longest, len(reference))
+        if mask_prompt:
+            spans = (span for row in rows for span in self.encoded[row.line].spans)
+            longest = max((last - first for first, last in spans), default=longest)
         return longest + longest // 2 + 1
 
     def examples(self, rows: list[Row], max_seq_length: int) -> Examples:
@@ -204,6 +211,7 @@ def _measure(
     network = inference.load(base.folder, base.settings, adapter.name, adapter.folder)
     value, tokens = _loss(network, base.examples(rows, asked.max_seq_length), asked, named, tell)
     given: list[Answer] = []
+    pairs: list[tuple[str, str]] = []
     cut_off = 0
     if questions:
         answering = _("{model}: answers").format(model=named)
@@ -215,10 +223,12 @@ def _measure(
             max_tokens=most,
             tell=lambda done: tell(Progress(answering, done, len(questions), "rows")),
         )
-        references = [each.reference for each in questions]
-        given = [answer_metrics.compare(a.text, r) for a, r in zip(found, references, strict=True)]
+        pairs = [(answer.said, each.said) for answer, each in zip(found, questions, strict=True)]
+        given = [
+            answer_metrics.compare(answer.text, reference, said)
+            for answer, (said, reference) in zip(found, pairs, strict=True)
+        ]
         cut_off = sum(each.cut_off for each in found)
-    chrf = answer_metrics.corpus_chrf([a.text for a in given], references) if given else None
     return Score(
         name=adapter.name,
         model=base.candidate.repo,
@@ -227,31 +237,31 @@ def _measure(
         tokens=tokens,
         exact_match=_mean([a.exact for a in given]),
         token_f1=_mean([a.token_f1 for a in given]),
-        chrf=chrf,
+        chrf=answer_metrics.corpus_chrf(pairs) if pairs else None,
         cut_off=cut_off,
-        turns=_by_turn(questions, given),
+        turns=_by_turn(questions, given, pairs),
         seconds=time.perf_counter() - began,
     ), given
 
 
-def _by_turn(questions: list[Question], given: list[Answer]) -> tuple[Turn, ...]:
-    """Score each turn by itself, where rows have more than one."""
-    turns: dict[int, list[tuple[Answer, str]]] = defaultdict(list)
-    for question, answer in zip(questions, given, strict=True):
-        turns[question.turn].append((answer, question.reference))
+def _by_turn(
+    questions: list[Question], given: list[Answer], pairs: list[tuple[str, str]]
+) -> tuple[Turn, ...]:
+    """Score each turn by itself, where rows have more than one. pairs: of what is compared."""
+    turns: dict[int, list[tuple[Answer, tuple[str, str]]]] = defaultdict(list)
+    for question, answer, pair in zip(questions, given, pairs, strict=True):
+        turns[question.turn].append((answer, pair))
     if len(turns) < 2:
         return ()
     return tuple(
         Turn(
             turn=turn,
-            answers=len(pairs),
-            exact_match=_mean([answer.exact for answer, _ in pairs]),
-            token_f1=_mean([answer.token_f1 for answer, _ in pairs]),
-            chrf=answer_metrics.corpus_chrf(
-                [answer.text for answer, _ in pairs], [reference for _, reference in pairs]
-            ),
+            answers=len(found),
+            exact_match=_mean([answer.exact for answer, _ in found]),
+            token_f1=_mean([answer.token_f1 for answer, _ in found]),
+            chrf=answer_metrics.corpus_chrf([pair for _, pair in found]),
         )
-        for turn, pairs in sorted(turns.items())
+        for turn, found in sorted(turns.items())
     )
 
 

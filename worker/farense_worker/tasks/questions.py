@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from farense_worker.data import row_text
 from farense_worker.protocol.dataset import Row
 from farense_worker.protocol.settings.profile import Answers
 
@@ -28,6 +29,11 @@ class Question:
     def reference(self) -> str:
         """The answer that stands in the data."""
         return str(self.row.conversation()[0][self.at].get("content") or "")
+
+    @property
+    def said(self) -> str:
+        """The same without the thoughts that may stand in it."""
+        return row_text.answer_of({"content": self.reference})
 
 
 def questions_of(row: Row, answers: Answers) -> list[Question]:
