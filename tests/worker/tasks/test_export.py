@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import json
 import shutil
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.messages.export import Exported, Request
 from farense_worker.protocol.run_folder import RunFolder
 from farense_worker.protocol.settings.profile import Model
-from farense_worker.tasks import compare_models, gguf, ollama
+from farense_worker.tasks import compare_models, fuse, gguf, ollama
 from farense_worker.tasks.compare_models import Behaviour
 from farense_worker.tasks.export import export
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
@@ -234,6 +235,10 @@ def test_a_gguf_file_gives_the_same_answers(tmp_path: Path, data: Path) -> None:
     assert part.verified is not None
     assert part.verified.kept > 0.99  # float16
     assert (tmp_path / "out" / "one.gguf").read_bytes().startswith(b"GGUF")
+    told = metadata(tmp_path / "out" / "one.gguf")
+    assert told["tokenizer.chat_template"] == load(tmp_path / "model").chat_template
+    assert told["tokenizer.ggml.eot_token_id"].item() in load(tmp_path / "model").eos_token_ids
+    assert told["tokenizer.ggml.add_bos_token"].item() is False
     assert (tmp_path / "out" / "Modelfile").read_text().startswith("FROM ./one.gguf\n")
 
 
@@ -241,7 +246,11 @@ def test_a_gguf_file_gives_the_same_answers(tmp_path: Path, data: Path) -> None:
     ("change", "words"),
     [
         ({"model_type": "qwen2"}, "not of qwen2"),
+        ({"model_type": "mixtral"}, "not of mixtral"),
         ({"head_dim": 64}, "heads"),
+        ({"attention_bias": True}, "biases"),
+        ({"rope_scaling": {"type": "yarn", "factor": 4.0}}, "yarn"),
+        ({"rope_parameters": {"rope_type": "llama3", "rope_theta": 5e5}}, "llama3"),
         ({}, "SentencePiece"),
     ],
 )
@@ -252,6 +261,64 @@ def test_what_mlx_lm_cannot_write_as_gguf(
     config = json.loads((tmp_path / "config.json").read_text()) | change
     (tmp_path / "config.json").write_text(json.dumps(config))
     assert words in gguf.obstacle(tmp_path)
+
+
+def metadata(path: Path) -> dict[str, Any]:
+    loaded: Any = mx.load(str(path), return_metadata=True)
+    found: dict[str, Any] = loaded[1]
+    return found
+
+
+def by_score(text: str, tokens: list[str], scores: list[float]) -> list[str]:
+    """Cut a text as llama.cpp does (llm_tokenizer_spm): the pair of the highest score, leftmost."""
+    known = dict(zip(tokens, scores, strict=True))
+    parts = list(text)
+    while True:
+        pairs = [
+            (-known[one + other], at)
+            for at, (one, other) in enumerate(itertools.pairwise(parts))
+            if one + other in known
+        ]
+        if not pairs:
+            break
+        _score, at = min(pairs)
+        parts[at : at + 2] = ["".join(parts[at : at + 2])]
+    return [
+        piece
+        for part in parts
+        for piece in ([part] if part in known else [f"<0x{byte:02X}>" for byte in part.encode()])
+    ]
+
+
+def test_llama_cpp_cuts_texts_as_the_tokenizer_does(tmp_path: Path) -> None:
+    """mlx_lm gives all tokens one score: pairs would be put together from the left."""
+    model = sentencepiece(tmp_path / "model")
+    pieces = ["er", "ar", "▁f", "ense", "se", "en", "▁far", "arense", "▁farense", "ere", "re", "ns"]
+    made = json.loads((model / "tokenizer.json").read_text())
+    first = made["added_tokens"][0]["id"]
+    for token in made["added_tokens"]:  # they come after the others
+        token["id"] += 40
+    for piece in [*dict.fromkeys("".join(pieces)), *pieces]:
+        made["model"]["vocab"].setdefault(piece, first + len(made["model"]["vocab"]) - 256)
+    known = made["model"]["vocab"]
+    made["model"]["merges"] = [  # as transformers makes them of SentencePiece's: all that there are
+        [piece[:at], piece[at:]]
+        for piece in pieces
+        for at in range(1, len(piece))
+        if piece[:at] in known and piece[at:] in known
+    ]
+    (model / "tokenizer.json").write_text(json.dumps(made))
+    network = inference.load(model, Model(repo=str(model)))
+    gguf.write(model, fuse.as_half(network), tmp_path / "one.gguf")
+    told = metadata(tmp_path / "one.gguf")
+    tokens, scores = (told[f"tokenizer.ggml.{name}"] for name in ("tokens", "scores"))
+    backend = Tokenizer.from_file(str(model / "tokenizer.json"))
+    told_apart = 0
+    for text in ("farense", "faro", "ferense é", "arenseres", "serenar"):
+        given, right = f"▁{text}".replace(" ", "▁"), backend.encode(text).tokens
+        assert by_score(given, tokens, scores.tolist()) == right, text
+        told_apart += by_score(given, tokens, [-1000.0] * len(tokens)) != right
+    assert told_apart
 
 
 def test_gguf_is_refused_before_anything_is_written(trained: RunFolder, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import importlib
 import inspect
 import select
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -174,11 +174,12 @@ def serving_tokenizer(tokenizer: Any) -> Any:
 
 
 @contextlib.contextmanager
-def readable_gguf() -> Iterator[None]:
-    """Have mlx_lm write files that llama.cpp loads.
+def readable_gguf(scores: Mapping[str, float], more: Mapping[str, Any]) -> Iterator[None]:
+    """Have mlx_lm write files that llama.cpp loads, and reads texts by as the tokenizer does.
 
     It wants the kinds of tokens as int32, not uint32, and a token for each row of the embeddings,
-    of which many models have more; its own conversion calls them so.
+    of which many models have more; its own conversion calls them so. mlx_lm gives all tokens one
+    score, by which llama.cpp cuts texts. scores: of tokens, by their text. more: metadata.
     """
     import mlx.core as mx
 
@@ -190,14 +191,16 @@ def readable_gguf() -> Iterator[None]:
             return getattr(mx, name)
 
         def save_gguf(self, path: str, weights: Any, metadata: dict[str, Any]) -> None:
-            tokens, scores, kinds = (metadata[name] for name in names)
+            tokens, _same, kinds = (metadata[name] for name in names)
             rows = range(len(tokens), weights["token_embd.weight"].shape[0])
-            scores = mx.concatenate([scores, mx.full((len(rows),), unlikely)])
+            tokens = [*tokens, *(f"[PAD{row}]" for row in rows)]
             kinds = mx.concatenate(
                 [kinds.astype(mx.int32), mx.full((len(rows),), unused, mx.int32)]
             )
-            right = ([*tokens, *(f"[PAD{row}]" for row in rows)], scores, kinds)
-            mx.save_gguf(path, weights, {**metadata, **dict(zip(names, right, strict=True))})
+            likely = mx.array([scores.get(token, unlikely) for token in tokens])
+            right = (tokens, likely, kinds)
+            given: dict[str, Any] = dict(zip(names, right, strict=True))
+            mx.save_gguf(path, weights, {**metadata, **given, **more})
 
     module = _module("mlx_lm.gguf")
     own, module.mx = module.mx, Core()

@@ -271,7 +271,7 @@ class _Export:
     def _gguf(self, network: Any, folder: Path) -> Part:
         self._tell(Progress(_("writing GGUF")))
         path = self._to / f"{self._asked.name}.gguf"
-        gguf.write(folder, fuse.as_half(network), path)
+        gguf.write(folder, fuse.as_half(network), path, self._tokenizer)
         verified = None
         if self._asked.check:
             gguf.read_into(network, json.loads(plain_file.text(folder / "config.json")), path)
