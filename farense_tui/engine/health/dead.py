@@ -8,7 +8,7 @@ from farense_worker.protocol.language import gettext as _
 
 from farense_tui.engine.health.facts import Facts
 from farense_tui.engine.health.finding import Action, Found, rule
-from farense_tui.engine.health.remedies import RESUME, halve_rate, smaller_steps
+from farense_tui.engine.health.remedies import RESUME, halve_rate, smaller_steps, takes_less
 from farense_tui.engine.runs import death
 
 _MEMORY = ("gpu_memory", "memory")
@@ -58,12 +58,15 @@ def out_of_memory(facts: Facts) -> Found | None:
     failure = facts.state.failure
     if facts.alive or failure is None or failure.kind not in _MEMORY:
         return None
+    # Our own limit ends a run only when no finer cut is left: farense_worker/loop/shortage.py.
+    change = smaller_steps(facts.config, facts.state, alone=failure.kind == "memory")
+    kept = _("The effective batch stays as it is, so the curve goes on as it was.")
     return (
         "alarm",
         _("it needs less memory"),
         _("after step {step}: {what}").format(step=failure.step, what=failure.title),
-        _("The effective batch stays as it is, so the curve goes on as it was."),
-        _again(smaller_steps(facts.config, facts.state)),
+        kept if change else takes_less(None),
+        _again(change),
     )
 
 

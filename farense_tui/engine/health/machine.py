@@ -10,7 +10,7 @@ from farense_worker.protocol.percent import percent
 from farense_tui.engine import readable as show
 from farense_tui.engine.health.facts import Facts
 from farense_tui.engine.health.finding import Found, rule
-from farense_tui.engine.health.remedies import smaller_steps
+from farense_tui.engine.health.remedies import smaller_steps, takes_less
 
 _SLOW, _SLOW_STEPS, _SLOW_SECONDS = 0.6, 20, 60.0
 _COLUMNS = 30
@@ -31,7 +31,7 @@ def memory(facts: Facts) -> Found | None:
     limit = state.started.memory_limit if state.started else 0
     if not facts.alive or not limit or state.heartbeat is None or config is None:
         return None
-    used = state.heartbeat.rss
+    used, change = state.heartbeat.rss, smaller_steps(config, facts.state)
     share, settings = used / limit, config.memory
     if share < settings.warning:
         return None
@@ -44,8 +44,8 @@ def memory(facts: Facts) -> Found | None:
             share=percent(share),
             critical=percent(settings.critical),
         ),
-        _("Close other programs, or take smaller micro-batches."),
-        smaller_steps(config, facts.state),
+        takes_less(change),
+        change,
     )
 
 

@@ -33,16 +33,17 @@ def back_with_half_rate(config: Config | None, state: RunState) -> Action | None
     return replace(half, label=label, back_to=best.step)
 
 
-def smaller_steps(config: Config | None, state: RunState) -> Action | None:
+def smaller_steps(config: Config | None, state: RunState, *, alone: bool = False) -> Action | None:
     """Half of what goes through at once; where that is one example, activations computed again.
 
     train.batch_size is only the most: the plan, and a run that was short of memory, take less.
+    alone: every example goes through by itself, whatever the batch. None where nothing is left.
     """
     if config is None:
         return None
     batch, effective = config.train.batch_size, config.effective_batch
-    rows = min(float(batch), _rows_at_once(config, state))
-    if rows > 1 or (batch > 1 and config.train.grad_checkpoint):
+    rows = 1.0 if alone else min(float(batch), _rows_at_once(config, state))
+    if rows > 1 or (batch > 1 and config.train.grad_checkpoint and not alone):
         size = next(n for n in range(max(1, int(rows / 2)), 0, -1) if effective % n == 0)
         changes = (("train.batch_size", size), ("train.grad_accumulation", effective // size))
         how = _("with micro-batches of {size} instead of {batch}").format(size=size, batch=batch)
@@ -50,6 +51,16 @@ def smaller_steps(config: Config | None, state: RunState) -> Action | None:
     if not config.train.grad_checkpoint:
         return _change(_("with train.grad_checkpoint on"), (("train.grad_checkpoint", True),))
     return None
+
+
+def takes_less(change: Action | None) -> str:
+    """Say what takes less memory: what `smaller_steps` found, or a run of its own."""
+    if change is None:
+        return _(
+            "Nothing that a resume may change takes less: a new run does, with a smaller "
+            "train.max_seq_length or fewer lora.num_layers."
+        )
+    return _("It takes less {how}.").format(how=change.how)
 
 
 def _rows_at_once(config: Config, state: RunState) -> float:

@@ -12,7 +12,7 @@ from farense_worker.protocol.percent import percent
 from farense_tui.engine import readable as show
 from farense_tui.engine.health.facts import Facts
 from farense_tui.engine.health.finding import Found, rule
-from farense_tui.engine.health.remedies import KILL, STACKS, smaller_steps
+from farense_tui.engine.health.remedies import KILL, STACKS, smaller_steps, takes_less
 from farense_tui.engine.status_words import phase, unit
 
 SILENT = 20.0  # seconds; a heartbeat comes every two, and a busy machine may hold some back
@@ -121,12 +121,13 @@ def swapping(facts: Facts) -> Found | None:
         told.append(_("macOS calls the pressure on memory critical"))
     if late:
         told.append(_for(facts))
+    change = smaller_steps(facts.config, facts.state)
     return (
         "alarm" if late else "warning",
         _("the machine is swapping"),
         ", ".join(told),
-        _("Close other programs, or take smaller micro-batches."),
-        smaller_steps(facts.config, facts.state),
+        _("Close other programs.") + " " + takes_less(change),
+        change,
     )
 
 
@@ -277,17 +278,23 @@ def saving(facts: Facts) -> Found | None:
 
 @rule(
     "deaf",
-    _("asked to stop, the worker has not begun to for 20 s and three steps"),
+    _(
+        "asked to stop, the worker has not begun to for 20 s and three steps, and neither saves "
+        "nor goes on answering the sample prompts"
+    ),
     _("kill, resume"),
 )
 def deaf(facts: Facts) -> Found | None:
     """A signal is heeded between two steps; one that is not has met a call that hangs."""
-    if not facts.alive or facts.stop_asked is None or facts.state.phase == "stopping":
+    heeded = ("stopping", "saving")  # the checkpoint of a stop; one that hangs has its own rule
+    if not facts.alive or facts.stop_asked is None or facts.state.phase in heeded:
         return None
     if facts.disk_full:  # it may have, and cannot say so
         return None
     waited = facts.now - facts.stop_asked
     if waited <= max(20.0, 3 * (facts.usual_step or 0.0)):
+        return None
+    if facts.state.phase == "sampling" and facts.still <= limit(facts):  # the answers come first
         return None
     return (
         "alarm",

@@ -136,6 +136,18 @@ def test_a_deaf_worker_is_found_once_it_was_asked(worker: Worker) -> None:
     assert [[f.rule for f in found(each)] for each in asked] == [[], ["deaf"]]
 
 
+@pytest.mark.parametrize(("phase", "still"), [("saving", 0.0), ("sampling", 30.0)])
+def test_a_worker_that_saves_or_answers_before_it_stops_is_not_deaf(
+    phase: str, still: float
+) -> None:
+    state = structs.replace(training(), phase=phase)
+    now = state.last_time
+    state = structs.replace(state, moved=now - still)
+    assert "deaf" not in rules(state, now, stop_asked=now - 60)
+    hangs = structs.replace(state, moved=now - 300)
+    assert rules(hangs, now, stop_asked=now - 60).keys() & {"deaf", "saving"}
+
+
 # ---- no alarm on a healthy run ----------------------------------------------------------------
 
 
@@ -540,6 +552,23 @@ def test_a_smaller_micro_batch_is_smaller_than_what_goes_through_at_once() -> No
     action = smaller_steps(config, structs.replace(state, last_step=one_row))
     assert action
     assert dict(action.changes) == {"train.grad_checkpoint": True}
+
+
+def test_nothing_is_advised_that_takes_no_less() -> None:
+    """Our own limit ends a run when each row goes alone: a smaller batch would change nothing."""
+    for kind, checkpointing, wanted in (
+        ("memory", False, {"train.grad_checkpoint": True}),
+        ("memory", True, None),
+        ("gpu_memory", True, {"train.batch_size": 2, "train.grad_accumulation": 4}),
+    ):
+        train = Train(batch_size=4, grad_accumulation=2, grad_checkpoint=checkpointing)
+        config = Config(run=Run(name="x"), train=train)
+        end = events.RunFailed(kind=kind, title="it ended", detail="", hint="", step=9)
+        state = structs.replace(training(), failure=end, last_step=None)
+        (finding,) = found(Facts(state, config, False, "failed", state.last_time))
+        assert finding.action
+        assert dict(finding.action.changes) == (wanted or {})
+        assert ("train.max_seq_length" in finding.remedy) == (wanted is None)
 
 
 def test_half_the_rate_is_half_of_where_it_ends_too() -> None:

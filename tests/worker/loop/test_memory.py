@@ -74,7 +74,7 @@ def test_critical_is_at_its_threshold_and_above() -> None:
     assert not guard.critical(seen(0.949 * LIMIT))
     assert guard.critical(seen(0.95 * LIMIT + 1))
     assert guard.critical(seen(2 * LIMIT))
-    error = guard.stopped(seen(2 * LIMIT))
+    error = guard.stopped(seen(2 * LIMIT), checkpointing=False)
     assert error.kind == "memory"
     assert "20.0 GiB" in error.detail
 
@@ -86,8 +86,17 @@ def test_a_machine_that_starves_is_told_from_a_process_that_takes_too_much() -> 
     assert guard.starved(starving)
     assert not guard.critical(starving)
     assert "only 0.2 GiB are free" in guard.cut_finer(starving, 64).message
-    assert "Close other programs" in guard.stopped(starving).hint
-    assert "Close other programs" not in guard.stopped(seen(2 * LIMIT)).hint
+    assert "Close other programs" in guard.stopped(starving, checkpointing=False).hint
+    assert "Close other" not in guard.stopped(seen(2 * LIMIT), checkpointing=False).hint
+
+
+def test_the_end_names_only_what_takes_less_where_rows_go_alone_already() -> None:
+    guard = Guard(SETTINGS, LIMIT)
+    for now in (seen(2 * LIMIT), seen(GIB, 0)):
+        hints = [guard.stopped(now, checkpointing=on).hint for on in (False, True)]
+        assert ["train.grad_checkpoint" in hint for hint in hints] == [True, False]
+        assert ["train.max_seq_length" in hint for hint in hints] == [False, True]
+        assert not any("batch_size" in hint for hint in hints)
 
 
 def test_the_machine_is_looked_at() -> None:

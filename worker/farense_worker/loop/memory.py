@@ -123,7 +123,10 @@ class Guard:
             message=_("memory is at {share} of the limit ({used:.1f} of {limit:.1f} GiB)").format(
                 share=percent(share), used=seen.used / GIB, limit=self.limit / GIB
             ),
-            hint=_("Close other programs, or take a smaller train.batch_size."),
+            hint=_(
+                "A smaller train.batch_size with more train.grad_accumulation takes less, and so "
+                "does train.grad_checkpoint."
+            ),
         )
 
     def critical(self, seen: Seen) -> bool:
@@ -143,7 +146,10 @@ class Guard:
                 "{why}: from here on at most {tokens} tokens go through the model at once, in the "
                 "same steps"
             ).format(why=self._why(seen), tokens=tokens),
-            hint=_("Nothing else changes. A smaller train.batch_size has it so from the start."),
+            hint=_(
+                "Nothing else changes. A smaller train.batch_size with more "
+                "train.grad_accumulation has it so from the start."
+            ),
         )
 
     def _why(self, seen: Seen) -> str:
@@ -152,12 +158,21 @@ class Guard:
             return _("only {free:.1f} GiB are free on this machine").format(free=free)
         return _("memory is at {share} of the limit").format(share=percent(seen.used / self.limit))
 
-    def stopped(self, seen: Seen) -> FarenseError:
-        """Make the error for a run that is ended before the machine suffers."""
+    def stopped(self, seen: Seen, *, checkpointing: bool) -> FarenseError:
+        """Make the error for a run that is ended before the machine suffers.
+
+        Its rows go through the model one by one: no smaller batch takes less. checkpointing:
+        whether activations are computed again already.
+        """
         saved = _(
-            "A checkpoint was saved. Resume with a smaller train.batch_size (and more "
-            "train.grad_accumulation), or with train.grad_checkpoint on."
+            "A checkpoint was saved. Every row goes through the model alone by now: resume with "
+            "train.grad_checkpoint on, which takes less."
         )
+        if checkpointing:
+            saved = _(
+                "A checkpoint was saved. Every row goes through the model alone by now: a new run "
+                "takes less with a smaller train.max_seq_length or fewer lora.num_layers."
+            )
         if not self.critical(seen):
             return FarenseError(
                 _("stopped before the machine ran out of memory"),
