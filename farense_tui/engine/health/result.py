@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from farense_worker.protocol.language import either, ngettext
 from farense_worker.protocol.language import gettext as _
-from farense_worker.protocol.language import ngettext
 
 from farense_tui.engine import readable as show
 from farense_tui.engine.health.facts import Facts
 from farense_tui.engine.health.finding import Found, rule
 from farense_tui.engine.record.verdict import verdict
+
+_PATIENCE = 3  # validations
 
 
 @rule(
@@ -22,7 +24,7 @@ def overfitted(facts: Facts) -> Found | None:
     best, last = came_to.best, came_to.last
     if facts.status != "completed" or came_to.kind != "overfitted" or not best or not last:
         return None
-    n, epochs = came_to.steps_in_vain, came_to.epochs_needed
+    n = came_to.steps_in_vain
     return (
         "warning",
         ngettext(
@@ -33,14 +35,22 @@ def overfitted(facts: Facts) -> Found | None:
         _("validation {best} at step {step}, {last} at the end").format(
             best=show.loss(best.loss), step=best.step, last=show.loss(last.loss)
         ),
-        ngettext(
-            "Next time: train.epochs {n}, or train.early_stopping 3, which ends it there. "
-            "More rows help most.",
-            "Next time: train.epochs {n}, or train.early_stopping 3, which ends it there. "
-            "More rows help most.",
-            epochs,
-        ).format(n=epochs),
+        _next_time(facts, best.step, came_to.epochs_needed),
     )
+
+
+def _next_time(facts: Facts, best: int, epochs: int) -> str:
+    """Say what would have ended it sooner, of epochs and patience only what would have."""
+    told, later = [], sum(each.step > best for each in facts.state.validations)
+    if epochs < round(facts.state.epoch):
+        told.append(f"train.epochs {epochs}")
+    if later > 1:  # the last one ends it anyway
+        told.append(f"train.early_stopping {min(_PATIENCE, later - 1)}")
+    most = _("More rows help most.")
+    if not told:
+        return most
+    said = _("Next time with {settings}, it ends sooner.").format(settings=either(told))
+    return f"{said} {most}"
 
 
 @rule(

@@ -571,6 +571,27 @@ def test_nothing_is_advised_that_takes_no_less() -> None:
         assert ("train.max_seq_length" in finding.remedy) == (wanted is None)
 
 
+@pytest.mark.parametrize(
+    ("best", "later", "advised", "not_advised"),
+    [
+        (10, [20, 30, 40], ["train.epochs 1 ", "train.early_stopping 2,"], []),
+        (10, [15, 20, 25, 30, 40], ["train.epochs 1 ", "train.early_stopping 3,"], []),
+        (35, [40], [], ["train.epochs", "early_stopping"]),  # neither would have ended it sooner
+        (20, [40], ["train.epochs 2,"], ["early_stopping"]),
+    ],
+)
+def test_what_ends_an_overfitted_run_sooner_is_what_would_have(
+    best: int, later: list[int], advised: list[str], not_advised: list[str]
+) -> None:
+    losses = {0: 3.0, best: 1.0} | dict.fromkeys(later, 2.0)
+    told = [validation(at, loss, epoch=at / 10) for at, loss in losses.items()]
+    state = fold([started(), *told, step(40, epoch=4.0)])
+    (finding,) = found(Facts(state, CONFIG, False, "completed", state.last_time))
+    assert finding.rule == "overfitted"
+    assert all(each in finding.remedy for each in advised)
+    assert not any(each in finding.remedy for each in not_advised)
+
+
 def test_half_the_rate_is_half_of_where_it_ends_too() -> None:
     train = Train(learning_rate=2e-4, schedule="cosine", final_learning_rate=1.5e-4)
     action = halve_rate(Config(run=Run(name="x"), train=train))

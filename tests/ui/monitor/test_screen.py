@@ -336,7 +336,7 @@ async def test_an_overfitted_run_does_not_end_green(tmp_path: Path) -> None:
     async with opened(run.folder, size=(120, 36)) as (pilot, monitor):
         text = text_of(monitor)
         assert "△ complete, but overfitted: the adapter is step 350's, 250 more steps made" in text
-        assert "train.epochs 4, or train.early_stopping 3" in text
+        assert "train.epochs 4 or train.early_stopping 3" in text
         assert monitor.query_one(OutcomePanel).has_class("-amber")
         assert not monitor.query_one(HealthCard).display  # told once
         await pilot.press("h")
