@@ -105,7 +105,7 @@ def ended_not_finite(facts: Facts) -> Found | None:
         _("the loss became NaN or infinite"),
         failure.detail,
         _("The newest checkpoint is sound."),
-        _again(halve_rate(facts.config)),
+        _again(halve_rate(facts.config, facts.state)),
     )
 
 

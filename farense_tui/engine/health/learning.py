@@ -67,7 +67,7 @@ def not_finite(facts: Facts) -> Found | None:
         _("the loss is not a finite number"),
         evidence,
         _("The learning rate is too high for this data, or a row is broken."),
-        halve_rate(facts.config),
+        halve_rate(facts.config, state),
     )
 
 

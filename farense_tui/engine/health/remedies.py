@@ -9,15 +9,17 @@ from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.settings.profile import Config
 
 from farense_tui.engine.health.finding import Action
+from farense_tui.engine.record import setting_changes
 from farense_tui.engine.record.state import RunState
 
 
-def halve_rate(config: Config | None) -> Action | None:
-    """Half the learning rate, and half of where it ends."""
+def halve_rate(config: Config | None, state: RunState) -> Action | None:
+    """Half the learning rate that rollbacks have left, and half of where it ends."""
     if config is None:
         return None
     train = config.train
-    rate = float(f"{train.learning_rate / 2:.3g}")
+    left = setting_changes.rate_factor(state.segments, state.rollbacks)
+    rate = float(f"{train.learning_rate * left / 2:.3g}")
     changes: list[tuple[str, float]] = [("train.learning_rate", rate)]
     if train.final_learning_rate > rate:
         changes.append(("train.final_learning_rate", rate))
@@ -26,7 +28,7 @@ def halve_rate(config: Config | None) -> Action | None:
 
 def back_with_half_rate(config: Config | None, state: RunState) -> Action | None:
     """Half the rate, from the best validation's checkpoint, which is kept whatever comes after."""
-    half, best = halve_rate(config), state.best
+    half, best = halve_rate(config, state), state.best
     if half is None or best is None or all(c.step != best.step for c in state.checkpoints):
         return half
     label = _("go back to step {step} and on {how}").format(step=best.step, how=half.how)

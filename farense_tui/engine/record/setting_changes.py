@@ -76,6 +76,22 @@ def between(before: RunStarted, after: RunStarted) -> list[Change]:
     return found
 
 
+def rate_factor(workers: Iterable[RunStarted], rollbacks: Container[int] = ()) -> float:
+    """Share of train.learning_rate that the rollbacks since it was set have left.
+
+    rollbacks: as for `resumes`.
+    """
+    factor, before = 1.0, None
+    for worker in workers:
+        rate = worker.settings.get("train.learning_rate")
+        if worker.seq in rollbacks:
+            factor /= 2
+        elif rate != before:
+            factor = 1.0
+        before = rate
+    return factor
+
+
 def as_fast(before: RunStarted, after: RunStarted) -> bool:
     """Whether nothing is known to differ that would make the one slower than the other."""
     if not (before.settings and after.settings):

@@ -18,6 +18,7 @@ from textual.content import Content
 from textual.widgets import Input, Label, Select, Static
 
 from farense_tui.engine.profiles import catalogue
+from farense_tui.engine.record import setting_changes
 from farense_tui.engine.record.state import RunState
 from farense_tui.engine.runs import resuming, steer
 from farense_tui.ui.common.dialogs import Dialog, keys
@@ -169,6 +170,13 @@ class ChangeDialog(Dialog[dict[str, Any]]):
         now, peak = self._state.learning_rate.last, self._config.train.learning_rate
         if now is None or abs(now - peak) < 0.01 * peak:
             return ""
+        left = setting_changes.rate_factor(self._state.segments, self._state.rollbacks)
+        if left < 1:
+            told = _(
+                "The rate is {now:.3g} at this step: rollbacks have left {share:g} of the peak "
+                "rate. One that is typed here is taken whole."
+            )
+            return told.format(now=now, share=left)
         told = _("The rate is {now:.3g} at this step; {peak:.3g} is the highest of its schedule.")
         return told.format(now=now, peak=peak)
 

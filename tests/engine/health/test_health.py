@@ -594,11 +594,32 @@ def test_what_ends_an_overfitted_run_sooner_is_what_would_have(
 
 def test_half_the_rate_is_half_of_where_it_ends_too() -> None:
     train = Train(learning_rate=2e-4, schedule="cosine", final_learning_rate=1.5e-4)
-    action = halve_rate(Config(run=Run(name="x"), train=train))
+    config = Config(run=Run(name="x"), train=train)
+    action = halve_rate(config, RunState())
     assert action
     assert dict(action.changes) == {
         "train.learning_rate": 1e-4, "train.final_learning_rate": 1e-4,
     }  # fmt: skip
+
+
+def test_half_the_rate_is_half_of_what_rollbacks_have_left() -> None:
+    """Of a rate that a rollback has halved already, half of the settings' would change nothing."""
+
+    def worker(seq: int, rate: float) -> events.RunStarted:
+        return started(seq=seq, settings={"train.learning_rate": rate})
+
+    workers = (worker(1, 4e-4), worker(2, 4e-4), worker(3, 4e-4))
+    for segments, rollbacks, rate, half in (
+        (workers[:1], (), 4e-4, 2e-4),
+        (workers, (2, 3), 4e-4, 5e-5),
+        (workers, (2,), 4e-4, 1e-4),  # and then a resume, which keeps what is left
+        ((*workers, worker(4, 1e-4)), (2, 3), 1e-4, 5e-5),  # a rate that is set is taken whole
+    ):
+        state = RunState(segments=segments, rollbacks=rollbacks)
+        config = Config(run=Run(name="x"), train=Train(learning_rate=rate))
+        action = halve_rate(config, state)
+        assert action
+        assert dict(action.changes) == {"train.learning_rate": half}
 
 
 def test_a_run_that_ended_well_has_no_findings(tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from farense_worker.loop.checkpoint import TrainingState
+from farense_worker.loop.start import resume_check
 from farense_worker.protocol.errors import ExitCode, FarenseError
 
 from farense_tui.engine.runs import resuming, supervisor
@@ -179,3 +181,17 @@ def test_a_rollback_goes_on_with_half_the_rate(make_run: RunMaker) -> None:
     assert state.learning_rate.last == pytest.approx(0.5 ** len(rolled))
     again = finish(make_run("second", **settings))
     assert list(again.loss) == list(state.loss)
+
+
+@pytest.mark.parametrize(
+    ("name", "after", "factor"),
+    [("train.learning_rate", 5e-5, 1.0), ("train.epochs", 5, 0.25), ("train.epochs", 3, 0.25)],
+)
+def test_a_rate_that_is_set_anew_is_taken_whole(name: str, after: float, factor: float) -> None:
+    """The log says "from step 8 on it is 5e-05": what rollbacks left is of the rate before."""
+    recipe = {"train.learning_rate": 2e-4, "train.epochs": 3}
+    then = TrainingState(step=7, rollbacks=2, rate_factor=0.25, recipe=recipe)
+    now = TrainingState(recipe=recipe | {name: after})
+    found = resume_check.updated(then, now)
+    assert (found.step, found.rollbacks, found.rate_factor) == (7, 2, factor)
+    assert found.recipe == now.recipe

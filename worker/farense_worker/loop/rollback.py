@@ -22,6 +22,7 @@ class NotFinite(Exception):
 def roll_back(run: Run, problem: NotFinite) -> None:
     """Go back to the last checkpoint and on with half the learning rate, so many times."""
     done, most = run.state.rollbacks, run.config.train.rollbacks
+    factor = run.state.rate_factor / 2  # of now: the checkpoint may be of before another rollback
     if done < most and run.ranks.size == 1 and overflows(run):
         raise FarenseError(
             _("float16 may have overflowed"),
@@ -38,7 +39,7 @@ def roll_back(run: Run, problem: NotFinite) -> None:
             _("The checkpoints are sound. Start again with a smaller train.learning_rate."),
             kind="not_finite",
         ) from problem
-    factor, left = 0.5 ** (done + 1), most - done - 1
+    left = most - done - 1
     run.state = msgspec.structs.replace(run.state, rollbacks=done + 1, rate_factor=factor)
     run.output.emit(
         events.Notice(

@@ -44,9 +44,7 @@ def watch(run: Run) -> None:
         run.budget = max(run.least, run.budget // 2)
         run.output.emit(run.guard.cut_finer(seen, run.budget))
     else:
-        run.short = run.guard.stopped(
-            seen, checkpointing=run.config.train.grad_checkpoint
-        )
+        run.short = run.guard.stopped(seen, checkpointing=run.config.train.grad_checkpoint)
 
 
 def wait_for_disk(run: Run, error: FarenseError, *, told: bool = False) -> None:

@@ -45,5 +45,10 @@ def compare(then: TrainingState, now: TrainingState) -> list[Notice]:
 
 
 def updated(then: TrainingState, now: TrainingState) -> TrainingState:
-    """Take the counters from the checkpoint and the settings from now."""
-    return msgspec.structs.replace(then, recipe=now.recipe)
+    """Take the counters from the checkpoint and the settings from now.
+
+    A rate that was set since is taken whole, whatever rollbacks had left of the one before.
+    """
+    set_anew = any(name == "train.learning_rate" for name, *_ in changed(then.recipe, now.recipe))
+    factor = 1.0 if set_anew else then.rate_factor
+    return msgspec.structs.replace(then, recipe=now.recipe, rate_factor=factor)
