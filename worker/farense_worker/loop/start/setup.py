@@ -20,7 +20,14 @@ from farense_worker.loop.distributed import Ranks
 from farense_worker.loop.master_weights import where_needed
 from farense_worker.loop.run import Run
 from farense_worker.loop.shares import Shares
-from farense_worker.loop.start import handover, origin, planning, resume_check, shared_prefix
+from farense_worker.loop.start import (
+    handover,
+    origin,
+    planning,
+    remarks,
+    resume_check,
+    shared_prefix,
+)
 from farense_worker.model import dropout, loss, model, split_forward, tokenizer, trainable
 from farense_worker.model.chat_template import DAY
 from farense_worker.model.split_forward import Anatomy
@@ -29,13 +36,11 @@ from farense_worker.process.output import Output
 from farense_worker.process.signals import Control
 from farense_worker.protocol import model_identity
 from farense_worker.protocol.language import gettext as _
-from farense_worker.protocol.language import ngettext
 from farense_worker.protocol.messages import events
 from farense_worker.protocol.plan import adapter
-from farense_worker.protocol.plan.learning_rate import highest, is_capped, warmup
 from farense_worker.protocol.run_folder import RunFolder, write_atomically
 from farense_worker.protocol.settings.contradictions import check
-from farense_worker.protocol.settings.profile import Config, Train, replace_setting
+from farense_worker.protocol.settings.profile import Config, replace_setting
 from farense_worker.protocol.settings.recipe import of, steerable
 
 
@@ -132,8 +137,9 @@ def set_up(
         checkpoint.check_space(folder, made, config.checkpoint.keep)
     if not go_back(run) and gone:
         trainable.start_from(network, begun, config.lora, output)  # which says that it is gone
-    if run.state.step == 0 and (said := warmup_remark(config.train, run.total_steps)):
-        output.emit(said)
+    if run.state.step == 0:
+        for said in remarks.of(config, run.total_steps, validates=run.valid is not None):
+            output.emit(said)
     return run
 
 
@@ -221,35 +227,6 @@ def go_back(run: Run) -> bool:
     run.shares = Shares(run.label_loss, alone, behind)
     announce(run)
     return loaded is not None
-
-
-def warmup_remark(settings: Train, total_steps: int) -> events.Notice | None:
-    """Say it where the run is too short for its warm-up."""
-    if is_capped(settings, total_steps):
-        message = ngettext(
-            "the rate grows for {steps} of {total} step, not for train.warmup_steps = {wanted}: "
-            "train.warmup_cap is {cap:g} of the run",
-            "the rate grows for {steps} of {total} steps, not for train.warmup_steps = {wanted}: "
-            "train.warmup_cap is {cap:g} of the run",
-            total_steps,
-        ).format(
-            steps=warmup(settings, total_steps),
-            total=total_steps,
-            wanted=settings.warmup_steps,
-            cap=settings.warmup_cap,
-        )
-        return events.Notice(level="info", code="warmup_capped", message=message)
-    if settings.warmup_steps <= total_steps:
-        return None
-    rate, _step = highest(settings, total_steps)
-    return events.Notice(
-        level="warning",
-        code="warmup_too_long",
-        message=_(
-            "the run ends before its warm-up: the rate comes to {rate:.2e} of {wanted:.2e}"
-        ).format(rate=rate, wanted=settings.learning_rate),
-        hint=_("Lower train.warmup_steps, or set train.warmup_cap."),
-    )
 
 
 def announce(run: Run) -> None:
