@@ -9,6 +9,8 @@ from typing import NamedTuple
 _NICE = (1.0, 2.0, 5.0, 10.0)
 _STAGES = (1.0, 1.5, 2.0, 3.0, 5.0, 7.5)
 _SECONDS = (1.0, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400)
+_UNITS = ((1e6, "M"), (1e3, "k"))
+_LARGEST, _DECIMALS = 1e10, 4  # what is written with decimals, and how many
 _SMALLEST = 1e-6  # a loss of 0 on a logarithmic axis
 
 
@@ -106,14 +108,26 @@ def value_axis(low: float, high: float, log: bool) -> Axis:
 
 
 def labels(ticks: list[float]) -> list[str]:
-    """Write the ticks with as many decimals as tell them apart."""
+    """Write the ticks with as many decimals as tell them apart, in six cells where that can be."""
     if not ticks:
         return []
     gaps = [after - before for before, after in pairwise(ticks)]
-    gap = min(gaps, default=abs(ticks[0]) or 1.0)
-    if max(map(abs, ticks)) >= 10_000:
-        return [f"{tick:.2g}" if tick % 1000 else f"{tick / 1000:g}k" for tick in ticks]
-    return [f"{tick:.{min(6, max(0, -floor(log10(gap) + 1e-9)))}f}" for tick in ticks]
+    gap, most = min(gaps, default=abs(ticks[0]) or 1.0), max(map(abs, ticks))
+    unit, sign = next((each for each in _UNITS if most >= 10 * each[0]), (1.0, ""))
+    if unit == 1000 and most < 1e6 and any(tick % unit for tick in ticks):
+        unit, sign = 1.0, ""  # 10100 is shorter than 10.100k
+    decimals = max(0, -floor(log10(gap / unit) + 1e-9))
+    if most >= _LARGEST or decimals > _DECIMALS:
+        return [_short(tick) for tick in ticks]
+    return [f"{tick / unit:.{decimals}f}{sign}" for tick in ticks]
+
+
+def _short(tick: float) -> str:
+    """Write a value that is too small or too large for decimals: `1.5e-6`."""
+    if not tick or 1e-3 <= abs(tick) < _LARGEST:
+        return f"{tick:.4g}"
+    mantissa, exponent = f"{tick:.1e}".split("e")
+    return f"{mantissa.removesuffix('.0')}e{int(exponent)}"
 
 
 def time_ticks(low: float, high: float, most: int) -> list[float]:

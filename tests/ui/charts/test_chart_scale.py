@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from farense_tui.engine.record.series import Column, Series
 from farense_tui.engine.record.smooth import smoothed, window_for
+from farense_tui.ui.charts.chart_picture import LEFT
 from farense_tui.ui.charts.chart_scale import (
     Axis,
     Window,
@@ -50,6 +51,25 @@ def test_ticks_are_round() -> None:
     assert labels(Axis(0.05, 11.0, log=True).ticks(10)) == [
         "0.05", "0.10", "0.20", "0.50", "1.00", "2.00", "5.00", "10.00"
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "written"),
+    [
+        (0, 2e-4, "0 5e-5 1e-4 1.5e-4 2e-4"),
+        (0, 1e-6, "0 2e-7 4e-7 6e-7 8e-7 1e-6"),
+        (1e-9, 3e-9, "1e-9 1.5e-9 2e-9 2.5e-9 3e-9"),
+        (0, 9000, "0 2000 4000 6000 8000"),
+        (0, 25_000, "0k 5k 10k 15k 20k 25k"),
+        (10_100, 10_500, "10100 10200 10300 10400 10500"),
+        (1e7, 3e7, "10M 15M 20M 25M 30M"),
+    ],
+)
+def test_ticks_are_told_apart_in_the_cells_that_there_are(
+    low: float, high: float, written: str
+) -> None:
+    assert labels(Axis(low, high).ticks(6)) == written.split()
+    assert all(len(label) < LEFT for label in written.split())
 
 
 def test_values_that_are_all_the_same_have_an_axis() -> None:
