@@ -69,6 +69,13 @@ def test_percents_are_written_in_one_way() -> None:
             assert not re.search(r"[\d}] %", text), text
 
 
+def test_no_thousands_are_set_off_by_a_comma() -> None:
+    """Who writes decimals with a comma reads `1,000 times` as one."""
+    for name in _sources():
+        text = (ROOT / name).read_text(encoding="utf-8")
+        assert not re.findall(r"\{[\w.\[\]()]+:[<>^+ ]?\d*,[.\d]*[a-z]?\}", text), name
+
+
 def _sources() -> list[str]:
     paths = [*ROOT.glob("farense_tui/**/*.py"), *ROOT.glob("worker/**/*.py")]
     return sorted(str(path.relative_to(ROOT)) for path in paths)

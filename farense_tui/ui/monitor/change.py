@@ -195,9 +195,9 @@ class ChangeDialog(Dialog[dict[str, Any]]):
         before = self._config.train.learning_rate
         times = changes.get("train.learning_rate", before) / before
         if times >= _FAR:
-            return _("That is {times:,.0f} times the rate it has.").format(times=times)
+            return _("That is {times:.0f} times the rate it has.").format(times=times)
         if times <= 1 / _FAR:
-            less = _("That is {times:,.0f} times less than the rate it has.")
+            less = _("That is {times:.0f} times less than the rate it has.")
             return less.format(times=1 / times)
         return ""
 

@@ -22,7 +22,7 @@ _DEEP = re.compile(rf"(?<![\w-])(?:[\w-]+[ \t]*\.[ \t]*){{{_PARTS}}}")
 def loads(text: str) -> dict[str, Any]:
     """Read it; ValueError for what is no TOML or too much of it."""
     if len(text) > MOST:
-        raise ValueError(_("it has more than {n} characters").format(n=f"{MOST:,}"))
+        raise ValueError(_("it has more than {n} characters").format(n=MOST))
     if _DEEP.search(_NO_KEY.sub("text", text)):
         raise ValueError(_("a key has more than {n} parts").format(n=_PARTS))
     try:
