@@ -168,10 +168,17 @@ WORDS: dict[str, Words] = {
     ),
     "train.optimizer": Words(
         _("Optimizer"),
-        _("How gradients become changes. adam is right for nearly all; adamw adds weight decay."),
+        _(
+            "How gradients become changes. adam is right for nearly all; adamw adds weight decay, "
+            "as much as is set for it."
+        ),
     ),
     "train.weight_decay": Words(
-        _("Weight decay"), _("Pulls the weights towards zero at each step. adam does without it.")
+        _("Weight decay"),
+        _(
+            "Pulls the weights towards zero at each step. adam does without it. With adamw "
+            "mlx_lm takes 0.01 unasked; here it is what is set."
+        ),
     ),
     "train.learning_rate": Words(
         _("Learning rate"),
