@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -71,6 +72,29 @@ def test_a_repository_is_brought_into_the_cache(hub: Hub, cache: Path) -> None:
     sent = hub.sent
     assert get() == made
     assert hub.sent == sent  # nothing is fetched twice
+
+
+@pytest.mark.parametrize("place", ["models--owner--tiny", "models--owner--tiny/blobs"])
+def test_a_cache_that_takes_nothing_is_not_called_a_hub_that_is_away(
+    hub: Hub, cache: Path, place: str
+) -> None:
+    (cache / place).parent.mkdir(parents=True)
+    (cache / place).write_text("")
+    told = refusal()
+    assert told.title.startswith(f"cannot write {cache}")
+    assert "HF_HOME" in told.hint
+    assert "reached" not in str(told)
+
+
+def test_a_file_that_may_not_grow_is_told_with_its_limit(hub: Hub) -> None:
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, limit[1]))  # the task inherits it
+    try:
+        told = refusal()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert "ulimit -f" in told.hint
+    assert same_files(Path(get().path))
 
 
 def test_a_connection_that_breaks_is_continued(hub: Hub) -> None:

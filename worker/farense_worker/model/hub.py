@@ -21,9 +21,10 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from farense_worker.model import compat
+from farense_worker.protocol import plain_file
 from farense_worker.protocol.errors import FarenseError, first_line, refused
 from farense_worker.protocol.language import gettext as _
-from farense_worker.protocol.run_folder import free_space
+from farense_worker.protocol.run_folder import disk_error, free_space
 from farense_worker.protocol.settings.profile import Model
 
 # What mlx_lm needs of a repository (mlx_lm.utils.DEFAULT_ALLOW_PATTERNS).
@@ -191,8 +192,9 @@ def _fetch(wanted: Wanted, commit: str, file: File, blobs: Path, progress: _Prog
         return
     blobs.mkdir(parents=True, exist_ok=True)
     partial = blobs / f"{file.sha256}{PARTIAL}"
-    with partial.open("ab") as out:
-        fcntl.flock(out, fcntl.LOCK_EX)  # two runs may want the same model at the same time
+    with plain_file.named(partial), os.fdopen(plain_file.to_append(partial), "ab") as out:
+        with contextlib.suppress(OSError):  # a share that knows no locks
+            fcntl.flock(out, fcntl.LOCK_EX)  # two runs may want the same model at the same time
         if (blobs / file.sha256).exists():
             return
         retries = _RETRIES
@@ -340,6 +342,18 @@ def reason(error: Exception, revision: str) -> str:
     return _("The hub cannot be reached.")
 
 
+def _of_the_cache(error: Exception) -> FarenseError | None:
+    """Say what went wrong with a file of the cache; None for what the hub or the network did."""
+    if not isinstance(error, OSError) or isinstance(error, ConnectionError | TimeoutError):
+        return None
+    if not (error.errno and error.filename):  # the hub's own are of that kind as well
+        return None
+    told = disk_error(error, Path(error.filename), "HF_HOME")
+    if told.kind == "disk_full":
+        told.hint = _("Make space, or set HF_HOME to another disk.")
+    return told
+
+
 def _explained(wanted: Wanted, error: Exception) -> FarenseError:
     """Say what an error of the hub means to the user."""
     from huggingface_hub.errors import (
@@ -349,6 +363,8 @@ def _explained(wanted: Wanted, error: Exception) -> FarenseError:
         RevisionNotFoundError,
     )
 
+    if (fault := _of_the_cache(error)) is not None:
+        return fault
     smaller = _("The profile's smaller one is {model}.").format(model=wanted.fallback)
     smaller = f" {smaller}" if wanted.fallback else ""
     hint = _("What has arrived is kept: the same command continues.") + smaller
