@@ -100,17 +100,19 @@ def lm_studio_place(name: str) -> Path:
 
 def to_lm_studio(place: Path, folder: Path) -> None:
     """Copy an export's model where LM Studio finds it; it is there as a whole or not at all."""
-    files = sorted(folder.glob("[!.]*.gguf")) or [folder / "model"]
+    model, one = folder / "model", sorted(folder.glob("[!.]*.gguf"))[:1]
     beside = place.with_name(f".{place.name}.{os.getpid()}.tmp")
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        if files[0].is_dir():
-            shutil.copytree(files[0], beside)
-        else:
-            beside.mkdir()
-            shutil.copyfile(files[0], beside / files[0].name)
+        beside.mkdir()
+        for path in one or sorted(model.rglob("*")) or [model]:
+            copied = beside / path.relative_to(folder if one else model)
+            if path.is_dir():
+                copied.mkdir()
+            else:
+                plain_file.copy(path, copied)
         beside.rename(place)
     except OSError as error:
-        raise disk_error(error, place) from error
+        raise disk_error(error, place, _("models folder in LM Studio")) from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)

@@ -83,3 +83,21 @@ def test_lm_studio_finds_the_model_in_its_own_folder(
     (export / "._club.gguf").write_bytes(b"macOS's own")
     hand_over.to_lm_studio(place.with_name("other"), export)
     assert [path.name for path in place.with_name("other").iterdir()] == ["club.gguf"]
+
+
+def test_what_cannot_be_copied_is_told_by_its_name(
+    export: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was told as a list of all that had gone wrong, in Python's words."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".lmstudio").mkdir()
+    place = hand_over.lm_studio_place("club")
+    (export / "model" / "weights").symlink_to("nowhere")
+    with pytest.raises(FarenseError, match=r"cannot read .*/model/weights"):
+        hand_over.to_lm_studio(place, export)
+    assert list(place.parent.iterdir()) == []
+    place.parent.rmdir()
+    place.parent.write_text("in the way")
+    with pytest.raises(FarenseError, match="cannot write") as caught:
+        hand_over.to_lm_studio(place, export)
+    assert "models folder in LM Studio" in caught.value.hint
