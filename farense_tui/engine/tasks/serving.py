@@ -118,6 +118,8 @@ def told(done: Handled) -> str:
         parts.append(said.format(asked=done.prompt_tokens, n=done.tokens, speed=speed))
     if done.fault:
         parts.append(clean(done.fault))
+    if done.ignored:
+        parts.append(_("passed over: {names}").format(names=clean(", ".join(done.ignored))))
     return "  ".join(parts)
 
 

@@ -190,6 +190,39 @@ def test_what_clients_send_is_taken(client: Any) -> None:
     assert text.usage.completion_tokens <= 4
 
 
+def test_an_answer_stops_at_a_word_whatever_its_tokens_are(client: Any) -> None:
+    """mlx_lm's server looks for the word's own tokens; elsewhere it left it out and went on."""
+    whole = client.chat.completions.create(**chat("Olá")).choices[0].message.content
+    for stop in (whole[2:4], [whole[3], "zzz"], whole[1]):
+        first = whole.find(stop if isinstance(stop, str) else stop[0])
+        (answer,) = client.chat.completions.create(**chat("Olá", stop=stop)).choices
+        assert (answer.message.content or "", answer.finish_reason) == (whole[:first], "stop")
+        pieces = list(client.chat.completions.create(**chat("Olá", stop=stop, stream=True)))
+        said = "".join(piece.choices[0].delta.content or "" for piece in pieces)
+        assert (said, pieces[-1].choices[0].finish_reason) == (whole[:first], "stop")
+
+
+def test_chances_are_those_of_what_was_said(client: Any) -> None:
+    """mlx_lm's server names one of the likeliest tokens, and none in a stream."""
+    asked = chat("Olá", logprobs=True, top_logprobs=3, logit_bias={"97": -1.0}, temperature=0)
+    (answer,) = client.chat.completions.create(**asked).choices
+    told = answer.logprobs.content
+    whole = [each.token for each in told if each.bytes]  # of others the letters are in two
+    assert "".join(whole) == answer.message.content.encode("ascii", "ignore").decode()
+    for each in told:
+        likely = [one.logprob for one in each.top_logprobs]
+        assert likely == sorted(likely, reverse=True)
+        assert (each.token, each.logprob) == (each.top_logprobs[0].token, likely[0])
+    pieces = [piece.choices[0] for piece in client.chat.completions.create(**asked, stream=True)]
+    streamed = [each.token for piece in pieces for each in piece.logprobs.content]
+    assert streamed == [each.token for each in told]
+    text = client.completions.create(
+        model="club", prompt="Quem", max_tokens=4, temperature=0, logprobs=2
+    ).choices[0]
+    assert len(text.logprobs.tokens) == len(text.logprobs.token_logprobs) > 0
+    assert text.logprobs.text_offset[0] == 0
+
+
 def test_calls_of_tools_are_put_as_in_the_training(micro: Path, data: Path, tmp_path: Path) -> None:
     """Arguments come as strings and are objects to the template; no tools where none is wanted."""
     openai = pytest.importorskip("openai")
@@ -197,7 +230,8 @@ def test_calls_of_tools_are_put_as_in_the_training(micro: Path, data: Path, tmp_
     template = (
         "{{ tools | tojson if tools else '' }}"
         "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}"
-        "{% for c in m.tool_calls or [] %}{{ c.function.arguments | tojson }}{% endfor %}<|end|>"
+        "{% for c in m.tool_calls or [] %}{{ c.function.name }}{{ c.function.arguments | tojson }}"
+        "{% endfor %}<|end|>"
         "{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}"
     )
     variant(micro, model, template)
@@ -259,6 +293,9 @@ def test_the_models_are_named(client: Any, micro: Path) -> None:
         (chat("a", seed=-1), 400, "bad_request"),
         (chat("a", stop=""), 400, "bad_request"),
         (chat("a", response_format={"type": "json_object"}), 400, "unsupported"),
+        (chat("a", guided_json={"type": "object"}), 400, "unsupported"),
+        (chat("a", tools=[{"type": "function", "function": {"name": "zqf"}}]), 400, "unsupported"),
+        (chat("a", messages=called("{}")), 400, "unsupported"),
         (chat("a", tool_choice="required"), 400, "bad_request"),
         (chat("a", functions=[{"name": "f"}]), 400, "bad_request"),
         (chat("a", messages=called("no JSON")), 400, "bad_request"),
@@ -294,7 +331,11 @@ def test_what_cannot_be_answered_is_refused(
 def test_nothing_else_is_loaded_whatever_a_request_names(served: Served) -> None:
     """mlx_lm's own server would load, and download, all of these."""
     asked = chat("Olá", adapters="/etc", draft_model="owner/name", top_k=99999, max_tokens=1)
-    assert post(served.at, asked)[0] == 200
+    assert post(served.at, asked | {"user": "me"})[0] == 200
+    told = until(lambda: [each for each in served.handled() if each.ignored])
+    assert told
+    assert told[-1].ignored == ("adapters", "draft_model")
+    assert serving.told(told[-1]).endswith("passed over: adapters, draft_model")
     for name in ("owner/name", "/etc", "..", "embedded", "x" * 1_000_000):
         status, refusal = post(served.at, chat("Olá", model=name, max_tokens=1))
         assert status == 404

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
+from urllib.parse import unquote
 
 import msgspec
 
 from farense_worker.model import compat
+from farense_worker.protocol.errors import in_words
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.serving import Handled
 from farense_worker.serve import requests
+from farense_worker.serve.answer import Answer, chat_chances, text_chances
 from farense_worker.serve.door import Door
 from farense_worker.serve.models import Models
-from farense_worker.serve.requests import Chat, Refusal
+from farense_worker.serve.requests import Chat, Refusal, Text
 
 _PATIENCE = 30.0  # seconds for a client to send or to take something
 _WHOLE = 60.0  # seconds in which a request arrives: byte by byte it would hold its place
@@ -31,6 +35,7 @@ class Handler(_Theirs):
     """mlx_lm's handler, which asks `models`, lets in whom `door` does, tells of each request."""
 
     response_generator: Any
+    object_type: str
     path: str
     rfile: Any
     timeout = _PATIENCE
@@ -70,7 +75,8 @@ class Handler(_Theirs):
     def _handled(self, answer: Callable[[], None]) -> None:
         """Answer or refuse, and tell of it whatever becomes of it."""
         began, self._status, self._model, self._fault = time.time(), 0, "", ""
-        self._counted = _Counted(self.response_generator)
+        self._asked: Chat | Text | None = None
+        self._answer, self._likely, self._called = Answer(self.response_generator), 0, False
         self.path = self.path.partition("?")[0]
         try:
             answer()
@@ -80,6 +86,11 @@ class Handler(_Theirs):
         except (ConnectionError, TimeoutError):
             self._fault = _("whoever asked has gone away")
             self.close_connection = True
+        except Exception as error:  # of a model, in the middle of its answer
+            logging.exception("an answer ended by an error")  # not translated: for the log
+            self._fault = in_words(error)
+            with contextlib.suppress(OSError):
+                self._break_off(Refusal(500, "server_error", self._fault))
         finally:
             self._tell(
                 Handled(
@@ -88,9 +99,10 @@ class Handler(_Theirs):
                     status=self._status,
                     seconds=time.time() - began,
                     model=self._model,
-                    prompt_tokens=self._counted.prompt_tokens,
-                    tokens=self._counted.tokens,
-                    fault=self._fault,
+                    prompt_tokens=self._answer.prompt_tokens,
+                    tokens=self._answer.tokens,
+                    fault=self._fault or self._answer.fault,
+                    ignored=self._asked.ignored if self._asked else (),
                 )
             )
 
@@ -103,7 +115,7 @@ class Handler(_Theirs):
         if self.path == "/v1/models":
             return self._json(200, msgspec.json.encode({"object": "list", "data": listed}))
         if self.path.startswith("/v1/models/"):
-            found = self._models.named(self.path.removeprefix("/v1/models/") or "?")
+            found = self._models.named(unquote(self.path.removeprefix("/v1/models/")) or "?")
             return self._json(200, msgspec.json.encode(_listed(found)))
         raise Refusal(404, "not_found", _("there is nothing at {path}").format(path=self.path))
 
@@ -113,7 +125,8 @@ class Handler(_Theirs):
         if kind is None:
             said = _("there is nothing at {path}").format(path=self.path[:200])
             raise Refusal(404, "not_found", said)
-        asked = requests.read(self._body(), kind)
+        self._asked = asked = requests.read(self._body(), kind)
+        self._answer.stops = asked.stops
         self._model = self._models.named(asked.model)
         body = requests.handed_on(asked, self._models.vocabulary)
         messages = self._models.messages(asked) if isinstance(asked, Chat) else []
@@ -123,7 +136,7 @@ class Handler(_Theirs):
         sent = msgspec.json.encode(body)
         self.headers.replace_header("Content-Length", str(len(sent)))
         own, self.rfile = self.rfile, io.BytesIO(sent)
-        self.response_generator = self._counted
+        self.response_generator = self._answer
         try:
             super().do_POST()
         finally:
@@ -151,6 +164,51 @@ class Handler(_Theirs):
             asked.request_type, asked.prompt = "text", asked.messages[-1]["content"]
         return asked
 
+    def generate_response(
+        self, text: str, finish_reason: str | None, *counts: Any, **more: Any
+    ) -> dict[str, Any]:
+        """Give mlx_lm's answer, or a piece of it, with what it leaves out or mixes up.
+
+        Its log probabilities go by the likeliest token where another was said, and not with pieces.
+        """
+        calls, unread = more.get("tool_calls"), self._answer.unread()
+        self._called |= bool(calls)
+        if finish_reason == "tool_calls" and not self._called:
+            finish_reason = "stop"
+        if counts:
+            counts = (counts[0], self._answer.tokens, *counts[2:])
+        more |= {"token_logprobs": None, "top_tokens": None}
+        text += "".join(map(self._models.as_called, unread))
+        made: dict[str, Any] = super().generate_response(text, finish_reason, *counts, **more)
+        if self._asked and self._asked.wants_chances:
+            found = self._answer.likely[self._likely :]
+            self._likely += len(found)
+            tell = chat_chances if isinstance(self._asked, Chat) else text_chances
+            made["choices"][0]["logprobs"] = tell(found, self._models.text_of)
+        return made
+
+    def completion_usage_response(self, prompt: int, _count: int, cached: int) -> dict[str, Any]:
+        made: dict[str, Any] = super().completion_usage_response(
+            prompt, self._answer.tokens, cached
+        )
+        return made | {"object": self.object_type}
+
+    def _set_cors_headers(self) -> None:
+        """Allow a key as well: browsers do not take it to be among all headers."""
+        super()._set_cors_headers()
+        names = "Authorization, Content-Type"  # not translated: HTTP's
+        self.send_header("Access-Control-Allow-Headers", names)
+
+    def _break_off(self, refusal: Refusal) -> None:
+        """Refuse an answer that has begun: with the error in its place, or as its last piece."""
+        self.close_connection = True
+        if self._status and not getattr(self, "_headers_buffer", None):
+            self.wfile.write(b"data: %s\n\n" % refusal.body())
+            self._status = refusal.status
+        else:
+            self._headers_buffer: list[bytes] = []
+            self._json(refusal.status, refusal.body())
+
     def _json(self, status: int, body: bytes) -> None:
         self.send_response(status)
         for name, value in self._door.allowance(self.headers):
@@ -169,27 +227,6 @@ class Handler(_Theirs):
 
 
 _HEALTH = {True: b"ok", False: b"unavailable"}
-
-
-class _Counted:
-    """mlx_lm's ResponseGenerator for one request, whose tokens it counts."""
-
-    def __init__(self, generator: Any) -> None:
-        self._generator = generator
-        self.prompt_tokens = self.tokens = 0
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._generator, name)
-
-    def generate(self, *args: Any, **more: Any) -> tuple[Any, Iterator[Any]]:
-        context, responses = self._generator.generate(*args, **more)
-        self.prompt_tokens = len(context.prompt)
-        return context, self._count(responses)
-
-    def _count(self, responses: Iterator[Any]) -> Iterator[Any]:
-        for response in responses:
-            self.tokens += 1
-            yield response
 
 
 def _listed(name: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import mlx.core as mx
 
+from farense_worker.data import row_text
 from farense_worker.data.labels import template_errors
 from farense_worker.generate import prompts
 from farense_worker.model import compat, inference, positions, tokenizer
@@ -111,6 +112,16 @@ class Models:
             made.insert(0, prompts.turn("system", self._setup.system))
         return made
 
+    def text_of(self, token: int) -> str:
+        """Give a token as it stands in an answer."""
+        with self._lock:
+            return str(self._words.decode([token]))
+
+    def as_called(self, text: str) -> str:
+        """Give what was said as a call of a tool, between its marks."""
+        marks = self.tokenizer.tool_call_start, self.tokenizer.tool_call_end
+        return "".join((marks[0] or "", text, marks[1] or ""))
+
     def answer_length(self, asked: Chat | Text, messages: list[dict[str, Any]]) -> int:
         """Give how many tokens an answer may have; Refusal where the question has no room.
 
@@ -139,11 +150,28 @@ class Models:
         if isinstance(asked, Text):
             return list(self._words.encode(asked.prompt))
         if not self.has_template:
+            if len(messages) > 1:
+                said = _("the model has no chat template: it takes one message, no conversation")
+                raise Refusal(400, "unsupported", said)
             return prompts.prompt_tokens(self._words, messages)
+        self._check_all_is_said(messages, asked.tools)
         found = self._words.apply_chat_template(
             messages, tools=asked.tools, add_generation_prompt=True
         )
         return list(found)
+
+    def _check_all_is_said(self, messages: list[dict[str, Any]], tools: Any) -> None:
+        """Refuse what the model would not see: a template may leave it out without a word."""
+        text = self._words.apply_chat_template(
+            messages, tools=tools, tokenize=False, add_generation_prompt=True
+        )
+        if row_text.leaves_out_tools(tools, text):
+            raise Refusal(400, "unsupported", _("the chat template has no place for tools"))
+        for number, message in enumerate(messages, 1):
+            if not row_text.says(message, text):
+                said = _("the chat template leaves out message {number} ({role})")
+                told = said.format(number=number, role=message["role"])
+                raise Refusal(400, "unsupported", told)
 
 
 def _arguments(setup: Setup, cache_bytes: int) -> SimpleNamespace:

@@ -19,6 +19,18 @@ from farense_worker.protocol.language import gettext as _
 LONGEST = 8 << 20  # bytes of a request
 _TOLD = 1000  # characters of what is wrong: it may hold what was sent
 
+_MOST_IGNORED = 8  # names that are told
+# What requests say for a program of somebody else's: the answer is the same.
+_OF_NO_MATTER = (
+    "user", "metadata", "store", "service_tier", "safety_identifier", "prompt_cache_key",
+    "prompt_cache_retention", "parallel_tool_calls", "keep_alive", "cache_prompt",
+)  # fmt: skip
+# By what others hold an answer to a form, which whoever asks relies on.
+_FORMS = (
+    "format", "grammar", "guided_choice", "guided_grammar", "guided_json", "guided_regex",
+    "json_schema", "structured_outputs",
+)  # fmt: skip
+
 _Word = Annotated[str, Meta(min_length=1, max_length=1000)]
 _Share = Annotated[float, Meta(ge=0, le=1)]
 _Penalty = Annotated[float, Meta(ge=-2, le=2)]
@@ -55,6 +67,8 @@ class Message(Struct, omit_defaults=True):
     tool_calls: list[dict[str, Any]] | None = None
     tool_call_id: str | None = None
     reasoning_content: str | None = None
+    reasoning: str | None = None  # as the answers here have it
+    function_call: None = None
 
     def plain(self) -> dict[str, Any]:
         """Give it as chat templates take it."""
@@ -92,6 +106,17 @@ class _Common(Struct, kw_only=True):
     seed: Annotated[int, Meta(ge=0, le=(1 << 63) - 1)] | None = None
     stop: _Word | Annotated[list[_Word], Meta(max_length=16)] | None = None
     n: Literal[1] | None = None
+    ignored: tuple[str, ...] = ()
+
+    @property
+    def stops(self) -> list[str]:
+        """The words at which the answer ends."""
+        return [self.stop] if isinstance(self.stop, str) else self.stop or []
+
+    @property
+    def wants_chances(self) -> bool:
+        """Whether log probabilities are asked for."""
+        return False
 
     @property
     def most(self) -> int | None:
@@ -117,6 +142,10 @@ class Chat(_Common, kw_only=True):
     def most(self) -> int | None:
         return self.max_completion_tokens or self.max_tokens
 
+    @property
+    def wants_chances(self) -> bool:
+        return bool(self.logprobs)
+
 
 class Text(_Common, kw_only=True):
     """A request to /v1/completions: the prompt goes on, without a chat template."""
@@ -126,6 +155,10 @@ class Text(_Common, kw_only=True):
     echo: Literal[False] | None = None
     suffix: Literal[""] | None = None
     best_of: Literal[1] | None = None
+
+    @property
+    def wants_chances(self) -> bool:
+        return self.logprobs is not None
 
 
 _Prompt = Annotated[str, Meta(min_length=1)]
@@ -140,6 +173,7 @@ def read(body: bytes, kind: type[Chat] | type[Text]) -> Chat | Text:
     """Decode a request. Raises Refusal for what is none, or asks for what there is not."""
     try:
         found: Chat | Text = msgspec.json.decode(body, type=kind)
+        found.ignored = _ignored(msgspec.json.decode(body), kind)
     except RecursionError:
         raise Refusal(400, "bad_json", _("the request is nested too deeply")) from None
     except ValueError as error:  # ValidationError is one
@@ -157,11 +191,24 @@ def read(body: bytes, kind: type[Chat] | type[Text]) -> Chat | Text:
     return found
 
 
+def _ignored(request: dict[str, Any], kind: type[Chat] | type[Text]) -> tuple[str, ...]:
+    """Name what a request asks for and is not read; Refusal where the answer could not be used."""
+    known = {*kind.__struct_fields__} - {"ignored"} | {*_OF_NO_MATTER}
+    more = [name for name, value in request.items() if name not in known and value is not None]
+    if forms := sorted({*more} & {*_FORMS}):
+        said = _("answers are not held to a form here: {name}").format(name=forms[0])
+        raise Refusal(400, "unsupported", said)
+    return tuple(name[:80] for name in more[:_MOST_IGNORED])
+
+
 def handed_on(asked: Chat | Text, vocabulary: int) -> dict[str, Any]:
-    """Give what mlx_lm's server may see of a request, but for messages and the most tokens."""
+    """Give what mlx_lm's server may see of a request, but for messages and the most tokens.
+
+    Where to stop is looked for here, in the text: see stop_words.py.
+    """
     as_they_are = (
         "stream", "temperature", "top_p", "min_p", "repetition_penalty", "repetition_context_size",
-        "presence_penalty", "frequency_penalty", "seed", "stop",
+        "presence_penalty", "frequency_penalty", "seed",
     )  # fmt: skip
     body = {name: getattr(asked, name) for name in as_they_are}
     if asked.top_k:

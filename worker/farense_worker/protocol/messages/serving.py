@@ -64,7 +64,10 @@ class Listening(Struct, tag="listening", frozen=True, kw_only=True):
 
 
 class Handled(Struct, tag="handled", frozen=True, kw_only=True):
-    """A request, answered or refused. status: of HTTP; fault: why it was refused."""
+    """A request, answered or refused. status: of HTTP; fault: why it was refused.
+
+    ignored: what it asked for and is not done here, as the settings of other servers.
+    """
 
     time: float
     path: str
@@ -74,6 +77,7 @@ class Handled(Struct, tag="handled", frozen=True, kw_only=True):
     prompt_tokens: int = 0
     tokens: int = 0
     fault: str = ""
+    ignored: tuple[str, ...] = ()
 
 
 class Figures(Struct, tag="figures", frozen=True, kw_only=True):
