@@ -34,10 +34,13 @@ def results(runs: Sequence[Snapshot]) -> list[Row]:
     told = [
         at.format(loss=show.loss(s.best.loss), step=s.best.step) if s.best else "" for s in states
     ]
+    alike = _validated_alike(runs)
+    label = _("best validation") if alike else _("best validation, other rows")
+    ahead = _least(best) if alike else None
     return [
         Row(_("state"), tuple(_state(run) for run in runs)),
         Row(_("steps"), tuple(_steps(state.step, state.total_steps) for state in states)),
-        Row(_("best validation"), tuple(text or show.UNKNOWN for text in told), _least(best)),
+        Row(label, tuple(text or show.UNKNOWN for text in told), ahead),
         Row(_("newest loss"), tuple(show.loss(state.loss.last) for state in states)),
         Row(_("tokens a second"), tuple(show.speed(state.usual_speed) for state in states)),
         Row(_("time"), tuple(show.duration(state.elapsed or None) for state in states)),
@@ -69,6 +72,15 @@ def _state(run: Snapshot) -> str:
 
 def _steps(step: int, total: int) -> str:
     return _("{done} of {total}").format(done=step, total=total) if total else show.UNKNOWN
+
+
+def _validated_alike(runs: Sequence[Snapshot]) -> bool:
+    """Whether the losses are of as many labels: else the lower one says nothing of its run.
+
+    Other rows, another tokenizer and other cuts make another number of them; more rows to train on,
+    which may well be what is compared, do not.
+    """
+    return len({run.state.best.tokens for run in runs if run.state.best}) < 2
 
 
 def _least(losses: Sequence[float | None]) -> int | None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import shutil
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 from farense_worker.protocol.run_folder import RunFolder
+from msgspec import structs
 from textual.pilot import Pilot
 
 from farense_tui.engine.runs.comparison import differences, results
@@ -124,6 +126,17 @@ def test_what_differs_and_who_is_ahead(tmp_path: Path) -> None:
     (runs[0].folder.config).write_text("[train")
     unreadable = [Watch(run.folder).look(NOW) for run in runs]
     assert [row.values[0] for row in differences(unreadable)] == ["—", "—"]
+
+
+def test_nobody_is_ahead_by_a_loss_on_other_rows(tmp_path: Path) -> None:
+    runs = [Watch(folder).look(NOW) for folder in recorded.comparable(tmp_path)]
+    best = runs[1].state.best
+    assert best
+    others = structs.replace(runs[1].state, best=structs.replace(best, tokens=best.tokens + 1))
+    row = results([runs[0], replace(runs[1], state=others), runs[2]])[2]
+    assert (row.label, row.best) == ("best validation, other rows", None)
+    alone = structs.replace(others, best=None)  # whoever has none is compared with nobody
+    assert results([runs[0], replace(runs[1], state=alone), runs[2]])[2].best is not None
 
 
 def test_a_setting_that_was_changed_on_the_way_has_both_values(tmp_path: Path) -> None:
