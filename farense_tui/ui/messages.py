@@ -30,9 +30,11 @@ class Inspected(Message):
 
 
 class RunsRead(Message):
-    def __init__(self, summaries: list[RunSummary]) -> None:
+    def __init__(self, summaries: list[RunSummary], wrong: str = "") -> None:
+        """wrong: why the folder of the runs cannot be listed."""
         super().__init__()
         self.summaries = summaries
+        self.wrong = wrong
 
 
 class Located(Message):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import shutil
@@ -66,14 +67,29 @@ def folders(folder: Path) -> list[RunFolder]:
 
 
 def check(folder: Path) -> None:
-    """Raise FarenseError (refused) for a folder of runs that is there and cannot be listed."""
+    """Raise FarenseError (refused) for a folder of runs that is there and cannot be listed.
+
+    So is one that is a link to what is not there, as to a disk that was taken away.
+    """
     try:
         os.listdir(folder)
-    except FileNotFoundError:
-        pass
     except OSError as error:
+        why = error.strerror or str(error)
+        if isinstance(error, FileNotFoundError):
+            if not os.path.islink(folder):
+                return
+            why = _("it is a link to {place}, which is not there").format(place=os.readlink(folder))
         title = _("cannot read {path}").format(path=folder)
-        raise refused(title, error.strerror or str(error), kind="no_runs") from error
+        raise refused(title, why, kind="no_runs") from error
+
+
+def wrong(folder: Path) -> str:
+    """Say in one cleaned line what `check` has to say; empty for nothing."""
+    try:
+        check(folder)
+    except FarenseError as error:
+        return clean(f"{error.title}: {error.detail}")
+    return ""
 
 
 def identity(folder: RunFolder) -> Identity:
@@ -119,17 +135,27 @@ def delete(folder: RunFolder, seen: Identity = None) -> None:
 
 
 def _remove(run: Path) -> None:
-    """Remove a folder, from its place first: into one that is half gone nobody could start."""
+    """Remove a folder, from its place first: into one that is half gone nobody could start.
+
+    Raises OSError, with nothing removed, for one in which something may not be.
+    """
+    for place, inner, files in os.walk(run, onerror=_raise):
+        if (inner or files) and not os.access(place, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), place)
     beside = run.with_name(f".{run.name.strip('.')}.deleted")
     if run != beside:
         plain_file.take_away(beside)  # what was left when that was cut off
         run.rename(beside)
     try:
         shutil.rmtree(beside)
-    except OSError:
+    except OSError as error:  # which names a file as it is called in its folder
         if run != beside:
             beside.rename(run)  # with what is left of it
-        raise
+        raise OSError(error.errno, error.strerror, str(run)) from error
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def rename(folder: RunFolder, name: str) -> RunFolder:

@@ -28,8 +28,7 @@ from farense_tui import __version__
 from farense_tui.engine.machine import hardware
 from farense_tui.engine.models import locate
 from farense_tui.engine.models.assets import embedded_data
-from farense_tui.engine.runs import kept_data, trackers
-from farense_tui.engine.runs.folders import delete
+from farense_tui.engine.runs import folders, kept_data, trackers
 from farense_tui.engine.runs.found_again import identity
 
 # Rows of a split that are looked at before a run is made; the worker reads them all.
@@ -83,6 +82,7 @@ def prepare(
             shutil.rmtree(path, ignore_errors=True)
             raise
     except FileExistsError as error:  # since it was looked for
+        folders.check(folder)  # a link to what is not there
         raise _exists(path) if error.filename == str(path) else disk_error(error, path) from error
     except OSError as error:
         raise disk_error(error, path) from error
@@ -108,7 +108,7 @@ def _exists(path: Path) -> FarenseError:
 
 def discard(folder: RunFolder) -> None:
     """Take back `prepare`: a run that was refused before its start leaves nothing behind."""
-    delete(folder)
+    folders.delete(folder)
     with contextlib.suppress(OSError):  # other runs are in it
         folder.path.parent.rmdir()
 

@@ -102,6 +102,7 @@ class RunsScreen(Screen[None]):
         self._listing = Listing(runs_dir)
         self._summaries: dict[str, RunSummary] = {}
         self._looking = False
+        self._unreadable = ""  # why the folder cannot be listed
         self._order = next(iter(ORDERS))
         self._possible: object = None  # what decides which keys can do something
         self._stops: dict[Path, float] = {}  # when each was asked to stop here
@@ -141,10 +142,12 @@ class RunsScreen(Screen[None]):
 
     @work(thread=True, group="look")
     def _read(self) -> None:
-        self.post_message(RunsRead(list(self._listing.summaries())))
+        found = list(self._listing.summaries())
+        self.post_message(RunsRead(found, runs.wrong(self._runs_dir)))
 
     def on_runs_read(self, message: RunsRead) -> None:
         self._looking = False
+        self._unreadable = message.wrong
         self._summaries = {str(summary.folder.path): summary for summary in message.summaries}
         self._show_runs()
 
@@ -192,7 +195,7 @@ class RunsScreen(Screen[None]):
         empty = Content(
             _("No run has these words. Escape shows all again.")
             if self._summaries
-            else _("No runs yet. Escape goes back, s starts one.")
+            else self._unreadable or _("No runs yet. Escape goes back, s starts one.")
         )
         self.query_one("#run-detail", CalmStatic).update(_detail(summary) if summary else empty)
         above = self._summaries.get(self.query_one(RunTable).above or "")

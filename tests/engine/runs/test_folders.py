@@ -6,6 +6,9 @@ import errno
 import fcntl
 import os
 import shutil
+import subprocess
+import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -279,6 +282,52 @@ def test_a_run_that_somebody_else_deleted_is_gone(make_run: RunMaker) -> None:
     with pytest.raises(FarenseError, match="cannot write") as caught:
         folder.acquire()
     assert caught.value.hint == "It was moved or deleted meanwhile."
+
+
+def test_a_runs_folder_on_a_disk_that_is_away_is_not_an_empty_one(
+    make_run: RunMaker, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    away = make_run("a").path.parent.rename(tmp_path / "disk")
+    runs_dir = tmp_path / "runs"
+    runs_dir.symlink_to(away)
+    assert runs.wrong(runs_dir) == ""
+    away.rename(tmp_path / "taken")
+    said = f"cannot read {runs_dir}: it is a link to {away}, which is not there"
+    assert runs.wrong(runs_dir) == said
+    assert main(["runs", "--runs-dir", str(runs_dir)]) == ExitCode.REFUSED
+    assert f"a link to {away}" in capsys.readouterr().err
+    with pytest.raises(FarenseError, match="cannot read"):
+        make_run("b")
+    assert runs.wrong(tmp_path / "nowhere") == ""
+
+
+def test_of_a_run_in_which_something_may_not_be_removed_nothing_is(tmp_path: Path) -> None:
+    """Checkpoints went, and then it was told that the run cannot be written to."""
+    code = """
+import os, sys
+from pathlib import Path
+from farense_worker.protocol.run_folder import RunFolder
+from farense_tui.engine.runs import folders
+os.geteuid() or (os.setgroups([]), os.setgid(65534), os.setuid(65534))
+folders.delete(RunFolder(Path(sys.argv[1])))
+"""
+    with tempfile.TemporaryDirectory() as name:
+        run = Path(name) / "run"
+        for folder in ("a", "z"):
+            (run / folder).mkdir(parents=True)
+            (run / folder / "file").touch()
+        for path in (Path(name), run, *run.rglob("*"), run / "lock"):
+            if not path.is_dir():
+                path.touch()
+            if os.geteuid() == 0:
+                os.chown(path, 65534, 65534)
+        (run / "z").chmod(0o555)
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(run)], capture_output=True, text=True, check=False
+        )
+        assert f"cannot write {run}/z" in done.stderr
+        assert (run / "a" / "file").exists()
+        (run / "z").chmod(0o755)
 
 
 def test_another_run_that_took_its_name_meanwhile_is_not_deleted(make_run: RunMaker) -> None:
