@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -10,6 +11,7 @@ import subprocess
 import sys
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -166,6 +168,37 @@ def test_what_its_owner_has_edited_or_put_in_the_place_of_a_file_is_kept(tmp_pat
     assert not (to / "adapter" / "linked").is_symlink()
     assert (tmp_path / "elsewhere").read_text() == "mine"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["elsewhere", "out"]
+
+
+def failing(real: Any, at: int, under: Path) -> Any:
+    """Make a function of os's fail at one of its calls on what is in a folder."""
+    calls = iter(range(10_000))
+
+    def fails(path: Any, *args: Any, **more: Any) -> Any:
+        if str(under) in str(path) and next(calls) == at:
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+        return real(path, *args, **more)
+
+    return fails
+
+
+@pytest.mark.parametrize("at", range(12))
+@pytest.mark.parametrize("name", ["rename", "listdir", "unlink", "open"])
+def test_whatever_fails_what_is_its_owner_s_is_in_the_folder_or_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, at: int
+) -> None:
+    """It lay in a folder whose name begins with a dot, and the export was told as failed."""
+    to = earlier(tmp_path / "out", card="made")
+    (to / "adapter" / "card").write_text("edited")
+    (to / "thesis").write_text("mine")
+    made, said = earlier(tmp_path / "new", card="new"), list[str]()
+    with monkeypatch.context() as patch, contextlib.suppress(OSError):
+        patch.setattr(os, name, failing(getattr(os, name), at, tmp_path))
+        said = export_place.put(made, to, overwrite=True)
+    found = {path.read_text(): path for path in tmp_path.rglob("*") if path.is_file()}
+    for text in ("edited", "mine"):
+        folder = tmp_path / found[text].relative_to(tmp_path).parts[0]
+        assert folder == to or str(folder) in " ".join(said)
 
 
 @pytest.mark.parametrize("manifest", [b"{}", b"\xff", b"[" * 100_000, b'{"type": "other"}', None])

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 from farense_worker.protocol import plain_file
-from farense_worker.protocol.errors import FarenseError, refused
+from farense_worker.protocol.errors import FarenseError, in_words, refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.export import EDITED, MANIFEST, Exported
 
@@ -68,12 +68,17 @@ def put(made: Path, to: Path, overwrite: bool) -> list[str]:
             if old.exists():
                 old.rename(to)
             raise
+        renamed: list[Path] = []
+        left = _("{folder} is what could not be removed of the earlier export").format(folder=old)
+        try:
+            _clear(old, to, renamed)
+        except OSError as error:  # the new export is in its place all the same
+            left = _(
+                "{folder} has what else was in the folder and could not be moved: {why}"
+            ).format(folder=old, why=in_words(error))
         kept = _("{file} was there, and may not be what the earlier export made: it is kept")
-        said = [kept.format(file=each.relative_to(to)) for each in _clear(old, to)]
-        if os.path.lexists(old):
-            left = _("{folder} is what could not be removed of the earlier export")
-            said.append(left.format(folder=old))
-        return said
+        said = [kept.format(file=each.relative_to(to)) for each in renamed]
+        return [*said, left] if os.path.lexists(old) else said
 
 
 def _taken(to: Path, detail: str, hint: str) -> FarenseError:
@@ -103,7 +108,7 @@ def _recover(to: Path) -> None:
             if not os.path.lexists(to):
                 old.rename(to)
             elif manifest(to):
-                _clear(old, to)
+                _clear(old, to, [])
 
 
 def _literal(name: str) -> str:
@@ -124,21 +129,20 @@ def _is_left(old: Path) -> bool:
     return False
 
 
-def _clear(old: Path, to: Path) -> list[Path]:
+def _clear(old: Path, to: Path, renamed: list[Path]) -> None:
     """Take what is the user's out of the old export, and remove the rest.
 
-    The manifest last: by it the next export finds what could not be removed now. Gives what has
-    another name now.
+    The manifest last: by it the next export finds what could not be removed now. `renamed` gets
+    what has another name now.
     """
-    if not old.exists():
-        return []
-    renamed = _take_along(old, to, _made(old))
+    if not os.path.lexists(old):
+        return
+    _take_along(old, to, _made(old), renamed)
     rest = [path for path in old.iterdir() if path.name != MANIFEST]
     for path in rest:
         plain_file.take_away(path)
     if not any(map(os.path.lexists, rest)):
         plain_file.take_away(old)
-    return renamed
 
 
 def _made(folder: Path) -> set[Path]:
@@ -164,17 +168,16 @@ def _is_edited(path: Path, found: Exported, name: str) -> bool:
         return path.exists()
 
 
-def _take_along(old: Path, to: Path, made: set[Path]) -> list[Path]:
+def _take_along(old: Path, to: Path, made: set[Path], renamed: list[Path]) -> None:
     """Move what is not in `made` to where it was; where the new export has that name, beside it.
 
-    Gives what is beside it.
+    `renamed` gets what is beside it.
     """
-    renamed = []
     holders = {parent for path in made for parent in path.parents}
     for path in old.iterdir():
         if path.is_dir() and not path.is_symlink() and path in holders:
             (to / path.name).mkdir(exist_ok=True)
-            renamed += _take_along(path, to / path.name, made)
+            _take_along(path, to / path.name, made, renamed)
             with contextlib.suppress(OSError):  # nothing of the user's was in it
                 (to / path.name).rmdir()
         elif path not in made:
@@ -183,4 +186,3 @@ def _take_along(old: Path, to: Path, made: set[Path]) -> list[Path]:
                 place = place.with_name(f"{place.name}.before")
             path.rename(place)
             renamed += [place] if place.name != path.name else []
-    return renamed
