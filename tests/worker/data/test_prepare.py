@@ -52,6 +52,16 @@ def test_rows_longer_than_the_model_was_made_for(
     assert said == ["1 row is longer than the 7 tokens that the model was made for"] * told
 
 
+def test_rows_that_stand_twice_are_told(tmp_path: Path, micro: Path, output: Output) -> None:
+    write(tmp_path / "train.jsonl", chat("a", "b"), chat("A ", "b"), chat("c", "d"))
+    write(tmp_path / "valid.jsonl", chat("c", "d"), chat("e", "f"), chat("e", "f"))
+    made = prepare.tokenise(config(tmp_path), micro, load(micro), output)
+    said = {notice.code: notice.message for notice in made.notices}
+    assert said.keys() == {"duplicate", "leak"}
+    assert said["duplicate"].endswith(f"(1): {tmp_path / 'train.jsonl'}:2")
+    assert said["leak"].endswith(f"(1): {tmp_path / 'valid.jsonl'}:1")
+
+
 @pytest.mark.parametrize(
     ("train", "valid", "told"),
     [
@@ -149,7 +159,8 @@ def test_rows_set_aside(tmp_path: Path, micro: Path, output: Output) -> None:
         return [text.casefold().replace(" ", "") for text in found]
 
     assert not set(texts(train)) & set(texts(valid))
-    assert f"{len(valid)} of 40 rows of train.jsonl are set aside" in made.notices[0].message
+    assert [notice.code for notice in made.notices] == ["duplicate", "split"]
+    assert f"{len(valid)} of 40 rows of train.jsonl are set aside" in made.notices[1].message
     again = prepare.tokenise(settings, micro, tokenizer, output).splits["valid"]
     other = config(tmp_path, **{"data.valid_fraction": 0.2, "train.seed": 1})
     assert again.digest() == valid.digest()

@@ -139,12 +139,12 @@ class _Reading:
         self.rows: dict[Path, int] = {}
         self.faults = Faults()
         self.left_out: list[str] = []
-        self.fingerprints = array("Q")
+        self.fingerprints = array("Q")  # of the rows of train.jsonl
 
     def read(self, path: Path) -> Builder:
         """Tokenise a file; faults are only collected, and their rows left out."""
         train = self._config.train
-        draws = self._config.data.valid_fraction and path.stem == "train"
+        prints, seen = array("Q"), set(self.fingerprints)
         builder = Builder(train.max_seq_length)
         self.rows[path] = 0
         rows = self._scan(path)
@@ -163,10 +163,16 @@ class _Reading:
                 self._lose(Fault(path, row.line, "; ".join([fault, *roles]), code))
             elif isinstance(found, labels.Encoded):
                 builder.add(found)
-                if draws:
-                    self.fingerprints.append(row.fingerprint(normalised=True))
+                place = f"{path}:{row.line}"
                 for remark in (*said, *found.remarks):
-                    self._remarks.setdefault(remark.code, []).append(f"{path}:{row.line}")
+                    self._remarks.setdefault(remark.code, []).append(place)
+                prints.append(row.fingerprint(normalised=True))
+                if prints[-1] in seen:
+                    again = "leak" if self.fingerprints else "duplicate"
+                    self._remarks.setdefault(again, []).append(place)
+                elif not self.fingerprints:  # of train.jsonl, which is read first
+                    seen.add(prints[-1])
+        self.fingerprints = self.fingerprints or prints
         return builder
 
     def _scan(self, path: Path) -> Iterator[Row]:
