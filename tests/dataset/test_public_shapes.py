@@ -22,6 +22,10 @@ PUBLIC: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"instruction": "Who?", "context": "He did.", "response": "He.", "category": "closed_qa"},
         ["Who?\n\nHe did.", "He."],
     ),
+    "modelscope/ms-swift": (
+        {"system": "s", "query": "c?", "response": "d.", "history": [["a?", "b."]]},
+        ["s", "a?", "b.", "c?", "d."],
+    ),
     "openai/gsm8k": ({"question": "1+1?", "answer": "#### 2"}, ["1+1?", "#### 2"]),
     "rajpurkar/squad": (
         {

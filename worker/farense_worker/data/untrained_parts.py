@@ -41,7 +41,7 @@ _READ = {
 # Names that answers to a text have, as those of data sets of classes, summaries, translations.
 _ANSWERS_TO_TEXT = columns.names(
     "label,labels,labeltext,class,category,sentiment,emotion,intent,topic,summary,highlights,"
-    "abstract,headline,title,translation,entities,targets,etiqueta,classe,categoria,sentimento,"
+    "abstract,headline,title,translation,entities,targets,role,speaker,etiqueta,classe,categoria,sentimento,"
     "resumo,titulo,traducao"
 )
 # Of others nobody thinks that they are trained on.

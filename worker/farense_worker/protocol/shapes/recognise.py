@@ -174,27 +174,32 @@ def _pair(values: Values) -> Shape | None:
     if len(context) > 1:
         return None
     system = columns.named(values, columns.SYSTEM)[:1]
-    made = pairs([*asked, *context], said[0], *system)
+    history = isinstance(values.get("history"), list)  # ms-swift's: what was said before
+    made = pairs([*asked, *context], said[0], *system, history=history)
     ours = {"prompt", "completion"} <= values.keys() and not context and not system
+    ours = ours and not (history and values["history"])
     return Shape(made.name, made.sign, made.convert, made.read, ours)
 
 
-def pairs(questions: list[str], answer: str, system: str = "") -> Shape:
-    """Make the shape of rows whose question is these columns, joined, and whose answer is one."""
+def pairs(questions: list[str], answer: str, system: str = "", *, history: bool = False) -> Shape:
+    """Make the shape of rows whose question is these columns, joined, and whose answer is one.
+
+    history: they have a column of this name with pairs of what was asked and answered before.
+    """
     prompt = " + ".join(questions)
     name = _('a row whose question is "{prompt}" and whose answer is "{completion}"')
 
     def convert(values: Values) -> Values:
         asked = "\n\n".join(filter(None, (text(values.get(each)) for each in questions)))
-        return conversations.pair(
-            asked, text(values.get(answer)), text(values.get(system)) if system else ""
-        )
+        before = conversations.turns(values.get("history")) if history else ()
+        given = text(values.get(system)) if system else ""
+        return conversations.pair(asked, text(values.get(answer)), given, before)
 
     return Shape(
         name.format(prompt=prompt, completion=answer),
         _("the columns' names"),
         convert,
-        frozenset({*questions, answer, system}),
+        frozenset({*questions, answer, system, *(["history"] if history else [])}),
     )
 
 
