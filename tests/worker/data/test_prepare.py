@@ -52,6 +52,15 @@ def test_rows_longer_than_the_model_was_made_for(
     assert said == ["1 row is longer than the 7 tokens that the model was made for"] * told
 
 
+def test_what_was_decoded_wrongly_is_told(tmp_path: Path, micro: Path, output: Output) -> None:
+    said = ["JoÃ£o", "[INST] a [/INST]", r"a\nb\nc", "b"]
+    write(tmp_path / "train.jsonl", *(chat("Quem?", each) for each in said))
+    write(tmp_path / "valid.jsonl", chat("Quem?", "c"))
+    made = prepare.tokenise(config(tmp_path), micro, load(micro), output)
+    codes = {notice.code for notice in made.notices}
+    assert codes == {"mojibake", "template_marks", "escaped"}
+
+
 def test_rows_that_stand_twice_are_told(tmp_path: Path, micro: Path, output: Output) -> None:
     write(tmp_path / "train.jsonl", chat("a", "b"), chat("A ", "b"), chat("c", "d"))
     write(tmp_path / "valid.jsonl", chat("c", "d"), chat("e", "f"), chat("e", "f"))

@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from farense_worker.data import labels
-from farense_worker.inspect import text_faults
+from farense_worker.data import labels, text_faults
 from farense_worker.inspect.data_set import Survey
 from farense_worker.inspect.lengths import bins
 from farense_worker.inspect.token_text import MOST_TOKENS, pieces

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from farense_worker.inspect import marks, text_faults
+from farense_worker.data import marks, text_faults
 from farense_worker.inspect.data_set import Survey
 from farense_worker.inspect.questions import Questions
 from farense_worker.protocol.dataset import Row

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
-from farense_worker.data import dated, labels, token_cache, untrained_parts
+from farense_worker.data import dated, labels, text_remarks, token_cache, untrained_parts
 from farense_worker.data.examples import Builder, Examples
 from farense_worker.data.token_cache import Tokenised
 from farense_worker.model import chat_template, positions, stops
@@ -164,7 +164,8 @@ class _Reading:
             elif isinstance(found, labels.Encoded):
                 builder.add(found)
                 place = f"{path}:{row.line}"
-                for remark in (*said, *found.remarks):
+                words = text_remarks.remarks(row, self._tokenizer)
+                for remark in (*words, *said, *found.remarks):
                     self._remarks.setdefault(remark.code, []).append(place)
                 prints.append(row.fingerprint(normalised=True))
                 if prints[-1] in seen:

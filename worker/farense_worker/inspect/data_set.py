@@ -13,10 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from farense_worker.data import dated, labels, untrained_parts
+from farense_worker.data import dated, labels, text_remarks, untrained_parts
 from farense_worker.data.labels import Encoded
 from farense_worker.data.prepare import needs_template, unusable
-from farense_worker.inspect import marks, text_faults
 from farense_worker.inspect.duplicates import Duplicates
 from farense_worker.inspect.lengths import Lengths
 from farense_worker.inspect.questions import Questions
@@ -199,13 +198,8 @@ class Survey:
                 self._trained = self._trained or found.kind
             self._duplicates.add(number, found)
             self._questions.add(number, found)
-            for code, what in text_faults.find("\n".join(found.strings)):
-                self._find(code, path, found.line, what)
-            if ends := text_faults.written_ends(found.strings):
-                self._find("escaped", path, found.line, ends)
-            if self._tokenizer and (written := marks.foreign(self._tokenizer, found)):
-                what = _("{marks}: the model's own template has others")
-                self._find("template_marks", path, found.line, what.format(marks=" ".join(written)))
+            for remark in text_remarks.remarks(found, self._tokenizer):
+                self._find(remark.code, path, found.line, remark.what)
             for remark in untrained_parts.remarks(found, self._mask_prompt, self._answers):
                 self._find(remark.code, path, found.line, remark.what)
             yield found
