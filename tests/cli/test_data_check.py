@@ -122,6 +122,14 @@ def test_what_is_counted_is_what_a_run_trains_on(
     assert validated == {valid["labels"]}
 
 
+def test_of_a_text_every_token_is_trained_on(
+    place: Path, micro: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    write(place / "d/train.jsonl", {"text": "O Farense."})
+    assert check("d", model=micro) == 0
+    assert "text rows, at most 128 tokens, every token is trained on" in capfd.readouterr()[0]
+
+
 def test_that_there_is_nothing_to_validate_on_is_told(
     place: Path, micro: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

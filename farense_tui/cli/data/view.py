@@ -43,9 +43,10 @@ _LEVEL_STYLES = {
 
 def show(report: Report, console: Console) -> None:
     masked = _("every token is trained on")
-    if report.mask_prompt and report.answers == "all":
+    masks = report.mask_prompt and report.kind != "text"  # a text has no prompt
+    if masks and report.answers == "all":
         masked = _("all answers are trained on, prompts are not")
-    elif report.mask_prompt:
+    elif masks:
         masked = _("the last answer of each row is trained on")
     kind = _("{kind} rows, ").format(kind=report.kind) if report.kind else ""
     most = _("at most {n} tokens").format(n=report.max_seq_length)

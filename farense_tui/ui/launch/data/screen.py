@@ -77,7 +77,7 @@ class DataScreen(Screen[str]):
 
     def compose(self) -> ComposeResult:
         """What is looked at, what was found, keys."""
-        yield Static(_title(self._profile), id="data-title", markup=False)
+        yield Static(_title(self._profile, self._look), id="data-title", markup=False)
         yield DataView(self._profile, self._look)
         yield KeyFooter()
 
@@ -90,11 +90,11 @@ class DataScreen(Screen[str]):
     def show_data(self, profile: Profile, look: Look) -> None:
         """Show the same after a change, or other data."""
         self._profile, self._look = profile, look
-        for title in self.query("#data-title").results(Static):
-            title.update(_title(profile))
         self._draw()
 
     def _draw(self) -> None:
+        for title in self.query("#data-title").results(Static):
+            title.update(_title(self._profile, self._look))
         for view in self.query(DataView):
             view.show(self._profile, self._look)
         self.refresh_bindings()
@@ -152,11 +152,11 @@ class DataScreen(Screen[str]):
             self.dismiss(folder)
 
 
-def _title(profile: Profile) -> Content:
+def _title(profile: Profile, look: Look) -> Content:
     """What is looked at; the model comes last, because its name may be too long for the line."""
     train = profile.train
     what = _("trains on every token")
-    if train.mask_prompt:
+    if train.mask_prompt and not (look.report and look.report.kind == "text"):
         all_answers = train.answers == "all"
         what = _("trains on all answers") if all_answers else _("trains on the last answers")
     most = _("{count} tokens at most").format(count=train.max_seq_length)
