@@ -360,6 +360,7 @@ def test_a_template_that_writes_a_turn_otherwise_later_is_left_to_the_user(
     assert "TEMPLATE" in text.splitlines()[1]
     assert text.splitlines()[1].startswith("# ")
     assert 'PARAMETER stop "<|end|>"' in text
+    assert "PARAMETER temperature 0\nPARAMETER repeat_penalty 1\n" in text
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,8 @@ def modelfile(tokenizer: Any, source: str, context: int, system: str | None = No
         lines.append(_NO_SYSTEM if '"""' in system else f'SYSTEM """{system}"""')
     for token in sorted(tokenizer.eos_token_ids):
         lines.append(_parameter("stop", f'"{tokenizer.decode([token])}"'))
-    lines += [_parameter("num_ctx", context), _parameter("temperature", 0), ""]
+    lines += [_parameter("num_ctx", context), _parameter("temperature", 0)]
+    lines += [_parameter("repeat_penalty", 1), ""]  # by itself Ollama holds back what was said: 1.1
     return "\n".join(lines)
 
 
