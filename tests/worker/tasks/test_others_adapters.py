@@ -122,6 +122,20 @@ def test_experts_and_tied_heads_have_no_place_in_peft() -> None:
         peft.made_of(tied, like, base="b", layers=1, embeddings=names, tied=True)
 
 
+def test_dora_on_an_embedding_has_no_place_in_peft() -> None:
+    like = {"fine_tune_type": "dora", "lora_parameters": {"rank": 2, "scale": 1.0}}
+    weights = {"model.embed_tokens.m": mx.zeros((8,))}
+    names = frozenset({"model.embed_tokens"})
+    with pytest.raises(FarenseError, match="cannot be written as peft") as caught:
+        peft.made_of(weights, like, base="b", layers=1, embeddings=names)
+    assert "DoRA" in caught.value.detail
+
+
+def test_layers_that_may_have_other_names_in_transformers_are_told() -> None:
+    assert all(peft.remark(kind) == "" for kind in gguf_lora.ARCHITECTURES)
+    assert "missing adapter keys" in peft.remark("gpt2")  # transformer.h there, model.h here
+
+
 def test_what_is_written_for_llama_cpp_is_what_it_reads(trained: RunFolder, tmp_path: Path) -> None:
     package = pytest.importorskip("gguf")
     made = ask(trained, tmp_path / "out", gguf_lora=True)

@@ -49,6 +49,23 @@ _KNOWN = {
 }
 
 
+# Kinds of models (config.json's model_type) whose layers transformers names as mlx_lm does.
+_NAMED_ALIKE = ("gemma", "gemma2", "gemma3_text", "llama", "mistral", "qwen2", "qwen3")
+
+
+def remark(kind: str) -> str:
+    """Say that the layers of a kind of models may have other names in transformers; else nothing.
+
+    peft loads an adapter for layers that are not there with no more than a warning.
+    """
+    if kind in _NAMED_ALIKE:
+        return ""
+    return _(
+        "the PEFT adapter names the layers of {kind} as mlx_lm does; whether transformers does was "
+        "not looked at: where peft warns of missing adapter keys, it has no effect"
+    ).format(kind=kind)
+
+
 def is_one(config: Mapping[str, Any]) -> bool:
     """Whether an adapter_config.json is peft's."""
     return "peft_type" in config
@@ -89,6 +106,11 @@ def made_of(
                 _("Export with --fuse."),
             )
         names = _EMBEDDING if layer in embeddings else _LINEAR
+        if ours not in names:
+            raise _no_place(
+                _("{layer} is an embedding with DoRA").format(layer=layer),
+                _("Export with --fuse."),
+            )
         # peft computes in float32 at the least; the file's own precision is kept
         made[f"{_PREFIX}{layer}.{names[ours]}"] = (
             mx.contiguous(value.T) if value.ndim == 2 else value

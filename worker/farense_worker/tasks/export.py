@@ -161,8 +161,8 @@ class _Export:
             and hasattr(module, "embedding")
         }  # fmt: skip
         base, remark = _original(self._source, self._asked.base)
-        if remark:
-            self.remarks.append(remark)
+        kind = json.loads(plain_file.text(self._source / "config.json")).get("model_type")
+        self.remarks += filter(None, (remark, peft.remark(str(kind))))
         folder = self._to / "peft"
         folder.mkdir()
         made, written = peft.made_of(
