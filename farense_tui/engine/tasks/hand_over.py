@@ -99,8 +99,12 @@ def lm_studio_place(name: str) -> Path:
 
 
 def to_lm_studio(place: Path, folder: Path) -> None:
-    """Copy an export's model where LM Studio finds it; it is there as a whole or not at all."""
-    model, one = folder / "model", sorted(folder.glob("[!.]*.gguf"))[:1]
+    """Copy an export's model where LM Studio finds it; it is there as a whole or not at all.
+
+    It is RUN.gguf, if there is one: RUN-lora.gguf beside it is an adapter and no model.
+    """
+    gguf, model = folder / f"{place.name}.gguf", folder / "model"
+    one = [gguf] if gguf.is_file() else []
     beside = place.with_name(f".{place.name}.{os.getpid()}.tmp")
     try:
         place.parent.mkdir(parents=True, exist_ok=True)

@@ -79,10 +79,13 @@ def test_lm_studio_finds_the_model_in_its_own_folder(
     assert [path.name for path in place.iterdir()] == ["config.json"]
     with pytest.raises(FarenseError, match="already"):
         hand_over.lm_studio_place("club")
-    (export / "club.gguf").write_bytes(b"GGUF")
-    (export / "._club.gguf").write_bytes(b"macOS's own")
+    (export / "other-lora.gguf").write_bytes(b"an adapter, which is no model")
+    (export / "._other.gguf").write_bytes(b"macOS's own")
+    hand_over.to_lm_studio(place.with_name("third"), export)
+    assert [path.name for path in place.with_name("third").iterdir()] == ["config.json"]
+    (export / "other.gguf").write_bytes(b"GGUF")
     hand_over.to_lm_studio(place.with_name("other"), export)
-    assert [path.name for path in place.with_name("other").iterdir()] == ["club.gguf"]
+    assert [path.name for path in place.with_name("other").iterdir()] == ["other.gguf"]
 
 
 def test_what_cannot_be_copied_is_told_by_its_name(
