@@ -133,6 +133,20 @@ def test_a_checkpoint_that_cannot_be_deleted_ends_no_training(
     assert [each.step for each in folder.checkpoints()] == [3]
 
 
+def test_no_sound_checkpoint_goes_for_a_damaged_one_of_a_later_step(folder: RunFolder) -> None:
+    """The one that had just been saved went: a kill before that step came again lost the run."""
+    for step in (2, 5):
+        faults.state(folder, step, 1.0)
+    later = folder.checkpoints()[-1].path
+    (later / "adapters.safetensors").write_bytes(b"torn")
+    saving.save(_run(folder), improved=False)  # after step 3; one is kept
+    assert [each.step for each in folder.checkpoints()] == [3, 5]
+    loaded, damaged = checkpoint.newest(folder)
+    assert loaded is not None
+    assert loaded.state.step == 3
+    assert len(damaged) == 1
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> RunFolder:
     made = RunFolder(tmp_path / "run")

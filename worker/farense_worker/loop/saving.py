@@ -66,7 +66,8 @@ def save(run: Run, improved: bool) -> None:
 def _prune(run: Run, folder: RunFolder) -> None:
     """Delete the checkpoints that are too many; one that cannot be deleted ends no training."""
     try:
-        checkpoint_files.prune(folder.path, run.config.checkpoint.keep, run.state.best_step)
+        keep, state = run.config.checkpoint.keep, run.state
+        checkpoint_files.prune(folder.path, keep, state.best_step, state.step)
     except FileNotFoundError:  # the folder has moved: looked after at the next step
         return
     except OSError as error:

@@ -98,14 +98,18 @@ def check_adapter(folder: Path) -> None:
         plain_file.reading(folder / name).close()
 
 
-def prune(run: Path, keep: int, best_step: int) -> None:
+def prune(run: Path, keep: int, best_step: int, saved: int | None = None) -> None:
     """Delete all checkpoints of a run but the newest `keep` and the best.
+
+    saved: the step that was just saved. Of later ones, which a resume has passed over as damaged,
+    none counts: the sound ones would go for them.
 
     Raises the first OSError, after all that can be deleted have been; that one is not there any
     more only where nothing else has gone wrong.
     """
     failed: OSError | None = None
-    for checkpoint in found(run)[:-keep]:
+    counted = [each for each in found(run) if saved is None or each.step <= saved]
+    for checkpoint in counted[:-keep]:
         if checkpoint.step != best_step:
             try:
                 checkpoint.remove()
