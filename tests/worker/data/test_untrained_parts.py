@@ -101,6 +101,16 @@ def said(values: dict[str, Any], *, mask: bool = True, answers: Any = "all") -> 
                 ("role", 'message 2 (model) is no answer: the role of answers is "assistant"'),
             ],
         ),
+        ({"prompt": "a", "completion": "<think>\nb\n</think>\n\nc"}, []),
+        ({"prompt": "a", "completion": "b\n</think>\n\nc"}, []),  # the prompt begins it
+        (
+            {"prompt": "a", "completion": "<think>\nb"},
+            [("open_thought", "message 2 (assistant) begins a thought and never ends it")],
+        ),
+        (
+            {"prompt": "a", "completion": "<think>b</think>\n"},
+            [("empty_answer", "message 2 (assistant) has a thought and no answer")],
+        ),
         ({"prompt": " ", "completion": "b"}, [("gap", "message 1 (user) is empty")]),
         ({"text": " \n"}, [("empty_answer", "the text is nothing but white space")]),
         ({"text": "a", "system": "b"}, [("unread", 'the "system" of the row is not read')]),

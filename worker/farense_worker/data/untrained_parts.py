@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from farense_worker.data.conversation import Remark
+from farense_worker.data.row_text import answer_of
 from farense_worker.protocol.dataset import Row
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.rows import chat_rows, padding
@@ -89,6 +90,8 @@ def remarks(row: Row, mask_prompt: bool, answers: Answers) -> Iterator[Remark]:
         if message["role"] == "assistant" and empty:
             what = _("message {number} (assistant) is empty")
             yield Remark("empty_answer", what.format(number=number))
+        elif message["role"] == "assistant" and (unended := _unended(message)):
+            yield Remark(unended[0], unended[1].format(number=number))
         elif message["role"] == "user" and empty:
             yield Remark("gap", _("message {number} (user) is empty").format(number=number))
         elif message["content"].strip().casefold() in _EMPTY:
@@ -101,6 +104,16 @@ def remarks(row: Row, mask_prompt: bool, answers: Answers) -> Iterator[Remark]:
             if asked.strip() and asked.strip() == message["content"].strip():
                 what = _("message {number} (assistant) is the same as the one before it")
                 yield Remark("echo", what.format(number=number))
+
+
+def _unended(message: dict[str, Any]) -> tuple[str, str] | None:
+    """Say it of an answer that is a thought alone, or one that is cut off in its thought."""
+    said = message["content"]
+    if said.count("<think>") > said.count("</think>"):
+        return "open_thought", _("message {number} (assistant) begins a thought and never ends it")
+    if "</think>" in said and blank(answer_of(message)) and not message.get("tool_calls"):
+        return "empty_answer", _("message {number} (assistant) has a thought and no answer")
+    return None
 
 
 def _nulls(number: int, message: dict[str, Any], tools: Any) -> Iterator[Remark]:

@@ -40,6 +40,7 @@ SHORT = {
     "role": _("with other roles"),
     "unasked": _("beginning with an answer"),
     "empty_answer": _("with empty answers"),
+    "open_thought": _("with thoughts not ended"),
     "mojibake": _("decoded wrongly"),
     "replacement": _("with � in them"),
     "control": _("with control characters"),

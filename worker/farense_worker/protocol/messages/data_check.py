@@ -45,6 +45,7 @@ CODES: dict[str, tuple[Level, str]] = {
     "role": ("warning", _("rows with roles that are not those of questions and answers")),
     "unasked": ("warning", _("rows that begin with an answer, which is no label")),
     "empty_answer": ("warning", _("empty answers")),
+    "open_thought": ("warning", _("thoughts that are not ended")),
     "mojibake": ("warning", _("rows with text that was decoded wrongly")),
     "replacement": ("warning", _("rows with replacement characters")),
     "control": ("warning", _("rows with control characters or such as cannot be seen")),
