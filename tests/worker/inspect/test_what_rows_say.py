@@ -51,6 +51,10 @@ CHATML = "<|im_start|>user\na?<|im_end|>"
         ({"text": "<|user|>a?<|assistant|>b<|end|>"}, []),  # the model's own
         ({"text": "### Instruction:\na?\n\n### Response:\nb"}, []),  # its own form
         ({"prompt": "### Instruction:\na?\n\n### Response:\n", "completion": "b"}, "### "),
+        ({"prompt": "Human: a?\n\nAssistant:", "completion": "b"}, ["Human:", "Assistant:"]),
+        ({"prompt": "a? b", "completion": "c\n\nHuman: d"}, ["Human:"]),
+        ({"prompt": "Assistant: a?", "completion": "The Human: b, Assistants: c"}, ["Assistant:"]),
+        ({"text": "USER: a? ASSISTANT: b"}, []),
         ({"prompt": "[INST] a? [/INST]", "completion": "b"}, ["[INST]", "[/INST]"]),
         ({"prompt": "What is <s>?", "completion": "<b> and <i>"}, ["<s>"]),
         ({"prompt": "# Title\n### Subtitle", "completion": "b"}, []),

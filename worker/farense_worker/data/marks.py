@@ -7,12 +7,16 @@ from typing import Any
 
 from farense_worker.protocol.dataset import Row
 
-# Of ChatML, Llama 2 and 3, Gemma, Phi and Zephyr; then what Alpaca and Vicuna write as headings.
+# Of ChatML, Llama 2 and 3, Gemma, Phi and Zephyr; then what sets of Alpaca, Vicuna and Anthropic
+# write before what is said.
 _TOKENS = re.compile(
     r"<\|(?:im_start|im_end|start_header_id|end_header_id|eot_id|endoftext|user|assistant|system"
     r"|end)\|>|\[/?INST\]|<</?SYS>>|</?start_of_turn>|<end_of_turn>|</?s>"
 )
-_HEADINGS = re.compile(r"^### (?:Instruction|Response|Input|Human|Assistant|User):", re.MULTILINE)
+_HEADINGS = re.compile(
+    r"^(?:### (?:Instruction|Response|Input|Human|Assistant|User)|Human|Assistant|USER|ASSISTANT):",
+    re.MULTILINE,
+)
 
 
 def foreign(tokenizer: Any, row: Row) -> list[str]:
