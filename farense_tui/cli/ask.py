@@ -52,6 +52,9 @@ def ask(args: argparse.Namespace) -> int:
                 end = isinstance(said, Answered)
                 piece = "" if isinstance(said, Answered) else said.text
                 say(piece, end="\n" if end else "")
+                if isinstance(said, Answered) and said.cut_off:
+                    told = _("{name}: cut off after {n} tokens; --max-tokens gives it more")
+                    tell(told.format(name=said.name or base, n=said.tokens))
     return ExitCode.DONE
 
 

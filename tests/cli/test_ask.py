@@ -32,7 +32,15 @@ def ask(folder: Path, capfd: Capture, *words: str) -> tuple[str, str]:
     given = ["ask", *words, "Quem?", "--max-tokens", "8", "--runs-dir", str(folder)]
     assert main(given) == ExitCode.DONE
     out, err = capfd.readouterr()
-    return out, err
+    lines = err.splitlines(keepends=True)
+    return out, "".join(line for line in lines if "cut off after 8 tokens" not in line)
+
+
+def test_an_answer_that_is_cut_off_is_told(folder: Path, capfd: Capture) -> None:
+    given = ["ask", "plain", "Quem?", "--max-tokens", "1", "--runs-dir", str(folder)]
+    assert main(given) == ExitCode.DONE
+    told = "{}: cut off after 1 tokens; --max-tokens gives it more".format
+    assert capfd.readouterr().err.splitlines() == [told("base model"), told("plain")]
 
 
 def test_a_run_is_asked_with_what_it_was_trained_with(folder: Path, capfd: Capture) -> None:

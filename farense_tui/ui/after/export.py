@@ -212,7 +212,7 @@ class ExportScreen(Dialog[None]):
     def _for_lm_studio(self) -> bool:
         try:
             return bool(hand_over.lm_studio_models()) and (
-                (self._to / "model").is_dir() or any(self._to.glob("*.gguf"))
+                (self._to / "model").is_dir() or (self._to / f"{self._run.name}.gguf").is_file()
             )
         except FarenseError:
             return False
