@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from farense_worker.protocol import places, plain_file
-from farense_worker.protocol.checkpoint_files import ADAPTERS
 from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.events import Notice, RunFailed
@@ -124,7 +123,7 @@ def _files(folder: RunFolder, figures: Metrics, state: RunState) -> Iterator[tup
     yield "training_metrics.json", metrics.as_json(figures, state).encode()
     for name, png in plots(state).items():
         yield f"plots/{name}", png
-    stale = measured is not None and _newer(folder, measured.time)
+    stale = measured is not None and evaluation.is_stale(folder, measured)
     yield folder.report.name, page(folder.name, config, state, status, measured, stale).encode()
     summary = metrics.summary(folder, config, state, status)
     yield SUMMARY, (json.dumps(summary, indent=2, ensure_ascii=False) + "\n").encode()
@@ -153,10 +152,3 @@ def _written_upto(folder: RunFolder) -> int:
         return int(json.loads(plain_file.read(folder.path / SUMMARY, follow=True))["last_seq"])
     except (OSError, ValueError, LookupError, TypeError, ArithmeticError, RecursionError):
         return -1
-
-
-def _newer(folder: RunFolder, then: float) -> bool:
-    try:
-        return (folder.adapters / ADAPTERS).stat().st_mtime > then
-    except OSError:
-        return False

@@ -169,6 +169,14 @@ def kept(run: RunFolder) -> Report | None:
     return None
 
 
+def is_stale(run: RunFolder, report: Report) -> bool:
+    """Whether the run's adapter is newer than what was measured of it."""
+    try:
+        return (run.adapters / ADAPTERS).stat().st_mtime > report.time
+    except OSError:
+        return False
+
+
 def differences(report: Report, score: Score) -> list[Difference]:
     """Compare an adapter's answers with its base model's, the most improved row first.
 

@@ -91,7 +91,10 @@ def request(
     state = fold(Tail(run.events).read_all())
     system = system_prompt.of_training(config.data)
     given = msgspec.structs.replace(config, data=run.read_config().data)
-    made = Made(run.name, given, state, evaluation.kept(run), system, repo)
+    measured = evaluation.kept(run)
+    if measured and evaluation.is_stale(run, measured):  # of an adapter that is no more
+        measured = None
+    made = Made(run.name, given, state, measured, system, repo)
     model, train = config.model, config.train
     return Request(
         name=run.name,

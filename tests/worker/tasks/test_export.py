@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import mlx.core as mx
+import msgspec
 import pytest
 from farense_worker.model import inference
 from farense_worker.protocol.errors import FarenseError
+from farense_worker.protocol.messages.evaluation import Report, Score
 from farense_worker.protocol.messages.export import Exported, Request
 from farense_worker.protocol.run_folder import RunFolder
 from farense_worker.protocol.settings.profile import Model
@@ -412,6 +414,19 @@ def test_what_came_in_16_bits_is_fused_in_16_bits(
     (part,) = (each for each in made.parts if each.what == "model")
     assert part.verified is not None
     assert part.verified.kept > 0.9
+
+
+def test_a_card_has_no_figures_of_an_earlier_adapter(trained: RunFolder, tmp_path: Path) -> None:
+    run = RunFolder(Path(shutil.copytree(trained.path, tmp_path / trained.name)))
+    score = Score(name="", model="m", loss=1.25, perplexity=3.5, tokens=9)
+    for late, there in ((60.0, True), (-60.0, False)):
+        when = (run.adapters / "adapters.safetensors").stat().st_mtime + late
+        report = Report(
+            data="data", split="test", time=when, max_tokens=8, scores=(score,), rows=(), measured=9
+        )
+        run.evaluation.write_bytes(msgspec.json.encode(report))
+        card = exporting.request(run, tmp_path / "out").adapter_card
+        assert ("On the test set" in card) == there
 
 
 def test_likeness_knows_its_ends() -> None:
