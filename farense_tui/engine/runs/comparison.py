@@ -18,6 +18,8 @@ from farense_tui.engine.record import setting_changes, verdict
 from farense_tui.engine.runs.describe import RunSummary
 from farense_tui.engine.runs.watch import Snapshot
 
+_PARTS = (1, 2, 3, 1000)  # of a path: no more are told than tell two apart
+
 
 class Row(NamedTuple):
     """One line of the comparison: a value for each run. `best` counts the run that is ahead."""
@@ -28,19 +30,28 @@ class Row(NamedTuple):
 
 
 def results(runs: Sequence[Snapshot]) -> list[Row]:
+    """Give what each run came to.
+
+    Losses over different labels (other rows, another mask, other tokens) are no race: then none is
+    ahead, and the labels are told.
+    """
     states = [run.state for run in runs]
     best = [state.best.loss if state.best else None for state in states]
+    labels = [state.best.tokens if state.best else None for state in states]
+    alike = len({each for each in labels if each is not None}) < 2
     at = _("{loss} at {step}")
     told = [
         at.format(loss=show.loss(s.best.loss), step=s.best.step) if s.best else "" for s in states
     ]
-    alike = _validated_alike(runs)
-    label = _("best validation") if alike else _("best validation, other rows")
-    ahead = _least(best) if alike else None
     return [
         Row(_("state"), tuple(_state(run) for run in runs)),
         Row(_("steps"), tuple(_steps(state.step, state.total_steps) for state in states)),
-        Row(label, tuple(text or show.UNKNOWN for text in told), ahead),
+        Row(
+            _("best validation"),
+            tuple(text or show.UNKNOWN for text in told),
+            _least(best) if alike else None,
+        ),
+        *([] if alike else [Row(_("labels of it"), tuple(map(_labels, labels)))]),
         Row(_("newest loss"), tuple(show.loss(state.loss.last) for state in states)),
         Row(_("tokens a second"), tuple(show.speed(state.usual_speed) for state in states)),
         Row(_("time"), tuple(show.duration(state.elapsed or None) for state in states)),
@@ -53,17 +64,17 @@ def differences(runs: Sequence[Snapshot | RunSummary]) -> list[Row]:
 
     One that was changed on the way has all its values, as `0.004 → 0.001`.
     """
-    before = [_before(run) for run in runs]
     rows = []
     for section, keys in SETTINGS.items():
         for key in keys:
-            values = tuple(
-                " → ".join([*then.get(f"{section}.{key}", []), _value(run.config, section, key)])
-                for run, then in zip(runs, before, strict=True)
-            )
-            if section != "profile" and len(set(values) - {show.UNKNOWN}) > 1:
-                rows.append(Row(f"{section}.{key}", values))
+            told = (tuple(_values(run, section, key, parts) for run in runs) for parts in _PARTS)
+            if section != "profile" and (found := next(filter(_differ, told), None)):
+                rows.append(Row(f"{section}.{key}", found))
     return rows
+
+
+def _differ(values: tuple[str, ...]) -> bool:
+    return len(set(values) - {show.UNKNOWN}) > 1
 
 
 def _state(run: Snapshot) -> str:
@@ -74,36 +85,37 @@ def _steps(step: int, total: int) -> str:
     return _("{done} of {total}").format(done=step, total=total) if total else show.UNKNOWN
 
 
-def _validated_alike(runs: Sequence[Snapshot]) -> bool:
-    """Whether the losses are of as many labels: else the lower one says nothing of its run.
-
-    Other rows, another tokenizer and other cuts make another number of them; more rows to train on,
-    which may well be what is compared, do not.
-    """
-    return len({run.state.best.tokens for run in runs if run.state.best}) < 2
-
-
 def _least(losses: Sequence[float | None]) -> int | None:
     known = [(loss, at) for at, loss in enumerate(losses) if loss is not None]
     return min(known)[1] if len(known) > 1 else None
 
 
-def _before(run: Snapshot | RunSummary) -> dict[str, list[str]]:
-    """The values that settings had until a resume changed them."""
-    found: dict[str, list[str]] = {}
-    for resume in setting_changes.resumes(run.state.segments):
-        for change in resume.changed:
-            found.setdefault(change.name, []).append(clean(_text(change.before)))
-    return found
+def _labels(count: int | None) -> str:
+    return show.UNKNOWN if count is None else show.tokens(count)
 
 
-def _value(config: Config | None, section: str, key: str) -> str:
+def _values(run: Snapshot | RunSummary, section: str, key: str, parts: int) -> str:
+    """Give a setting of a run, after the values that it had until a resume changed it.
+
+    parts: of a path or of a repository's name that are told, from its end.
+    """
+    then = [
+        change.before
+        for resume in setting_changes.resumes(run.state.segments)
+        for change in resume.changed
+        if change.name == f"{section}.{key}"
+    ]
+    told = [clean(_text(value, parts)) for value in then]
+    return " → ".join([*told, _value(run.config, section, key, parts)])
+
+
+def _value(config: Config | None, section: str, key: str, parts: int) -> str:
     if config is None:
         return show.UNKNOWN
-    return clean(_text(getattr(getattr(config, section), key)))
+    return clean(_text(getattr(getattr(config, section), key), parts))
 
 
-def _text(value: Any) -> str:
+def _text(value: Any, parts: int) -> str:
     if isinstance(value, bool):
         return pgettext("setting", "on") if value else pgettext("setting", "off")
     if isinstance(value, tuple | list):
@@ -111,4 +123,6 @@ def _text(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:g}"
     text = str(value)
-    return PurePath(text).name if "/" in text else text or pgettext("setting", "none")
+    if "/" in text:
+        return str(PurePath(*PurePath(text).parts[-parts:]))
+    return text or pgettext("setting", "none")

@@ -53,6 +53,42 @@ def test_a_run_is_named_as_in_the_list(runs_dir: Path, tmp_path: Path) -> None:
     assert state.values == ("completed", "overfitted")
 
 
+def test_losses_over_other_labels_are_no_race_and_folders_of_one_name_are_told_apart(
+    runs_dir: Path,
+) -> None:
+    runs = [Watch(folder).look(NOW) for folder in recorded.comparable(runs_dir)[:2]]
+    assert results(runs)[2].best is not None
+    one, other = runs
+    assert one.config
+    assert other.config
+    assert other.state.best
+    best = structs.replace(other.state.best, tokens=other.state.best.tokens + 1)
+    other = replace(
+        other,
+        state=structs.replace(other.state, best=best),
+        config=structs.replace(
+            other.config,
+            data=structs.replace(other.config.data, path="/new/rows"),
+            model=structs.replace(other.config.model, repo="b/Qwen"),
+        ),
+    )
+    one = replace(
+        one,
+        config=structs.replace(
+            one.config,
+            data=structs.replace(one.config.data, path="/old/rows"),
+            model=structs.replace(one.config.model, repo="a/Qwen"),
+        ),
+    )
+    found = {row.label: row for row in results([one, other])}
+    assert found["best validation"].best is None
+    assert len(set(found["labels of it"].values)) == 2
+    told = {row.label: row.values for row in differences([one, other])}
+    assert told["data.path"] == ("old/rows", "new/rows")
+    assert told["model.repo"] == ("a/Qwen", "b/Qwen")
+    assert told["train.learning_rate"] == ("0.0002", "0.0004")
+
+
 async def test_each_run_has_a_sign_a_colour_and_a_column(runs_dir: Path) -> None:
     runs = recorded.comparable(runs_dir)
     async with compared(runs) as (_, screen):
@@ -134,7 +170,7 @@ def test_nobody_is_ahead_by_a_loss_on_other_rows(tmp_path: Path) -> None:
     assert best
     others = structs.replace(runs[1].state, best=structs.replace(best, tokens=best.tokens + 1))
     row = results([runs[0], replace(runs[1], state=others), runs[2]])[2]
-    assert (row.label, row.best) == ("best validation, other rows", None)
+    assert (row.label, row.best) == ("best validation", None)
     alone = structs.replace(others, best=None)  # whoever has none is compared with nobody
     assert results([runs[0], replace(runs[1], state=alone), runs[2]])[2].best is not None
 
