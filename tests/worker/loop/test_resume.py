@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from farense_worker.loop.checkpoint import TrainingState
-from farense_worker.loop.start import resume_check
+from farense_worker.loop.distributed import Ranks
+from farense_worker.loop.start import handover, resume_check
 from farense_worker.protocol.errors import ExitCode, FarenseError
 
 from farense_tui.engine.runs import resuming, supervisor
@@ -195,3 +196,37 @@ def test_a_rate_that_is_set_anew_is_taken_whole(name: str, after: float, factor:
     found = resume_check.updated(then, now)
     assert (found.step, found.rollbacks, found.rate_factor) == (7, 2, factor)
     assert found.recipe == now.recipe
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "refused"),
+    [
+        ("a", "a", False),
+        ("a", "b", True),
+        ("a", "", True),  # the best one so far would stay the run's adapter for ever
+        ("", "b", False),  # there was none before, or an earlier version did not write it down
+    ],
+)
+def test_other_validation_rows_are_refused(then: str, now: str, refused: bool) -> None:
+    """Losses on them say nothing of which adapter is the best: the wrong one would be kept."""
+    states = TrainingState(data="x", valid=then), TrainingState(data="x", valid=now)
+    if refused:
+        with pytest.raises(FarenseError, match="another run") as told:
+            resume_check.compare(*states)
+        assert "the validation data" in told.value.detail
+    else:
+        assert resume_check.compare(*states) == []
+    assert resume_check.updated(*states).valid == now
+
+
+def test_ranks_that_validate_on_other_rows_are_refused() -> None:
+    class Second(Ranks):
+        """Is told what the first rank has."""
+
+        def tell(self, text: bytes) -> bytes:
+            return text.replace(b'"b"', b'"a"')
+
+    now = TrainingState(data="x", valid="b", model="m")
+    with pytest.raises(FarenseError, match="do not train on the same") as told:
+        handover.hand_over(Second(1, 2), None, now)
+    assert told.value.detail == "the validation data on this rank is not what it is on rank 0"

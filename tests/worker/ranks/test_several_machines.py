@@ -131,6 +131,7 @@ def test_other_data_on_the_other_machine_is_refused(
     own.mkdir()
     rows = (make_run.data / "train.jsonl").read_bytes()
     (own / "train.jsonl").write_bytes(rows.replace(b"ele", b"ela"))
+    (own / "valid.jsonl").write_bytes((make_run.data / "valid.jsonl").read_bytes())
     paths = {str(make_run.data): str(own)}
     folder = prepare(make_run, machines, monkeypatch, paths)
     assert supervisor.launch(folder).wait() == 3

@@ -45,9 +45,9 @@ class TrainingState(msgspec.Struct, kw_only=True):
 
     random: MLX's random key, two 32-bit numbers. validated_step: the last step whose validation
     is done, -1 before the first. since_best: validations since the best one. rate_factor: what
-    the learning rate is multiplied with after rollbacks. data, model, tokenizer: digests of the
-    tokenised training set, of the model and of its tokenizer. recipe: settings, see
-    loop/start/resume_check.py. finer: tokens that go through the model at once by the plan, the
+    the learning rate is multiplied with after rollbacks. data, valid, model, tokenizer: digests of
+    the tokenised training and validation sets, of the model and of its tokenizer. recipe: settings,
+    see loop/start/resume_check.py. finer: tokens that go through the model at once by the plan, the
     limit of memory in bytes, and the tokens that it was found to allow.
     """
 
@@ -62,6 +62,7 @@ class TrainingState(msgspec.Struct, kw_only=True):
     rollbacks: int = 0
     rate_factor: float = 1.0
     data: str = ""
+    valid: str = ""
     model: str = ""
     tokenizer: str = ""
     recipe: dict[str, Any] = {}

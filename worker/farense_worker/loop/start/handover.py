@@ -22,9 +22,10 @@ _Arrays = list[tuple[str, list[int], str]]
 
 
 class _Header(msgspec.Struct):
-    """What goes ahead of the arrays. data, model: digests of what the first rank has."""
+    """What goes ahead of the arrays. data, valid, model: digests of what the first rank has."""
 
     data: str
+    valid: str
     model: str
     path: str = ""
     state: TrainingState | None = None
@@ -40,7 +41,7 @@ def hand_over(ranks: Ranks, loaded: Loaded | None, now: TrainingState) -> Loaded
     """
     if ranks.size == 1:
         return loaded
-    header = _Header(now.data, now.model)
+    header = _Header(now.data, now.valid, now.model)
     if loaded is not None:
         header.path, header.state = str(loaded.path), loaded.state
         header.adapters, header.optimizer = _list(loaded.adapters), _list(loaded.optimizer)
@@ -61,6 +62,8 @@ def _compare(first: _Header, now: TrainingState) -> None:
     unlike = []
     if now.data != first.data:
         unlike.append(_("the training data on this rank is not what it is on rank 0"))
+    if now.valid != first.valid:
+        unlike.append(_("the validation data on this rank is not what it is on rank 0"))
     if now.model != first.model:
         unlike.append(_("the model on this rank is not what it is on rank 0"))
     if unlike:

@@ -20,6 +20,8 @@ def compare(then: TrainingState, now: TrainingState) -> list[Notice]:
     different = broken(then.recipe, now.recipe)
     if then.data != now.data:
         different.append(_("the training data, or how its rows are read, is not what it was"))
+    if then.valid and then.valid != now.valid:  # what is the best one so far would compare nothing
+        different.append(_("the validation data, or how its rows are read, is not what it was"))
     if then.model and then.model != now.model:  # the first versions did not write it down
         different.append(_("the model is not what it was"))
     if different:
@@ -51,4 +53,4 @@ def updated(then: TrainingState, now: TrainingState) -> TrainingState:
     """
     set_anew = any(name == "train.learning_rate" for name, *_ in changed(then.recipe, now.recipe))
     factor = 1.0 if set_anew else then.rate_factor
-    return msgspec.structs.replace(then, recipe=now.recipe, rate_factor=factor)
+    return msgspec.structs.replace(then, valid=now.valid, recipe=now.recipe, rate_factor=factor)

@@ -122,6 +122,7 @@ def set_up(
         optimizer=chosen,
         state=TrainingState(
             data=train_set.digest(),
+            valid=valid_set.digest() if valid_set else "",
             model=fingerprint,
             tokenizer=model_identity.tokenizer(path),
             recipe=of(config),
