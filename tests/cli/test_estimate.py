@@ -56,7 +56,7 @@ def test_a_probe_takes_real_steps(
     took = after["probe"]
     assert 1 <= took["steps"] <= 5
     assert 0 < took["lowest_seconds"] <= took["median_seconds"] <= took["highest_seconds"]
-    assert after["run_seconds"] == pytest.approx(after["steps"] * after["step_seconds"])
+    assert after["run_seconds"] > after["steps"] * after["step_seconds"]  # it validates, too
     assert after["parts"]["weights"] == before["parts"]["weights"]
     assert after["largest_micro_batch"] == before["largest_micro_batch"]
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from farense_worker.protocol.language import mark
 from farense_worker.protocol.messages.estimation import Probed, Rows
-from farense_worker.protocol.plan import budget, disk, prefix, step_memory, steps, trunk
+from farense_worker.protocol.plan import budget, cadence, disk, prefix, step_memory, steps, trunk
 from farense_worker.protocol.plan import memory as limits
 from farense_worker.protocol.plan.memory_fit import FITS
 from farense_worker.protocol.plan.model_shape import Shape
@@ -135,6 +135,8 @@ def forecast(
     trained = shape.trained(profile)
     speed, source = _speed(shape, profile, place, measured)
     step = workload.run_flops(shape, profile, work, cached=cached) / speed if speed else None
+    validation = workload.validation_flops(shape, profile, rows, counted, cached=cached)
+    looks = cadence.validations(profile.report, work.steps)
     peak = max(parts.total, precompute)
     cache = limits.cache(profile.memory, parts.total, parts.resident)
     program = limits.program(shape.tokenizer, gpu=place.gpu)
@@ -152,7 +154,9 @@ def forecast(
         cache=cache,
         limit=limit,
         step_seconds=step,
-        run_seconds=_run_seconds(shape, profile, work, step, speed, tokens if cached else 0),
+        run_seconds=_run_seconds(
+            shape, profile, work, step, speed, tokens if cached else 0, looks * validation
+        ),
         speed_from=source,
         shared=work.saved,
         not_shared=_not_shared(profile, rows),
@@ -259,14 +263,17 @@ def _precompute(
 
 def _run_seconds(
     shape: Shape, profile: Profile, work: Workload, step: float | None, speed: float | None,
-    stored: int,
+    stored: int, validations: float,
 ) -> float | None:  # fmt: skip
-    """Seconds of all steps, and of the pass over the frozen layers for `stored` tokens."""
+    """Seconds of all steps, of all validations, which are so many operations, and of the trunk.
+
+    stored: tokens of the pass over the frozen layers.
+    """
     if step is None or speed is None or not work.steps:
         return None
     width = max((batch.width for batch in work.all), default=0)
-    once = workload.trunk_flops(shape, profile, stored, width) / speed
-    return step * work.steps + once
+    once = workload.trunk_flops(shape, profile, stored, width)
+    return step * work.steps + (once + validations) / speed
 
 
 def _speed(

@@ -192,6 +192,34 @@ def trunk_flops(shape: Shape, profile: Profile, tokens: int, width: int) -> floa
     return float(tokens * layer * frozen)
 
 
+def validation_flops(
+    shape: Shape,
+    profile: Profile,
+    rows: dict[str, Rows],
+    counted: dict[str, int],
+    *,
+    cached: bool,
+) -> float:
+    """Operations of one validation: all of its rows, forwards alone.
+
+    What its rows begin with alike is counted for each.
+    """
+    most, valid = profile.train.max_seq_length, rows.get("valid")
+    if valid and valid.tokens:
+        lengths = [min(length, most) for length in valid.tokens]
+        labels = sum(max(0, n - c) for n, c in zip(lengths, valid.context, strict=True))
+        share = valid.total / len(lengths)
+    else:
+        lengths, labels, share = [most], most - 1, 0.0 if rows else counted.get("valid", 0)
+    layers = trained_layers(shape, profile) if cached else shape.layers
+    full = profile.train.fine_tune_type == "full"
+    own = 0 if full else 2 * shape.trained(profile).parameters
+    layer, attention = 2 * shape.layer_weights, 4 * shape.heads * shape.head_dim
+    widths = [padded(n - 1) for n in lengths]
+    through = sum(width * ((layer + attention * width) * layers + own) for width in widths)
+    return float(share * (through + 2 * labels * shape.vocabulary * shape.hidden))
+
+
 def run_flops(shape: Shape, profile: Profile, work: Workload, *, cached: bool) -> float:
     """Operations of one step on average, over the steps looked at."""
     one = MicroBatch(1, OVERHEAD, 0)  # what one more micro-batch costs

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from farense_worker.protocol.errors import ExitCode, FarenseError
 from farense_worker.protocol.messages.estimation import Facts, Probed, Rows
-from farense_worker.protocol.plan import model_shape, step_memory, steps
+from farense_worker.protocol.plan import cadence, model_shape, step_memory, steps
 from farense_worker.protocol.plan.memory import GIB
 from farense_worker.protocol.plan.step_memory import MicroBatch
 from farense_worker.protocol.settings.profile import Profile, replace_setting
@@ -286,6 +286,27 @@ def test_speed_is_unknown_where_nobody_has_measured() -> None:
     assert found.step_seconds is None
     assert found.run_seconds is None
     assert forecast(known(MISTRAL), profile(), MAC_8, ROWS, {}).run_seconds is not None
+
+
+def test_the_time_of_a_run_counts_its_validations() -> None:
+    """A forward pass over as many tokens takes half of a step's time, less what that pads."""
+    shape, made = known(MISTRAL), profile(train__epochs=2, train__trunk_cache="off")
+    without = forecast(shape, made, MAC_8, ROWS, {})
+    found = forecast(shape, made, MAC_8, ROWS | {"valid": ROWS["train"]}, {})
+    assert without.run_seconds
+    assert without.step_seconds
+    assert found.run_seconds
+    assert without.run_seconds == pytest.approx(without.steps * without.step_seconds)
+    assert (without.steps, cadence.validations(made.report, without.steps)) == (20, 5)
+    one = (found.run_seconds - without.run_seconds) / 5
+    assert 0.8 < one / (without.per_epoch * without.step_seconds / 2) < 1
+    often = replace_setting(made, "report.eval_every", 1)
+    more = forecast(shape, often, MAC_8, ROWS | {"valid": ROWS["train"]}, {})
+    assert more.run_seconds == pytest.approx(without.run_seconds + 21 * one)
+    counted = [forecast(shape, made, MAC_8, {}, {"train": 80, "valid": n}) for n in (0, 80)]
+    assert counted[0].run_seconds
+    assert counted[1].run_seconds
+    assert counted[1].run_seconds > 1.5 * counted[0].run_seconds
 
 
 def test_only_the_hopeless_is_refused(micro: Path) -> None:

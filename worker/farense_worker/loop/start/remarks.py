@@ -29,7 +29,7 @@ def _patience(config: Config, total_steps: int, validates: bool) -> Notice | Non
             code="no_early_stopping",
             message=_("train.early_stopping does nothing: there is no validation set"),
         )
-    validations = -(-total_steps // cadence.validate_every(config.report, total_steps))
+    validations = cadence.validations(config.report, total_steps) - 1  # none is of the bare model
     if patience + 1 < validations:
         return None
     return Notice(

@@ -10,6 +10,11 @@ def validate_every(report: Report, total_steps: int) -> int:
     return _steps(report.eval_every, report.eval_at_least, total_steps)
 
 
+def validations(report: Report, total_steps: int) -> int:
+    """Count those of a run of `total_steps`: before the first, every so many, after the last."""
+    return 1 + -(-total_steps // validate_every(report, total_steps))
+
+
 def save_every(checkpoint: CheckpointSettings, total_steps: int) -> int:
     """Steps between two checkpoints in a run of `total_steps`."""
     return _steps(checkpoint.every, checkpoint.at_least, total_steps)
