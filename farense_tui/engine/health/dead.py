@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from farense_worker.protocol.errors import LIMIT
 from farense_worker.protocol.language import gettext as _
 
 from farense_tui.engine.health.facts import Facts
@@ -11,7 +12,7 @@ from farense_tui.engine.health.finding import Action, Found, rule
 from farense_tui.engine.health.remedies import RESUME, halve_rate, smaller_steps, takes_less
 from farense_tui.engine.runs import death
 
-_MEMORY = ("gpu_memory", "memory")
+_MEMORY = ("gpu_memory", "memory", LIMIT)
 _GPU = ("gpu_watchdog", "gpu_timeout", "gpu_fault", "gpu_buffers")
 
 
@@ -59,7 +60,7 @@ def out_of_memory(facts: Facts) -> Found | None:
     if facts.alive or failure is None or failure.kind not in _MEMORY:
         return None
     # Our own limit ends a run only when no finer cut is left: farense_worker/loop/shortage.py.
-    change = smaller_steps(facts.config, facts.state, alone=failure.kind == "memory")
+    change = smaller_steps(facts.config, facts.state, alone=failure.kind == LIMIT)
     kept = _("The effective batch stays as it is, so the curve goes on as it was.")
     return (
         "alarm",

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from farense_worker.protocol.errors import LIMIT
 from farense_worker.protocol.messages import events
 from farense_worker.protocol.run_folder import RunFolder
 from farense_worker.protocol.settings import recipe
@@ -557,8 +558,9 @@ def test_a_smaller_micro_batch_is_smaller_than_what_goes_through_at_once() -> No
 def test_nothing_is_advised_that_takes_no_less() -> None:
     """Our own limit ends a run when each row goes alone: a smaller batch would change nothing."""
     for kind, checkpointing, wanted in (
-        ("memory", False, {"train.grad_checkpoint": True}),
-        ("memory", True, None),
+        (LIMIT, False, {"train.grad_checkpoint": True}),
+        (LIMIT, True, None),
+        ("memory", True, {"train.batch_size": 2, "train.grad_accumulation": 4}),
         ("gpu_memory", True, {"train.batch_size": 2, "train.grad_accumulation": 4}),
     ):
         train = Train(batch_size=4, grad_accumulation=2, grad_checkpoint=checkpointing)

@@ -75,7 +75,7 @@ def test_critical_is_at_its_threshold_and_above() -> None:
     assert guard.critical(seen(0.95 * LIMIT + 1))
     assert guard.critical(seen(2 * LIMIT))
     error = guard.stopped(seen(2 * LIMIT), checkpointing=False)
-    assert error.kind == "memory"
+    assert error.kind == "memory_limit"
     assert "20.0 GiB" in error.detail
 
 

@@ -305,7 +305,7 @@ def test_what_does_not_fit_goes_row_by_row_and_ends_with_all_saved(make_run: Run
     assert supervisor.launch(short).wait() == 1
     state = state_of(short)
     assert state.failure is not None
-    assert state.failure.kind == "memory"
+    assert state.failure.kind == "memory_limit"
     # by the forecast not one row fits, so it goes one by one; then nothing is left to cut
     cutting = ("budget", "memory")
     assert [each.code for each in state.notices if each.code in cutting] == ["budget", "memory"]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from farense_worker.process.output import Output
-from farense_worker.protocol.errors import FarenseError, refused
+from farense_worker.protocol.errors import LIMIT, FarenseError, refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.events import Heartbeat, Notice
 from farense_worker.protocol.percent import percent
@@ -183,7 +183,7 @@ class Guard:
                     free=seen.free / GIB, kept=self._settings.keep_free_gb, used=seen.used / GIB
                 ),
                 _("Close other programs.") + " " + saved,
-                kind="memory",
+                kind=LIMIT,
             )
         return FarenseError(
             _("stopped before memory ran out"),
@@ -194,7 +194,7 @@ class Guard:
                 used=seen.used / GIB, limit=self.limit / GIB, critical=self._settings.critical
             ),
             saved,
-            kind="memory",
+            kind=LIMIT,
         )
 
 

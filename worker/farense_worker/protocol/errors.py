@@ -11,6 +11,8 @@ from farense_worker.protocol.language import gettext as _
 
 # Kind of a rank's failure that only follows from another rank's.
 PEER = "peer"
+# And of a run that is short of memory though every row goes through the model alone.
+LIMIT = "memory_limit"
 
 _MOST = 2000  # characters of what a library says
 # What code raises for a content that it cannot take, as libraries do that trust what they read.
