@@ -83,7 +83,10 @@ def slower(facts: Facts) -> Found | None:
         "warning",
         _("it has become {times:.1f} times slower").format(times=usual / now),
         evidence.format(now=show.speed(now), count=count, usual=show.speed(usual)),
-        _("A hot machine slows itself down: give it air and mains power. Look for other programs."),
+        _(
+            "A hot machine slows itself down, and so does Low Power Mode: give it air and mains "
+            "power. Look for other programs."
+        ),
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.percent import percent
+from farense_worker.protocol.plan import steps
 
 from farense_tui.engine import readable as show
 from farense_tui.engine.health.facts import Facts
@@ -202,7 +203,7 @@ def validation(facts: Facts) -> Found | None:
 
 @rule(
     "first-step",
-    _("the first step has taken a minute (a note: it is being compiled), or ten (an alarm)"),
+    _("the first step has taken a minute (a note), or ten (an alarm)"),
     _("wait; after ten minutes stacks"),
 )
 def first_step(facts: Facts) -> Found | None:
@@ -215,11 +216,20 @@ def first_step(facts: Facts) -> Found | None:
     still = show.duration(facts.still)
     evidence = _told(facts, _("nothing for {time} since it began").format(time=still))
     if facts.still <= _FIRST_STEP_LATE:
-        advice = _(
-            "It is compiled for the first time, which may take minutes. Nothing is wrong yet."
-        )
+        advice = _("On a slow machine a step of a large model takes minutes. Nothing is wrong yet.")
+        if _compiles(facts):
+            advice = _(
+                "It is compiled for the first time, which may take minutes. Nothing is wrong yet."
+            )
         return "note", _("the first step takes long"), evidence, advice, STACKS
     return "alarm", _("the first step does not end"), evidence, _ADVICE, STACKS
+
+
+def _compiles(facts: Facts) -> bool:
+    """Whether its steps are compiled: on a CPU they are not unless that is asked for."""
+    started = facts.state.started
+    gpu = started is None or not started.device.startswith("cpu")
+    return facts.config is None or steps.compiled(facts.config, gpu=gpu)
 
 
 @rule(

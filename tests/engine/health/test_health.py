@@ -7,7 +7,7 @@ import os
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from farense_worker.protocol.errors import LIMIT
@@ -404,6 +404,23 @@ def later(state: RunState, seconds: float) -> RunState:
     assert state.heartbeat
     beat = structs.replace(state.heartbeat, time=state.last_time + seconds, monotonic=0.0)
     return structs.replace(state, heartbeat=beat, last_time=beat.time)
+
+
+@pytest.mark.parametrize(
+    ("device", "compile", "compiles"),
+    [("gpu (Apple M1)", "auto", True), ("gpu (Apple M1)", "off", False), ("cpu", "auto", False)],
+)
+def test_a_long_first_step_is_called_compiling_where_it_compiles(
+    device: str, compile: Literal["auto", "off"], compiles: bool
+) -> None:
+    state = later(fold([started(device=device), events.Phase(name="training", time=101.0)],
+                       structs.replace(training(), step=0)), 0.0)  # fmt: skip
+    config = structs.replace(CONFIG, train=structs.replace(CONFIG.train, compile=compile))
+    told = rules(state, state.last_time + 0.1, config=config)
+    assert not told
+    late = structs.replace(state, moved=state.last_time - 90)
+    finding = rules(late, late.last_time, config=config)["first-step"]
+    assert ("It is compiled" in finding.remedy) == compiles
 
 
 def test_a_step_that_does_not_end_is_told_with_what_the_processor_does() -> None:
