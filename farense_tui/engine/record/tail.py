@@ -110,7 +110,7 @@ class Tail:
             with plain_file.reading(self.path) as file:
                 if file.seek(0, os.SEEK_END) < self.offset:
                     self.offset, self.checksum, self._rest, self.cut = 0, 0, [], True
-                    self._lost, self._heard = 0, False
+                    self._lost, self._heard, self._passed_over = 0, False, 0
                 file.seek(self.offset)
                 while not self._is_lost() and (chunk := file.read(most)):
                     self.offset += len(chunk)

@@ -414,6 +414,12 @@ def test_the_best_adapter_is_published_if_a_kill_came_before_it(folder: RunFolde
     checkpoint.catch_up(folder, state)
     checkpoint.catch_up(folder, TrainingState(step=7, best_loss=0.5, best_step=7))
     assert published(folder) == 2.0
+    # where the run's adapter is gone as well, the newest one is better than none
+    newest = folder.checkpoints()[-1].path
+    assert not checkpoint.catch_up(folder, state, newest)
+    shutil.rmtree(folder.adapters)
+    assert checkpoint.catch_up(folder, state, newest)
+    assert published(folder) == 2.0
 
 
 @pytest.mark.parametrize("place", ["checkpoint", "adapters", ".checkpoint", "adapters/file"])

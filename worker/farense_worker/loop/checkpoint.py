@@ -148,10 +148,12 @@ def publish(folder: RunFolder, checkpoint: Path) -> None:
     sync(folder.adapters)
 
 
-def catch_up(folder: RunFolder, state: TrainingState) -> None:
+def catch_up(folder: RunFolder, state: TrainingState, newest: Path | None = None) -> bool:
     """Publish the best adapter if a kill came between its checkpoint and `publish`.
 
     Nothing else would: on a resume that validation is done, and is not found to be the best again.
+    newest: a sound checkpoint, whose adapter is published where neither the best checkpoint nor the
+    run's adapter is there any more; whether that was so.
     """
     step = state.step if state.best_loss is None else state.best_step
     for best in folder.checkpoints():
@@ -159,6 +161,10 @@ def catch_up(folder: RunFolder, state: TrainingState) -> None:
             there = folder.adapters / ADAPTERS
             if not there.is_file() or sha256(there) != sha256(best.path / ADAPTERS):
                 publish(folder, best.path)
+    if newest is None or state.step == 0 or (folder.adapters / ADAPTERS).is_file():
+        return False
+    publish(folder, newest)
+    return True
 
 
 def newest(folder: RunFolder) -> tuple[Loaded | None, list[str]]:

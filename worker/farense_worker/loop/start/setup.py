@@ -187,12 +187,12 @@ def go_back(run: Run) -> bool:
 
     Every reader of the record drops the steps after that one.
     """
-    loaded, damaged = None, list[str]()
+    loaded, damaged, best_lost = None, list[str](), False
     if run.ranks.first:  # the others may not even have the folder
         checkpoint.clean_up(run.folder)
         loaded, damaged = checkpoint.newest(run.folder)
         if loaded is not None:
-            checkpoint.catch_up(run.folder, loaded.state)
+            best_lost = checkpoint.catch_up(run.folder, loaded.state, loaded.path)
     loaded = handover.hand_over(run.ranks, loaded, run.state)
     for what in damaged:
         run.output.emit(
@@ -202,6 +202,12 @@ def go_back(run: Run) -> bool:
                 message=_("a damaged checkpoint is passed over: {what}").format(what=what),
             )
         )
+    if best_lost and loaded is not None:
+        message = _(
+            "adapters/ and the best checkpoint, of step {best}, are gone or damaged: the run's "
+            "adapter is that of step {step} until a better one is found"
+        ).format(best=loaded.state.best_step, step=loaded.state.step)
+        run.output.emit(events.Notice(level="warning", code="best_lost", message=message))
     if loaded is not None:
         like = model_identity.fingerprint(run.path, loaded.state.model)
         now = msgspec.structs.replace(run.state, model=like)
