@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from farense_worker.protocol import language
-from farense_worker.protocol.clean_text import clean, clean_lines
+from farense_worker.protocol.clean_text import clean, clean_lines, written_lines
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import ngettext
 from farense_worker.protocol.messages.evaluation import Report
@@ -238,7 +238,7 @@ def _prompts(state: RunState) -> list[dict[str, Any]]:
     """Group the samples by what was asked: the first answer, and the newest ones."""
     found: dict[str, list[dict[str, Any]]] = {}
     for sample in state.samples:
-        text = "\n".join(clean_lines(sample.text))
+        text = "\n".join(written_lines(sample.text))
         found.setdefault(sample.prompt, []).append({"step": sample.step, "text": text})
     prompts = []
     for prompt, answers in found.items():

@@ -87,12 +87,26 @@ class Keeper:
                 continue
         return found
 
-    def collect(self, question: str, answer: str, system: str | None) -> tuple[Path, int]:
-        """Add a row; the file, and how many rows it has. Raises FarenseError if it cannot be."""
+    def collect(
+        self, question: str, answer: str, system: str | None, model: str = ""
+    ) -> tuple[Path, int]:
+        """Add a row; the file, and how many rows it has. Raises FarenseError if it cannot be.
+
+        What was said to `model` before the newest question stands before it; its answers there are
+        no labels.
+        """
         name = self._run.name if self._run else "base"
         beside = self._run.parent.parent if self._run else Path.cwd()
         path = beside / "collected" / name / "train.jsonl"
-        turns = [{"role": "system", "content": system}] if system is not None else []
+        turns: list[dict[str, str | int]] = []
+        if system is not None:
+            turns.append({"role": "system", "content": system})
+        for turn in self._turns[:-1]:
+            said = turn.answers.get(model, "").strip()
+            turns += [
+                {"role": "user", "content": turn.question},
+                {"role": "assistant", "content": said, "weight": 0},
+            ]
         turns += [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

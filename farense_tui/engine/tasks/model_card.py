@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from farense_worker.protocol import model_identity, plain_file
-from farense_worker.protocol.clean_text import clean, clean_lines
+from farense_worker.protocol.clean_text import clean, written_lines
 from farense_worker.protocol.messages.evaluation import Report
 from farense_worker.protocol.settings.profile import Config
 
@@ -173,7 +173,7 @@ def _facts(made: Made) -> list[str]:
 
 def _system(text: str) -> list[str]:
     said = "It was trained with this one; ask it with the same:"  # not translated: Hub
-    return [said, "", *(f"    {line}" for line in clean_lines(text))]
+    return [said, "", *(f"    {line}" for line in written_lines(text))]
 
 
 def _scores(report: Report) -> list[str]:

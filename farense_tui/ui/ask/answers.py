@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from farense_worker.protocol.clean_text import clean, clean_lines
+from farense_worker.protocol.clean_text import clean, written_lines
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.conversation import Answered
 from textual.app import ComposeResult
@@ -75,4 +75,4 @@ class Answers(Vertical):
                 self.call_after_refresh(said.scroll_end, animate=False)
 
     def _words(self) -> Content:
-        return Content("\n".join(clean_lines(self._text.strip())))
+        return Content("\n".join(written_lines(self._text.strip())).expandtabs(4))

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import ClassVar
 
-from farense_worker.protocol.clean_text import clean, clean_lines
+from farense_worker.protocol.clean_text import clean, written_lines
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import ngettext
 from textual.app import ComposeResult
@@ -42,7 +42,7 @@ class CollectDialog(Dialog[str]):
         with VerticalGroup(classes="box"):
             yield Static(_("A row to train on"), classes="title", markup=False)
             yield Static(f"› {clean(self._question)[:300]}", classes="text", markup=False)
-            yield TextArea("\n".join(clean_lines(self._answer)))
+            yield TextArea("\n".join(written_lines(self._answer)))
             yield Static(_two(keys("^s", _("collect")), keys("esc", _("stay"))), classes="keys")
 
     def on_mount(self) -> None:

@@ -331,12 +331,12 @@ class AskScreen(Screen[None]):
             self.notify(_("There is no answer yet."), severity="warning", markup=False)
             return
         question, system = self._asked
-        said = list(self.query(Answers))[-1].said
-        text = await self.app.push_screen_wait(CollectDialog(question, said))
+        column = list(self.query(Answers))[-1]
+        text = await self.app.push_screen_wait(CollectDialog(question, column.said))
         if not text:
             return
         try:
-            path, rows = self._keeper.collect(question, text, system)
+            path, rows = self._keeper.collect(question, text, system, column.model)
         except FarenseError as error:
             navigator(self).show_error(error)
             return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
-from farense_worker.protocol.clean_text import clean, clean_lines
+from farense_worker.protocol.clean_text import clean, clean_lines, written_lines
 from farense_worker.protocol.messages import events
 from farense_worker.protocol.messages.events import PhaseName
 from hypothesis import given
@@ -57,6 +57,11 @@ def test_a_sample_is_one_line() -> None:
     journal = Journal()
     journal.add(events.Sample(step=1, prompt="Quem\né?", text="O\tFarense.\x1b[2J"))
     assert texts(journal) == ["Quem é? → O Farense.�[2J"]
+
+
+def test_written_lines_keep_their_spaces() -> None:
+    code = "def f():\r\n\treturn  1\n    # \x1b[31m"
+    assert written_lines(code) == ["def f():", "\treturn  1", "    # \N{REPLACEMENT CHARACTER}[31m"]
 
 
 @given(st.text(alphabet=st.characters(exclude_categories=[])))

@@ -57,6 +57,23 @@ def test_a_corrected_answer_is_a_row(setup: Setup, tmp_path: Path) -> None:
     assert json.loads(last)["messages"][0] == {"role": "system", "content": "Sê breve."}
 
 
+def test_a_corrected_answer_stands_after_what_was_said_before(setup: Setup) -> None:
+    """A later question means little alone; what the model said is not trained on."""
+    keeper = Keeper(setup)
+    keeper.begin()
+    keeper.add(Turn("Quem?", {"": "Eu.", "club": "Ele.\n"}), None)
+    keeper.add(Turn("E antes?", {"": "?", "club": "Ela."}), None)
+    path, _rows = keeper.collect("E antes?", "Outro.", "Sê breve.", "club")
+    messages = json.loads(path.read_text(encoding="utf-8"))["messages"]
+    assert messages == [
+        {"role": "system", "content": "Sê breve."},
+        {"role": "user", "content": "Quem?"},
+        {"role": "assistant", "content": "Ele.", "weight": 0},
+        {"role": "user", "content": "E antes?"},
+        {"role": "assistant", "content": "Outro."},
+    ]
+
+
 def test_a_disk_that_takes_nothing_is_told(setup: Setup, tmp_path: Path) -> None:
     (tmp_path / "collected").write_text("a file where the folder would be")
     (tmp_path / "runs" / "club" / "conversations").write_text("")

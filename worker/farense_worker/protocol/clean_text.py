@@ -36,6 +36,11 @@ def clean(text: str) -> str:
     return printable(" ".join(text.split()))
 
 
+def written_lines(text: str) -> list[str]:
+    """Clean line by line, spaces and tabs as they are: they belong to what was written, as code."""
+    return ["\t".join(map(printable, line.split("\t"))) for line in text.splitlines()]
+
+
 def clean_lines(text: str) -> list[str]:
     """Clean line by line."""
     return [clean(line) for line in text.splitlines()]
