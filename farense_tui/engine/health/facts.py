@@ -45,9 +45,15 @@ class Facts:
 
     @property
     def still(self) -> float:
-        """For how long nothing has been done, the machine's sleep not counted."""
-        asleep = sum(gap.asleep for gap in self.state.gaps if gap.time > self.state.moved)
-        return max(0.0, self.now - self.state.moved - max(0.0, asleep))
+        """For how long nothing has been done, the machine's sleep not counted.
+
+        Of a clock that was set back since, only what it has counted since then.
+        """
+        gaps, moved = self.state.gaps, self.state.moved
+        if moved > self.state.last_time:
+            moved = max((gap.time for gap in gaps if gap.asleep < 0), default=moved)
+        asleep = sum(gap.asleep for gap in gaps if gap.time > moved)
+        return max(0.0, self.now - moved - max(0.0, asleep))
 
     @property
     def silent(self) -> float:

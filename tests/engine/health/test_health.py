@@ -129,7 +129,7 @@ def test_a_worker_that_is_frozen_is_found_by_its_silence(worker: Worker) -> None
 @pytest.mark.parametrize("worker", ["deaf"], indirect=True)
 def test_a_deaf_worker_is_found_once_it_was_asked(worker: Worker) -> None:
     state, tail, config = RunState(), Tail(worker.folder.events), worker.folder.read_config()
-    while state.step < 60:
+    while state.step < 60 or state.phase in ("saving", "sampling"):
         for event in tail.read_all():
             state = reduce(state, event)
     at = state.last_time
@@ -485,6 +485,16 @@ def test_a_gap_is_told_for_what_it_was(gap: Gap, title: str, evidence: str) -> N
     told = rules(state, state.last_time)["gap"]
     assert told.title == title
     assert evidence in told.evidence
+
+
+def test_a_step_that_hangs_is_found_though_the_clock_was_set_back() -> None:
+    state = training()
+    back = state.last_time - 3600
+    gap = Gap(back, state.step, asleep=-3600.0)
+    state = structs.replace(state, gaps=(gap,), last_time=back + 200)
+    assert Facts(state, CONFIG, True, "running", back + 200).still == 200
+    assert "step" in rules(state, back + 200)
+    assert "step" not in rules(structs.replace(state, last_time=back + 5), back + 5)
 
 
 def test_a_full_disk_is_told_and_not_the_silence_that_follows_from_it() -> None:
