@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,8 @@ def train(args: argparse.Namespace) -> int:
         code = _start(run, args)
     except FarenseError as error:
         # Nothing was trained and nothing can be resumed: leave no folder behind.
-        nothing = not run.is_alive() and run.resume_step() is None
+        saved = run.resume_step() is not None or os.path.lexists(run.training_state)
+        nothing = not run.is_alive() and not saved
         if error.exit_code == ExitCode.REFUSED and nothing:
             with contextlib.suppress(FarenseError):  # what is there now is not ours
                 new_run.discard(run)
