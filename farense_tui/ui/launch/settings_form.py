@@ -61,15 +61,17 @@ class SettingsForm(VerticalGroup):
 
     async def _fill(self) -> None:
         widgets: list[Widget] = []
+        found: dict[str, SettingRow] = {}
         width = title_width(self._names)
         settings = [find(name) for name in self._names]
         for group, members in groupby(settings, key=lambda s: s.section if self._grouped else ""):
             rows = {each.name: SettingRow(each, self._draft, width) for each in members}
-            self._rows |= rows
+            found |= rows
             if group:
                 widgets.append(Static(GROUPS[group], classes="section", markup=False))
             widgets += rows.values()
         await self.mount_all(widgets)
+        self._rows = found  # before that they take neither notes nor the focus
         self.tell(self._notes)
         self.show(self._draft, self._next_name)
 
