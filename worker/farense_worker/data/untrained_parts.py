@@ -42,8 +42,8 @@ _READ = {
 # Names that answers to a text have, as those of data sets of classes, summaries, translations.
 _ANSWERS_TO_TEXT = columns.names(
     "label,labels,labeltext,class,category,sentiment,emotion,intent,topic,summary,highlights,"
-    "abstract,headline,title,translation,entities,targets,role,speaker,etiqueta,classe,categoria,sentimento,"
-    "resumo,titulo,traducao"
+    "abstract,headline,title,translation,entities,targets,role,speaker,etiqueta,classe,categoria,"
+    "sentimento,resumo,titulo,traducao"
 )
 # Of others nobody thinks that they are trained on.
 _SAY_WHICH = columns.names(

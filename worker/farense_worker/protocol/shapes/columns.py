@@ -29,7 +29,7 @@ SYSTEM = names("system,systemprompt,systemmessage,sistema")
 CONTEXT = names("context,contexto,passage,passagem,excerto,article,artigo")
 TEXT = names("text,texto,content,conteudo,document,documento,body,corpo")
 # Words of pandas and Excel for an empty cell, where it was written as text.
-_EMPTY = ("nan", "<na>", "#n/a")
+_EMPTY = ("nan", "NaN", "<NA>", "#N/A")
 
 
 class Unfit(Exception):
@@ -63,7 +63,7 @@ def text(value: Any) -> str:
     A list gives its first item, as sets of questions do that keep several right answers.
     """
     if isinstance(value, str):
-        return "" if value.strip().casefold() in _EMPTY else value
+        return "" if value.strip() in _EMPTY else value
     if value is None or value == [] or value != value:  # NaN is what pandas calls empty
         return ""
     if isinstance(value, bool):
