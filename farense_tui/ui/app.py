@@ -17,6 +17,7 @@ from farense_worker.protocol.settings.profile import Profile
 from textual import work
 from textual.binding import Binding, BindingType
 from textual.command import CommandPalette
+from textual.css.query import NoMatches
 from textual.screen import Screen
 from textual.worker import WorkerFailed
 
@@ -90,7 +91,7 @@ class FarenseApp(WithTour, WithLooks, WithReach):
         self._watched: RunFolder | None = None  # whose monitor is the main screen
         self._started: dict[Path, Worker] = {worker.folder.path: worker} if worker else {}
         self._event_loop: asyncio.AbstractEventLoop | None = None
-        self._leaving = False
+        self._begun = self._leaving = False
         self._unforeseen: deque[float] = deque(maxlen=20)
         self.terminal_gone: Callable[[], bool] = bool
         compat.spare(self, self._go_on)
@@ -113,6 +114,9 @@ class FarenseApp(WithTour, WithLooks, WithReach):
         self.tell_of_preferences()
         if self._leaving:  # a signal came first
             self._exit_once_drawn()
+
+    def on_ready(self) -> None:
+        self._begun = True
 
     # The screens
 
@@ -245,6 +249,8 @@ class FarenseApp(WithTour, WithLooks, WithReach):
         The one road for what nobody has foreseen. What goes wrong again and again ends the app.
         """
         cause = error.error if isinstance(error, WorkerFailed) else error
+        if isinstance(cause, NoMatches) and self._begun and not self.is_running:
+            return True  # news for a screen that is taken down as the app ends: half of it is gone
         self._unforeseen.append(monotonic())
         often = len(self._unforeseen) == self._unforeseen.maxlen
         if often and self._unforeseen[-1] - self._unforeseen[0] < _OFTEN:

@@ -15,6 +15,8 @@ from farense_worker.protocol.run_folder import RunFolder
 from farense_worker.protocol.simulation import Simulation
 from textual.color import Color
 from textual.command import CommandList, CommandPalette
+from textual.css.query import NoMatches
+from textual.message import Message
 from textual.pilot import Pilot
 from textual.widgets import Static
 
@@ -267,6 +269,37 @@ async def test_what_nobody_has_foreseen_in_a_handler_is_told_and_ends_nothing(
             await until(pilot, lambda: isinstance(app.screen, ErrorDialog))
             await pilot.press("enter")
             await until(pilot, lambda: not isinstance(app.screen, ErrorDialog))
+
+
+class Late(Static):
+    """Looks for a part of itself that is gone: when it is taken down, or on a message before."""
+
+    class News(Message):
+        pass
+
+    def on_unmount(self) -> None:
+        self.query_one("#gone")
+
+    def on_late_news(self) -> None:
+        self.query_one("#gone")
+
+
+async def test_news_that_come_while_the_app_ends_are_nobodys_error(tmp_path: Path) -> None:
+    """A look at data came to its page as that was taken down."""
+    app = Bare(tmp_path)
+    async with app.run_test():
+        await app.screen.mount(Late())
+
+    async def before() -> None:
+        app = Bare(tmp_path)
+        async with app.run_test() as pilot:
+            late = Late()
+            await app.screen.mount(late)
+            late.post_message(Late.News())
+            await pilot.pause()
+
+    with pytest.raises(NoMatches):
+        await before()
 
 
 async def test_what_goes_wrong_again_and_again_ends_the_app(
