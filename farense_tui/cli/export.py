@@ -47,7 +47,9 @@ def export(args: argparse.Namespace) -> int:
         raise usage(_("--public says how to upload"), hint=_("Add --upload OWNER/NAME."))
     if (args.ollama or args.lm_studio) and not (args.fuse or args.gguf):
         raise usage(_("Ollama and LM Studio want a whole model"), hint=_("Add --fuse or --gguf."))
-    ollama = hand_over.check_ollama(args.ollama) if args.ollama else ""
+    ollama = ""
+    if args.ollama:
+        ollama = hand_over.check_ollama(args.ollama, replace=args.overwrite)
     place = hand_over.lm_studio_place(run.name) if args.lm_studio else None
     if not common.may_download([found_again.config_of(run).model], yes=args.yes):
         return ExitCode.STOPPED

@@ -239,7 +239,11 @@ def _export(program: Program) -> None:
     command.add_argument(
         "--public", action="store_true", help=_("with --upload: everybody may see it")
     )
-    command.add_argument("--overwrite", action="store_true", help=_("replace an earlier export"))
+    command.add_argument(
+        "--overwrite",
+        action="store_true",
+        help=_("replace an earlier export, with --ollama a model of that name too"),
+    )
     command.add_argument(
         "--no-check", action="store_true", help=_("do not compare what was written with the run")
     )

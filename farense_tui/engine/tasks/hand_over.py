@@ -17,10 +17,14 @@ from farense_worker.protocol.run_folder import disk_error
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*(/[a-z0-9][a-z0-9._-]*)?(:[a-z0-9._-]+)?")
 _PUBLISHER = "farense-tui"
 _SAID = 2000  # characters of what Ollama said
+_PATIENCE = 30.0  # seconds for Ollama to say what it has
 
 
-def check_ollama(name: str) -> str:
-    """Give the program; FarenseError where it is not installed, or takes no such name."""
+def check_ollama(name: str, *, replace: bool = False) -> str:
+    """Give the program; FarenseError where it is not installed, or takes no such name.
+
+    replace: a model of this name may be there. It need not be ours, and Ollama asks nobody.
+    """
     if not _NAME.fullmatch(name):
         raise usage(
             _("Ollama takes no model by the name {name}").format(name=clean(name)),
@@ -34,7 +38,33 @@ def check_ollama(name: str) -> str:
             _("Export without --ollama: DIR/Modelfile is what 'ollama create NAME -f' takes."),
             kind="ollama",
         )
+    if not replace and _has(program, name):
+        raise refused(
+            _("Ollama has a model {name} already").format(name=name),
+            hint=_("Take another name for --ollama; --overwrite replaces it."),
+            kind="exists",
+        )
     return program
+
+
+def _has(program: str, name: str) -> bool:
+    """Whether Ollama has a model of this name; where its server is away, nothing is replaced."""
+    try:
+        asked = subprocess.run(
+            [program, "show", name],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_PATIENCE,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise refused(
+            _("Ollama does not say which models it has"),
+            _("no answer to 'ollama show' in {n:.0f} s").format(n=_PATIENCE),
+            _("Start it anew, or export without --ollama."),
+            kind="ollama",
+        ) from None
+    return asked.returncode == 0
 
 
 def to_ollama(program: str, name: str, folder: Path) -> None:

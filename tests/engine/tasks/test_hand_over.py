@@ -19,10 +19,13 @@ def export(tmp_path: Path) -> Path:
     return folder
 
 
-def ollama(folder: Path, code: int) -> None:
+def ollama(folder: Path, code: int, has: str = "") -> None:
+    """A program by its name, which has a model."""
     folder.mkdir()
     program = folder / "ollama"
-    program.write_text(f'#!/bin/sh\npwd > "{folder}/where"\necho "$@" >> "{folder}/where"\n')
+    program.write_text(f'#!/bin/sh\n[ "$1" = show ] && {{ [ "$2" = "{has}" ]; exit $?; }}\n')
+    with program.open("a") as file:
+        file.write(f'pwd > "{folder}/where"\necho "$@" >> "{folder}/where"\n')
     with program.open("a") as file:
         file.write(f"printf 'no \\033[31mserver'\nexit {code}\n")
     program.chmod(0o755)
@@ -36,6 +39,29 @@ def test_ollama_makes_a_model_of_the_modelfile(
     hand_over.to_ollama(hand_over.check_ollama("club:v2"), "club:v2", export)
     where = (tmp_path / "bin" / "where").read_text().splitlines()
     assert where == [str(export), "create club:v2 -f Modelfile"]
+
+
+def test_a_model_that_ollama_has_is_replaced_only_if_that_is_meant(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ollama(tmp_path / "bin", 0, has="llama3.2")
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=":")
+    with pytest.raises(FarenseError, match=r"has a model llama3\.2 already") as caught:
+        hand_over.check_ollama("llama3.2")
+    assert "--overwrite" in caught.value.hint
+    assert hand_over.check_ollama("llama3.2", replace=True)
+    assert hand_over.check_ollama("club")
+
+
+def test_an_ollama_that_says_nothing_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ollama(tmp_path / "bin", 0)
+    (tmp_path / "bin" / "ollama").write_text("#!/bin/sh\nexec sleep 60\n")
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=":")
+    monkeypatch.setattr(hand_over, "_PATIENCE", 0.1)
+    with pytest.raises(FarenseError, match="does not say"):
+        hand_over.check_ollama("club")
 
 
 def test_what_ollama_says_is_told_and_cleaned(

@@ -56,7 +56,7 @@ async def test_a_model_for_ollama_is_handed_over(
     programs = tmp_path / "programs"
     programs.mkdir()
     ollama = programs / "ollama"
-    ollama.write_text('#!/bin/sh\necho "$@" > handed\n')
+    ollama.write_text('#!/bin/sh\n[ "$1" = show ] && exit 1\necho "$@" > handed\n')
     ollama.chmod(0o755)
     monkeypatch.setenv("PATH", str(programs), prepend=":")
     app = Bare(run.path.parent)
