@@ -11,7 +11,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from farense_worker.model import activations, model
+from farense_worker.model import model
+from farense_worker.model.as_trained import activations
 from farense_worker.process.output import Output
 from farense_worker.protocol.settings.profile import Model
 

@@ -12,7 +12,8 @@ from typing import Any
 
 import mlx.core as mx
 import pytest
-from farense_worker.model import compat, gated_delta, loss
+from farense_worker.model import compat, loss
+from farense_worker.model.as_trained import gated_delta
 from mlx.utils import tree_flatten
 
 from tests import micro_model

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from farense_worker.model import model, positions
+from farense_worker.model import model
+from farense_worker.model.as_trained import positions
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.settings.profile import Model
 

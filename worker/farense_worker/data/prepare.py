@@ -15,7 +15,8 @@ import numpy as np
 from farense_worker.data import dated, labels, text_remarks, token_cache, untrained_parts
 from farense_worker.data.examples import Builder, Examples
 from farense_worker.data.token_cache import Tokenised
-from farense_worker.model import chat_template, positions, stops
+from farense_worker.model import chat_template, stops
+from farense_worker.model.as_trained import positions
 from farense_worker.process.output import Output
 from farense_worker.protocol import dataset, foreign_rows, holdout, language
 from farense_worker.protocol.dataset import Kind, Row

@@ -18,7 +18,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from farense_worker.model import gated_delta, mlx_lm_import, rope_keys
+from farense_worker.model import mlx_lm_import
+from farense_worker.model.as_trained import gated_delta, rope_keys
 
 if TYPE_CHECKING:
     import mlx.nn as nn

@@ -14,7 +14,7 @@ import mlx.core as mx
 import mlx.nn as nn
 from mlx.utils import tree_flatten, tree_unflatten
 
-from farense_worker.model import activations, lost_head
+from farense_worker.model.as_trained import activations, lost_head
 from farense_worker.model.compat import (
     get_total_parameters,
     load_model,

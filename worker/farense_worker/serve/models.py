@@ -15,8 +15,9 @@ import mlx.core as mx
 from farense_worker.data import row_text
 from farense_worker.data.labels import template_errors
 from farense_worker.generate import prompts
-from farense_worker.model import compat, inference, positions, tokenizer
+from farense_worker.model import compat, inference, tokenizer
 from farense_worker.model import model as network
+from farense_worker.model.as_trained import positions
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.serving import Setup

@@ -19,7 +19,8 @@ import msgspec
 from farense_worker.data.labels import template_errors
 from farense_worker.generate import decoding, prompts
 from farense_worker.generate.sampling import Sampling
-from farense_worker.model import inference, positions, tokenizer
+from farense_worker.model import inference, tokenizer
+from farense_worker.model.as_trained import positions
 from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.conversation import (

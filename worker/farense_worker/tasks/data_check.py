@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from farense_worker.inspect.data_set import Survey
-from farense_worker.model import hub, positions, stops, tokenizer
+from farense_worker.model import hub, stops, tokenizer
+from farense_worker.model.as_trained import positions
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.data_check import Report, Request
 from farense_worker.protocol.messages.task import Progress, Tell
