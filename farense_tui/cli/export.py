@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from farense_worker.protocol import plain_file
 from farense_worker.protocol.clean_text import clean
-from farense_worker.protocol.errors import ExitCode, usage
+from farense_worker.protocol.errors import ExitCode, FarenseError, usage
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.export import Exported, Precision, Request
 
@@ -19,6 +22,8 @@ from farense_tui.engine.runs import found_again
 from farense_tui.engine.tasks import export as exporting
 from farense_tui.engine.tasks import hand_over
 from farense_tui.engine.tasks import upload as uploading
+
+_Place = TypeVar("_Place")
 
 
 def export(args: argparse.Namespace) -> int:
@@ -47,15 +52,17 @@ def export(args: argparse.Namespace) -> int:
         raise usage(_("--public says how to upload"), hint=_("Add --upload OWNER/NAME."))
     if (args.ollama or args.lm_studio) and not (args.fuse or args.gguf):
         raise usage(_("Ollama and LM Studio want a whole model"), hint=_("Add --fuse or --gguf."))
-    ollama = ""
+    made = uploading.earlier(asked) if args.upload and not args.overwrite else None
+    ollama = place = None
     if args.ollama:
-        ollama = hand_over.check_ollama(args.ollama, replace=args.overwrite)
-    place = hand_over.lm_studio_place(run.name) if args.lm_studio else None
+        check = partial(hand_over.check_ollama, args.ollama, replace=args.overwrite)
+        ollama = _unless_there(check, made)
+    if args.lm_studio:
+        place = _unless_there(partial(hand_over.lm_studio_place, run.name), made)
     if not common.may_download([found_again.config_of(run).model], yes=args.yes):
         return ExitCode.STOPPED
-    for said in found_again.remarks(run):
+    for said in (*found_again.remarks(run), *exporting.remarks(run)):
         tell(said)
-    made = uploading.earlier(asked) if args.upload and not args.overwrite else None
     if made:
         tell(_("{folder} is there already, from this adapter").format(folder=relative(to)))
     else:
@@ -69,6 +76,20 @@ def export(args: argparse.Namespace) -> int:
         hand_over.to_lm_studio(place, to)
         tell(_("LM Studio has it: {folder}").format(folder=place))
     return _upload(to, made, args) if args.upload else ExitCode.DONE
+
+
+def _unless_there(check: Callable[[], _Place], made: Exported | None) -> _Place | None:
+    """Give where an export is handed to; None where the try that is continued has done that.
+
+    made: what is there of it. Raises FarenseError as `check` does.
+    """
+    try:
+        return check()
+    except FarenseError as error:
+        if made is None or error.kind != "exists":
+            raise
+        tell(error.title)
+        return None
 
 
 def _check_upload(args: argparse.Namespace) -> None:

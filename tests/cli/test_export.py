@@ -222,6 +222,23 @@ def test_what_is_no_folder_of_an_export_is_refused(
             export_place.check(to, overwrite=True)
 
 
+def test_no_folder_that_somebody_lives_in_is_put_aside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A home with nothing but dot files was taken for empty: renamed, and its files moved."""
+    (home := tmp_path / "users" / "me").mkdir(parents=True)
+    (home / ".profile").write_text("mine")
+    monkeypatch.setenv("HOME", str(home))
+    (empty := tmp_path / "empty").mkdir()
+    export_place.check(empty, overwrite=False)
+    for to, why in ((home, "Your home folder is in it"), (Path("/"), "not an export")):
+        with pytest.raises(FarenseError, match=why):
+            export_place.check(to, overwrite=True)
+    monkeypatch.chdir(empty)
+    with pytest.raises(FarenseError, match="You stand in it"):
+        export_place.check(empty, overwrite=False)
+
+
 def test_an_export_that_came_there_meanwhile_is_not_replaced_unasked(tmp_path: Path) -> None:
     to = tmp_path / "out"
     export_place.check(to, overwrite=False)

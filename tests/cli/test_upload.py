@@ -86,6 +86,39 @@ def test_a_private_repository_with_a_card(
     assert (len(hub.arrived), len(hub.commits)) == (1, 1)
 
 
+def test_a_continued_upload_does_not_stumble_over_what_the_first_try_handed_over(
+    make_run: RunMaker,
+    hub: UploadHub,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """The same command continues it, though Ollama and LM Studio have the model by now."""
+    run = make_run("one", train__epochs=1)
+    real_runs.finish(run)
+    monkeypatch.setenv("FARENSE_RUNS", str(run.path.parent))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".lmstudio").mkdir()
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    made = programs / "made"
+    (programs / "ollama").write_text(
+        f'#!/bin/sh\n[ "$1" = show ] && {{ [ -f "{made}" ]; exit $?; }}\necho "$@" >> "{made}"\n'
+    )
+    (programs / "ollama").chmod(0o755)
+    monkeypatch.setenv("PATH", str(programs), prepend=":")
+    words = ["export", "one", "--to", str(tmp_path / "out"), "--no-check", "--fuse", "--dequantize"]
+    words += ["--ollama", "club", "--lm-studio", "--upload", REPO, "--yes"]
+    assert main(words) == ExitCode.DONE
+    capfd.readouterr()
+    assert main(words) == ExitCode.DONE
+    told = capfd.readouterr().err
+    assert "Ollama has a model club already" in told
+    assert "LM Studio has a model farense-tui/one already" in told
+    assert made.read_text() == "create club -f Modelfile\n"
+    assert main(words[:-3]) == ExitCode.REFUSED  # no continued one
+
+
 def test_nothing_without_a_yes(
     exported: tuple[RunFolder, list[str]],
     hub: UploadHub,

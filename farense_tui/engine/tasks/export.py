@@ -92,7 +92,7 @@ def request(
     system = system_prompt.of_training(config.data)
     given = msgspec.structs.replace(config, data=run.read_config().data)
     measured = evaluation.kept(run)
-    if measured and evaluation.is_stale(run, measured):  # of an adapter that is no more
+    if measured and evaluation.is_stale(run, measured):  # of an adapter that is no more: remarks()
         measured = None
     made = Made(run.name, given, state, measured, system, repo)
     model, train = config.model, config.train
@@ -123,6 +123,18 @@ def request(
         model_card=model_card.fused_card(made),
         gguf_card=model_card.gguf_card(made) if gguf else model_card.gguf_lora_card(made),
     )
+
+
+def remarks(run: RunFolder) -> list[str]:
+    """Say that the cards have no figures, where there are some of an adapter that was."""
+    measured = evaluation.kept(run)
+    if not measured or not evaluation.is_stale(run, measured):
+        return []
+    said = _(
+        "the card has no figures: the adapter's file is newer than they are; "
+        "farense-tui evaluate {name} measures it"
+    )
+    return [said.format(name=run.name)]
 
 
 def export(

@@ -23,14 +23,23 @@ def check(to: Path, overwrite: bool) -> None:
     overwrite: an earlier export may be there.
     """
     _recover(to)
-    if not os.path.lexists(to) or (to.is_dir() and not any(to.glob("[!.]*"))):  # Finder looks in
+    if not os.path.lexists(to):
         return
-    if manifest(to) is None:
-        raise _taken(to, _("It is not an export of farense-tui."), _("Give another folder."))
-    if not overwrite:
-        raise _taken(to, _("It is an earlier export."), _("--overwrite replaces it."))
-    if plain_file.resolved(to) in (here := plain_file.resolved(Path.cwd()), *here.parents):
+    if not to.is_dir() or any(to.glob("[!.]*")):  # else empty, but for what Finder leaves behind
+        if manifest(to) is None:
+            raise _taken(to, _("It is not an export of farense-tui."), _("Give another folder."))
+        if not overwrite:
+            raise _taken(to, _("It is an earlier export."), _("--overwrite replaces it."))
+    # It is put aside for the new one, the empty one as well.
+    if _holds(to, Path.cwd()):
         raise _taken(to, _("You stand in it."), _("Go to the folder above, and try again."))
+    if _holds(to, Path(os.path.expanduser("~"))):
+        raise _taken(to, _("Your home folder is in it."), _("Give another folder."))
+
+
+def _holds(folder: Path, other: Path) -> bool:
+    other = plain_file.resolved(other)
+    return plain_file.resolved(folder) in (other, *other.parents)
 
 
 def manifest(folder: Path) -> Exported | None:

@@ -113,7 +113,7 @@ class ExportScreen(Dialog[None]):
         stop = self._stop
         try:
             asked = export.request(self._run, to, check=check, **way.options)
-            for said in found_again.remarks(self._run):
+            for said in (*found_again.remarks(self._run), *export.remarks(self._run)):
                 self._tell(said)
             made = export.export(asked, overwrite=False, tell=self._tell, stop=stop)
         except FarenseError as error:
@@ -217,28 +217,42 @@ class ExportScreen(Dialog[None]):
         except FarenseError:
             return False
 
-    def action_hand_over(self, to: str) -> None:
-        """Give what was written to another program of this machine."""
+    @work(exclusive=True, group="hand-over")
+    async def action_hand_over(self, to: str) -> None:
+        """Give what was written to another program of this machine; ask before one is replaced."""
         there = self._for_ollama() if to == "ollama" else self._for_lm_studio()
-        if self.made is not None and there:
-            self._hand_over(to, self._to)
-
-    @work(thread=True, exclusive=True, group="hand-over")
-    def _hand_over(self, to: str, folder: Path) -> None:
-        name = self._run.name
+        if self.made is None or not there:
+            return
         try:
             if to == "ollama":
-                name = name.lower()
-                hand_over.to_ollama(hand_over.check_ollama(name), name, folder)
-                told = _("Ollama has it: ollama run {name}").format(name=name)
+                told = await self._to_ollama(self._run.name.lower(), self._to)
             else:
-                place = hand_over.lm_studio_place(name)
-                hand_over.to_lm_studio(place, folder)
-                told = _("LM Studio has it: {folder}").format(folder=place)
+                told = await asyncio.to_thread(self._to_lm_studio, self._to)
         except FarenseError as error:
             self._tell(error)
         else:
-            self._tell(told)
+            if told:
+                self._tell(told)
+
+    async def _to_ollama(self, name: str, folder: Path) -> str:
+        """Say that it is done; nothing where a model of that name is there and stays."""
+        try:
+            program = await asyncio.to_thread(hand_over.check_ollama, name)
+        except FarenseError as error:
+            if error.kind != "exists":
+                raise
+            said = _("It may be an earlier export of this run, or something else.")
+            dialog = AskDialog(error.title, said, [Answer("y", _("replace it"))])
+            if not await self.app.push_screen_wait(dialog):
+                return ""
+            program = await asyncio.to_thread(hand_over.check_ollama, name, replace=True)
+        await asyncio.to_thread(hand_over.to_ollama, program, name, folder)
+        return _("Ollama has it: ollama run {name}").format(name=name)
+
+    def _to_lm_studio(self, folder: Path) -> str:
+        place = hand_over.lm_studio_place(self._run.name)
+        hand_over.to_lm_studio(place, folder)
+        return _("LM Studio has it: {folder}").format(folder=place)
 
 
 def _free(folder: Path) -> Path:

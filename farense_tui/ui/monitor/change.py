@@ -174,7 +174,7 @@ class ChangeDialog(Dialog[dict[str, Any]]):
         if left < 1:
             told = _(
                 "The rate is {now:.3g} at this step: rollbacks have left {share:g} of the peak "
-                "rate. One that is typed here is taken whole."
+                "rate. Another one that is typed here is taken whole."
             )
             return told.format(now=now, share=left)
         told = _("The rate is {now:.3g} at this step; {peak:.3g} is the highest of its schedule.")

@@ -56,7 +56,11 @@ async def test_a_model_for_ollama_is_handed_over(
     programs = tmp_path / "programs"
     programs.mkdir()
     ollama = programs / "ollama"
-    ollama.write_text('#!/bin/sh\n[ "$1" = show ] && exit 1\necho "$@" > handed\n')
+    there = Path.cwd() / "one-ollama"
+    handed = there / "handed"
+    ollama.write_text(
+        f'#!/bin/sh\n[ "$1" = show ] && {{ [ -f "{handed}" ]; exit $?; }}\necho "$@" >> handed\n'
+    )
     ollama.chmod(0o755)
     monkeypatch.setenv("PATH", str(programs), prepend=":")
     app = Bare(run.path.parent)
@@ -69,16 +73,22 @@ async def test_a_model_for_ollama_is_handed_over(
         await pilot.press("enter")
         await until(pilot, lambda: screen.made is not None, 120)
         await pilot.pause()
-        there = Path.cwd() / "one-ollama"
         assert (there / "Modelfile").is_file()
         told = str(screen.query_one(".whole", Static).render())
         assert "loaded again" in told
         assert "farense-tui export one --to one-ollama --fuse --dequantize" in told
         assert "have Ollama make a model of it" in text_of(screen)
         await pilot.press("o")
-        handed = there / "handed"
         await until(pilot, lambda: handed.is_file() and handed.read_text())
         assert handed.read_text() == "create one -f Modelfile\n"
+        for key in ("escape", "y"):  # it is replaced if that is meant
+            assert handed.read_text() == "create one -f Modelfile\n"
+            await pilot.press("o")
+            await until(pilot, lambda: isinstance(app.screen, AskDialog))
+            assert "Ollama has a model one already" in text_of(app.screen)
+            await pilot.press(key)
+            await until(pilot, lambda: app.screen is screen)
+        await until(pilot, lambda: handed.read_text().count("create one") == 2)
 
 
 async def test_an_adapter_goes_to_a_hub_when_that_is_meant(

@@ -427,6 +427,10 @@ def test_a_card_has_no_figures_of_an_earlier_adapter(trained: RunFolder, tmp_pat
         run.evaluation.write_bytes(msgspec.json.encode(report))
         card = exporting.request(run, tmp_path / "out").adapter_card
         assert ("On the test set" in card) == there
+        told = exporting.remarks(run)
+        assert [f"farense-tui evaluate {run.name} measures it" in each for each in told] == (
+            [] if there else [True]
+        )
 
 
 def test_likeness_knows_its_ends() -> None:

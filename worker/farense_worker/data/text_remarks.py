@@ -18,5 +18,5 @@ def remarks(row: Row, tokenizer: Any) -> Iterator[Remark]:
     if ends := text_faults.written_ends(row.strings):
         yield Remark("escaped", ends)
     if tokenizer is not None and (written := marks.foreign(tokenizer, row)):
-        what = _("{marks}: the model's own template has others")
+        what = _("the model's own template has others than {marks}")
         yield Remark("template_marks", what.format(marks=" ".join(written)))
