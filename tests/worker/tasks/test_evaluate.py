@@ -291,3 +291,32 @@ def test_what_is_compared_is_what_is_said_with_accents_apart_or_together() -> No
     assert not answer_metrics.compare("E ele", "É ele").exact
     assert answer_metrics.corpus_chrf([("É ele", "E\u0301 ele")]) == pytest.approx(100)
     assert questions_of(Row(1, "chat", chat("a", "<think>b</think>c")), "all")[0].said == "c"
+
+
+def test_an_earlier_answer_that_is_no_label_has_room(tmp_path: Path) -> None:
+    """As Qwen 3: the last answer alone has a thought, so the others are no labels."""
+    model = micro_model.make(tmp_path / "model")
+    settings = json.loads((model / "tokenizer_config.json").read_text())
+    settings["chat_template"] = (
+        "{% for m in messages %}<|{{ m.role }}|>{% if loop.last and m.role == 'assistant' %}"
+        "<think>\n\n</think>{% endif %}{{ m.content }}<|end|>{% endfor %}"
+        "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+    )
+    (model / "tokenizer_config.json").write_text(json.dumps(settings))
+    long = "O Farense foi fundado em 1910, em Faro, e joga no São Luís. " * 4
+    write(tmp_path / "test.jsonl", chat("Quando?", long, "Obrigado!", "De nada!"))
+    report = ask((Candidate(str(model)),), tmp_path)
+    assert report.questions == 2
+    assert report.max_tokens > len(load(model).encode(long))
+
+
+def test_thoughts_in_letters_are_cut_from_both(
+    micro: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not load(micro).think_start
+    said = "<think>Quem?</think>Ele."
+    write(tmp_path / "test.jsonl", chat("Quem?", said))
+    answered = decoding.Answered(said, said, False)
+    monkeypatch.setattr(decoding, "answers", lambda *_a, **_m: [answered])
+    (score,) = ask((Candidate(str(micro)),), tmp_path).scores
+    assert (score.exact_match, score.token_f1) == (1, 1)

@@ -12,7 +12,7 @@ from typing import Any
 
 import mlx.nn as nn
 
-from farense_worker.data import batching, labels, shared_prefix
+from farense_worker.data import batching, labels, row_text, shared_prefix
 from farense_worker.data.examples import Builder, Examples
 from farense_worker.data.prepare import needs_template, unusable
 from farense_worker.data.shared_prefix import Shared
@@ -185,7 +185,8 @@ class _Base:
             longest = max(longest, len(reference))
         if mask_prompt:
             spans = (span for row in rows for span in self.encoded[row.line].spans)
-            longest = max((last - first for first, last in spans), default=longest)
+            # Not all that is asked is a label: Qwen 3 writes earlier answers without a thought.
+            longest = max([longest, *(last - first for first, last in spans)])
         return longest + longest // 2 + 1
 
     def examples(self, rows: list[Row], max_seq_length: int) -> Examples:
@@ -223,7 +224,11 @@ def _measure(
             max_tokens=most,
             tell=lambda done: tell(Progress(answering, done, len(questions), "rows")),
         )
-        pairs = [(answer.said, each.said) for answer, each in zip(found, questions, strict=True)]
+        # A model without tokens for thoughts writes their marks in letters, as the rows do.
+        pairs = [
+            (row_text.answer_of({"content": answer.said}), each.said)
+            for answer, each in zip(found, questions, strict=True)
+        ]
         given = [
             answer_metrics.compare(answer.text, reference, said)
             for answer, (said, reference) in zip(found, pairs, strict=True)
