@@ -425,6 +425,18 @@ def test_the_indentation_of_a_first_line_that_is_trimmed(
     assert [remark.what for remark in found.remarks] == [told] * trims
 
 
+def test_an_indentation_that_stands_in_json_is_there(micro: Path, tmp_path: Path) -> None:
+    template = (
+        "{% for m in messages %}<|{{ m.role }}|>"
+        "{{ m.content | tojson if m.role == 'tool' else m.content }}<|end|>{% endfor %}"
+        "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+    )
+    messages = chat("Lê.", "Lido.")["messages"]
+    messages[1:1] = [{"role": "tool", "content": "     1\timport os\n     2\timport re"}]
+    row = Row(1, "chat", {"messages": messages})
+    assert codes(labels.encode(load(variant(micro, tmp_path / "t", template)), row, True)) == []
+
+
 def test_keys_and_names_of_messages_that_the_template_has_no_word_for(
     micro: Path, tmp_path: Path
 ) -> None:

@@ -12,7 +12,7 @@ from farense_worker.inspect.questions import Questions
 from farense_worker.protocol.dataset import Row
 
 from farense_tui.engine.models.assets import embedded_model
-from tests.tokenizers import chat, load, write
+from tests.tokenizers import chat, load, variant, write
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +67,15 @@ def test_marks_of_other_templates(values: Any, found: Any, tokenizer: Any) -> No
         assert [mark.startswith(found) for mark in written] == [True, True]
     else:
         assert written == found
+
+
+def test_marks_that_the_own_template_writes_in_letters(micro: Path, tmp_path: Path) -> None:
+    """As Llama 2, Zephyr and TinyLlama have none of theirs as tokens."""
+    inst = "{% for m in messages %}[INST] {{ m.content }} [/INST]{% endfor %}"
+    words = load(variant(micro, tmp_path / "t", inst))
+    assert marks.foreign(words, Row(1, "text", {"text": "[INST] a? [/INST] b"})) == []
+    row = Row(1, "completion", {"prompt": "[INST] a? [/INST]", "completion": "b"})
+    assert marks.foreign(words, row) == ["[INST]", "[/INST]"]
 
 
 def test_the_same_question_with_another_answer() -> None:

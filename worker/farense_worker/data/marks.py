@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from farense_worker.data import row_text
 from farense_worker.protocol.dataset import Row
 
 # Of ChatML, Llama 2 and 3, Gemma, Phi and Zephyr; then what sets of Alpaca, Vicuna and Anthropic
@@ -25,7 +26,12 @@ def foreign(tokenizer: Any, row: Row) -> list[str]:
     Headings are told of rows that go through a template; of text they are its own form.
     """
     text = row.values["text"] if row.kind == "text" else "\n".join(_contents(row))
-    found = [mark for mark in dict.fromkeys(_TOKENS.findall(text)) if not _known(tokenizer, mark)]
+    own = row_text.templates(tokenizer) if row.kind == "text" else ""  # some write them in letters
+    found = [
+        mark
+        for mark in dict.fromkeys(_TOKENS.findall(text))
+        if mark not in own and not _known(tokenizer, mark)
+    ]
     return found if row.kind == "text" else found + list(dict.fromkeys(_HEADINGS.findall(text)))
 
 

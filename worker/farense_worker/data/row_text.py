@@ -43,7 +43,8 @@ def left_out(
         for part, (name, string) in enumerate(_parts(message)):
             if not _stands(string, text, collapsed) or (at, part) in blind:
                 found.setdefault(at, []).append(name)
-        if _INDENTED.match(message["content"]) and message["content"].rstrip() not in text:
+        whole = message["content"].rstrip()
+        if _INDENTED.match(whole) and not any(way in text for way in _ways(whole)):
             found.setdefault(at, []).append(_("first indentation"))
     return {at: list(dict.fromkeys(names)) for at, names in found.items()}
 
@@ -74,7 +75,7 @@ def unread_keys(tokenizer: Any, message: Message) -> list[str]:
 
     Nothing where chats are put into words by a program, which may read any.
     """
-    written = _templates(tokenizer)
+    written = templates(tokenizer)
     return [
         key
         for key, value in message.items()
@@ -116,8 +117,12 @@ def _parts(message: Message) -> Iterator[tuple[str, str]]:
 def _stands(string: str, text: str, collapsed: str) -> bool:
     """Whether a string is in the text: as it is, trimmed, in JSON, or spaced otherwise."""
     string = string.strip()
-    ways = (string, json.dumps(string)[1:-1], json.dumps(string, ensure_ascii=False)[1:-1])
-    return any(way in text for way in ways) or " ".join(string.split()) in collapsed
+    return any(way in text for way in _ways(string)) or " ".join(string.split()) in collapsed
+
+
+def _ways(string: str) -> tuple[str, ...]:
+    """Give a string as it is, and as it stands in JSON."""
+    return string, json.dumps(string)[1:-1], json.dumps(string, ensure_ascii=False)[1:-1]
 
 
 def _name(call: Message) -> str:
@@ -202,7 +207,7 @@ def _blind_spots(tokenizer: Any, conversation: str) -> frozenset[tuple[int, int]
 
 
 @functools.lru_cache(maxsize=8)
-def _templates(tokenizer: Any) -> str:
+def templates(tokenizer: Any) -> str:
     """Give the words of all chat templates, one after the other."""
     found = tokenizer.chat_template
     each = found.values() if isinstance(found, dict) else [found]

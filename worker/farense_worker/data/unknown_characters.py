@@ -31,7 +31,8 @@ def _known(tokenizer: Any, char: str) -> bool:
     if unicodedata.category(char)[0] in _NOT_LOOKED_AT:
         return True
     try:
-        there = str(tokenizer.decode(list(tokenizer.encode(char, add_special_tokens=False))))
+        ids = list(tokenizer.encode(char, add_special_tokens=False))
+        there = str(tokenizer.decode(ids, skip_special_tokens=True))  # <unk> has letters, too
     except NoTokens:  # which is told of the row
         return True
     return _plain(char) in _plain(there)
