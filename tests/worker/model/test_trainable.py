@@ -222,6 +222,7 @@ def test_a_module_that_is_not_there_is_refused(tmp_path: Path) -> None:
     ("theirs", "told"),
     [
         ({"model": "mlx-community/Qwen3-1.7B-4bit"}, False),
+        ({"model": "mlx-community/Qwen3-1.7B-mxfp4"}, False),
         ({"model": "/home/x/models--Qwen--Qwen3-1.7B/snapshots/abc"}, False),
         ({"base_model_name_or_path": "unsloth/qwen3-1.7b-unsloth-bnb-4bit", "peft_type": 1}, False),
         ({"model": "Qwen/Qwen3-1.7B-Base"}, True),

@@ -34,7 +34,8 @@ _EMBEDDINGS = (nn.Embedding, nn.QuantizedEmbedding)
 _UNEVEN = (3, 5, 6)
 # What names of models say of how their weights are kept.
 _QUANTISED = re.compile(
-    r"[-_.](?:mlx|unsloth|bnb|dwq|awq|gptq|qat|bf16|fp?16|fp?32|[2-8][-_]?bit|q[2-8]|int[48]|hf)"
+    r"[-_.](?:mlx|unsloth|bnb|dwq|awq|gptq|qat|bf16|fp?16|fp?32|fp8|mxfp[48]|nvfp4"
+    r"|[2-8][-_]?bit|q[2-8]|int[48]|hf)"
     r"(?=[-_.]|\Z)"
 )
 
