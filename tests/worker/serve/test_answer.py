@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 from collections.abc import Iterator
@@ -154,3 +155,14 @@ def test_a_conversation_needs_a_template() -> None:
     turns: Any = [{"role": "user", "content": "a"}, {"role": "user", "content": "b"}]
     with pytest.raises(Refusal, match="no chat template"):
         models._tokens(SimpleNamespace(), turns)
+
+
+@pytest.mark.parametrize(("written", "said"), [("CALL f", True), ("Vou ver.", False)])
+def test_of_a_message_with_calls_the_calls_are_to_be_there(written: str, said: bool) -> None:
+    """As Llama 3.x writes the calls alone; a template that drops them is told of."""
+    models: Any = Models.__new__(Models)
+    models._words = SimpleNamespace(apply_chat_template=lambda *_a, **_m: written)
+    call = {"function": {"name": "f", "arguments": {}}}
+    turn = {"role": "assistant", "content": "Vou ver.", "tool_calls": [call]}
+    with contextlib.nullcontext() if said else pytest.raises(Refusal, match="leaves out message 1"):
+        models._check_all_is_said([turn], None)
