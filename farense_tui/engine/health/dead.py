@@ -66,7 +66,7 @@ def out_of_memory(facts: Facts) -> Found | None:
         "alarm",
         _("it needs less memory"),
         _("after step {step}: {what}").format(step=failure.step, what=failure.title),
-        kept if change else takes_less(None),
+        kept if change else (failure.kind == LIMIT and failure.hint) or takes_less(None),
         _again(change),
     )
 

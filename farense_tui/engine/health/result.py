@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from math import inf
+
 from farense_worker.protocol.language import either, ngettext
 from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.messages.events import Validation, number
 
 from farense_tui.engine import readable as show
 from farense_tui.engine.health.facts import Facts
@@ -44,13 +48,25 @@ def _next_time(facts: Facts, best: int, epochs: int) -> str:
     told, later = [], sum(each.step > best for each in facts.state.validations)
     if epochs < round(facts.state.epoch):
         told.append(f"train.epochs {epochs}")
-    if later > 1:  # the last one ends it anyway
-        told.append(f"train.early_stopping {min(_PATIENCE, later - 1)}")
+    waited = _longest_wait(facts.state.validations, best)
+    if later - 1 > waited:  # the last one ends it anyway; a shorter patience, before the best
+        told.append(f"train.early_stopping {min(max(_PATIENCE, waited + 1), later - 1)}")
     most = _("More rows help most.")
     if not told:
         return most
     said = _("Next time with {settings}, it ends sooner.").format(settings=either(told))
     return f"{said} {most}"
+
+
+def _longest_wait(validations: Iterable[Validation], best: int) -> int:
+    """Count the validations in a row, at most, that found nothing better, before the best one."""
+    lowest, since, longest = inf, 0, 0
+    for each in validations:
+        if 0 < each.step < best:
+            loss = number(each.loss)
+            since = 0 if loss < lowest or lowest == inf else since + 1
+            lowest, longest = min(lowest, loss), max(longest, since)
+    return longest
 
 
 @rule(

@@ -598,6 +598,10 @@ def test_nothing_is_advised_that_takes_no_less() -> None:
         assert finding.action
         assert dict(finding.action.changes) == (wanted or {})
         assert ("train.max_seq_length" in finding.remedy) == (wanted is None)
+        said = "Close other programs. A checkpoint was saved."
+        state = structs.replace(state, failure=structs.replace(end, hint=said))
+        (finding,) = found(Facts(state, config, False, "failed", state.last_time))
+        assert (finding.remedy == said) == (wanted is None)  # which has taken the memory
 
 
 @pytest.mark.parametrize(
@@ -619,6 +623,20 @@ def test_what_ends_an_overfitted_run_sooner_is_what_would_have(
     assert finding.rule == "overfitted"
     assert all(each in finding.remedy for each in advised)
     assert not any(each in finding.remedy for each in not_advised)
+
+
+def test_no_patience_is_advised_that_ends_before_the_best() -> None:
+    def remedy(*told: tuple[int, float]) -> str:
+        told = ((0, 3.0), (10, 1.5), (15, 1.6), (20, 1.0), *told)
+        events_ = [validation(at, loss, epoch=at / 10) for at, loss in told]
+        state = fold([started(), *events_, step(40, epoch=4.0)])
+        (finding,) = found(Facts(state, CONFIG, False, "completed", state.last_time))
+        return finding.remedy
+
+    short = remedy((30, 2.0), (40, 2.0))
+    assert "train.epochs 2" in short
+    assert "early_stopping" not in short  # one of 1 would have ended it at step 15
+    assert "train.early_stopping 2" in remedy((30, 2.0), (35, 2.0), (40, 2.0))
 
 
 def test_half_the_rate_is_half_of_where_it_ends_too() -> None:
