@@ -102,11 +102,12 @@ class Keeper:
         if system is not None:
             turns.append({"role": "system", "content": system})
         for turn in self._turns[:-1]:
-            said = turn.answers.get(model, "").strip()
-            turns += [
-                {"role": "user", "content": turn.question},
-                {"role": "assistant", "content": said, "weight": 0},
-            ]
+            if model in turn.answers:  # others were not asked that
+                said = turn.answers[model].strip()
+                turns += [
+                    {"role": "user", "content": turn.question},
+                    {"role": "assistant", "content": said, "weight": 0},
+                ]
         turns += [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

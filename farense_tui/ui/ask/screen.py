@@ -356,6 +356,7 @@ class AskScreen(Screen[None]):
         taken = saved[chosen]
         self._keeper.begin(taken.turns, taken.time)
         self._before = taken.before()
+        self._asked = (taken.turns[-1].question, taken.system)
         for number, turn in enumerate(taken.turns):
             for column in self.query(Answers):
                 answer = turn.answers.get(column.model, "")

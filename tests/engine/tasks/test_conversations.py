@@ -74,6 +74,18 @@ def test_a_corrected_answer_stands_after_what_was_said_before(setup: Setup) -> N
     ]
 
 
+def test_what_a_model_was_not_asked_stands_before_no_row(setup: Setup) -> None:
+    """It had a turn with an empty answer, of a conversation with another model."""
+    keeper = Keeper(setup)
+    keeper.begin((Turn("Quem?", {"": "Eu.", "old": "Ele."}),), 1.0)
+    keeper.add(Turn("E?", {"": "?", "club": "Ela."}), None)
+    path, _rows = keeper.collect("E?", "Outro.", None, "club")
+    assert json.loads(path.read_text(encoding="utf-8"))["messages"] == [
+        {"role": "user", "content": "E?"},
+        {"role": "assistant", "content": "Outro."},
+    ]
+
+
 def test_a_disk_that_takes_nothing_is_told(setup: Setup, tmp_path: Path) -> None:
     (tmp_path / "collected").write_text("a file where the folder would be")
     (tmp_path / "runs" / "club" / "conversations").write_text("")

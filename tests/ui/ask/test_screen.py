@@ -444,6 +444,11 @@ async def test_an_answer_put_right_is_collected_and_a_conversation_taken_up(
         await pilot.press("down", "enter")
         await until(pilot, lambda: pilot.app.screen is screen)
         await until(pilot, lambda: "› A?" in said(screen, "demo-1"))
+        await pilot.press("ctrl+r")  # the newest answer is that one's
+        await until(pilot, lambda: isinstance(pilot.app.screen, CollectDialog))
+        await until(pilot, lambda: "A?" in text_of(pilot.app.screen))
+        await pilot.press("escape")
+        await until(pilot, lambda: pilot.app.screen is screen)
         await pilot.press("C", "?", "enter")
         await until(pilot, lambda: len(asked) == 3 and not screen.busy)
         assert asked[2].fresh
