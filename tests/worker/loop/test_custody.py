@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,8 +20,9 @@ from farense_worker.loop.lifecycle import failed
 from farense_worker.process.output import Output
 from farense_worker.protocol import run_folder
 from farense_worker.protocol.checkpoint_files import CheckpointFolder
-from farense_worker.protocol.errors import ExitCode
+from farense_worker.protocol.errors import ExitCode, refused
 from farense_worker.protocol.run_folder import RunFolder
+from farense_worker.ranks import lead
 
 from farense_tui.engine.runs import supervisor
 from tests.real_runs import ENDLESS, RunMaker, state_of, until_state
@@ -195,6 +197,22 @@ def test_nothing_is_written_after_another_worker_that_has_come_to_its_end(
     assert str(why) in capfd.readouterr().err
     assert folder.checkpoints() == []
     os.close(first)
+
+
+def test_the_end_of_all_ranks_is_told_whatever_the_machine_is_called_by_then(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """macOS takes its name from the network. Of another worker's lock nothing is written."""
+    held = folder.acquire()
+    run_folder.write_pid(held, os.getppid())
+    before = folder.events.read_bytes()
+    lead.tell(folder, refused("a rank has failed"))
+    assert folder.events.read_bytes() == before
+    run_folder.write_pid(held, os.getpid())
+    monkeypatch.setattr(socket, "gethostname", lambda: "other.lan")
+    lead.tell(folder, refused("a rank has failed"))
+    assert b'"run_failed"' in folder.events.read_bytes().removeprefix(before)
+    os.close(held)
 
 
 def test_a_folder_that_moved_and_left_a_link_is_still_its_own(folder: RunFolder) -> None:

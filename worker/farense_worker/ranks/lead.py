@@ -264,8 +264,9 @@ def tell(folder: RunFolder, error: FarenseError) -> int:
     Where the record takes nothing, or is another worker's by now, worker.log alone tells it.
     """
     print(error, file=sys.stderr, flush=True)
-    holder = lock_holder.read(folder.lock_file)
-    if holder not in (None, lock_holder.of(os.getpid())):
+    holder, own = lock_holder.read(folder.lock_file), lock_holder.of(os.getpid())
+    # Not by the host: macOS takes its name from the network, and may have another by now.
+    if holder and (holder.pid, holder.boot, holder.started) != (own.pid, own.boot, own.started):
         return ExitCode(error.exit_code)
     with contextlib.suppress(OSError, FarenseError):  # the follower finds out why
         record = plain_file.to_append(folder.events)
