@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import get_args
 from zlib import crc32
 
 import msgspec
@@ -36,7 +37,7 @@ class Tail:
         self.offset = 0
         self.checksum = 0  # CRC-32 of the whole lines up to there
         self.unreadable = 0
-        self.damaged = 0  # of those, lines that no kill has torn
+        self.damaged = 0  # of those, lines that no kill has torn and no later version has written
         self.cut = False  # it has become shorter and is read anew; for the reader to take back
         self.fault: FarenseError | None = None  # why it cannot be read, though it is there
         self._rest: list[bytes] = []  # put together only once its end has come
@@ -153,10 +154,10 @@ class Tail:
 
     def _one_by_one(self, lines: bytes) -> list[tuple[bytes, AnyEvent | None]]:
         found = [(line, decode(line)) for line in lines.split(b"\n") if line.strip()]
-        for _line, event in found:
+        for line, event in found:
             if event is None:
                 self.unreadable += 1
-                self._passed_over += 1
+                self._passed_over += not _is_of_another_version(line)
             else:
                 self._settle(event)
         return found
@@ -167,6 +168,24 @@ class Tail:
             begins = type(event) is Phase and event.name == "starting"
             self.damaged += self._passed_over - begins
             self._passed_over = 0
+
+
+_KNOWN = frozenset(kind.__struct_config__.tag for kind in get_args(AnyEvent))
+
+
+class _Tagged(msgspec.Struct):
+    """What every event has."""
+
+    type: str
+    seq: int
+
+
+def _is_of_another_version(line: bytes) -> bool:
+    """Whether a line that is no event of ours is a whole one, of a type that is not known yet."""
+    try:
+        return msgspec.json.decode(line, type=_Tagged).type not in _KNOWN
+    except (ValueError, RecursionError):  # msgspec's and Unicode's errors are ValueErrors
+        return False
 
 
 def _cut(event: AnyEvent) -> AnyEvent:

@@ -58,6 +58,14 @@ def test_lines_that_are_no_events_are_counted_and_passed_over(tmp_path: Path) ->
     assert tail.unreadable == 2  # an empty line is no line
 
 
+def test_an_event_of_a_later_version_is_passed_over_and_no_damage(tmp_path: Path) -> None:
+    tail = Tail(tmp_path / "events.jsonl")
+    later = b'{"type":"weather","time":1.0,"seq":2,"degrees":31}\n'
+    tail.path.write_bytes(line(1) + later + line(3) + b'{"type":"step","seq":4}\n' + line(5))
+    assert seqs(tail) == [1, 3, 5]
+    assert (tail.unreadable, tail.damaged) == (2, 1)
+
+
 def test_a_line_that_a_kill_has_torn_is_no_damage_and_any_other_is(tmp_path: Path) -> None:
     tail = Tail(tmp_path / "events.jsonl")
     starting = encode(Phase(name="starting", seq=2))
