@@ -118,14 +118,16 @@ def labels(ticks: list[float]) -> list[str]:
         unit, sign = 1.0, ""  # 10100 is shorter than 10.100k
     decimals = max(0, -floor(log10(gap / unit) + 1e-9))
     if most >= _LARGEST or decimals > _DECIMALS:
-        return [_short(tick) for tick in ticks]
+        apart = floor(log10(most)) - floor(log10(gap) + 1e-9) + 1
+        digits = min(max(4, apart), 5)  # and a point: what there is room for
+        return [_short(tick, digits) for tick in ticks]
     return [f"{tick / unit:.{decimals}f}{sign}" for tick in ticks]
 
 
-def _short(tick: float) -> str:
+def _short(tick: float, digits: int) -> str:
     """Write a value that is too small or too large for decimals: `1.5e-6`."""
     if not tick or 1e-3 <= abs(tick) < _LARGEST:
-        return f"{tick:.4g}"
+        return f"{tick:.{digits}g}"
     mantissa, exponent = f"{tick:.1e}".split("e")
     return f"{mantissa.removesuffix('.0')}e{int(exponent)}"
 

@@ -63,6 +63,7 @@ def test_ticks_are_round() -> None:
         (0, 25_000, "0k 5k 10k 15k 20k 25k"),
         (10_100, 10_500, "10100 10200 10300 10400 10500"),
         (1e7, 3e7, "10M 15M 20M 25M 30M"),
+        (1.0001, 1.0003, "1.0001 1.0002 1.0002 1.0003 1.0003"),
     ],
 )
 def test_ticks_are_told_apart_in_the_cells_that_there_are(
