@@ -64,10 +64,16 @@ def differences(runs: Sequence[Snapshot | RunSummary]) -> list[Row]:
 
     One that was changed on the way has all its values, as `0.004 → 0.001`.
     """
-    rows = []
+    rows, before = [], [_before(run) for run in runs]
     for section, keys in SETTINGS.items():
         for key in keys:
-            told = (tuple(_values(run, section, key, parts) for run in runs) for parts in _PARTS)
+            told = (
+                tuple(
+                    _values(run, then.get(f"{section}.{key}", ()), section, key, parts)
+                    for run, then in zip(runs, before, strict=True)
+                )
+                for parts in _PARTS
+            )
             if section != "profile" and (found := next(filter(_differ, told), None)):
                 rows.append(Row(f"{section}.{key}", found))
     return rows
@@ -94,17 +100,22 @@ def _labels(count: int | None) -> str:
     return show.UNKNOWN if count is None else show.tokens(count)
 
 
-def _values(run: Snapshot | RunSummary, section: str, key: str, parts: int) -> str:
-    """Give a setting of a run, after the values that it had until a resume changed it.
+def _before(run: Snapshot | RunSummary) -> dict[str, list[Any]]:
+    """Give the values that each setting had until a resume changed it."""
+    found: dict[str, list[Any]] = {}
+    for resume in setting_changes.resumes(run.state.segments):
+        for change in resume.changed:
+            found.setdefault(change.name, []).append(change.before)
+    return found
+
+
+def _values(
+    run: Snapshot | RunSummary, then: Sequence[Any], section: str, key: str, parts: int
+) -> str:
+    """Give a setting of a run, after the values that it had before.
 
     parts: of a path or of a repository's name that are told, from its end.
     """
-    then = [
-        change.before
-        for resume in setting_changes.resumes(run.state.segments)
-        for change in resume.changed
-        if change.name == f"{section}.{key}"
-    ]
     told = [clean(_text(value, parts)) for value in then]
     return " → ".join([*told, _value(run.config, section, key, parts)])
 
