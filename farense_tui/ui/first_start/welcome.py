@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import ClassVar
 from urllib.parse import urlsplit
@@ -31,7 +32,7 @@ class Welcome(Dialog[bool]):
         self._runs_dir, self._kept, self._webhook = runs_dir, kept, webhook
 
     def compose(self) -> ComposeResult:
-        home = str(Path.home())
+        home = os.path.expanduser("~")
         places = (
             (_("runs"), from_here(str(self._runs_dir.absolute()))),
             (_("models"), "~/.cache/huggingface"),

@@ -18,9 +18,9 @@ def cache_folder(kind: str) -> Path | None:
     if given:
         return _no_link(Path(os.path.expanduser(given)) / kind)
     if sys.platform == "darwin":
-        caches = Path.home() / "Library" / "Caches"
+        caches = Path(os.path.expanduser("~/Library/Caches"))
     else:
-        caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        caches = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))
     return _no_link(caches / "farense-tui" / kind)
 
 

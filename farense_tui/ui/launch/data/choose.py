@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import ClassVar
 
@@ -89,5 +90,5 @@ class ChooseData(Dialog[str]):
 def _shown(path: str) -> Content:
     if path == EMBEDDED:
         return Content.assemble(EMBEDDED, ("  " + _("the sample data"), "$text-muted"))
-    home = str(Path.home())
+    home = os.path.expanduser("~")
     return Content(clean(f"~{path.removeprefix(home)}" if path.startswith(f"{home}/") else path))
