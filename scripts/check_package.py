@@ -103,8 +103,11 @@ def built(here: Path) -> Path:
 def copy(to: Path) -> None:
     """Copy the sources: what git knows or would take; all there is where there is no git."""
     asked = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    known = subprocess.run(asked, capture_output=True, text=True, check=False, cwd=ROOT)
-    if known.returncode:
+    try:
+        known = subprocess.run(asked, capture_output=True, text=True, check=False, cwd=ROOT)
+    except FileNotFoundError:  # git itself is not there
+        known = None
+    if known is None or known.returncode:
         shutil.copytree(ROOT, to, ignore=shutil.ignore_patterns(*LEFT_OUT))
         return
     for name in filter(None, known.stdout.split("\0")):
