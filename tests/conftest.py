@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 from collections.abc import Iterator
@@ -35,9 +36,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keep tokenised data sets of the tests out of the developer's cache."""
+    """Keep tokenised data sets of the tests out of the developer's cache, the rest out of HOME."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FARENSE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        # What packages keep, as lists of fonts, stays known.
+        caches = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+        patch.setenv("XDG_CACHE_HOME", caches)
+        patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
         yield
 
 

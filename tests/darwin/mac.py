@@ -105,7 +105,8 @@ class Mac:
         """Give the environment of a process on it."""
         stand_in = str(_HERE / "stand_in")
         found = {
-            **os.environ,
+            **{name: value for name, value in os.environ.items() if name != "SSH_CONNECTION"},
+            "HOME": str(self.bin.parent / "home"),
             "DARWIN_BIN": str(self.bin),
             "PYTHONPATH": os.pathsep.join([stand_in, str(_ROOT)]),
             "PATH": os.pathsep.join([str(self.bin), os.environ["PATH"]]),

@@ -231,7 +231,10 @@ def test_parts_of_a_file_that_counts_them_have_to_be_there(tmp_path: Path) -> No
 @pytest.mark.skipif(os.uname().sysname != "Linux", reason="macOS has no such names")
 def test_a_name_that_is_no_utf_8_is_kept_in_the_record(tmp_path: Path) -> None:
     (tmp_path / "f").mkdir()
-    Path(os.fsdecode(os.fsencode(tmp_path) + b"/f/caf\xe9.csv")).write_text(CSV)
+    try:
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/f/caf\xe9.csv")).write_text(CSV)
+    except OSError:
+        pytest.skip("this file system has no such names")
     assert done(tmp_path, tmp_path / "f")[1] == ROWS
     record = json.loads((tmp_path / "made" / "dataset.json").read_text())
     assert record["sources"][0]["name"] == "caf\\xe9.csv"

@@ -76,6 +76,7 @@ class Terminal:
                 "COLUMNS": "120",
                 "LINES": "36",
                 "HOME": str(home),
+                "XDG_CONFIG_HOME": str(home / ".config"),
             },
         )
 

@@ -128,7 +128,7 @@ def test_a_program_that_was_slow_once_is_asked_again(
 ) -> None:
     """A Mac that swaps answers late, and its pressure is what is wanted just then."""
     slow, gone = tmp_path / "slow", str(tmp_path / "gone")
-    slow.write_text(f"#!/bin/sh\n[ -e {tmp_path}/again ] && exec echo 2\nexec sleep 60\n")
+    slow.write_text(f'#!/bin/sh\n[ -e "{tmp_path}/again" ] && exec echo 2\nexec sleep 60\n')
     slow.chmod(0o755)
     monkeypatch.setattr(macos, "PATIENCE", 0.5)
     reader = Reader()

@@ -311,7 +311,7 @@ from farense_tui.engine.runs import folders
 os.geteuid() or (os.setgroups([]), os.setgid(65534), os.setuid(65534))
 folders.delete(RunFolder(Path(sys.argv[1])))
 """
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:  # TMPDIR may be root's alone
         run = Path(name) / "run"
         for folder in ("a", "z"):
             (run / folder).mkdir(parents=True)

@@ -327,7 +327,7 @@ async def test_a_complete_run_says_where_the_adapter_is(tmp_path: Path) -> None:
     assert "before       O Farense foi fundado em 1923, em Lisboa." in text
     assert "now          Foi fundado em 1910, em Faro." in text
     assert "a ask   m measure   s serve   E export   o report" in text
-    assert str(run.folder.adapters) in text
+    assert str(run.folder.adapters)[:80] in text  # a long one is cut off at the edge
     assert "farense-tui ask, evaluate, serve, export demo-1" in text
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
+import resource
 import select
 import subprocess
 import sys
@@ -91,6 +92,9 @@ def test_mlx_lm_is_imported_without_transformers() -> None:
 def test_mlx_lm_is_imported_whatever_the_limit_of_open_files(
     soft: int, hard: int, after: int
 ) -> None:
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if 0 <= most < hard:
+        pytest.skip("this machine allows fewer")
     code = f"""
 import resource
 resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard}))
