@@ -283,7 +283,7 @@ def tell_files(folder: RunFolder, settings: Report, code: int) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode == ExitCode.DONE and folder.report.is_file():
         say(_("report: {path}").format(path=relative(folder.report)))
-    elif folder.resume_step():  # else there was no step to report
+    elif any(describe.resume_step(folder)):  # else there was no step to report
         why = done.stderr.strip()[-500:]
         tell(_("there is no report: {why}").format(why=why))
 

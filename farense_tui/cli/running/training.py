@@ -16,7 +16,7 @@ from farense_worker.protocol.settings.profile import Profile
 from farense_tui.cli import common
 from farense_tui.cli.output import say, tell
 from farense_tui.cli.running import headless
-from farense_tui.engine.runs import found_again, new_run, resuming, supervisor
+from farense_tui.engine.runs import describe, found_again, new_run, resuming, supervisor
 from farense_tui.engine.runs.rank_options import group
 
 
@@ -43,8 +43,8 @@ def train(args: argparse.Namespace) -> int:
         code = _start(run, args)
     except FarenseError as error:
         # Nothing was trained and nothing can be resumed: leave no folder behind.
-        saved = run.resume_step() is not None or os.path.lexists(run.training_state)
-        nothing = not run.is_alive() and not saved
+        nothing = describe.resume_step(run) == (None, None) and not run.is_alive()
+        nothing = nothing and not os.path.lexists(run.training_state)
         if error.exit_code == ExitCode.REFUSED and nothing:
             with contextlib.suppress(FarenseError):  # what is there now is not ours
                 new_run.discard(run)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 from pathlib import Path
@@ -12,6 +13,7 @@ from farense_worker.protocol.errors import ExitCode, FarenseError, refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.run_folder import RunFolder
 
+from farense_tui.engine.runs import describe
 from farense_tui.engine.runs.disk_fault import disk_fault
 
 # What faulthandler writes into worker.log before a signal of a native crash ends the process.
@@ -43,7 +45,7 @@ def explain(folder: RunFolder, status: str) -> FarenseError:
 
     One that has said nothing at all was not begun yet; of a folder that is gone nothing is known.
     """
-    if not folder.path.is_dir() and (gone := disk_fault(folder.path)):
+    if not os.path.isdir(folder.path) and (gone := disk_fault(folder.path)):
         return gone
     if status == "new":
         hint = _("farense-tui resume {name} starts it.").format(name=folder.name)
@@ -55,7 +57,7 @@ def _explained(folder: RunFolder, title: str, detail: str, code: int = -1) -> Fa
     looked = code > 0 or code == -signal.SIGBUS  # of a mapped file that the disk has no space for
     fault = disk_fault(folder.path) if looked else None
     again = _("farense-tui resume {name} continues from the last checkpoint.")
-    if folder.resume_step() is None:
+    if describe.resume_step(folder) == (None, None):
         again = _("farense-tui resume {name} starts it again.")
     # Of a disk that takes nothing the log, which is on it, tells nothing either.
     lines = (detail, "" if fault else last_words(folder.log))
@@ -63,7 +65,7 @@ def _explained(folder: RunFolder, title: str, detail: str, code: int = -1) -> Fa
     return FarenseError(
         title,
         "\n".join(part for part in lines if part),
-        "\n".join(part for part in hints if part) if folder.path.is_dir() else hints[0],
+        "\n".join(part for part in hints if part) if os.path.isdir(folder.path) else hints[0],
         kind="killed" if code < 0 else "worker",
         exit_code=ExitCode.FAILED,
     )

@@ -8,7 +8,7 @@ from math import inf
 
 from farense_worker.protocol import plain_file
 from farense_worker.protocol.clean_text import clean
-from farense_worker.protocol.errors import FarenseError
+from farense_worker.protocol.errors import FarenseError, unreadable
 from farense_worker.protocol.messages import events
 from farense_worker.protocol.processes import lock_holder, machine
 from farense_worker.protocol.run_folder import RunFolder
@@ -23,7 +23,9 @@ _END = 1 << 15  # bytes of a record in which there is a sign of life
 
 @dataclass(frozen=True)
 class RunSummary:
-    """One line of the list of runs; fault: of its configuration, which is None then, or record."""
+    """One line of the list of runs; fault: of its configuration, which is None then, its record,
+    or its folder, whose checkpoints nobody sees then.
+    """
 
     folder: RunFolder
     state: RunState
@@ -43,7 +45,7 @@ class RunSummary:
         """Say what is wrong with its files; empty for a run that can be read."""
         if self.too_new or self.fault is None:
             return self.too_new
-        return clean(f"{self.fault.title}: {self.fault.detail}")
+        return in_line(self.fault)
 
     @property
     def resumable(self) -> bool:
@@ -57,7 +59,21 @@ def summarise(folder: RunFolder) -> RunSummary:
     read.read(inf)
     config, fault = configuration(folder)
     how = status(read.state, folder.is_alive(), folder)
-    return RunSummary(folder, read.state, how, config, folder.resume_step(), fault or read.fault)
+    step, unseen = resume_step(folder)
+    return RunSummary(folder, read.state, how, config, step, fault or read.fault or unseen)
+
+
+def resume_step(folder: RunFolder) -> tuple[int | None, FarenseError | None]:
+    """Step that a resume would continue after, or why that cannot be seen just now."""
+    try:
+        return folder.resume_step(), None
+    except OSError as error:
+        return None, unreadable(error)
+
+
+def in_line(fault: FarenseError) -> str:
+    """Say in one cleaned line what is wrong."""
+    return clean(f"{fault.title}: {fault.detail}")
 
 
 def configuration(folder: RunFolder) -> tuple[Config | None, FarenseError | None]:

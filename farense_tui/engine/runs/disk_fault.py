@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from pathlib import Path
 
 from farense_worker.protocol import plain_file
@@ -20,7 +21,7 @@ _BLOCK = 4096  # bytes: as little as a disk gives
 
 def disk_fault(folder: Path) -> FarenseError | None:
     """Say it; None where the folder of a run takes what is written, or is another user's."""
-    if not folder.is_dir():
+    if not plain_file.may_be_there(folder, stat.S_ISDIR):
         return FarenseError(
             _("the folder of the run is gone"),
             _("{path} was deleted or moved, or its disk was taken away").format(path=folder),

@@ -74,7 +74,10 @@ def check(folder: RunFolder, config: Config) -> None:
     found = locate.locate(config.model.repo, config.model.revision)
     if found.state == "missing":
         raise _missing(folder, found)
-    then = model_then(folder) if folder.checkpoints() else ""
+    try:
+        then = model_then(folder) if folder.checkpoints() else ""
+    except OSError as error:  # begun anew, it would write over what it has
+        raise unreadable(error) from error
     if found.path and then and fingerprint(found.path, then) not in ("", then):
         raise refused(
             _("resuming would make it another run"),

@@ -48,15 +48,16 @@ class Listing:
             self._watches.pop(folder.path, None)
         watch = self._watches.pop(folder.path, None) or Watch(folder)
         snapshot = watch.look(clock.now())
+        step, unseen = describe.resume_step(folder)
         summary = RunSummary(
             folder,
             snapshot.state,
             snapshot.status,
             snapshot.config,
-            folder.resume_step(),
-            watch.fault or watch.unreadable,
+            step,
+            watch.fault or watch.unreadable or unseen,
         )
-        if snapshot.alive:
+        if snapshot.alive or unseen:
             self._at_rest.pop(folder.path, None)
             self._watches[folder.path] = watch
         else:  # its log and what else is there to go on reading is not kept: there may be hundreds

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import NamedTuple
 
 from farense_worker.protocol.clean_text import clean, clean_lines
@@ -12,7 +13,7 @@ from farense_tui.engine import status_words
 from farense_tui.engine.health import Facts, examine
 from farense_tui.engine.record.state import RunState
 from farense_tui.engine.record.verdict import still_falls, verdict
-from farense_tui.engine.runs import death
+from farense_tui.engine.runs import death, describe
 from farense_tui.engine.runs.watch import Snapshot
 from farense_tui.engine.tasks.evaluation import has_adapter
 from farense_tui.ui.common.status import ENDED_WELL
@@ -58,22 +59,22 @@ class Outcome(NamedTuple):
 
 def outcome(snapshot: Snapshot, exit_code: int | None) -> Outcome | None:
     """Find out how a run ended; None for one that lives or has not begun. Reads files."""
-    if not snapshot.folder.path.is_dir():
+    if snapshot.alive:
+        return None
+    if not os.path.isdir(snapshot.folder.path):
         gone = _("its folder is gone: deleted, moved, or on a disk that was taken away")
         return Outcome("lost", gone, (str(snapshot.folder.path),), _("l lists the runs there are"))
-    if snapshot.alive or snapshot.read < 1 or (snapshot.status == "new" and exit_code is None):
+    if snapshot.read < 1 or (snapshot.status == "new" and exit_code is None):
         return None
     return _outcome(snapshot, exit_code)._replace(adapter=has_adapter(snapshot.folder))
 
 
 def _outcome(snapshot: Snapshot, exit_code: int | None) -> Outcome:
     folder, state, status = snapshot.folder, snapshot.state, snapshot.status
-    step = folder.resume_step()
-    again = (
-        _("r resumes from step {step}").format(step=step)
-        if step is not None
-        else _("r starts it again")
-    )
+    step, unseen = describe.resume_step(folder)
+    again = describe.in_line(unseen) if unseen else _("r starts it again")
+    if step is not None:
+        again = _("r resumes from step {step}").format(step=step)
     if state.failure is not None and status == "failed":
         why = state.failure
         log = clean_lines(death.last_words(folder.log, _LOG_LINES))

@@ -24,7 +24,7 @@ from farense_tui.engine import readable as show
 from farense_tui.engine import status_words
 from farense_tui.engine.health import Action, Finding, examine
 from farense_tui.engine.health.remedies import RESUME
-from farense_tui.engine.runs import clock, death
+from farense_tui.engine.runs import clock, death, describe
 from farense_tui.engine.runs.watch import Snapshot, Watch
 from farense_tui.ui.common.dialogs import keys
 from farense_tui.ui.common.key_footer import KeyFooter
@@ -199,8 +199,10 @@ def _where(snapshot: Snapshot) -> list[str]:
     phase = status_words.phase(state.phase)
     total = state.total_steps or show.UNKNOWN
     lines = [at.format(step=state.step, total=total, epoch=show.epochs(state.epoch), phase=phase)]
-    kept = snapshot.folder.resume_step()
-    if kept is None:
+    kept, unseen = describe.resume_step(snapshot.folder)
+    if unseen:
+        lines.append(describe.in_line(unseen))
+    elif kept is None:
         lines.append(_("there is no checkpoint: it starts from the beginning"))
     elif kept < state.step:
         again = _("the newest checkpoint is of step {step}: {steps} again")

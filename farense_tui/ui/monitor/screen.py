@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -249,7 +250,7 @@ class MonitorScreen(SteeredScreen, ChartScreen):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer to ask once the run has ended: while it trains, it needs the memory itself."""
         if action == "report":
-            return self.end is not None and self.folder.report.is_file()
+            return self.end is not None and os.path.isfile(self.folder.report)
         if action in ("ask", "serve", "evaluate", "export"):
             return self.end is not None and self.end.adapter
         return super().check_action(action, parameters)

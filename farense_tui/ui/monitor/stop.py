@@ -7,6 +7,7 @@ from farense_worker.protocol.language import ngettext
 from farense_worker.protocol.run_folder import RunFolder
 
 from farense_tui.engine.record.state import RunState
+from farense_tui.engine.runs import describe
 from farense_tui.engine.runs.supervisor import STOP_PATIENCE
 from farense_tui.ui.common.dialogs import Answer, AskDialog
 
@@ -63,7 +64,10 @@ def _kept(state: RunState) -> str:
 
 
 def _lost(folder: RunFolder, state: RunState) -> str:
-    kept = folder.resume_step() or 0
+    step, unseen = describe.resume_step(folder)
+    if unseen:
+        return describe.in_line(unseen)
+    kept = step or 0
     lost = max(0, state.step - kept)
     if not lost:
         return _("Its step may just be a long one. Nothing before it would be lost.")

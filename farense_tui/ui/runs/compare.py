@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Event
 from typing import ClassVar
 
+from farense_worker.protocol import plain_file
 from farense_worker.protocol.clean_text import clean
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.run_folder import RunFolder
@@ -87,7 +89,7 @@ class CompareScreen(ChartScreen):
         watches = [Watch(folder) for folder in self._folders]
         there = set(self._folders)
         while not self._ended.is_set():
-            gone = {folder for folder in there if not folder.path.is_dir()}
+            gone = {each for each in there if not plain_file.may_be_there(each.path, stat.S_ISDIR)}
             there -= gone
             for folder in gone:  # what was read of it is still shown
                 self._tell_gone(folder.path)

@@ -142,8 +142,12 @@ class RunsScreen(Screen[None]):
 
     @work(thread=True, group="look")
     def _read(self) -> None:
-        found = list(self._listing.summaries())
-        self.post_message(RunsRead(found, runs.wrong(self._runs_dir)))
+        try:
+            found = list(self._listing.summaries())
+            self.post_message(RunsRead(found, runs.wrong(self._runs_dir)))
+        except BaseException:  # told by the app; the next look may go well
+            self._looking = False
+            raise
 
     def on_runs_read(self, message: RunsRead) -> None:
         self._looking = False
@@ -380,10 +384,10 @@ def _detail(summary: RunSummary) -> Content:
         first = f"{state.failure.title}. {state.failure.hint}"
     elif summary.status == "paused":
         first = _("enter opens it, and space continues it there")
-    elif summary.resumable:
+    elif summary.resumable and summary.resume_step:
+        first = _("r goes on from step {step}").format(step=summary.resume_step)
+    elif summary.resumable and not summary.wrong:  # else there may be checkpoints all the same
         first = _("r goes on from the beginning")
-        if summary.resume_step:
-            first = _("r goes on from step {step}").format(step=summary.resume_step)
     elif summary.status in ("completed", "early_stopping") and has_adapter(summary.folder):
         first = _("adapter: {path}").format(path=f.from_here(str(summary.folder.adapters)))
     second = summary.wrong

@@ -11,7 +11,7 @@ from farense_worker.protocol.run_folder import RunFolder
 
 from farense_tui.cli.running import headless
 from farense_tui.engine.runs import disk_fault
-from farense_tui.engine.runs.death import explain_exit, why
+from farense_tui.engine.runs.death import explain, explain_exit, why
 from farense_tui.engine.runs.disk_fault import Quiet, takes_nothing
 from farense_tui.engine.runs.disk_fault import disk_fault as fault_of
 
@@ -58,6 +58,13 @@ def test_a_folder_that_is_gone_is_why_the_worker_ended(tmp_path: Path) -> None:
     assert found.title == "the folder of the run is gone"
     assert "disk was taken away" in found.detail
     assert "Nothing can be written there" in why(folder, "killed")[1]
+
+
+def test_a_folder_that_cannot_be_looked_at_is_not_called_gone(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / ("x" * 300))
+    assert "File name too long" in fault_of(folder.path).detail  # type: ignore[union-attr]
+    assert explain(folder, "killed").title.startswith("cannot write")
+    assert not takes_nothing(folder.path)
 
 
 def test_a_record_that_does_not_grow_is_quiet(tmp_path: Path) -> None:

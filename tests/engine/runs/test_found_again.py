@@ -18,7 +18,7 @@ from farense_worker.protocol.settings.profile_file import dumps
 from farense_tui.engine.models.assets import embedded_data, embedded_model
 from farense_tui.engine.record.state import fold
 from farense_tui.engine.runs import found_again, played, resuming, supervisor
-from tests import holding
+from tests import holding, out_of_reach
 from tests.real_runs import RunMaker, finish, state_of
 
 _OLD = "/opt/old/lib/python3.11/site-packages/farense_tui/assets/data"
@@ -117,6 +117,19 @@ def test_a_model_that_is_gone_is_told_before_anything_changes(
     (other / "config.json").write_text(json.dumps(config | {"rms_norm_eps": 1e-6}))
     with pytest.raises(FarenseError, match="another run"):
         resuming.prepare_resume(folder, {"train.epochs": 6, "model.repo": str(other)})
+
+
+def test_a_run_whose_checkpoints_cannot_be_listed_does_not_begin_anew(
+    make_run: RunMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would write over what it has."""
+    folder = make_run()
+    out_of_reach.failing(monkeypatch, folder.path)
+    with pytest.raises(FarenseError, match="cannot read") as told:
+        resuming.prepare_resume(folder, {})
+    assert told.value.exit_code == ExitCode.REFUSED
+    assert "Input/output error" in told.value.detail
+    assert str(folder.path) in told.value.title
 
 
 def test_a_model_may_be_named_anew_only_once_it_is_known(make_run: RunMaker, micro: Path) -> None:

@@ -28,6 +28,7 @@ from farense_tui.engine.runs.watch import Watch
 from farense_tui.report.page import page
 from farense_tui.ui.charts.chart_scale import value_axis
 from farense_tui.ui.monitor.run_view import view
+from tests import out_of_reach
 from tests.real_runs import RunMaker
 
 Damage = Callable[[RunFolder], object]
@@ -78,6 +79,7 @@ DAMAGES: dict[str, Damage] = {
     "a deep record": lambda run: run.events.write_text(DEEP + "\n"),
     "a remark that is a folder": lambda run: run.remark.mkdir(),
     "a lock that is a folder": lambda run: _folder(run.lock_file),
+    "a share that is gone": lambda run: out_of_reach.replaced(run.path),
 }
 
 

@@ -19,15 +19,20 @@ from farense_worker.protocol.run_folder import RunFolder
 from farense_tui import compat
 from farense_tui.engine.runs import clock, supervisor
 from farense_tui.engine.runs.supervisor import Control, Worker
+from farense_tui.engine.runs.watch import Watch
 from farense_tui.ui.charts.chart import Chart
 from farense_tui.ui.charts.chart_data import SUBJECTS
 from farense_tui.ui.common.key_footer import KeyFooter
+from farense_tui.ui.monitor import post_mortem
+from farense_tui.ui.monitor import stop as stop_dialog
 from farense_tui.ui.monitor.controls import Asked
 from farense_tui.ui.monitor.health_card import HealthCard
+from farense_tui.ui.monitor.outcome import outcome
 from farense_tui.ui.monitor.outcome_panel import OutcomePanel
 from farense_tui.ui.monitor.run_header import RunHeader
 from farense_tui.ui.monitor.run_log import RunLog
 from farense_tui.ui.monitor.stop import StopDialog
+from tests import out_of_reach
 from tests.ui import recorded
 from tests.ui.conftest import NOW, text_of
 from tests.ui.monitor_host import Host, held, opened
@@ -348,6 +353,37 @@ async def test_a_run_that_was_deleted_under_the_monitor_says_so(tmp_path: Path) 
     async with opened(run.folder) as (pilot, monitor):
         shutil.rmtree(run.folder.path)
         await until(pilot, lambda: "its folder is gone" in text_of(monitor))
+
+
+async def test_a_share_that_goes_away_ends_no_monitor(tmp_path: Path) -> None:
+    run = recorded.completed(tmp_path)
+    async with opened(run.folder) as (pilot, monitor):
+        out_of_reach.replaced(run.folder.path)
+        await until(pilot, lambda: "its folder is gone" in text_of(monitor))
+        run.folder.path.unlink()
+        recorded.completed(tmp_path)
+        await until(pilot, lambda: "its folder is gone" not in text_of(monitor))
+
+
+def test_an_error_of_the_disk_ends_no_living_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = recorded.failed(tmp_path).folder
+    folder.training_state.unlink()
+    with held(folder):
+        living = Watch(folder).look(NOW)
+    ended = Watch(folder).look(NOW)
+    said = outcome(ended, None)
+    assert said is not None
+    assert said.hint == "r resumes from step 200"
+    with monkeypatch.context() as patch:
+        out_of_reach.failing(patch, folder.path)
+        assert outcome(living, None) is None
+    out_of_reach.failing(monkeypatch, folder.path, ["listdir", "scandir"])
+    unseen = f"cannot read {folder.path}: Input/output error"
+    assert outcome(ended, None) == said._replace(hint=unseen)
+    assert post_mortem._where(ended)[1] == unseen  # and not that it starts from the beginning
+    assert stop_dialog._lost(folder, ended.state) == unseen
 
 
 async def test_zoom_pan_and_log_scale(tmp_path: Path) -> None:

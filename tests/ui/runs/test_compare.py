@@ -21,6 +21,7 @@ from farense_tui.ui.common.dialogs import ErrorDialog
 from farense_tui.ui.runs.compare import CompareScreen
 from farense_tui.ui.runs.run_table import RunTable
 from farense_tui.ui.runs.screen import RunsScreen
+from tests import out_of_reach
 from tests.ui import recorded
 from tests.ui.conftest import NOW, in_sizes_and_themes, text_of
 from tests.ui.runs.test_screen import Bare
@@ -111,6 +112,13 @@ async def test_a_run_that_another_deletes_meanwhile_is_told_and_still_shown(runs
     app = Bare(runs_dir)
     async with app.run_test(size=(120, 36), notifications=True) as pilot:
         screen = await opened(pilot, app, [first, second])
+        with pytest.MonkeyPatch.context() as patch:
+            out_of_reach.failing(patch, second.path)  # which is a moment's error, and no news
+            first_look = screen.runs
+            await until(pilot, lambda: screen.runs is not first_look)
+            second_look = screen.runs
+            await until(pilot, lambda: screen.runs is not second_look)
+        assert not app._notifications
         shutil.rmtree(second.path)
         await until(
             pilot, lambda: any("was deleted" in each.message for each in app._notifications)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import errno
+import os
+import shutil
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,8 @@ from textual.widgets import Input, Static
 from farense_tui import compat
 from farense_tui.engine.record.state import fold
 from farense_tui.engine.runs import clock, folders, played, supervisor
+from farense_tui.engine.runs.describe import RunSummary
+from farense_tui.engine.runs.live_list import Listing
 from farense_tui.ui.app import FarenseApp
 from farense_tui.ui.charts.chart import Chart
 from farense_tui.ui.common.dialogs import AskDialog, ErrorDialog, NameDialog, NoteDialog
@@ -107,6 +112,23 @@ async def test_a_living_run_is_followed(three: Path, stand_in: StandIn) -> None:
         process.wait(120)
         await until(pilot, lambda: rows(screen)["gone"][0] == "■ stopped")
         assert screen.query_one(RunTable).current == str(folder.path)
+
+
+async def test_a_look_that_goes_wrong_is_not_the_last(
+    three: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = Listing.summaries
+
+    def fails(_: Listing) -> Iterator[RunSummary]:
+        monkeypatch.setattr(Listing, "summaries", looks)
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    async with listed(three) as (pilot, screen):
+        monkeypatch.setattr(Listing, "summaries", fails)
+        await until(pilot, lambda: isinstance(pilot.app.screen, ErrorDialog))
+        await pilot.press("escape")
+        shutil.rmtree(three / "gone")
+        await until(pilot, lambda: "gone" not in rows(screen))
 
 
 async def test_the_list_is_searched_and_ordered(three: Path) -> None:

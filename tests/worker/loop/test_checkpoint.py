@@ -25,6 +25,7 @@ from farense_worker.protocol.plan.adapter import Trained
 from farense_worker.protocol.run_folder import RunFolder
 from mlx.utils import tree_flatten
 
+from tests import out_of_reach
 from tests.worker import faults
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -231,6 +232,17 @@ def test_what_cannot_be_read_just_now_is_neither_deleted_nor_begun_anew(folder: 
     (aside / "manifest.json").unlink()
     (aside / "manifest.json").write_bytes(manifest)
     checkpoint.clean_up(folder)
+    assert tag(checkpoint.newest(folder)[0]) == (2, 2.0)
+
+
+def test_a_run_that_cannot_be_listed_just_now_is_not_one_without_checkpoints(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faults.two(folder)
+    with monkeypatch.context() as patch:
+        out_of_reach.failing(patch, folder.path)
+        with pytest.raises(OSError, match="Input/output error"):
+            checkpoint.newest(folder)
     assert tag(checkpoint.newest(folder)[0]) == (2, 2.0)
 
 

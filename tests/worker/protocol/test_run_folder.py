@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -292,6 +293,33 @@ def test_a_checkpoint_that_cannot_be_looked_at_just_now_is_there(folder: RunFold
     manifest.symlink_to("x" * 300)  # a name too long for any disk: neither there nor not there
     assert folder.resume_step() == 200
     assert folder.checkpoints()[0].step == 200
+
+
+def test_nor_is_a_run_without_any_that_cannot_be_listed() -> None:
+    """Whoever is root may list everything, so this is asked by somebody else."""
+    code = """
+import os, sys
+from pathlib import Path
+from farense_worker.protocol.run_folder import RunFolder
+os.geteuid() or os.seteuid(65534)
+run = RunFolder(Path(sys.argv[1]))
+for look in (run.checkpoints, run.resume_step):
+    try:
+        print(look())
+    except OSError as error:
+        print(error.strerror)
+"""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        run = RunFolder(Path(name) / "run")
+        run.path.mkdir()
+        checkpoint(run, "checkpoint_epoch0_step200")
+        run.path.chmod(0o711 if os.geteuid() == 0 else 0o311)
+        command = [sys.executable, "-c", code, str(run.path)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        run.path.chmod(0o700)
+    assert done.stdout == "Permission denied\n" * 2, done.stderr
+    assert RunFolder(run.path).checkpoints() == []  # it is gone now
 
 
 def test_a_folder_without_a_configuration_is_no_run(folder: RunFolder) -> None:

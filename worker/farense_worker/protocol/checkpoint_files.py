@@ -57,13 +57,14 @@ def found(run: Path) -> list[CheckpointFolder]:
     """List the checkpoints of a run whose manifest is in its place, oldest first.
 
     One that cannot be looked at just now, as another user's, is among them: whoever reads it is
-    told, and nobody takes the run for one without it.
+    told, and nobody takes the run for one without it. Of a run that cannot be listed just now it is
+    an OSError.
     """
     there = []
-    for entry in run.glob(FOLDERS):
-        match = _FOLDER.match(entry.name)
-        if match and plain_file.may_be_there(entry / MANIFEST):
-            there.append(CheckpointFolder(entry, int(match[1]), int(match[2])))
+    for each in plain_file.listed(run):
+        match = _FOLDER.match(each)
+        if match and plain_file.may_be_there(run / each / MANIFEST):
+            there.append(CheckpointFolder(run / each, int(match[1]), int(match[2])))
     return sorted(there, key=lambda checkpoint: checkpoint.step)
 
 

@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from io import BufferedReader, FileIO
 from pathlib import Path
 from typing import Any
@@ -123,12 +123,23 @@ def may_be_sound(error: BaseException) -> bool:
     return isinstance(error, OSError) and error.errno not in _NO_FILE
 
 
-def may_be_there(path: Path) -> bool:
+def may_be_there(path: Path, kind: Callable[[int], bool] = stat.S_ISREG) -> bool:
     """Whether a file is there, or cannot be looked at just now: versions of Path differ in that."""
     try:
-        return stat.S_ISREG(os.stat(path).st_mode)
+        return kind(os.stat(path).st_mode)
     except OSError as error:
         return may_be_sound(error)
+
+
+def listed(folder: Path) -> list[str]:
+    """Name what is in a folder; an OSError where one is there, or may be, and cannot be listed."""
+    try:
+        return os.listdir(folder)
+    except OSError as error:
+        if not may_be_sound(error):
+            return []
+        _unread(error, folder)
+        raise
 
 
 def named_by(error: OSError) -> str:

@@ -27,7 +27,10 @@ from farense_worker.protocol.settings.profile_file import load_config
 
 NO_SPACE = 1 << 20  # bytes; less is left on a full disk by what is written in whole blocks
 # Errors of a disk that is broken, read-only since it found a fault, or was taken away.
-_BROKEN = (errno.EIO, errno.EROFS, errno.ENXIO, errno.ENODEV, errno.ESTALE, errno.ETIMEDOUT)
+_BROKEN = (
+    *(errno.EIO, errno.EROFS, errno.ENXIO, errno.ENODEV),
+    *(errno.ESTALE, errno.ETIMEDOUT, errno.ENOTCONN),
+)
 # A file or a lock that cannot be had just now, whatever is true of it.
 _NOT_NOW = (
     *(errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR),
@@ -145,13 +148,16 @@ class RunFolder:
         return load_config(self.config, otherwise)
 
     def checkpoints(self) -> list[CheckpointFolder]:
-        """List the checkpoints whose manifest is in its place, oldest first."""
+        """List the checkpoints whose manifest is in its place, oldest first; an OSError of a folder
+        that cannot be listed just now.
+        """
         return checkpoint_files.found(self.path)
 
     def resume_step(self) -> int | None:
         """Step that a resume would continue after, as training_state.json says; None without.
 
         Where what that names is not there, as in the file of another run, the newest one tells it.
+        Raises OSError as `checkpoints`: there may be some.
         """
         with contextlib.suppress(OSError, ValueError, RecursionError):  # msgspec's are ValueErrors
             read = plain_file.read(self.training_state, _STATE)
