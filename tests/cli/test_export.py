@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 import pytest
 from farense_worker.protocol.errors import ExitCode, FarenseError
-from farense_worker.protocol.messages.export import Exported
+from farense_worker.protocol.messages.export import EDITED, Exported
 from farense_worker.protocol.run_folder import RunFolder
 
 from farense_tui.cli import main
@@ -168,6 +168,39 @@ def test_what_its_owner_has_edited_or_put_in_the_place_of_a_file_is_kept(tmp_pat
     assert not (to / "adapter" / "linked").is_symlink()
     assert (tmp_path / "elsewhere").read_text() == "mine"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["elsewhere", "out"]
+
+
+def test_other_weights_in_the_place_of_those_that_were_made_are_kept(
+    make_run: RunMaker, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """As llama-quantize leaves them under the same name: too long to be read from end to end."""
+    run = make_run("one", lora__rank=256, train__epochs=1)
+    real_runs.finish(run)
+    to = tmp_path / "out"
+    again = ["export", str(run.path), "--to", str(to), "--no-check", "--overwrite"]
+    assert main(again) == ExitCode.DONE
+    made = msgspec.json.decode((to / "export.json").read_bytes(), type=Exported)
+    name = "adapter/adapters.safetensors"
+    assert list(made.samples) == [name]
+    assert {*made.sums, name} == {*made.files}
+    assert main(again) == ExitCode.DONE
+    assert "is kept" not in capfd.readouterr().out
+
+    rows = (to / name).read_bytes()
+    middle = len(rows) // 2
+    for other in (rows[:-1], rows[:middle] + bytes(EDITED // 4) + rows[middle + EDITED // 4 :]):
+        (to / name).write_bytes(other)
+        assert main(again) == ExitCode.DONE
+        assert "adapters.safetensors.before was there" in capfd.readouterr().out
+        assert (to / f"{name}.before").read_bytes() == other
+        assert (to / name).read_bytes() == rows
+        (to / f"{name}.before").unlink()
+
+    made = msgspec.structs.replace(made, samples={})  # of an earlier version
+    (to / "export.json").write_bytes(msgspec.json.encode(made))
+    (to / name).write_bytes(rows[:-1])
+    assert main(again) == ExitCode.DONE
+    assert not (to / f"{name}.before").exists()
 
 
 def failing(real: Any, at: int, under: Path) -> Any:

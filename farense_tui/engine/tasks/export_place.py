@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
-import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +13,7 @@ import msgspec
 from farense_worker.protocol import plain_file
 from farense_worker.protocol.errors import FarenseError, in_words, refused
 from farense_worker.protocol.language import gettext as _
-from farense_worker.protocol.messages.export import EDITED, MANIFEST, Exported
+from farense_worker.protocol.messages.export import MANIFEST, Exported, sum_of
 
 
 def check(to: Path, overwrite: bool) -> None:
@@ -169,10 +168,11 @@ def _made(folder: Path) -> set[Path]:
 
 def _is_edited(path: Path, found: Exported, name: str) -> bool:
     """Whether a file is not what was written; of one that is gone or a link nothing is kept."""
-    if name not in found.sums or path.is_symlink():
+    made = found.sums.get(name) or found.samples.get(name)
+    if made is None or path.is_symlink():
         return False
     try:
-        return hashlib.sha256(plain_file.content(path, EDITED)).hexdigest() != found.sums[name]
+        return sum_of(path) != made
     except OSError:
         return path.exists()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import hashlib
 import json
 import re
 import time
@@ -29,6 +28,7 @@ from farense_worker.protocol.messages.export import (
     Part,
     Request,
     Verified,
+    sum_of,
 )
 from farense_worker.protocol.messages.task import Progress, Tell
 from farense_worker.protocol.percent import percent
@@ -80,7 +80,8 @@ def _written(asked: Request, settings: Model, source: Path, to: Path, tell: Tell
     if asked.gguf or asked.gguf_lora:
         (to / "README.md").write_text(asked.gguf_card, encoding="utf-8")
     files = sorted(path for path in to.rglob("*") if not path.is_dir())
-    small = [path for path in files if path.stat().st_size <= EDITED]
+    sums = {str(path.relative_to(to)): sum_of(path) for path in files}
+    long = {str(path.relative_to(to)) for path in files if path.stat().st_size > EDITED}
     made = Exported(
         run=asked.name,
         model=asked.base,
@@ -89,11 +90,9 @@ def _written(asked: Request, settings: Model, source: Path, to: Path, tell: Tell
         parts=tuple(parts),
         remarks=tuple(work.remarks),
         checked=asked.check,
-        files=tuple(str(path.relative_to(to)) for path in files),
-        sums={
-            str(p.relative_to(to)): hashlib.sha256(plain_file.content(p, EDITED)).hexdigest()
-            for p in small
-        },
+        files=tuple(sums),
+        sums={name: made for name, made in sums.items() if name not in long},
+        samples={name: made for name, made in sums.items() if name in long},
     )
     (to / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(made), indent=2))
     return made

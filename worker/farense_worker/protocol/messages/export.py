@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+from pathlib import Path
 from typing import Literal
 
 from msgspec import Struct
 
+from farense_worker.protocol import plain_file
 from farense_worker.protocol.settings.profile import Answers, Features
 
 # keep: layers with an adapter become floats, the others stay as they are. float: all do.
@@ -13,7 +17,8 @@ from farense_worker.protocol.settings.profile import Answers, Features
 Precision = Literal["keep", "float", "quantised"]
 
 MANIFEST = "export.json"
-EDITED = 1 << 20  # bytes, at most, of a file that somebody may edit
+EDITED = 1 << 20  # bytes, at most, of a file that is looked at from end to end
+_PLACES, _PIECE = 32, 1 << 16  # of a longer one
 
 
 class Request(Struct, tag="export", frozen=True, kw_only=True):
@@ -85,7 +90,8 @@ class Exported(Struct, tag="exported", frozen=True, kw_only=True):
     """All that is in the folder now; also written there as export.json.
 
     files: by their paths in the folder; empty in an export of a version that did not name them.
-    sums: SHA-256 of those that somebody may edit, as the Modelfile and the cards.
+    sums, samples: `sum_of` those of at most EDITED bytes, as the Modelfile and the cards, and of
+    the longer ones; no samples in an export of a version that took none.
     checked: whether it was compared, as Request.check had it.
     """
 
@@ -97,4 +103,22 @@ class Exported(Struct, tag="exported", frozen=True, kw_only=True):
     remarks: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     sums: dict[str, str] = {}
+    samples: dict[str, str] = {}
     checked: bool = True
+
+
+def sum_of(path: Path) -> str:
+    """Give a file's SHA-256; of a long one that of its length and of pieces all over it.
+
+    Whoever writes other weights into its place changes them, and it may have many gigabytes.
+    """
+    with plain_file.reading(path) as file:
+        size = file.seek(0, os.SEEK_END)
+        if size <= EDITED:
+            file.seek(0)
+            return hashlib.file_digest(file, "sha256").hexdigest()
+        sha = hashlib.sha256(str(size).encode())
+        for place in range(_PLACES):
+            file.seek((size - _PIECE) * place // (_PLACES - 1))
+            sha.update(file.read(_PIECE))
+        return sha.hexdigest()
