@@ -295,6 +295,14 @@ def test_what_a_kill_between_two_renames_left_beside_comes_back(tmp_path: Path) 
     assert not old.exists()
 
 
+@pytest.mark.parametrize("number", ["²", "٣", "x", "9" * 200])
+def test_a_folder_of_nearly_such_a_name_is_left_alone(tmp_path: Path, number: str) -> None:
+    to, old = tmp_path / "out", earlier(tmp_path / f".out.{number}.old", card="made")
+    export_place.check(to, overwrite=True)
+    assert old.is_dir()
+    assert not to.exists()
+
+
 def test_what_a_run_was_trained_with_goes_along(
     make_run: RunMaker, system_data: Path, tmp_path: Path
 ) -> None:

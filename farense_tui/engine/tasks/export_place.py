@@ -126,7 +126,7 @@ def _literal(name: str) -> str:
 def _is_left(old: Path) -> bool:
     """Whether whoever moved it there is gone."""
     number = old.name.split(".")[-2]
-    if not number.isdigit() or manifest(old) is None:
+    if not (number.isascii() and number.isdecimal()) or manifest(old) is None:
         return False
     try:
         os.kill(int(number), 0)
