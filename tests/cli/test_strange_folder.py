@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -39,6 +41,31 @@ def test_a_training_and_its_report(folder: Path, micro: Path, data: Path) -> Non
 def test_a_task_of_the_worker(folder: Path, micro: Path, data: Path) -> None:
     words = ("data", "check", data, "--model", micro)
     assert farense(folder, BIN / "farense-tui", *words)
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="has no such names")
+@pytest.mark.parametrize("runs", ["here", "elsewhere"])
+def test_a_home_that_is_not_utf8_is_told_before_there_is_a_run(
+    tmp_path: Path, micro: Path, data: Path, runs: str
+) -> None:
+    """Its run was half made, and kept its name."""
+    home = Path(os.fsdecode(os.fsencode(tmp_path) + b"/jos\xe9"))
+    shutil.copytree(data, home / "d")
+    there = {"here": home / "checkpoints", "elsewhere": tmp_path / "runs"}[runs]
+    words = ["train", "--model", str(micro), "--data", "d", "--name", "one", "--detach"]
+    words += ["--runs-dir", str(there)] if runs == "elsewhere" else []
+    done = subprocess.run(
+        [sys.executable, "-m", "farense_tui", *words],
+        cwd=home,
+        env={**os.environ, "HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 3, done.stderr
+    assert "is not UTF-8" in done.stderr
+    assert "jos\\udce9" in done.stderr
+    assert not there.exists()
 
 
 def test_python_m(folder: Path) -> None:

@@ -46,6 +46,7 @@ def write(folder: RunFolder) -> None:
     """Tell a worker that is about to be started where they are."""
     found = config_of(folder)
     model = found.model.repo if os.path.isabs(found.model.repo) else ""
+    places.check(folder.path, model, found.data.path)
     try:
         places.write(folder, Places(model, found.data.path, found.model.revision))
     except OSError as error:
@@ -63,6 +64,7 @@ def usable(folder: RunFolder) -> Config:
     found = locate.locate(config.model.repo, config.model.revision)
     if found.state == "missing":
         raise _missing(folder, found)
+    places.check(folder.path, config.model.repo)
     return config
 
 
@@ -74,6 +76,7 @@ def check(folder: RunFolder, config: Config) -> None:
     found = locate.locate(config.model.repo, config.model.revision)
     if found.state == "missing":
         raise _missing(folder, found)
+    places.check(folder.path, found.path or "", config.data.path)
     try:
         then = model_then(folder) if folder.checkpoints() else ""
     except OSError as error:  # begun anew, it would write over what it has

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from farense_worker.protocol import dataset, home, model_identity, plain_file
+from farense_worker.protocol import dataset, home, model_identity, places, plain_file
 from farense_worker.protocol.errors import FarenseError, refused
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.plan.disk import RECORD
@@ -55,11 +55,13 @@ def prepare(
     trackers.check(profile.report.trackers)
     model = locate.asked(profile.model)
     here = locate.locate(model.repo, model.revision).path
+    adapter = home.asked(model.adapter)
+    places.check(*map(plain_file.resolved, (path, data, here or data)), home.here(adapter))
     check_space(folder)
     config = Config(
         **{
             **msgspec.structs.asdict(profile),
-            "model": msgspec.structs.replace(model, adapter=home.asked(model.adapter)),
+            "model": msgspec.structs.replace(model, adapter=adapter),
             "data": msgspec.structs.replace(profile.data, path=asked_data(profile)),
         },
         run=Run(
@@ -86,12 +88,8 @@ def prepare(
         raise _exists(path) if error.filename == str(path) else disk_error(error, path) from error
     except OSError as error:
         raise disk_error(error, path) from error
-    except UnicodeEncodeError as error:  # of a folder's name
-        raise refused(
-            _("{path} is not UTF-8").format(path=ascii(str(error.object)[:200])),
-            hint=_("Give the folder a name that is."),
-            kind="not_utf8",
-        ) from error
+    except UnicodeEncodeError as error:  # of another folder's name
+        raise places.not_utf8(str(error.object)) from error
     return RunFolder(plain_file.resolved(path))
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import sys
 from pathlib import Path
 
 import msgspec
@@ -12,6 +14,7 @@ from farense_worker.protocol import model_identity, places
 from farense_worker.protocol.errors import ExitCode, FarenseError
 from farense_worker.protocol.messages import events as e
 from farense_worker.protocol.messages.events import encode
+from farense_worker.protocol.run_folder import RunFolder
 from farense_worker.protocol.settings.profile import Data, Model, replace_setting
 from farense_worker.protocol.settings.profile_file import dumps
 
@@ -130,6 +133,21 @@ def test_a_run_whose_checkpoints_cannot_be_listed_does_not_begin_anew(
     assert told.value.exit_code == ExitCode.REFUSED
     assert "Input/output error" in told.value.detail
     assert str(folder.path) in told.value.title
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="has no such names")
+def test_a_run_in_a_folder_that_is_not_utf8_is_not_gone_on_with(
+    make_run: RunMaker, tmp_path: Path
+) -> None:
+    """MLX opens no file there: all its checkpoints were passed over as damaged."""
+    folder = make_run()
+    (elsewhere := Path(os.fsdecode(os.fsencode(tmp_path) + b"/jos\xe9"))).mkdir()
+    moved = RunFolder(folder.path.rename(elsewhere / "run"))
+    for deed in (resuming.check_resumable, supervisor.launch, found_again.usable):
+        with pytest.raises(FarenseError, match="is not UTF-8") as told:
+            deed(moved)
+        assert told.value.exit_code == ExitCode.REFUSED
+    assert not moved.is_alive()
 
 
 def test_a_model_may_be_named_anew_only_once_it_is_known(make_run: RunMaker, micro: Path) -> None:

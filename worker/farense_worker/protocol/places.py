@@ -13,6 +13,8 @@ import msgspec
 from msgspec import Struct
 
 from farense_worker.protocol import home, model_identity, plain_file
+from farense_worker.protocol.errors import FarenseError, refused
+from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.run_folder import RunFolder, write_atomically
 from farense_worker.protocol.settings.profile import Config
 
@@ -25,6 +27,27 @@ class Places(Struct, frozen=True):
     model: str = ""
     data: str = ""
     revision: str = ""
+
+
+def check(*places: Path | str) -> None:
+    """Raise FarenseError (refused) for a place whose name is not UTF-8.
+
+    Neither this file nor a report can name it, and to MLX all that is in it is damaged.
+    """
+    for place in map(str, places):
+        try:
+            place.encode()
+        except UnicodeEncodeError as error:
+            raise not_utf8(place) from error
+
+
+def not_utf8(place: str) -> FarenseError:
+    """Refuse for a folder's name."""
+    return refused(
+        _("{path} is not UTF-8").format(path=ascii(place[:200])),
+        hint=_("Give the folder a name that is."),
+        kind="not_utf8",
+    )
 
 
 def write(folder: RunFolder, places: Places) -> None:
