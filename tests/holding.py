@@ -26,11 +26,25 @@ def hold(patch: pytest.MonkeyPatch, pattern: str) -> None:
     patch.setenv("HOLD_AFTER", pattern)
 
 
-def fail(patch: pytest.MonkeyPatch, pattern: str, text: str, times: int) -> None:
-    """Have the workers fail with this text after a line that has this pattern, so many times."""
+def fail(
+    patch: pytest.MonkeyPatch,
+    pattern: str,
+    text: str,
+    times: int,
+    *,
+    asked: int = 0,
+    asked_anew: int = 0,
+) -> None:
+    """Have the workers fail with this text after a line that has this pattern, so many times.
+
+    asked: the signal that comes just before. asked_anew: the one that comes to the worker that has
+    started again, before it has imported anything.
+    """
     hold(patch, pattern)
     patch.setenv("FAIL_WITH", text)
     patch.setenv("FAIL_TIMES", str(times))
+    patch.setenv("FAIL_ASKED", str(asked))
+    patch.setenv("FAIL_ASKED_ANEW", str(asked_anew))
 
 
 def launch(folder: RunFolder, after: int | str) -> Worker:

@@ -57,6 +57,8 @@ def _write_and_fail(descriptor: int, data: bytes) -> int:
 
         def fail() -> float:
             time.perf_counter = _clock
+            if asked := int(os.environ["FAIL_ASKED"]):
+                signal.raise_signal(asked)
             raise RuntimeError(os.environ["FAIL_WITH"])
 
         time.perf_counter = fail  # which the next step, validation or checkpoint begins with
@@ -71,3 +73,5 @@ if _after and _tells and os.environ.get("FARENSE_RANK", "0") == "0":
         os.write = _write_and_hold  # type: ignore[assignment]
     elif int(os.environ.get("FARENSE_GPU_RESTARTS", "0")) < int(os.environ["FAIL_TIMES"]):
         os.write = _write_and_fail  # type: ignore[assignment]
+    elif asked := int(os.environ["FAIL_ASKED_ANEW"]):
+        signal.raise_signal(asked)

@@ -57,7 +57,7 @@ def train(folder: RunFolder, config: Config, lock: int) -> int:
     output = Output(RECORD, folder.events)
 
     def tell(error: FarenseError) -> None:
-        if not control.stop:
+        if not control.asked.stop:  # agreed on or not: no step comes any more
             try:
                 go_on(error)
             except (OSError, FarenseError) as why:  # a full disk, a damaged config.toml
@@ -69,10 +69,10 @@ def train(folder: RunFolder, config: Config, lock: int) -> int:
         """Start again, where that helps: it does not return then."""
         if restart.helps(error):
             output.emit(restart.notice(error))
-            restart.begin(RECORD, lock, restart.count() + 1)
+            restart.begin(RECORD, lock, restart.count() + 1, control)
         if error.kind == restart.OVERFLOW:
             output.emit(restart.change_type(folder))
-            restart.begin(RECORD, lock, restart.count())
+            restart.begin(RECORD, lock, restart.count(), control)
 
     return work(folder, config, output, control, tell)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,33 @@ def test_after_three_tries_it_ends(make_run: RunMaker, monkeypatch: pytest.Monke
     assert state.failure.kind == "gpu_watchdog"
     assert "AGX_RELAX_CDM_CTXSTORE_TIMEOUT=1" in state.failure.hint
     assert "display sleep" in state.failure.hint
+
+
+def test_a_stop_in_the_step_that_fails_is_a_stop(
+    make_run: RunMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It started again, forgot the stop and trained on."""
+    folder = make_run("run", train__epochs=1)
+    after = r'"type":"step",.*"step":1,'
+    holding.fail(monkeypatch, after, WATCHDOG, times=1, asked=signal.SIGTERM)
+    assert supervisor.launch(folder).wait() == 1
+    state = state_of(folder)
+    assert not [n for n in state.notices if n.code == "gpu_restart"]
+    assert state.failure is not None
+    assert state.failure.kind == "gpu_watchdog"
+
+
+def test_a_stop_while_it_starts_again_is_a_stop(
+    make_run: RunMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was killed by it: nothing listens while Python starts."""
+    folder = make_run("run", train__epochs=1)
+    after = r'"type":"step",.*"step":1,'
+    holding.fail(monkeypatch, after, WATCHDOG, times=1, asked_anew=signal.SIGTERM)
+    assert supervisor.launch(folder).wait() == 130
+    state = state_of(folder)
+    assert [n.code for n in state.notices].count("gpu_restart") == 1
+    assert state.status == "stopped"
 
 
 def test_what_is_no_error_of_the_gpu_ends_at_once(

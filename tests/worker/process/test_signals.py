@@ -12,8 +12,9 @@ import pytest
 from farense_worker.process.signals import Control, StopRequested, inherited_lock
 
 # Answers each line on stdin with what has been asked so far; "enter" goes to where a stop breaks
-# off, "leave" leaves it.
+# off, "leave" leaves it; "again" starts it again in its own place.
 CHILD = """
+import os
 import sys
 from farense_worker.process.signals import Control, StopRequested
 
@@ -41,6 +42,9 @@ for line in iter(sys.stdin.readline, ""):
             inside()
         except StopRequested:
             print("broken off", flush=True)
+    elif line == "again\\n":
+        with control.handed_on():
+            os.execv(sys.executable, sys.orig_argv)
     else:
         answer(line)
 """
@@ -116,6 +120,18 @@ def test_after_it_a_stop_breaks_nothing_off(child: subprocess.Popen[str], ask: A
     child.send_signal(signal.SIGTERM)
     assert ask("?") == "stop"
     assert ask("enter") == "broken off"  # but what may be broken off is not begun any more
+
+
+def test_who_is_started_in_its_place_hears_what_was_asked(
+    child: subprocess.Popen[str], ask: Ask
+) -> None:
+    for number in (signal.SIGTSTP, signal.SIGUSR1):
+        child.send_signal(number)
+        ask("?")
+    assert ask("again") == "ready"
+    assert ask("?") == "pause save"
+    child.send_signal(signal.SIGTERM)
+    assert ask("?") == "stop pause save"
 
 
 def test_stacks_are_written_without_the_help_of_python(

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import sys
 
+from farense_worker.process.signals import Control
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages.events import Notice
@@ -63,12 +64,14 @@ def change_type(folder: RunFolder) -> Notice:
     )
 
 
-def begin(record: int, lock: int, count: int) -> None:
+def begin(record: int, lock: int, count: int, control: Control) -> None:
     """Start again. record, lock: the descriptors of the record and of the run's lock.
 
-    count: how many times it has started again for the GPU's sake then.
+    count: how many times it has started again for the GPU's sake then. control: what was asked of
+    this worker is asked of the new one.
     """
     os.dup2(record, 1)  # what `claim_stdout` took away; with it the new worker writes on
     os.set_inheritable(lock, True)
     environment = {**os.environ, "FARENSE_LOCK": str(lock), _COUNT: str(count)}
-    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)
+    with control.handed_on():
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)

@@ -33,6 +33,17 @@ _NOT_HEEDED = {
 }
 
 
+# What a worker is asked by, and stacks.
+_HEARD = {
+    signal.SIGTERM,
+    signal.SIGINT,
+    signal.SIGTSTP,
+    signal.SIGCONT,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+}
+
+
 class StopRequested(Exception):
     """The user wants the run to end now, in an orderly way."""
 
@@ -80,7 +91,10 @@ class Control:
         self.asked.save = self.save = False
 
     def install(self) -> None:
-        """Listen for SIGTERM, SIGINT, SIGTSTP, SIGCONT, SIGUSR1 and SIGUSR2."""
+        """Listen for SIGTERM, SIGINT, SIGTSTP, SIGCONT, SIGUSR1 and SIGUSR2.
+
+        Also for those that have come before, where whoever started this process held them back.
+        """
         faulthandler.enable(sys.stderr)
         faulthandler.register(signal.SIGUSR2, file=sys.stderr, all_threads=True)
         signal.signal(signal.SIGTERM, self._on_stop)
@@ -90,6 +104,28 @@ class Control:
         signal.signal(signal.SIGUSR1, self._on_save)
         # A closed terminal does not end the run.
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _HEARD)
+
+    @contextlib.contextmanager
+    def handed_on(self) -> Iterator[None]:
+        """Keep what is asked for the program that is started in this one's place (exec) inside.
+
+        Signals that are held back outlast it, and are heard once that program listens: until then
+        they would end it.
+        """
+        signal.pthread_sigmask(signal.SIG_BLOCK, _HEARD)
+        try:
+            asked = self.asked
+            for was, number in (
+                (asked.stop, signal.SIGTERM),
+                (asked.pause, signal.SIGTSTP),
+                (asked.save, signal.SIGUSR1),
+            ):
+                if was:
+                    signal.raise_signal(number)
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _HEARD)
 
     @contextlib.contextmanager
     def interruptible(self) -> Iterator[None]:

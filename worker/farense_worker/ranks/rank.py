@@ -30,7 +30,7 @@ from farense_worker.protocol.messages import line  # noqa: E402
 from farense_worker.protocol.messages.task import Failure  # noqa: E402
 from farense_worker.protocol.run_folder import RunFolder  # noqa: E402
 from farense_worker.protocol.settings.profile import Config  # noqa: E402
-from farense_worker.ranks.reports import HEARD, JOIN, JOINED, MOST, READY, WORDS  # noqa: E402
+from farense_worker.ranks.reports import HEARD, JOIN, JOINED, MOST, READY  # noqa: E402
 
 if TYPE_CHECKING:
     from farense_worker.loop.distributed import Ranks
@@ -44,7 +44,6 @@ def main() -> int:
     threading.Thread(target=_hear_guard, args=(gate, heard), daemon=True).start()
     control = Control()
     control.install()
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, set(WORDS.values()))
     config = msgspec.json.decode(os.environ["FARENSE_CONFIG"], type=Config)
     folder = RunFolder(Path(sys.argv[1]))
     record = folder.events if os.environ["FARENSE_RANK"] == "0" else Path(os.devnull)
