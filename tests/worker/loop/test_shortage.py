@@ -32,8 +32,10 @@ def test_a_stop_saves_once_more_where_there_is_space_again(
     monkeypatch.setattr(shortage, "free_space", lambda _: free.pop(0))
     shortage.wait_for_disk(run, full(run.folder.path))
     free[:] = [0, 0]
-    with pytest.raises(FarenseError, match="no space"):
+    with pytest.raises(FarenseError, match="no space") as caught:
         shortage.wait_for_disk(run, full(run.folder.path))
+    assert caught.value.exit_code == ExitCode.FAILED
+    assert str(caught.value) == str(full(run.folder.path))
 
 
 def test_a_wait_is_told_once_however_long_it_takes(

@@ -71,6 +71,7 @@ def wait_for_disk(run: Run, error: FarenseError, *, told: bool = False) -> None:
         if run.control.asked.stop:
             if free_space(run.folder.path) > free:
                 break  # and try once more
-            raise error
+            # no refusal either: it has trained, and its record stays
+            raise FarenseError(error.title, error.detail, error.hint, kind=error.kind) from error
         time.sleep(_STOP_POLL)
     run.waited += time.perf_counter() - began
