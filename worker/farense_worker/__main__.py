@@ -15,6 +15,7 @@ import os  # noqa: E402
 import sys  # noqa: E402
 from pathlib import Path  # noqa: E402
 
+from farense_worker.loop.custody import Custody  # noqa: E402
 from farense_worker.loop.lifecycle import failed, work  # noqa: E402
 from farense_worker.process import afterwards, restart  # noqa: E402
 from farense_worker.process.signals import Control, heed_none, inherited_lock  # noqa: E402
@@ -54,6 +55,7 @@ def train(folder: RunFolder, config: Config, lock: int) -> int:
     control = Control()
     control.install()
     write_pid(lock, os.getpid())
+    custody = Custody(folder, lock, RECORD)
     output = Output(RECORD, folder.events)
 
     def tell(error: FarenseError) -> None:
@@ -74,7 +76,7 @@ def train(folder: RunFolder, config: Config, lock: int) -> int:
             output.emit(restart.change_type(folder))
             restart.begin(RECORD, lock, restart.count(), control)
 
-    return work(folder, config, output, control, tell)
+    return work(folder, config, output, control, custody, tell)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import signal
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -18,13 +19,14 @@ from farense_worker.loop.checkpoint import TrainingState
 from farense_worker.loop.custody import Custody
 from farense_worker.loop.lifecycle import failed
 from farense_worker.process.output import Output
-from farense_worker.protocol import run_folder
+from farense_worker.protocol import plain_file, run_folder
 from farense_worker.protocol.checkpoint_files import CheckpointFolder
 from farense_worker.protocol.errors import ExitCode, refused
 from farense_worker.protocol.run_folder import RunFolder
 from farense_worker.ranks import lead
 
 from farense_tui.engine.runs import supervisor
+from tests import holding
 from tests.real_runs import ENDLESS, RunMaker, state_of, until_state
 from tests.worker import faults
 
@@ -71,6 +73,67 @@ def test_a_worker_whose_folder_is_deleted_does_not_train_on(make_run: RunMaker) 
     _delete(worker.folder)
     assert worker.wait() == ExitCode.FAILED
     assert not worker.folder.path.exists()
+
+
+EARLY = '"name":"tokenizing"'
+
+
+@pytest.mark.parametrize(
+    ("tamper", "ranks"), [(_move, 1), (_unlock, 1), (_forget, 1), (_unlock, 2)]
+)
+def test_a_worker_that_has_not_begun_to_train_ends_too(
+    make_run: RunMaker, tamper: Callable[[RunFolder], RunFolder], ranks: int
+) -> None:
+    """Until then nothing was watched, and what was there by then was taken for its own."""
+    worker = holding.launch(make_run(ranks=ranks, **ENDLESS), EARLY)
+    now = tamper(worker.folder)
+    assert worker.wait() == ExitCode.FAILED  # though it is held, and nobody has asked it to go on
+    state = state_of(now)
+    assert state.failure is not None
+    assert state.failure.kind == "run_lost"
+    assert state.started is None
+
+
+def test_a_worker_whose_folder_is_deleted_does_not_begin_to_train(make_run: RunMaker) -> None:
+    worker = holding.launch(make_run(**ENDLESS, train__rollbacks=0), EARLY)
+    with worker.folder.events.open("rb") as record:
+        _delete(worker.folder)
+        assert worker.wait() == ExitCode.FAILED
+        assert b'"run_lost"' in record.read()
+    assert not worker.folder.path.exists()
+
+
+def test_a_worker_that_has_not_begun_to_train_touches_nothing_of_another(
+    make_run: RunMaker,
+) -> None:
+    """Both trained into one folder, and took away each other's half-written checkpoints."""
+    worker = holding.launch(make_run(**ENDLESS), EARLY)
+    folder = worker.folder
+    folder.lock_file.unlink()
+    second = folder.acquire()
+    run_folder.write_pid(second, os.getpid())
+    half = folder.path / ".checkpoint_epoch0_step1.tmp"
+    half.mkdir()
+    worker.process.send_signal(signal.SIGCONT)  # it goes on at once
+    assert worker.wait() == ExitCode.FAILED
+    assert half.is_dir()
+    state = state_of(folder)
+    assert (state.started, state.failure, state.checkpoints) == (None, None, ())
+    assert "lock was moved, deleted or replaced" in folder.log.read_text(encoding="utf-8")
+    os.close(second)
+
+
+@pytest.mark.parametrize("replaced", ["lock", "events.jsonl"])
+def test_what_is_replaced_before_it_is_looked_at_is_not_its_own(
+    folder: RunFolder, replaced: str
+) -> None:
+    lock, record = folder.acquire(), plain_file.to_append(folder.events)
+    assert Custody(folder, lock, record).lost() is None
+    (folder.path / "other").touch()
+    (folder.path / "other").rename(folder.path / replaced)
+    assert Custody(folder, lock, record).lost() is not None
+    os.close(lock)
+    os.close(record)
 
 
 def _run(folder: RunFolder) -> Any:
@@ -191,7 +254,7 @@ def test_nothing_is_written_after_another_worker_that_has_come_to_its_end(
     before = folder.events.read_bytes()
     why = run.custody.lost()
     assert why
-    assert saving.lost(run, why) is why
+    assert run.custody.told_by(run.output, why) is why
     run.output.emit(failed(why, 3))
     assert folder.events.read_bytes() == before
     assert str(why) in capfd.readouterr().err

@@ -24,7 +24,8 @@ def test_a_pause_stops_the_clock_of_work(monkeypatch: pytest.MonkeyPatch) -> Non
     run: Any = SimpleNamespace(
         control=SimpleNamespace(asked=asked, resume=lambda: None, agree=lambda add: None),
         output=SimpleNamespace(enter=lambda phase: None),
-        ranks=SimpleNamespace(add=lambda *flags: list(flags), first=False),
+        ranks=SimpleNamespace(add=lambda *flags: list(flags)),
+        custody=SimpleNamespace(lost=lambda: None),
         short=None,
         waited=0.0,
     )

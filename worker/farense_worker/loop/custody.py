@@ -1,6 +1,6 @@
 """Whether the run's folder, its lock and its record are still the ones that this worker began with.
 
-Somebody may delete, move or replace them while it trains. Then nobody could see or steer the
+Somebody may delete, move or replace them while it works. Then nobody could see or steer the
 worker, or a second one could start and write over its files: it ends, with all saved where it can.
 """
 
@@ -9,10 +9,12 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from farense_worker.process.output import Output
 from farense_worker.protocol import plain_file
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.language import gettext as _
@@ -28,15 +30,30 @@ class Custody:
     Numbers that are noted would not do: some file systems give another to a file that grows.
     """
 
-    def __init__(self, folder: RunFolder) -> None:
-        """Begin with what is there now; what is not there is not watched."""
+    def __init__(
+        self,
+        folder: RunFolder,
+        lock: int | None = None,
+        record: int | None = None,
+        *,
+        watched: bool = True,
+    ) -> None:
+        """Begin with what the worker has open, else with what is there now.
+
+        lock, record: descriptors; a record that is no file is not watched, nor what is not there.
+        watched: False for a rank that has no folder of its own.
+        """
         self._folder = folder
-        self._held = {
-            path: descriptor
-            for path in (folder.path, folder.lock_file, folder.events)
-            if (descriptor := _open(path)) is not None
+        if record is not None:  # a descriptor of our own: `Output.go_on_in` changes the other
+            record = os.dup(record) if stat.S_ISREG(os.fstat(record).st_mode) else -1
+        found = {
+            folder.path: _open(folder.path),
+            folder.lock_file: _open(folder.lock_file) if lock is None else lock,
+            folder.events: _open(folder.events) if record is None else record,
         }
-        self._holder = lock_holder.read(folder.lock_file)
+        self._held = {path: held for path, held in found.items() if watched and held >= 0}
+        held = self._held.get(folder.lock_file)
+        self._holder = None if held is None else lock_holder.written_to(held)
 
     def lost(self) -> FarenseError | None:
         """Give the end of the run where one of the three is not its own any more."""
@@ -89,9 +106,21 @@ class Custody:
 
     def is_taken_over(self) -> bool:
         """Whether another worker has begun in it since, be it at work or at its end."""
-        now = self.whereabouts()
+        now = self.whereabouts() if self._held else None
         found = lock_holder.read(now / self._folder.lock_file.name) if now else None
         return found is not None and found != self._holder
+
+    def told_by(self, output: Output, why: FarenseError) -> FarenseError:
+        """Give the error back; if the record is gone from its place, it is told in another there.
+
+        Where another worker has taken the run over, the record is that one's: worker.log tells it.
+        """
+        if self.is_taken_over():
+            print(why, file=sys.stderr)
+            output.fall_silent()
+        elif record := self.record():
+            output.go_on_in(record)
+        return why
 
     def record(self) -> Path | None:
         """Where what is still to be told goes, if the record is not ours any more; else None."""
@@ -115,11 +144,11 @@ class Custody:
         return _same(self._held[path], path)
 
 
-def _open(path: Path) -> int | None:
+def _open(path: Path) -> int:
     try:
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
-        return None
+        return -1
 
 
 def _same(descriptor: int, path: Path) -> bool:

@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from farense_worker.loop.custody import Custody
 from farense_worker.loop.memory import HeartbeatThread
 from farense_worker.process.output import Output
 from farense_worker.process.signals import Control, StopRequested, heed_none
@@ -23,6 +24,7 @@ def work(
     config: Config,
     output: Output,
     control: Control,
+    custody: Custody,
     tell: Callable[[FarenseError], None],
     join: Callable[[], Ranks] | None = None,
 ) -> int:
@@ -31,27 +33,42 @@ def work(
     join: joins the other ranks, where there are some, once all is imported.
     """
     output.enter("starting")
-    heartbeat = HeartbeatThread(output)
+
+    def look() -> None:
+        if custody.lost():  # before the first step nothing is to be saved: it ends at once
+            control.break_off()
+
+    heartbeat = HeartbeatThread(output, look)
     heartbeat.start()
     try:
         # Imported only now: importing mlx_lm takes seconds, and the start is to be seen at once.
         from farense_worker.loop.distributed import Ranks
         from farense_worker.loop.train import train
 
-        reason = train(folder, config, output, control, join() if join else Ranks())
-    except StopRequested:
-        heartbeat.finish()
-        heed_none()
-        output.emit(RunStopped(reason="stopped", step=output.step))
-        return ExitCode.STOPPED
+        reason = train(folder, config, output, control, custody, join() if join else Ranks())
     except BaseException as error:  # the last resort: every end is told
         heartbeat.finish()
         if not is_fault(error):
             raise
-        return _failed(error, tell)
+        if lost := custody.lost():
+            return _failed(custody.told_by(output, _first(error, lost)), tell)
+        if not isinstance(error, StopRequested):
+            return _failed(error, tell)
+        heed_none()
+        output.emit(RunStopped(reason="stopped", step=output.step))
+        return ExitCode.STOPPED
     finally:
         heartbeat.finish()
     return ExitCode.STOPPED if reason == "stopped" else ExitCode.DONE
+
+
+def _first(error: BaseException, lost: FarenseError) -> FarenseError:
+    """Give what ended a run that has lost its folder: all but what was found before follows."""
+    if isinstance(error, FarenseError) and error.exit_code != ExitCode.REFUSED:
+        return error
+    if not isinstance(error, StopRequested):
+        traceback.print_exception(error)
+    return lost
 
 
 def _failed(error: BaseException, tell: Callable[[FarenseError], None]) -> int:

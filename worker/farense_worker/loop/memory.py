@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -201,15 +202,16 @@ class Guard:
 class HeartbeatThread(threading.Thread):
     """Says every two seconds that the process lives, also while MLX computes."""
 
-    def __init__(self, output: Output) -> None:
-        """Prepare; `start` begins, `finish` ends."""
+    def __init__(self, output: Output, look: Callable[[], None] = lambda: None) -> None:
+        """Prepare; `start` begins, `finish` ends. look: is done before each beat."""
         super().__init__(name="heartbeat", daemon=True)
-        self._output = output
+        self._output, self._look = output, look
         self._finished = threading.Event()
 
     def run(self) -> None:
         """Beat until told to finish."""
         while not self._finished.wait(_BEAT):
+            self._look()
             self._output.emit(self._beat())
 
     def finish(self) -> None:

@@ -44,6 +44,7 @@ class Run:
     config: Config
     output: Output
     control: Control
+    custody: Custody
     ranks: Ranks
     load_tokenizer: Callable[[], Any]
     path: Path  # of the model
@@ -69,7 +70,6 @@ class Run:
     came_and_went: int = 0  # the most in a step, in bytes: what MLX keeps for the next one
     owes_samples: bool = False  # for which there was no memory
     short: FarenseError | None = None  # of memory on this rank, or of its own run folder
-    custody: Custody = field(init=False)
     waited: float = 0.0  # seconds: paused, or for a disk with space
     starved: int = 0  # steps in a row after which the machine had too little memory free
     budget: int = field(init=False)  # the same as things are: memory may have run short
@@ -77,7 +77,6 @@ class Run:
     total_steps: int = field(init=False)
 
     def __post_init__(self) -> None:
-        self.custody = Custody(self.folder)
         self.budget = self.planned
         self.shapes = loss.ByShape(steps.MOST_SHAPES, functools.partial(tell_shapes, self.output))
         self.compiled = steps.compiled(self.config, gpu=model.on_gpu())

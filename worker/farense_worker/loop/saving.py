@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 
 import msgspec
@@ -11,7 +10,7 @@ from mlx.utils import tree_flatten
 from farense_worker.loop import checkpoint, shortage
 from farense_worker.loop.run import Run
 from farense_worker.protocol import checkpoint_files
-from farense_worker.protocol.errors import FarenseError, in_words
+from farense_worker.protocol.errors import in_words
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages import events
 from farense_worker.protocol.run_folder import RunFolder, disk_error
@@ -108,17 +107,4 @@ def pause(run: Run) -> None:
 
 def look_after(run: Run) -> None:
     """See to it that the run ends where its folder, lock or record is not its own any more."""
-    run.short = run.short or (run.custody.lost() if run.ranks.first else None)
-
-
-def lost(run: Run, why: FarenseError) -> FarenseError:
-    """Give the error back; if the record is gone from its place, it is told in another there.
-
-    Where another worker has taken the run over, the record is that one's: worker.log tells it.
-    """
-    if run.custody.is_taken_over():
-        print(why, file=sys.stderr)
-        run.output.fall_silent()
-    elif record := run.custody.record():
-        run.output.go_on_in(record)
-    return why
+    run.short = run.short or run.custody.lost()

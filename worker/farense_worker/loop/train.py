@@ -17,10 +17,11 @@ import msgspec
 from farense_worker.data import batching
 from farense_worker.data.batching import MicroBatch
 from farense_worker.loop import optimizer, shortage, trunk_cache
+from farense_worker.loop.custody import Custody
 from farense_worker.loop.distributed import Ranks
 from farense_worker.loop.rollback import NotFinite, roll_back
 from farense_worker.loop.run import Run
-from farense_worker.loop.saving import late, look_after, lost, pause, save
+from farense_worker.loop.saving import late, look_after, pause, save
 from farense_worker.loop.start.setup import set_up
 from farense_worker.loop.validation import sample_at_the_end, validate
 from farense_worker.model import loss
@@ -45,14 +46,19 @@ class Computed:
 
 
 def train(
-    folder: RunFolder, config: Config, output: Output, control: Control, ranks: Ranks
+    folder: RunFolder,
+    config: Config,
+    output: Output,
+    control: Control,
+    custody: Custody,
+    ranks: Ranks,
 ) -> events.Reason:
     """Train the run in `folder` to its end, or until it is told to stop; why it ended.
 
     Raises FarenseError for what the user has to know, StopRequested if stopped before step 1.
     """
     with control.interruptible():
-        run = set_up(folder, config, output, control, ranks)
+        run = set_up(folder, config, output, control, custody, ranks)
 
     while True:
         # ---- what is due after step `run.state.step` (0: before the first) --------------------
@@ -78,7 +84,7 @@ def train(
         if last or early or control.stop:
             look_after(run)
             if run.short:  # nobody would find what it says it has done
-                raise lost(run, run.short)
+                raise run.custody.told_by(output, run.short)
             # A stop may have broken the last validation off: a resume has it still to do.
             validated = not run.valid or run.state.validated_step == step
             reason: events.Reason = (
@@ -189,7 +195,7 @@ def end_early(run: Run) -> None:
     run.ranks.add(0.0)  # none goes before the first rank has saved
     if run.short is None:
         raise FarenseError(_("another rank cannot go on"), kind=PEER)
-    raise lost(run, run.short)
+    raise run.custody.told_by(run.output, run.short)
 
 
 def end(run: Run, reason: events.Reason) -> events.Reason:

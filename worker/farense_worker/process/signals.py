@@ -11,6 +11,7 @@ import faulthandler
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import FrameType
@@ -69,6 +70,7 @@ class Control:
         self.pause = False
         self.save = False
         self._interruptible = False
+        self._thread = threading.get_ident()
 
     def agree(
         self, add: Callable[..., list[float]] = lambda *flags: list(flags), *more: float
@@ -137,6 +139,11 @@ class Control:
             yield
         finally:
             self._interruptible = False
+
+    def break_off(self) -> None:
+        """Do from another thread what a stop does to what may be broken off, and nothing else."""
+        if self._interruptible:
+            signal.pthread_kill(self._thread, signal.SIGTERM)
 
     def _on_stop(self, _signal: int, _frame: FrameType | None) -> None:
         self.asked.stop = True

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING  # noqa: E402
 
 import msgspec  # noqa: E402
 
+from farense_worker.loop.custody import Custody  # noqa: E402
 from farense_worker.loop.lifecycle import work  # noqa: E402
 from farense_worker.process.afterwards import leave  # noqa: E402
 from farense_worker.process.signals import Control  # noqa: E402
@@ -46,11 +47,12 @@ def main() -> int:
     control.install()
     config = msgspec.json.decode(os.environ["FARENSE_CONFIG"], type=Config)
     folder = RunFolder(Path(sys.argv[1]))
-    record = folder.events if os.environ["FARENSE_RANK"] == "0" else Path(os.devnull)
-    output = Output(os.open(record, os.O_WRONLY | os.O_APPEND), record)
-    return work(
-        folder, config, output, control, partial(_tell, heard), lambda: _join(gate, control)
-    )
+    first = os.environ["FARENSE_RANK"] == "0"
+    path = folder.events if first else Path(os.devnull)
+    record = os.open(path, os.O_WRONLY | os.O_APPEND)
+    custody = Custody(folder, record=record, watched=first)
+    output, tell = Output(record, path), partial(_tell, heard)
+    return work(folder, config, output, control, custody, tell, lambda: _join(gate, control))
 
 
 def _join(gate: threading.Event, control: Control) -> Ranks:

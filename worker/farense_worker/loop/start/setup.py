@@ -16,6 +16,7 @@ from farense_worker.data.prepare import Examples
 from farense_worker.loop import checkpoint, checks, memory, optimizer, trunk_cache
 from farense_worker.loop.checkpoint import TrainingState
 from farense_worker.loop.checks import Checks
+from farense_worker.loop.custody import Custody
 from farense_worker.loop.distributed import Ranks
 from farense_worker.loop.master_weights import where_needed
 from farense_worker.loop.run import Run
@@ -45,7 +46,12 @@ from farense_worker.protocol.settings.recipe import of, steerable
 
 
 def set_up(
-    folder: RunFolder, config: Config, output: Output, control: Control, ranks: Ranks
+    folder: RunFolder,
+    config: Config,
+    output: Output,
+    control: Control,
+    custody: Custody,
+    ranks: Ranks,
 ) -> Run:
     """Load everything, the cheapest to refuse first, and go back to the newest checkpoint."""
     check(config)
@@ -99,6 +105,7 @@ def set_up(
         config=config,
         output=output,
         control=control,
+        custody=custody,
         ranks=ranks,
         load_tokenizer=load_tokenizer,
         path=path,
@@ -132,6 +139,8 @@ def set_up(
         planned=at_once(stored is not None),
     )
     planning.tell(run)
+    if lost := custody.lost():  # before what another worker writes is taken for what a kill left
+        raise lost
     if ranks.first:
         weights = [value for _, value in tree_flatten(trained)]
         made = adapter.of(config, [each.shape for each in weights], weights[0].dtype.size)

@@ -48,9 +48,23 @@ def read(lock_file: Path) -> Holder | None:
     Workers of earlier versions wrote the process id alone.
     """
     try:
-        written = plain_file.read(lock_file, _LONGEST, follow=True)
+        return _read(plain_file.read(lock_file, _LONGEST, follow=True))
+    except OSError:
+        return None
+
+
+def written_to(lock: int) -> Holder | None:
+    """Read the lock file behind the descriptor `lock`, wherever it is by now."""
+    try:
+        return _read(os.pread(lock, _LONGEST, 0))
+    except OSError:
+        return None
+
+
+def _read(written: bytes) -> Holder | None:
+    try:
         found = msgspec.json.decode(written, type=Holder | int)
-    except (OSError, ValueError, RecursionError):  # msgspec's errors are ValueErrors
+    except (ValueError, RecursionError):  # msgspec's errors are ValueErrors
         return None
     return Holder(found) if isinstance(found, int) else found
 
