@@ -22,7 +22,7 @@ from farense_worker.process.signals import Control, heed_none, inherited_lock  #
 from farense_worker.protocol import places  # noqa: E402
 from farense_worker.protocol.errors import ExitCode, FarenseError, in_words  # noqa: E402
 from farense_worker.protocol.processes import leash  # noqa: E402
-from farense_worker.protocol.run_folder import RunFolder, write_pid  # noqa: E402
+from farense_worker.protocol.run_folder import RunFolder, disk_error, write_pid  # noqa: E402
 from farense_worker.protocol.settings.profile import Config  # noqa: E402
 
 
@@ -41,6 +41,9 @@ def main() -> int:
     except FarenseError as error:  # there is no run, or no record, to write an event into
         print(error, file=sys.stderr)
         return error.exit_code
+    except OSError as error:
+        print(disk_error(error, folder.path), file=sys.stderr)
+        return ExitCode.FAILED
     if config.report.at_end:
         afterwards.start(code, folder.path)
     return code

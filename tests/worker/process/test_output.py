@@ -15,10 +15,12 @@ import pytest
 from farense_worker.process.output import Output
 from farense_worker.protocol.errors import ExitCode, FarenseError
 from farense_worker.protocol.messages.events import AnyEvent, Heartbeat, Notice, Phase
+from farense_worker.protocol.processes.programs import program
 from hypothesis import given
 from hypothesis import strategies as st
 
 from farense_tui.engine.record.tail import Tail
+from tests.real_runs import RunMaker
 
 BEAT = Heartbeat(phase="training", step=1, rss=1, active_memory=1, cache_memory=1)
 
@@ -135,6 +137,16 @@ def test_a_pipe_is_a_record_as_well(path: Path) -> None:
     with os.fdopen(reader, "rb") as file:
         assert b'"seq":1' in file.read()
     assert not path.exists()
+
+
+def test_a_record_that_cannot_be_read_is_told_in_words(make_run: RunMaker) -> None:
+    folder = make_run()
+    folder.events.symlink_to(folder.events)
+    command = program("farense_worker", str(folder.path))
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == ExitCode.FAILED
+    assert done.stderr.startswith(f"cannot read {folder.events}\n")
+    assert "Traceback" not in done.stderr
 
 
 class Disk:
