@@ -80,7 +80,7 @@ def prepare(
         try:
             kept_data.keep(data, RunFolder(path).data, profile.data.keep_mb * 1e6)
             write_atomically(path / "config.toml", dumps(config))
-        except (OSError, UnicodeEncodeError):
+        except BaseException:  # Ctrl-C too: what is half made is no run
             shutil.rmtree(path, ignore_errors=True)
             raise
     except FileExistsError as error:  # since it was looked for

@@ -234,6 +234,20 @@ def test_a_refusal_leaves_nothing_behind(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_ctrl_c_while_it_is_made_leaves_nothing_behind(
+    make_run: RunMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = make_run("other")
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(new_run, "write_atomically", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        make_run("run")
+    assert list(other.path.parent.iterdir()) == [other.path]
+
+
 def test_a_disk_that_is_full_leaves_nothing_behind(
     make_run: RunMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
