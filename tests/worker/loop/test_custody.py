@@ -52,11 +52,11 @@ def _forget(folder: RunFolder) -> RunFolder:
     return folder
 
 
-@pytest.mark.parametrize("tamper", [_move, _unlock, _forget])
+@pytest.mark.parametrize(("tamper", "ranks"), [(_move, 1), (_unlock, 1), (_forget, 1), (_move, 2)])
 def test_a_worker_ends_with_all_saved(
-    make_run: RunMaker, tamper: Callable[[RunFolder], RunFolder]
+    make_run: RunMaker, tamper: Callable[[RunFolder], RunFolder], ranks: int
 ) -> None:
-    worker = supervisor.launch(make_run(**ENDLESS, checkpoint__every=10_000))
+    worker = supervisor.launch(make_run(ranks=ranks, **ENDLESS, checkpoint__every=10_000))
     until_state(worker, lambda state: state.step >= 2)
     now = tamper(worker.folder)
     assert worker.wait() == ExitCode.FAILED
@@ -267,13 +267,15 @@ def test_the_end_of_all_ranks_is_told_whatever_the_machine_is_called_by_then(
 ) -> None:
     """macOS takes its name from the network. Of another worker's lock nothing is written."""
     held = folder.acquire()
+    run_folder.write_pid(held, os.getpid())
+    custody, own = Custody(folder, held), folder.lock_file.read_bytes()
     run_folder.write_pid(held, os.getppid())
     before = folder.events.read_bytes()
-    lead.tell(folder, refused("a rank has failed"))
+    lead.tell(custody, refused("a rank has failed"))
     assert folder.events.read_bytes() == before
-    run_folder.write_pid(held, os.getpid())
+    folder.lock_file.write_bytes(own)
     monkeypatch.setattr(socket, "gethostname", lambda: "other.lan")
-    lead.tell(folder, refused("a rank has failed"))
+    lead.tell(custody, refused("a rank has failed"))
     assert b'"run_failed"' in folder.events.read_bytes().removeprefix(before)
     os.close(held)
 

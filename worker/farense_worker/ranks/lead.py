@@ -29,6 +29,7 @@ from types import FrameType
 import msgspec
 import psutil
 
+from farense_worker.loop.custody import Custody
 from farense_worker.loop.lifecycle import failed
 from farense_worker.process.output import Output
 from farense_worker.process.signals import heed_none
@@ -37,7 +38,6 @@ from farense_worker.protocol.errors import ExitCode, FarenseError
 from farense_worker.protocol.hosts import Hosts
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.messages import events
-from farense_worker.protocol.processes import lock_holder
 from farense_worker.protocol.processes.programs import program
 from farense_worker.protocol.run_folder import RunFolder, disk_error, write_atomically, write_pid
 from farense_worker.protocol.settings.profile import Config
@@ -61,11 +61,12 @@ def lead(folder: RunFolder, config: Config, lock: int) -> int:
         os.setpgid(0, 0)
     orders = listen()
     write_pid(lock, os.getpid())
+    custody = Custody(folder, lock)
     try:
         group = machines(config)
         process, alive = start(folder, config, group, lock)
     except FarenseError as error:
-        return tell(folder, error)
+        return tell(custody, error)
     leading = Lead(process, orders, group)
     try:
         leading.follow()
@@ -76,7 +77,7 @@ def lead(folder: RunFolder, config: Config, lock: int) -> int:
     first = leading.ends.get(0)
     if first is not None and first.orderly:
         return first.code
-    return tell(folder, leading.reason(folder.name))
+    return tell(custody, leading.reason(folder.name))
 
 
 def listen() -> deque[bytes]:
@@ -258,19 +259,17 @@ def _group(pid: int) -> int:
         return -1
 
 
-def tell(folder: RunFolder, error: FarenseError) -> int:
+def tell(custody: Custody, error: FarenseError) -> int:
     """Write the last event of a run that failed; all ranks have ended. The exit code.
 
     Where the record takes nothing, or is another worker's by now, worker.log alone tells it.
     """
     print(error, file=sys.stderr, flush=True)
-    holder, own = lock_holder.read(folder.lock_file), lock_holder.of(os.getpid())
-    # Not by the host: macOS takes its name from the network, and may have another by now.
-    if holder and (holder.pid, holder.boot, holder.started) != (own.pid, own.boot, own.started):
-        return ExitCode(error.exit_code)
-    with contextlib.suppress(OSError, FarenseError):  # the follower finds out why
-        record = plain_file.to_append(folder.events)
-        Output(record, folder.events).emit(failed(error, last_step(folder.events)))
+    home = custody.whereabouts()
+    if home and not custody.is_taken_over():
+        path = RunFolder(home).events
+        with contextlib.suppress(OSError, FarenseError):  # the follower finds out why
+            Output(plain_file.to_append(path), path).emit(failed(error, last_step(path)))
     return ExitCode(error.exit_code)
 
 
