@@ -19,6 +19,14 @@ class Refused(Message):
         self.error = error
 
 
+class Unforeseen(Message):
+    """Something went wrong in a thread that goes on; whoever takes it raises it."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+
+
 class Inspected(Message):
     """The model and the data of a draft were looked at."""
 

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from farense_worker.protocol import simulation
@@ -269,6 +270,34 @@ async def test_what_nobody_has_foreseen_in_a_handler_is_told_and_ends_nothing(
             await until(pilot, lambda: isinstance(app.screen, ErrorDialog))
             await pilot.press("enter")
             await until(pilot, lambda: not isinstance(app.screen, ErrorDialog))
+
+
+async def test_a_fault_in_a_look_at_a_run_is_told_once_and_the_next_look_is_tried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread that follows the run ended by it, and the monitor stood still for good."""
+    looks = []
+
+    def fail(_facts: object) -> NoReturn:
+        looks.append(1)
+        raise KeyError("x")
+
+    monkeypatch.setattr(FarenseApp, "SPARED", (Exception,))
+    monkeypatch.setattr("farense_tui.engine.health.observe.examine", fail)
+    folder = recorded.live(tmp_path).folder
+    app = FarenseApp(tmp_path, folder)
+    async with app.run_test() as pilot:
+        await until(pilot, lambda: isinstance(app.screen, ErrorDialog))
+        await pilot.press("enter")
+        assert isinstance(app.screen, MonitorScreen)
+        monitor = app.screen
+        await until(pilot, lambda: len(looks) > 2 and monitor.snapshot is not None)
+        assert app.screen is monitor
+        with folder.events.open("ab") as file:
+            file.write(encode(Phase(time=NOW, seq=10**6, name="saving")))
+        await until(
+            pilot, lambda: monitor.snapshot is not None and monitor.snapshot.state.phase == "saving"
+        )
 
 
 class Late(Static):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import traceback
 from collections.abc import Callable
 from dataclasses import replace
 from threading import Event
@@ -18,7 +19,7 @@ from farense_tui.engine.health.observe import Observer
 from farense_tui.engine.runs import clock
 from farense_tui.engine.runs.supervisor import Worker
 from farense_tui.engine.runs.watch import Snapshot, Watch
-from farense_tui.ui.messages import Refused
+from farense_tui.ui.messages import Refused, Unforeseen
 from farense_tui.ui.monitor.outcome import Outcome, outcome
 
 _REST = 0.1  # seconds between two looks at the record's length
@@ -73,26 +74,32 @@ class Follower:
         told_at = 0.0
         findings: tuple[Finding, ...] = ()
         refused = False  # by the system, and told
+        faults: set[str] = set()  # where they were, told once each: the next look may meet the same
         while not self._stopped:
             # asked before the look: a worker whose end is known has written its last event
             length = self._length()
             exit_code = self.worker.process.poll() if self.worker else None
             try:
                 snapshot = self._with_config(watch.look(clock.now(), _LONGEST))
+                before, findings = findings, self.observer.look(snapshot)
+                new = told is None or _is_new(snapshot, told, monotonic() - told_at)
+                if new or findings is not before:
+                    tell(Changed(snapshot, outcome(snapshot, exit_code), findings))
+                    told, told_at = snapshot, monotonic()
             except OSError as error:
                 if not refused:
                     tell(Refused(of_system(error)))
                 refused = True
-                self._wake.wait(_READABLE)
+            except Exception as error:  # noqa: BLE001 - a run goes on that nobody else follows
+                if (where := _where(error)) not in faults:
+                    tell(Unforeseen(error))
+                faults.add(where)
+            else:
+                refused = False
+                if snapshot.read == 1:
+                    self._wait(length)
                 continue
-            refused = False
-            before, findings = findings, self.observer.look(snapshot)
-            new = told is None or _is_new(snapshot, told, monotonic() - told_at)
-            if new or findings is not before:
-                tell(Changed(snapshot, outcome(snapshot, exit_code), findings))
-                told, told_at = snapshot, monotonic()
-            if snapshot.read == 1:
-                self._wait(length)
+            self._wake.wait(_READABLE)
 
     def _wait(self, length: int) -> None:
         """Wait until the record is longer, but long enough to be read and at most for a tick."""
@@ -116,6 +123,10 @@ class Follower:
             with contextlib.suppress(FarenseError):
                 self._config = self.folder.read_config()
         return replace(snapshot, config=self._config or snapshot.config)
+
+
+def _where(error: Exception) -> str:
+    return repr(traceback.extract_tb(error.__traceback__)[-1])
 
 
 def _is_new(snapshot: Snapshot, told: Snapshot, since: float) -> bool:

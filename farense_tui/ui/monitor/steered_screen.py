@@ -21,7 +21,7 @@ from farense_tui.engine.runs import clock, steer, supervisor
 from farense_tui.engine.runs.supervisor import Control, Worker
 from farense_tui.engine.runs.watch import Snapshot
 from farense_tui.ui.common.status import ENDED_WELL
-from farense_tui.ui.messages import Refused
+from farense_tui.ui.messages import Refused, Unforeseen
 from farense_tui.ui.monitor.controls import CONTROLS, Asked, Wish, newest
 from farense_tui.ui.monitor.follow import Follower
 from farense_tui.ui.navigator import navigator
@@ -279,3 +279,7 @@ class SteeredScreen(Screen[None]):
         message.stop()
         self.asked = None
         navigator(self).show_error(message.error)
+
+    def on_unforeseen(self, message: Unforeseen) -> None:
+        """Send it the app's road for what nobody has foreseen."""
+        raise message.error
