@@ -15,6 +15,7 @@ from farense_worker.protocol.run_folder import RunFolder
 from benchmarks.common import SETTINGS, write_data
 from benchmarks.faults.soak import mutate
 from benchmarks.faults.soak.tally import Tally
+from farense_tui.engine.health.observe import Observer
 from farense_tui.engine.record.record import Record
 from farense_tui.engine.runs import describe
 from farense_tui.engine.runs.watch import Watch
@@ -23,10 +24,12 @@ from farense_tui.report.make import _read as figures
 from farense_tui.report.page import page
 from farense_tui.ui.charts import chart_data
 from farense_tui.ui.monitor.outcome import outcome
+from farense_tui.ui.monitor.post_mortem import signs
 from farense_tui.ui.monitor.run_facts import facts
 from farense_tui.ui.monitor.run_view import view
 from tests import micro_model
 from tests.real_runs import RunMaker, finish
+from tests.ui.monitor_host import held
 
 _LINES = 2_000  # a record
 _NEVER: tuple[type[Exception], ...] = ()
@@ -62,12 +65,16 @@ def looks(folder: RunFolder) -> dict[str, Callable[[], object]]:
     """All who read a record."""
 
     def screen() -> None:
-        seen = Watch(folder).look(time.time())
-        view(seen)
-        facts(seen)
-        outcome(seen, None)
-        for subject in chart_data.SUBJECTS:
-            chart_data.of(seen.state, subject)
+        with held(folder):
+            alive = Watch(folder).look(time.time())
+            Observer(folder).look(alive)
+        for seen in (alive, Watch(folder).look(time.time())):
+            view(seen)
+            facts(seen)
+            outcome(seen, None)
+            signs(seen)
+            for subject in chart_data.SUBJECTS:
+                chart_data.of(seen.state, subject)
 
     def state() -> None:
         Record(folder).read(inf)

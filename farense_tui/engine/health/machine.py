@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from statistics import median
 
 from farense_worker.protocol.language import gettext as _
@@ -62,6 +63,8 @@ def slower(facts: Facts) -> Found | None:
     """Heat, a battery, other programs; where swap grows, that is told instead."""
     state = facts.state
     seconds = facts.usual_step or 1.0
+    if not isfinite(seconds):  # of a damaged record
+        return None
     count = max(_SLOW_STEPS, min(_MOST, int(_SLOW_SECONDS / max(seconds, 1e-3))))
     first = facts.alike_from
     soon = facts.steps_here <= count or state.step - first < 3 * count

@@ -135,7 +135,7 @@ class CpuMeter:
             if self._process is None or self._process.pid != pid:
                 self._process, self._then, self.busy = psutil.Process(pid), None, None
             times = self._process.cpu_times()
-        except psutil.Error:
+        except (psutil.Error, ValueError):  # of a number that no process has
             return None
         used = times.user + times.system
         if self._then is None:

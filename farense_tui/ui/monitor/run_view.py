@@ -8,6 +8,7 @@ from statistics import median
 from typing import NamedTuple
 
 from farense_worker.protocol.language import gettext as _
+from farense_worker.protocol.messages import events
 from farense_worker.protocol.settings.profile import Report
 
 from farense_tui.engine import readable, status_words
@@ -60,6 +61,7 @@ def view(snapshot: Snapshot, asked: str = "") -> RunView:
     progress = state.progress if snapshot.alive else None
     running = snapshot.alive and state.phase != "paused"
     left = remaining_seconds(state, config.report if config else Report())
+    done_at = clock_at(snapshot.now, left) if running and left is not None else ""
     best = state.best
     return RunView(
         name=snapshot.folder.name,
@@ -76,8 +78,8 @@ def view(snapshot: Snapshot, asked: str = "") -> RunView:
         epoch=state.epoch,
         epochs=config.train.epochs if config else 0,
         elapsed=duration(_elapsed(snapshot)) if state.first_time else "",
-        left=duration(left) if running and left is not None else "",
-        done_at=clock_at(snapshot.now, left) if running and left is not None else "",
+        left=duration(left) if done_at else "",
+        done_at=done_at,
         loss=_level(state) if running else state.loss.last,
         trend=_trend(state) if running else "",
         validation=state.validations[-1].loss if state.validations else None,
@@ -104,7 +106,12 @@ def _trend(state: RunState) -> str:
 
 
 def clock_at(now: float, left: float) -> str:
-    """When it will be done; with the day of the week, or the date, where it is far off."""
+    """When it will be done; with the day of the week, or the date, where it is far off.
+
+    Empty for no moment of this age, as the figures of a damaged record give.
+    """
+    if not 0 <= now + left <= events.LATEST:
+        return ""
     then = time.localtime(now + left)
     clock = time.strftime("%H:%M", then)
     if left < _DAY:

@@ -21,15 +21,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from farense_tui.cli import main
+from farense_tui.engine.health.observe import Observer
 from farense_tui.engine.record.state import fold
 from farense_tui.engine.runs import describe
 from farense_tui.engine.runs.live_list import Listing, going_on_or_resumable
-from farense_tui.engine.runs.watch import Watch
+from farense_tui.engine.runs.watch import Snapshot, Watch
 from farense_tui.report.page import page
 from farense_tui.ui.charts.chart_scale import value_axis
+from farense_tui.ui.monitor.outcome import outcome
+from farense_tui.ui.monitor.post_mortem import signs
 from farense_tui.ui.monitor.run_view import view
 from tests import out_of_reach
 from tests.real_runs import RunMaker
+from tests.ui.monitor_host import held
 
 Damage = Callable[[RunFolder], object]
 DEEP = "[" * 100_000
@@ -314,9 +318,33 @@ def test_two_numbers_whose_distance_is_endless_have_no_curve() -> None:
 def look_at(folder: RunFolder, told: bytes) -> None:
     folder.events.write_bytes(told)
     for now in (1e9, 1e9 + 100):
-        view(Watch(folder).look(now))
+        show(Watch(folder).look(now))
+        with held(folder):
+            show(Watch(folder).look(now))
     decoded = [event for line in told.splitlines() if (event := e.decode(line)) is not None]
     page("r", None, fold(decoded), "killed")
+
+
+def show(snapshot: Snapshot) -> None:
+    """As the monitor does, and the page on how it ended."""
+    view(snapshot)
+    Observer(snapshot.folder).look(snapshot)
+    outcome(snapshot, None)
+    signs(snapshot)
+
+
+@pytest.mark.parametrize("pid", [-1, 0, 1 << 31, 10**30])
+def test_a_lock_with_a_number_that_no_process_has_hides_nothing(
+    pid: int, make_run: RunMaker
+) -> None:
+    run = make_run()
+    run.events.write_bytes(b"".join(map(e.encode, EXAMPLES)))
+    with held(run):
+        run.lock_file.write_text(json.dumps({"pid": pid}))
+        snapshot = Watch(run).look(1e9 + 100)
+        assert snapshot.alive
+        found = Observer(run).look(snapshot)
+    assert [each.rule for each in found] == ["silent"]
 
 
 def test_a_record_of_one_long_line_is_not_read_byte_by_byte(

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from farense_tui.engine.runs.watch import Snapshot, Watch
 from farense_tui.ui.monitor.outcome import outcome
@@ -128,3 +129,13 @@ def test_when_it_is_done_is_told_with_the_day_where_that_is_another(
     finally:
         monkeypatch.undo()
         time.tzset()
+
+
+@pytest.mark.parametrize("seconds", [1e300, -1e300, 1e308])
+def test_no_moment_is_told_where_the_figures_give_none(tmp_path: Path, seconds: float) -> None:
+    recording = recorded.live(tmp_path)
+    for _step in range(100):
+        recording.add(replace(recording.step_event(), seconds=seconds))
+    run = head(recording)
+    assert (run.left, run.done_at) == ("", "")
+    assert run.elapsed
