@@ -157,7 +157,7 @@ class Disk:
         self.full = False
         self.left = 0
         self._piece = piece
-        self._error = error
+        self.error = error
         self._write = os.write
 
     def write(self, descriptor: int, data: bytes) -> int:
@@ -166,7 +166,7 @@ class Disk:
         if self.full:
             self.left -= size
         if not size:
-            raise OSError(self._error, os.strerror(self._error))
+            raise OSError(self.error, os.strerror(self.error))
         return self._write(descriptor, data[:size])
 
 
@@ -198,7 +198,23 @@ def messages_whole(path: Path) -> list[str]:
     return [event.message for event in events if isinstance(event, Notice)]
 
 
-def test_a_heartbeat_alone_does_not_bring_the_backlog_to_the_disk_but_the_next_event_does(
+def test_a_heartbeat_brings_the_backlog_to_the_disk_once_there_is_space(
+    path: Path, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that pauses or waits for space says nothing else: it was taken for a dead one."""
+    disk = Disk()
+    monkeypatch.setattr(os, "write", disk.write)
+    output = opened()
+    disk.full = True
+    output.enter("paused")
+    output.emit(BEAT)
+    assert read(path) == []
+    disk.full = False
+    output.emit(BEAT)
+    assert [type(event) for event in read(path)] == [Phase, Heartbeat]
+
+
+def test_an_error_that_a_heartbeat_meets_with_what_is_kept_back_is_raised_by_the_next_event(
     path: Path, opened: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     disk = Disk()
@@ -206,10 +222,11 @@ def test_a_heartbeat_alone_does_not_bring_the_backlog_to_the_disk_but_the_next_e
     output = opened()
     disk.full = True
     output.emit(note("um"))
-    disk.full = False
+    disk.error = errno.EIO
     output.emit(BEAT)
-    output.emit(note("dois"))
-    assert messages(path) == ["um", "dois"]
+    with pytest.raises(FarenseError, match="cannot write"):
+        output.emit(note("dois"))
+    assert read(path) == []
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has /dev/full")

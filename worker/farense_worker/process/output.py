@@ -65,21 +65,17 @@ class Output:
         """
         beats = isinstance(event, Heartbeat)
         with self._lock:
-            if beats and (self._backlog or self._closed):
-                return
+            if beats:
+                self._write(beats)  # there may be space again, and nothing else to be told for long
+                if self._backlog or self._closed:
+                    return
             if self._unsaid:
                 error, self._unsaid = self._unsaid, None
                 raise error
             self._seq += 1
             stamped = msgspec.structs.replace(event, time=self._clock(), seq=self._seq)
             self._backlog += encode(stamped)
-            try:
-                self._flush()
-            except FarenseError as error:
-                print(error, file=sys.stderr)  # the only place where it can still be told
-                if not beats:
-                    raise
-                self._unsaid = error
+            self._write(beats)
 
     def enter(self, phase: PhaseName) -> None:
         """Go over to a phase, and say so if it is another one."""
@@ -102,6 +98,15 @@ class Output:
         """Write nothing any more: the record is another worker's."""
         with self._lock:
             self._closed = True
+
+    def _write(self, beats: bool) -> None:
+        try:
+            self._flush()
+        except FarenseError as error:
+            print(error, file=sys.stderr)  # the only place where it can still be told
+            if not beats:
+                raise
+            self._unsaid = error
 
     def _flush(self) -> None:
         while self._backlog and not self._closed:
