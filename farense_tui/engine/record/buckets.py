@@ -15,6 +15,8 @@ from typing import NamedTuple
 
 _SIZE = 32  # points of the first buckets
 _MOST = 2048  # more than a picture has columns; then two become one
+_FULLEST = float(1 << 40)  # points: of more there is no record
+LARGEST = 1e300  # of a value: the distance between two is finite
 
 
 class Summary(NamedTuple):
@@ -75,6 +77,10 @@ class Buckets:
         """All figures, each of all buckets."""
         return tuple(getattr(self, name) for name in _FIGURES)
 
+    def sound(self) -> bool:
+        """Whether points can have come to these: they may be from a file."""
+        return all(_is_sound(Bucket(*row)) for row in zip(*self.columns, strict=True))
+
     def added(self, new: Sequence[Bucket]) -> Buckets:
         """Give these and some more, two as one where there are too many."""
         if not new:
@@ -133,6 +139,15 @@ def joined(one: Summary, other: Summary) -> Summary:
         one.finite + other.finite,
         one.points + other.points,
     )
+
+
+def _is_sound(bucket: Bucket) -> bool:
+    low, high, finite = bucket.low, bucket.high, bucket.finite
+    if not 0 <= finite <= bucket.points <= _FULLEST:
+        return False
+    if not finite:
+        return (low, high, bucket.total) == (inf, -inf, 0.0)
+    return -LARGEST <= low <= bucket.last <= high <= LARGEST and isfinite(bucket.total)
 
 
 def _columns(rows: Iterable[Bucket]) -> list[array[float]]:

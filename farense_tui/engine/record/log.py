@@ -27,7 +27,7 @@ class Entry(NamedTuple):
 class Noted(NamedTuple):
     """An event that has an entry; `text` where that depends on what came before."""
 
-    number: int
+    number: events.Whole
     event: events.AnyEvent
     text: str = ""
 

@@ -10,10 +10,12 @@ from __future__ import annotations
 import contextlib
 import os
 from array import array
-from math import inf
+from itertools import chain
+from math import inf, isfinite
+from operator import le
 from pathlib import Path
 from time import monotonic
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 from zlib import crc32
 
 import msgspec
@@ -36,6 +38,8 @@ from farense_tui.engine.record.tail import Tail
 _GLIMPSE = 1 << 18  # bytes of each end
 _WORTH = 32 << 20  # bytes of a record that are worth a note: a tenth of a second to read
 _LONGEST_NOTE = 128 << 20  # bytes; of a million steps it has some ten
+_FARTHEST = float(1 << 53)  # step
+_Size = Annotated[int, msgspec.Meta(ge=1, le=1 << 40)]
 
 
 class Note(msgspec.Struct, frozen=True):
@@ -43,11 +47,11 @@ class Note(msgspec.Struct, frozen=True):
 
     version: str
     log_every: int
-    length: int
+    length: events.Whole
     checksum: int
     state: RunState
     noted: tuple[Noted, ...]
-    count: int
+    count: events.Whole
     paused: bool
 
 
@@ -214,12 +218,18 @@ def stretches(found: list[events.AnyEvent]) -> list[Stretch]:
 
 
 def _read(path: Path) -> Note | None:
-    """A note that is whole: it begins with its own checksum."""
+    """A note that is whole: it begins with its own checksum.
+
+    Anybody can make one, as the run may be from somebody else. So it holds no number that a record
+    could not: it is JSON, as that is, within the same bounds.
+    """
     try:
         written = plain_file.read(path, _LONGEST_NOTE)
         checksum, data = written[:4], written[4:]
         if crc32(data).to_bytes(4, "big") == checksum:
-            return _decoder.decode(data)
+            note = _decoder.decode(data)
+            sums = (note.state.tokens_so_far.last, note.state.padded_tokens_so_far.last)
+            return note if all(isfinite(each or 0.0) for each in sums) else None
     except (OSError, ValueError, RecursionError):
         pass
     return None
@@ -245,11 +255,15 @@ def _packed(value: Any) -> Any:
 
 
 def _unpacked(kind: type, value: Any) -> Any:
-    size, packed = msgspec.convert(value, tuple[int, list[bytes]])
+    size, packed = msgspec.convert(value, tuple[_Size, list[bytes]])
     steps, values, *columns = (array("d", each) for each in packed)
-    points = Points(steps, values, Buckets(size, columns))
-    return Series(points, len(points.steps))
+    past = Buckets(size, columns)
+    places = [*chain.from_iterable(zip(past.start, past.end, strict=True)), *steps]
+    rising = all(map(le, [0, *places], [*places, _FARTHEST]))  # which NaN is not
+    if not past.sound() or not rising or len(steps) != len(values):
+        raise ValueError(kind)
+    return Series(Points(head=past)).extended(steps, values)
 
 
-_encoder = msgspec.msgpack.Encoder(enc_hook=_packed)
-_decoder = msgspec.msgpack.Decoder(Note, dec_hook=_unpacked)
+_encoder = msgspec.json.Encoder(enc_hook=_packed)
+_decoder = msgspec.json.Decoder(Note, dec_hook=_unpacked)

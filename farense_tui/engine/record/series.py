@@ -8,10 +8,8 @@ from collections.abc import Iterator, Sequence
 from math import inf, nan
 from typing import NamedTuple
 
-from farense_tui.engine.record.buckets import joined
+from farense_tui.engine.record.buckets import LARGEST, joined
 from farense_tui.engine.record.point_buffer import MOST, Points
-
-_MOST = 1e300
 
 
 class Column(NamedTuple):
@@ -222,7 +220,7 @@ class _Cut:
 
 def _drawable(value: float) -> float:
     """Count what only a damaged record has as not finite: a distance between two would not be."""
-    return value if -_MOST <= value <= _MOST else nan
+    return value if -LARGEST <= value <= LARGEST else nan
 
 
 def _of(points: Points) -> Series:

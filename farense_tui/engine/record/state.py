@@ -11,7 +11,7 @@ from math import inf
 from typing import Literal, TypeVar
 
 from farense_worker.protocol.messages import events
-from farense_worker.protocol.messages.events import number
+from farense_worker.protocol.messages.events import Moment, Whole, number
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -28,27 +28,30 @@ _VALIDATIONS = 2000  # newest validations; `validation_loss` and `best` know of 
 
 
 class RunState(Struct, frozen=True, kw_only=True):
-    """All that is known of a run from its events. Memory in bytes, times in Unix seconds."""
+    """All that is known of a run from its events. Memory in bytes, times in Unix seconds.
+
+    The bounds of numbers are for one that is read from a note: no record comes to another.
+    """
 
     run: str = ""
     status: Status = "waiting"
     phase: str = ""
-    phase_since: float = 0.0
+    phase_since: Moment = 0.0
     progress: events.Progress | None = None
     started: events.RunStarted | None = None
     segments: tuple[events.RunStarted, ...] = ()  # one more for each rollback
-    rollbacks: tuple[int, ...] = ()  # seq of the segments that a rollback began
-    workers: int = 0  # that got as far as training
-    first_time: float = 0.0
-    last_time: float = 0.0
-    worker_seq: int = 0  # of the newest worker's first event
-    moved: float = 0.0  # when something was last done; a heartbeat does nothing
+    rollbacks: tuple[Whole, ...] = ()  # seq of the segments that a rollback began
+    workers: Whole = 0  # that got as far as training
+    first_time: Moment = 0.0
+    last_time: Moment = 0.0
+    worker_seq: Whole = 0  # of the newest worker's first event
+    moved: Moment = 0.0  # when something was last done; a heartbeat does nothing
     gaps: tuple[Gap, ...] = ()
     # Seconds in which a worker was at it: none between two of them, none that the machine slept,
     # and none by which its clock was set.
     elapsed: float = 0.0
-    last_seq: int = 0
-    step: int = 0
+    last_seq: Whole = 0
+    step: Whole = 0
     epoch: float = 0.0
     last_step: events.Step | None = None
     loss: Series = Series()
@@ -66,8 +69,8 @@ class RunState(Struct, frozen=True, kw_only=True):
     validation_seconds: float = 0.0
     validations: tuple[events.Validation, ...] = ()
     best: events.Validation | None = None
-    peak_memory: int = 0  # of the newest worker
-    earlier_peak: int = 0  # of the workers before it
+    peak_memory: Whole = 0  # of the newest worker
+    earlier_peak: Whole = 0  # of the workers before it
     heartbeat: events.Heartbeat | None = None
     checkpoints: tuple[events.Checkpoint, ...] = ()
     samples: tuple[events.Sample, ...] = ()

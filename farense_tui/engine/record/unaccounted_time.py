@@ -19,8 +19,8 @@ class Gap(Struct, frozen=True):
     silent: the worker lived and said nothing.
     """
 
-    time: float
-    step: int
+    time: events.Moment
+    step: events.Whole
     asleep: float = 0.0
     silent: float = 0.0
 

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import tempfile
+from array import array
 from collections.abc import Sequence
-from math import inf, isfinite
+from math import inf, isfinite, nan
 from pathlib import Path
+from typing import Any
 
 import pytest
 from farense_worker.protocol.messages import events as e
 from farense_worker.protocol.run_folder import RunFolder
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from farense_tui.engine.record import buckets, point_buffer, record, series, tail
 from farense_tui.engine.record.figures import reduce_figures
 from farense_tui.engine.record.log import Journal
+from farense_tui.engine.record.point_buffer import Points
 from farense_tui.engine.record.record import Record, stretches
 from farense_tui.engine.record.state import RunState, fold, reduce
+from farense_tui.engine.record.unaccounted_time import Gap
 from farense_tui.engine.runs.watch import Watch
 from tests.engine.record.test_state import any_event, any_step
 from tests.events import heartbeat, started, step
@@ -76,6 +81,7 @@ def test_from_a_note_and_in_pieces_it_is_the_same(
         read(written(place, events[:cut]))
         noted = read(written(place, events))
         noted.read(inf)
+        assert bool(record._read(noted._folder.note)) == noted._folder.note.exists()
         noted._folder.note.unlink(missing_ok=True)
         plain = read(noted._folder)
         assert noted.state == plain.state
@@ -126,6 +132,59 @@ def test_a_damaged_note_is_passed_over(data: st.DataObject) -> None:
         note[at] ^= data.draw(st.integers(1, 255))
         folder.note.write_bytes(note[: data.draw(st.sampled_from([len(note), at]))])
         assert read(folder).state == state
+
+
+def _past(**changes: float) -> series.Series:
+    """A bucket of two points, and one thing about it that is not so."""
+    bucket = buckets.Bucket(1, 2, 0.5, 0.5, 1.0, 1.5, 2, 2)._replace(**changes)
+    return series.Series(Points(head=buckets.Buckets().added([bucket])))
+
+
+def _points(steps: list[float], values: list[float]) -> series.Series:
+    return series.Series(Points(array("d", steps), array("d", values)), len(steps))
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        {"loss": _points([1.0], [])},
+        {"loss": _points([2.0, 1.0], [1.0, 1.0])},
+        {"loss": _points([nan], [1.0])},
+        {"loss": _points([inf], [1.0])},
+        {"loss": _past(points=2.0**60)},
+        {"loss": _past(points=-1.0)},
+        {"loss": _past(finite=3)},
+        {"loss": _past(low=nan)},
+        {"loss": _past(high=inf)},
+        {"loss": _past(total=inf)},
+        {"loss": _past(finite=0)},
+        {"loss": _past(start=3)},
+        {"tokens_so_far": _points([1.0], [nan])},
+        {"padded_tokens_so_far": _points([1.0], [inf])},
+        {"last_time": -1e30},
+        {"first_time": 1e30},
+        {"phase_since": nan},
+        {"elapsed": inf},
+        {"epoch": inf},
+        {"step": 1 << 60},
+        {"gaps": (Gap(1e30, 1),)},
+        {"last_step": step(1, seconds=inf)},
+        {"heartbeat": heartbeat(time=1e30)},
+    ],
+    ids=lambda lie: next(iter(lie)),
+)
+def test_a_note_of_what_no_record_comes_to_is_passed_over(
+    tmp_path: Path, lie: dict[str, Any]
+) -> None:
+    """Its checksum is no secret: a run folder from somebody else may have any."""
+    folder = written(str(tmp_path), [started(), *(step(n) for n in range(1, 40))])
+    state = read(folder).state
+    note = record._read(folder.note)
+    assert note is not None
+    record._write(folder.note, replace(note, state=replace(state, run="known")))
+    assert read(folder).state.run == "known"
+    record._write(folder.note, replace(note, state=replace(state, **lie)))
+    assert read(folder).state == state
 
 
 def test_a_folder_that_cannot_be_written_to_is_read_all_the_same(tmp_path: Path) -> None:

@@ -9,8 +9,10 @@ import subprocess
 import sys
 import tempfile
 import tracemalloc
+from array import array
 from collections.abc import Callable
 from pathlib import Path
+from zlib import crc32
 
 import msgspec
 import pytest
@@ -20,9 +22,13 @@ from farense_worker.protocol.run_folder import RunFolder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from farense_tui import __version__
 from farense_tui.cli import main
 from farense_tui.engine.health.observe import Observer
-from farense_tui.engine.record.state import fold
+from farense_tui.engine.record import record
+from farense_tui.engine.record.point_buffer import Points
+from farense_tui.engine.record.series import Series
+from farense_tui.engine.record.state import RunState, fold
 from farense_tui.engine.runs import describe
 from farense_tui.engine.runs.live_list import Listing, going_on_or_resumable
 from farense_tui.engine.runs.watch import Snapshot, Watch
@@ -81,6 +87,10 @@ DAMAGES: dict[str, Damage] = {
     "a record that is a folder": lambda run: _folder(run.events),
     "a record of bytes": lambda run: run.events.write_bytes(os.urandom(5000)),
     "a deep record": lambda run: run.events.write_text(DEEP + "\n"),
+    "a note with a step that has no value": lambda run: _noted(
+        run, RunState(loss=Series(Points(array("d", [1.0])), 1))
+    ),
+    "a note of a time before all others": lambda run: _noted(run, RunState(last_time=-1e30)),
     "a remark that is a folder": lambda run: run.remark.mkdir(),
     "a lock that is a folder": lambda run: _folder(run.lock_file),
     "a share that is gone": lambda run: out_of_reach.replaced(run.path),
@@ -90,6 +100,14 @@ DAMAGES: dict[str, Damage] = {
 def _without_settings(run: RunFolder) -> None:
     run.events.write_bytes(e.encode(e.Phase(name="training", time=1e9)))
     run.config.unlink()
+
+
+def _noted(run: RunFolder, state: RunState) -> None:
+    """Its checksums are right: they are no secret."""
+    told = e.encode(e.Phase(name="training", time=1e9))
+    run.events.write_bytes(told)
+    note = record.Note(__version__, 10, len(told), crc32(told), state, (), 0, False)
+    record._write(run.note, note)
 
 
 def _folder(path: Path) -> None:

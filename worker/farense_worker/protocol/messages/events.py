@@ -43,12 +43,13 @@ Number = float | None
 # may do with its numbers what can be done with a count, a size, a moment.
 Whole = Annotated[int, Meta(ge=0, le=1 << 53)]
 LATEST = 32_503_680_000.0  # the year 3000, in Unix seconds
+Moment = Annotated[float, Meta(description="Unix seconds", ge=0, le=LATEST)]
 
 
 class Event(Struct, frozen=True, kw_only=True, tag_field="type"):
     """What every event carries."""
 
-    time: Annotated[float, Meta(description="Unix seconds", ge=0, le=LATEST)] = 0.0
+    time: Moment = 0.0
     seq: Annotated[
         Whole, Meta(description="counts up from 1 without a gap over a run, resumes included")
     ] = 0
