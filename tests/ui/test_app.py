@@ -55,6 +55,22 @@ async def test_a_run_goes_on_when_the_screen_is_left(
     assert process.poll() is None
 
 
+async def test_the_way_back_to_a_run_commands_no_terminal(
+    tmp_path: Path, stand_in: StandIn, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = RunFolder(recorded.live(tmp_path).folder.path.rename(tmp_path / "x\x1b[2J\x9b31m"))
+    stand_in(folder)
+    app = FarenseApp(tmp_path, folder)
+    async with app.run_test() as pilot:
+        await until(pilot, lambda: isinstance(app.screen, MonitorScreen))
+        app.request_quit()
+        await until(pilot, lambda: isinstance(app.screen, LeaveDialog))
+        await pilot.press("b")
+    told = capsys.readouterr().err
+    assert "attach" in told
+    assert not set(told) & {"\x1b", "\x9b"}
+
+
 async def test_a_played_run_takes_its_clock_along_when_its_monitor_is_left(tmp_path: Path) -> None:
     folder = recorded.paused(tmp_path).folder
     simulation.write(folder.path, Simulation(scenario="ok", speed=60.0))

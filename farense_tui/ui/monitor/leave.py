@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import ClassVar
 
+from farense_worker.protocol.clean_text import printable
 from farense_worker.protocol.errors import FarenseError
 from farense_worker.protocol.language import gettext as _
 from farense_worker.protocol.language import ngettext
@@ -126,7 +127,8 @@ class LeaveDialog(Dialog[None]):
             (paused if run in self._paused else goes_on).format(name=from_here(str(run.path)))
             for run in self._alive
         ]
-        self.app.exit(message=Text("\n".join(ways)))
+        # Textual prints it itself, when the app is gone
+        self.app.exit(message=Text(printable("\n".join(ways))))
 
     def action_stop(self) -> None:
         """Ask the workers to stop, and leave when they have."""
