@@ -17,7 +17,7 @@ ACTIONLINT = Path(sys.executable).with_name("actionlint")
 @pytest.mark.skipif(not ACTIONLINT.exists(), reason="actionlint is not installed (extra dev)")
 def test_actionlint_finds_nothing() -> None:
     # By name, for a copy without .git; the same with and without other linters beside it.
-    command = [ACTIONLINT, "-no-color", "-shellcheck=", "-pyflakes=", *WORKFLOWS]
+    command = [str(ACTIONLINT), "-no-color", "-shellcheck=", "-pyflakes=", *map(str, WORKFLOWS)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
 
