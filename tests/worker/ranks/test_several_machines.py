@@ -97,11 +97,12 @@ def test_a_lost_connection_ends_the_run_on_both_sides(
     folder = prepare(make_run, machines, monkeypatch, **ENDLESS)
     worker = supervisor.launch(folder)
     until_state(worker, lambda state: state.step >= 1)
-    (ssh,) = [
-        process
-        for process in psutil.Process(worker.process.pid).children(recursive=True)
-        if any(argument.endswith("fake_ssh.py") for argument in process.cmdline())
-    ]
+    found = []
+    for process in psutil.Process(worker.process.pid).children(recursive=True):
+        with contextlib.suppress(psutil.Error):  # another one may end at any moment
+            words = process.cmdline()
+            found += [process] if any(each.endswith("fake_ssh.py") for each in words) else []
+    (ssh,) = found
     ssh.kill()
     assert worker.wait() == 1
     wait_until_gone(folder)
