@@ -113,6 +113,7 @@ def _still(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vitals.Reader, "look", lambda self: VITALS)
     monkeypatch.setattr(Input, "cursor_blink", False)
     monkeypatch.setattr(psutil, "boot_time", lambda: 0.0)
+    monkeypatch.setattr(Notification, "time_left", 3600.0)  # it is gone in six seconds else
     monkeypatch.setattr("locale.getencoding", lambda: "utf-8")  # LC_ALL counts before any of ours
 
 
