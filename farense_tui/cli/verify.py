@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from farense_worker.protocol.clean_text import clean
 from farense_worker.protocol.errors import ExitCode, refused
@@ -17,6 +15,7 @@ from farense_worker.protocol.language import ngettext
 from farense_worker.protocol.messages.task import Progress
 from rich.text import Text
 
+from farense_tui.cli.interrupts import interruptible
 from farense_tui.cli.output import ProgressLine, console, say, say_json
 from farense_tui.engine.machine import hardware, measured
 from farense_tui.engine.models import locate
@@ -44,20 +43,20 @@ def verify(args: argparse.Namespace) -> int:
     place = args.to or checking.place(measured.folder(), began)
     place.mkdir(parents=True, exist_ok=True)  # now: later it would be in vain
     how = {"bench": args.bench, "compiled": args.compile}
-    with _told_to_end(), contextlib.closing(checking.rows(model, **how)) as rows:
-        waiting.show(Progress(_("verifying")))
-        try:
+    waiting.show(Progress(_("verifying")))
+    try:
+        with interruptible(), contextlib.closing(checking.rows(model, **how)) as rows:
             for row in rows:
                 waiting.clear()
                 found.append(row)
                 group = _say(row, group, as_json=args.json)
                 waiting.show(Progress(row.group))
-        except KeyboardInterrupt:
-            return ExitCode.STOPPED
-        finally:
-            waiting.clear()
-            with contextlib.suppress(OSError):  # there is something else in it
-                place.rmdir()
+    except KeyboardInterrupt:
+        return ExitCode.STOPPED
+    finally:
+        waiting.clear()
+        with contextlib.suppress(OSError):  # there is something else in it
+            place.rmdir()
     failed = sum(row.verdict == "fails" for row in found)
     record = bench_record.make(found, model, load=load, **how)
     written = _write(place, record, found)
@@ -82,21 +81,6 @@ def _model(name: str) -> str:
             kind="model",
         )
     return model
-
-
-@contextlib.contextmanager
-def _told_to_end() -> Iterator[None]:
-    """Have a closed terminal and `kill` end it as Ctrl-C does: with nothing left behind."""
-
-    def leave(*_signal: object) -> NoReturn:
-        raise KeyboardInterrupt
-
-    before = {each: signal.signal(each, leave) for each in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _say(row: Row, group: str, *, as_json: bool) -> str:
