@@ -43,6 +43,8 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         caches = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
         patch.setenv("XDG_CACHE_HOME", caches)
         patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+        # A container's, with which nothing is held back on its way into a pipe; users have none.
+        patch.delenv("PYTHONUNBUFFERED", raising=False)
         yield
 
 

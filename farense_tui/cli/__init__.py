@@ -19,7 +19,7 @@ from farense_worker.protocol.errors import (
 )
 from farense_worker.protocol.language import gettext as _
 
-from farense_tui.cli.output import tell
+from farense_tui.cli.output import flush, let_go, tell
 from farense_tui.cli.parser import build
 
 
@@ -43,18 +43,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     # A command is named `module:function`: nothing waits for the modules of the others.
     module, function = args.command.split(":")
     try:
-        return int(getattr(import_module(f"farense_tui.cli.{module}"), function)(args))
+        code = int(getattr(import_module(f"farense_tui.cli.{module}"), function)(args))
+        flush()  # what cannot be written is told below, and not by Python at its end
+        return code
     except FarenseError as error:
         return _report(error)
     except KeyboardInterrupt:
         return ExitCode.STOPPED
     except BrokenPipeError:  # `farense-tui runs | head`
-        sys.stderr.close()
         return ExitCode.FAILED
     except OSError as error:  # a full device behind stdout, a file that may not be read
         return _report(of_system(error))
     except Exception as error:  # noqa: BLE001 - the last resort: no traceback is for a user
         return _report(of_fault(error))
+    finally:
+        let_go()
 
 
 def _stands_somewhere() -> bool:

@@ -46,7 +46,7 @@ def say_json(values: Any, indent: int = 0) -> None:
         said = (msgspec.json.format(encoded, indent=indent) if indent else encoded).decode()
     except UnicodeEncodeError:  # a name that is not UTF-8: half of a pair, which JSON can write
         said = json.dumps(msgspec.to_builtins(values, enc_hook=str), indent=indent or None)
-    print(_escaped(said))
+    print(_escaped(said), flush=True)
 
 
 def say_record(line: bytes) -> None:
@@ -67,6 +67,19 @@ def _escaped(values: str) -> str:
 def hush() -> None:
     """Let what is still to be said on stdout go nowhere: it takes no more."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def flush() -> None:
+    """Write what is held back."""
+    sys.stdout.flush()
+
+
+def let_go() -> None:
+    """Write what is held back, or let it go nowhere: Python would try it again at its end."""
+    try:
+        flush()
+    except OSError:
+        hush()
 
 
 def console() -> Console:
