@@ -28,24 +28,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a locale may know no arrow
             stream.reconfigure(errors="replace")
-    for word in sys.argv[1:] if argv is None else argv:
-        if not _is_text(word):
-            return _report(usage(_("{word} is not UTF-8").format(word=ascii(word))))
-    program = build()
-    data, words = own_data(sys.argv[1:] if argv is None else list(argv), program.commands.choices)
-    args = program.parse_args(words)  # --lang has been taken before (farense_tui/__main__.py)
-    args.own_data = data
-    if not _stands_somewhere():
-        gone, hint = _("the current folder was deleted"), _("Go to another one and try again.")
-        return _report(refused(gone, hint=hint))
-    if args.ascii:
-        os.environ["FARENSE_ASCII"] = "1"
-    # A command is named `module:function`: nothing waits for the modules of the others.
-    module, function = args.command.split(":")
     try:
-        code = int(getattr(import_module(f"farense_tui.cli.{module}"), function)(args))
-        flush()  # what cannot be written is told below, and not by Python at its end
-        return code
+        try:
+            return _run(sys.argv[1:] if argv is None else list(argv))
+        finally:
+            flush()  # what cannot be written is told below, and not by Python at its end
     except FarenseError as error:
         return _report(error)
     except KeyboardInterrupt:
@@ -58,6 +45,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _report(of_fault(error))
     finally:
         let_go()
+
+
+def _run(argv: list[str]) -> int:
+    for word in argv:
+        if not _is_text(word):
+            raise usage(_("{word} is not UTF-8").format(word=ascii(word)))
+    program = build()
+    data, words = own_data(argv, program.commands.choices)
+    args = program.parse_args(words)  # --lang has been taken before (farense_tui/__main__.py)
+    args.own_data = data
+    if not _stands_somewhere():
+        gone, hint = _("the current folder was deleted"), _("Go to another one and try again.")
+        raise refused(gone, hint=hint)
+    if args.ascii:
+        os.environ["FARENSE_ASCII"] = "1"
+    # A command is named `module:function`: nothing waits for the modules of the others.
+    module, function = args.command.split(":")
+    return int(getattr(import_module(f"farense_tui.cli.{module}"), function)(args))
 
 
 def _stands_somewhere() -> bool:

@@ -182,15 +182,31 @@ def test_a_line_is_written_in_one_piece(monkeypatch: pytest.MonkeyPatch) -> None
     assert [piece for piece in pieces if piece] == ["a line\n", "a line\n"]
 
 
-def test_a_full_device_behind_stdout_is_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize("words", ["runs", "profiles --json", "--version", "runs --help"])
+def test_a_full_device_behind_stdout_is_told(words: str, tmp_path: Path) -> None:
     if not Path("/dev/full").exists():
         pytest.skip("there is no /dev/full")
-    command = [sys.executable, "-m", "farense_tui", "runs", "--runs-dir", str(tmp_path)]
+    command = [sys.executable, "-m", "farense_tui", *words.split()]
     with Path("/dev/full").open("w") as full:
-        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        done = subprocess.run(
+            command, cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert "No space left on device" in done.stderr
+
+
+@pytest.mark.parametrize("words", ["runs", "profiles --json", "--version", "runs --help"])
+def test_a_reader_that_leaves_is_no_error(words: str, tmp_path: Path) -> None:
+    """`farense-tui runs | head`."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "farense_tui", *words.split()]
+    done = subprocess.run(
+        command, cwd=tmp_path, stdout=writing, stderr=subprocess.PIPE, check=False
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (ExitCode.FAILED, b"")
 
 
 @pytest.mark.parametrize("to", ["full", "closed"])
