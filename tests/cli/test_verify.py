@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -49,7 +50,7 @@ def test_the_table(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtur
     assert lines[0] == "memory"
     assert lines[1].split() == ["✓", "holds", "peak,", "2", "rows", "≤", "1", "GiB", "0.9", "GiB"]
     assert lines[2].strip() == "more of it"
-    assert "1 check holds, 0 fail; 0 s" in out
+    assert re.search(r"1 check holds, 0 fail; \d+ s", out)  # however busy the machine is
 
 
 def test_what_fails_is_the_exit_code_and_no_escape_code_comes_through(
