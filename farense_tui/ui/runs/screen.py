@@ -25,7 +25,6 @@ from farense_tui.engine.runs import folders as runs
 from farense_tui.engine.runs.describe import RunSummary
 from farense_tui.engine.runs.live_list import Listing
 from farense_tui.engine.runs.supervisor import Control
-from farense_tui.engine.tasks.evaluation import has_adapter
 from farense_tui.ui.calm import CalmStatic
 from farense_tui.ui.common.dialogs import Answer, AskDialog, NameDialog, NoteDialog
 from farense_tui.ui.common.key_footer import KeyFooter
@@ -33,6 +32,7 @@ from farense_tui.ui.messages import Asked, RunsRead
 from farense_tui.ui.monitor.post_mortem import PostMortemScreen
 from farense_tui.ui.monitor.stop import YES, StopDialog, lateness, patience
 from farense_tui.ui.navigator import navigator
+from farense_tui.ui.runs.detail import detail
 from farense_tui.ui.runs.order import ORDERS, arranged
 from farense_tui.ui.runs.preview import RunPreview
 from farense_tui.ui.runs.run_table import RunTable
@@ -201,7 +201,7 @@ class RunsScreen(Screen[None]):
             if self._summaries
             else self._unreadable or _("No runs yet. Escape goes back, s starts one.")
         )
-        self.query_one("#run-detail", CalmStatic).update(_detail(summary) if summary else empty)
+        self.query_one("#run-detail", CalmStatic).update(detail(summary) if summary else empty)
         above = self._summaries.get(self.query_one(RunTable).above or "")
         self.query_one(RunPreview).show(summary, above)
         possible = (summary and summary.status, summary and summary.resumable)
@@ -374,28 +374,3 @@ def _name_fault(name: str) -> str:
     except FarenseError as error:
         return error.hint
     return ""
-
-
-def _detail(summary: RunSummary) -> Content:
-    """What the table has no room for: why it ended, where it would go on, what it trains."""
-    state, config = summary.state, summary.config
-    first = ""
-    if state.failure and summary.status == "failed":
-        first = f"{state.failure.title}. {state.failure.hint}"
-    elif summary.status == "paused":
-        first = _("enter opens it, and space continues it there")
-    elif summary.resumable and summary.resume_step:
-        first = _("r goes on from step {step}").format(step=summary.resume_step)
-    elif summary.resumable and not summary.wrong:  # else there may be checkpoints all the same
-        first = _("r goes on from the beginning")
-    elif summary.status in ("completed", "early_stopping") and has_adapter(summary.folder):
-        first = _("adapter: {path}").format(path=f.from_here(str(summary.folder.adapters)))
-    second = summary.wrong
-    if config and not second:
-        profile = config.run.profile_name
-        second = " · ".join(filter(None, (profile, config.model.repo, config.data.path)))
-    if remark := runs.note(summary.folder):
-        first = f"{remark}   {first}"
-    if summary.status in ("failed", "killed", "lost"):
-        first = f"{first}   " + _("p tells what happened")
-    return Content.assemble(first, "\n", (second, "$text-muted"))
