@@ -286,10 +286,9 @@ class LaunchScreen(Screen[None]):
         from farense_tui.ui.launch.settings_screen import SettingsScreen
 
         if draft := self.draft:
-            name = self._drafts.next_name
-            self._settings = SettingsScreen(draft, name, self.change, search=search)
+            name, said = self._drafts.next_name, headline(self._known)
+            self._settings = SettingsScreen(draft, name, said, self.change, search=search)
             self.app.push_screen(self._settings, self._leave_settings)
-            self.call_after_refresh(self._settings.show_headline, headline(self._known))
 
     def _leave_settings(self, nothing: None) -> None:
         self._settings = None

@@ -37,10 +37,13 @@ class SettingsScreen(Screen[None]):
         Binding("slash", "search", _("Search"), show=False),
     ]
 
-    def __init__(self, draft: Draft, next_name: str, change: Change, *, search: bool) -> None:
-        """Show `draft`. search: begin in the field that searches."""
+    def __init__(
+        self, draft: Draft, next_name: str, headline: Content, change: Change, *, search: bool
+    ) -> None:
+        """Show `draft`; `headline` is what the plan says by now. search: begin in that field."""
         super().__init__()
-        self._draft, self._next_name, self._change, self._search = draft, next_name, change, search
+        self._draft, self._next_name, self._headline = draft, next_name, headline
+        self._change, self._search = change, search
 
     def compose(self) -> ComposeResult:
         """What is searched for, what the plan says by now, the settings, the one at the focus."""
@@ -53,16 +56,21 @@ class SettingsScreen(Screen[None]):
         yield KeyFooter()
 
     def on_mount(self) -> None:
-        """Begin where the user wants to."""
+        """Say what came since it was composed, and begin where the user wants to."""
+        self._tell()
         if self._search:
             self.query_one("#search").focus()
         else:
             self.call_after_refresh(self.call_after_refresh, self.query_one(SettingsForm).enter)
 
     def show_headline(self, content: Content) -> None:
-        """Say what the plan is by now."""
-        if self.is_mounted:
-            self.query_one("#headline", Static).update(content)
+        """Say what the plan is by now; what comes before there is a screen is said with it."""
+        self._headline = content
+        self._tell()
+
+    def _tell(self) -> None:
+        for shown in self.query("#headline").results(Static):  # none yet, or none any more
+            shown.update(self._headline)
 
     def on_input_changed(self, message: Input.Changed) -> None:
         """Show what is searched for; fields of settings speak for themselves."""

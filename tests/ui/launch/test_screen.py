@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.content import Content
 from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
@@ -274,6 +275,21 @@ async def test_every_setting_is_found_by_a_word_of_it(runs_dir: Path) -> None:
         await pilot.press("ctrl+z", "escape")
         await until(pilot, lambda: pilot.app.screen is screen)
         assert screen.draft.typed == {}
+
+
+async def test_what_the_plan_says_before_all_settings_are_there_is_not_lost(
+    runs_dir: Path,
+) -> None:
+    async with launched(runs_dir) as (pilot, screen):
+        await until(pilot, lambda: screen.query_one(PlanPanel).complete)
+        screen.action_all_settings()
+        settings = pilot.app.screen
+        assert isinstance(settings, SettingsScreen)
+        assert not settings.is_mounted
+        settings.show_headline(Content("The forecast is there."))
+        await until(pilot, lambda: len(settings.query(SettingRow)) > 30)
+        await pilot.pause()
+        assert text_of(settings.query_one("#headline", Static)) == "The forecast is there."
 
 
 async def test_any_text_may_be_typed_for_model_and_data(runs_dir: Path, tmp_path: Path) -> None:
