@@ -40,7 +40,7 @@ class SettingsScreen(Screen[None]):
     def __init__(
         self, draft: Draft, next_name: str, headline: Content, change: Change, *, search: bool
     ) -> None:
-        """Show `draft`; `headline` is what the plan says by now. search: begin in that field."""
+        """Show `draft`, and what the plan says by now. search: begin in the field that searches."""
         super().__init__()
         self._draft, self._next_name, self._headline = draft, next_name, headline
         self._change, self._search = change, search
@@ -56,7 +56,7 @@ class SettingsScreen(Screen[None]):
         yield KeyFooter()
 
     def on_mount(self) -> None:
-        """Say what came since it was composed, and begin where the user wants to."""
+        """Say what the plan is by now, and begin where the user wants to."""
         self._tell()
         if self._search:
             self.query_one("#search").focus()
